@@ -1,0 +1,138 @@
+use crate::write::Writer;
+use crate::{ChangeHash, Operation, Origin, Schema, WriteError, json};
+use automerge::transaction::CommitOptions;
+use automerge::{ActorId, Automerge, Change};
+use serde_json::Value;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// A change that this replica made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewChange {
+    /// Its identity.
+    pub hash: ChangeHash,
+    /// What it directly depends on: the heads that it was written on.
+    pub dependencies: Vec<ChangeHash>,
+    /// Its bytes, as they are stored.
+    pub chunk: Vec<u8>,
+}
+
+/// Why changes could not be applied. The document is as it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ApplyError {
+    /// Automerge refused a change, or panicked on it.
+    #[error("a change of this document cannot be applied")]
+    Refused,
+    /// A change depends on one that is not there.
+    #[error("a change of this document depends on one that is not there")]
+    MissingDependency,
+}
+
+/// One Automerge document, stored flat.
+#[derive(Clone)]
+pub struct Document {
+    automerge: Automerge,
+    changes: u64,
+}
+
+impl Default for Document {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl std::fmt::Debug for Document {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Document").field("changes", &self.changes).finish_non_exhaustive()
+    }
+}
+
+impl Document {
+    /// A document without changes.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { automerge: Automerge::new(), changes: 0 }
+    }
+
+    /// Applies changes that passed [`ForeignChange::parse`], or that this replica wrote, given as chunks in an order
+    /// in which each follows what it depends on. All or none: they are tried on a clone, and a panic of Automerge
+    /// ends with the clone.
+    ///
+    /// # Errors
+    /// [`ApplyError`]; the document is as it was.
+    pub fn apply(&mut self, chunks: &[Vec<u8>]) -> Result<(), ApplyError> {
+        if chunks.is_empty() {
+            return Ok(());
+        }
+        let mut trial = self.automerge.clone();
+        let applied = catch_unwind(AssertUnwindSafe(|| {
+            let changes: Vec<Change> = chunks
+                .iter()
+                .map(|chunk| Change::from_bytes(chunk.clone()))
+                .collect::<Result<_, _>>()
+                .ok()?;
+            let last = changes.last().map(Change::hash);
+            trial.apply_changes(changes).ok()?;
+            Some((last.is_some_and(|last| trial.get_change_meta_by_hash(&last).is_some()), trial))
+        }));
+        match applied {
+            Ok(Some((true, trial))) => {
+                self.automerge = trial;
+                self.changes += chunks.len() as u64;
+                Ok(())
+            }
+            Ok(Some((false, _))) => Err(ApplyError::MissingDependency),
+            Ok(None) | Err(_) => Err(ApplyError::Refused),
+        }
+    }
+
+    /// Carries out the operations as one change. `Ok(None)` when the document is so already.
+    /// `wall_ms` is wall time in milliseconds since 1970; it is shown to people and decides nothing.
+    ///
+    /// # Errors
+    /// [`WriteError`]; the document is as it was.
+    pub fn write(
+        &mut self,
+        origin: Origin,
+        schema: Option<&Schema>,
+        operations: &[Operation],
+        wall_ms: i64,
+    ) -> Result<Option<NewChange>, WriteError> {
+        self.automerge.set_actor(ActorId::from(&origin.0));
+        let dependencies = self.automerge.get_heads();
+        let mut transaction = self.automerge.transaction();
+        let mut writer = Writer::new(&mut transaction, origin, schema);
+        if let Err(error) = operations.iter().try_for_each(|operation| writer.run(operation)) {
+            transaction.rollback();
+            return Err(error);
+        }
+        let (Some(hash), _) = transaction.commit_with(CommitOptions::default().with_time(wall_ms)) else {
+            return Ok(None);
+        };
+        self.changes += 1;
+        let change = self.automerge.get_last_local_change().ok_or(WriteError::Document)?;
+        let chunk = change.raw_bytes().to_vec();
+        Ok(Some(NewChange { hash, dependencies, chunk }))
+    }
+
+    /// The changes that no other change depends on, in byte order.
+    #[must_use]
+    pub fn heads(&self) -> Vec<ChangeHash> {
+        self.automerge.get_heads()
+    }
+
+    /// The document as JSON; `None` while nothing was ever written.
+    #[must_use]
+    pub fn json(&self) -> Option<Value> {
+        json::assemble(&self.automerge)
+    }
+
+    /// Estimate of the memory it takes, in bytes (measured: 16 KB and 160 bytes a change).
+    #[must_use]
+    pub fn memory_bytes(&self) -> u64 {
+        16 * 1024 + 160 * self.changes
+    }
+}
+
+#[cfg(test)]
+mod tests;

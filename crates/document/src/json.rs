@@ -1,0 +1,162 @@
+//! JSON to flat entries and back.
+
+use crate::entry::{self, EMPTY_DOCUMENT, Entry, NAME_BYTES_MAX, Pointer};
+use automerge::{ReadDoc, ScalarValue, ScalarValueRef, ValueRef};
+use serde_json::{Map, Number, Value};
+use std::collections::BTreeMap;
+
+/// Deepest nesting of a document.
+pub const DEPTH_MAX: usize = 32;
+/// Most leaves of a document.
+pub const ENTRIES_MAX: usize = 4_096;
+
+/// Why a JSON value cannot be a document.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum JsonError {
+    /// A document is an object.
+    #[error("a document is a JSON object, not {0}")]
+    NoObject(&'static str),
+    /// Nested deeper than [`DEPTH_MAX`].
+    #[error("the value is nested deeper than {DEPTH_MAX}, at {0}")]
+    TooDeep(Pointer),
+    /// More than [`ENTRIES_MAX`] leaves.
+    #[error("a document has at most {ENTRIES_MAX} fields")]
+    TooManyEntries,
+    /// The keys that lead to a field are too long together.
+    #[error("the keys that lead to a field have {0} bytes together, {NAME_BYTES_MAX} are allowed")]
+    NameTooLong(usize),
+}
+
+/// The leaves of a JSON object by entry name. Arrays, and objects without members, are leaves.
+pub(crate) fn leaves(value: &Value) -> Result<BTreeMap<String, &Value>, JsonError> {
+    let Value::Object(members) = value else {
+        return Err(JsonError::NoObject(kind(value)));
+    };
+    let mut leaves = BTreeMap::new();
+    match members.is_empty() {
+        true => drop(leaves.insert(EMPTY_DOCUMENT.to_owned(), value)),
+        false => add_members(&mut leaves, members, "", 1)?,
+    }
+    Ok(leaves)
+}
+
+fn add_members<'a>(
+    leaves: &mut BTreeMap<String, &'a Value>,
+    members: &'a Map<String, Value>,
+    parent: &str,
+    depth: usize,
+) -> Result<(), JsonError> {
+    for (key, value) in members {
+        let mut name = String::with_capacity(parent.len() + key.len() + 1);
+        name.push_str(parent);
+        entry::push_segment(&mut name, key);
+        if name.len() > NAME_BYTES_MAX {
+            return Err(JsonError::NameTooLong(name.len()));
+        }
+        if depth > DEPTH_MAX {
+            return Err(JsonError::TooDeep(Pointer::from_name(name)));
+        }
+        if let Some(members) = value.as_object().filter(|members| !members.is_empty()) {
+            name.push('/');
+            add_members(leaves, members, &name, depth + 1)?;
+        } else {
+            leaves.insert(name, value);
+        }
+        if leaves.len() > ENTRIES_MAX {
+            return Err(JsonError::TooManyEntries);
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}
+
+/// A leaf as it is stored. JSON has no bytes, so bytes hold the JSON text of an array or of an empty object.
+pub(crate) fn scalar(leaf: &Value) -> ScalarValue {
+    match leaf {
+        Value::Null => ScalarValue::Null,
+        Value::Bool(value) => ScalarValue::Boolean(*value),
+        Value::String(text) => ScalarValue::Str(text.as_str().into()),
+        Value::Number(number) => match (number.as_i64(), number.as_u64()) {
+            (Some(value), _) => ScalarValue::Int(value),
+            (None, Some(value)) => ScalarValue::Uint(value),
+            (None, None) => number.as_f64().map_or(ScalarValue::Null, ScalarValue::F64),
+        },
+        Value::Array(_) | Value::Object(_) => ScalarValue::Bytes(leaf.to_string().into_bytes()),
+    }
+}
+
+/// A stored leaf as JSON. What no version of this crate writes is shown as null.
+fn leaf(value: &ScalarValueRef<'_>) -> Value {
+    match value {
+        ScalarValueRef::Bytes(text) => serde_json::from_slice(text).unwrap_or(Value::Null),
+        ScalarValueRef::Str(text) => Value::String(text.clone().into_owned()),
+        ScalarValueRef::Int(value) | ScalarValueRef::Counter(value) | ScalarValueRef::Timestamp(value) => {
+            Value::from(*value)
+        }
+        ScalarValueRef::Uint(value) => Value::from(*value),
+        ScalarValueRef::F64(value) => Number::from_f64(*value).map_or(Value::Null, Value::Number),
+        ScalarValueRef::Boolean(value) => Value::Bool(*value),
+        ScalarValueRef::Null | ScalarValueRef::Unknown { .. } => Value::Null,
+    }
+}
+
+/// A node of the tree that the entries span.
+#[derive(Default)]
+struct Node {
+    members: BTreeMap<String, Node>,
+    value: Option<Value>,
+    tally: Option<i128>,
+}
+
+impl Node {
+    fn at(&mut self, keys: Vec<String>) -> &mut Self {
+        keys.into_iter().fold(self, |node, key| node.members.entry(key).or_default())
+    }
+
+    /// Members hide a counter, a counter hides a value: what is hidden is a conflict, not lost.
+    fn json(self) -> Value {
+        if !self.members.is_empty() {
+            return Value::Object(self.members.into_iter().map(|(key, node)| (key, node.json())).collect());
+        }
+        match self.tally {
+            Some(sum) => Value::from(clamp(sum)),
+            None => self.value.unwrap_or(Value::Null),
+        }
+    }
+}
+
+/// A counter's sum as 64 bits; beyond them it stays at their end.
+pub(crate) fn clamp(sum: i128) -> i64 {
+    i64::try_from(sum).unwrap_or(if sum < 0 { i64::MIN } else { i64::MAX })
+}
+
+/// The document as JSON; `None` while it has no entries.
+pub(crate) fn assemble(document: &impl ReadDoc) -> Option<Value> {
+    let mut root = Node::default();
+    let mut any = false;
+    for item in document.map_range(automerge::ROOT, ..) {
+        let ValueRef::Scalar(value) = &item.value else { continue };
+        any = true;
+        match entry::read_name(&item.key) {
+            Entry::Leaf(keys) => root.at(keys).value = Some(leaf(value)),
+            Entry::Tally(keys) => {
+                if let ScalarValueRef::Int(share) = value {
+                    *root.at(keys).tally.get_or_insert(0) += i128::from(*share);
+                }
+            }
+            Entry::Reserved => {}
+        }
+    }
+    any.then(|| if root.members.is_empty() { Value::Object(Map::new()) } else { root.json() })
+}

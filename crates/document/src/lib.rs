@@ -1,0 +1,41 @@
+//! Documents: addresses, schemas, and CRDT fields on Automerge, with JSON in and out.
+//!
+//! Pure: no clock, no file, no randomness. Time is an argument; the author of a change is its [`Origin`].
+//!
+//! Invariants:
+//! - A document is stored flat: one entry of the root map per JSON leaf (module `entry`), so no container is ever
+//!   created and two cut-off sites that make the same document merge entry by entry.
+//! - A counter is a tally per origin. No Automerge counter is ever written.
+//! - Bytes from elsewhere meet [`ForeignChange::parse`] before Automerge sees them.
+//!
+//! ```
+//! use document::{Document, Operation, Origin, Schema};
+//! let schema = Schema::parse(r#"{"x-version":1,"type":"object","properties":{
+//!     "name":{"type":"string"},"on_hand":{"type":"integer","x-crdt":"counter"}}}"#)?;
+//! let mut here = Document::new();
+//! let put = Operation::Put(serde_json::json!({"name": "milk", "on_hand": 10}));
+//! here.write(Origin([1; 16]), Some(&schema), &[put], 0)?;
+//! here.write(Origin([1; 16]), Some(&schema), &[Operation::increment("/on_hand", -3)?], 0)?;
+//! assert_eq!(here.json(), Some(serde_json::json!({"name": "milk", "on_hand": 7})));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod address;
+pub use address::{Address, AddressError, AddressPart, Collection, Key, Space};
+mod document;
+pub use document::{ApplyError, Document, NewChange};
+mod entry;
+pub use entry::{Pointer, PointerError};
+mod foreign;
+pub use foreign::{CHANGE_BYTES_MAX, ChangeRefusal, DEPENDENCIES_MAX, ForeignChange, OPERATIONS_MAX};
+mod json;
+pub use json::{DEPTH_MAX, ENTRIES_MAX, JsonError};
+mod origin;
+pub use origin::Origin;
+mod schema;
+pub use schema::{Crdt, Schema, SchemaError, Schemas};
+mod write;
+pub use write::{Operation, WriteError};
+
+/// Names a change: SHA-256 of its bytes (Automerge binary format, "chunk contents").
+pub use automerge::ChangeHash;
