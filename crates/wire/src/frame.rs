@@ -1,0 +1,172 @@
+//! What replicas say to each other. Field numbers never change their meaning; new ones are added at the end.
+
+use minicbor::{Decode, Encode};
+
+/// The protocol of this version. A peer with another one is told so and left.
+pub const PROTOCOL_VERSION: u16 = 1;
+
+/// One message on the stream between two replicas.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Frame {
+    /// First on a connection, from both sides at once.
+    Hello(Hello),
+    /// Journal rows.
+    Delta(Delta),
+    /// What is durable at the receiver of deltas.
+    Ack(Ack),
+    /// The receiver of deltas asks for them again.
+    Rewind(Rewind),
+    /// Of a kind that a newer version knows; passed over.
+    Unknown(u8),
+}
+
+/// Who I am, what I have, and where I stand in your journal. Sending it twice changes nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Hello {
+    /// [`PROTOCOL_VERSION`].
+    #[n(0)]
+    pub protocol: u16,
+    /// With the key of the connection's certificate it makes the sender's origin.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub incarnation: [u8; 16],
+    /// Names the sender's journal; another number is another journal.
+    #[n(2)]
+    pub epoch: u64,
+    /// Last position of the sender's journal.
+    #[n(3)]
+    pub head: u64,
+    /// How far the sender has the receiver's journal durably; `None` when it does not know it.
+    #[n(4)]
+    pub cursor: Option<Cursor>,
+    /// The spaces that the sender wants and offers on this link, with what it has of each.
+    #[n(5)]
+    pub spaces: Vec<SpaceVector>,
+}
+
+/// A position in a journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Cursor {
+    /// Which journal.
+    #[n(0)]
+    pub epoch: u64,
+    /// Position (LSN); everything up to it is had.
+    #[n(1)]
+    pub lsn: u64,
+}
+
+/// A version vector: what a replica has of a space.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct SpaceVector {
+    /// The space's name.
+    #[n(0)]
+    pub space: String,
+    /// One for each origin that ever wrote in the space.
+    #[n(1)]
+    pub entries: Vec<VectorEntry>,
+}
+
+/// How far a replica has an origin's changes in a space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct VectorEntry {
+    /// Who wrote them.
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub origin: [u8; 16],
+    /// The last sequence; all before it are had.
+    #[n(1)]
+    pub sequence: u64,
+    /// Digest over the hashes of all of them, so that two histories of one origin are told apart.
+    #[cbor(n(2), with = "minicbor::bytes")]
+    pub chain: [u8; 8],
+}
+
+/// Journal rows, in the sender's journal order.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Delta {
+    /// Counts the receiver's rewinds on this connection; rows of an earlier one are passed over.
+    #[n(0)]
+    pub generation: u32,
+    /// Position before the first row.
+    #[n(1)]
+    pub from: u64,
+    /// Position up to which the receiver has everything meant for it, once it has these rows.
+    #[n(2)]
+    pub to: u64,
+    /// Names of spaces, added to the connection's table.
+    #[n(3)]
+    pub spaces: Vec<String>,
+    /// Origins, added to the connection's table.
+    #[n(4)]
+    pub origins: Vec<OriginKey>,
+    /// The documents of this frame.
+    #[n(5)]
+    pub documents: Vec<DocumentName>,
+    /// The changes.
+    #[n(6)]
+    pub rows: Vec<Row>,
+}
+
+/// What an origin is made of: the receiver computes the origin itself, so nobody can claim another's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+pub struct OriginKey {
+    /// The Ed25519 key of the replica.
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub public_key: [u8; 32],
+    /// The number drawn when its store was made.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub incarnation: [u8; 16],
+}
+
+/// A document, by place in the connection's table of spaces.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct DocumentName {
+    /// Index of the space.
+    #[n(0)]
+    pub space: u32,
+    /// The collection's name.
+    #[n(1)]
+    pub collection: String,
+    /// The document's key.
+    #[n(2)]
+    pub key: String,
+}
+
+/// One change on its way.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Row {
+    /// Index into the frame's documents.
+    #[n(0)]
+    pub document: u32,
+    /// Index into the connection's origins.
+    #[n(1)]
+    pub origin: u32,
+    /// The change's number among the origin's changes in the space.
+    #[n(2)]
+    pub sequence: u64,
+    /// The change without what follows from it: magic, checksum, kind and length.
+    #[cbor(n(3), with = "minicbor::bytes")]
+    pub body: Vec<u8>,
+}
+
+/// What is durable at the receiver of deltas. Cumulative.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Ack {
+    /// A [`Delta::to`] of the connection: everything up to it is durable.
+    #[n(0)]
+    pub durable: u64,
+}
+
+/// Rows did not follow what the receiver has: it says what that is and passes over deltas until the sender has gone
+/// back.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Rewind {
+    /// The generation that the next deltas carry.
+    #[n(0)]
+    pub generation: u32,
+    /// What the receiver has.
+    #[n(1)]
+    pub spaces: Vec<SpaceVector>,
+}
