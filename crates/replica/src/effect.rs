@@ -1,0 +1,201 @@
+use crate::store::Turn;
+use crate::{Request, RequestError, Response};
+use document::{ChangeRefusal, Origin, Space};
+
+/// Names a connection. The edge never uses a number twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LinkId(pub u64);
+
+/// Names a client's request. The edge never uses a number twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RequestId(pub u64);
+
+/// Everything that happens to a replica.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// A service asks for something.
+    Request {
+        /// Comes back with the reply.
+        id: RequestId,
+        /// What it asks.
+        request: Request,
+    },
+    /// A peer is connected, and its certificate holds.
+    PeerUp {
+        /// The connection.
+        link: LinkId,
+        /// The name in its certificate.
+        peer: String,
+        /// The key in its certificate.
+        public_key: [u8; 32],
+    },
+    /// A connection ended.
+    PeerDown {
+        /// The connection.
+        link: LinkId,
+    },
+    /// A peer sent a frame.
+    Frame {
+        /// The connection.
+        link: LinkId,
+        /// The frame's bytes.
+        bytes: Vec<u8>,
+    },
+    /// A turn's batch, and all before it, are durable.
+    Durable(Turn),
+}
+
+/// What the edge is to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Send a frame.
+    Send {
+        /// Over which connection.
+        link: LinkId,
+        /// The frame's bytes.
+        bytes: Vec<u8>,
+    },
+    /// Answer a request.
+    Reply {
+        /// Whose.
+        id: RequestId,
+        /// The answer.
+        result: Result<Response, RequestError>,
+    },
+    /// End a connection.
+    Disconnect {
+        /// Which.
+        link: LinkId,
+        /// Why.
+        reason: DisconnectReason,
+    },
+    /// Tell the operator.
+    Event(Event),
+}
+
+/// Why a replica ends a connection.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DisconnectReason {
+    /// Nobody of this name is in the settings.
+    #[error("'{peer}' is not among this replica's peers")]
+    UnknownPeer {
+        /// The name in its certificate.
+        peer: String,
+    },
+    /// The same peer connected again.
+    #[error("the peer has a newer connection")]
+    Replaced,
+    /// The peer speaks another protocol.
+    #[error("the peer speaks protocol {theirs}, this replica {ours}: upgrade the older one")]
+    Protocol {
+        /// The peer's.
+        theirs: u16,
+        /// This replica's.
+        ours: u16,
+    },
+    /// The peer has more of this replica's own changes than this replica: its store was restored from an old copy.
+    #[error(
+        "the peer knows change {theirs} of this replica in {space}, this replica only {ours}: its store is an old copy"
+    )]
+    RolledBack {
+        /// Where.
+        space: Space,
+        /// What the peer has.
+        theirs: u64,
+        /// What this replica has.
+        ours: u64,
+    },
+    /// The two have different changes under the same stamp.
+    #[error("two histories of {origin} in {space} meet at change {sequence}")]
+    Forked {
+        /// Where.
+        space: Space,
+        /// Whose.
+        origin: Origin,
+        /// The last change that they could have in common.
+        sequence: u64,
+    },
+    /// The peer broke a rule.
+    #[error("the peer misbehaved: {0}")]
+    Misbehaved(#[from] Misbehaviour),
+    /// What this replica has to say does not fit into a frame.
+    #[error("a frame to the peer would be too long: share fewer spaces with it")]
+    FrameTooLong,
+}
+
+/// Which rule a peer broke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Misbehaviour {
+    /// A frame that cannot be read.
+    #[error(transparent)]
+    Frame(#[from] wire::DecodeError),
+    /// Something else than a hello came first, or a second one.
+    #[error("a frame came before the hello, or a second hello")]
+    Order,
+    /// A row names a place in a table that is not there.
+    #[error("a row names a table entry that was never sent")]
+    Table,
+    /// A table of the connection is full.
+    #[error("the connection's tables are full")]
+    TableFull,
+    /// A name that is none.
+    #[error("a name in a frame breaks the rules for names")]
+    Name,
+    /// A change to a space that it may not write, or that is not shared with it.
+    #[error("a change to a space that the peer may not write")]
+    Space,
+    /// A change of another replica, from a peer that may not relay.
+    #[error("a change of another replica from a peer that may not relay")]
+    Relay,
+    /// Deltas that do not follow one another, or an acknowledgement of what was never sent.
+    #[error("positions that do not follow one another")]
+    Position,
+    /// It went on sending changes that lack what they depend on.
+    #[error("changes without what they depend on, again and again")]
+    Gap,
+}
+
+/// Which step of the ladder brought two replicas together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rung {
+    /// Nothing to send: the peer has all.
+    Equal,
+    /// From the peer's cursor into the journal.
+    Cursor,
+    /// From the first row that the peer's version vector lacks.
+    Vector,
+}
+
+/// What an operator may want to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Hellos were exchanged; sending starts.
+    SessionStarted {
+        /// With whom.
+        peer: String,
+        /// How.
+        rung: Rung,
+        /// Rows that the peer lacks.
+        backlog_rows: u64,
+    },
+    /// A change is refused by its bytes; nothing more of this origin in this space is taken on this connection.
+    StreamStopped {
+        /// From whom it came.
+        peer: String,
+        /// Where.
+        space: Space,
+        /// Who wrote it.
+        origin: Origin,
+        /// Which.
+        sequence: u64,
+        /// Why.
+        refusal: ChangeRefusal,
+    },
+    /// A peer was asked to go back.
+    Rewound {
+        /// Who.
+        peer: String,
+    },
+}

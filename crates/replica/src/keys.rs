@@ -1,0 +1,209 @@
+//! Keys of stored rows: a kind byte, then big-endian numbers, so that byte order is number order. No other module
+//! makes or reads a key.
+
+use crate::store::Keyspace;
+use document::{ChangeHash, Collection, Key};
+use std::ops::Range;
+
+/// A space's number in this store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct SpaceNumber(pub(crate) u32);
+
+/// An origin's number in this store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct OriginNumber(pub(crate) u32);
+
+/// A document's number in this store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct DocumentNumber(pub(crate) u32);
+
+/// A keyspace and a key in it.
+pub(crate) type Place = (Keyspace, Vec<u8>);
+
+fn place(keyspace: Keyspace, kind: u8, parts: &[&[u8]]) -> Place {
+    let mut key = Vec::with_capacity(1 + parts.iter().map(|part| part.len()).sum::<usize>());
+    key.push(kind);
+    parts.iter().for_each(|part| key.extend_from_slice(part));
+    (keyspace, key)
+}
+
+pub(crate) fn counters() -> Place {
+    place(Keyspace::Meta, b'c', &[])
+}
+
+pub(crate) fn space(number: SpaceNumber) -> Place {
+    place(Keyspace::Meta, b's', &[&number.0.to_be_bytes()])
+}
+
+pub(crate) fn origin(number: OriginNumber) -> Place {
+    place(Keyspace::Meta, b'o', &[&number.0.to_be_bytes()])
+}
+
+pub(crate) fn peer(name: &str) -> Place {
+    place(Keyspace::Meta, b'p', &[name.as_bytes()])
+}
+
+pub(crate) fn idempotency(key: &[u8]) -> Place {
+    place(Keyspace::Meta, b'k', &[key])
+}
+
+pub(crate) fn idempotency_order(number: u64) -> Place {
+    place(Keyspace::Meta, b'r', &[&number.to_be_bytes()])
+}
+
+/// Names hold no byte 0, so the collection ends there.
+pub(crate) fn document(space: SpaceNumber, collection: &Collection, key: &Key) -> Place {
+    place(
+        Keyspace::Documents,
+        b'a',
+        &[&space.0.to_be_bytes(), collection.as_str().as_bytes(), &[0], key.as_str().as_bytes()],
+    )
+}
+
+/// The documents of a collection after a key.
+pub(crate) fn documents_after(
+    space: SpaceNumber,
+    collection: &Collection,
+    after: Option<&Key>,
+) -> (Keyspace, Range<Vec<u8>>) {
+    let name = collection.as_str().as_bytes();
+    let from = match after {
+        // The next key in byte order.
+        Some(key) => {
+            let (_, mut from) = document(space, collection, key);
+            from.push(0);
+            from
+        }
+        None => place(Keyspace::Documents, b'a', &[&space.0.to_be_bytes(), name, &[0]]).1,
+    };
+    let (keyspace, to) = place(Keyspace::Documents, b'a', &[&space.0.to_be_bytes(), name, &[1]]);
+    (keyspace, from..to)
+}
+
+/// Every document of a space.
+pub(crate) fn documents_of(space: SpaceNumber) -> (Keyspace, Range<Vec<u8>>) {
+    let (keyspace, from) = place(Keyspace::Documents, b'a', &[&space.0.to_be_bytes()]);
+    let (_, to) = place(Keyspace::Documents, b'a', &[&space.0.saturating_add(1).to_be_bytes()]);
+    (keyspace, from..to)
+}
+
+/// Collection and key of a document's key of the store.
+pub(crate) fn read_document(key: &[u8]) -> Option<(Collection, Key)> {
+    let names = std::str::from_utf8(key.get(5..)?).ok()?;
+    let (collection, key) = names.split_once('\0')?;
+    Some((Collection::new(collection).ok()?, Key::new(key).ok()?))
+}
+
+pub(crate) fn document_name(number: DocumentNumber) -> Place {
+    place(Keyspace::Documents, b'n', &[&number.0.to_be_bytes()])
+}
+
+pub(crate) fn change(document: DocumentNumber, lsn: u64) -> Place {
+    place(Keyspace::Changes, b'c', &[&document.0.to_be_bytes(), &lsn.to_be_bytes()])
+}
+
+/// A document's changes after `after`, up to and including `last`.
+pub(crate) fn changes(document: DocumentNumber, after: u64, last: u64) -> (Keyspace, Range<Vec<u8>>) {
+    let (keyspace, from) = change(document, after.saturating_add(1));
+    (keyspace, from..change(document, last.saturating_add(1)).1)
+}
+
+pub(crate) fn hash(document: DocumentNumber, hash: &ChangeHash) -> Place {
+    place(Keyspace::Changes, b'h', &[&document.0.to_be_bytes(), &hash.0])
+}
+
+pub(crate) fn journal(lsn: u64) -> Place {
+    place(Keyspace::Journal, b'j', &[&lsn.to_be_bytes()])
+}
+
+/// Journal rows after `after`, up to and including `last`.
+pub(crate) fn journal_after(after: u64, last: u64) -> (Keyspace, Range<Vec<u8>>) {
+    let (keyspace, from) = journal(after.saturating_add(1));
+    (keyspace, from..journal(last.saturating_add(1)).1)
+}
+
+/// The position in a journal row's key.
+pub(crate) fn read_journal(key: &[u8]) -> Option<u64> {
+    Some(u64::from_be_bytes(key.get(1..)?.try_into().ok()?))
+}
+
+pub(crate) fn stamp(space: SpaceNumber, origin: OriginNumber, sequence: u64) -> Place {
+    let parts: [&[u8]; 3] = [&space.0.to_be_bytes(), &origin.0.to_be_bytes(), &sequence.to_be_bytes()];
+    place(Keyspace::Journal, b't', &parts)
+}
+
+pub(crate) fn vector(space: SpaceNumber, origin: OriginNumber) -> Place {
+    place(Keyspace::Journal, b'v', &[&space.0.to_be_bytes(), &origin.0.to_be_bytes()])
+}
+
+/// Space and origin of a version vector's row.
+pub(crate) fn read_vector(key: &[u8]) -> Option<(SpaceNumber, OriginNumber)> {
+    let (space, origin) = key.get(1..)?.split_at_checked(4)?;
+    let space = SpaceNumber(u32::from_be_bytes(space.try_into().ok()?));
+    Some((space, OriginNumber(u32::from_be_bytes(origin.try_into().ok()?))))
+}
+
+/// Every row of one kind.
+pub(crate) fn all(keyspace: Keyspace, kind: u8) -> Range<Vec<u8>> {
+    debug_assert!(keyspace == Keyspace::Meta || keyspace == Keyspace::Journal);
+    vec![kind]..vec![kind + 1]
+}
+
+/// Kinds that are read whole when a replica opens.
+pub(crate) const KIND_SPACE: u8 = b's';
+/// See [`KIND_SPACE`].
+pub(crate) const KIND_ORIGIN: u8 = b'o';
+/// See [`KIND_SPACE`].
+pub(crate) const KIND_VECTOR: u8 = b'v';
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> Collection {
+        Collection::new(text).unwrap()
+    }
+
+    #[test]
+    fn byte_order_is_number_order() {
+        let numbers = [0_u64, 1, 255, 256, 65_535, 65_536, 1 << 40];
+        for pair in numbers.windows(2) {
+            assert!(journal(pair[0]) < journal(pair[1]));
+            let document = DocumentNumber(3);
+            assert!(change(document, pair[0]) < change(document, pair[1]));
+            assert!(change(document, pair[1]) < change(DocumentNumber(4), pair[0]));
+            let (space, origin) = (SpaceNumber(2), OriginNumber(1));
+            assert!(stamp(space, origin, pair[0]) < stamp(space, origin, pair[1]));
+        }
+        let (keyspace, range) = changes(DocumentNumber(3), 4, 6);
+        let within: Vec<u64> =
+            (0..9).filter(|lsn| range.contains(&change(DocumentNumber(3), *lsn).1)).collect();
+        assert_eq!((keyspace, within), (Keyspace::Changes, vec![5, 6]));
+    }
+
+    #[test]
+    fn a_collection_is_apart_from_one_whose_name_it_begins() {
+        let key = Key::new("k").unwrap();
+        let space = SpaceNumber(1);
+        let (_, range) = documents_after(space, &name("device"), None);
+        assert!(range.contains(&document(space, &name("device"), &key).1));
+        assert!(!range.contains(&document(space, &name("device-log"), &key).1));
+        assert!(!range.contains(&document(SpaceNumber(2), &name("device"), &key).1));
+        let (_, rest) = documents_after(space, &name("device"), Some(&key));
+        assert!(!rest.contains(&document(space, &name("device"), &key).1));
+        assert!(rest.contains(&document(space, &name("device"), &Key::new("k0").unwrap()).1));
+    }
+
+    #[test]
+    fn keys_are_read_as_they_were_made() {
+        let (collection, key) = (name("note"), Key::new("a/b ü").unwrap());
+        let (_, bytes) = document(SpaceNumber(7), &collection, &key);
+        assert_eq!(read_document(&bytes), Some((collection, key)));
+        assert_eq!(read_journal(&journal(77).1), Some(77));
+        assert_eq!(
+            read_vector(&vector(SpaceNumber(3), OriginNumber(9)).1),
+            Some((SpaceNumber(3), OriginNumber(9)))
+        );
+        assert_eq!((read_document(b"a"), read_journal(b"j1"), read_vector(b"v")), (None, None, None));
+    }
+}

@@ -1,0 +1,149 @@
+mod frames;
+mod requests;
+
+use crate::documents::Documents;
+use crate::effect::{Effect, Input};
+use crate::journal::Journal;
+use crate::keys;
+use crate::session::Peers;
+use crate::settings::{Settings, origin_of};
+use crate::store::{Store, StoreError};
+use crate::turns::Turns;
+use crate::vectors::VectorEntry;
+use document::{Address, ChangeHash, Origin, Space};
+
+/// The times that a replica is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Clock {
+    /// Milliseconds since some moment; never goes back. For waiting.
+    pub now_ms: u64,
+    /// Milliseconds since 1970 by the wall clock, which may lie and jump. For people.
+    pub wall_ms: i64,
+}
+
+/// A replica: feed it inputs, end the turn, carry out its effects.
+///
+/// ```text
+/// loop { handle(input)…; end_turn(); while let Some(effect) = poll_effect() { … } }
+/// ```
+///
+/// A [`StoreError`] from any method is the end of this value: drop it with its store, and open both again. What was
+/// acknowledged is on the disk; of what was not, nobody can say.
+pub struct Replica<S> {
+    settings: Settings,
+    origin: Origin,
+    journal: Journal<S>,
+    documents: Documents,
+    peers: Peers,
+    turns: Turns,
+}
+
+impl<S> std::fmt::Debug for Replica<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Replica").field("name", &self.settings.name).finish_non_exhaustive()
+    }
+}
+
+impl<S: Store> Replica<S> {
+    /// Opens a replica on its store; a new store gets the epoch of the settings with the first turn.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be read.
+    pub fn open(store: S, settings: Settings) -> Result<Self, StoreError> {
+        let mut journal = Journal::open(store, settings.epoch)?;
+        for space in settings.spaces.keys() {
+            journal.names.intern_space(&mut journal.rows, space)?;
+        }
+        let peers = Peers::load(&journal.rows, &settings.peers)?;
+        let documents = Documents::new(settings.open_documents_bytes_max);
+        let origin = origin_of(&settings.key);
+        Ok(Self { settings, origin, journal, documents, peers, turns: Turns::default() })
+    }
+
+    /// Takes one input.
+    ///
+    /// # Errors
+    /// [`StoreError`]: see [`Replica`].
+    pub fn handle(&mut self, input: Input, clock: Clock) -> Result<(), StoreError> {
+        match input {
+            Input::Request { id, request } => self.handle_request(id, request, clock),
+            Input::PeerUp { link, peer, public_key } => self.handle_peer_up(link, &peer, public_key),
+            Input::PeerDown { link } => {
+                self.peers.disconnect(link);
+                Ok(())
+            }
+            Input::Frame { link, bytes } => self.handle_frame(link, &bytes, clock),
+            Input::Durable(turn) => {
+                self.journal.settle(turn);
+                self.turns.settle(turn);
+                Ok(())
+            }
+        }
+    }
+
+    /// Ends the turn: hands its batch to the store, and lets frames go out to peers. Returns whether more work waits
+    /// without any further input; then call it again soon.
+    ///
+    /// # Errors
+    /// [`StoreError`]: see [`Replica`].
+    pub fn end_turn(&mut self) -> Result<bool, StoreError> {
+        self.hold_acknowledgements();
+        self.peers.iter_mut().for_each(|peer| peer.save(&mut self.journal.rows));
+        self.journal.submit()?;
+        self.turns.end(self.journal.rows.last_in_flight());
+        self.pump()
+    }
+
+    /// The next thing to do. Empty it after each turn.
+    #[must_use]
+    pub fn poll_effect(&mut self) -> Option<Effect> {
+        self.turns.pop()
+    }
+
+    /// Bytes that were handed to the store and are not durable: the edge takes no further input but durable notices
+    /// while they are too many.
+    #[must_use]
+    pub fn in_flight_bytes(&self) -> usize {
+        self.journal.rows.in_flight_bytes()
+    }
+
+    /// Under which origin it writes.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        self.origin
+    }
+
+    /// The version vector of a space, batches on their way included, by origin.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be read.
+    pub fn vector(&self, space: &Space) -> Result<Vec<(Origin, VectorEntry)>, StoreError> {
+        let number = self.journal.names.space_number(space);
+        let entries = number.into_iter().flat_map(|number| self.journal.vectors.of(number));
+        let mut vector: Vec<_> = entries
+            .map(|(origin, entry)| Ok((self.journal.names.origin(origin)?.0, entry)))
+            .collect::<Result<_, StoreError>>()?;
+        vector.sort_unstable_by_key(|(origin, _)| *origin);
+        Ok(vector)
+    }
+
+    /// The documents of a space and their heads, batches on their way included, by address.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be read.
+    pub fn heads(&self, space: &Space) -> Result<Vec<(Address, Vec<ChangeHash>)>, StoreError> {
+        let Some(number) = self.journal.names.space_number(space) else { return Ok(Vec::new()) };
+        let mut documents = Vec::new();
+        for row in self.journal.rows.scan(keys::documents_of(number)) {
+            let (key, value) = row?;
+            let damaged =
+                StoreError::Damaged { what: "a document's key", keyspace: crate::Keyspace::Documents };
+            let (collection, key) = keys::read_document(&key).ok_or(damaged)?;
+            let row: crate::record::DocumentRow = crate::record::decode(crate::Keyspace::Documents, &value)?;
+            let (heads, _) = row.heads.as_chunks::<32>();
+            let address = Address { space: space.clone(), collection, key };
+            documents.push((address, heads.iter().map(|head| ChangeHash(*head)).collect()));
+        }
+        Ok(documents)
+    }
+}

@@ -1,0 +1,160 @@
+//! What peers send, and what they are sent.
+
+use super::{Clock, Replica};
+use crate::effect::{DisconnectReason, Effect, Event, LinkId, Misbehaviour};
+use crate::journal::Journal;
+use crate::session::{self, Context, Outcome, Peer};
+use crate::store::{Store, StoreError};
+use crate::turns::Turns;
+use wire::{Ack, Delta, Frame, Rewind};
+
+/// A frame was taken, or the connection is to end.
+type Handled = Result<Result<(), DisconnectReason>, StoreError>;
+
+impl<S: Store> Replica<S> {
+    pub(super) fn handle_peer_up(
+        &mut self,
+        link: LinkId,
+        name: &str,
+        public_key: [u8; 32],
+    ) -> Result<(), StoreError> {
+        match self.peers.connect(link, name, public_key) {
+            Err(()) => {
+                let reason = DisconnectReason::UnknownPeer { peer: name.to_owned() };
+                self.turns.release(Effect::Disconnect { link, reason });
+                return Ok(());
+            }
+            Ok(Some(old)) => {
+                self.turns.release(Effect::Disconnect { link: old, reason: DisconnectReason::Replaced });
+            }
+            Ok(None) => {}
+        }
+        if let Some(peer) = self.peers.of(link) {
+            let hello = peer.hello(&self.journal, self.settings.key.incarnation)?;
+            hold_frame(&mut self.turns, link, &Frame::Hello(hello));
+        }
+        Ok(())
+    }
+
+    pub(super) fn handle_frame(
+        &mut self,
+        link: LinkId,
+        bytes: &[u8],
+        clock: Clock,
+    ) -> Result<(), StoreError> {
+        // A frame may still arrive after the session's end.
+        let Some(peer) = self.peers.of(link) else { return Ok(()) };
+        let (journal, turns) = (&mut self.journal, &mut self.turns);
+        let handled = match wire::decode(bytes) {
+            Err(error) => Err(Misbehaviour::Frame(error).into()),
+            Ok(Frame::Unknown(_)) => Ok(()),
+            Ok(Frame::Hello(hello)) => {
+                peer.greet(journal, &hello, self.origin)?.map(|event| turns.release(Effect::Event(event)))
+            }
+            Ok(Frame::Delta(delta)) => take_delta(peer, journal, turns, delta, clock)?,
+            Ok(Frame::Ack(ack)) => take_ack(peer, ack),
+            Ok(Frame::Rewind(rewind)) => take_rewind(peer, journal, &rewind)?,
+        };
+        if let Err(reason) = handled {
+            self.peers.disconnect(link);
+            self.turns.release(Effect::Disconnect { link, reason });
+        }
+        Ok(())
+    }
+
+    /// Each peer gets one acknowledgement for all that it sent in the turn.
+    pub(super) fn hold_acknowledgements(&mut self) {
+        for peer in self.peers.iter_mut() {
+            let Some(session) = &mut peer.session else { continue };
+            let Some(durable) = session.exchange.as_mut().and_then(|(_, receiver)| receiver.take_ack())
+            else {
+                continue;
+            };
+            hold_frame(&mut self.turns, session.link, &Frame::Ack(Ack { durable }));
+        }
+    }
+
+    /// Sends peers what is durable; returns whether there is more.
+    pub(super) fn pump(&mut self) -> Result<bool, StoreError> {
+        let mut more = false;
+        for peer in self.peers.iter_mut() {
+            let Some(session) = &mut peer.session else { continue };
+            let Some((sender, _)) = &mut session.exchange else { continue };
+            let pumped = sender.pump(&self.journal)?;
+            more |= pumped.more;
+            for frame in pumped.frames {
+                self.turns.release(frame_effect(session.link, &frame));
+            }
+        }
+        Ok(more)
+    }
+}
+
+fn frame_effect(link: LinkId, frame: &Frame) -> Effect {
+    match wire::encode(frame) {
+        Ok(bytes) => Effect::Send { link, bytes },
+        Err(_) => Effect::Disconnect { link, reason: DisconnectReason::FrameTooLong },
+    }
+}
+
+fn hold_frame(turns: &mut Turns, link: LinkId, frame: &Frame) {
+    turns.hold(frame_effect(link, frame));
+}
+
+fn take_delta<S: Store>(
+    peer: &mut Peer,
+    journal: &mut Journal<S>,
+    turns: &mut Turns,
+    delta: Delta,
+    clock: Clock,
+) -> Handled {
+    let Some(session) = &mut peer.session else { return Ok(Ok(())) };
+    let Some((sender, receiver)) = &mut session.exchange else { return Ok(Err(Misbehaviour::Order.into())) };
+    let context =
+        Context { public_key: &session.public_key, relay: peer.settings.relay, wall_ms: clock.wall_ms };
+    let Outcome { taken, refused, rewind } = match receiver.take(journal, delta, &context)? {
+        Ok(outcome) => outcome,
+        Err(misbehaviour) => return Ok(Err(misbehaviour.into())),
+    };
+    for (space, origin, sequence) in taken {
+        sender.raise(space, origin, sequence);
+        peer.confirmed.raise(space, origin, sequence);
+    }
+    if let Some(cursor) = receiver.cursor() {
+        peer.cursor = Some(cursor);
+    }
+    peer.changed = true;
+    if let Some((space, origin, sequence, refusal)) = refused {
+        let peer = peer.name.clone();
+        turns.release(Effect::Event(Event::StreamStopped { peer, space, origin, sequence, refusal }));
+    }
+    if let Some(generation) = rewind {
+        let spaces = session::vectors_of(journal, receiver.writable())?;
+        hold_frame(turns, session.link, &Frame::Rewind(Rewind { generation, spaces }));
+        turns.release(Effect::Event(Event::Rewound { peer: peer.name.clone() }));
+    }
+    Ok(Ok(()))
+}
+
+fn take_ack(peer: &mut Peer, ack: Ack) -> Result<(), DisconnectReason> {
+    let exchange = peer.session.as_mut().and_then(|session| session.exchange.as_mut());
+    let (sender, _) = exchange.ok_or(Misbehaviour::Order)?;
+    peer.shared = sender.acknowledge(ack.durable, &mut peer.confirmed)?;
+    peer.changed = true;
+    Ok(())
+}
+
+fn take_rewind<S: Store>(peer: &mut Peer, journal: &Journal<S>, rewind: &Rewind) -> Handled {
+    let exchange = peer.session.as_mut().and_then(|session| session.exchange.as_mut());
+    let Some((sender, _)) = exchange else { return Ok(Err(Misbehaviour::Order.into())) };
+    if !sender.expects(rewind.generation) {
+        return Ok(Err(Misbehaviour::Position.into()));
+    }
+    session::confirmed_by(journal, &mut peer.confirmed, &rewind.spaces);
+    let theirs = peer.confirmed.clone();
+    let position = peer.first_lacking(journal)?.map_or(journal.head(), |first| first.saturating_sub(1));
+    if let Some((sender, _)) = peer.session.as_mut().and_then(|session| session.exchange.as_mut()) {
+        sender.rewind(rewind.generation, position, theirs);
+    }
+    Ok(Ok(()))
+}

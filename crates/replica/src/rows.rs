@@ -1,0 +1,198 @@
+//! The core's view of the store: durable rows under an overlay of those that are on their way.
+
+use crate::keys::Place;
+use crate::record;
+use crate::store::{Batch, Keyspace, Row, Store, StoreError, Turn, Write};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Range;
+
+/// A row that is not durable yet, and the turn that makes it so.
+struct Pending {
+    turn: Turn,
+    value: Option<Vec<u8>>,
+}
+
+/// The rows on their way, by keyspace.
+#[derive(Default)]
+struct Overlay {
+    meta: BTreeMap<Vec<u8>, Pending>,
+    documents: BTreeMap<Vec<u8>, Pending>,
+    changes: BTreeMap<Vec<u8>, Pending>,
+    journal: BTreeMap<Vec<u8>, Pending>,
+}
+
+impl Overlay {
+    fn of(&self, keyspace: Keyspace) -> &BTreeMap<Vec<u8>, Pending> {
+        match keyspace {
+            Keyspace::Meta => &self.meta,
+            Keyspace::Documents => &self.documents,
+            Keyspace::Changes => &self.changes,
+            Keyspace::Journal => &self.journal,
+        }
+    }
+
+    fn of_mut(&mut self, keyspace: Keyspace) -> &mut BTreeMap<Vec<u8>, Pending> {
+        match keyspace {
+            Keyspace::Meta => &mut self.meta,
+            Keyspace::Documents => &mut self.documents,
+            Keyspace::Changes => &mut self.changes,
+            Keyspace::Journal => &mut self.journal,
+        }
+    }
+}
+
+/// A batch that was handed over.
+struct InFlight {
+    turn: Turn,
+    places: Vec<Place>,
+    bytes: usize,
+}
+
+pub(crate) struct Rows<S> {
+    store: S,
+    overlay: Overlay,
+    /// Written since the last turn ended.
+    touched: BTreeSet<Place>,
+    /// Written with the next batch, but worth none of its own.
+    lazy: BTreeMap<Place, Vec<u8>>,
+    in_flight: VecDeque<InFlight>,
+    submitted: Turn,
+}
+
+impl<S: Store> Rows<S> {
+    pub(crate) fn new(store: S) -> Self {
+        Self {
+            store,
+            overlay: Overlay::default(),
+            touched: BTreeSet::new(),
+            lazy: BTreeMap::new(),
+            in_flight: VecDeque::new(),
+            submitted: Turn(0),
+        }
+    }
+
+    pub(crate) fn put(&mut self, place: Place, value: Vec<u8>) {
+        self.write(place, Some(value));
+    }
+
+    pub(crate) fn remove(&mut self, place: Place) {
+        self.write(place, None);
+    }
+
+    /// A row that may be lost with a crash: it goes with the next batch, and makes none. Not read back meanwhile.
+    pub(crate) fn put_lazily(&mut self, place: Place, value: Vec<u8>) {
+        self.lazy.insert(place, value);
+    }
+
+    fn write(&mut self, place: Place, value: Option<Vec<u8>>) {
+        let turn = Turn(self.submitted.0 + 1);
+        self.lazy.remove(&place);
+        self.overlay.of_mut(place.0).insert(place.1.clone(), Pending { turn, value });
+        self.touched.insert(place);
+    }
+
+    pub(crate) fn get(&self, place: &Place) -> Result<Option<Vec<u8>>, StoreError> {
+        let (keyspace, key) = place;
+        match self.overlay.of(*keyspace).get(key) {
+            Some(pending) => Ok(pending.value.clone()),
+            None => self.store.get(*keyspace, key),
+        }
+    }
+
+    /// Whether there is such a row.
+    pub(crate) fn has(&self, place: &Place) -> Result<bool, StoreError> {
+        Ok(self.get(place)?.is_some())
+    }
+
+    /// Reads a record.
+    pub(crate) fn record<T>(&self, place: &Place) -> Result<Option<T>, StoreError>
+    where
+        T: for<'a> minicbor::Decode<'a, ()>,
+    {
+        self.get(place)?.map(|bytes| record::decode(place.0, &bytes)).transpose()
+    }
+
+    /// Rows of a range in key order, those on their way included.
+    pub(crate) fn scan(
+        &self,
+        (keyspace, range): (Keyspace, Range<Vec<u8>>),
+    ) -> impl Iterator<Item = Result<Row, StoreError>> + '_ {
+        let mut pending = self.overlay.of(keyspace).range(range.clone()).peekable();
+        let mut durable = self.store.scan(keyspace, range).peekable();
+        std::iter::from_fn(move || {
+            loop {
+                let first_durable = match durable.peek() {
+                    Some(Ok((key, _))) => Some(key),
+                    Some(Err(_)) => return durable.next(),
+                    None => None,
+                };
+                let (key, row) = match (pending.peek(), first_durable) {
+                    (None, _) => return durable.next(),
+                    (Some((key, _)), Some(first)) if first < *key => return durable.next(),
+                    (Some((key, row)), _) => (*key, *row),
+                };
+                if first_durable == Some(key) {
+                    durable.next();
+                }
+                pending.next();
+                if let Some(value) = &row.value {
+                    return Some(Ok((key.clone(), value.clone())));
+                }
+            }
+        })
+    }
+
+    /// The store: durable rows only.
+    pub(crate) fn durable(&self) -> &S {
+        &self.store
+    }
+
+    /// Hands over what was written since the last call. `None` when nothing was.
+    pub(crate) fn submit(&mut self) -> Result<Option<Turn>, StoreError> {
+        if self.touched.is_empty() {
+            return Ok(None);
+        }
+        let turn = Turn(self.submitted.0 + 1);
+        let places: Vec<Place> = std::mem::take(&mut self.touched).into_iter().collect();
+        let lazy = std::mem::take(&mut self.lazy);
+        let mut batch = Batch::default();
+        for (keyspace, key) in &places {
+            let value = self.overlay.of(*keyspace).get(key).and_then(|pending| pending.value.clone());
+            batch.writes.push(Write { keyspace: *keyspace, key: key.clone(), value });
+        }
+        for ((keyspace, key), value) in lazy {
+            batch.writes.push(Write { keyspace, key, value: Some(value) });
+        }
+        let bytes = batch.bytes();
+        self.store.submit(turn, batch)?;
+        self.submitted = turn;
+        self.in_flight.push_back(InFlight { turn, places, bytes });
+        Ok(Some(turn))
+    }
+
+    /// A turn and all before it are durable: the overlay lets go of their rows.
+    pub(crate) fn settle(&mut self, turn: Turn) {
+        while self.in_flight.front().is_some_and(|batch| batch.turn <= turn) {
+            let Some(batch) = self.in_flight.pop_front() else { return };
+            for (keyspace, key) in batch.places {
+                let overlay = self.overlay.of_mut(keyspace);
+                if overlay.get(&key).is_some_and(|pending| pending.turn <= batch.turn) {
+                    overlay.remove(&key);
+                }
+            }
+        }
+    }
+
+    /// The last turn handed over that is not durable.
+    pub(crate) fn last_in_flight(&self) -> Option<Turn> {
+        self.in_flight.back().map(|batch| batch.turn)
+    }
+
+    /// Bytes handed over that are not durable.
+    pub(crate) fn in_flight_bytes(&self) -> usize {
+        self.in_flight.iter().map(|batch| batch.bytes).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,166 @@
+use super::{Confirmed, Receiver, Sender};
+use crate::effect::LinkId;
+use crate::journal::Journal;
+use crate::keys::{self, OriginNumber, SpaceNumber};
+use crate::record::{self, PeerRow};
+use crate::rows::Rows;
+use crate::settings::PeerSettings;
+use crate::status::PeerStatus;
+use crate::store::{Store, StoreError};
+use std::collections::BTreeMap;
+
+/// A connection to a peer. Sender and receiver are there once its hello came.
+pub(crate) struct Session {
+    pub(crate) link: LinkId,
+    pub(crate) public_key: [u8; 32],
+    pub(crate) exchange: Option<(Sender, Receiver)>,
+}
+
+/// A replica in the settings, connected or not.
+pub(crate) struct Peer {
+    pub(crate) name: String,
+    pub(crate) settings: PeerSettings,
+    pub(crate) session: Option<Session>,
+    pub(crate) cursor: Option<wire::Cursor>,
+    /// See [`PeerRow::shared`].
+    pub(crate) shared: [u8; 16],
+    /// What it has durably.
+    pub(crate) confirmed: Confirmed,
+    /// Whether the row in the store is behind.
+    pub(crate) changed: bool,
+}
+
+impl Peer {
+    fn load<S: Store>(rows: &Rows<S>, name: &str, settings: &PeerSettings) -> Result<Self, StoreError> {
+        let row: PeerRow = rows.record(&keys::peer(name))?.unwrap_or_default();
+        Ok(Self {
+            name: name.to_owned(),
+            settings: settings.clone(),
+            session: None,
+            cursor: row.cursor,
+            shared: row.shared,
+            confirmed: Confirmed::from_rows(&row.confirmed),
+            changed: false,
+        })
+    }
+
+    /// Puts the row into the next batch: with the rows that the cursor speaks of, never before them.
+    pub(crate) fn save<S: Store>(&mut self, rows: &mut Rows<S>) {
+        if std::mem::take(&mut self.changed) {
+            let row =
+                PeerRow { cursor: self.cursor, shared: self.shared, confirmed: self.confirmed.to_rows() };
+            rows.put_lazily(keys::peer(&self.name), record::encode(&row));
+        }
+    }
+
+    /// The spaces that it may read, as far as this replica has anything of them.
+    fn readable<'a, S: Store>(&'a self, journal: &'a Journal<S>) -> impl Iterator<Item = SpaceNumber> + 'a {
+        let readable = self.settings.spaces.iter().filter(|(_, access)| access.read);
+        readable.filter_map(|(space, _)| journal.names.space_number(space))
+    }
+
+    /// The streams of which it lacks something: how far it has them, and how far they go.
+    fn lacking<S: Store>(
+        &self,
+        journal: &Journal<S>,
+    ) -> Result<Vec<(SpaceNumber, OriginNumber, u64, u64)>, StoreError> {
+        let mut lacking = Vec::new();
+        for space in self.readable(journal) {
+            for (origin, entry) in journal.vectors.of(space) {
+                let has = self.confirmed.get(space, journal.names.origin(origin)?.0);
+                if has < entry.sequence {
+                    lacking.push((space, origin, has, entry.sequence));
+                }
+            }
+        }
+        Ok(lacking)
+    }
+
+    /// Rows that it lacks.
+    pub(crate) fn backlog_rows<S: Store>(&self, journal: &Journal<S>) -> Result<u64, StoreError> {
+        Ok(self.lacking(journal)?.iter().map(|(_, _, has, last)| last - has).sum())
+    }
+
+    /// The position of the first row that it lacks.
+    pub(crate) fn first_lacking<S: Store>(&self, journal: &Journal<S>) -> Result<Option<u64>, StoreError> {
+        let mut first = None;
+        for (space, origin, has, _) in self.lacking(journal)? {
+            let position = journal.position(space, origin, has + 1)?;
+            first = [first, position].into_iter().flatten().min();
+        }
+        Ok(first)
+    }
+
+    pub(crate) fn status<S: Store>(
+        &self,
+        journal: &Journal<S>,
+        wall_ms: i64,
+    ) -> Result<PeerStatus, StoreError> {
+        let first = self.first_lacking(journal)?;
+        let accepted_ms = first.map(|lsn| journal.row(lsn)).transpose()?.map(|row| row.accepted_ms);
+        Ok(PeerStatus {
+            peer: self.name.clone(),
+            connected: self.session.as_ref().is_some_and(|session| session.exchange.is_some()),
+            backlog_rows: self.backlog_rows(journal)?,
+            // A wall clock that went back shows no lag rather than a wrong one.
+            lag_ms: accepted_ms.map_or(0, |accepted_ms| u64::try_from(wall_ms - accepted_ms).unwrap_or(0)),
+        })
+    }
+}
+
+/// All replicas in the settings.
+pub(crate) struct Peers {
+    by_name: BTreeMap<String, Peer>,
+    names: BTreeMap<LinkId, String>,
+}
+
+impl Peers {
+    pub(crate) fn load<S: Store>(
+        rows: &Rows<S>,
+        settings: &BTreeMap<String, PeerSettings>,
+    ) -> Result<Self, StoreError> {
+        let peer = |(name, settings): (&String, &PeerSettings)| {
+            Ok((name.clone(), Peer::load(rows, name, settings)?))
+        };
+        Ok(Self {
+            by_name: settings.iter().map(peer).collect::<Result<_, StoreError>>()?,
+            names: BTreeMap::new(),
+        })
+    }
+
+    /// Starts a session; returns the connection that it replaces. `Err` when nobody has this name.
+    pub(crate) fn connect(
+        &mut self,
+        link: LinkId,
+        name: &str,
+        public_key: [u8; 32],
+    ) -> Result<Option<LinkId>, ()> {
+        let peer = self.by_name.get_mut(name).ok_or(())?;
+        let replaced = peer.session.replace(Session { link, public_key, exchange: None });
+        if let Some(old) = &replaced {
+            self.names.remove(&old.link);
+        }
+        self.names.insert(link, name.to_owned());
+        Ok(replaced.map(|old| old.link))
+    }
+
+    /// Ends a session, if the connection still has one.
+    pub(crate) fn disconnect(&mut self, link: LinkId) {
+        if let Some(peer) = self.names.remove(&link).and_then(|name| self.by_name.get_mut(&name)) {
+            peer.session = None;
+        }
+    }
+
+    /// The peer of a connection that has a session.
+    pub(crate) fn of(&mut self, link: LinkId) -> Option<&mut Peer> {
+        self.by_name.get_mut(self.names.get(&link)?)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Peer> + '_ {
+        self.by_name.values()
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Peer> + '_ {
+        self.by_name.values_mut()
+    }
+}

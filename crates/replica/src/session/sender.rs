@@ -1,0 +1,251 @@
+use super::Confirmed;
+use crate::effect::Misbehaviour;
+use crate::journal::Journal;
+use crate::keys::{self, DocumentNumber, OriginNumber, SpaceNumber};
+use crate::record::{self, JournalRow};
+use crate::store::{Keyspace, Store, StoreError};
+use document::{ForeignChange, Origin};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use wire::{Delta, DocumentName, Frame, Row, SpaceVector};
+
+/// Bytes of changes in a frame, about. Larger frames compress no better and hold up what follows.
+const FRAME_BYTES: usize = 64 * 1024;
+/// Most changes of a frame.
+const FRAME_ROWS_MAX: usize = 1_024;
+/// Bytes of changes on their way to the peer without an acknowledgement.
+const WINDOW_BYTES_MAX: usize = 1024 * 1024;
+/// Journal rows looked at for one peer in one turn, so that no turn is long.
+const SCAN_ROWS_MAX: usize = 4_096;
+/// The peer's cursor is moved over rows that are not for it once there are so many.
+const SKIPPED_ROWS_MAX: u64 = 1_024;
+
+/// A delta that is not acknowledged.
+struct InFlight {
+    to: u64,
+    bytes: usize,
+    /// The last sequence in it, per stream.
+    last: BTreeMap<(SpaceNumber, Origin), u64>,
+}
+
+/// Sends a peer what this replica's journal has for it.
+pub(crate) struct Sender {
+    generation: u32,
+    /// Journal rows up to here were looked at.
+    position: u64,
+    /// The peer was told a position up to here.
+    announced: u64,
+    /// The highest position ever told on this connection; a rewind leaves it.
+    announced_max: u64,
+    readable: BTreeSet<SpaceNumber>,
+    /// What the peer has, or has been sent.
+    theirs: Confirmed,
+    spaces: BTreeMap<SpaceNumber, u32>,
+    origins: BTreeMap<OriginNumber, u32>,
+    window: VecDeque<InFlight>,
+    window_bytes: usize,
+    /// Digest of the shared spaces; see `PeerRow::shared`.
+    shared: [u8; 16],
+}
+
+/// A delta in the making.
+#[derive(Default)]
+struct Draft {
+    delta: Delta,
+    bytes: usize,
+    documents: BTreeMap<DocumentNumber, u32>,
+    last: BTreeMap<(SpaceNumber, Origin), u64>,
+}
+
+impl Draft {
+    fn is_full(&self) -> bool {
+        self.bytes >= FRAME_BYTES || self.delta.rows.len() >= FRAME_ROWS_MAX
+    }
+}
+
+/// What a pump gave: frames to send, and whether there is more to look at.
+pub(crate) struct Pumped {
+    pub(crate) frames: Vec<Frame>,
+    pub(crate) more: bool,
+}
+
+impl Sender {
+    /// `position` is where to send from; `known` is what the peer says it has of the journal.
+    pub(crate) fn new(
+        position: u64,
+        known: u64,
+        readable: BTreeSet<SpaceNumber>,
+        theirs: Confirmed,
+        shared: [u8; 16],
+    ) -> Self {
+        Self {
+            generation: 0,
+            position,
+            announced: known.min(position),
+            announced_max: 0,
+            readable,
+            theirs,
+            spaces: BTreeMap::new(),
+            origins: BTreeMap::new(),
+            window: VecDeque::new(),
+            window_bytes: 0,
+            shared,
+        }
+    }
+
+    /// The peer has this change: it sent it.
+    pub(crate) fn raise(&mut self, space: SpaceNumber, origin: Origin, sequence: u64) {
+        self.theirs.raise(space, origin, sequence);
+    }
+
+    /// Frames for what is durable and not sent, as far as the window allows.
+    pub(crate) fn pump<S: Store>(&mut self, journal: &Journal<S>) -> Result<Pumped, StoreError> {
+        let mut frames = Vec::new();
+        let (from, last) = (self.position, journal.durable_head());
+        if from >= last {
+            return Ok(Pumped { frames, more: false });
+        }
+        let (keyspace, range) = keys::journal_after(from, last);
+        let mut draft = self.draft();
+        for (seen, row) in journal.rows.durable().scan(keyspace, range).enumerate() {
+            if self.window_bytes >= WINDOW_BYTES_MAX || seen >= SCAN_ROWS_MAX {
+                break;
+            }
+            let (key, value) = row?;
+            let lsn = keys::read_journal(&key).ok_or(DAMAGED)?;
+            let row: JournalRow = record::decode(Keyspace::Journal, &value)?;
+            if self.wants(journal, &row)? {
+                self.add(journal, &mut draft, lsn, &row)?;
+            }
+            self.position = lsn;
+            if draft.is_full() {
+                frames.push(self.seal(std::mem::take(&mut draft)));
+                draft = self.draft();
+            }
+        }
+        if !draft.delta.rows.is_empty() || self.position - self.announced >= SKIPPED_ROWS_MAX {
+            frames.push(self.seal(draft));
+        }
+        let more = self.position < last && self.window_bytes < WINDOW_BYTES_MAX;
+        Ok(Pumped { frames, more })
+    }
+
+    fn draft(&self) -> Draft {
+        let delta = Delta { generation: self.generation, from: self.announced, ..Delta::default() };
+        Draft { delta, ..Draft::default() }
+    }
+
+    fn wants<S: Store>(&self, journal: &Journal<S>, row: &JournalRow) -> Result<bool, StoreError> {
+        let space = SpaceNumber(row.space);
+        let (origin, _) = journal.names.origin(OriginNumber(row.origin))?;
+        Ok(self.readable.contains(&space) && self.theirs.get(space, origin) < row.sequence)
+    }
+
+    fn add<S: Store>(
+        &mut self,
+        journal: &Journal<S>,
+        draft: &mut Draft,
+        lsn: u64,
+        row: &JournalRow,
+    ) -> Result<(), StoreError> {
+        let number = DocumentNumber(row.document);
+        let (keyspace, key) = keys::change(number, lsn);
+        let chunk = journal.rows.durable().get(keyspace, &key)?.ok_or(DAMAGED)?;
+        let body = ForeignChange::body(&chunk).map_err(|_| DAMAGED)?.to_vec();
+        let document = match draft.documents.get(&number) {
+            Some(index) => *index,
+            None => self.add_document(journal, draft, number)?,
+        };
+        let (origin, key) = journal.names.origin(OriginNumber(row.origin))?;
+        let next = u32::try_from(self.origins.len()).map_err(|_| DAMAGED)?;
+        let index = *self.origins.entry(OriginNumber(row.origin)).or_insert_with(|| {
+            draft.delta.origins.push(key);
+            next
+        });
+        draft.bytes += body.len() + 8;
+        draft.delta.rows.push(Row { document, origin: index, sequence: row.sequence, body });
+        draft.last.insert((SpaceNumber(row.space), origin), row.sequence);
+        self.theirs.raise(SpaceNumber(row.space), origin, row.sequence);
+        Ok(())
+    }
+
+    fn add_document<S: Store>(
+        &mut self,
+        journal: &Journal<S>,
+        draft: &mut Draft,
+        number: DocumentNumber,
+    ) -> Result<u32, StoreError> {
+        let address = journal.address(number)?;
+        let space = journal.names.space_number(&address.space).ok_or(DAMAGED)?;
+        let next = u32::try_from(self.spaces.len()).map_err(|_| DAMAGED)?;
+        let space = *self.spaces.entry(space).or_insert_with(|| {
+            draft.delta.spaces.push(address.space.as_str().to_owned());
+            next
+        });
+        let index = u32::try_from(draft.delta.documents.len()).map_err(|_| DAMAGED)?;
+        let (collection, key) = (address.collection.as_str().to_owned(), address.key.as_str().to_owned());
+        draft.bytes += collection.len() + key.len() + 8;
+        draft.delta.documents.push(DocumentName { space, collection, key });
+        draft.documents.insert(number, index);
+        Ok(index)
+    }
+
+    fn seal(&mut self, mut draft: Draft) -> Frame {
+        draft.delta.to = self.position;
+        self.announced = self.position;
+        self.announced_max = self.announced_max.max(self.position);
+        self.window_bytes += draft.bytes;
+        self.window.push_back(InFlight { to: self.position, bytes: draft.bytes, last: draft.last });
+        Frame::Delta(draft.delta)
+    }
+
+    /// The peer has everything up to `durable`. Returns the digest that its cursor now holds for.
+    pub(crate) fn acknowledge(
+        &mut self,
+        durable: u64,
+        confirmed: &mut Confirmed,
+    ) -> Result<[u8; 16], Misbehaviour> {
+        if durable > self.announced_max {
+            return Err(Misbehaviour::Position);
+        }
+        while self.window.front().is_some_and(|delta| delta.to <= durable) {
+            let Some(delta) = self.window.pop_front() else { break };
+            self.window_bytes -= delta.bytes;
+            for ((space, origin), sequence) in delta.last {
+                confirmed.raise(space, origin, sequence);
+            }
+        }
+        Ok(self.shared)
+    }
+
+    /// The peer asks to be sent again what it lacks: from `position`, in a new generation.
+    pub(crate) fn rewind(&mut self, generation: u32, position: u64, theirs: Confirmed) {
+        self.generation = generation;
+        self.position = position;
+        self.announced = position;
+        self.theirs = theirs;
+        self.window.clear();
+        self.window_bytes = 0;
+    }
+
+    /// Whether a rewind may follow: generations count up by one.
+    pub(crate) fn expects(&self, generation: u32) -> bool {
+        self.generation.checked_add(1) == Some(generation)
+    }
+}
+
+const DAMAGED: StoreError =
+    StoreError::Damaged { what: "a journal row without its change", keyspace: Keyspace::Journal };
+
+/// The vector of a rewind as what the peer has.
+pub(crate) fn confirmed_by<S: Store>(
+    journal: &Journal<S>,
+    confirmed: &mut Confirmed,
+    vectors: &[SpaceVector],
+) {
+    for vector in vectors {
+        let space = document::Space::new(vector.space.as_str()).ok();
+        if let Some(space) = space.and_then(|space| journal.names.space_number(&space)) {
+            confirmed.replace(space, &vector.entries);
+        }
+    }
+}

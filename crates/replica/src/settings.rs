@@ -1,0 +1,60 @@
+use document::{Origin, Schemas, Space};
+use std::collections::BTreeMap;
+use wire::OriginKey;
+
+/// What a replica is and what it shares with whom. Fixed while it runs.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Its name, as its certificate has it.
+    pub name: String,
+    /// What its origin is made of. The incarnation is kept outside the store, and no store ever gets another's.
+    pub key: OriginKey,
+    /// Names the journal when the store is new. Random.
+    pub epoch: u64,
+    /// The spaces that it carries.
+    pub spaces: BTreeMap<Space, SpaceMode>,
+    /// The replicas that it may be connected to, by the name in their certificate.
+    pub peers: BTreeMap<String, PeerSettings>,
+    /// The schemas that it knows.
+    pub schemas: Schemas,
+    /// Most memory for open documents, in bytes, by estimate.
+    pub open_documents_bytes_max: u64,
+}
+
+/// What the services of a replica may do in a space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SpaceMode {
+    /// Read and write.
+    Write,
+    /// Read only: others write it.
+    Read,
+}
+
+/// What a replica shares with one peer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PeerSettings {
+    /// What the peer may do, by space. It is sent nothing of any other.
+    pub spaces: BTreeMap<Space, Access>,
+    /// Whether changes of others are taken from it.
+    pub relay: bool,
+}
+
+/// What a peer may do in a space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// It is sent the space's changes.
+    pub read: bool,
+    /// Its changes to the space are taken.
+    pub write: bool,
+}
+
+/// The origin that a key and an incarnation make: the first 16 bytes of blake3(public key ‖ incarnation).
+#[must_use]
+pub fn origin_of(key: &OriginKey) -> Origin {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&key.public_key);
+    hasher.update(&key.incarnation);
+    let mut origin = [0; 16];
+    hasher.finalize_xof().fill(&mut origin);
+    Origin(origin)
+}

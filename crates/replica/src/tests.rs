@@ -1,0 +1,315 @@
+//! Two replicas in memory, joined by hand.
+
+mod exchange;
+mod hostile;
+mod requests;
+
+use crate::*;
+use document::{Address, Origin, Schema, Schemas, Space};
+use serde_json::{Value, json};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
+use std::rc::Rc;
+
+/// A disk whose batches become durable when a test says so. Clones are the same disk.
+#[derive(Clone, Default)]
+struct Disk(Rc<RefCell<Platter>>);
+
+#[derive(Clone, Default)]
+struct Platter {
+    rows: BTreeMap<(Keyspace, Vec<u8>), Vec<u8>>,
+    waiting: VecDeque<(Turn, Batch)>,
+}
+
+impl Disk {
+    /// Makes the oldest waiting batch durable.
+    fn sync_one(&self) -> Option<Turn> {
+        let mut platter = self.0.borrow_mut();
+        let (turn, batch) = platter.waiting.pop_front()?;
+        for write in batch.writes {
+            match write.value {
+                Some(value) => drop(platter.rows.insert((write.keyspace, write.key), value)),
+                None => drop(platter.rows.remove(&(write.keyspace, write.key))),
+            }
+        }
+        Some(turn)
+    }
+
+    /// What a crash leaves.
+    fn after_crash(&self) -> Self {
+        let platter = Platter { waiting: VecDeque::new(), ..self.0.borrow().clone() };
+        Self(Rc::new(RefCell::new(platter)))
+    }
+}
+
+impl Store for Disk {
+    fn get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.0.borrow().rows.get(&(keyspace, key.to_vec())).cloned())
+    }
+
+    fn scan(
+        &self,
+        keyspace: Keyspace,
+        range: Range<Vec<u8>>,
+    ) -> impl Iterator<Item = Result<Row, StoreError>> + '_ {
+        let range = (keyspace, range.start)..(keyspace, range.end);
+        let rows = self.0.borrow();
+        let rows: Vec<Row> =
+            rows.rows.range(range).map(|((_, key), value)| (key.clone(), value.clone())).collect();
+        rows.into_iter().map(Ok)
+    }
+
+    fn submit(&mut self, turn: Turn, batch: Batch) -> Result<(), StoreError> {
+        self.0.borrow_mut().waiting.push_back((turn, batch));
+        Ok(())
+    }
+}
+
+fn space(name: &str) -> Space {
+    Space::new(name).unwrap()
+}
+
+fn address(text: &str) -> Address {
+    text.parse().unwrap()
+}
+
+fn key(number: u8) -> OriginKey {
+    OriginKey { public_key: [number; 32], incarnation: [number; 16] }
+}
+
+fn schemas() -> Schemas {
+    let mut schemas = Schemas::default();
+    let inventory = Schema::parse(include_str!("../../../schemas/collections/inventory.json")).unwrap();
+    schemas.insert(document::Collection::new("inventory").unwrap(), inventory);
+    schemas
+}
+
+const BOTH: Access = Access { read: true, write: true };
+
+/// The hub: writes `catalog` and `store-1`, shares both with the site.
+fn hub_settings() -> Settings {
+    let access = [(space("catalog"), Access { read: true, write: false }), (space("store-1"), BOTH)];
+    let site = PeerSettings { spaces: access.into(), relay: false };
+    Settings {
+        name: "hub".into(),
+        key: key(1),
+        epoch: 11,
+        spaces: [(space("catalog"), SpaceMode::Write), (space("store-1"), SpaceMode::Write)].into(),
+        peers: [("site".to_owned(), site)].into(),
+        schemas: schemas(),
+        open_documents_bytes_max: 1 << 20,
+    }
+}
+
+/// The site: reads `catalog`, writes `store-1`.
+fn site_settings() -> Settings {
+    let access = [(space("catalog"), Access { read: false, write: true }), (space("store-1"), BOTH)];
+    let hub = PeerSettings { spaces: access.into(), relay: true };
+    Settings {
+        name: "site".into(),
+        key: key(2),
+        epoch: 22,
+        spaces: [(space("catalog"), SpaceMode::Read), (space("store-1"), SpaceMode::Write)].into(),
+        peers: [("hub".to_owned(), hub)].into(),
+        schemas: schemas(),
+        open_documents_bytes_max: 1 << 20,
+    }
+}
+
+/// A replica, its disk, and what it did.
+struct Node {
+    replica: Replica<Disk>,
+    disk: Disk,
+    settings: Settings,
+    requests: u64,
+    replies: BTreeMap<RequestId, Result<Response, RequestError>>,
+    frames: VecDeque<(LinkId, Vec<u8>)>,
+    disconnects: Vec<DisconnectReason>,
+    events: Vec<Event>,
+    wall_ms: i64,
+}
+
+impl Node {
+    fn new(settings: Settings) -> Self {
+        Self::on(Disk::default(), settings)
+    }
+
+    fn on(disk: Disk, settings: Settings) -> Self {
+        let replica = Replica::open(disk.clone(), settings.clone()).unwrap();
+        Self {
+            replica,
+            disk,
+            settings,
+            requests: 0,
+            replies: BTreeMap::new(),
+            frames: VecDeque::new(),
+            disconnects: Vec::new(),
+            events: Vec::new(),
+            wall_ms: 1_000,
+        }
+    }
+
+    /// Dies now, and starts again with what is durable.
+    fn crash(&mut self) {
+        *self = Self::on(self.disk.after_crash(), self.settings.clone());
+    }
+
+    fn input(&mut self, input: Input) {
+        self.replica.handle(input, Clock { now_ms: 0, wall_ms: self.wall_ms }).unwrap();
+    }
+
+    /// Ends the turn without making anything durable.
+    fn end_turn(&mut self) {
+        while self.replica.end_turn().unwrap() {}
+        while let Some(effect) = self.replica.poll_effect() {
+            match effect {
+                Effect::Send { link, bytes } => self.frames.push_back((link, bytes)),
+                Effect::Reply { id, result } => drop(self.replies.insert(id, result)),
+                Effect::Disconnect { reason, .. } => self.disconnects.push(reason),
+                Effect::Event(event) => self.events.push(event),
+            }
+        }
+    }
+
+    /// Ends the turn and makes everything durable.
+    fn settle(&mut self) {
+        self.end_turn();
+        while let Some(turn) = self.disk.sync_one() {
+            self.input(Input::Durable(turn));
+            self.end_turn();
+        }
+    }
+
+    fn ask(&mut self, request: Request) -> RequestId {
+        self.requests += 1;
+        let id = RequestId(self.requests);
+        self.input(Input::Request { id, request });
+        id
+    }
+
+    fn answer(&mut self, request: Request) -> Result<Response, RequestError> {
+        let id = self.ask(request);
+        self.settle();
+        self.replies.remove(&id).expect("an answer once everything is durable")
+    }
+
+    fn put(&mut self, at: &str, value: Value) -> Option<Stamp> {
+        self.write(at, document::Operation::Put(value))
+    }
+
+    fn sell(&mut self, at: &str, quantity: i64) -> Option<Stamp> {
+        self.write(at, document::Operation::increment("/on_hand", -quantity).unwrap())
+    }
+
+    fn write(&mut self, at: &str, operation: document::Operation) -> Option<Stamp> {
+        let request =
+            Request::Write { address: address(at), operations: vec![operation], idempotency_key: None };
+        let Response::Written(stamp) = self.answer(request).unwrap() else { panic!("another answer") };
+        stamp
+    }
+
+    fn get(&mut self, at: &str) -> Option<Value> {
+        let Response::Document(value) = self.answer(Request::Get { address: address(at) }).unwrap() else {
+            panic!("another answer")
+        };
+        value
+    }
+
+    fn status(&mut self) -> Status {
+        let Response::Status(status) = self.answer(Request::Status).unwrap() else {
+            panic!("another answer")
+        };
+        *status
+    }
+
+    fn rung(&self) -> Option<Rung> {
+        self.events.iter().rev().find_map(|event| match event {
+            Event::SessionStarted { rung, .. } => Some(*rung),
+            Event::StreamStopped { .. } | Event::Rewound { .. } => None,
+        })
+    }
+}
+
+/// A connection between two nodes, and what it carried.
+#[derive(Default)]
+struct Wire {
+    link: u64,
+    frames: usize,
+    bytes: usize,
+}
+
+impl Wire {
+    fn connect(&mut self, hub: &mut Node, site: &mut Node) {
+        self.link += 1;
+        let names = [&hub.settings, &site.settings].map(|node| (node.name.clone(), node.key.public_key));
+        let [hub_is, site_is] = names;
+        for (node, (peer, public_key)) in [(&mut *hub, site_is), (&mut *site, hub_is)] {
+            node.frames.clear();
+            node.input(Input::PeerUp { link: LinkId(self.link), peer, public_key });
+            node.settle();
+        }
+        self.carry(hub, site);
+    }
+
+    fn cut(&mut self, hub: &mut Node, site: &mut Node) {
+        for node in [hub, site] {
+            node.input(Input::PeerDown { link: LinkId(self.link) });
+            node.settle();
+            node.frames.clear();
+        }
+    }
+
+    /// Carries frames until both are silent.
+    fn carry(&mut self, hub: &mut Node, site: &mut Node) {
+        loop {
+            hub.settle();
+            site.settle();
+            if hub.frames.is_empty() && site.frames.is_empty() {
+                return;
+            }
+            let (to_site, to_hub) = (std::mem::take(&mut hub.frames), std::mem::take(&mut site.frames));
+            for (node, frames) in [(&mut *site, to_site), (&mut *hub, to_hub)] {
+                for (link, bytes) in frames.into_iter().filter(|(link, _)| link.0 == self.link) {
+                    self.frames += 1;
+                    self.bytes += bytes.len();
+                    node.input(Input::Frame { link, bytes });
+                }
+            }
+        }
+    }
+}
+
+/// A hub and a site that have met.
+fn pair() -> (Node, Node, Wire) {
+    let (mut hub, mut site, mut wire) =
+        (Node::new(hub_settings()), Node::new(site_settings()), Wire::default());
+    wire.connect(&mut hub, &mut site);
+    (hub, site, wire)
+}
+
+#[track_caller]
+fn assert_converged(hub: &mut Node, site: &mut Node) {
+    for space in [space("catalog"), space("store-1")] {
+        assert_eq!(hub.replica.vector(&space), site.replica.vector(&space));
+        let heads = hub.replica.heads(&space).unwrap();
+        assert_eq!(heads, site.replica.heads(&space).unwrap());
+        for (address, _) in heads {
+            assert_eq!(hub.get(&address.to_string()), site.get(&address.to_string()), "{address}");
+        }
+    }
+    assert!(
+        hub.disconnects.is_empty() && site.disconnects.is_empty(),
+        "{:?} {:?}",
+        hub.disconnects,
+        site.disconnects
+    );
+}
+
+fn item(stock: i64) -> Value {
+    json!({"product": "1", "on_hand": stock})
+}
+
+fn origin(number: u8) -> Origin {
+    origin_of(&key(number))
+}

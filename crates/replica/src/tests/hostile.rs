@@ -1,0 +1,245 @@
+use super::*;
+use document::{Document, ForeignChange, Operation};
+use wire::{Ack, Delta, DocumentName, Frame, Hello, Rewind, SpaceVector, VectorEntry};
+
+/// A site whose hub is played by the test: it has said hello.
+fn site_and_foe() -> Node {
+    let mut site = Node::new(site_settings());
+    site.input(Input::PeerUp { link: LinkId(1), peer: "hub".into(), public_key: key(1).public_key });
+    site.settle();
+    site.frames.clear();
+    send(&mut site, &Frame::Hello(hello(vec![])));
+    assert!(site.disconnects.is_empty());
+    site
+}
+
+fn hello(entries: Vec<VectorEntry>) -> Hello {
+    let space = |name: &str, entries| SpaceVector { space: name.into(), entries };
+    Hello {
+        protocol: wire::PROTOCOL_VERSION,
+        incarnation: key(1).incarnation,
+        epoch: 5,
+        head: 0,
+        cursor: None,
+        spaces: vec![space("catalog", entries), space("store-1", vec![])],
+    }
+}
+
+fn send(site: &mut Node, frame: &Frame) {
+    site.input(Input::Frame { link: LinkId(1), bytes: wire::encode(frame).unwrap() });
+    site.settle();
+}
+
+/// Changes of an origin to one document, each on top of the last.
+fn bodies(origin: Origin, count: usize) -> Vec<Vec<u8>> {
+    let mut document = Document::new();
+    let change = |n| document.write(origin, None, &[Operation::Put(json!({ "n": n }))], 0).unwrap().unwrap();
+    (0..count).map(change).map(|change| ForeignChange::body(&change.chunk).unwrap().to_vec()).collect()
+}
+
+/// Rows for `catalog/product/1`, numbered from `first`.
+fn delta(from: u64, author: u8, first: u64, bodies: &[Vec<u8>]) -> Delta {
+    let rows = bodies.iter().zip(first..).map(|(body, sequence)| wire::Row {
+        document: 0,
+        origin: 0,
+        sequence,
+        body: body.clone(),
+    });
+    let fresh = from == 0;
+    Delta {
+        generation: 0,
+        from,
+        to: from + bodies.len() as u64,
+        spaces: if fresh { vec!["catalog".into()] } else { vec![] },
+        origins: if fresh { vec![key(author)] } else { vec![] },
+        documents: vec![DocumentName { space: 0, collection: "product".into(), key: "1".into() }],
+        rows: rows.collect(),
+    }
+}
+
+#[track_caller]
+fn disconnected(site: &Node, reason: DisconnectReason) {
+    assert_eq!(site.disconnects, [reason]);
+}
+
+#[test]
+fn rows_are_taken_once_and_in_order() {
+    let mut site = site_and_foe();
+    let bodies = bodies(origin(1), 3);
+    send(&mut site, &Frame::Delta(delta(0, 1, 1, &bodies[..2])));
+    send(&mut site, &Frame::Delta(delta(2, 1, 2, &bodies[1..])));
+    assert_eq!(site.get("catalog/product/1"), Some(json!({"n": 2})));
+    assert_eq!(site.replica.vector(&space("catalog")).unwrap()[0].1.sequence, 3);
+    assert_eq!(site.status().head, 3);
+}
+
+#[test]
+fn a_gap_is_answered_with_what_is_here() {
+    let mut site = site_and_foe();
+    let bodies = bodies(origin(1), 4);
+    send(&mut site, &Frame::Delta(delta(0, 1, 1, &bodies[..1])));
+    site.frames.clear();
+    send(&mut site, &Frame::Delta(delta(1, 1, 3, &bodies[2..3])));
+    let frame = wire::decode(&site.frames.pop_front().unwrap().1).unwrap();
+    let Frame::Rewind(Rewind { generation: 1, spaces }) = frame else { panic!("{frame:?}") };
+    let catalog = spaces.iter().find(|vector| vector.space == "catalog").unwrap();
+    assert_eq!((catalog.entries[0].origin, catalog.entries[0].sequence), (origin(1).0, 1));
+    send(&mut site, &Frame::Delta(delta(2, 1, 2, &bodies[1..])));
+    assert_eq!(site.status().head, 1, "deltas of the old generation are passed over");
+    send(&mut site, &Frame::Delta(Delta { generation: 1, ..delta(1, 1, 2, &bodies[1..]) }));
+    assert_eq!(site.status().head, 4);
+    assert!(site.disconnects.is_empty());
+}
+
+#[test]
+fn a_change_without_what_it_depends_on_is_a_gap_and_ends_in_time() {
+    let mut site = site_and_foe();
+    let bodies = bodies(origin(1), 2);
+    for generation in 0..4 {
+        let fresh = generation == 0;
+        let mut delta = delta(0, 1, 1, &bodies[1..]);
+        if !fresh {
+            (delta.spaces, delta.origins) = (vec![], vec![]);
+        }
+        send(&mut site, &Frame::Delta(Delta { generation, ..delta }));
+    }
+    disconnected(&site, Misbehaviour::Gap.into());
+    assert_eq!(site.status().head, 0);
+}
+
+#[test]
+fn a_change_that_is_refused_stops_its_stream_and_nothing_else() {
+    let mut site = site_and_foe();
+    let bodies = bodies(origin(1), 2);
+    let mut broken = bodies[0].clone();
+    broken[1] = 15;
+    let mut rows = delta(0, 1, 1, &[broken, bodies[1].clone()]);
+    rows.spaces.push("store-1".into());
+    rows.documents.push(DocumentName { space: 1, collection: "note".into(), key: "1".into() });
+    rows.rows.push(wire::Row { document: 1, origin: 0, sequence: 1, body: bodies[0].clone() });
+    send(&mut site, &Frame::Delta(rows));
+    assert!(
+        matches!(site.events.last(), Some(Event::StreamStopped { sequence: 1, .. })),
+        "{:?}",
+        site.events
+    );
+    assert_eq!((site.get("catalog/product/1"), site.get("store-1/note/1")), (None, Some(json!({"n": 0}))));
+    assert!(site.disconnects.is_empty());
+}
+
+#[test]
+fn nobody_writes_under_the_origin_of_another() {
+    let mut site = site_and_foe();
+    send(&mut site, &Frame::Delta(delta(0, 1, 1, &bodies(origin(7), 1))));
+    assert!(
+        matches!(site.events.last(), Some(Event::StreamStopped { .. })),
+        "the author is not the row's origin"
+    );
+    assert_eq!(site.status().head, 0);
+
+    let mut hub = Node::new(hub_settings());
+    hub.input(Input::PeerUp { link: LinkId(1), peer: "site".into(), public_key: key(2).public_key });
+    let hello = Hello { incarnation: key(2).incarnation, ..hello(vec![]) };
+    send(&mut hub, &Frame::Hello(hello));
+    let mut relayed = delta(0, 7, 1, &bodies(origin(7), 1));
+    relayed.spaces = vec!["store-1".into()];
+    send(&mut hub, &Frame::Delta(relayed));
+    disconnected(&hub, Misbehaviour::Relay.into());
+}
+
+#[test]
+fn a_space_that_the_peer_may_not_write_is_refused() {
+    let mut hub = Node::new(hub_settings());
+    hub.input(Input::PeerUp { link: LinkId(1), peer: "site".into(), public_key: key(2).public_key });
+    send(&mut hub, &Frame::Hello(Hello { incarnation: key(2).incarnation, ..hello(vec![]) }));
+    send(&mut hub, &Frame::Delta(delta(0, 2, 1, &bodies(origin(2), 1))));
+    disconnected(&hub, Misbehaviour::Space.into());
+    assert_eq!(hub.status().head, 0);
+}
+
+#[test]
+fn a_stranger_is_left_at_once() {
+    let mut site = Node::new(site_settings());
+    site.input(Input::PeerUp { link: LinkId(1), peer: "store-9".into(), public_key: [9; 32] });
+    site.settle();
+    disconnected(&site, DisconnectReason::UnknownPeer { peer: "store-9".into() });
+    assert!(site.frames.is_empty());
+}
+
+#[test]
+fn frames_out_of_turn_and_out_of_shape_end_the_session() {
+    let mut early = Node::new(site_settings());
+    early.input(Input::PeerUp { link: LinkId(1), peer: "hub".into(), public_key: key(1).public_key });
+    send(&mut early, &Frame::Ack(Ack { durable: 0 }));
+    disconnected(&early, Misbehaviour::Order.into());
+
+    let mut twice = site_and_foe();
+    send(&mut twice, &Frame::Hello(hello(vec![])));
+    disconnected(&twice, Misbehaviour::Order.into());
+
+    let mut future = site_and_foe();
+    send(&mut future, &Frame::Ack(Ack { durable: 1 }));
+    disconnected(&future, Misbehaviour::Position.into());
+
+    let mut jump = site_and_foe();
+    let bodies = bodies(origin(1), 2);
+    send(&mut jump, &Frame::Delta(delta(0, 1, 1, &bodies[..1])));
+    send(&mut jump, &Frame::Delta(delta(9, 1, 2, &bodies[1..])));
+    disconnected(&jump, Misbehaviour::Position.into());
+
+    let mut table = site_and_foe();
+    let mut rows = delta(0, 1, 1, &bodies[..1]);
+    rows.rows[0].origin = 4;
+    send(&mut table, &Frame::Delta(rows));
+    disconnected(&table, Misbehaviour::Table.into());
+
+    let mut garbage = site_and_foe();
+    garbage.input(Input::Frame { link: LinkId(1), bytes: vec![2, 0, 0xff] });
+    garbage.settle();
+    disconnected(&garbage, Misbehaviour::Frame(wire::DecodeError::Body).into());
+}
+
+#[test]
+fn other_protocols_and_other_histories_are_told_apart() {
+    let connect = || {
+        let mut site = Node::new(site_settings());
+        site.put("store-1/note/1", json!({"n": 1}));
+        site.input(Input::PeerUp { link: LinkId(1), peer: "hub".into(), public_key: key(1).public_key });
+        site.settle();
+        site
+    };
+    let mut newer = connect();
+    send(&mut newer, &Frame::Hello(Hello { protocol: 2, ..hello(vec![]) }));
+    disconnected(&newer, DisconnectReason::Protocol { theirs: 2, ours: 1 });
+
+    let with_own = |sequence| {
+        let entries = vec![VectorEntry { origin: origin(2).0, sequence, chain: [0; 8] }];
+        let spaces = vec![SpaceVector { space: "store-1".into(), entries }];
+        Frame::Hello(Hello { spaces, ..hello(vec![]) })
+    };
+    let mut restored = connect();
+    send(&mut restored, &with_own(2));
+    disconnected(&restored, DisconnectReason::RolledBack { space: space("store-1"), theirs: 2, ours: 1 });
+
+    let mut forked = connect();
+    send(&mut forked, &with_own(1));
+    disconnected(
+        &forked,
+        DisconnectReason::Forked { space: space("store-1"), origin: origin(2), sequence: 1 },
+    );
+}
+
+#[test]
+fn a_second_connection_of_a_peer_replaces_the_first() {
+    let mut site = site_and_foe();
+    site.input(Input::PeerUp { link: LinkId(2), peer: "hub".into(), public_key: key(1).public_key });
+    site.settle();
+    disconnected(&site, DisconnectReason::Replaced);
+    site.disconnects.clear();
+    send(&mut site, &Frame::Delta(delta(0, 1, 1, &bodies(origin(1), 1))));
+    assert_eq!(site.status().head, 0, "frames of the old connection are passed over");
+    site.input(Input::PeerDown { link: LinkId(1) });
+    let bytes = wire::encode(&Frame::Hello(hello(vec![]))).unwrap();
+    site.input(Input::Frame { link: LinkId(2), bytes });
+    assert!(site.status().peers[0].connected);
+}

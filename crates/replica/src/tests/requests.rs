@@ -1,0 +1,129 @@
+use super::*;
+
+fn write(at: &str, operation: document::Operation, idempotency_key: Option<&str>) -> Request {
+    let idempotency_key = idempotency_key.map(|text| IdempotencyKey::new(text).unwrap());
+    Request::Write { address: address(at), operations: vec![operation], idempotency_key }
+}
+
+fn sale(at: &str, idempotency_key: &str) -> Request {
+    write(at, document::Operation::increment("/on_hand", -1).unwrap(), Some(idempotency_key))
+}
+
+#[test]
+fn an_answer_waits_until_the_write_is_durable() {
+    let mut site = Node::new(site_settings());
+    site.settle();
+    let id = site.ask(write("store-1/inventory/1", document::Operation::Put(item(5)), None));
+    site.end_turn();
+    assert!(site.replies.is_empty());
+    let read = site.ask(Request::Get { address: address("store-1/inventory/1") });
+    site.end_turn();
+    assert!(site.replies.is_empty(), "a read that saw the write waits with it");
+    site.settle();
+    let stamp = Stamp { origin: origin(2), sequence: 1 };
+    assert_eq!(site.replies.remove(&id), Some(Ok(Response::Written(Some(stamp)))));
+    assert_eq!(site.replies.remove(&read), Some(Ok(Response::Document(Some(item(5))))));
+}
+
+#[test]
+fn what_was_not_durable_is_gone_after_a_crash_and_its_number_free() {
+    let mut site = Node::new(site_settings());
+    site.put("store-1/inventory/1", item(5));
+    site.ask(write("store-1/inventory/2", document::Operation::Put(item(6)), None));
+    site.end_turn();
+    site.crash();
+    assert_eq!((site.get("store-1/inventory/1"), site.get("store-1/inventory/2")), (Some(item(5)), None));
+    let stamp = site.put("store-1/inventory/3", item(7)).unwrap();
+    assert_eq!(stamp.sequence, 2);
+    assert_eq!(site.status().documents, 2);
+}
+
+#[test]
+fn a_write_with_a_key_counts_once() {
+    let mut site = Node::new(site_settings());
+    site.put("store-1/inventory/1", item(5));
+    site.put("store-1/inventory/2", item(5));
+    let first = site.answer(sale("store-1/inventory/1", "basket-1/1"));
+    assert_eq!(site.answer(sale("store-1/inventory/1", "basket-1/1")), first);
+    site.crash();
+    assert_eq!(site.answer(sale("store-1/inventory/1", "basket-1/1")), first);
+    assert_eq!(site.get("store-1/inventory/1"), Some(item(4)));
+    assert_eq!(site.answer(sale("store-1/inventory/2", "basket-1/1")), Err(RequestError::KeyReused));
+    site.answer(sale("store-1/inventory/1", "basket-1/2")).unwrap();
+    assert_eq!(site.get("store-1/inventory/1"), Some(item(3)));
+}
+
+#[test]
+fn the_oldest_idempotency_keys_make_room() {
+    let mut site = Node::new(site_settings());
+    let nothing =
+        |n: u32| write("store-1/inventory/1", document::Operation::Put(json!({})), Some(&format!("k{n}")));
+    for n in 0..=65_536 {
+        site.ask(nothing(n));
+        site.end_turn();
+    }
+    site.settle();
+    let kept = |node: &Node, n: u32| {
+        let (keyspace, key) = keys::idempotency(format!("k{n}").as_bytes());
+        node.disk.get(keyspace, &key).unwrap().is_some()
+    };
+    assert!(!kept(&site, 0));
+    assert!(kept(&site, 1) && kept(&site, 65_536));
+}
+
+#[test]
+fn spaces_keep_to_their_mode() {
+    let mut site = Node::new(site_settings());
+    let put = |at| write(at, document::Operation::Put(json!({})), None);
+    assert_eq!(site.answer(put("catalog/product/1")), Err(RequestError::ReadOnly(space("catalog"))));
+    assert_eq!(site.answer(put("store-9/product/1")), Err(RequestError::UnknownSpace(space("store-9"))));
+    let get = Request::Get { address: address("store-9/product/1") };
+    assert_eq!(site.answer(get), Err(RequestError::UnknownSpace(space("store-9"))));
+}
+
+#[test]
+fn a_refused_write_leaves_no_trace() {
+    let mut site = Node::new(site_settings());
+    let refused = site.answer(write("store-1/inventory/1", document::Operation::Put(json!(1)), None));
+    assert!(matches!(refused, Err(RequestError::Write(_))), "{refused:?}");
+    let nothing =
+        Request::Write { address: address("store-1/inventory/1"), operations: vec![], idempotency_key: None };
+    assert_eq!(site.answer(nothing), Ok(Response::Written(None)));
+    assert_eq!((site.status().documents, site.status().head), (0, 0));
+}
+
+#[test]
+fn a_listing_goes_on_where_it_stopped() {
+    let mut site = Node::new(site_settings());
+    for n in 0..5 {
+        site.put(&format!("store-1/inventory/{n}"), item(n));
+    }
+    site.put("store-1/inventory-log/0", json!({}));
+    let (mut after, mut keys, mut pages) = (None, Vec::new(), 0);
+    loop {
+        let (space, collection) = (space("store-1"), document::Collection::new("inventory").unwrap());
+        let list = Request::List { space, collection, after: after.take(), limit: 2 };
+        let Ok(Response::Listed(listed)) = site.answer(list) else { panic!() };
+        pages += 1;
+        after = listed.documents.last().map(|(key, _)| key.clone());
+        keys.extend(listed.documents.iter().map(|(key, value)| (key.to_string(), value.clone())));
+        if !listed.more {
+            break;
+        }
+    }
+    let expected: Vec<(String, Value)> = (0..5).map(|n| (n.to_string(), item(n))).collect();
+    assert_eq!((keys, pages), (expected, 3));
+}
+
+#[test]
+fn open_documents_stay_within_their_bytes() {
+    let mut site = Node::new(Settings { open_documents_bytes_max: 100_000, ..site_settings() });
+    for n in 0..20 {
+        site.put(&format!("store-1/inventory/{n}"), item(n));
+    }
+    assert!((1..=6).contains(&site.status().documents_open), "{}", site.status().documents_open);
+    for n in 0..20 {
+        site.sell(&format!("store-1/inventory/{n}"), 1);
+        assert_eq!(site.get(&format!("store-1/inventory/{n}")), Some(item(n - 1)));
+    }
+}

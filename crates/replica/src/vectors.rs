@@ -1,0 +1,73 @@
+//! Version vectors: per space and origin the last sequence, and a chain over the hashes of all changes up to it.
+//! In memory whole: there are as many entries as sites and spaces, not as documents.
+
+use crate::keys::{self, OriginNumber, SpaceNumber};
+use crate::record::{self, VectorRow};
+use crate::rows::Rows;
+use crate::store::{Keyspace, Store, StoreError};
+use document::ChangeHash;
+use std::collections::BTreeMap;
+
+/// How far an origin's changes in a space are here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct VectorEntry {
+    /// The last sequence; all before it are here.
+    pub sequence: u64,
+    /// Digest over the hashes of all of them, in order.
+    pub chain: [u8; 32],
+}
+
+impl VectorEntry {
+    /// The entry after one more change.
+    #[must_use]
+    pub(crate) fn next(&self, hash: &ChangeHash) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&self.chain);
+        hasher.update(&hash.0);
+        Self { sequence: self.sequence + 1, chain: *hasher.finalize().as_bytes() }
+    }
+
+    /// The part of the chain that peers are told.
+    pub(crate) fn chain_short(&self) -> [u8; 8] {
+        let [a, b, c, d, e, f, g, h, ..] = self.chain;
+        [a, b, c, d, e, f, g, h]
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct Vectors(BTreeMap<(SpaceNumber, OriginNumber), VectorEntry>);
+
+impl Vectors {
+    pub(crate) fn load<S: Store>(rows: &Rows<S>) -> Result<Self, StoreError> {
+        let mut vectors = Self::default();
+        for row in rows.scan((Keyspace::Journal, keys::all(Keyspace::Journal, keys::KIND_VECTOR))) {
+            let (key, value) = row?;
+            let place = keys::read_vector(&key)
+                .ok_or(StoreError::Damaged { what: "a version vector's key", keyspace: Keyspace::Journal })?;
+            let VectorRow { sequence, chain } = record::decode(Keyspace::Journal, &value)?;
+            vectors.0.insert(place, VectorEntry { sequence, chain });
+        }
+        Ok(vectors)
+    }
+
+    pub(crate) fn get(&self, space: SpaceNumber, origin: OriginNumber) -> VectorEntry {
+        self.0.get(&(space, origin)).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn set<S: Store>(
+        &mut self,
+        rows: &mut Rows<S>,
+        (space, origin): (SpaceNumber, OriginNumber),
+        entry: VectorEntry,
+    ) {
+        self.0.insert((space, origin), entry);
+        let row = VectorRow { sequence: entry.sequence, chain: entry.chain };
+        rows.put(keys::vector(space, origin), record::encode(&row));
+    }
+
+    /// The entries of a space, by origin.
+    pub(crate) fn of(&self, space: SpaceNumber) -> impl Iterator<Item = (OriginNumber, VectorEntry)> + '_ {
+        let range = (space, OriginNumber(0))..=(space, OriginNumber(u32::MAX));
+        self.0.range(range).map(|((_, origin), entry)| (*origin, *entry))
+    }
+}
