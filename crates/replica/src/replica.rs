@@ -76,6 +76,7 @@ impl<S: Store> Replica<S> {
             Input::Durable(turn) => {
                 self.journal.settle(turn);
                 self.turns.settle(turn);
+                self.peers.settle(turn);
                 Ok(())
             }
         }
@@ -90,7 +91,9 @@ impl<S: Store> Replica<S> {
         self.hold_acknowledgements();
         self.peers.iter_mut().for_each(|peer| peer.save(&mut self.journal.rows));
         self.journal.submit()?;
-        self.turns.end(self.journal.rows.last_in_flight());
+        let last_in_flight = self.journal.rows.last_in_flight();
+        self.turns.end(last_in_flight);
+        self.peers.end_turn(last_in_flight);
         self.pump()
     }
 

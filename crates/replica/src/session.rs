@@ -11,7 +11,7 @@ mod receiver;
 mod sender;
 
 pub(crate) use confirmed::Confirmed;
-pub(crate) use peers::{Peer, Peers};
+pub(crate) use peers::{OwnHello, Peer, Peers};
 pub(crate) use receiver::{Context, Outcome, Receiver};
 pub(crate) use sender::{Sender, confirmed_by};
 

@@ -3,7 +3,7 @@
 use super::{Clock, Replica};
 use crate::effect::{DisconnectReason, Effect, Event, LinkId, Misbehaviour};
 use crate::journal::Journal;
-use crate::session::{self, Context, Outcome, Peer};
+use crate::session::{self, Context, Outcome, OwnHello, Peer};
 use crate::store::{Store, StoreError};
 use crate::turns::Turns;
 use wire::{Ack, Delta, Frame, Rewind};
@@ -78,7 +78,8 @@ impl<S: Store> Replica<S> {
     pub(super) fn pump(&mut self) -> Result<bool, StoreError> {
         let mut more = false;
         for peer in self.peers.iter_mut() {
-            let Some(session) = &mut peer.session else { continue };
+            let greeted = peer.session.as_mut().filter(|session| session.own_hello == OwnHello::Sent);
+            let Some(session) = greeted else { continue };
             let Some((sender, _)) = &mut session.exchange else { continue };
             let pumped = sender.pump(&self.journal)?;
             more |= pumped.more;

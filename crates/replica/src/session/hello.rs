@@ -8,6 +8,9 @@ use document::{Origin, Space};
 use std::collections::BTreeMap;
 use wire::{Hello, PROTOCOL_VERSION};
 
+/// Most entries of the version vectors of a hello.
+const VECTOR_ENTRIES_MAX: usize = 16_384;
+
 /// The spaces that both sides share on this connection, and what the peer may do in each.
 type Shared = BTreeMap<Space, (SpaceNumber, Access)>;
 
@@ -40,6 +43,9 @@ impl Peer {
         }
         if hello.protocol != PROTOCOL_VERSION {
             return Ok(Err(DisconnectReason::Protocol { theirs: hello.protocol, ours: PROTOCOL_VERSION }));
+        }
+        if hello.spaces.iter().map(|vector| vector.entries.len()).sum::<usize>() > VECTOR_ENTRIES_MAX {
+            return Ok(Err(Misbehaviour::TableFull.into()));
         }
         let shared = self.share(journal, hello)?;
         if let Err(reason) = check_histories(journal, hello, &shared, own)? {

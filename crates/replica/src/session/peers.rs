@@ -6,13 +6,25 @@ use crate::record::{self, PeerRow};
 use crate::rows::Rows;
 use crate::settings::PeerSettings;
 use crate::status::PeerStatus;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, Turn};
 use std::collections::BTreeMap;
+
+/// Whether this replica's hello left. Nothing else leaves before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OwnHello {
+    /// It waits for the end of the turn.
+    Waiting,
+    /// It waits until a turn is durable.
+    Held(Turn),
+    /// It is on its way.
+    Sent,
+}
 
 /// A connection to a peer. Sender and receiver are there once its hello came.
 pub(crate) struct Session {
     pub(crate) link: LinkId,
     pub(crate) public_key: [u8; 32],
+    pub(crate) own_hello: OwnHello,
     pub(crate) exchange: Option<(Sender, Receiver)>,
 }
 
@@ -103,7 +115,8 @@ impl Peer {
             connected: self.session.as_ref().is_some_and(|session| session.exchange.is_some()),
             backlog_rows: self.backlog_rows(journal)?,
             // A wall clock that went back shows no lag rather than a wrong one.
-            lag_ms: accepted_ms.map_or(0, |accepted_ms| u64::try_from(wall_ms - accepted_ms).unwrap_or(0)),
+            lag_ms: accepted_ms
+                .map_or(0, |accepted_ms| u64::try_from(wall_ms.saturating_sub(accepted_ms)).unwrap_or(0)),
         })
     }
 }
@@ -136,7 +149,8 @@ impl Peers {
         public_key: [u8; 32],
     ) -> Result<Option<LinkId>, ()> {
         let peer = self.by_name.get_mut(name).ok_or(())?;
-        let replaced = peer.session.replace(Session { link, public_key, exchange: None });
+        let replaced =
+            peer.session.replace(Session { link, public_key, own_hello: OwnHello::Waiting, exchange: None });
         if let Some(old) = &replaced {
             self.names.remove(&old.link);
         }
@@ -154,6 +168,24 @@ impl Peers {
     /// The peer of a connection that has a session.
     pub(crate) fn of(&mut self, link: LinkId) -> Option<&mut Peer> {
         self.by_name.get_mut(self.names.get(&link)?)
+    }
+
+    /// The turn ended; what it held waits for `last_in_flight`.
+    pub(crate) fn end_turn(&mut self, last_in_flight: Option<Turn>) {
+        let sessions = self.by_name.values_mut().filter_map(|peer| peer.session.as_mut());
+        for session in sessions.filter(|session| session.own_hello == OwnHello::Waiting) {
+            session.own_hello = last_in_flight.map_or(OwnHello::Sent, OwnHello::Held);
+        }
+    }
+
+    /// A turn and all before it are durable.
+    pub(crate) fn settle(&mut self, turn: Turn) {
+        let sessions = self.by_name.values_mut().filter_map(|peer| peer.session.as_mut());
+        for session in sessions {
+            if matches!(session.own_hello, OwnHello::Held(held) if held <= turn) {
+                session.own_hello = OwnHello::Sent;
+            }
+        }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Peer> + '_ {

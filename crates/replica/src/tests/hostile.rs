@@ -243,3 +243,22 @@ fn a_second_connection_of_a_peer_replaces_the_first() {
     site.input(Input::Frame { link: LinkId(2), bytes });
     assert!(site.status().peers[0].connected);
 }
+
+#[test]
+fn nothing_leaves_before_the_own_hello() {
+    let mut site = Node::new(site_settings());
+    site.put("store-1/note/1", json!({"n": 1}));
+    let put = Operation::Put(json!({"n": 2}));
+    let (address, operations) = (address("store-1/note/1"), vec![put]);
+    site.ask(Request::Write { address, operations, idempotency_key: None });
+    site.end_turn();
+    site.input(Input::PeerUp { link: LinkId(1), peer: "hub".into(), public_key: key(1).public_key });
+    site.end_turn();
+    let bytes = wire::encode(&Frame::Hello(hello(vec![]))).unwrap();
+    site.input(Input::Frame { link: LinkId(1), bytes });
+    site.end_turn();
+    assert!(site.frames.is_empty(), "the hello speaks of rows that are not durable");
+    site.settle();
+    let frames: Vec<Frame> = site.frames.iter().map(|(_, bytes)| wire::decode(bytes).unwrap()).collect();
+    assert!(matches!(frames.as_slice(), [Frame::Hello(_), Frame::Delta(_), ..]), "{frames:?}");
+}
