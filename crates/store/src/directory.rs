@@ -1,0 +1,202 @@
+//! The store's directory: who has it, which format it is in, and how it is first made.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use crate::engine::{Engine, MEMTABLE_BYTES_MAX};
+use crate::error::{OpenError, open_error};
+
+/// Version of the names, files and keyspaces below. Another one is refused.
+const FORMAT: u32 = 1;
+/// What the `format` file starts with.
+const FORMAT_NAME: &str = "isle store ";
+/// Longest `format` file that is looked at.
+const FORMAT_BYTES_MAX: u64 = 64;
+
+/// A locked directory in a known format. The lock ends when this is dropped, or with the process.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Directory {
+    /// Makes `path` if it is not there, locks it and checks its format.
+    pub(crate) fn open(path: &Path) -> Result<Self, OpenError> {
+        let failed = |operation| move |source| io_error(path, operation, source);
+        fs::create_dir_all(path).map_err(failed("making the directory"))?;
+        let lock = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(path.join("lock"))
+            .map_err(failed("opening the lock file"))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(OpenError::Locked { path: path.into() }),
+            Err(TryLockError::Error(source)) => return Err(io_error(path, "locking the directory", source)),
+        }
+        let directory = Self { path: path.into(), _lock: lock };
+        directory.check_format()?;
+        Ok(directory)
+    }
+
+    /// Opens the rows, making them first if there are none.
+    ///
+    /// They are made beside their place and renamed into it: a crash while fjall makes its files leaves nothing that
+    /// it would refuse to open.
+    pub(crate) fn open_rows(&self) -> Result<Engine, OpenError> {
+        let rows = self.rows();
+        let failed = |operation| move |source| io_error(&self.path, operation, source);
+        if !rows.try_exists().map_err(failed("looking for rows"))? {
+            let unfinished = self.path.join("rows.new");
+            match fs::remove_dir_all(&unfinished) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(io_error(&self.path, "removing unfinished rows", error)),
+            }
+            let engine = Engine::open(&unfinished).map_err(|error| open_error(error, self.path.clone()))?;
+            drop(engine); // closes its files before they move
+            fs::rename(&unfinished, &rows).map_err(failed("renaming the new rows"))?;
+            sync(&self.path).map_err(failed("syncing the directory"))?;
+        }
+        Engine::open(&rows).map_err(|error| open_error(error, self.path.clone()))
+    }
+
+    /// Writes, syncs and removes as many bytes as one memtable on its way to the disk: tells a full disk from a
+    /// broken one after a failure that fjall does not name.
+    pub(crate) fn probe(&self) -> io::Result<()> {
+        let path = self.path.join("probe");
+        let written = File::create(&path).and_then(|mut file| {
+            let block = [0; 4_096];
+            for _ in 0..MEMTABLE_BYTES_MAX / block.len() {
+                file.write_all(&block)?;
+            }
+            file.sync_all()
+        });
+        written.and(fs::remove_file(&path))
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn rows(&self) -> PathBuf {
+        self.path.join("rows")
+    }
+
+    /// Refuses another format; marks a directory without rows with ours.
+    fn check_format(&self) -> Result<(), OpenError> {
+        let path = || self.path.clone();
+        let failed = |operation| move |source| io_error(&self.path, operation, source);
+        match read_format(&self.path.join("format")).map_err(failed("reading the format file"))? {
+            Marker::Version(FORMAT) => Ok(()),
+            Marker::Version(found) => Err(OpenError::Format { path: path(), found, expected: FORMAT }),
+            Marker::Missing if !self.rows().try_exists().map_err(failed("looking for rows"))? => {
+                self.write_format().map_err(failed("writing the format file"))
+            }
+            Marker::Missing | Marker::Unknown => Err(OpenError::Unmarked { path: path() }),
+        }
+    }
+
+    /// Durable before any row: rows without a marker are never ours to touch.
+    fn write_format(&self) -> io::Result<()> {
+        let unfinished = self.path.join("format.new");
+        let mut file = File::create(&unfinished)?;
+        writeln!(file, "{FORMAT_NAME}{FORMAT}")?;
+        file.sync_all()?;
+        fs::rename(&unfinished, self.path.join("format"))?;
+        sync(&self.path)
+    }
+}
+
+/// What the `format` file says.
+enum Marker {
+    Missing,
+    Unknown,
+    Version(u32),
+}
+
+fn read_format(path: &Path) -> io::Result<Marker> {
+    match fs::metadata(path) {
+        Ok(found) if found.len() > FORMAT_BYTES_MAX => return Ok(Marker::Unknown),
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Marker::Missing),
+        Err(error) => return Err(error),
+    }
+    let bytes = fs::read(path)?;
+    let version =
+        str::from_utf8(&bytes).ok().and_then(|text| text.strip_prefix(FORMAT_NAME)?.trim_end().parse().ok());
+    Ok(version.map_or(Marker::Unknown, Marker::Version))
+}
+
+/// Makes the directory's entries durable.
+fn sync(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
+}
+
+fn io_error(path: &Path, operation: &'static str, source: io::Error) -> OpenError {
+    if crate::error::is_full(source.kind()) {
+        OpenError::Full { path: path.into() }
+    } else {
+        OpenError::Io { path: path.into(), operation, source }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_format_is_refused_and_left_alone() {
+        let temporary = tempfile::tempdir().unwrap();
+        fs::write(temporary.path().join("format"), "isle store 7\n").unwrap();
+        let refused = Directory::open(temporary.path()).unwrap_err();
+        assert!(matches!(refused, OpenError::Format { found: 7, expected: FORMAT, .. }), "{refused}");
+        assert_eq!(fs::read(temporary.path().join("format")).unwrap(), b"isle store 7\n");
+    }
+
+    #[test]
+    fn rows_without_a_readable_marker_are_refused() {
+        let long = "isle store 1".repeat(100);
+        for marker in [None, Some(""), Some("isle store one"), Some("\u{0}"), Some(long.as_str())] {
+            let temporary = tempfile::tempdir().unwrap();
+            fs::create_dir(temporary.path().join("rows")).unwrap();
+            if let Some(marker) = marker {
+                fs::write(temporary.path().join("format"), marker).unwrap();
+            }
+            let refused = Directory::open(temporary.path()).unwrap_err();
+            assert!(matches!(refused, OpenError::Unmarked { .. }), "{marker:?}: {refused}");
+        }
+    }
+
+    #[test]
+    fn a_store_whose_making_was_cut_off_is_made_anew() {
+        let temporary = tempfile::tempdir().unwrap();
+        let unfinished = temporary.path().join("rows.new");
+        fs::create_dir(&unfinished).unwrap();
+        fs::write(unfinished.join("0.jnl"), "half a journal").unwrap(); // fjall alone refuses this
+        drop(Directory::open(temporary.path()).unwrap().open_rows().unwrap());
+        assert!(!unfinished.exists());
+        Directory::open(temporary.path()).unwrap().open_rows().unwrap();
+    }
+
+    #[test]
+    fn the_lock_ends_with_the_directory() {
+        let temporary = tempfile::tempdir().unwrap();
+        let first = Directory::open(temporary.path()).unwrap();
+        assert!(matches!(Directory::open(temporary.path()).unwrap_err(), OpenError::Locked { .. }));
+        drop(first);
+        Directory::open(temporary.path()).unwrap();
+    }
+
+    #[test]
+    fn a_probe_leaves_nothing() {
+        let temporary = tempfile::tempdir().unwrap();
+        let directory = Directory::open(temporary.path()).unwrap();
+        directory.probe().unwrap();
+        assert!(!temporary.path().join("probe").exists());
+    }
+}

@@ -1,0 +1,144 @@
+//! What fjall and the file system report, as what the caller can do about it.
+
+use std::error::Error;
+use std::io;
+use std::path::PathBuf;
+
+use replica::{Keyspace, StoreError};
+
+/// Why a store did not open. Nothing durable was changed in it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Another process, or another part of this one, has the store open.
+    #[error("the store in {path} is open elsewhere: stop that process first")]
+    Locked {
+        /// The store's directory.
+        path: PathBuf,
+    },
+    /// The directory was written by a version with another format.
+    #[error(
+        "the store in {path} has format {found}, this version reads {expected}: use the version that wrote it"
+    )]
+    Format {
+        /// The store's directory.
+        path: PathBuf,
+        /// The version in its `format` file.
+        found: u32,
+        /// The version that this program reads and writes.
+        expected: u32,
+    },
+    /// There are rows, but the file that tells their format is missing or is no such file.
+    #[error(
+        "the store in {path} does not say its format: restore the file `format`, or move the directory away"
+    )]
+    Unmarked {
+        /// The store's directory.
+        path: PathBuf,
+    },
+    /// The rows contradict their checksums. Opening again does not help.
+    #[error("the store in {path} is damaged: move it away and start with an empty one")]
+    Damaged {
+        /// The store's directory.
+        path: PathBuf,
+        /// What was found.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The disk is full.
+    #[error("the disk that holds {path} is full: free space, then start again")]
+    Full {
+        /// The store's directory.
+        path: PathBuf,
+    },
+    /// The operating system refused.
+    #[error("the store in {path} did not open: {operation} failed: {source}")]
+    Io {
+        /// The store's directory.
+        path: PathBuf,
+        /// What was being done.
+        operation: &'static str,
+        /// What the operating system said.
+        source: io::Error,
+    },
+}
+
+/// True for the kinds of error that freeing space ends.
+pub(crate) fn is_full(kind: io::ErrorKind) -> bool {
+    matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// What the operating system said, however deep in `error`; none when it is not to blame.
+pub(crate) fn io_kind(error: &fjall::Error) -> Option<io::ErrorKind> {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            return Some(error.kind());
+        }
+        cause = error.source();
+    }
+    None
+}
+
+/// An error of the operating system, as the store reports it.
+pub(crate) fn io_error(kind: io::ErrorKind, operation: &'static str) -> StoreError {
+    if is_full(kind) { StoreError::Full } else { StoreError::Io { operation, kind } }
+}
+
+/// Why rows of `keyspace` could not be read.
+pub(crate) fn read_error(error: &fjall::Error, keyspace: Keyspace) -> StoreError {
+    match io_kind(error) {
+        Some(kind) => io_error(kind, "reading rows"),
+        None => StoreError::Damaged { what: "a block that contradicts its checksum or its format", keyspace },
+    }
+}
+
+/// Why a group was not made durable. `Poisoned` stands for a failure elsewhere in fjall, which it does not name.
+pub(crate) fn commit_error(error: &fjall::Error) -> StoreError {
+    match io_kind(error) {
+        Some(kind) => io_error(kind, "committing rows"),
+        None => StoreError::Poisoned,
+    }
+}
+
+/// Why `path` did not open.
+pub(crate) fn open_error(error: fjall::Error, path: PathBuf) -> OpenError {
+    match (io_kind(&error), &error) {
+        (Some(kind), _) if is_full(kind) => OpenError::Full { path },
+        (Some(kind), _) => {
+            OpenError::Io { path, operation: "reading the rows", source: io::Error::new(kind, error) }
+        }
+        (None, fjall::Error::Locked) => OpenError::Locked { path },
+        (None, _) => OpenError::Damaged { path, source: Box::new(error) },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_seen_through_every_layer() {
+        for kind in [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded] {
+            assert_eq!(commit_error(&fjall::Error::Io(kind.into())), StoreError::Full);
+            let deep = fjall::Error::Storage(fjall::LsmError::Io(kind.into()));
+            assert_eq!(commit_error(&deep), StoreError::Full);
+            assert!(matches!(open_error(deep, "/store".into()), OpenError::Full { .. }));
+        }
+    }
+
+    #[test]
+    fn other_failures_keep_what_the_system_said() {
+        let kind = io::ErrorKind::PermissionDenied;
+        let deep = fjall::Error::Storage(fjall::LsmError::Io(kind.into()));
+        assert_eq!(read_error(&deep, Keyspace::Meta), StoreError::Io { operation: "reading rows", kind });
+        assert_eq!(commit_error(&fjall::Error::Poisoned), StoreError::Poisoned);
+        assert!(matches!(
+            read_error(&fjall::Error::InvalidTrailer, Keyspace::Journal),
+            StoreError::Damaged { keyspace: Keyspace::Journal, .. }
+        ));
+        assert!(matches!(
+            open_error(fjall::Error::Unrecoverable, "/store".into()),
+            OpenError::Damaged { .. }
+        ));
+    }
+}
