@@ -1,0 +1,103 @@
+//! A connection to a peer.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use quinn::{RecvStream, SendStream};
+
+use crate::certificate::Peer;
+use crate::disconnect::{Disconnect, close};
+use crate::frame::{FrameReceiver, FrameSender};
+
+/// An established connection: both ends have accepted each other's certificate, and a stream for frames is
+/// open both ways.
+#[derive(Debug)]
+pub struct Connection {
+    handle: ConnectionHandle,
+    sender: FrameSender,
+    receiver: FrameReceiver,
+}
+
+/// Watches and closes a connection whose halves are in use elsewhere.
+#[derive(Clone, Debug)]
+pub struct ConnectionHandle {
+    peer: Peer,
+    connection: quinn::Connection,
+}
+
+/// What a connection has cost so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Traffic {
+    /// Bytes sent in UDP datagrams, handshake, repetitions and acknowledgements included.
+    pub sent_bytes: u64,
+    /// Bytes received in UDP datagrams.
+    pub received_bytes: u64,
+    /// The current estimate of the time there and back.
+    pub round_trip: Duration,
+}
+
+impl Connection {
+    pub(crate) fn new(peer: Peer, connection: quinn::Connection, streams: (SendStream, RecvStream)) -> Self {
+        let (sender, receiver) = streams;
+        Self {
+            sender: FrameSender::new(sender),
+            receiver: FrameReceiver::new(receiver, connection.clone()),
+            handle: ConnectionHandle { peer, connection },
+        }
+    }
+
+    /// Who is at the other end.
+    #[must_use]
+    pub fn peer(&self) -> &Peer {
+        &self.handle.peer
+    }
+
+    /// A handle that outlives [`Connection::split`].
+    #[must_use]
+    pub fn handle(&self) -> ConnectionHandle {
+        self.handle.clone()
+    }
+
+    /// Takes the connection apart. It stays open until it is closed at one end, or both halves and all
+    /// handles are dropped.
+    #[must_use]
+    pub fn split(self) -> (FrameSender, FrameReceiver) {
+        (self.sender, self.receiver)
+    }
+}
+
+impl ConnectionHandle {
+    /// Who is at the other end.
+    #[must_use]
+    pub fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
+    /// The peer's UDP address, which changes when the peer moves to another network.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.connection.remote_address()
+    }
+
+    /// Closes the connection at once; frames not yet delivered are lost. The peer is shown the first
+    /// [`CLOSE_REASON_BYTES_MAX`](crate::CLOSE_REASON_BYTES_MAX) bytes of `reason`.
+    pub fn close(&self, reason: &str) {
+        close(&self.connection, reason);
+    }
+
+    /// Waits until the connection has ended, and says why.
+    pub async fn closed(&self) -> Disconnect {
+        Disconnect::from_quinn(self.connection.closed().await)
+    }
+
+    /// What the connection has cost so far.
+    #[must_use]
+    pub fn traffic(&self) -> Traffic {
+        let stats = self.connection.stats();
+        Traffic {
+            sent_bytes: stats.udp_tx.bytes,
+            received_bytes: stats.udp_rx.bytes,
+            round_trip: self.connection.rtt(),
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! One UDP socket that dials and accepts.
+
+use std::io;
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout_at};
+
+use crate::certificate::{CertificateError, Peer};
+use crate::connection::Connection;
+use crate::disconnect::{CLOSE_CODE, Disconnect, close, shortened};
+use crate::identity::Identity;
+use crate::incoming::Incoming;
+use crate::limits::{HANDSHAKE_DEADLINE, HANDSHAKES_MAX, HANDSHAKES_UNPROVEN_MAX};
+use crate::name::{NameError, check_name};
+use crate::opening::{self, OpeningError};
+use crate::tls::{Dialling, NameVerifier, accepting};
+
+/// Why an endpoint could not be bound.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BindError {
+    /// The system refused the address.
+    #[error("cannot use UDP address {address}: is another program using it, or is it not this machine's?")]
+    Socket {
+        /// The address asked for.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// An endpoint needs tokio's reactor and timers.
+    #[error("an endpoint is to be bound within a tokio runtime")]
+    NoRuntime,
+}
+
+/// Why a peer could not be connected to.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The expected name is none that a replica can have.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// The address cannot be dialled from this socket.
+    #[error("{address} cannot be dialled from {local}: port 0, or IPv6 from an IPv4 socket")]
+    Address {
+        /// The address asked for.
+        address: SocketAddr,
+        /// The socket's own address.
+        local: SocketAddr,
+    },
+    /// [`Endpoint::close`] was called.
+    #[error("the endpoint is closed")]
+    EndpointClosed,
+    /// Not a single answer.
+    #[error("nobody answers at {address}: the peer is down, or UDP is blocked on the way")]
+    NoAnswer {
+        /// The address dialled.
+        address: SocketAddr,
+    },
+    /// An answer, and then nothing more.
+    #[error("{address} answered and did not finish the handshake within {} s", HANDSHAKE_DEADLINE.as_secs())]
+    TimedOut {
+        /// The address dialled.
+        address: SocketAddr,
+    },
+    /// A replica of this fleet, but another one.
+    #[error("{address} is {found:?}, not {expected:?}: correct the address or the name")]
+    NameMismatch {
+        /// The address dialled.
+        address: SocketAddr,
+        /// The name asked for.
+        expected: String,
+        /// The name in the certificate of who answered.
+        found: String,
+    },
+    /// Signed by the authority, and yet no replica's.
+    #[error("{address} answered with a certificate that names no replica: {cause}")]
+    Certificate {
+        /// The address dialled.
+        address: SocketAddr,
+        /// What is wrong with its certificate.
+        cause: CertificateError,
+    },
+    /// It speaks isle/1 and does not follow it.
+    #[error("{address} answered and did not take the replication stream")]
+    Opening {
+        /// The address dialled.
+        address: SocketAddr,
+    },
+    /// The connection ended before it was established.
+    #[error("cannot connect to {address}: {cause}")]
+    Disconnect {
+        /// The address dialled.
+        address: SocketAddr,
+        /// Why it ended.
+        cause: Disconnect,
+    },
+}
+
+/// One UDP socket that dials peers and accepts them. Clones share the socket.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    endpoint: quinn::Endpoint,
+    local_address: SocketAddr,
+    dialling: Arc<Dialling>,
+    /// Places for accepted handshakes in flight.
+    handshakes: Arc<Semaphore>,
+}
+
+impl Endpoint {
+    /// Binds a UDP socket. Port 0 lets the system choose: see [`Endpoint::local_address`].
+    ///
+    /// # Errors
+    /// If the system refuses the address, or there is no tokio runtime.
+    pub fn bind(address: SocketAddr, identity: &Identity) -> Result<Self, BindError> {
+        let failed = |source| BindError::Socket { address, source };
+        let runtime = quinn::default_runtime().ok_or(BindError::NoRuntime)?;
+        let socket = UdpSocket::bind(address).map_err(failed)?;
+        let local_address = socket.local_addr().map_err(failed)?;
+        let settings = quinn::EndpointConfig::default();
+        let endpoint = quinn::Endpoint::new(settings, Some(accepting(identity)), socket, runtime);
+        Ok(Self {
+            endpoint: endpoint.map_err(failed)?,
+            local_address,
+            dialling: Arc::new(Dialling::new(identity)),
+            handshakes: Arc::new(Semaphore::new(HANDSHAKES_MAX)),
+        })
+    }
+
+    /// The socket's own address.
+    #[must_use]
+    pub fn local_address(&self) -> SocketAddr {
+        self.local_address
+    }
+
+    /// Dials the replica `expected_name` at `address`; takes at most [`HANDSHAKE_DEADLINE`]. When it
+    /// returns, the peer has accepted our certificate too.
+    ///
+    /// # Errors
+    /// See [`ConnectError`]; which of them are worth another try the caller decides.
+    pub async fn connect(
+        &self,
+        address: SocketAddr,
+        expected_name: &str,
+    ) -> Result<Connection, ConnectError> {
+        check_name(expected_name)?;
+        let deadline = Instant::now() + HANDSHAKE_DEADLINE;
+        let (config, verifier) = self.dialling.config();
+        let call = Call { address, expected_name, verifier: &verifier };
+        let mut connecting = self
+            .endpoint
+            .connect_with(config, address, expected_name)
+            .map_err(|error| self.not_dialled(&error, address, expected_name))?;
+        match timeout_at(deadline, connecting.handshake_data()).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(quinn::ConnectionError::TimedOut)) | Err(_) => {
+                return Err(ConnectError::NoAnswer { address });
+            }
+            Ok(Err(error)) => return Err(call.failed(Disconnect::from_quinn(error))),
+        }
+        timeout_at(deadline, call.establish(connecting))
+            .await
+            .unwrap_or(Err(ConnectError::TimedOut { address }))
+    }
+
+    /// Waits for the next peer that dials; `None` once the endpoint is closed. The future may be dropped at
+    /// any time.
+    ///
+    /// With many handshakes in flight diallers first have to prove their address; with
+    /// [`HANDSHAKES_MAX`] they are refused as [`Disconnect::Busy`].
+    pub async fn accept(&self) -> Option<Incoming> {
+        loop {
+            let incoming = self.endpoint.accept().await?;
+            let in_flight = HANDSHAKES_MAX.saturating_sub(self.handshakes.available_permits());
+            if in_flight >= HANDSHAKES_UNPROVEN_MAX && !incoming.remote_address_validated() {
+                tracing::debug!(address = %incoming.remote_address(), in_flight, "address to be proven");
+                // Cannot fail: an address that is not proven may be asked for.
+                let _ = incoming.retry();
+                continue;
+            }
+            match self.handshakes.clone().try_acquire_owned() {
+                Ok(place) => return Some(Incoming::new(incoming, place)),
+                Err(_) => {
+                    tracing::debug!(address = %incoming.remote_address(), in_flight, "handshake refused");
+                    incoming.refuse();
+                }
+            }
+        }
+    }
+
+    /// Closes all connections at once, showing `reason` to the peers, and accepts and dials no more. What is
+    /// left to be sent is sent by the time [`Endpoint::wait_idle`] returns.
+    pub fn close(&self, reason: &str) {
+        self.endpoint.close(CLOSE_CODE, shortened(reason).as_bytes());
+    }
+
+    /// Waits until all connections have ended and their peers were told: after a close three probe timeouts
+    /// at most, which is some milliseconds on a good link and seconds on a dead one.
+    pub async fn wait_idle(&self) {
+        self.endpoint.wait_idle().await;
+    }
+
+    fn not_dialled(&self, error: &quinn::ConnectError, address: SocketAddr, name: &str) -> ConnectError {
+        match error {
+            quinn::ConnectError::InvalidRemoteAddress(_) => {
+                ConnectError::Address { address, local: self.local_address }
+            }
+            quinn::ConnectError::CidsExhausted => {
+                ConnectError::Disconnect { address, cause: Disconnect::Busy }
+            }
+            quinn::ConnectError::InvalidServerName(_) => NameError { name: name.to_owned() }.into(),
+            quinn::ConnectError::EndpointStopping
+            | quinn::ConnectError::NoDefaultClientConfig
+            | quinn::ConnectError::UnsupportedVersion => ConnectError::EndpointClosed,
+        }
+    }
+}
+
+/// One call of [`Endpoint::connect`].
+struct Call<'a> {
+    address: SocketAddr,
+    expected_name: &'a str,
+    verifier: &'a NameVerifier,
+}
+
+impl Call<'_> {
+    async fn establish(&self, connecting: quinn::Connecting) -> Result<Connection, ConnectError> {
+        let address = self.address;
+        let connection = connecting.await.map_err(|error| self.failed(Disconnect::from_quinn(error)))?;
+        let peer = Peer::of_connection(&connection).map_err(|cause| {
+            close(&connection, &format!("certificate names no replica: {cause}"));
+            ConnectError::Certificate { address, cause }
+        })?;
+        // Verified in the handshake already; a certificate for more than one name would not get here.
+        if peer.name != self.expected_name {
+            close(&connection, "another replica was expected at this address");
+            return Err(self.mismatch(peer.name));
+        }
+        match opening::open(&connection).await {
+            Ok(streams) => Ok(Connection::new(peer, connection, streams)),
+            Err(OpeningError::Disconnect(cause)) => Err(self.failed(cause)),
+            Err(OpeningError::Unexpected) => {
+                close(&connection, "the replication stream was not taken");
+                Err(ConnectError::Opening { address })
+            }
+        }
+    }
+
+    fn failed(&self, cause: Disconnect) -> ConnectError {
+        match (self.verifier.wrong_name(), cause) {
+            (Some(found), Disconnect::CertificateRefusedHere(_)) => self.mismatch(found.to_owned()),
+            (_, cause) => ConnectError::Disconnect { address: self.address, cause },
+        }
+    }
+
+    fn mismatch(&self, found: String) -> ConnectError {
+        ConnectError::NameMismatch { address: self.address, expected: self.expected_name.to_owned(), found }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,235 @@
+//! A replica's identity: its key, its certificate and the authority that signed it.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::sign::CertifiedKey;
+use rustls::{Error as TlsError, RootCertStore};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer, UnixTime};
+use webpki::{EndEntityCert, KeyUsage};
+
+use crate::certificate::{CertificateError, Peer};
+use crate::pem_file::{FileError, read_private, read_public};
+use crate::tls::{SIGNATURE_ALGORITHMS, provider};
+
+pub(crate) const KEY_FILE: &str = "key.pem";
+pub(crate) const CERTIFICATE_FILE: &str = "certificate.pem";
+pub(crate) const AUTHORITY_FILE: &str = "authority.pem";
+
+/// A replica's Ed25519 key, the certificate that binds it to the replica's name, and the certificate of the
+/// authority whose replicas it talks to.
+#[derive(Clone)]
+pub struct Identity {
+    own: Peer,
+    pub(crate) certified: Arc<CertifiedKey>,
+    pub(crate) roots: Arc<RootCertStore>,
+}
+
+/// Why an identity cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum IdentityError {
+    /// One of its files cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A file holds something else.
+    #[error("{} holds no PEM certificate", path.display())]
+    NoCertificate {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The key file holds something else.
+    #[error("{} holds no Ed25519 key in PKCS #8 PEM", path.display())]
+    NoKey {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The certificate does not name a replica.
+    #[error("{} is no certificate of a replica", path.display())]
+    Certificate {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: CertificateError,
+    },
+    /// Two files that do not belong together.
+    #[error("{} is not the key of {}: issue this replica a new identity", key.display(), certificate.display())]
+    KeyMismatch {
+        /// The key file.
+        key: PathBuf,
+        /// The certificate file.
+        certificate: PathBuf,
+    },
+    /// The authority's certificate cannot be one.
+    #[error("{} is no certificate of an authority", path.display())]
+    Authority {
+        /// The file.
+        path: PathBuf,
+    },
+    /// No peer that trusts this authority would accept the certificate.
+    #[error(
+        "{} was not issued by {}: take both from the same authority",
+        certificate.display(), authority.display()
+    )]
+    OtherAuthority {
+        /// The certificate file.
+        certificate: PathBuf,
+        /// The authority's certificate file.
+        authority: PathBuf,
+    },
+}
+
+impl Identity {
+    /// Reads `key.pem`, `certificate.pem` and `authority.pem` from `directory`, and checks that they belong
+    /// together.
+    ///
+    /// Whether the certificate is valid today is not checked: a replica whose certificate has run out
+    /// still serves its site, and peers say why they refuse it.
+    ///
+    /// # Errors
+    /// If a file is missing, too long or malformed, if others may read the key, or if the three do not
+    /// belong together.
+    pub fn load(directory: &Path) -> Result<Self, IdentityError> {
+        let key_path = directory.join(KEY_FILE);
+        let path = directory.join(CERTIFICATE_FILE);
+        let authority_path = directory.join(AUTHORITY_FILE);
+        let key = read_key(&key_path)?;
+        let certificate = read_certificate(&path)?;
+        let authority = read_certificate(&authority_path)?;
+
+        let own = Peer::from_certificate(&certificate)
+            .map_err(|source| IdentityError::Certificate { path: path.clone(), source })?;
+        let mut roots = RootCertStore::empty();
+        roots.add(authority).map_err(|_| IdentityError::Authority { path: authority_path.clone() })?;
+        if !is_issued_by(&certificate, &roots) {
+            return Err(IdentityError::OtherAuthority { certificate: path, authority: authority_path });
+        }
+        let certified = CertifiedKey::from_der(vec![certificate], key.into(), &provider());
+        let certified = certified.map_err(|error| {
+            if matches!(error, TlsError::InconsistentKeys(_)) {
+                IdentityError::KeyMismatch { key: key_path, certificate: path }
+            } else {
+                IdentityError::NoKey { path: key_path }
+            }
+        })?;
+        Ok(Self { own, certified: Arc::new(certified), roots: Arc::new(roots) })
+    }
+
+    /// The replica's name, as `store-367`, read out of its certificate.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.own.name
+    }
+
+    /// The replica's Ed25519 public key, read out of its certificate.
+    #[must_use]
+    pub fn public_key(&self) -> [u8; 32] {
+        self.own.public_key
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Identity({:?})", self.own)
+    }
+}
+
+/// Reads the first certificate of a PEM file.
+pub(crate) fn read_certificate(path: &Path) -> Result<CertificateDer<'static>, IdentityError> {
+    let content = read_public(path)?;
+    CertificateDer::from_pem_slice(&content)
+        .map_err(|_| IdentityError::NoCertificate { path: path.to_owned() })
+}
+
+/// Reads the first PKCS #8 key of a PEM file that only its owner may read.
+pub(crate) fn read_key(path: &Path) -> Result<PrivatePkcs8KeyDer<'static>, IdentityError> {
+    let content = read_private(path)?;
+    PrivatePkcs8KeyDer::from_pem_slice(&content).map_err(|_| IdentityError::NoKey { path: path.to_owned() })
+}
+
+/// Whether the authority in `roots` signed `certificate` for use at both ends of a connection.
+fn is_issued_by(certificate: &CertificateDer<'_>, roots: &RootCertStore) -> bool {
+    let Ok(certificate) = EndEntityCert::try_from(certificate) else { return false };
+    let verify = |time, usage| {
+        certificate.verify_for_usage(SIGNATURE_ALGORITHMS.all, &roots.roots, &[], time, usage, None, None)
+    };
+    [KeyUsage::client_auth(), KeyUsage::server_auth()].into_iter().all(|usage| {
+        let verified = match verify(UnixTime::now(), usage) {
+            // Outside its validity it is asked again for a time at which it was valid.
+            Err(webpki::Error::CertExpired { not_after, .. }) => verify(not_after, usage),
+            Err(webpki::Error::CertNotValidYet { not_before, .. }) => verify(not_before, usage),
+            verified => verified,
+        };
+        verified.is_ok()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::fleet::Fleet;
+
+    #[test]
+    fn name_and_key_are_those_of_the_certificate() {
+        let fleet = Fleet::new();
+        let identity = fleet.identity("store-367");
+        assert_eq!(identity.name(), "store-367");
+        let key =
+            rcgen::KeyPair::from_pem(&fs::read_to_string(fleet.path("store-367").join(KEY_FILE)).unwrap());
+        assert_eq!(identity.public_key().as_slice(), key.unwrap().public_key_raw());
+        assert!(!format!("{identity:?}").to_lowercase().contains("private"));
+    }
+
+    #[test]
+    fn files_of_two_replicas_do_not_belong_together() {
+        let fleet = Fleet::new();
+        let (a, b) = (fleet.issue("a"), fleet.issue("b"));
+        fs::copy(b.join(KEY_FILE), a.join(KEY_FILE)).unwrap();
+        assert!(matches!(Identity::load(&a), Err(IdentityError::KeyMismatch { .. })));
+    }
+
+    #[test]
+    fn a_certificate_of_another_authority_is_refused() {
+        let (fleet, other) = (Fleet::new(), Fleet::new());
+        let (a, b) = (fleet.issue("a"), other.issue("a"));
+        fs::copy(b.join(AUTHORITY_FILE), a.join(AUTHORITY_FILE)).unwrap();
+        assert!(matches!(Identity::load(&a), Err(IdentityError::OtherAuthority { .. })));
+    }
+
+    #[test]
+    fn a_certificate_outside_its_validity_still_loads() {
+        let fleet = Fleet::new();
+        assert_eq!(fleet.expired("a").name(), "a");
+    }
+
+    #[test]
+    fn a_key_that_others_can_read_is_refused() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let fleet = Fleet::new();
+        let directory = fleet.issue("a");
+        fs::set_permissions(directory.join(KEY_FILE), fs::Permissions::from_mode(0o644)).unwrap();
+        let refused = Identity::load(&directory);
+        assert!(matches!(refused, Err(IdentityError::File(FileError::ReadableByOthers { mode: 0o644, .. }))));
+    }
+
+    #[test]
+    fn files_of_something_else_are_refused() {
+        let fleet = Fleet::new();
+        let check = |file: &str, expected: fn(&IdentityError) -> bool| {
+            let directory = fleet.issue(&format!("replica-{}", file.replace('.', "-")));
+            let path = directory.join(file);
+            fs::write(&path, "-----BEGIN NOTHING-----\nAAAA\n-----END NOTHING-----\n").unwrap();
+            let refused = Identity::load(&directory).unwrap_err();
+            assert!(expected(&refused), "{file}: {refused}");
+            fs::remove_file(&path).unwrap();
+            assert!(matches!(Identity::load(&directory), Err(IdentityError::File(FileError::Read { .. }))));
+        };
+        check(KEY_FILE, |error| matches!(error, IdentityError::NoKey { .. }));
+        check(CERTIFICATE_FILE, |error| matches!(error, IdentityError::NoCertificate { .. }));
+        check(AUTHORITY_FILE, |error| matches!(error, IdentityError::NoCertificate { .. }));
+    }
+}

@@ -1,0 +1,53 @@
+//! Transport: QUIC connections between replicas, and the certificates that say who is at their ends.
+//!
+//! A fleet has one [`Authority`]; it issues every replica an [`Identity`]. An [`Endpoint`] is one UDP
+//! socket that dials and accepts. A [`Connection`] has a verified [`Peer`] at its other end and carries
+//! frames both ways. [`Backoff`] says how long to wait before dialling again.
+//!
+//! What it is not: it knows nothing of what frames mean (`wire`), of what a peer may do (`replica`), and
+//! it keeps no list of peers, starts no task and redials nothing (`server`).
+//!
+//! Invariants:
+//! - No type of quinn, rustls or rcgen is in a public signature.
+//! - No connection without both certificates checked: TLS 1.3 only, mutual, one authority, Ed25519 only,
+//!   one cryptography provider given explicitly, no early data, no resumption.
+//! - A [`Connection`] is handed out only after *both* ends have accepted each other.
+//! - Nothing grows with what a peer announces: memory is taken for bytes that have arrived.
+//! - A hostile datagram, handshake or frame costs its sender the connection and nobody else anything.
+//!
+//! Wall time is read for one purpose, the validity of certificates. A clock that runs behind by more than
+//! a day, or ahead past the end of a certificate, makes handshakes fail with
+//! [`CertificateRefusal::OutsideValidity`]; nothing else here depends on it, and local work goes on.
+
+mod authority;
+mod backoff;
+mod certificate;
+mod connection;
+mod disconnect;
+mod endpoint;
+#[cfg(test)]
+mod fleet;
+mod frame;
+mod identity;
+mod incoming;
+mod limits;
+mod name;
+mod opening;
+mod pem_file;
+mod tls;
+
+pub use authority::{Authority, AuthorityError};
+pub use backoff::Backoff;
+pub use certificate::{CertificateError, Peer};
+pub use connection::{Connection, ConnectionHandle, Traffic};
+pub use disconnect::{CertificateRefusal, Disconnect};
+pub use endpoint::{BindError, ConnectError, Endpoint};
+pub use frame::{FrameReceiver, FrameSender, ReceiveError, SendError};
+pub use identity::{Identity, IdentityError};
+pub use incoming::{AcceptError, Incoming};
+pub use limits::{
+    CLOSE_REASON_BYTES_MAX, FRAME_BYTES_MAX, HANDSHAKE_DEADLINE, HANDSHAKES_MAX, IDLE_TIMEOUT,
+    PEM_FILE_BYTES_MAX,
+};
+pub use name::NameError;
+pub use pem_file::FileError;

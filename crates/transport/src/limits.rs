@@ -1,0 +1,66 @@
+//! Every bound of this crate, with its reason.
+
+use std::time::Duration;
+
+/// Longest frame in bytes: the 1 MiB that a transaction may take, and room for what wraps it.
+pub const FRAME_BYTES_MAX: usize = 1024 * 1024 + 64;
+
+/// Longest reason for closing a connection, in bytes, sent or shown. Fits one datagram.
+pub const CLOSE_REASON_BYTES_MAX: usize = 256;
+
+/// How long a handshake may take, from the first datagram until both ends have accepted each other.
+/// A link with a round trip of 600 ms and some loss needs about 3 s.
+pub const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Silence after which a peer counts as gone. A dead peer is to be noticed in seconds; three keep-alives
+/// may be lost before.
+pub const IDLE_TIMEOUT: Duration = Duration::from_millis(IDLE_TIMEOUT_MS as u64);
+
+/// [`IDLE_TIMEOUT`] in the type that QUIC's transport parameter takes.
+pub(crate) const IDLE_TIMEOUT_MS: u32 = 6_000;
+
+/// Pause after which an idle connection says that it lives. Also keeps a firewall's UDP mapping, which
+/// some forget after 30 s.
+pub(crate) const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(2);
+
+/// Accepted handshakes in flight; more are refused and the dialler told to come back. At 1.6 ms of work
+/// each, a hub needs 0.1 s for all of them.
+pub const HANDSHAKES_MAX: usize = 64;
+
+/// Handshakes in flight from which on a dialler has to prove its address first, so that forged source
+/// addresses cannot take all of [`HANDSHAKES_MAX`].
+pub(crate) const HANDSHAKES_UNPROVEN_MAX: usize = 16;
+
+/// First datagrams kept while nobody calls `accept`; more are ignored and the dialler repeats itself.
+pub(crate) const INCOMING_MAX: usize = 256;
+
+/// Bytes kept of one connection attempt that waits for `accept`: a handshake's first flight.
+pub(crate) const INCOMING_BYTES_MAX: u64 = 16 * 1024;
+
+/// Bytes kept of all connection attempts that wait for `accept`.
+pub(crate) const INCOMING_BYTES_TOTAL_MAX: u64 = 1024 * 1024;
+
+/// Streams a dialler may have open: the one for replication.
+pub(crate) const STREAMS_MAX: u32 = 1;
+
+/// Unread bytes a peer may have under way on one stream.
+pub(crate) const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
+
+/// Unread bytes a peer may have under way on one connection.
+pub(crate) const CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
+
+/// Unacknowledged bytes of ours on one connection; sending waits when they are reached.
+pub(crate) const SEND_WINDOW_BYTES: u64 = 1024 * 1024;
+
+/// Longest key or certificate file in bytes; ours are below 1 KiB.
+pub const PEM_FILE_BYTES_MAX: u64 = 16 * 1024;
+
+/// How far in the past a certificate starts to be valid: the clocks of a fleet differ.
+pub(crate) const VALIDITY_MARGIN: Duration = Duration::from_hours(24);
+
+/// How long a replica's certificate is valid.
+pub(crate) const LEAF_VALIDITY: Duration = Duration::from_hours(24 * 365);
+
+/// How long the authority's certificate says that it is valid. Replicas trust the authority that they
+/// were given for as long as they have it; other tools look at the date.
+pub(crate) const AUTHORITY_VALIDITY: Duration = Duration::from_hours(24 * 365 * 10);
