@@ -1,14 +1,11 @@
 //! Open documents: an LRU bounded in bytes. A document is opened from its changes, and brought up to date with those
 //! that came since it was opened.
 
-use crate::journal::{Journal, Place};
+use crate::journal::{DAMAGED, DocumentPlace, Journal};
 use crate::keys::DocumentNumber;
 use crate::store::{Store, StoreError};
 use document::{ApplyError, Document};
 use std::collections::BTreeMap;
-
-/// Most changes applied at once; a longer history is opened in steps.
-const APPLY_MAX: usize = 1_024;
 
 struct Open {
     document: Document,
@@ -40,20 +37,28 @@ impl Documents {
     pub(crate) fn with<S: Store, T>(
         &mut self,
         journal: &mut Journal<S>,
-        place: &mut Place,
-        work: impl FnOnce(&mut Document, &mut Journal<S>, &mut Place) -> Result<(T, Option<u64>), StoreError>,
+        place: &mut DocumentPlace,
+        work: impl FnOnce(
+            &mut Document,
+            &mut Journal<S>,
+            &mut DocumentPlace,
+        ) -> Result<(T, Option<u64>), StoreError>,
     ) -> Result<Result<T, ApplyError>, StoreError> {
         let number = place.number();
         // Taken out: whatever goes wrong below, no half-changed document stays open.
-        let (mut document, applied) = match self.take(number) {
+        let (mut document, mut applied) = match self.take(number) {
             Some(open) => (open.document, open.applied),
             None => (Document::new(), 0),
         };
-        if applied < place.row.last {
-            let chunks = journal.chunks(number, applied, place.row.last)?;
-            if let Err(error) = chunks.chunks(APPLY_MAX).try_for_each(|chunks| document.apply(chunks)) {
+        while applied < place.row.last {
+            let (chunks, position) = journal.chunks(number, applied, place.row.last)?;
+            if position == applied {
+                return Err(DAMAGED);
+            }
+            if let Err(error) = document.apply(&chunks) {
                 return Ok(Err(error));
             }
+            applied = position;
         }
         let (result, written) = work(&mut document, journal, place)?;
         self.keep(number, document, written.unwrap_or(place.row.last));

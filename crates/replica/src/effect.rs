@@ -157,6 +157,27 @@ pub enum Misbehaviour {
     Gap,
 }
 
+/// Why nothing more of an origin's changes in a space is taken on a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StopReason {
+    /// The bytes of a change are refused.
+    #[error(transparent)]
+    Refused(#[from] ChangeRefusal),
+    /// A change of this origin depends on one of a stream that was stopped.
+    #[error("a change depends on one that was refused")]
+    DependsOnStopped,
+    /// A document would have more concurrent changes than a change may depend on.
+    #[error("a document has too many concurrent changes")]
+    TooManyHeads,
+    /// The key of this origin has had too many incarnations.
+    #[error("the replica has had too many incarnations")]
+    TooManyIncarnations,
+    /// The same change came under two sequences.
+    #[error("a change came a second time under another number")]
+    Repeated,
+}
+
 /// Which step of the ladder brought two replicas together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rung {
@@ -180,7 +201,7 @@ pub enum Event {
         /// Rows that the peer lacks.
         backlog_rows: u64,
     },
-    /// A change is refused by its bytes; nothing more of this origin in this space is taken on this connection.
+    /// A change is refused; nothing more of this origin in this space is taken on this connection.
     StreamStopped {
         /// From whom it came.
         peer: String,
@@ -191,7 +212,7 @@ pub enum Event {
         /// Which.
         sequence: u64,
         /// Why.
-        refusal: ChangeRefusal,
+        reason: StopReason,
     },
     /// A peer was asked to go back.
     Rewound {

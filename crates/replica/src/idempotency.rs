@@ -1,19 +1,46 @@
 //! Writes that carry a key count once, however often they are sent. Key and answer are in the write's own batch.
 
 use crate::journal::Journal;
-use crate::keys::{self, DocumentNumber};
+use crate::keys;
 use crate::record::{self, IdempotencyRow};
 use crate::request::{IdempotencyKey, Stamp};
 use crate::store::{Store, StoreError};
-use document::Origin;
+use document::{Address, Operation, Origin};
 
 /// Keys kept, oldest out. At a sale a second it is most of a day.
 const KEYS_MAX: u64 = 65_536;
 
 /// What became of an earlier write with the same key.
 pub(crate) struct Earlier {
-    pub(crate) document: DocumentNumber,
+    /// See [`digest`].
+    pub(crate) digest: [u8; 16],
     pub(crate) stamp: Option<Stamp>,
+}
+
+/// Tells a write that is sent again from another one under the same key.
+pub(crate) fn digest(address: &Address, operations: &[Operation]) -> [u8; 16] {
+    let mut hasher = blake3::Hasher::new();
+    let mut part = |bytes: &[u8]| {
+        hasher.update(&(bytes.len() as u64).to_be_bytes());
+        hasher.update(bytes);
+    };
+    part(address.to_string().as_bytes());
+    for operation in operations {
+        match operation {
+            Operation::Put(value) => {
+                part(b"put");
+                part(value.to_string().as_bytes());
+            }
+            Operation::Increment { field, by } => {
+                part(b"increment");
+                part(field.to_string().as_bytes());
+                part(&by.to_be_bytes());
+            }
+        }
+    }
+    let mut digest = [0; 16];
+    hasher.finalize_xof().fill(&mut digest);
+    digest
 }
 
 pub(crate) fn find<S: Store>(
@@ -23,18 +50,18 @@ pub(crate) fn find<S: Store>(
     let row: Option<IdempotencyRow> = journal.rows.record(&keys::idempotency(key.as_bytes()))?;
     Ok(row.map(|row| {
         let stamp = Stamp { origin: Origin(row.origin), sequence: row.sequence };
-        Earlier { document: DocumentNumber(row.document), stamp: (row.sequence > 0).then_some(stamp) }
+        Earlier { digest: row.digest, stamp: (row.sequence > 0).then_some(stamp) }
     }))
 }
 
 pub(crate) fn keep<S: Store>(
     journal: &mut Journal<S>,
     key: &IdempotencyKey,
-    document: DocumentNumber,
+    digest: [u8; 16],
     stamp: Option<Stamp>,
 ) -> Result<(), StoreError> {
     let row = IdempotencyRow {
-        document: document.0,
+        digest,
         sequence: stamp.map_or(0, |stamp| stamp.sequence),
         origin: stamp.map_or([0; 16], |stamp| stamp.origin.0),
     };

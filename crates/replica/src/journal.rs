@@ -9,8 +9,12 @@ use crate::vectors::Vectors;
 use document::{Address, ChangeHash, Collection, Key};
 use std::collections::VecDeque;
 
-const DAMAGED: StoreError =
-    StoreError::Damaged { what: "a journal row without its change", keyspace: Keyspace::Journal };
+/// Rows that contradict each other: one names what is not there.
+pub(crate) const DAMAGED: StoreError =
+    StoreError::Damaged { what: "a row that names what is not there", keyspace: Keyspace::Journal };
+
+/// Most changes of a document read at once.
+const CHUNKS_MAX: usize = 1_024;
 
 /// A change about to be taken. Its document, space and origin have numbers, its dependencies are here.
 pub(crate) struct Entry<'a> {
@@ -22,12 +26,22 @@ pub(crate) struct Entry<'a> {
 }
 
 /// A document that a change is taken for.
-pub(crate) struct Place {
+pub(crate) struct DocumentPlace {
     pub(crate) space: SpaceNumber,
     pub(crate) row: DocumentRow,
 }
 
-impl Place {
+impl DocumentPlace {
+    /// How many heads it has.
+    pub(crate) fn heads(&self) -> u64 {
+        self.row.heads.as_chunks::<32>().0.len() as u64
+    }
+
+    /// Whether no change that is here depends on this one.
+    pub(crate) fn is_head(&self, hash: &ChangeHash) -> bool {
+        self.row.heads.as_chunks::<32>().0.contains(&hash.0)
+    }
+
     pub(crate) fn number(&self) -> DocumentNumber {
         DocumentNumber(self.row.number)
     }
@@ -92,10 +106,10 @@ impl<S: Store> Journal<S> {
     }
 
     /// A document's row; `None` while it has no change.
-    pub(crate) fn document(&self, address: &Address) -> Result<Option<Place>, StoreError> {
+    pub(crate) fn document(&self, address: &Address) -> Result<Option<DocumentPlace>, StoreError> {
         let Some(space) = self.names.space_number(&address.space) else { return Ok(None) };
         let row = self.rows.record(&keys::document(space, &address.collection, &address.key))?;
-        Ok(row.map(|row| Place { space, row }))
+        Ok(row.map(|row| DocumentPlace { space, row }))
     }
 
     /// Where the document with a number is.
@@ -109,7 +123,7 @@ impl<S: Store> Journal<S> {
     }
 
     /// A row for a document that has no change yet. It is kept with its first change.
-    pub(crate) fn new_document(&mut self, address: &Address) -> Result<Place, StoreError> {
+    pub(crate) fn new_document(&mut self, address: &Address) -> Result<DocumentPlace, StoreError> {
         let space = self.names.intern_space(&mut self.rows, &address.space)?;
         let number = self.counters.documents;
         self.counters.documents = number.checked_add(1).ok_or(StoreError::Full)?;
@@ -119,14 +133,14 @@ impl<S: Store> Journal<S> {
             key: address.key.as_str().to_owned(),
         };
         self.rows.put(keys::document_name(DocumentNumber(number)), record::encode(&name));
-        Ok(Place { space, row: DocumentRow { number, last: 0, heads: Vec::new(), changes: 0 } })
+        Ok(DocumentPlace { space, row: DocumentRow { number, last: 0, heads: Vec::new(), changes: 0 } })
     }
 
     /// Takes a change: every row about it goes into the turn's batch. Returns its sequence and position.
     pub(crate) fn append(
         &mut self,
         address: &Address,
-        place: &mut Place,
+        place: &mut DocumentPlace,
         entry: Entry<'_>,
     ) -> Result<(u64, u64), StoreError> {
         let (space, document) = (place.space, place.number());
@@ -181,14 +195,21 @@ impl<S: Store> Journal<S> {
         self.rows.record(&keys::journal(lsn))?.ok_or(DAMAGED)
     }
 
-    /// The bytes of a document's changes after a position, in journal order.
+    /// The next bytes of a document's changes after a position, in journal order, and the position of the last of
+    /// them. Empty when there are no more.
     pub(crate) fn chunks(
         &self,
         document: DocumentNumber,
         after: u64,
         last: u64,
-    ) -> Result<Vec<Vec<u8>>, StoreError> {
-        self.rows.scan(keys::changes(document, after, last)).map(|row| Ok(row?.1)).collect()
+    ) -> Result<(Vec<Vec<u8>>, u64), StoreError> {
+        let (mut chunks, mut position) = (Vec::new(), after);
+        for row in self.rows.scan(keys::changes(document, after, last)).take(CHUNKS_MAX) {
+            let (key, chunk) = row?;
+            position = keys::read_change(&key).ok_or(DAMAGED)?;
+            chunks.push(chunk);
+        }
+        Ok((chunks, position))
     }
 }
 

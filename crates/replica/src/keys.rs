@@ -102,6 +102,11 @@ pub(crate) fn change(document: DocumentNumber, lsn: u64) -> Place {
     place(Keyspace::Changes, b'c', &[&document.0.to_be_bytes(), &lsn.to_be_bytes()])
 }
 
+/// The position in a change's key.
+pub(crate) fn read_change(key: &[u8]) -> Option<u64> {
+    Some(u64::from_be_bytes(key.get(5..)?.try_into().ok()?))
+}
+
 /// A document's changes after `after`, up to and including `last`.
 pub(crate) fn changes(document: DocumentNumber, after: u64, last: u64) -> (Keyspace, Range<Vec<u8>>) {
     let (keyspace, from) = change(document, after.saturating_add(1));
@@ -200,6 +205,7 @@ mod tests {
         let (_, bytes) = document(SpaceNumber(7), &collection, &key);
         assert_eq!(read_document(&bytes), Some((collection, key)));
         assert_eq!(read_journal(&journal(77).1), Some(77));
+        assert_eq!(read_change(&change(DocumentNumber(3), 78).1), Some(78));
         assert_eq!(
             read_vector(&vector(SpaceNumber(3), OriginNumber(9)).1),
             Some((SpaceNumber(3), OriginNumber(9)))

@@ -29,7 +29,7 @@ mod store;
 mod turns;
 mod vectors;
 
-pub use effect::{DisconnectReason, Effect, Event, Input, LinkId, Misbehaviour, RequestId, Rung};
+pub use effect::{DisconnectReason, Effect, Event, Input, LinkId, Misbehaviour, RequestId, Rung, StopReason};
 pub use replica::{Clock, Replica};
 pub use request::{
     IdempotencyKey, IdempotencyKeyError, LIST_MAX, Listed, Request, RequestError, Response, Stamp,

@@ -86,6 +86,11 @@ impl Names {
         Ok(number)
     }
 
+    /// How many origins of a key there are.
+    pub(crate) fn incarnations(&self, public_key: &[u8; 32]) -> usize {
+        self.origins.iter().filter(|(_, key)| key.public_key == *public_key).count()
+    }
+
     pub(crate) fn space_number(&self, space: &Space) -> Option<SpaceNumber> {
         self.space_numbers.get(space).copied()
     }

@@ -78,11 +78,8 @@ pub(crate) struct PeerRow {
     /// How far its journal is here durably.
     #[n(0)]
     pub(crate) cursor: Option<wire::Cursor>,
-    /// Digest of the spaces that were shared when it last acknowledged: a cursor holds for those.
-    #[cbor(n(1), with = "minicbor::bytes")]
-    pub(crate) shared: [u8; 16],
-    /// What it has durably of this replica's spaces, as last heard: a lower bound.
-    #[n(2)]
+    /// What it has of this replica's spaces, as last heard.
+    #[n(1)]
     pub(crate) confirmed: Vec<ConfirmedRow>,
 }
 
@@ -100,8 +97,9 @@ pub(crate) struct ConfirmedRow {
 /// A write that carried an idempotency key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub(crate) struct IdempotencyRow {
-    #[n(0)]
-    pub(crate) document: u32,
+    /// Digest of what was asked.
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub(crate) digest: [u8; 16],
     /// The stamp's sequence; 0 when the document was so already.
     #[n(1)]
     pub(crate) sequence: u64,

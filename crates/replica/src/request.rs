@@ -29,7 +29,7 @@ pub enum Request {
         collection: Collection,
         /// Only keys after this one.
         after: Option<Key>,
-        /// At most so many, and never more than [`LIST_MAX`].
+        /// At most so many, from 1 to [`LIST_MAX`].
         limit: usize,
     },
     /// How the replica and its peers are.
@@ -78,8 +78,10 @@ pub enum Response {
 pub struct Listed {
     /// Keys and documents, in order of the keys.
     pub documents: Vec<(Key, Value)>,
-    /// Whether there may be more after the last of them.
-    pub more: bool,
+    /// Keys among them whose documents are blocked: see [`RequestError::Blocked`].
+    pub blocked: Vec<Key>,
+    /// Where there are more: the key after which to list them.
+    pub next: Option<Key>,
 }
 
 /// Names a change of this replica: its number among the replica's changes in the space, gap-free from 1.
@@ -107,7 +109,7 @@ pub enum RequestError {
     /// A change of the document cannot be applied by this version; the document waits for an upgrade.
     #[error("{0} is blocked: one of its changes cannot be applied by this version")]
     Blocked(Address),
-    /// The idempotency key was used for another document.
-    #[error("the idempotency key was used for another document: use a new key for each write")]
+    /// The idempotency key was used for another write.
+    #[error("the idempotency key was used for another write: use a new key for each")]
     KeyReused,
 }

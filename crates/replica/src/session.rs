@@ -13,29 +13,30 @@ mod sender;
 pub(crate) use confirmed::Confirmed;
 pub(crate) use peers::{OwnHello, Peer, Peers};
 pub(crate) use receiver::{Context, Outcome, Receiver};
-pub(crate) use sender::{Sender, confirmed_by};
+pub(crate) use sender::Sender;
 
 use crate::journal::Journal;
 use crate::store::{Store, StoreError};
 use document::Space;
 use wire::{SpaceVector, VectorEntry};
 
-/// What this replica has of some spaces, as peers are told.
+/// Rewinds of a connection after which it ends: a peer that needs more sends rows with gaps, or wastes this one's time.
+pub(crate) const REWINDS_MAX: u32 = 3;
+
+/// What this replica has of some spaces, as peers are told, and whether it takes changes of them from the peer.
 pub(crate) fn vectors_of<'a, S: Store>(
     journal: &Journal<S>,
-    spaces: impl Iterator<Item = &'a Space>,
+    spaces: impl Iterator<Item = (&'a Space, bool)>,
 ) -> Result<Vec<SpaceVector>, StoreError> {
-    let vector = |space: &Space| {
+    let vector = |(space, takes): (&Space, bool)| {
         let number = journal.names.space_number(space);
         let entries = number.into_iter().flat_map(|number| journal.vectors.of(number));
         let entries = entries.map(|(origin, entry)| {
             let (origin, _) = journal.names.origin(origin)?;
             Ok(VectorEntry { origin: origin.0, sequence: entry.sequence, chain: entry.chain_short() })
         });
-        Ok(SpaceVector {
-            space: space.as_str().to_owned(),
-            entries: entries.collect::<Result<_, StoreError>>()?,
-        })
+        let entries = entries.collect::<Result<_, StoreError>>()?;
+        Ok(SpaceVector { space: space.as_str().to_owned(), entries, takes })
     };
     spaces.map(vector).collect()
 }

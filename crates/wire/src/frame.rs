@@ -27,20 +27,14 @@ pub struct Hello {
     /// [`PROTOCOL_VERSION`].
     #[n(0)]
     pub protocol: u16,
-    /// With the key of the connection's certificate it makes the sender's origin.
-    #[cbor(n(1), with = "minicbor::bytes")]
-    pub incarnation: [u8; 16],
     /// Names the sender's journal; another number is another journal.
-    #[n(2)]
+    #[n(1)]
     pub epoch: u64,
-    /// Last position of the sender's journal.
-    #[n(3)]
-    pub head: u64,
     /// How far the sender has the receiver's journal durably; `None` when it does not know it.
-    #[n(4)]
+    #[n(2)]
     pub cursor: Option<Cursor>,
-    /// The spaces that the sender wants and offers on this link, with what it has of each.
-    #[n(5)]
+    /// The spaces that the sender shares on this link, with what it has of each.
+    #[n(3)]
     pub spaces: Vec<SpaceVector>,
 }
 
@@ -64,6 +58,9 @@ pub struct SpaceVector {
     /// One for each origin that ever wrote in the space.
     #[n(1)]
     pub entries: Vec<VectorEntry>,
+    /// Whether the sender of the vector takes changes of the space from its receiver.
+    #[n(2)]
+    pub takes: bool,
 }
 
 /// How far a replica has an origin's changes in a space.

@@ -30,7 +30,7 @@ impl<S: Store> Replica<S> {
             Ok(None) => {}
         }
         if let Some(peer) = self.peers.of(link) {
-            let hello = peer.hello(&self.journal, self.settings.key.incarnation)?;
+            let hello = peer.hello(&self.journal)?;
             hold_frame(&mut self.turns, link, &Frame::Hello(hello));
         }
         Ok(())
@@ -113,9 +113,9 @@ fn take_delta<S: Store>(
     let Some((sender, receiver)) = &mut session.exchange else { return Ok(Err(Misbehaviour::Order.into())) };
     let context =
         Context { public_key: &session.public_key, relay: peer.settings.relay, wall_ms: clock.wall_ms };
-    let Outcome { taken, refused, rewind } = match receiver.take(journal, delta, &context)? {
+    let Outcome { taken, stopped, rewind } = match receiver.take(journal, delta, &context)? {
         Ok(outcome) => outcome,
-        Err(misbehaviour) => return Ok(Err(misbehaviour.into())),
+        Err(reason) => return Ok(Err(reason)),
     };
     for (space, origin, sequence) in taken {
         sender.raise(space, origin, sequence);
@@ -125,12 +125,12 @@ fn take_delta<S: Store>(
         peer.cursor = Some(cursor);
     }
     peer.changed = true;
-    if let Some((space, origin, sequence, refusal)) = refused {
+    for (space, origin, sequence, reason) in stopped {
         let peer = peer.name.clone();
-        turns.release(Effect::Event(Event::StreamStopped { peer, space, origin, sequence, refusal }));
+        turns.release(Effect::Event(Event::StreamStopped { peer, space, origin, sequence, reason }));
     }
     if let Some(generation) = rewind {
-        let spaces = session::vectors_of(journal, receiver.writable())?;
+        let spaces = session::vectors_of(journal, receiver.writable().map(|space| (space, true)))?;
         hold_frame(turns, session.link, &Frame::Rewind(Rewind { generation, spaces }));
         turns.release(Effect::Event(Event::Rewound { peer: peer.name.clone() }));
     }
@@ -140,7 +140,7 @@ fn take_delta<S: Store>(
 fn take_ack(peer: &mut Peer, ack: Ack) -> Result<(), DisconnectReason> {
     let exchange = peer.session.as_mut().and_then(|session| session.exchange.as_mut());
     let (sender, _) = exchange.ok_or(Misbehaviour::Order)?;
-    peer.shared = sender.acknowledge(ack.durable, &mut peer.confirmed)?;
+    sender.acknowledge(ack.durable, &mut peer.confirmed)?;
     peer.changed = true;
     Ok(())
 }
@@ -151,7 +151,7 @@ fn take_rewind<S: Store>(peer: &mut Peer, journal: &Journal<S>, rewind: &Rewind)
     if !sender.expects(rewind.generation) {
         return Ok(Err(Misbehaviour::Position.into()));
     }
-    session::confirmed_by(journal, &mut peer.confirmed, &rewind.spaces);
+    sender.confirm(journal, &mut peer.confirmed, &rewind.spaces);
     let theirs = peer.confirmed.clone();
     let position = peer.first_lacking(journal)?.map_or(journal.head(), |first| first.saturating_sub(1));
     if let Some((sender, _)) = peer.session.as_mut().and_then(|session| session.exchange.as_mut()) {

@@ -3,7 +3,7 @@
 use super::{Clock, Replica};
 use crate::effect::{Effect, RequestId};
 use crate::idempotency;
-use crate::journal::{Entry, Place};
+use crate::journal::{DocumentPlace, Entry};
 use crate::keys;
 use crate::record;
 use crate::request::{IdempotencyKey, LIST_MAX, Listed, Request, RequestError, Response, Stamp};
@@ -50,7 +50,7 @@ impl<S: Store> Replica<S> {
         }
     }
 
-    fn json(&mut self, address: &Address, place: &mut Place) -> Answer<Option<Value>> {
+    fn json(&mut self, address: &Address, place: &mut DocumentPlace) -> Answer<Option<Value>> {
         let read =
             self.documents.with(&mut self.journal, place, |document, _, _| Ok((document.json(), None)))?;
         Ok(read.map_err(|_| RequestError::Blocked(address.clone())))
@@ -68,13 +68,14 @@ impl<S: Store> Replica<S> {
             Some(SpaceMode::Read) => return Ok(Err(RequestError::ReadOnly(address.space.clone()))),
             None => return Ok(Err(RequestError::UnknownSpace(address.space.clone()))),
         }
-        let place = self.journal.document(address)?;
+        let digest = idempotency::digest(address, operations);
         if let Some(key) = key
             && let Some(earlier) = idempotency::find(&self.journal, key)?
         {
-            let same = place.is_some_and(|place| place.number() == earlier.document);
+            let same = earlier.digest == digest;
             return Ok(if same { Ok(earlier.stamp) } else { Err(RequestError::KeyReused) });
         }
+        let place = self.journal.document(address)?;
         let place = match place {
             Some(place) => place,
             // A write that is refused, or writes nothing, leaves no trace of the document: it is tried outside first.
@@ -85,12 +86,12 @@ impl<S: Store> Replica<S> {
                 Err(error) => return Ok(Err(error.into())),
             },
         };
-        let (stamp, place) = match self.write_at(address, place, operations, clock)? {
-            Ok(written) => written,
+        let stamp = match self.write_at(address, place, operations, clock)? {
+            Ok(stamp) => stamp,
             Err(error) => return Ok(Err(error)),
         };
         if let Some(key) = key {
-            idempotency::keep(&mut self.journal, key, place.number(), stamp)?;
+            idempotency::keep(&mut self.journal, key, digest, stamp)?;
         }
         Ok(Ok(stamp))
     }
@@ -98,10 +99,10 @@ impl<S: Store> Replica<S> {
     fn write_at(
         &mut self,
         address: &Address,
-        mut place: Place,
+        mut place: DocumentPlace,
         operations: &[Operation],
         clock: Clock,
-    ) -> Answer<(Option<Stamp>, Place)> {
+    ) -> Answer<Option<Stamp>> {
         let (origin, key, schemas) = (self.origin, self.settings.key, &self.settings.schemas);
         let schema = schemas.get(&address.collection);
         let written =
@@ -121,10 +122,8 @@ impl<S: Store> Replica<S> {
                 }
             })?;
         let Ok(written) = written else { return Ok(Err(RequestError::Blocked(address.clone()))) };
-        Ok(written.map_err(RequestError::Write).map(|sequence| {
-            let stamp = sequence.map(|sequence| Stamp { origin, sequence });
-            (stamp, place)
-        }))
+        let stamp = |sequence: Option<u64>| sequence.map(|sequence| Stamp { origin, sequence });
+        Ok(written.map_err(RequestError::Write).map(stamp))
     }
 
     fn schema(&self, address: &Address) -> Option<&Schema> {
@@ -141,20 +140,22 @@ impl<S: Store> Replica<S> {
         if !self.settings.spaces.contains_key(space) {
             return Ok(Err(RequestError::UnknownSpace(space.clone())));
         }
-        let mut listed = Listed { documents: Vec::new(), more: false };
+        let mut listed = Listed { documents: Vec::new(), blocked: Vec::new(), next: None };
         let Some(number) = self.journal.names.space_number(space) else { return Ok(Ok(listed)) };
-        let limit = limit.min(LIST_MAX);
+        let limit = limit.clamp(1, LIST_MAX);
         let range = keys::documents_after(number, collection, after);
         let rows: Vec<_> = self.journal.rows.scan(range).take(limit + 1).collect::<Result<_, _>>()?;
-        let mut bytes = 0;
+        let (mut bytes, mut last) = (0, None);
         for (key, value) in rows {
-            if listed.documents.len() == limit || bytes >= LIST_BYTES {
-                listed.more = true;
+            if listed.documents.len() + listed.blocked.len() == limit || bytes >= LIST_BYTES {
+                listed.next = last;
                 break;
             }
             let damaged = StoreError::Damaged { what: "a document's key", keyspace: Keyspace::Documents };
             let (collection, key) = keys::read_document(&key).ok_or(damaged)?;
-            let mut place = Place { space: number, row: record::decode(Keyspace::Documents, &value)? };
+            let mut place =
+                DocumentPlace { space: number, row: record::decode(Keyspace::Documents, &value)? };
+            last = Some(key.clone());
             let address = Address { space: space.clone(), collection, key };
             match self.json(&address, &mut place)? {
                 Ok(json) => {
@@ -162,7 +163,7 @@ impl<S: Store> Replica<S> {
                     bytes += place.row.heads.len() + json.to_string().len();
                     listed.documents.push((address.key, json));
                 }
-                Err(error) => return Ok(Err(error)),
+                Err(_) => listed.blocked.push(address.key),
             }
         }
         Ok(Ok(listed))

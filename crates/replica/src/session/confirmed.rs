@@ -3,7 +3,8 @@ use crate::record::ConfirmedRow;
 use document::Origin;
 use std::collections::BTreeMap;
 
-/// What a peer has for certain, per space and origin: a lower bound of its version vector.
+/// What a peer has, per space and origin, as it said and acknowledged. A change that it refused counts until its
+/// next hello says otherwise.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Confirmed(BTreeMap<(SpaceNumber, Origin), u64>);
 

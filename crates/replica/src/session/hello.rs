@@ -5,29 +5,23 @@ use crate::keys::SpaceNumber;
 use crate::settings::Access;
 use crate::store::{Store, StoreError};
 use document::{Origin, Space};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use wire::{Hello, PROTOCOL_VERSION};
-
-/// Most entries of the version vectors of a hello.
-const VECTOR_ENTRIES_MAX: usize = 16_384;
 
 /// The spaces that both sides share on this connection, and what the peer may do in each.
 type Shared = BTreeMap<Space, (SpaceNumber, Access)>;
 
 impl Peer {
     /// What this replica says first.
-    pub(crate) fn hello<S: Store>(
-        &self,
-        journal: &Journal<S>,
-        incarnation: [u8; 16],
-    ) -> Result<Hello, StoreError> {
+    pub(crate) fn hello<S: Store>(&self, journal: &Journal<S>) -> Result<Hello, StoreError> {
         Ok(Hello {
             protocol: PROTOCOL_VERSION,
-            incarnation,
             epoch: journal.epoch(),
-            head: journal.head(),
             cursor: self.cursor,
-            spaces: vectors_of(journal, self.settings.spaces.keys())?,
+            spaces: vectors_of(
+                journal,
+                self.settings.spaces.iter().map(|(space, access)| (space, access.write)),
+            )?,
         })
     }
 
@@ -44,9 +38,6 @@ impl Peer {
         if hello.protocol != PROTOCOL_VERSION {
             return Ok(Err(DisconnectReason::Protocol { theirs: hello.protocol, ours: PROTOCOL_VERSION }));
         }
-        if hello.spaces.iter().map(|vector| vector.entries.len()).sum::<usize>() > VECTOR_ENTRIES_MAX {
-            return Ok(Err(Misbehaviour::TableFull.into()));
-        }
         let shared = self.share(journal, hello)?;
         if let Err(reason) = check_histories(journal, hello, &shared, own)? {
             return Ok(Err(reason));
@@ -60,9 +51,10 @@ impl Peer {
         }
         self.cursor = self.cursor.filter(|cursor| cursor.epoch == hello.epoch);
         self.changed = true;
-        let digest = digest(&shared);
-        let (rung, position) = self.rung(journal, hello, digest)?;
-        let readable = shared.values().filter(|(_, access)| access.read).map(|(space, _)| *space).collect();
+        let readable: BTreeSet<SpaceNumber> =
+            shared.values().filter(|(_, access)| access.read).map(|(space, _)| *space).collect();
+        self.wanted = Some(readable.clone());
+        let (rung, position) = self.rung(journal, hello)?;
         let writable = shared
             .iter()
             .filter(|(_, (_, access))| access.write)
@@ -70,8 +62,8 @@ impl Peer {
             .collect();
         let known =
             hello.cursor.filter(|cursor| cursor.epoch == journal.epoch()).map_or(0, |cursor| cursor.lsn);
-        let sender = Sender::new(position, known, readable, self.confirmed.clone(), digest);
-        let receiver = Receiver::new(hello.epoch, writable);
+        let sender = Sender::new(position, known, readable, self.confirmed.clone());
+        let receiver = Receiver::new(hello.epoch, own, writable);
         if let Some(session) = &mut self.session {
             session.exchange = Some((sender, receiver));
         }
@@ -82,29 +74,22 @@ impl Peer {
     fn share<S: Store>(&self, journal: &mut Journal<S>, hello: &Hello) -> Result<Shared, StoreError> {
         let mut shared = Shared::new();
         for (space, access) in &self.settings.spaces {
-            if hello.spaces.iter().any(|vector| vector.space == space.as_str()) {
+            if let Some(theirs) = hello.spaces.iter().find(|vector| vector.space == space.as_str()) {
                 let number = journal.names.intern_space(&mut journal.rows, space)?;
-                shared.insert(space.clone(), (number, *access));
+                let access = Access { read: access.read && theirs.takes, ..*access };
+                shared.insert(space.clone(), (number, access));
             }
         }
         Ok(shared)
     }
 
-    /// The first step of the ladder that serves, and the position to send from.
-    fn rung<S: Store>(
-        &self,
-        journal: &Journal<S>,
-        hello: &Hello,
-        shared: [u8; 16],
-    ) -> Result<(Rung, u64), StoreError> {
+    /// The first step of the ladder that serves, and the position to send from. A cursor serves when nothing that
+    /// the peer lacks lies before it: a space that was shared anew, or a change that was once refused, does.
+    fn rung<S: Store>(&self, journal: &Journal<S>, hello: &Hello) -> Result<(Rung, u64), StoreError> {
         let Some(first) = self.first_lacking(journal)? else {
             return Ok((Rung::Equal, journal.head()));
         };
-        // A cursor speaks of the spaces that were shared when it was acknowledged.
-        let serves = |cursor: &wire::Cursor| {
-            cursor.epoch == journal.epoch() && cursor.lsn <= journal.head() && self.shared == shared
-        };
-        match hello.cursor.filter(serves) {
+        match hello.cursor.filter(|cursor| cursor.epoch == journal.epoch() && cursor.lsn < first) {
             Some(cursor) => Ok((Rung::Cursor, cursor.lsn)),
             None => Ok((Rung::Vector, first.saturating_sub(1))),
         }
@@ -135,15 +120,4 @@ fn check_histories<S: Store>(
         }
     }
     Ok(Ok(()))
-}
-
-fn digest(shared: &Shared) -> [u8; 16] {
-    let mut hasher = blake3::Hasher::new();
-    for (space, (_, access)) in shared {
-        hasher.update(space.as_str().as_bytes());
-        hasher.update(&[0, u8::from(access.read)]);
-    }
-    let mut digest = [0; 16];
-    hasher.finalize_xof().fill(&mut digest);
-    digest
 }

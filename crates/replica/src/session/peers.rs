@@ -7,7 +7,7 @@ use crate::rows::Rows;
 use crate::settings::PeerSettings;
 use crate::status::PeerStatus;
 use crate::store::{Store, StoreError, Turn};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Whether this replica's hello left. Nothing else leaves before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,10 +34,10 @@ pub(crate) struct Peer {
     pub(crate) settings: PeerSettings,
     pub(crate) session: Option<Session>,
     pub(crate) cursor: Option<wire::Cursor>,
-    /// See [`PeerRow::shared`].
-    pub(crate) shared: [u8; 16],
-    /// What it has durably.
+    /// What it has of this replica's spaces, as last heard.
     pub(crate) confirmed: Confirmed,
+    /// The spaces that it takes changes of, as it last said; before that, those that it may read.
+    pub(crate) wanted: Option<BTreeSet<SpaceNumber>>,
     /// Whether the row in the store is behind.
     pub(crate) changed: bool,
 }
@@ -50,8 +50,8 @@ impl Peer {
             settings: settings.clone(),
             session: None,
             cursor: row.cursor,
-            shared: row.shared,
             confirmed: Confirmed::from_rows(&row.confirmed),
+            wanted: None,
             changed: false,
         })
     }
@@ -59,16 +59,16 @@ impl Peer {
     /// Puts the row into the next batch: with the rows that the cursor speaks of, never before them.
     pub(crate) fn save<S: Store>(&mut self, rows: &mut Rows<S>) {
         if std::mem::take(&mut self.changed) {
-            let row =
-                PeerRow { cursor: self.cursor, shared: self.shared, confirmed: self.confirmed.to_rows() };
+            let row = PeerRow { cursor: self.cursor, confirmed: self.confirmed.to_rows() };
             rows.put_lazily(keys::peer(&self.name), record::encode(&row));
         }
     }
 
-    /// The spaces that it may read, as far as this replica has anything of them.
+    /// The spaces whose changes it is sent, as far as this replica has anything of them.
     fn readable<'a, S: Store>(&'a self, journal: &'a Journal<S>) -> impl Iterator<Item = SpaceNumber> + 'a {
         let readable = self.settings.spaces.iter().filter(|(_, access)| access.read);
-        readable.filter_map(|(space, _)| journal.names.space_number(space))
+        let numbers = readable.filter_map(|(space, _)| journal.names.space_number(space));
+        numbers.filter(|space| self.wanted.as_ref().is_none_or(|wanted| wanted.contains(space)))
     }
 
     /// The streams of which it lacks something: how far it has them, and how far they go.

@@ -1,21 +1,26 @@
-use crate::effect::Misbehaviour;
-use crate::journal::{Entry, Journal, Place};
+use super::REWINDS_MAX;
+use crate::effect::{DisconnectReason, Misbehaviour, StopReason};
+use crate::journal::{DocumentPlace, Entry, Journal};
 use crate::keys::{self, OriginNumber, SpaceNumber};
 use crate::settings::origin_of;
 use crate::store::{Store, StoreError};
-use document::{Address, ChangeRefusal, Collection, ForeignChange, Key, Origin, Space};
+use document::{Address, ChangeRefusal, Collection, DEPENDENCIES_MAX, ForeignChange, Key, Origin, Space};
 use std::collections::{BTreeMap, BTreeSet};
 use wire::{Delta, OriginKey, Row};
 
 /// Most entries of a table of the connection.
 const TABLE_MAX: usize = 4_096;
-/// Rewinds after which a peer that still sends rows with gaps is left.
-const REWINDS_MAX: u32 = 3;
+/// Most incarnations of a key: stores that a replica has had. They are never forgotten, so they must not be many.
+const INCARNATIONS_MAX: usize = 64;
+/// Most heads of a document; half of what a change may depend on, so that a change can always join them.
+const HEADS_MAX: u64 = DEPENDENCIES_MAX / 2;
 
 /// Takes rows from a peer.
 pub(crate) struct Receiver {
     generation: u32,
     epoch: u64,
+    /// This replica's origin.
+    own: Origin,
     /// Where the peer's next delta starts; `None` before the first of a generation.
     position: Option<u64>,
     writable: BTreeMap<Space, SpaceNumber>,
@@ -33,8 +38,8 @@ pub(crate) struct Receiver {
 pub(crate) struct Outcome {
     /// Changes taken, in order.
     pub(crate) taken: Vec<(SpaceNumber, Origin, u64)>,
-    /// A change whose bytes are refused.
-    pub(crate) refused: Option<(Space, Origin, u64, ChangeRefusal)>,
+    /// Streams of which a change is refused, with its sequence.
+    pub(crate) stopped: Vec<(Space, Origin, u64, StopReason)>,
     /// Rows do not follow what is here: the peer is asked to go back, to this generation.
     pub(crate) rewind: Option<u32>,
 }
@@ -43,8 +48,10 @@ pub(crate) struct Outcome {
 enum Taken {
     Yes(SpaceNumber),
     Passed,
-    Refused(ChangeRefusal),
+    Stopped(StopReason),
     Gap,
+    /// The peer has more of this replica's own changes than this replica, which has so many.
+    OwnPast(u64),
 }
 
 /// What a receiver must know of its peer and of time.
@@ -55,10 +62,11 @@ pub(crate) struct Context<'a> {
 }
 
 impl Receiver {
-    pub(crate) fn new(epoch: u64, writable: BTreeMap<Space, SpaceNumber>) -> Self {
+    pub(crate) fn new(epoch: u64, own: Origin, writable: BTreeMap<Space, SpaceNumber>) -> Self {
         Self {
             generation: 0,
             epoch,
+            own,
             position: None,
             writable,
             spaces: Vec::new(),
@@ -89,34 +97,38 @@ impl Receiver {
         journal: &mut Journal<S>,
         delta: Delta,
         context: &Context<'_>,
-    ) -> Result<Result<Outcome, Misbehaviour>, StoreError> {
+    ) -> Result<Result<Outcome, DisconnectReason>, StoreError> {
         let mut outcome = Outcome::default();
         if let Err(misbehaviour) = self.extend_tables(&delta, context) {
-            return Ok(Err(misbehaviour));
+            return Ok(Err(misbehaviour.into()));
         }
         if delta.generation != self.generation {
             return Ok(Ok(outcome));
         }
         if delta.to < delta.from || self.position.is_some_and(|position| position != delta.from) {
-            return Ok(Err(Misbehaviour::Position));
+            return Ok(Err(Misbehaviour::Position.into()));
         }
         let documents: Result<Vec<Address>, Misbehaviour> =
             delta.documents.iter().map(|name| self.address(name)).collect();
         let documents = match documents {
             Ok(documents) => documents,
-            Err(misbehaviour) => return Ok(Err(misbehaviour)),
+            Err(misbehaviour) => return Ok(Err(misbehaviour.into())),
         };
         for row in delta.rows {
             let place = (documents.get(row.document as usize), self.origins.get(row.origin as usize));
-            let (Some(address), Some(&origin)) = place else { return Ok(Err(Misbehaviour::Table)) };
+            let (Some(address), Some(&origin)) = place else { return Ok(Err(Misbehaviour::Table.into())) };
             let sequence = row.sequence;
             match self.take_row(journal, address, origin, &row, context.wall_ms)? {
                 Taken::Passed => {}
                 Taken::Yes(space) => outcome.taken.push((space, origin.0, sequence)),
-                Taken::Refused(refusal) => {
-                    outcome.refused = Some((address.space.clone(), origin.0, sequence, refusal));
+                Taken::Stopped(reason) => {
+                    outcome.stopped.push((address.space.clone(), origin.0, sequence, reason));
                 }
-                Taken::Gap if self.generation >= REWINDS_MAX => return Ok(Err(Misbehaviour::Gap)),
+                Taken::OwnPast(ours) => {
+                    let (space, theirs) = (address.space.clone(), sequence);
+                    return Ok(Err(DisconnectReason::RolledBack { space, theirs, ours }));
+                }
+                Taken::Gap if self.generation >= REWINDS_MAX => return Ok(Err(Misbehaviour::Gap.into())),
                 Taken::Gap => {
                     self.generation += 1;
                     self.position = None;
@@ -176,45 +188,76 @@ impl Receiver {
         if row.sequence <= has || self.stopped.contains(&(space, origin)) {
             return Ok(Taken::Passed);
         }
+        if origin == self.own {
+            return Ok(Taken::OwnPast(has));
+        }
         if row.sequence > has + 1 {
             return Ok(Taken::Gap);
         }
         let change = match ForeignChange::parse(&row.body) {
             Ok(change) if change.origin == origin => change,
-            Ok(_) => return Ok(self.stop(space, origin, ChangeRefusal::Actor)),
-            Err(refusal) => return Ok(self.stop(space, origin, refusal)),
+            Ok(_) => return Ok(self.stop(space, origin, ChangeRefusal::Actor.into())),
+            Err(refusal) => return Ok(self.stop(space, origin, refusal.into())),
         };
-        let mut place = match journal.document(address)? {
-            Some(place) => place,
-            None if change.dependencies.is_empty() => journal.new_document(address)?,
-            None => return Ok(Taken::Gap),
-        };
-        if !has_all(journal, &place, &change)? {
-            return Ok(Taken::Gap);
+        let place = journal.document(address)?;
+        if !has_all(journal, place.as_ref(), &change)? {
+            let stopped = self.stopped.iter().any(|(of, _)| *of == space);
+            return Ok(if stopped {
+                self.stop(space, origin, StopReason::DependsOnStopped)
+            } else {
+                Taken::Gap
+            });
         }
+        if let Some(reason) = check_room(journal, place.as_ref(), &change, &key)? {
+            return Ok(self.stop(space, origin, reason));
+        }
+        let mut place = match place {
+            Some(place) => place,
+            None => journal.new_document(address)?,
+        };
         let origin: OriginNumber = journal.names.intern_origin(&mut journal.rows, key)?;
         let (hash, dependencies, chunk) = (change.hash, &change.dependencies, change.chunk);
         journal.append(address, &mut place, Entry { origin, hash, dependencies, chunk, accepted_ms })?;
         Ok(Taken::Yes(space))
     }
 
-    fn stop(&mut self, space: SpaceNumber, origin: Origin, refusal: ChangeRefusal) -> Taken {
+    fn stop(&mut self, space: SpaceNumber, origin: Origin, reason: StopReason) -> Taken {
         self.stopped.insert((space, origin));
-        Taken::Refused(refusal)
+        Taken::Stopped(reason)
     }
 }
 
 /// Whether everything that a change depends on is here.
 fn has_all<S: Store>(
     journal: &Journal<S>,
-    place: &Place,
+    place: Option<&DocumentPlace>,
     change: &ForeignChange,
 ) -> Result<bool, StoreError> {
+    let Some(place) = place else { return Ok(change.dependencies.is_empty()) };
     for dependency in &change.dependencies {
-        let (heads, _) = place.row.heads.as_chunks::<32>();
-        if !heads.contains(&dependency.0) && !journal.rows.has(&keys::hash(place.number(), dependency))? {
+        if !place.is_head(dependency) && !journal.rows.has(&keys::hash(place.number(), dependency))? {
             return Ok(false);
         }
     }
     Ok(true)
+}
+
+/// Why a sound change is refused all the same.
+fn check_room<S: Store>(
+    journal: &Journal<S>,
+    place: Option<&DocumentPlace>,
+    change: &ForeignChange,
+    key: &OriginKey,
+) -> Result<Option<StopReason>, StoreError> {
+    let known = journal.names.origin_number(change.origin).is_some();
+    if !known && journal.names.incarnations(&key.public_key) >= INCARNATIONS_MAX {
+        return Ok(Some(StopReason::TooManyIncarnations));
+    }
+    let Some(place) = place else { return Ok(None) };
+    if journal.rows.has(&keys::hash(place.number(), &change.hash))? {
+        return Ok(Some(StopReason::Repeated));
+    }
+    let joins = change.dependencies.iter().any(|dependency| place.is_head(dependency));
+    let full = !joins && place.heads() >= HEADS_MAX;
+    Ok(full.then_some(StopReason::TooManyHeads))
 }

@@ -1,6 +1,6 @@
-use super::Confirmed;
+use super::{Confirmed, REWINDS_MAX};
 use crate::effect::Misbehaviour;
-use crate::journal::Journal;
+use crate::journal::{DAMAGED, Journal};
 use crate::keys::{self, DocumentNumber, OriginNumber, SpaceNumber};
 use crate::record::{self, JournalRow};
 use crate::store::{Keyspace, Store, StoreError};
@@ -43,8 +43,6 @@ pub(crate) struct Sender {
     origins: BTreeMap<OriginNumber, u32>,
     window: VecDeque<InFlight>,
     window_bytes: usize,
-    /// Digest of the shared spaces; see `PeerRow::shared`.
-    shared: [u8; 16],
 }
 
 /// A delta in the making.
@@ -70,13 +68,7 @@ pub(crate) struct Pumped {
 
 impl Sender {
     /// `position` is where to send from; `known` is what the peer says it has of the journal.
-    pub(crate) fn new(
-        position: u64,
-        known: u64,
-        readable: BTreeSet<SpaceNumber>,
-        theirs: Confirmed,
-        shared: [u8; 16],
-    ) -> Self {
+    pub(crate) fn new(position: u64, known: u64, readable: BTreeSet<SpaceNumber>, theirs: Confirmed) -> Self {
         Self {
             generation: 0,
             position,
@@ -88,7 +80,6 @@ impl Sender {
             origins: BTreeMap::new(),
             window: VecDeque::new(),
             window_bytes: 0,
-            shared,
         }
     }
 
@@ -106,10 +97,14 @@ impl Sender {
         }
         let (keyspace, range) = keys::journal_after(from, last);
         let mut draft = self.draft();
-        for (seen, row) in journal.rows.durable().scan(keyspace, range).enumerate() {
-            if self.window_bytes >= WINDOW_BYTES_MAX || seen >= SCAN_ROWS_MAX {
+        let mut seen = 0;
+        let mut rows = journal.rows.durable().scan(keyspace, range);
+        while self.window_bytes < WINDOW_BYTES_MAX && seen < SCAN_ROWS_MAX {
+            let Some(row) = rows.next() else {
+                self.position = last;
                 break;
-            }
+            };
+            seen += 1;
             let (key, value) = row?;
             let lsn = keys::read_journal(&key).ok_or(DAMAGED)?;
             let row: JournalRow = record::decode(Keyspace::Journal, &value)?;
@@ -198,12 +193,12 @@ impl Sender {
         Frame::Delta(draft.delta)
     }
 
-    /// The peer has everything up to `durable`. Returns the digest that its cursor now holds for.
+    /// The peer has everything up to `durable`.
     pub(crate) fn acknowledge(
         &mut self,
         durable: u64,
         confirmed: &mut Confirmed,
-    ) -> Result<[u8; 16], Misbehaviour> {
+    ) -> Result<(), Misbehaviour> {
         if durable > self.announced_max {
             return Err(Misbehaviour::Position);
         }
@@ -214,7 +209,7 @@ impl Sender {
                 confirmed.raise(space, origin, sequence);
             }
         }
-        Ok(self.shared)
+        Ok(())
     }
 
     /// The peer asks to be sent again what it lacks: from `position`, in a new generation.
@@ -227,25 +222,24 @@ impl Sender {
         self.window_bytes = 0;
     }
 
-    /// Whether a rewind may follow: generations count up by one.
+    /// Whether a rewind may follow: generations count up by one, and not for ever.
     pub(crate) fn expects(&self, generation: u32) -> bool {
-        self.generation.checked_add(1) == Some(generation)
+        generation == self.generation + 1 && generation <= REWINDS_MAX
     }
-}
 
-const DAMAGED: StoreError =
-    StoreError::Damaged { what: "a journal row without its change", keyspace: Keyspace::Journal };
-
-/// The vector of a rewind as what the peer has.
-pub(crate) fn confirmed_by<S: Store>(
-    journal: &Journal<S>,
-    confirmed: &mut Confirmed,
-    vectors: &[SpaceVector],
-) {
-    for vector in vectors {
-        let space = document::Space::new(vector.space.as_str()).ok();
-        if let Some(space) = space.and_then(|space| journal.names.space_number(&space)) {
-            confirmed.replace(space, &vector.entries);
+    /// Takes the vectors of a rewind as what the peer has of the spaces that it is sent.
+    pub(crate) fn confirm<S: Store>(
+        &self,
+        journal: &Journal<S>,
+        confirmed: &mut Confirmed,
+        vectors: &[SpaceVector],
+    ) {
+        for vector in vectors {
+            let space = document::Space::new(vector.space.as_str()).ok();
+            let space = space.and_then(|space| journal.names.space_number(&space));
+            if let Some(space) = space.filter(|space| self.readable.contains(space)) {
+                confirmed.replace(space, &vector.entries);
+            }
         }
     }
 }

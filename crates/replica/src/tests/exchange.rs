@@ -202,3 +202,40 @@ fn rows_that_are_not_for_a_peer_move_its_cursor() {
     assert!(peer.cursor.unwrap().lsn >= 1_024, "{:?}", peer.cursor);
     assert_converged(&mut hub, &mut site);
 }
+
+#[test]
+fn a_space_taken_away_and_given_back_is_not_skipped() {
+    let (mut hub, mut site, mut wire) = pair();
+    hub.put("catalog/product/1", json!({"price": 1}));
+    wire.carry(&mut hub, &mut site);
+    wire.cut(&mut hub, &mut site);
+    hub.settings.peers.get_mut("site").unwrap().spaces.remove(&space("catalog"));
+    hub.crash();
+    hub.put("catalog/product/2", json!({"price": 2}));
+    hub.put("store-1/note/1", json!({"n": 1}));
+    wire.connect(&mut hub, &mut site);
+    wire.cut(&mut hub, &mut site);
+    hub.settings = hub_settings();
+    hub.crash();
+    wire.connect(&mut hub, &mut site);
+    assert_converged(&mut hub, &mut site);
+}
+
+#[test]
+fn a_space_that_only_one_side_shares_is_left_out_and_the_rest_goes_on() {
+    let mut settings = site_settings();
+    settings
+        .peers
+        .get_mut("hub")
+        .unwrap()
+        .spaces
+        .insert(space("catalog"), Access { read: false, write: false });
+    let (mut hub, mut site, mut wire) = (Node::new(hub_settings()), Node::new(settings), Wire::default());
+    wire.connect(&mut hub, &mut site);
+    hub.put("catalog/product/1", json!({"price": 1}));
+    hub.put("store-1/inventory/1", item(3));
+    wire.carry(&mut hub, &mut site);
+    assert!(hub.disconnects.is_empty() && site.disconnects.is_empty());
+    assert_eq!((site.get("catalog/product/1"), site.get("store-1/inventory/1")), (None, Some(item(3))));
+    assert_eq!(hub.status().peers[0].backlog_rows, 0, "what the peer does not want is no backlog");
+}

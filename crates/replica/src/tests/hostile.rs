@@ -14,12 +14,10 @@ fn site_and_foe() -> Node {
 }
 
 fn hello(entries: Vec<VectorEntry>) -> Hello {
-    let space = |name: &str, entries| SpaceVector { space: name.into(), entries };
+    let space = |name: &str, entries| SpaceVector { space: name.into(), entries, takes: true };
     Hello {
         protocol: wire::PROTOCOL_VERSION,
-        incarnation: key(1).incarnation,
         epoch: 5,
-        head: 0,
         cursor: None,
         spaces: vec![space("catalog", entries), space("store-1", vec![])],
     }
@@ -139,7 +137,7 @@ fn nobody_writes_under_the_origin_of_another() {
 
     let mut hub = Node::new(hub_settings());
     hub.input(Input::PeerUp { link: LinkId(1), peer: "site".into(), public_key: key(2).public_key });
-    let hello = Hello { incarnation: key(2).incarnation, ..hello(vec![]) };
+    let hello = hello(vec![]);
     send(&mut hub, &Frame::Hello(hello));
     let mut relayed = delta(0, 7, 1, &bodies(origin(7), 1));
     relayed.spaces = vec!["store-1".into()];
@@ -151,7 +149,7 @@ fn nobody_writes_under_the_origin_of_another() {
 fn a_space_that_the_peer_may_not_write_is_refused() {
     let mut hub = Node::new(hub_settings());
     hub.input(Input::PeerUp { link: LinkId(1), peer: "site".into(), public_key: key(2).public_key });
-    send(&mut hub, &Frame::Hello(Hello { incarnation: key(2).incarnation, ..hello(vec![]) }));
+    send(&mut hub, &Frame::Hello(hello(vec![])));
     send(&mut hub, &Frame::Delta(delta(0, 2, 1, &bodies(origin(2), 1))));
     disconnected(&hub, Misbehaviour::Space.into());
     assert_eq!(hub.status().head, 0);
@@ -214,7 +212,7 @@ fn other_protocols_and_other_histories_are_told_apart() {
 
     let with_own = |sequence| {
         let entries = vec![VectorEntry { origin: origin(2).0, sequence, chain: [0; 8] }];
-        let spaces = vec![SpaceVector { space: "store-1".into(), entries }];
+        let spaces = vec![SpaceVector { space: "store-1".into(), entries, takes: true }];
         Frame::Hello(Hello { spaces, ..hello(vec![]) })
     };
     let mut restored = connect();
@@ -261,4 +259,110 @@ fn nothing_leaves_before_the_own_hello() {
     site.settle();
     let frames: Vec<Frame> = site.frames.iter().map(|(_, bytes)| wire::decode(bytes).unwrap()).collect();
     assert!(matches!(frames.as_slice(), [Frame::Hello(_), Frame::Delta(_), ..]), "{frames:?}");
+}
+
+#[test]
+fn what_depends_on_a_refused_change_stops_too_and_the_link_goes_on() {
+    let mut site = site_and_foe();
+    let (mut here, mut there) = (Document::new(), Document::new());
+    let write = |document: &mut Document, author, n| {
+        let put = Operation::Put(json!({ "n": n }));
+        document.write(author, None, &[put], 0).unwrap().unwrap().chunk
+    };
+    let first = write(&mut here, origin(7), 1);
+    there.apply(std::slice::from_ref(&first)).unwrap();
+    let second = write(&mut there, origin(1), 2);
+    let body = |chunk: &[u8]| ForeignChange::body(chunk).unwrap().to_vec();
+    let mut broken = body(&first);
+    broken[1] = 15;
+    let mut rows = delta(0, 7, 1, &[broken]);
+    rows.origins.push(key(1));
+    rows.spaces.push("store-1".into());
+    rows.rows.push(wire::Row { document: 0, origin: 1, sequence: 1, body: body(&second) });
+    rows.documents.push(DocumentName { space: 1, collection: "note".into(), key: "1".into() });
+    rows.rows.push(wire::Row { document: 1, origin: 1, sequence: 1, body: bodies(origin(1), 1).remove(0) });
+    send(&mut site, &Frame::Delta(rows));
+    let reasons: Vec<StopReason> = site
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            Event::StreamStopped { reason, .. } => Some(*reason),
+            Event::SessionStarted { .. } | Event::Rewound { .. } => None,
+        })
+        .collect();
+    assert_eq!(reasons, [StopReason::Refused(document::ChangeRefusal::Actor), StopReason::DependsOnStopped]);
+    assert!(site.disconnects.is_empty());
+    assert_eq!(site.get("store-1/note/1"), Some(json!({"n": 0})));
+}
+
+#[test]
+fn a_peer_cannot_write_this_replica_s_next_change() {
+    let mut site = site_and_foe();
+    site.put("store-1/note/1", json!({"n": 1}));
+    let mut rows = delta(0, 2, 2, &bodies(origin(2), 1));
+    rows.spaces = vec!["store-1".into()];
+    send(&mut site, &Frame::Delta(rows));
+    disconnected(&site, DisconnectReason::RolledBack { space: space("store-1"), theirs: 2, ours: 1 });
+    assert_eq!(site.status().head, 1);
+}
+
+#[test]
+fn a_peer_has_few_rewinds_and_few_incarnations() {
+    let mut site = site_and_foe();
+    for generation in 1..=3 {
+        send(&mut site, &Frame::Rewind(Rewind { generation, spaces: vec![] }));
+    }
+    assert!(site.disconnects.is_empty());
+    send(&mut site, &Frame::Rewind(Rewind { generation: 4, spaces: vec![] }));
+    disconnected(&site, Misbehaviour::Position.into());
+
+    let mut site = site_and_foe();
+    let keys = (0..=64).map(|number| OriginKey { public_key: [9; 32], incarnation: [number; 16] });
+    let mut rows =
+        Delta { to: 1, spaces: vec!["catalog".into()], origins: keys.collect(), ..Delta::default() };
+    for (index, key) in (0..).zip(&rows.origins) {
+        let name = DocumentName { space: 0, collection: "note".into(), key: index.to_string() };
+        rows.documents.push(name);
+        let body = bodies(origin_of(key), 1).remove(0);
+        rows.rows.push(wire::Row { document: index, origin: index, sequence: 1, body });
+    }
+    send(&mut site, &Frame::Delta(rows));
+    assert_eq!(site.status().head, 64);
+    assert!(
+        matches!(
+            site.events.last(),
+            Some(Event::StreamStopped { reason: StopReason::TooManyIncarnations, .. })
+        ),
+        "{:?}",
+        site.events
+    );
+}
+
+#[test]
+fn the_same_change_under_another_number_is_refused() {
+    let mut site = site_and_foe();
+    let body = bodies(origin(1), 1).remove(0);
+    send(&mut site, &Frame::Delta(delta(0, 1, 1, &[body.clone(), body])));
+    assert_eq!(site.status().head, 1);
+    assert!(matches!(site.events.last(), Some(Event::StreamStopped { reason: StopReason::Repeated, .. })));
+}
+
+#[test]
+fn a_document_that_cannot_be_applied_hides_no_other() {
+    let mut site = site_and_foe();
+    // Its author's first change of the document claims to be the seventh.
+    let mut body = bodies(origin(1), 1).remove(0);
+    body[18] = 7;
+    let mut rows = delta(0, 1, 1, &[body]);
+    rows.documents.push(DocumentName { space: 0, collection: "product".into(), key: "2".into() });
+    let sound = bodies(origin(1), 1).remove(0);
+    rows.rows.push(wire::Row { document: 1, origin: 0, sequence: 2, body: sound });
+    send(&mut site, &Frame::Delta(rows));
+    let get = Request::Get { address: address("catalog/product/1") };
+    assert_eq!(site.answer(get), Err(RequestError::Blocked(address("catalog/product/1"))));
+    let (space, collection) = (space("catalog"), document::Collection::new("product").unwrap());
+    let list = Request::List { space, collection, after: None, limit: 9 };
+    let Ok(Response::Listed(listed)) = site.answer(list) else { panic!("not listed") };
+    assert_eq!(listed.blocked, [document::Key::new("1").unwrap()]);
+    assert_eq!(listed.documents.len(), 1);
 }

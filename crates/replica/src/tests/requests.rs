@@ -49,6 +49,12 @@ fn a_write_with_a_key_counts_once() {
     assert_eq!(site.answer(sale("store-1/inventory/1", "basket-1/1")), first);
     assert_eq!(site.get("store-1/inventory/1"), Some(item(4)));
     assert_eq!(site.answer(sale("store-1/inventory/2", "basket-1/1")), Err(RequestError::KeyReused));
+    let other = write(
+        "store-1/inventory/1",
+        document::Operation::increment("/on_hand", -2).unwrap(),
+        Some("basket-1/1"),
+    );
+    assert_eq!(site.answer(other), Err(RequestError::KeyReused), "another write of the same document");
     site.answer(sale("store-1/inventory/1", "basket-1/2")).unwrap();
     assert_eq!(site.get("store-1/inventory/1"), Some(item(3)));
 }
@@ -105,9 +111,9 @@ fn a_listing_goes_on_where_it_stopped() {
         let list = Request::List { space, collection, after: after.take(), limit: 2 };
         let Ok(Response::Listed(listed)) = site.answer(list) else { panic!() };
         pages += 1;
-        after = listed.documents.last().map(|(key, _)| key.clone());
         keys.extend(listed.documents.iter().map(|(key, value)| (key.to_string(), value.clone())));
-        if !listed.more {
+        after = listed.next;
+        if after.is_none() {
             break;
         }
     }

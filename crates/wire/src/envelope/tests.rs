@@ -5,8 +5,8 @@ use proptest::prelude::*;
 fn any_vector() -> impl Strategy<Value = Vec<SpaceVector>> {
     let entry = (any::<[u8; 16]>(), any::<u64>(), any::<[u8; 8]>())
         .prop_map(|(origin, sequence, chain)| VectorEntry { origin, sequence, chain });
-    let space = ("[a-z0-9-]{1,20}", prop::collection::vec(entry, 0..4))
-        .prop_map(|(space, entries)| SpaceVector { space, entries });
+    let space = ("[a-z0-9-]{1,20}", prop::collection::vec(entry, 0..4), any::<bool>())
+        .prop_map(|(space, entries, takes)| SpaceVector { space, entries, takes });
     prop::collection::vec(space, 0..4)
 }
 
@@ -37,18 +37,12 @@ fn any_delta() -> impl Strategy<Value = Delta> {
 }
 
 fn any_frame() -> impl Strategy<Value = Frame> {
-    let hello = (
-        any::<u16>(),
-        any::<[u8; 16]>(),
-        any::<u64>(),
-        any::<u64>(),
-        any::<Option<(u64, u64)>>(),
-        any_vector(),
-    )
-        .prop_map(|(protocol, incarnation, epoch, head, cursor, spaces)| {
+    let hello = (any::<u16>(), any::<u64>(), any::<Option<(u64, u64)>>(), any_vector()).prop_map(
+        |(protocol, epoch, cursor, spaces)| {
             let cursor = cursor.map(|(epoch, lsn)| Cursor { epoch, lsn });
-            Frame::Hello(Hello { protocol, incarnation, epoch, head, cursor, spaces })
-        });
+            Frame::Hello(Hello { protocol, epoch, cursor, spaces })
+        },
+    );
     prop_oneof![
         hello,
         any_delta().prop_map(Frame::Delta),
