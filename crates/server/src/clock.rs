@@ -1,0 +1,25 @@
+//! The times that the core is told. The only place that reads clocks for it.
+
+use replica::Clock;
+use std::time::{Instant, SystemTime};
+
+/// The machine's clocks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clocks {
+    started: Instant,
+}
+
+impl Clocks {
+    pub(crate) fn start() -> Self {
+        Self { started: Instant::now() }
+    }
+
+    /// Monotonic milliseconds since the start, and wall time, which counts as 1970 when it lies before.
+    pub(crate) fn read(self) -> Clock {
+        let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Clock {
+            now_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            wall_ms: i64::try_from(wall.as_millis()).unwrap_or(i64::MAX),
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! The commands.
+
+mod documents;
+mod identity;
+mod status;
+
+use crate::arguments::{Arguments, Command};
+use crate::demo;
+use crate::local::{CallError, ConnectError, LocalClient, RefusalKind, Request, Response};
+use crate::server::{self, ServeError};
+use std::io;
+use std::path::Path;
+use std::process::ExitCode;
+use transport::AuthorityError;
+
+/// Why a command did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CommandError {
+    /// The server did not start.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    /// No connection to a server.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The request was refused, or nobody knows what became of it.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// An authority or identity was not made.
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
+    /// The document was never written.
+    #[error("there is no document {address}")]
+    NoDocument {
+        /// Which.
+        address: document::Address,
+    },
+    /// The text of a put is no JSON.
+    #[error("the document is not JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    /// Standard input has more than a request can carry.
+    #[error("standard input has more than the {bytes_max} bytes of a request")]
+    InputTooLong {
+        /// What is allowed.
+        bytes_max: usize,
+    },
+    /// Standard input or output failed.
+    #[error("standard input or output failed: {0}")]
+    Io(#[from] io::Error),
+}
+
+impl CommandError {
+    /// What the process ends with; `isle --help` lists them.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Call(error) if error.is_outcome_unknown() => 3,
+            Self::Connect(ConnectError::NotRunning { .. }) => 4,
+            Self::Serve(_)
+            | Self::Connect(_)
+            | Self::Call(_)
+            | Self::Authority(_)
+            | Self::NoDocument { .. }
+            | Self::Json(_)
+            | Self::InputTooLong { .. }
+            | Self::Io(_) => 1,
+        }
+    }
+
+    /// What to do about it, where the message does not say it.
+    #[must_use]
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            Self::Call(CallError::Refused(refusal)) if refusal.kind == RefusalKind::UnknownOutcome => {
+                Some("run the command again with the same --idempotency-key: it counts once")
+            }
+            Self::Call(CallError::Refused(refusal)) => refusal.hint.as_deref(),
+            Self::NoDocument { .. } => Some("`isle doc list` shows what a collection has"),
+            Self::Serve(_)
+            | Self::Connect(_)
+            | Self::Call(_)
+            | Self::Authority(_)
+            | Self::Json(_)
+            | Self::InputTooLong { .. }
+            | Self::Io(_) => None,
+        }
+    }
+}
+
+/// Does what the command line says. The demo has exit codes of its own.
+///
+/// # Errors
+/// [`CommandError`] explains itself and has the exit code.
+pub fn run(arguments: Arguments) -> Result<ExitCode, CommandError> {
+    match arguments.command {
+        Command::Serve(data) => server::run(&data.data)?,
+        Command::Status(arguments) => block_on(status::run(&arguments))?,
+        Command::Doc(command) => block_on(documents::run(&command))?,
+        Command::Identity(command) => identity::run(&command)?,
+        Command::Demo(arguments) => return Ok(demo::run(arguments)),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Commands talk to one socket: one thread is enough.
+fn block_on(future: impl Future<Output = Result<(), CommandError>>) -> Result<(), CommandError> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(future)
+}
+
+async fn call(data: &Path, request: &Request) -> Result<Response, CommandError> {
+    Ok(LocalClient::connect(data).await?.call(request).await?)
+}
+
+/// The server answered with another kind of result than belongs to the request.
+fn unasked() -> CommandError {
+    CommandError::Call(CallError::Unasked)
+}

@@ -1,0 +1,129 @@
+//! `isle status`.
+
+use super::{CommandError, call, unasked};
+use crate::arguments::StatusArguments;
+use crate::local::{PeerStatus, Request, Response, SpaceMode, SpaceStatus, Status};
+use std::io::{self, Write as _};
+use std::time::Duration;
+
+pub(super) async fn run(arguments: &StatusArguments) -> Result<(), CommandError> {
+    let Response::Status(status) = call(&arguments.data.data, &Request::Status).await? else {
+        return Err(unasked());
+    };
+    let text = if arguments.json { serde_json::to_string_pretty(&status)? + "\n" } else { shown(&status) };
+    io::stdout().lock().write_all(text.as_bytes())?;
+    Ok(())
+}
+
+fn shown(status: &Status) -> String {
+    let replica = [
+        row(["replica", &status.name]),
+        row(["origin", &status.origin]),
+        row(["address", &status.address]),
+        row(["journal", &format!("{} rows", status.head)]),
+        row(["documents", &format!("{}, {} of them open", status.documents, status.documents_open)]),
+    ];
+    let spaces = status.spaces.iter().map(space_row);
+    let peers = status.peers.iter().map(peer_row);
+    let mut text = table(&replica);
+    text.push('\n');
+    text += &table(&std::iter::once(row(["SPACE", "SERVICES", "CHANGES"])).chain(spaces).collect::<Vec<_>>());
+    if !status.peers.is_empty() {
+        text.push('\n');
+        let heading = row(["PEER", "CONNECTED", "BACKLOG", "LAG"]);
+        text += &table(&std::iter::once(heading).chain(peers).collect::<Vec<_>>());
+    }
+    text
+}
+
+fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
+    cells.map(str::to_owned).to_vec()
+}
+
+fn space_row(space: &SpaceStatus) -> Vec<String> {
+    let mode = match space.mode {
+        SpaceMode::Read => "read",
+        SpaceMode::Write => "read, write",
+    };
+    row([&space.space, mode, &space.changes.to_string()])
+}
+
+fn peer_row(peer: &PeerStatus) -> Vec<String> {
+    let connected = if peer.connected { "yes" } else { "no" };
+    let lag = if peer.backlog_rows == 0 { "-".to_owned() } else { age(peer.lag_ms) };
+    row([&peer.peer, connected, &peer.backlog_rows.to_string(), &lag])
+}
+
+/// In the unit that a reader would choose.
+fn age(ms: u64) -> String {
+    let seconds = Duration::from_millis(ms).as_secs();
+    match seconds {
+        0 => format!("{ms} ms"),
+        1..=119 => format!("{seconds} s"),
+        120..=7_199 => format!("{} min", seconds / 60),
+        7_200..=172_799 => format!("{} h", seconds / 3_600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
+/// Columns as wide as their widest cell, two blanks apart.
+fn table(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| {
+        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}  "));
+        cells.collect::<String>().trim_end().to_owned() + "\n"
+    };
+    rows.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_is_an_aligned_table() {
+        let status = Status {
+            name: "store-367".into(),
+            origin: "0b".repeat(16),
+            address: "127.0.0.1:7401".into(),
+            head: 12,
+            documents: 3,
+            documents_open: 1,
+            spaces: vec![
+                SpaceStatus { space: "catalog".into(), mode: SpaceMode::Read, changes: 2 },
+                SpaceStatus { space: "store-367".into(), mode: SpaceMode::Write, changes: 10 },
+            ],
+            peers: vec![PeerStatus {
+                peer: "hub".into(),
+                connected: false,
+                backlog_rows: 10,
+                lag_ms: 90_500,
+            }],
+        };
+        let expected = "\
+replica    store-367
+origin     0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b
+address    127.0.0.1:7401
+journal    12 rows
+documents  3, 1 of them open
+
+SPACE      SERVICES     CHANGES
+catalog    read         2
+store-367  read, write  10
+
+PEER  CONNECTED  BACKLOG  LAG
+hub   no         10       90 s
+";
+        assert_eq!(shown(&status), expected);
+    }
+
+    #[test]
+    fn ages_are_in_the_unit_of_a_reader() {
+        let ages = [0, 999, 1_000, 119_999, 120_000, 7_199_999, 7_200_000, 172_800_000].map(age);
+        assert_eq!(ages, ["0 ms", "999 ms", "1 s", "119 s", "2 min", "119 min", "2 h", "2 days"]);
+    }
+}

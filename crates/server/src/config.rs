@@ -1,0 +1,191 @@
+//! `isle.toml`: what a replica is and what it shares with whom.
+//!
+//! ```toml
+//! name = "store-367"            # as in its certificate
+//! listen = "127.0.0.1:7401"     # UDP; where peers may dial in; absent: any port, and nobody may
+//!
+//! [spaces]                      # what it carries, and what the services of the site may do there
+//! catalog = "read"
+//! store-367 = "write"
+//!
+//! [peers.hub]
+//! address = "hub.example:7400"  # where to dial it; absent: the peer dials
+//! relay = true                  # changes of others are taken from it
+//!
+//! [peers.hub.spaces]            # what the peer may do
+//! catalog = { write = true }
+//! store-367 = { read = true, write = true }
+//! ```
+
+mod address;
+mod error;
+mod line;
+
+pub use address::{PeerAddress, PeerAddressError};
+pub use error::ConfigError;
+
+use crate::schemas;
+use document::{AddressError, Space};
+use replica::{Access, OriginKey, PeerSettings, Settings};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read as _;
+use std::net::SocketAddr;
+use std::path::Path;
+
+/// Longest configuration in bytes; one with 1,000 peers of ten spaces each has half of it.
+pub const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Most memory for open documents, in bytes. With 16 MiB of memtables and 8 MiB of cache a site stays far below
+/// its 128 MiB; a document takes about 18 KiB open.
+const OPEN_DOCUMENTS_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// The content of `isle.toml`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The replica's name, as in its certificate.
+    pub name: String,
+    /// The UDP address where peers may dial in; none: any port, and nobody may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listen: Option<SocketAddr>,
+    /// The spaces that it carries, and what the services of its site may do there.
+    pub spaces: BTreeMap<SpaceName, SpaceMode>,
+    /// The replicas that it may be connected to, by name.
+    #[serde(default)]
+    pub peers: BTreeMap<String, PeerConfig>,
+}
+
+/// What the services of a site may do in a space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SpaceMode {
+    /// Read only: others write it.
+    Read,
+    /// Read and write.
+    Write,
+}
+
+/// One peer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PeerConfig {
+    /// Where to dial it; none: it dials.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<PeerAddress>,
+    /// Whether changes of others are taken from it.
+    #[serde(default)]
+    pub relay: bool,
+    /// What it may do, by space; nothing in any other.
+    #[serde(default)]
+    pub spaces: BTreeMap<SpaceName, PeerAccess>,
+}
+
+/// What a peer may do in a space.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PeerAccess {
+    /// It is sent the space's changes.
+    #[serde(default)]
+    pub read: bool,
+    /// Its changes to the space are taken.
+    #[serde(default)]
+    pub write: bool,
+}
+
+/// A space's name in a configuration.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct SpaceName(pub Space);
+
+impl TryFrom<String> for SpaceName {
+    type Error = AddressError;
+    fn try_from(text: String) -> Result<Self, AddressError> {
+        Space::new(text).map(Self)
+    }
+}
+
+impl From<SpaceName> for String {
+    fn from(name: SpaceName) -> Self {
+        name.0.to_string()
+    }
+}
+
+impl Config {
+    /// Reads and checks the file.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the file, and the line and the key where it can.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let failed = |source| ConfigError::Read { path: path.to_owned(), source };
+        let mut text = String::new();
+        let file = File::open(path).map_err(failed)?;
+        let bytes = file.take(CONFIG_BYTES_MAX + 1).read_to_string(&mut text).map_err(failed)?;
+        if bytes as u64 > CONFIG_BYTES_MAX {
+            return Err(ConfigError::TooLong { path: path.to_owned() });
+        }
+        Self::parse(&text, path)
+    }
+
+    /// Reads and checks a text; `path` is for errors.
+    ///
+    /// # Errors
+    /// As for [`Config::load`].
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let config: Self = toml::from_str(text).map_err(|error| ConfigError::parse(path, text, &error))?;
+        config.check(text, path)?;
+        Ok(config)
+    }
+
+    fn check(&self, text: &str, path: &Path) -> Result<(), ConfigError> {
+        if self.peers.contains_key(&self.name) {
+            let line = line::of_key(text, &["peers", &self.name]);
+            return Err(ConfigError::OwnPeer { path: path.to_owned(), line, name: self.name.clone() });
+        }
+        for (peer, config) in &self.peers {
+            if let Some(SpaceName(space)) = config.spaces.keys().find(|name| !self.spaces.contains_key(name))
+            {
+                let line = line::of_key(text, &["peers", peer, "spaces", space.as_str()]);
+                let (peer, space) = (peer.clone(), space.clone());
+                return Err(ConfigError::UnknownSpace { path: path.to_owned(), line, peer, space });
+            }
+        }
+        Ok(())
+    }
+
+    /// What the core needs to know; `epoch` names the journal if the store is new.
+    #[must_use]
+    pub fn settings(&self, public_key: [u8; 32], incarnation: [u8; 16], epoch: u64) -> Settings {
+        let spaces = self.spaces.iter().map(|(SpaceName(space), mode)| (space.clone(), (*mode).into()));
+        Settings {
+            name: self.name.clone(),
+            key: OriginKey { public_key, incarnation },
+            epoch,
+            spaces: spaces.collect(),
+            peers: self.peers.iter().map(|(name, peer)| (name.clone(), peer.settings())).collect(),
+            schemas: schemas::built_in(),
+            open_documents_bytes_max: OPEN_DOCUMENTS_BYTES_MAX,
+        }
+    }
+}
+
+impl PeerConfig {
+    fn settings(&self) -> PeerSettings {
+        let access = |access: &PeerAccess| Access { read: access.read, write: access.write };
+        let spaces = self.spaces.iter().map(|(SpaceName(space), allowed)| (space.clone(), access(allowed)));
+        PeerSettings { spaces: spaces.collect(), relay: self.relay }
+    }
+}
+
+impl From<SpaceMode> for replica::SpaceMode {
+    fn from(mode: SpaceMode) -> Self {
+        match mode {
+            SpaceMode::Read => Self::Read,
+            SpaceMode::Write => Self::Write,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

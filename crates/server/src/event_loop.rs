@@ -1,0 +1,198 @@
+//! The one task that owns the replica.
+//!
+//! Everything that can happen to a replica comes through one place: what arrives (requests of services, peers,
+//! their frames), what the store reports, and the order to stop. The loop takes a bounded number of inputs, ends the
+//! turn, and carries out what the core decided. There is no lock around the replica and no other way to it.
+//!
+//! Invariants:
+//! - While more than [`IN_FLIGHT_BYTES_MAX`] wait for the disk, nothing but the store's reports is taken: services and
+//!   peers wait in their sockets.
+//! - Every request that was taken gets one answer: the core's, or that the outcome is unknown.
+//! - A failed store is opened again with growing pauses; the server goes on.
+
+mod arrival;
+mod core;
+mod effects;
+mod events;
+mod links;
+mod requests;
+mod stop;
+
+pub(crate) use arrival::{Arrivals, LoopEnded, arrivals};
+pub(crate) use core::{Core, OpenCoreError, Opening};
+pub(crate) use requests::{Outcome, Waiting};
+pub(crate) use stop::{Stop, StopOrder};
+
+use arrival::{Arrival, ArrivalQueue};
+use links::Links;
+use replica::StoreError;
+use requests::Requests;
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+use transport::Backoff;
+
+/// Inputs of one turn. With 20 to 50 µs each a turn takes a few milliseconds, so that acknowledgements never wait
+/// long behind a burst; the store groups the batches of turns by itself.
+const INPUTS_PER_TURN_MAX: usize = 128;
+
+/// Bytes on their way to the disk from which on nothing new is taken: half of what the store queues, so that handing
+/// over a batch hardly ever waits.
+const IN_FLIGHT_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+/// How long what was taken may take to become durable when the server is to stop.
+const DRAIN_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Pauses between tries to open a failed store: an operator who frees space sees it go on within seconds, and a
+/// broken disk is not hammered.
+const REOPEN_PAUSE_MIN: Duration = Duration::from_millis(500);
+/// The longest of these pauses.
+const REOPEN_PAUSE_MAX: Duration = Duration::from_secs(15);
+
+/// The loop's own state; the core is apart, because it is replaced when the store fails.
+pub(crate) struct EventLoop {
+    arrivals: ArrivalQueue,
+    stop: Stop,
+    links: Links,
+    requests: Requests,
+}
+
+/// What the loop does next.
+enum Cause {
+    Stop,
+    /// The store has something to report.
+    Commit,
+    Arrived(Box<Arrival>),
+    /// The core has more to send without any input.
+    Work,
+}
+
+impl EventLoop {
+    pub(crate) fn new(arrivals: ArrivalQueue, stop: Stop) -> Self {
+        Self { arrivals, stop, links: Links::default(), requests: Requests::default() }
+    }
+
+    /// Runs until it is told to stop and what was taken is durable and answered.
+    pub(crate) async fn run(mut self, mut core: Core, opening: &Opening) {
+        loop {
+            let served = match self.serve(&mut core).await {
+                Ok(()) => self.drain(&mut core).await,
+                Err(error) => Err(error),
+            };
+            let Err(error) = served else { break };
+            self.give_up(&error);
+            // Before it is opened again: the directory is locked until then.
+            drop(core);
+            match self.reopen(opening).await {
+                Some(opened) => core = opened,
+                None => break,
+            }
+        }
+        self.requests.end();
+        self.links.end();
+    }
+
+    /// Serves until it is to stop.
+    async fn serve(&mut self, core: &mut Core) -> Result<(), StoreError> {
+        let mut more = false;
+        loop {
+            match self.next(core, more).await {
+                Cause::Stop => return Ok(()),
+                Cause::Commit => core.settle()?,
+                Cause::Arrived(arrival) => self.take_some(core, *arrival)?,
+                Cause::Work => {}
+            }
+            more = core.end_turn()?;
+            self.carry_out(core);
+        }
+    }
+
+    /// Every cause of work is listed here.
+    async fn next(&mut self, core: &mut Core, more: bool) -> Cause {
+        let has_room = core.in_flight_bytes() < IN_FLIGHT_BYTES_MAX;
+        tokio::select! {
+            biased;
+            () = self.stop.ordered() => Cause::Stop,
+            () = core.committed() => Cause::Commit,
+            // The senders are never all gone: the loop's owner keeps one.
+            Some(arrival) = self.arrivals.next(), if has_room => Cause::Arrived(Box::new(arrival)),
+            () = std::future::ready(()), if more => Cause::Work,
+        }
+    }
+
+    /// The arrival, and those that wait behind it, up to the limits of a turn.
+    fn take_some(&mut self, core: &mut Core, arrival: Arrival) -> Result<(), StoreError> {
+        self.take(core, arrival)?;
+        for _ in 1..INPUTS_PER_TURN_MAX {
+            if core.in_flight_bytes() >= IN_FLIGHT_BYTES_MAX {
+                break;
+            }
+            let Some(arrival) = self.arrivals.try_next() else { break };
+            self.take(core, arrival)?;
+        }
+        Ok(())
+    }
+
+    /// Lets what was taken become durable and be answered; what has not been taken is refused.
+    async fn drain(&mut self, core: &mut Core) -> Result<(), StoreError> {
+        let deadline = Instant::now() + DRAIN_DEADLINE;
+        self.refuse_arrivals();
+        while core.in_flight_bytes() > 0 || self.requests.are_waiting() {
+            if timeout_at(deadline, core.committed()).await.is_err() {
+                tracing::warn!(
+                    in_flight_bytes = core.in_flight_bytes(),
+                    "stopping before everything is durable"
+                );
+                break;
+            }
+            core.settle()?;
+            core.end_turn()?;
+            self.carry_out(core);
+        }
+        Ok(())
+    }
+
+    /// The core is lost: nobody may wait for it.
+    fn give_up(&mut self, error: &StoreError) {
+        tracing::error!(%error, "the store failed: it is opened again");
+        self.requests.end();
+        self.links.disconnect_all("the store failed and is being opened again");
+    }
+
+    /// Opens the store again; `None` when the server is to stop.
+    async fn reopen(&mut self, opening: &Opening) -> Option<Core> {
+        let mut pauses = Backoff::new(REOPEN_PAUSE_MIN, REOPEN_PAUSE_MAX);
+        loop {
+            // Without randomness the pauses are not spread, which does no harm here.
+            let pause = pauses.next(crate::random::number().unwrap_or_default());
+            if !self.refuse_for(pause).await {
+                return None;
+            }
+            match opening.open() {
+                Ok(core) => {
+                    tracing::info!("the store is open again");
+                    return Some(core);
+                }
+                Err(error) => tracing::error!(%error, "the store does not open: it is tried again"),
+            }
+        }
+    }
+
+    /// Refuses what arrives during a pause; false when the server is to stop.
+    async fn refuse_for(&mut self, pause: Duration) -> bool {
+        let end = Instant::now() + pause;
+        loop {
+            tokio::select! {
+                biased;
+                () = self.stop.ordered() => return false,
+                () = tokio::time::sleep_until(end) => return true,
+                Some(arrival) = self.arrivals.next() => self.refuse(arrival),
+            }
+        }
+    }
+
+    fn refuse_arrivals(&mut self) {
+        while let Some(arrival) = self.arrivals.try_next() {
+            self.refuse(arrival);
+        }
+    }
+}

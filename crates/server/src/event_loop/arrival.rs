@@ -1,0 +1,120 @@
+//! What arrives from services and peers, and how much of it may wait.
+
+use super::requests::{Waiting, unavailable};
+use replica::{LinkId, Request};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use transport::ConnectionHandle;
+
+/// Arrivals that wait for the loop: four turns of it.
+const ARRIVALS_MAX: usize = 512;
+
+/// Bytes of requests and frames that wait for the loop. Who brings more waits for a place, in the order of coming;
+/// it holds the one request or frame that it has read.
+const ARRIVAL_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Something that arrived.
+pub(crate) enum Arrival {
+    /// A service asks.
+    Request {
+        request: Request,
+        waiting: Waiting,
+        bytes: ArrivalBytes,
+    },
+    /// A connection to a peer stands. Frames for it go into `frames`.
+    PeerUp {
+        link: LinkId,
+        handle: ConnectionHandle,
+        frames: mpsc::Sender<Vec<u8>>,
+    },
+    PeerDown {
+        link: LinkId,
+    },
+    Frame {
+        link: LinkId,
+        frame: Vec<u8>,
+        bytes: ArrivalBytes,
+    },
+}
+
+/// Its place among [`ARRIVAL_BYTES_MAX`]; given back when the core has taken it.
+pub(crate) struct ArrivalBytes(#[expect(dead_code, reason = "it is held")] OwnedSemaphorePermit);
+
+/// The loop has ended; nothing more is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the server is ending")]
+pub(crate) struct LoopEnded;
+
+/// The way into the loop. Clones share its limits.
+#[derive(Clone)]
+pub(crate) struct Arrivals {
+    sender: mpsc::Sender<Arrival>,
+    bytes: Arc<Semaphore>,
+    links: Arc<AtomicU64>,
+}
+
+/// The loop's end of it.
+pub(crate) struct ArrivalQueue(mpsc::Receiver<Arrival>);
+
+/// A way into a loop, and the loop's end of it.
+pub(crate) fn arrivals() -> (Arrivals, ArrivalQueue) {
+    let (sender, receiver) = mpsc::channel(ARRIVALS_MAX);
+    let bytes = Arc::new(Semaphore::new(ARRIVAL_BYTES_MAX));
+    (Arrivals { sender, bytes, links: Arc::default() }, ArrivalQueue(receiver))
+}
+
+impl Arrivals {
+    /// A number that no other connection has.
+    pub(crate) fn next_link(&self) -> LinkId {
+        LinkId(self.links.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// A request of `line_bytes`. It is answered through `waiting`, also if the loop has ended.
+    pub(crate) async fn request(&self, request: Request, waiting: Waiting, line_bytes: usize) {
+        let (Ok(bytes), Ok(place)) = (self.place(line_bytes).await, self.sender.reserve().await) else {
+            waiting.answer(Err(unavailable()));
+            return;
+        };
+        place.send(Arrival::Request { request, waiting, bytes });
+    }
+
+    pub(crate) async fn peer_up(
+        &self,
+        link: LinkId,
+        handle: ConnectionHandle,
+        frames: mpsc::Sender<Vec<u8>>,
+    ) -> Result<(), LoopEnded> {
+        self.send(Arrival::PeerUp { link, handle, frames }).await
+    }
+
+    pub(crate) async fn peer_down(&self, link: LinkId) -> Result<(), LoopEnded> {
+        self.send(Arrival::PeerDown { link }).await
+    }
+
+    pub(crate) async fn frame(&self, link: LinkId, frame: Vec<u8>) -> Result<(), LoopEnded> {
+        let bytes = self.place(frame.len()).await?;
+        self.send(Arrival::Frame { link, frame, bytes }).await
+    }
+
+    async fn send(&self, arrival: Arrival) -> Result<(), LoopEnded> {
+        self.sender.send(arrival).await.map_err(|_| LoopEnded)
+    }
+
+    async fn place(&self, bytes: usize) -> Result<ArrivalBytes, LoopEnded> {
+        // Requests and frames are bounded far below the limit; a larger one would take all of it.
+        let count = u32::try_from(bytes.min(ARRIVAL_BYTES_MAX)).unwrap_or(u32::MAX);
+        let permit = Arc::clone(&self.bytes).acquire_many_owned(count).await;
+        permit.map(ArrivalBytes).map_err(|_| LoopEnded)
+    }
+}
+
+impl ArrivalQueue {
+    pub(super) async fn next(&mut self) -> Option<Arrival> {
+        self.0.recv().await
+    }
+
+    pub(super) fn try_next(&mut self) -> Option<Arrival> {
+        self.0.try_recv().ok()
+    }
+}

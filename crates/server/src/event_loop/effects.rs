@@ -1,0 +1,56 @@
+//! What goes into the core, and what comes out.
+
+use super::EventLoop;
+use super::arrival::Arrival;
+use super::core::Core;
+use super::events::{log_disconnect, log_event};
+use super::requests::unavailable;
+use replica::{Effect, Input, StoreError};
+
+impl EventLoop {
+    pub(super) fn take(&mut self, core: &mut Core, arrival: Arrival) -> Result<(), StoreError> {
+        let (input, _bytes) = match arrival {
+            Arrival::Request { request, waiting, bytes } => {
+                (Input::Request { id: self.requests.add(waiting), request }, Some(bytes))
+            }
+            Arrival::PeerUp { link, handle, frames } => {
+                let peer = handle.peer().name.clone();
+                let public_key = handle.peer().public_key;
+                tracing::info!(%peer, address = %handle.address(), "connected");
+                self.links.add(link, handle, frames);
+                (Input::PeerUp { link, peer, public_key }, None)
+            }
+            Arrival::PeerDown { link } => {
+                self.links.remove(link);
+                (Input::PeerDown { link }, None)
+            }
+            Arrival::Frame { link, frame, bytes } => (Input::Frame { link, bytes: frame }, Some(bytes)),
+        };
+        core.handle(input)
+    }
+
+    /// Without a core nothing is taken.
+    pub(super) fn refuse(&mut self, arrival: Arrival) {
+        match arrival {
+            Arrival::Request { waiting, .. } => waiting.answer(Err(unavailable())),
+            Arrival::PeerUp { handle, .. } => handle.close("the store is not open"),
+            Arrival::PeerDown { link } => self.links.remove(link),
+            Arrival::Frame { .. } => {}
+        }
+    }
+
+    /// Carries out everything that the core has decided; each turn decides a bounded amount.
+    pub(super) fn carry_out(&mut self, core: &mut Core) {
+        while let Some(effect) = core.next_effect() {
+            match effect {
+                Effect::Send { link, bytes } => self.links.send(link, bytes),
+                Effect::Reply { id, result } => self.requests.answer(id, result),
+                Effect::Disconnect { link, reason } => {
+                    log_disconnect(self.links.peer(link), &reason);
+                    self.links.disconnect(link, &reason.to_string());
+                }
+                Effect::Event(event) => log_event(&event),
+            }
+        }
+    }
+}

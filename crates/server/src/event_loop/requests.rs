@@ -1,0 +1,159 @@
+//! Requests that wait for the core's answer.
+
+use crate::local::{Refusal, RefusalKind};
+use replica::{RequestError, RequestId, Response};
+use std::collections::BTreeMap;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+
+/// What came of a request, on its way to the connection that it came from.
+pub(crate) struct Outcome {
+    /// The client's number; none when the line was not readable that far.
+    pub(crate) id: Option<u64>,
+    pub(crate) result: Result<Response, Refusal>,
+    /// Its place among the connection's requests; given back when the answer is written.
+    pub(crate) place: OwnedSemaphorePermit,
+}
+
+/// Who waits for an answer. Dropped without one it says that the outcome is unknown.
+pub(crate) struct Waiting {
+    /// Taken when it is answered.
+    open: Option<Open>,
+}
+
+struct Open {
+    id: u64,
+    outcomes: mpsc::Sender<Outcome>,
+    place: OwnedSemaphorePermit,
+}
+
+impl Waiting {
+    /// `outcomes` has room for as many as there are places.
+    pub(crate) fn new(id: u64, outcomes: mpsc::Sender<Outcome>, place: OwnedSemaphorePermit) -> Self {
+        Self { open: Some(Open { id, outcomes, place }) }
+    }
+
+    /// Answers.
+    pub(super) fn answer(mut self, result: Result<Response, Refusal>) {
+        self.send(result);
+    }
+
+    fn send(&mut self, result: Result<Response, Refusal>) {
+        if let Some(Open { id, outcomes, place }) = self.open.take() {
+            // It fails only when the client is gone: then nobody waits.
+            let _ = outcomes.try_send(Outcome { id: Some(id), result, place });
+        }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.send(Err(unknown_outcome()));
+    }
+}
+
+fn unknown_outcome() -> Refusal {
+    Refusal {
+        kind: RefusalKind::UnknownOutcome,
+        message:
+            "the store failed or the server ended before the request was done: a write may be there or not"
+                .to_owned(),
+        hint: Some("send a write again with its idempotency key: it counts once".to_owned()),
+    }
+}
+
+/// The request was not taken.
+pub(super) fn unavailable() -> Refusal {
+    Refusal {
+        kind: RefusalKind::Unavailable,
+        message: "the server takes no requests: its store is not open, or it is ending; nothing was written"
+            .to_owned(),
+        hint: Some("the server's log says why; try again later".to_owned()),
+    }
+}
+
+/// The requests that the core has and has not answered.
+#[derive(Default)]
+pub(super) struct Requests {
+    next: u64,
+    waiting: BTreeMap<RequestId, Waiting>,
+}
+
+impl Requests {
+    /// A number for the core.
+    pub(super) fn add(&mut self, waiting: Waiting) -> RequestId {
+        let id = RequestId(self.next);
+        self.next += 1;
+        self.waiting.insert(id, waiting);
+        id
+    }
+
+    pub(super) fn answer(&mut self, id: RequestId, result: Result<Response, RequestError>) {
+        if let Some(waiting) = self.waiting.remove(&id) {
+            waiting.answer(result.map_err(|error| refusal(&error)));
+        }
+    }
+
+    pub(super) fn are_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// Nobody will answer the rest: their outcome is unknown.
+    pub(super) fn end(&mut self) {
+        self.waiting.clear();
+    }
+}
+
+/// The core's refusal for programs and people.
+fn refusal(error: &RequestError) -> Refusal {
+    let (kind, hint) = match error {
+        RequestError::UnknownSpace(_) => (
+            RefusalKind::UnknownSpace,
+            Some("`isle status` lists its spaces; [spaces] in isle.toml adds one"),
+        ),
+        RequestError::ReadOnly(_) => {
+            (RefusalKind::ReadOnly, Some("write it at the replica whose isle.toml says \"write\""))
+        }
+        RequestError::Write(_) => (RefusalKind::Invalid, None),
+        RequestError::Blocked(_) => (RefusalKind::Blocked, Some("upgrade this replica")),
+        RequestError::KeyReused => (RefusalKind::KeyReused, None),
+        _ => (RefusalKind::Other, None),
+    };
+    Refusal { kind, message: error.to_string(), hint: hint.map(str::to_owned) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use tokio::sync::Semaphore;
+
+    fn waiting(id: u64) -> (Waiting, mpsc::Receiver<Outcome>, Arc<Semaphore>) {
+        let places = Arc::new(Semaphore::new(1));
+        let place = Arc::clone(&places).try_acquire_owned().unwrap();
+        let (outcomes, queue) = mpsc::channel(1);
+        (Waiting::new(id, outcomes, place), queue, places)
+    }
+
+    #[test]
+    fn a_request_is_answered_once_under_the_clients_number() {
+        let mut requests = Requests::default();
+        let (waiting, mut queue, places) = waiting(7);
+        let id = requests.add(waiting);
+        requests.answer(id, Ok(Response::Written(None)));
+        requests.answer(id, Ok(Response::Written(None)));
+        let outcome = queue.try_recv().unwrap();
+        assert_eq!((outcome.id, outcome.result), (Some(7), Ok(Response::Written(None))));
+        assert_eq!(places.available_permits(), 0, "the place is kept until the answer is written");
+        drop(outcome.place);
+        assert!(queue.try_recv().is_err() && !requests.are_waiting());
+    }
+
+    #[test]
+    fn what_nobody_answers_has_an_unknown_outcome() {
+        let mut requests = Requests::default();
+        let (waiting, mut queue, _places) = waiting(7);
+        requests.add(waiting);
+        requests.end();
+        assert_eq!(queue.try_recv().unwrap().result.unwrap_err().kind, RefusalKind::UnknownOutcome);
+    }
+}

@@ -1,0 +1,32 @@
+//! The `isle` program: a replica as a server of its site, and the commands around it.
+//!
+//! It composes what the other crates do: the core (`replica`) on its disk (`store`), connected to its peers
+//! (`transport`) and to the services of its site ([`local`]). It decides nothing about documents or replication, and
+//! no service waits for a peer.
+//!
+//! Invariants:
+//! - One task owns the replica (module `event_loop`); nothing else reaches it but through one bounded queue.
+//! - An answer to a write leaves after the write is durable. A request gets one answer, or its outcome is unknown and
+//!   the client is told so.
+//! - Two servers never share a data directory, and no origin ever writes from two stores ([`data_directory`]).
+//! - Every queue, buffer and pause has a named limit.
+
+mod arguments;
+mod clock;
+mod command;
+pub mod config;
+pub mod data_directory;
+mod demo;
+mod event_loop;
+pub mod local;
+mod log;
+mod peers;
+mod random;
+mod schemas;
+mod server;
+
+pub use arguments::Arguments;
+pub use command::{CommandError, run};
+pub use log::start_logging;
+pub use random::RandomError;
+pub use server::ServeError;

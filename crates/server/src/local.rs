@@ -1,0 +1,37 @@
+//! The way of a site's services to their replica: JSON lines over a Unix socket in the data directory.
+//!
+//! A request is one line, `{"id": 7, "request": {"get": {"address": "store-367/inventory/1029743"}}}`; its answer
+//! is one line with the same id, `{"id": 7, "result": …}` or `{"id": 7, "error": {"kind", "message", "hint"}}`.
+//! Answers may come in another order than the requests. A write is answered when it is durable.
+//!
+//! [`LocalClient`] speaks it; `protocol` has the shapes. The socket is for the data directory's owner only.
+
+mod answer;
+mod client;
+mod line;
+mod protocol;
+mod socket;
+mod text;
+
+pub(crate) use answer::Context;
+pub use client::{CallError, ConnectError, LocalClient, Received};
+pub use protocol::{
+    Answer, Envelope, Increment, Listed, ListedDocument, PeerStatus, Refusal, RefusalKind, Request, Response,
+    SpaceMode, SpaceStatus, Stamp, Status,
+};
+pub(crate) use socket::LocalSocket;
+pub use socket::SocketError;
+
+/// Longest line of a request, in bytes: a document as long as a change may be, and what wraps it.
+pub const REQUEST_BYTES_MAX: usize = 1024 * 1024;
+
+/// Longest line of an answer that a client takes, in bytes. A document that several sites wrote can be longer than
+/// any one request; a listing is cut by the core.
+pub const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Requests of one connection that may be unanswered at a time. The server reads no further, and [`LocalClient`]
+/// sends no further. Enough to fill a group commit.
+pub const REQUESTS_IN_FLIGHT_MAX: usize = 256;
+
+/// Connections at a time; more wait in the socket's queue. A site has a few dozen services.
+pub const CLIENTS_MAX: usize = 64;

@@ -1,0 +1,201 @@
+//! The other end: for this program's commands, the demo and tests.
+
+use super::line::{LineError, read_line};
+use super::protocol::{Answer, Envelope, Refusal, RefusalKind, Request, Response};
+use super::{ANSWER_BYTES_MAX, REQUEST_BYTES_MAX, REQUESTS_IN_FLIGHT_MAX};
+use crate::data_directory::DataDirectory;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use tokio::io::{AsyncWriteExt as _, BufReader};
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+
+/// Why there is no connection to a server.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// Nobody listens.
+    #[error(
+        "no server is running in {}: start it with `isle serve --data {}`", data.display(), data.display()
+    )]
+    NotRunning {
+        /// The data directory.
+        data: PathBuf,
+    },
+    /// The system refused.
+    #[error("cannot connect to {}: {source}", socket.display())]
+    Io {
+        /// The socket.
+        socket: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// Why a request has no result.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CallError {
+    /// The server refused it. Nothing was written, unless its kind says that the outcome is unknown.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The connection ended with requests unanswered: each was done or not, and writes among them are there or not.
+    #[error(
+        "the connection to the server ended with {unanswered} requests unanswered: their outcome is unknown; \
+         send a write again with its idempotency key, it counts once"
+    )]
+    OutcomeUnknown {
+        /// How many.
+        unanswered: usize,
+    },
+    /// The connection ended; nothing was on its way.
+    #[error("the connection to the server ended: connect again")]
+    Closed,
+    /// [`REQUESTS_IN_FLIGHT_MAX`] requests are unanswered. This one was not sent.
+    #[error("{REQUESTS_IN_FLIGHT_MAX} requests are unanswered: receive an answer before the next request")]
+    TooManyInFlight,
+    /// The server takes no line as long as this. It was not sent.
+    #[error("the request has {bytes} bytes, {REQUEST_BYTES_MAX} are allowed: write less at once")]
+    TooLong {
+        /// Its length.
+        bytes: usize,
+    },
+    /// The request has no JSON form. It was not sent.
+    #[error("the request cannot be written as JSON: {0}")]
+    Encode(serde_json::Error),
+    /// The server's answer is none that this version knows.
+    #[error("the server's answer cannot be read: {0}")]
+    Answer(serde_json::Error),
+    /// The server answered what was not asked.
+    #[error("the server answered another request than was asked")]
+    Unasked,
+}
+
+impl CallError {
+    /// Whether a write may have been done or not.
+    #[must_use]
+    pub fn is_outcome_unknown(&self) -> bool {
+        match self {
+            Self::Refused(refusal) => refusal.kind == RefusalKind::UnknownOutcome,
+            Self::OutcomeUnknown { .. } | Self::Answer(_) | Self::Unasked => true,
+            Self::Closed | Self::TooManyInFlight | Self::TooLong { .. } | Self::Encode(_) => false,
+        }
+    }
+}
+
+/// An answer to a request that was sent.
+pub type Received = (u64, Result<Response, Refusal>);
+
+/// A connection to the server of a data directory.
+///
+/// [`call`](Self::call) waits for its answer. [`send`](Self::send) and [`receive`](Self::receive) keep many requests
+/// on their way, which share the server's commits.
+#[derive(Debug)]
+pub struct LocalClient {
+    reader: BufReader<OwnedReadHalf>,
+    writer: OwnedWriteHalf,
+    next_id: u64,
+    unanswered: BTreeSet<u64>,
+    /// Answers that came while `call` waited for its own.
+    early: BTreeMap<u64, Result<Response, Refusal>>,
+}
+
+impl LocalClient {
+    /// Connects to the server that runs in a data directory.
+    ///
+    /// # Errors
+    /// [`ConnectError`] when none runs there, or the system refuses.
+    pub async fn connect(data: &Path) -> Result<Self, ConnectError> {
+        let socket = DataDirectory::new(data).socket();
+        let stream = UnixStream::connect(&socket).await.map_err(|source| {
+            // A dead server leaves its socket, which then refuses.
+            if matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) {
+                ConnectError::NotRunning { data: data.to_owned() }
+            } else {
+                ConnectError::Io { socket, source }
+            }
+        })?;
+        let (reader, writer) = stream.into_split();
+        let reader = BufReader::new(reader);
+        Ok(Self { reader, writer, next_id: 1, unanswered: BTreeSet::new(), early: BTreeMap::new() })
+    }
+
+    /// Sends a request and returns its number; its answer comes by [`receive`](Self::receive). If the future is
+    /// dropped before it is done the connection is of no more use.
+    ///
+    /// # Errors
+    /// [`CallError`]; with [`CallError::OutcomeUnknown`] this request is among the unanswered.
+    pub async fn send(&mut self, request: &Request) -> Result<u64, CallError> {
+        if self.unanswered.len() >= REQUESTS_IN_FLIGHT_MAX {
+            return Err(CallError::TooManyInFlight);
+        }
+        let id = self.next_id;
+        let mut line =
+            serde_json::to_vec(&Envelope { id, request: request.clone() }).map_err(CallError::Encode)?;
+        if line.len() > REQUEST_BYTES_MAX {
+            return Err(CallError::TooLong { bytes: line.len() });
+        }
+        line.push(b'\n');
+        self.next_id += 1;
+        self.unanswered.insert(id);
+        match self.writer.write_all(&line).await {
+            Ok(()) => Ok(id),
+            Err(_) => Err(self.ended()),
+        }
+    }
+
+    /// Waits for the next answer, to any of the requests that were sent. If the future is dropped before it is done
+    /// the connection is of no more use.
+    ///
+    /// # Errors
+    /// [`CallError`]; a refusal is no error here, but part of the answer.
+    pub async fn receive(&mut self) -> Result<Received, CallError> {
+        match self.early.pop_first() {
+            Some(answer) => Ok(answer),
+            None => self.read().await,
+        }
+    }
+
+    /// Sends a request and waits for its answer.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn call(&mut self, request: &Request) -> Result<Response, CallError> {
+        let id = self.send(request).await?;
+        loop {
+            let (answered, result) = self.read().await?;
+            if answered == id {
+                return Ok(result?);
+            }
+            // Bounded by the requests in flight.
+            self.early.insert(answered, result);
+        }
+    }
+
+    /// Requests that were sent and not answered.
+    #[must_use]
+    pub fn unanswered(&self) -> usize {
+        self.unanswered.len()
+    }
+
+    async fn read(&mut self) -> Result<Received, CallError> {
+        let line = match read_line(&mut self.reader, ANSWER_BYTES_MAX).await {
+            Ok(Some(line)) => line,
+            Ok(None) | Err(LineError::TooLong { .. } | LineError::Io(_)) => return Err(self.ended()),
+        };
+        match serde_json::from_slice(&line).map_err(CallError::Answer)? {
+            Answer::Done { id, result } if self.unanswered.remove(&id) => Ok((id, Ok(result))),
+            Answer::Refused { id: Some(id), error } if self.unanswered.remove(&id) => Ok((id, Err(error))),
+            Answer::Refused { id: None, error } => Err(error.into()),
+            Answer::Done { .. } | Answer::Refused { .. } => Err(CallError::Unasked),
+        }
+    }
+
+    fn ended(&mut self) -> CallError {
+        match std::mem::take(&mut self.unanswered).len() {
+            0 => CallError::Closed,
+            unanswered => CallError::OutcomeUnknown { unanswered },
+        }
+    }
+}

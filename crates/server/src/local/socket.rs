@@ -1,0 +1,212 @@
+//! The server's end: takes connections of services, their requests, and gives answers.
+
+use super::answer::{Context, answer, core_request};
+use super::line::{LineError, read_line};
+use super::protocol::{Answer, Envelope, Refusal, RefusalKind};
+use super::{CLIENTS_MAX, REQUEST_BYTES_MAX, REQUESTS_IN_FLIGHT_MAX};
+use crate::event_loop::{Arrivals, Outcome, Stop, Waiting};
+use std::fs::{self, DirBuilder, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncWriteExt as _, BufReader, BufWriter};
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::JoinSet;
+
+/// Longest path that a Unix socket can have on Linux.
+const SOCKET_PATH_BYTES_MAX: usize = 107;
+
+/// Pause after a connection that could not be taken: what is out of descriptors is so for a while.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Why there is no socket.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SocketError {
+    /// The system's limit.
+    #[error("the path {} is longer than the {SOCKET_PATH_BYTES_MAX} bytes of a socket: use a shorter data directory", path.display())]
+    PathTooLong {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The file system refused.
+    #[error("cannot make the socket {}: {source}", path.display())]
+    Io {
+        /// The path.
+        path: PathBuf,
+        /// What the file system said.
+        source: io::Error,
+    },
+}
+
+/// Listens for services.
+pub(crate) struct LocalSocket {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+impl LocalSocket {
+    /// Makes the socket, in place of one that a dead server left: the caller has the data directory's lock, so that
+    /// no living one has it.
+    pub(crate) fn bind(path: &Path) -> Result<Self, SocketError> {
+        // Made in a directory that only the owner can enter, and moved when its mode is right: nobody else can
+        // connect at any moment.
+        let directory = path.with_extension("new");
+        let new = directory.join("s");
+        if path.as_os_str().len().max(new.as_os_str().len()) > SOCKET_PATH_BYTES_MAX {
+            return Err(SocketError::PathTooLong { path: path.to_owned() });
+        }
+        let bound = if_there(fs::remove_file(&new))
+            .and_then(|()| if_there(fs::remove_dir(&directory)))
+            .and_then(|()| DirBuilder::new().mode(0o700).create(&directory))
+            .and_then(|()| UnixListener::bind(&new))
+            .and_then(|listener| {
+                fs::set_permissions(&new, Permissions::from_mode(0o600))?;
+                fs::rename(&new, path)?;
+                fs::remove_dir(&directory)?;
+                Ok(listener)
+            });
+        match bound {
+            Ok(listener) => Ok(Self { listener, path: path.to_owned() }),
+            Err(source) => Err(SocketError::Io { path: path.to_owned(), source }),
+        }
+    }
+
+    /// Serves until the server stops and every request that was taken is answered.
+    pub(crate) async fn run(self, arrivals: Arrivals, context: Arc<Context>, mut stop: Stop) {
+        let mut clients = JoinSet::new();
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = stop.ordered() => break,
+                Some(_) = clients.join_next(), if !clients.is_empty() => continue,
+                accepted = self.listener.accept(), if clients.len() < CLIENTS_MAX => accepted,
+            };
+            match accepted {
+                Ok((stream, _)) => {
+                    clients.spawn(serve(stream, arrivals.clone(), Arc::clone(&context), stop.clone()));
+                }
+                // Out of descriptors, or the client left before it was accepted.
+                Err(error) => {
+                    tracing::warn!(%error, "a local connection was not taken");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+        // From here on nobody finds the server; who is connected gets answers.
+        let _ = fs::remove_file(&self.path);
+        while clients.join_next().await.is_some() {}
+    }
+}
+
+/// What was not there need not be removed.
+fn if_there(removed: io::Result<()>) -> io::Result<()> {
+    match removed {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// One connection: reads requests and writes answers side by side, until the client has ended and everything is
+/// answered, or the client is gone.
+async fn serve(stream: UnixStream, arrivals: Arrivals, context: Arc<Context>, stop: Stop) {
+    let (reader, writer) = stream.into_split();
+    // One place for each request, so that there is always room for an answer.
+    let (outcomes, queue) = mpsc::channel(REQUESTS_IN_FLIGHT_MAX);
+    let reading = read(reader, outcomes, &arrivals, stop);
+    let writing = write(writer, queue, &context);
+    tokio::pin!(writing);
+    tokio::select! {
+        biased;
+        () = &mut writing => {}
+        () = reading => writing.await,
+    }
+}
+
+async fn read(reader: OwnedReadHalf, outcomes: mpsc::Sender<Outcome>, arrivals: &Arrivals, mut stop: Stop) {
+    let mut reader = BufReader::new(reader);
+    let places = Arc::new(Semaphore::new(REQUESTS_IN_FLIGHT_MAX));
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let line = tokio::select! {
+            biased;
+            () = stop.ordered() => return,
+            line = read_line(&mut reader, REQUEST_BYTES_MAX) => line,
+        };
+        match line {
+            Ok(Some(line)) => take(&line, place, &outcomes, arrivals).await,
+            Ok(None) | Err(LineError::Io(_)) => return,
+            Err(error @ LineError::TooLong { .. }) => {
+                // What follows cannot be told apart, so that the connection ends after this answer.
+                let refusal = Refusal { kind: RefusalKind::TooLong, message: error.to_string(), hint: None };
+                let _ = outcomes.try_send(Outcome { id: None, result: Err(refusal), place });
+                return;
+            }
+        }
+    }
+}
+
+async fn take(
+    line: &[u8],
+    place: OwnedSemaphorePermit,
+    outcomes: &mpsc::Sender<Outcome>,
+    arrivals: &Arrivals,
+) {
+    let parsed = serde_json::from_slice::<Envelope>(line).map_err(|error| malformed(line, &error));
+    let requested = parsed.and_then(|Envelope { id, request }| match core_request(request) {
+        Ok(request) => Ok((id, request)),
+        Err(refusal) => Err((Some(id), refusal)),
+    });
+    match requested {
+        Ok((id, request)) => {
+            arrivals.request(request, Waiting::new(id, outcomes.clone(), place), line.len()).await;
+        }
+        Err((id, refusal)) => {
+            // There is room: this request has a place.
+            let _ = outcomes.try_send(Outcome { id, result: Err(refusal), place });
+        }
+    }
+}
+
+/// The id, if the line has one, and what is wrong with the rest.
+fn malformed(line: &[u8], error: &serde_json::Error) -> (Option<u64>, Refusal) {
+    let value = serde_json::from_slice::<serde_json::Value>(line).ok();
+    let id = value.as_ref().and_then(|value| value.get("id")).and_then(serde_json::Value::as_u64);
+    let hint = r#"as in {"id": 1, "request": {"get": {"address": "store-367/inventory/1029743"}}}"#;
+    let message = format!("the line is no request: {error}");
+    (id, Refusal { kind: RefusalKind::Malformed, message, hint: Some(hint.to_owned()) })
+}
+
+/// Ends when all senders of outcomes are gone, or the client is.
+async fn write(writer: OwnedWriteHalf, mut queue: mpsc::Receiver<Outcome>, context: &Context) {
+    let mut writer = BufWriter::new(writer);
+    while let Some(outcome) = queue.recv().await {
+        let mut next = Some(outcome);
+        // What is ready goes out together.
+        while let Some(Outcome { id, result, place }) = next {
+            let line = encode(&answer(id, result, context));
+            if writer.write_all(&line).await.is_err() {
+                return;
+            }
+            drop(place);
+            next = queue.try_recv().ok();
+        }
+        if writer.flush().await.is_err() {
+            return;
+        }
+    }
+}
+
+fn encode(answer: &Answer) -> Vec<u8> {
+    // Maps have text keys and numbers are finite, so that it cannot fail; an empty line would be no answer.
+    let mut line = serde_json::to_vec(answer).unwrap_or_default();
+    line.push(b'\n');
+    line
+}
+
+#[cfg(test)]
+mod tests;

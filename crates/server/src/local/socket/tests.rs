@@ -1,0 +1,215 @@
+use super::super::{CallError, ConnectError, LocalClient, Request, Response};
+use super::*;
+use crate::clock::Clocks;
+use crate::config::Config;
+use crate::event_loop::{Core, EventLoop, Opening, StopOrder, arrivals};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _};
+use tokio::task::JoinHandle;
+
+/// A server without peers, in this process.
+struct Server {
+    directory: TempDir,
+    order: StopOrder,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Server {
+    fn start() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let text = "name = \"alone\"\n[spaces]\nnotes = \"write\"\ncatalog = \"read\"\n";
+        let config = Config::parse(text, directory.path()).unwrap();
+        let settings = config.settings([1; 32], [2; 16], 3);
+        let opening = Opening { store: directory.path().join("store"), settings, clocks: Clocks::start() };
+        let core: Core = opening.open().unwrap();
+        let (order, stop) = Stop::new();
+        let (arrivals, queue) = arrivals();
+        let context = Arc::new(Context { address: "127.0.0.1:7400".parse().unwrap() });
+        let socket = LocalSocket::bind(&directory.path().join("isle.sock")).unwrap();
+        let serving = tokio::spawn(socket.run(arrivals, context, stop.clone()));
+        let looping = tokio::spawn(async move { EventLoop::new(queue, stop).run(core, &opening).await });
+        Self { directory, order, tasks: vec![serving, looping] }
+    }
+
+    async fn client(&self) -> LocalClient {
+        LocalClient::connect(self.directory.path()).await.unwrap()
+    }
+
+    async fn stop(self) {
+        self.order.give();
+        for task in self.tasks {
+            task.await.unwrap();
+        }
+    }
+
+    /// Sends lines as they are, and returns all answers.
+    async fn raw(&self, lines: &[u8]) -> Vec<Value> {
+        let stream = UnixStream::connect(self.directory.path().join("isle.sock")).await.unwrap();
+        let (reader, mut writer) = stream.into_split();
+        // A refused line may end the connection before all of it is written.
+        let _ = writer.write_all(lines).await;
+        writer.shutdown().await.ok();
+        let mut answers = BufReader::new(reader).lines();
+        let mut values = Vec::new();
+        while let Ok(Some(line)) = answers.next_line().await {
+            values.push(serde_json::from_str(&line).unwrap());
+        }
+        values
+    }
+}
+
+fn put(key: &str, value: Value) -> Request {
+    Request::Put { address: format!("notes/note/{key}").parse().unwrap(), value, idempotency_key: None }
+}
+
+fn get(key: &str) -> Request {
+    Request::Get { address: format!("notes/note/{key}").parse().unwrap() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_writes_and_reads() {
+    let server = Server::start();
+    let mut client = server.client().await;
+    assert_eq!(client.call(&get("a")).await.unwrap(), Response::Document(None));
+    let Response::Written(Some(stamp)) = client.call(&put("a", json!({"text": "x"}))).await.unwrap() else {
+        panic!("not written")
+    };
+    assert_eq!((stamp.sequence, stamp.origin.len()), (1, 32));
+    assert_eq!(client.call(&put("a", json!({"text": "x"}))).await.unwrap(), Response::Written(None));
+    assert_eq!(client.call(&get("a")).await.unwrap(), Response::Document(Some(json!({"text": "x"}))));
+    let list = Request::List {
+        space: "notes".parse().unwrap(),
+        collection: "note".parse().unwrap(),
+        after: None,
+        limit: 10,
+    };
+    let Response::Listed(listed) = client.call(&list).await.unwrap() else { panic!("not listed") };
+    assert_eq!((listed.documents.len(), listed.documents[0].key.as_str(), listed.next), (1, "a", None));
+    let Response::Status(status) = client.call(&Request::Status).await.unwrap() else { panic!("no status") };
+    assert_eq!((status.name.as_str(), status.documents, status.origin), ("alone", 1, stamp.origin));
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_requests_are_on_their_way_up_to_the_limit() {
+    let server = Server::start();
+    let mut client = server.client().await;
+    for number in 0..REQUESTS_IN_FLIGHT_MAX {
+        client.send(&put(&number.to_string(), json!({"number": number}))).await.unwrap();
+    }
+    assert!(matches!(client.send(&Request::Status).await, Err(CallError::TooManyInFlight)));
+    let mut answered = std::collections::BTreeSet::new();
+    while client.unanswered() > 0 {
+        let (id, result) = client.receive().await.unwrap();
+        assert!(matches!(result, Ok(Response::Written(Some(_)))) && answered.insert(id));
+    }
+    assert_eq!(answered.len(), REQUESTS_IN_FLIGHT_MAX);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_came_early_is_kept() {
+    let server = Server::start();
+    let mut client = server.client().await;
+    let sent = client.send(&put("a", json!({"text": "x"}))).await.unwrap();
+    assert!(matches!(client.call(&get("b")).await, Ok(Response::Document(None))));
+    let (id, result) = client.receive().await.unwrap();
+    assert!(id == sent && matches!(result, Ok(Response::Written(Some(_)))));
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_request_is_refused_and_the_connection_goes_on() {
+    let server = Server::start();
+    let lines = br#"not json
+{"id": 4, "request": {"get": {"adress": "notes/note/a"}}}
+{"id": 5, "request": {"get": {"address": "notes"}}}
+{"id": 6, "request": {"increment": {"address": "notes/note/a", "increments": [{"field": "n", "by": 1}]}}}
+{"id": 7, "request": {"put": {"address": "catalog/product/1", "value": {}}}}
+{"id": 8, "request": {"get": {"address": "elsewhere/note/a"}}}
+{"id": 9, "request": "status"}
+"#;
+    let mut answers = server.raw(lines).await;
+    answers.sort_by_key(|answer| answer["id"].as_u64());
+    let kinds: Vec<_> =
+        answers.iter().map(|answer| (answer["id"].as_u64(), answer["error"]["kind"].as_str())).collect();
+    let expected = [
+        (None, Some("malformed")),
+        (Some(4), Some("malformed")),
+        (Some(5), Some("malformed")),
+        (Some(6), Some("invalid")),
+        (Some(7), Some("read_only")),
+        (Some(8), Some("unknown_space")),
+        (Some(9), None),
+    ];
+    assert_eq!(kinds, expected);
+    let message = |index: usize| answers[index]["error"]["message"].as_str().unwrap();
+    assert!(message(1).contains("adress") && message(1).contains("`address`"), "{}", message(1));
+    assert!(message(2).contains("space/collection/key"), "{}", message(2));
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_that_is_too_long_ends_the_connection_and_no_other() {
+    let server = Server::start();
+    let answers = server.raw(&vec![b'x'; REQUEST_BYTES_MAX + 1]).await;
+    assert_eq!((answers.len(), answers[0]["error"]["kind"].as_str()), (1, Some("too_long")));
+    assert!(matches!(server.client().await.call(&get("a")).await, Ok(Response::Document(None))));
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_stops_answers_what_it_took_and_is_found_no_more() {
+    let server = Server::start();
+    let mut client = server.client().await;
+    assert!(client.call(&put("a", json!({"text": "x"}))).await.is_ok());
+    let data = server.directory.path().to_owned();
+    // The directory is kept until the end of the test.
+    let Server { directory, order, tasks } = server;
+    order.give();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let error = client.call(&get("a")).await.unwrap_err();
+    assert!(matches!(error, CallError::OutcomeUnknown { unanswered: 1 }), "{error}");
+    let error = LocalClient::connect(&data).await.unwrap_err();
+    assert!(matches!(&error, ConnectError::NotRunning { .. }), "{error}");
+    assert!(error.to_string().contains("isle serve --data"), "{error}");
+    drop(directory);
+}
+
+#[tokio::test]
+async fn the_outcome_of_what_a_dead_server_had_is_unknown() {
+    let directory = tempfile::tempdir().unwrap();
+    let listener = UnixListener::bind(directory.path().join("isle.sock")).unwrap();
+    let mut client = LocalClient::connect(directory.path()).await.unwrap();
+    client.send(&put("a", json!({}))).await.unwrap();
+    client.send(&put("b", json!({}))).await.unwrap();
+    let (mut stream, _) = listener.accept().await.unwrap();
+    assert!(stream.read_u8().await.is_ok());
+    drop(stream);
+    let error = client.receive().await.unwrap_err();
+    assert!(matches!(error, CallError::OutcomeUnknown { unanswered: 2 }), "{error}");
+    assert!(error.is_outcome_unknown());
+    assert!(matches!(client.receive().await, Err(CallError::Closed)));
+}
+
+#[tokio::test]
+async fn a_socket_is_for_its_owner_and_replaces_a_dead_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("isle.sock");
+    drop(UnixListener::bind(&path).unwrap());
+    let _socket = LocalSocket::bind(&path).unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(UnixStream::connect(&path).await.is_ok());
+    let names: Vec<_> =
+        fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["isle.sock"]);
+}
+
+#[tokio::test]
+async fn a_path_that_no_socket_can_have_is_refused() {
+    let path = PathBuf::from("/tmp").join("d".repeat(100)).join("isle.sock");
+    assert!(matches!(LocalSocket::bind(&path), Err(SocketError::PathTooLong { .. })));
+}

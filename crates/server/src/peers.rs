@@ -1,0 +1,10 @@
+//! Connections to peers: dialling, accepting, and carrying frames between a connection and the event loop.
+
+mod acceptor;
+mod dialer;
+mod link;
+mod presence;
+
+pub(crate) use acceptor::Acceptor;
+pub(crate) use dialer::Dialer;
+pub(crate) use presence::Presence;

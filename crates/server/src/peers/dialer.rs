@@ -1,0 +1,136 @@
+//! Keeps a connection to one peer, as long as the server runs.
+
+use super::link;
+use super::presence::Presence;
+use crate::config::PeerAddress;
+use crate::event_loop::{Arrivals, Stop};
+use crate::random;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+use transport::{Backoff, ConnectError, Endpoint};
+
+/// The first pause after a failure: a peer that restarts is back within a second.
+const PAUSE_MIN: Duration = Duration::from_millis(200);
+
+/// The longest pause. A site whose link is back waits half as long on average; a hub with 1,000 sites that are all
+/// refused has 67 handshakes a second, a tenth of what it can do.
+const PAUSE_MAX: Duration = Duration::from_secs(15);
+
+/// Dials one peer.
+pub(crate) struct Dialer {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) peer: String,
+    pub(crate) address: PeerAddress,
+    pub(crate) arrivals: Arrivals,
+    pub(crate) presence: Presence,
+    pub(crate) stop: Stop,
+}
+
+/// Why a peer was not reached.
+#[derive(Debug, thiserror::Error)]
+enum DialError {
+    /// Its name is not known.
+    #[error("cannot look up {address}: {source}")]
+    LookUp {
+        /// The address in the configuration.
+        address: PeerAddress,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Its name has no address.
+    #[error("{address} has no address that this replica's socket can dial")]
+    NoAddress {
+        /// The address in the configuration.
+        address: PeerAddress,
+    },
+    /// No connection.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+}
+
+impl DialError {
+    /// An offline site is no fault; anything else somebody has to put right.
+    fn is_offline(&self) -> bool {
+        match self {
+            Self::LookUp { .. } | Self::NoAddress { .. } => true,
+            Self::Connect(error) => {
+                matches!(error, ConnectError::NoAnswer { .. } | ConnectError::TimedOut { .. })
+            }
+        }
+    }
+}
+
+impl Dialer {
+    /// Runs until the server stops.
+    pub(crate) async fn run(self) {
+        let mut stop = self.stop.clone();
+        let mut pauses = Backoff::new(PAUSE_MIN, PAUSE_MAX);
+        let mut last_failure = String::new();
+        loop {
+            let dialled = tokio::select! {
+                biased;
+                () = stop.ordered() => return,
+                dialled = self.dial() => dialled,
+            };
+            match dialled {
+                Ok(connection) => {
+                    // Ends by itself when the server stops, after what waits is sent.
+                    let ended = link::carry(connection, &self.arrivals, &self.presence).await;
+                    last_failure.clear();
+                    // A connection alone proves little: a peer that ends it at once is not to be dialled for ever
+                    // without a longer pause.
+                    if ended.was_stable {
+                        pauses.reset();
+                    }
+                    log_end(&self.peer, &ended.why);
+                }
+                Err(error) => self.log_failure(&error, &mut last_failure),
+            }
+            // Without randomness the pauses are not spread: worse for a hub, and no reason to stay away.
+            let pause = pauses.next(random::number().unwrap_or_default());
+            tokio::select! {
+                biased;
+                () = stop.ordered() => return,
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    /// Dials when there is no connection to the peer: it may have dialled itself.
+    async fn dial(&self) -> Result<transport::Connection, DialError> {
+        self.presence.absent(&self.peer).await;
+        let address = self.resolve().await?;
+        Ok(self.endpoint.connect(address, &self.peer).await?)
+    }
+
+    /// Looked up at each dial: a hub may move.
+    async fn resolve(&self) -> Result<SocketAddr, DialError> {
+        let failed = |source| DialError::LookUp { address: self.address.clone(), source };
+        let mut found = tokio::net::lookup_host(self.address.as_str()).await.map_err(failed)?;
+        let takes_ipv6 = self.endpoint.local_address().is_ipv6();
+        let fits = |address: &SocketAddr| takes_ipv6 || address.is_ipv4();
+        found.find(fits).ok_or_else(|| DialError::NoAddress { address: self.address.clone() })
+    }
+
+    /// A failure that lasts is told once.
+    fn log_failure(&self, error: &DialError, last: &mut String) {
+        let (peer, cause) = (&self.peer, error.to_string());
+        if cause == *last {
+            tracing::debug!(%peer, %cause, "still not connected");
+        } else if error.is_offline() {
+            tracing::info!(%peer, %cause, "not connected: trying again until it answers");
+        } else {
+            tracing::warn!(%peer, %cause, "not connected: trying again");
+        }
+        *last = cause;
+    }
+}
+
+pub(super) fn log_end(peer: &str, why: &link::LinkEnd) {
+    if why.is_own() {
+        tracing::debug!(%peer, %why, "disconnected");
+    } else {
+        tracing::info!(%peer, %why, "disconnected");
+    }
+}

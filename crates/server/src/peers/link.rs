@@ -1,0 +1,108 @@
+//! One connection: its frames to the event loop, and the loop's frames to it.
+
+use super::presence::Presence;
+use crate::event_loop::{Arrivals, LoopEnded};
+use replica::LinkId;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout};
+use transport::{Connection, Disconnect, FrameReceiver, FrameSender, ReceiveError, SendError};
+
+/// Frames that wait to be sent to a peer. The core has at most 1 MiB under way to a peer that has not acknowledged
+/// it, and a frame of one small change has 64 bytes at least: when this is full the peer breaks that window.
+const LINK_FRAMES_MAX: usize = 16 * 1024;
+
+/// How long the peer may take to confirm the end of the stream.
+const FINISH_DEADLINE: Duration = Duration::from_secs(1);
+
+/// How long a connection has to last to count as stable. Two versions that do not understand each other part within
+/// a round trip; a bad link holds longer.
+const STABLE_AFTER: Duration = Duration::from_secs(5);
+
+/// Why a connection ended.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LinkEnd {
+    /// The peer sends no more.
+    #[error("the peer ended the stream")]
+    Finished,
+    /// This server is stopping.
+    #[error(transparent)]
+    Stopped(#[from] LoopEnded),
+    /// Reading failed.
+    #[error(transparent)]
+    Receive(#[from] ReceiveError),
+    /// Writing failed.
+    #[error(transparent)]
+    Send(#[from] SendError),
+}
+
+impl LinkEnd {
+    /// Whether this end closed it: whoever did has said why.
+    pub(super) fn is_own(&self) -> bool {
+        matches!(
+            self,
+            Self::Stopped(_)
+                | Self::Receive(ReceiveError::Disconnect(Disconnect::ClosedHere))
+                | Self::Send(SendError::Disconnect(Disconnect::ClosedHere))
+        )
+    }
+}
+
+/// A connection that has ended.
+pub(super) struct Ended {
+    /// Whether the peer had us for a while: it sent something, and did not end the connection soon after.
+    pub(super) was_stable: bool,
+    pub(super) why: LinkEnd,
+}
+
+/// Carries frames until the connection ends.
+pub(super) async fn carry(connection: Connection, arrivals: &Arrivals, presence: &Presence) -> Ended {
+    let _present = presence.enter(&connection.peer().name);
+    let started = Instant::now();
+    let link = arrivals.next_link();
+    let handle = connection.handle();
+    let (sender, receiver) = connection.split();
+    let (frames, queue) = mpsc::channel(LINK_FRAMES_MAX);
+    let mut heard = false;
+    if let Err(ended) = arrivals.peer_up(link, handle.clone(), frames).await {
+        handle.close("the replica is stopping");
+        return Ended { was_stable: false, why: ended.into() };
+    }
+    let why = tokio::select! {
+        why = read(receiver, link, arrivals, &mut heard) => why,
+        why = write(sender, queue) => why,
+    };
+    // Closed already, unless one half ended by itself.
+    handle.close(if why.is_own() { "the replica is stopping" } else { "the stream ended" });
+    // An error means that the loop has ended, and nobody wants to know.
+    let _ = arrivals.peer_down(link).await;
+    Ended { was_stable: heard && started.elapsed() >= STABLE_AFTER, why }
+}
+
+async fn read(mut receiver: FrameReceiver, link: LinkId, arrivals: &Arrivals, heard: &mut bool) -> LinkEnd {
+    loop {
+        match receiver.receive().await {
+            Ok(Some(frame)) => {
+                *heard = true;
+                if arrivals.frame(link, frame).await.is_err() {
+                    // The loop has let go of the connection: the writer sends what waits, and ends it.
+                    return std::future::pending().await;
+                }
+            }
+            Ok(None) => return LinkEnd::Finished,
+            Err(error) => return error.into(),
+        }
+    }
+}
+
+/// Sends until the loop lets go of the connection; then ends the stream in order.
+async fn write(mut sender: FrameSender, mut queue: mpsc::Receiver<Vec<u8>>) -> LinkEnd {
+    while let Some(frame) = queue.recv().await {
+        if let Err(error) = sender.send(&frame).await {
+            return error.into();
+        }
+    }
+    // Not confirmed in time: the peer asks again for what it lacks when it is back.
+    let _ = timeout(FINISH_DEADLINE, sender.finish()).await;
+    LoopEnded.into()
+}

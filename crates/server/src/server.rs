@@ -1,0 +1,208 @@
+//! `isle serve`: opens everything, runs the event loop, ends everything.
+
+use crate::clock::Clocks;
+use crate::config::{Config, ConfigError, PeerAddress, SpaceMode};
+use crate::data_directory::{DataDirectory, IncarnationError, LockError};
+use crate::event_loop::{Core, EventLoop, OpenCoreError, Opening, Stop, StopOrder, arrivals};
+use crate::local::{Context, LocalSocket, SocketError};
+use crate::peers::{Acceptor, Dialer, Presence};
+use crate::random::{self, RandomError};
+use std::io::{self, Write as _};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use transport::{BindError, Endpoint, Identity, IdentityError};
+
+/// How long connections may take to end in order: the end of a stream to be confirmed, answers to be read.
+const TASKS_DEADLINE: Duration = Duration::from_secs(2);
+
+/// How long peers may take to hear that the socket closes.
+const IDLE_DEADLINE: Duration = Duration::from_secs(1);
+
+/// Why a server did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Key or certificates cannot be used.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The certificate is for another replica.
+    #[error(
+        "{} says name = \"{configured}\", but the certificate in {} is for \"{certified}\": use the right one of the two",
+        config.display(), identity.display()
+    )]
+    OtherName {
+        /// The configuration.
+        config: PathBuf,
+        /// The name in it.
+        configured: String,
+        /// Where the certificate is.
+        identity: PathBuf,
+        /// The name in it.
+        certified: String,
+    },
+    /// The store has no incarnation.
+    #[error(transparent)]
+    Incarnation(#[from] IncarnationError),
+    /// No randomness.
+    #[error(transparent)]
+    Random(#[from] RandomError),
+    /// The store did not open.
+    #[error(transparent)]
+    Store(#[from] store::OpenError),
+    /// The store could not be read.
+    #[error(transparent)]
+    StoreRead(#[from] replica::StoreError),
+    /// The UDP socket did not open.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The local socket did not open.
+    #[error(transparent)]
+    Socket(#[from] SocketError),
+    /// The system gave no threads or signals.
+    #[error("cannot start: {0}")]
+    Runtime(#[from] io::Error),
+}
+
+impl From<OpenCoreError> for ServeError {
+    fn from(error: OpenCoreError) -> Self {
+        match error {
+            OpenCoreError::Open(error) => Self::Store(error),
+            OpenCoreError::Read(error) => Self::StoreRead(error),
+        }
+    }
+}
+
+/// Serves until SIGTERM or SIGINT.
+pub(crate) fn run(data: &Path) -> Result<(), ServeError> {
+    let directory = DataDirectory::new(data);
+    let lock = directory.lock()?;
+    let config = Config::load(&directory.config())?;
+    let identity = Identity::load(&directory.identity())?;
+    if identity.name() != config.name {
+        return Err(ServeError::OtherName {
+            config: directory.config(),
+            configured: config.name,
+            identity: directory.identity(),
+            certified: identity.name().to_owned(),
+        });
+    }
+    let incarnation = directory.incarnation(&lock)?;
+    let settings = config.settings(identity.public_key(), incarnation, random::number()?);
+    let opening = Opening { store: directory.store(), settings, clocks: Clocks::start() };
+    let core = opening.open()?;
+    tracing::info!(name = %config.name, origin = %core.origin(), "store opened");
+    // The loop runs on this thread, where waiting for the disk holds up nobody; connections run on the others.
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve(&directory, &config, &identity, core, &opening))
+}
+
+async fn serve(
+    directory: &DataDirectory,
+    config: &Config,
+    identity: &Identity,
+    core: Core,
+    opening: &Opening,
+) -> Result<(), ServeError> {
+    let endpoint = Endpoint::bind(config.listen.unwrap_or_else(|| unbound(config)), identity)?;
+    let socket = LocalSocket::bind(&directory.socket())?;
+    let (order, stop) = Stop::new();
+    let (arrivals, queue) = arrivals();
+    let presence = Presence::of(config.peers.keys());
+    let mut tasks = JoinSet::new();
+    let signals = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tasks.spawn(stop_on_signal(signals, order, stop.clone()));
+    let context = Arc::new(Context { address: endpoint.local_address() });
+    tasks.spawn(socket.run(arrivals.clone(), context, stop.clone()));
+    tasks.spawn(
+        Acceptor {
+            endpoint: endpoint.clone(),
+            arrivals: arrivals.clone(),
+            presence: presence.clone(),
+            takes_peers: config.listen.is_some(),
+            stop: stop.clone(),
+        }
+        .run(),
+    );
+    for (peer, address) in config.peers.iter().filter_map(|(peer, of)| Some((peer, of.address.as_ref()?))) {
+        let dialer = Dialer {
+            endpoint: endpoint.clone(),
+            peer: peer.clone(),
+            address: address.clone(),
+            arrivals: arrivals.clone(),
+            presence: presence.clone(),
+            stop: stop.clone(),
+        };
+        tasks.spawn(dialer.run());
+    }
+    announce(config, &endpoint)?;
+    EventLoop::new(queue, stop).run(core, opening).await;
+    drop(arrivals);
+    end(tasks, &endpoint).await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+async fn stop_on_signal((mut terminate, mut interrupt): (Signal, Signal), order: StopOrder, mut stop: Stop) {
+    let signal = tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+        // Somebody else gave the order.
+        () = stop.ordered() => return,
+    };
+    tracing::info!(signal, "stopping");
+    order.give();
+}
+
+/// Waits for connections to end in order, then closes what is left.
+async fn end(mut tasks: JoinSet<()>, endpoint: &Endpoint) {
+    let ended = timeout(TASKS_DEADLINE, async { while tasks.join_next().await.is_some() {} }).await;
+    if ended.is_err() {
+        tracing::debug!("connections that did not end in order are closed");
+        tasks.shutdown().await;
+    }
+    endpoint.close("the replica is stopping");
+    // Peers that do not hear it find out by themselves.
+    let _ = timeout(IDLE_DEADLINE, endpoint.wait_idle()).await;
+}
+
+/// Any port, of the family that all peers can be dialled in.
+fn unbound(config: &Config) -> SocketAddr {
+    let mut addresses = config.peers.values().filter_map(|peer| peer.address.as_ref());
+    let is_ipv6 = |address: &PeerAddress| address.as_str().starts_with('[');
+    let any = if addresses.any(is_ipv6) {
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED)
+    } else {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED)
+    };
+    SocketAddr::new(any, 0)
+}
+
+/// One line for whoever started it.
+fn announce(config: &Config, endpoint: &Endpoint) -> io::Result<()> {
+    let mode = |mode: &SpaceMode| match mode {
+        SpaceMode::Read => "read",
+        SpaceMode::Write => "write",
+    };
+    let spaces = config.spaces.iter().map(|(name, allowed)| format!("{} ({})", name.0, mode(allowed)));
+    let spaces = spaces.collect::<Vec<_>>().join(", ");
+    let address = endpoint.local_address();
+    let place = if config.listen.is_some() {
+        format!("listens on {address}")
+    } else {
+        format!("dials from {address}")
+    };
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{} is ready: {place}, carries {spaces}", config.name)?;
+    stdout.flush()
+}
