@@ -27,8 +27,11 @@ impl fmt::Display for AddressPart {
 #[non_exhaustive]
 pub enum AddressError {
     /// Fewer than three parts.
-    #[error("'{0}' is no address: write space/collection/key, as in store-367/inventory/1029743")]
-    Shape(String),
+    #[error("'{address}' is no address: write space/collection/key, as in store-367/inventory/1029743")]
+    Shape {
+        /// The text.
+        address: String,
+    },
     /// A part has no characters.
     #[error("the {0} is empty")]
     Empty(AddressPart),
@@ -53,8 +56,11 @@ pub enum AddressError {
         allowed: &'static str,
     },
     /// A percent sign that does not start `%25` or `%2F`.
-    #[error("in the text of a key '%' is written %25 and '/' is written %2F; '{0}' has another '%'")]
-    Escape(String),
+    #[error("in the text of a key '%' is written %25 and '/' is written %2F; '{key}' has another '%'")]
+    Escape {
+        /// The text.
+        key: String,
+    },
 }
 
 const NAME_BYTES_MAX: usize = 64;
@@ -176,7 +182,7 @@ impl FromStr for Key {
             let (sign, rest) = match (part.strip_prefix("25"), part.strip_prefix("2F")) {
                 (Some(rest), _) => ('%', rest),
                 (None, Some(rest)) => ('/', rest),
-                (None, None) => return Err(AddressError::Escape(text.to_owned())),
+                (None, None) => return Err(AddressError::Escape { key: text.to_owned() }),
             };
             key.push(sign);
             key.push_str(rest);
@@ -205,7 +211,7 @@ impl fmt::Display for Address {
 impl FromStr for Address {
     type Err = AddressError;
     fn from_str(text: &str) -> Result<Self, AddressError> {
-        let shape = || AddressError::Shape(text.to_owned());
+        let shape = || AddressError::Shape { address: text.to_owned() };
         let (space, rest) = text.split_once('/').ok_or_else(shape)?;
         let (collection, key) = rest.split_once('/').ok_or_else(shape)?;
         if key.contains('/') {

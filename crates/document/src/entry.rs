@@ -4,7 +4,7 @@
 //! reserved: a tally is named `<pointer>/+<short origin>`, the marker of an empty document `+`. A segment of a user's
 //! key that starts with `+` is written `~2…`.
 
-use crate::Origin;
+use crate::{DEPTH_MAX, Origin};
 use std::fmt;
 
 /// Entry that marks a document which is an empty object.
@@ -22,11 +22,20 @@ pub struct Pointer(String);
 #[non_exhaustive]
 pub enum PointerError {
     /// It does not start with a slash.
-    #[error("'{0}' is no JSON Pointer: it starts with '/', as in /on_hand")]
-    NoSlash(String),
+    #[error("'{pointer}' is no JSON Pointer: it starts with '/', as in /on_hand")]
+    NoSlash {
+        /// The text.
+        pointer: String,
+    },
     /// A `~` that starts neither `~0` nor `~1`.
-    #[error("'{0}' is no JSON Pointer: '~' is written ~0 and '/' is written ~1")]
-    Escape(String),
+    #[error("'{pointer}' is no JSON Pointer: '~' is written ~0 and '/' is written ~1")]
+    Escape {
+        /// The text.
+        pointer: String,
+    },
+    /// More segments than a document is deep.
+    #[error("a pointer may have {DEPTH_MAX} segments, this one has {0}")]
+    TooDeep(usize),
     /// Too long.
     #[error("a pointer may have {NAME_BYTES_MAX} bytes, this one has {0}")]
     TooLong(usize),
@@ -38,7 +47,12 @@ impl Pointer {
     /// # Errors
     /// [`PointerError`] says what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, PointerError> {
-        let segments = text.strip_prefix('/').ok_or_else(|| PointerError::NoSlash(text.to_owned()))?;
+        let segments =
+            text.strip_prefix('/').ok_or_else(|| PointerError::NoSlash { pointer: text.to_owned() })?;
+        let depth = segments.split('/').count();
+        if depth > DEPTH_MAX {
+            return Err(PointerError::TooDeep(depth));
+        }
         let mut name = String::new();
         for (index, segment) in segments.split('/').enumerate() {
             if index > 0 {
@@ -46,7 +60,7 @@ impl Pointer {
             }
             push_segment(
                 &mut name,
-                &unescape(segment, false).ok_or_else(|| PointerError::Escape(text.to_owned()))?,
+                &unescape(segment, false).ok_or_else(|| PointerError::Escape { pointer: text.to_owned() })?,
             );
         }
         match name.len() {
@@ -119,8 +133,19 @@ pub(crate) enum Entry {
     Reserved,
 }
 
+/// Most segments of a name: those of a leaf, and a tally's own.
+pub(crate) const SEGMENTS_MAX: usize = DEPTH_MAX + 1;
+
+/// The origin's short form that ends a tally's name.
+pub(crate) fn tally_owner(name: &str) -> Option<&str> {
+    name.rsplit_once('/')?.1.strip_prefix('+')
+}
+
 /// Reads a stored name. Names that are none of ours, from a newer version or a foe, are `Reserved`.
 pub(crate) fn read_name(name: &str) -> Entry {
+    if name.split('/').nth(SEGMENTS_MAX).is_some() {
+        return Entry::Reserved;
+    }
     let mut keys = Vec::new();
     let mut segments = name.split('/').peekable();
     while let Some(segment) = segments.next() {
@@ -145,8 +170,8 @@ mod tests {
         for text in ["/on_hand", "/attributes/colour", "/a~1b/c~0d", "/", "/+x/y+z"] {
             assert_eq!(Pointer::parse(text).unwrap().to_string(), text);
         }
-        assert_eq!(Pointer::parse("on_hand"), Err(PointerError::NoSlash("on_hand".into())));
-        assert_eq!(Pointer::parse("/a~2"), Err(PointerError::Escape("/a~2".into())));
+        assert_eq!(Pointer::parse("on_hand"), Err(PointerError::NoSlash { pointer: "on_hand".into() }));
+        assert_eq!(Pointer::parse("/a~2"), Err(PointerError::Escape { pointer: "/a~2".into() }));
         assert!(matches!(
             Pointer::parse(&format!("/{}", "x".repeat(2_000))),
             Err(PointerError::TooLong(2_000))
@@ -165,7 +190,9 @@ mod tests {
         let tally = Pointer::parse("/a/b").unwrap().tally(Origin([7; 16]));
         assert_eq!(tally, "a/b/+BwcHBwcHBwcHBwcH");
         assert_eq!(read_name(&tally), Entry::Tally(vec!["a".into(), "b".into()]));
-        for reserved in [EMPTY_DOCUMENT, "+deleted", "a/+b/c", "a/+", "a/~9"] {
+        assert!(matches!(Pointer::parse(&"/a".repeat(33)), Err(PointerError::TooDeep(33))));
+        let deep = "a/".repeat(5_000);
+        for reserved in [EMPTY_DOCUMENT, "+deleted", "a/+b/c", "a/+", "a/~9", &deep] {
             assert_eq!(read_name(reserved), Entry::Reserved, "{reserved}");
         }
         assert_eq!(read_name(""), Entry::Leaf(vec![String::new()]));

@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 /// Longest body of a change, in bytes.
 pub const CHANGE_BYTES_MAX: usize = 256 * 1024;
 /// Most operations of a change, and most values of any of its columns.
-pub const OPERATIONS_MAX: u64 = 10_000;
+const OPERATIONS_MAX: u64 = 10_000;
 /// Most changes that one change may directly depend on.
 pub const DEPENDENCIES_MAX: u64 = 1_024;
 const OTHER_ACTORS_MAX: u64 = 1_024;
@@ -47,6 +47,12 @@ pub enum ChangeRefusal {
     /// A column that this version does not know, twice the same, or out of order.
     #[error("the change has columns that this version does not know")]
     Columns,
+    /// An entry whose name is longer or deeper than any document's.
+    #[error("the change names an entry that no document can have")]
+    Name,
+    /// An entry of a counter that belongs to another origin.
+    #[error("the change writes another replica's share of a counter")]
+    Tally,
     /// The first operation is numbered 0 or out of range, or the sequence is 0.
     #[error("the change is numbered out of range")]
     Numbering,
@@ -93,7 +99,7 @@ impl ForeignChange {
         for _ in 0..reader.count(OTHER_ACTORS_MAX, "other authors")? {
             read_origin(&mut reader)?;
         }
-        columns::check(&mut reader)?;
+        columns::check(&mut reader, body.len(), origin)?;
         let (hash, chunk) = seal(body);
         Ok(Self { hash, origin, dependencies, document_sequence, wall_ms, chunk })
     }

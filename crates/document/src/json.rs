@@ -54,7 +54,8 @@ fn add_members<'a>(
         if name.len() > NAME_BYTES_MAX {
             return Err(JsonError::NameTooLong(name.len()));
         }
-        if depth > DEPTH_MAX {
+        let below = if value.is_array() { value_depth(value, DEPTH_MAX) } else { 0 };
+        if depth + below > DEPTH_MAX {
             return Err(JsonError::TooDeep(Pointer::from_name(name)));
         }
         if let Some(members) = value.as_object().filter(|members| !members.is_empty()) {
@@ -68,6 +69,17 @@ fn add_members<'a>(
         }
     }
     Ok(())
+}
+
+/// How deep a value nests, itself included; looked at down to `depth_max`.
+fn value_depth(value: &Value, depth_max: usize) -> usize {
+    let Some(below) = depth_max.checked_sub(1) else { return 1 };
+    let members: Box<dyn Iterator<Item = &Value>> = match value {
+        Value::Array(members) => Box::new(members.iter()),
+        Value::Object(members) => Box::new(members.values()),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => return 0,
+    };
+    1 + members.map(|member| value_depth(member, below)).max().unwrap_or(0)
 }
 
 pub(crate) fn kind(value: &Value) -> &'static str {

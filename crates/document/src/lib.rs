@@ -27,7 +27,7 @@ pub use document::{ApplyError, Document, NewChange};
 mod entry;
 pub use entry::{Pointer, PointerError};
 mod foreign;
-pub use foreign::{CHANGE_BYTES_MAX, ChangeRefusal, DEPENDENCIES_MAX, ForeignChange, OPERATIONS_MAX};
+pub use foreign::{CHANGE_BYTES_MAX, ChangeRefusal, DEPENDENCIES_MAX, ForeignChange};
 mod json;
 pub use json::{DEPTH_MAX, ENTRIES_MAX, JsonError};
 mod origin;

@@ -2,7 +2,7 @@
 
 use crate::entry::{self, Entry, Pointer, PointerError};
 use crate::json::{self, JsonError};
-use crate::{Crdt, Origin, Schema};
+use crate::{ChangeRefusal, Crdt, Origin, Schema};
 use automerge::transaction::{Transactable, Transaction};
 use automerge::{ROOT, ReadDoc, ScalarValue, ScalarValueRef, ValueRef};
 use serde_json::Value;
@@ -54,6 +54,17 @@ pub enum WriteError {
         /// The field.
         field: Pointer,
     },
+    /// A value was put where counters are below.
+    #[error("{field} has the counter {counter} below it, which cannot be put away: write its members")]
+    CounterBelow {
+        /// The field.
+        field: Pointer,
+        /// One of the counters.
+        counter: Pointer,
+    },
+    /// No peer would take the change: too many sites have written the document at once, or it is damaged.
+    #[error("no peer would take the change: {0}")]
+    Refused(#[from] ChangeRefusal),
     /// This origin's share of the counter would leave 64 bits.
     #[error("{field} would leave the range of 64 bits")]
     Overflow {
@@ -68,7 +79,7 @@ pub enum WriteError {
     Document,
 }
 
-/// Most that one call may write, by the estimate of [`Writer::count`]; it keeps a change within what peers accept.
+/// Most that one call may write, by the estimate of [`Writer::count`]: refused before a long change is made.
 const COST_MAX: usize = crate::CHANGE_BYTES_MAX - 64 * 1024;
 /// What an entry takes in a change besides its name and its value, rounded up.
 const ENTRY_COST: usize = 24;
@@ -92,44 +103,102 @@ impl<'a, 'b> Writer<'a, 'b> {
     pub(crate) fn run(&mut self, operation: &Operation) -> Result<(), WriteError> {
         match operation {
             Operation::Put(value) => self.put(value),
-            Operation::Increment { field, by } => match self.crdt(field) {
-                Crdt::Counter => self.increment(field, i128::from(*by), true),
-                Crdt::Register => Err(WriteError::NoCounter { field: field.clone() }),
-            },
+            Operation::Increment { field, by } => {
+                let has_tallies = self.has_tallies(field);
+                if !has_tallies && self.schema_says(field) != Crdt::Counter {
+                    return Err(WriteError::NoCounter { field: field.clone() });
+                }
+                let plain = self.take_plain(field)?;
+                let by = i128::from(*by) + if has_tallies { 0 } else { plain };
+                self.increment(field, by, true)
+            }
         }
     }
 
-    fn crdt(&self, field: &Pointer) -> Crdt {
+    fn schema_says(&self, field: &Pointer) -> Crdt {
         self.schema.map_or(Crdt::Register, |schema| schema.crdt(field))
+    }
+
+    /// Tallies tell of a counter also where the schema is not known.
+    fn has_tallies(&self, field: &Pointer) -> bool {
+        // ',' follows '+' in byte order.
+        let tallies = format!("{}/+", field.name())..format!("{}/,", field.name());
+        self.transaction.map_range(ROOT, tallies).next().is_some()
+    }
+
+    /// Takes a plain value away from a counter's name, where it was before the field was a counter; returns it as
+    /// far as it is a whole number.
+    fn take_plain(&mut self, field: &Pointer) -> Result<i128, WriteError> {
+        let plain = match self.transaction.get(ROOT, field.name()) {
+            Ok(None) => return Ok(0),
+            Ok(Some((automerge::Value::Scalar(plain), _))) => plain.as_i64().map_or(0, i128::from),
+            Ok(Some(_)) | Err(_) => 0,
+        };
+        self.delete(field.name())?;
+        Ok(plain)
     }
 
     fn put(&mut self, value: &Value) -> Result<(), WriteError> {
         let mut wanted = json::leaves(value)?;
         let present = self.present();
+        self.check_counters(&wanted, &present)?;
         for (name, stored) in &present.leaves {
+            if self.is_counter(name, &present) {
+                continue;
+            }
             match wanted.get(name) {
                 Some(leaf) if json::scalar(leaf) == *stored => drop(wanted.remove(name)),
                 Some(_) => {}
-                None => {
-                    self.count(name, 0)?;
-                    self.transaction.delete(ROOT, name.as_str()).map_err(|_| WriteError::Document)?;
-                }
+                None => self.delete(name)?,
             }
         }
         for (name, leaf) in wanted {
+            let is_counter = self.is_counter(&name, &present);
             let field = Pointer::from_name(name);
-            match self.crdt(&field) {
-                Crdt::Register => self.set(field.name(), json::scalar(leaf))?,
-                Crdt::Counter => {
-                    let given = json::kind(leaf);
-                    let target =
-                        leaf.as_i64().ok_or(WriteError::CounterValue { field: field.clone(), given })?;
-                    let sum = present.sums.get(field.name()).copied();
-                    self.increment(&field, i128::from(target) - sum.unwrap_or(0), sum.is_none())?;
+            if !is_counter {
+                self.set(field.name(), json::scalar(leaf))?;
+                continue;
+            }
+            let given = json::kind(leaf);
+            let target = leaf.as_i64().ok_or(WriteError::CounterValue { field: field.clone(), given })?;
+            self.take_plain(&field)?;
+            let sum = present.sums.get(field.name()).copied();
+            self.increment(&field, i128::from(target) - sum.unwrap_or(0), sum.is_none())?;
+        }
+        Ok(())
+    }
+
+    fn is_counter(&self, name: &str, present: &Present) -> bool {
+        present.sums.contains_key(name)
+            || self.schema_says(&Pointer::from_name(name.to_owned())) == Crdt::Counter
+    }
+
+    /// Nothing is put below a counter, and no value over counters: it would be acknowledged and not be seen.
+    fn check_counters(&self, wanted: &BTreeMap<String, &Value>, present: &Present) -> Result<(), WriteError> {
+        for (name, leaf) in wanted {
+            for (end, _) in name.match_indices('/') {
+                let above = name.get(..end).unwrap_or_default();
+                if self.is_counter(above, present) {
+                    let field = Pointer::from_name(above.to_owned());
+                    return Err(WriteError::CounterValue { field, given: "an object" });
                 }
+            }
+            let below = format!("{name}/");
+            let counter =
+                present.sums.range(below.clone()..).next().filter(|(name, _)| name.starts_with(&below));
+            // An empty object takes nothing away.
+            if let Some((counter, _)) = counter.filter(|_| !leaf.is_object()) {
+                let (field, counter) = (name.clone(), counter.clone());
+                let (field, counter) = (Pointer::from_name(field), Pointer::from_name(counter));
+                return Err(WriteError::CounterBelow { field, counter });
             }
         }
         Ok(())
+    }
+
+    fn delete(&mut self, name: &str) -> Result<(), WriteError> {
+        self.count(name, 0)?;
+        self.transaction.delete(ROOT, name).map_err(|_| WriteError::Document)
     }
 
     /// Adds to this origin's tally. `even_zero` writes a tally that does not change, so that the counter exists.

@@ -130,6 +130,80 @@ fn the_largest_write_is_a_change_that_peers_accept() {
     ForeignChange::parse(ForeignChange::body(&change.chunk).unwrap()).unwrap();
 }
 
+#[test]
+fn nothing_is_acknowledged_that_is_not_seen_afterwards() {
+    let nested = r#"{"x-version":1,"type":"object","properties":{"a":{"type":"object","properties":{
+        "n":{"type":"integer","x-crdt":"counter"}}}}}"#;
+    let nested = Schema::parse(nested).unwrap();
+    let mut document = Document::new();
+    let mut put = |schema: Option<&Schema>, value| {
+        document.write(HERE, schema, &[Operation::Put(value)], 0).map(|_| document.json())
+    };
+    assert_eq!(put(Some(&nested), json!({"a": {"n": 3}})), Ok(Some(json!({"a": {"n": 3}}))));
+    let refused = put(Some(&nested), json!({"a": {"n": {"x": 1}}})).unwrap_err();
+    assert_eq!(refused.to_string(), "/a/n is a counter: it takes a whole number, not an object");
+    let refused = put(Some(&nested), json!({"a": 5})).unwrap_err();
+    assert!(refused.to_string().starts_with("/a has the counter /a/n below it"), "{refused}");
+    assert_eq!(
+        put(None, json!({"a": {"n": 9}})),
+        Ok(Some(json!({"a": {"n": 9}}))),
+        "tallies tell of a counter"
+    );
+    let deep = (0..130).fold(json!([]), |inner, _| json!([inner]));
+    assert!(matches!(put(None, json!({ "deep": deep })), Err(WriteError::Json(JsonError::TooDeep(_)))));
+}
+
+#[test]
+fn a_field_that_becomes_a_counter_counts_on_from_its_value() {
+    for (operation, expected) in
+        [(Operation::increment("/on_hand", -1).unwrap(), 9), (Operation::Put(json!({"on_hand": 10})), 10)]
+    {
+        let mut document = Document::new();
+        document.write(THERE, None, &[Operation::Put(json!({"on_hand": 10}))], 0).unwrap();
+        document.write(HERE, Some(&inventory()), &[operation], 0).unwrap();
+        assert_eq!(document.json(), Some(json!({"on_hand": expected})));
+        increment(&mut document, HERE, -4);
+        assert_eq!(document.json(), Some(json!({"on_hand": expected - 4})));
+    }
+}
+
+#[test]
+fn a_change_that_no_peer_would_take_is_refused_before_it_is_acknowledged() {
+    let value = |site: u8| -> Value {
+        (0..1_200).map(|n| (format!("field {n}"), json!(site))).collect::<serde_json::Map<_, _>>().into()
+    };
+    let mut joined = Document::new();
+    for site in 1..=9 {
+        let mut document = Document::new();
+        let put = Operation::Put(value(site));
+        let change = document.write(Origin([site; 16]), None, &[put], 0).unwrap().unwrap();
+        joined.apply(&[change.chunk]).unwrap();
+    }
+    let (heads, before) = (joined.heads(), joined.json());
+    let refused = joined.write(HERE, None, &[Operation::Put(value(100))], 0).unwrap_err();
+    assert!(matches!(refused, WriteError::Refused(_)), "{refused}");
+    assert_eq!((joined.heads(), joined.json()), (heads, before), "the document is as it was");
+}
+
+#[test]
+fn applying_is_all_or_nothing() {
+    let (mut there, mut other) = (Document::new(), Document::new());
+    put(&mut there, THERE, json!({"on_hand": 1}));
+    let lacking = increment(&mut there, THERE, 1);
+    let fine = put(&mut other, Origin([3; 16]), json!({"shelf": "A"})).unwrap();
+    let mut here = Document::new();
+    assert_eq!(here.apply(&[lacking.chunk, fine.chunk]), Err(ApplyError::MissingDependency));
+    assert_eq!(here.json(), None);
+}
+
+#[test]
+fn memory_is_counted_with_the_values() {
+    let mut document = Document::new();
+    let text = json!({"text": "x".repeat(190_000)});
+    document.write(HERE, None, &[Operation::Put(text)], 0).unwrap();
+    assert!(document.memory_bytes() > 190_000);
+}
+
 fn any_json() -> impl Strategy<Value = Value> {
     let number = prop_oneof![
         any::<i64>().prop_map(Value::from),

@@ -2,6 +2,8 @@
 
 use super::leb::Reader;
 use super::{ChangeRefusal, OPERATIONS_MAX};
+use crate::Origin;
+use crate::entry::{self, NAME_BYTES_MAX, SEGMENTS_MAX};
 
 const COLUMNS_MAX: u64 = 32;
 
@@ -16,6 +18,8 @@ enum Encoding {
     Boolean,
     /// Runs of length-prefixed strings.
     Text,
+    /// The same; the strings are names of entries.
+    Name,
     /// Bytes whose lengths stand in another column.
     Raw,
 }
@@ -26,7 +30,7 @@ const COLUMNS: [(u64, Encoding); 14] = [
     (0x02, Encoding::Unsigned), // object, counter
     (0x11, Encoding::Unsigned), // key, actor
     (0x13, Encoding::Delta),    // key, counter
-    (0x15, Encoding::Text),     // key, string
+    (0x15, Encoding::Name),     // key, string
     (0x34, Encoding::Boolean),  // insert
     (0x42, Encoding::Unsigned), // action
     (0x56, Encoding::Unsigned), // value, metadata
@@ -38,8 +42,8 @@ const COLUMNS: [(u64, Encoding); 14] = [
     (0xa5, Encoding::Text),     // mark name
 ];
 
-/// Reads metadata and columns to the end of the change.
-pub(super) fn check(reader: &mut Reader<'_>) -> Result<(), ChangeRefusal> {
+/// Reads metadata and columns to the end of a change of `body_bytes` by `origin`.
+pub(super) fn check(reader: &mut Reader<'_>, body_bytes: usize, origin: Origin) -> Result<(), ChangeRefusal> {
     let mut columns = Vec::new();
     let mut last = None;
     for _ in 0..reader.count(COLUMNS_MAX, "columns")? {
@@ -52,62 +56,91 @@ pub(super) fn check(reader: &mut Reader<'_>) -> Result<(), ChangeRefusal> {
         let (_, encoding) = known.ok_or(ChangeRefusal::Columns)?;
         columns.push((*encoding, reader.count(super::CHANGE_BYTES_MAX as u64, "bytes")?));
     }
+    let short = origin.short();
+    // An operation of ours names an entry of its own, which takes a byte at least: runs that claim more are a bomb.
+    let values_max = OPERATIONS_MAX.min(body_bytes as u64);
     for (encoding, bytes) in columns {
-        let mut column = Reader::new(reader.take(bytes)?);
-        match encoding {
-            Encoding::Raw => {}
-            Encoding::Boolean => check_boolean(&mut column)?,
-            Encoding::Unsigned | Encoding::Delta | Encoding::Text => check_runs(&mut column, encoding)?,
-        }
+        let reader = Reader::new(reader.take(bytes)?);
+        Column { reader, encoding, values: 0, values_max, short: &short }.check()?;
     }
     // What follows the columns belongs to a newer Automerge, or to its `Author`, which is not used here.
     if reader.is_empty() { Ok(()) } else { Err(ChangeRefusal::Columns) }
 }
 
-fn add(total: u64, count: u64) -> Result<u64, ChangeRefusal> {
-    total.checked_add(count).filter(|sum| *sum <= OPERATIONS_MAX).ok_or(ChangeRefusal::TooMany("operations"))
+struct Column<'a> {
+    reader: Reader<'a>,
+    encoding: Encoding,
+    values: u64,
+    values_max: u64,
+    /// The author's short form: the only tallies that it may write.
+    short: &'a str,
 }
 
-fn check_boolean(column: &mut Reader<'_>) -> Result<(), ChangeRefusal> {
-    let mut total = 0;
-    while !column.is_empty() {
-        total = add(total, column.unsigned()?)?;
-    }
-    Ok(())
-}
-
-fn check_runs(column: &mut Reader<'_>, encoding: Encoding) -> Result<(), ChangeRefusal> {
-    let mut total = 0;
-    while !column.is_empty() {
-        let run = column.signed()?;
-        let values = match run {
-            0 => {
-                total = add(total, column.unsigned()?)?;
-                0
+impl Column<'_> {
+    fn check(mut self) -> Result<(), ChangeRefusal> {
+        match self.encoding {
+            Encoding::Raw => Ok(()),
+            Encoding::Boolean => {
+                while !self.reader.is_empty() {
+                    let run = self.reader.unsigned()?;
+                    self.add(run)?;
+                }
+                Ok(())
             }
-            1.. => {
-                total = add(total, run.unsigned_abs())?;
-                1
-            }
-            ..=-1 => {
-                total = add(total, run.unsigned_abs())?;
-                run.unsigned_abs()
-            }
-        };
-        for _ in 0..values {
-            skip_value(column, encoding)?;
+            Encoding::Unsigned | Encoding::Delta | Encoding::Text | Encoding::Name => self.check_runs(),
         }
     }
-    Ok(())
-}
 
-fn skip_value(column: &mut Reader<'_>, encoding: Encoding) -> Result<(), ChangeRefusal> {
-    match encoding {
-        Encoding::Delta => column.signed().map(drop),
-        Encoding::Text => {
-            let bytes = column.count(super::CHANGE_BYTES_MAX as u64, "bytes")?;
-            std::str::from_utf8(column.take(bytes)?).map(drop).map_err(|_| ChangeRefusal::Malformed)
+    fn add(&mut self, count: u64) -> Result<(), ChangeRefusal> {
+        let total = self.values.checked_add(count).filter(|total| *total <= self.values_max);
+        self.values = total.ok_or(ChangeRefusal::TooMany("operations"))?;
+        Ok(())
+    }
+
+    fn check_runs(&mut self) -> Result<(), ChangeRefusal> {
+        while !self.reader.is_empty() {
+            let run = self.reader.signed()?;
+            let written = match run {
+                0 => {
+                    let nulls = self.reader.unsigned()?;
+                    self.add(nulls)?;
+                    0
+                }
+                1.. => {
+                    self.add(run.unsigned_abs())?;
+                    1
+                }
+                ..=-1 => {
+                    self.add(run.unsigned_abs())?;
+                    run.unsigned_abs()
+                }
+            };
+            for _ in 0..written {
+                self.check_value()?;
+            }
         }
-        Encoding::Unsigned | Encoding::Boolean | Encoding::Raw => column.unsigned().map(drop),
+        Ok(())
+    }
+
+    fn check_value(&mut self) -> Result<(), ChangeRefusal> {
+        match self.encoding {
+            Encoding::Delta => self.reader.signed().map(drop),
+            Encoding::Text => self.text().map(drop),
+            Encoding::Name => {
+                let short = self.short;
+                let name = self.text()?;
+                if name.len() > NAME_BYTES_MAX || name.split('/').nth(SEGMENTS_MAX).is_some() {
+                    return Err(ChangeRefusal::Name);
+                }
+                let foreign = entry::tally_owner(name).is_some_and(|owner| owner != short);
+                if foreign { Err(ChangeRefusal::Tally) } else { Ok(()) }
+            }
+            Encoding::Unsigned | Encoding::Boolean | Encoding::Raw => self.reader.unsigned().map(drop),
+        }
+    }
+
+    fn text(&mut self) -> Result<&str, ChangeRefusal> {
+        let bytes = self.reader.count(super::CHANGE_BYTES_MAX as u64, "bytes")?;
+        std::str::from_utf8(self.reader.take(bytes)?).map_err(|_| ChangeRefusal::Malformed)
     }
 }

@@ -81,3 +81,44 @@ fn other_kinds_and_columns_are_refused() {
         Err(ChangeRefusal::TooLong(CHANGE_BYTES_MAX + 1))
     );
 }
+
+/// A change of origin 9 that puts null at these names.
+fn with_names(names: &[&str]) -> Vec<u8> {
+    let mut column = Vec::new();
+    for name in names {
+        column.push(0x7f);
+        leb::push_unsigned(&mut column, name.len() as u64);
+        column.extend_from_slice(name.as_bytes());
+    }
+    let mut body = with_columns(&[]);
+    body.pop();
+    body.extend_from_slice(&[1, 0x15]);
+    leb::push_unsigned(&mut body, column.len() as u64);
+    body.extend_from_slice(&column);
+    body
+}
+
+#[test]
+fn a_name_that_no_document_can_have_is_refused() {
+    assert!(ForeignChange::parse(&with_names(&["a/b", &"a/".repeat(31)])).is_ok());
+    assert_eq!(ForeignChange::parse(&with_names(&[&"a/".repeat(33)])), Err(ChangeRefusal::Name));
+    assert_eq!(ForeignChange::parse(&with_names(&[&"a/".repeat(5_000)])), Err(ChangeRefusal::Name));
+    assert_eq!(ForeignChange::parse(&with_names(&[&"a".repeat(1_025)])), Err(ChangeRefusal::Name));
+}
+
+#[test]
+fn only_an_origin_writes_its_tally() {
+    let tally = |number| format!("on_hand/+{}", Origin([number; 16]).short());
+    assert!(ForeignChange::parse(&with_names(&[&tally(9), "+reserved"])).is_ok());
+    assert_eq!(ForeignChange::parse(&with_names(&[&tally(8)])), Err(ChangeRefusal::Tally));
+    assert_eq!(ForeignChange::parse(&with_names(&["on_hand/+"])), Err(ChangeRefusal::Tally));
+}
+
+#[test]
+fn a_change_has_no_more_operations_than_bytes() {
+    let ten_thousand = [0x90, 0xce, 0x00, 0x01];
+    assert_eq!(
+        ForeignChange::parse(&with_columns(&[(0x42, &ten_thousand)])),
+        Err(ChangeRefusal::TooMany("operations"))
+    );
+}
