@@ -84,7 +84,7 @@ pub fn decode(bytes: &[u8]) -> Result<Frame, DecodeError> {
     let (&[kind, flags], body) = bytes.split_first_chunk().ok_or(DecodeError::CutShort)?;
     let inflated;
     let body = match flags {
-        0 if body.len() > FRAME_BYTES_MAX => return Err(DecodeError::TooLong),
+        _ if body.len() > FRAME_BYTES_MAX => return Err(DecodeError::TooLong),
         0 => body,
         FLAG_DEFLATED => {
             inflated = inflate(body)?;
@@ -101,7 +101,10 @@ pub fn decode(bytes: &[u8]) -> Result<Frame, DecodeError> {
     }
 }
 
-#[expect(clippy::expect_used, reason = "writing to memory cannot fail, and no derived encoder has an error of its own")]
+#[expect(
+    clippy::expect_used,
+    reason = "writing to memory cannot fail, and no derived encoder has an error of its own"
+)]
 fn to_vec<T: minicbor::Encode<()>>(value: &T) -> Vec<u8> {
     minicbor::to_vec(value).expect("encoding into memory")
 }
@@ -134,7 +137,10 @@ fn inflate(body: &[u8]) -> Result<Vec<u8>, DecodeError> {
         let rest = body.get(read..).ok_or(DecodeError::Inflate)?;
         let before = inflated.len();
         match decompress.decompress_vec(rest, &mut inflated, FlushDecompress::Finish) {
-            Ok(Status::StreamEnd) => return Ok(inflated),
+            Ok(Status::StreamEnd) => {
+                let whole = decompress.total_in() == body.len() as u64;
+                return if whole { Ok(inflated) } else { Err(DecodeError::Inflate) };
+            }
             Ok(Status::Ok | Status::BufError) if inflated.len() == inflated.capacity() => {
                 if inflated.len() >= FRAME_BYTES_MAX {
                     return Err(DecodeError::TooLong);

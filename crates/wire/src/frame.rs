@@ -1,9 +1,32 @@
 //! What replicas say to each other. Field numbers never change their meaning; new ones are added at the end.
 
-use minicbor::{Decode, Encode};
+use minicbor::{Decode, Decoder, Encode};
 
 /// The protocol of this version. A peer with another one is told so and left.
 pub const PROTOCOL_VERSION: u16 = 1;
+
+/// Most rows of a delta, and most documents.
+pub const ROWS_MAX: usize = 4_096;
+/// Most entries of a list of spaces or origins in a frame.
+pub const TABLE_MAX: usize = 4_096;
+
+/// Reads a list of at most `N`: what a frame claims beyond that is refused before it takes memory.
+fn at_most<'b, Context, T, const N: usize>(
+    decoder: &mut Decoder<'b>,
+    context: &mut Context,
+) -> Result<Vec<T>, minicbor::decode::Error>
+where
+    T: Decode<'b, Context>,
+{
+    let mut list = Vec::new();
+    for entry in decoder.array_iter_with(context)? {
+        if list.len() == N {
+            return Err(minicbor::decode::Error::message("a list is too long"));
+        }
+        list.push(entry?);
+    }
+    Ok(list)
+}
 
 /// One message on the stream between two replicas.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +57,7 @@ pub struct Hello {
     #[n(2)]
     pub cursor: Option<Cursor>,
     /// The spaces that the sender shares on this link, with what it has of each.
-    #[n(3)]
+    #[cbor(n(3), decode_with = "at_most::<_, _, TABLE_MAX>")]
     pub spaces: Vec<SpaceVector>,
 }
 
@@ -56,7 +79,7 @@ pub struct SpaceVector {
     #[n(0)]
     pub space: String,
     /// One for each origin that ever wrote in the space.
-    #[n(1)]
+    #[cbor(n(1), decode_with = "at_most::<_, _, TABLE_MAX>")]
     pub entries: Vec<VectorEntry>,
     /// Whether the sender of the vector takes changes of the space from its receiver.
     #[n(2)]
@@ -91,16 +114,16 @@ pub struct Delta {
     #[n(2)]
     pub to: u64,
     /// Names of spaces, added to the connection's table.
-    #[n(3)]
+    #[cbor(n(3), decode_with = "at_most::<_, _, TABLE_MAX>")]
     pub spaces: Vec<String>,
     /// Origins, added to the connection's table.
-    #[n(4)]
+    #[cbor(n(4), decode_with = "at_most::<_, _, TABLE_MAX>")]
     pub origins: Vec<OriginKey>,
     /// The documents of this frame.
-    #[n(5)]
+    #[cbor(n(5), decode_with = "at_most::<_, _, ROWS_MAX>")]
     pub documents: Vec<DocumentName>,
     /// The changes.
-    #[n(6)]
+    #[cbor(n(6), decode_with = "at_most::<_, _, ROWS_MAX>")]
     pub rows: Vec<Row>,
 }
 
@@ -164,6 +187,6 @@ pub struct Rewind {
     #[n(0)]
     pub generation: u32,
     /// What the receiver has.
-    #[n(1)]
+    #[cbor(n(1), decode_with = "at_most::<_, _, TABLE_MAX>")]
     pub spaces: Vec<SpaceVector>,
 }

@@ -18,6 +18,6 @@ mod envelope;
 pub use envelope::{DecodeError, EncodeError, FRAME_BYTES_MAX, decode, encode};
 mod frame;
 pub use frame::{
-    Ack, Cursor, Delta, DocumentName, Frame, Hello, OriginKey, PROTOCOL_VERSION, Rewind, Row, SpaceVector,
-    VectorEntry,
+    Ack, Cursor, Delta, DocumentName, Frame, Hello, OriginKey, PROTOCOL_VERSION, ROWS_MAX, Rewind, Row,
+    SpaceVector, TABLE_MAX, VectorEntry,
 };

@@ -109,3 +109,17 @@ fn refusals_name_the_rule() {
         Err(EncodeError::TooLong(_))
     ));
 }
+
+#[test]
+fn lists_have_limits_and_frames_no_tail() {
+    let document = |n: usize| DocumentName { space: 0, collection: "c".into(), key: n.to_string() };
+    let delta =
+        |documents: usize| Delta { documents: (0..documents).map(document).collect(), ..Delta::default() };
+    let bytes = |documents| encode(&Frame::Delta(delta(documents))).unwrap();
+    assert!(decode(&bytes(ROWS_MAX)).is_ok());
+    assert_eq!(decode(&bytes(ROWS_MAX + 1)), Err(DecodeError::Body));
+    let mut tail = bytes(100);
+    assert_eq!(tail[1], FLAG_DEFLATED);
+    tail.push(0);
+    assert_eq!(decode(&tail), Err(DecodeError::Inflate));
+}
