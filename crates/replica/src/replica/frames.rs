@@ -113,11 +113,11 @@ fn take_delta<S: Store>(
     let Some((sender, receiver)) = &mut session.exchange else { return Ok(Err(Misbehaviour::Order.into())) };
     let context =
         Context { public_key: &session.public_key, relay: peer.settings.relay, wall_ms: clock.wall_ms };
-    let Outcome { taken, stopped, rewind } = match receiver.take(journal, delta, &context)? {
+    let Outcome { shown, stopped, rewind } = match receiver.take(journal, delta, &context)? {
         Ok(outcome) => outcome,
         Err(reason) => return Ok(Err(reason)),
     };
-    for (space, origin, sequence) in taken {
+    for (space, origin, sequence) in shown {
         sender.raise(space, origin, sequence);
         peer.confirmed.raise(space, origin, sequence);
     }

@@ -36,8 +36,8 @@ pub(crate) struct Receiver {
 /// What a delta came to.
 #[derive(Default)]
 pub(crate) struct Outcome {
-    /// Changes taken, in order.
-    pub(crate) taken: Vec<(SpaceNumber, Origin, u64)>,
+    /// Changes that the peer has: it sent them, and they are here.
+    pub(crate) shown: Vec<(SpaceNumber, Origin, u64)>,
     /// Streams of which a change is refused, with its sequence.
     pub(crate) stopped: Vec<(Space, Origin, u64, StopReason)>,
     /// Rows do not follow what is here: the peer is asked to go back, to this generation.
@@ -47,6 +47,8 @@ pub(crate) struct Outcome {
 /// What became of one row.
 enum Taken {
     Yes(SpaceNumber),
+    /// It was here already, by another way.
+    Had(SpaceNumber),
     Passed,
     Stopped(StopReason),
     Gap,
@@ -120,7 +122,7 @@ impl Receiver {
             let sequence = row.sequence;
             match self.take_row(journal, address, origin, &row, context.wall_ms)? {
                 Taken::Passed => {}
-                Taken::Yes(space) => outcome.taken.push((space, origin.0, sequence)),
+                Taken::Yes(space) | Taken::Had(space) => outcome.shown.push((space, origin.0, sequence)),
                 Taken::Stopped(reason) => {
                     outcome.stopped.push((address.space.clone(), origin.0, sequence, reason));
                 }
@@ -185,7 +187,10 @@ impl Receiver {
             .names
             .origin_number(origin)
             .map_or(0, |origin| journal.vectors.get(space, origin).sequence);
-        if row.sequence <= has || self.stopped.contains(&(space, origin)) {
+        if row.sequence <= has {
+            return Ok(Taken::Had(space));
+        }
+        if self.stopped.contains(&(space, origin)) {
             return Ok(Taken::Passed);
         }
         if origin == self.own {

@@ -366,3 +366,18 @@ fn a_document_that_cannot_be_applied_hides_no_other() {
     assert_eq!(listed.blocked, [document::Key::new("1").unwrap()]);
     assert_eq!(listed.documents.len(), 1);
 }
+
+#[test]
+fn a_change_that_came_by_two_ways_goes_back_by_neither() {
+    let mut site = site_and_foe();
+    let (address, operations) = (address("store-1/note/1"), vec![Operation::Put(json!({"n": 1}))]);
+    site.ask(Request::Write { address, operations, idempotency_key: None });
+    site.end_turn();
+    // The peer has it from elsewhere, and sends it before this replica's disk is done.
+    let mut rows = delta(0, 2, 1, &bodies(origin(2), 1));
+    rows.spaces = vec!["store-1".into()];
+    send(&mut site, &Frame::Delta(rows));
+    let sent = site.frames.iter().map(|(_, bytes)| wire::decode(bytes).unwrap());
+    let sent: Vec<Frame> = sent.filter(|frame| matches!(frame, Frame::Delta(_))).collect();
+    assert_eq!(sent, []);
+}
