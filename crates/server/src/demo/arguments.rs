@@ -36,24 +36,26 @@ pub(crate) struct Arguments {
 
 const AFTER_HELP: &str = "\
 What happens:
-  A hub and the shops start as processes of this machine, each with a certificate and a store of its own in a
-  temporary directory. Products, prices and opening stock are written at the hub. The sales of a week are replayed
-  at the shops, each basket on disk before the next, while 5 of 8 links are cut for parts of the week, two shops
-  are killed (SIGKILL) while they write, and the hub changes prices. At the end every document at the hub and at
-  the shops is compared with the files.
+  A hub and the shops start as processes of this machine, each with a certificate and a store of its own in a \
+temporary directory. Products, prices and opening stock are written at the hub. The sales of a week are replayed at \
+the shops, each basket on disk before the next, while 5 of 8 links are cut for parts of the week, two shops are \
+killed (SIGKILL) while they write, and the hub changes prices. At the end every document at the hub and at the shops \
+is compared with the files.
 
 Examples:
-  isle demo                          the week that comes with the program: 8 shops, 5,056 units
-  isle demo --seed 42                other cuts, kills and prices
-  isle demo --shops 3 --pace 5       a shorter one
-  isle demo --json | jq .units       for programs
+  isle demo                      the week that comes with the program: 8 shops, 5,056 units
+  isle demo --seed 42            other cuts, kills and prices
+  isle demo --shops 3 --pace 5   a shorter one
+  isle demo --json | jq .units   for programs
   isle demo --sales sales.csv --products products.csv
-                                     your own; rows in order of time, times as 2017-07-17T05:30:04Z,
-                                     store ids of small letters, digits and '-'
 
-Reading the screen:
-  ● up, ○ cut off, ◐ connecting again, ✗ killed. ↑ changes that wait for the hub, ↓ changes at the hub that wait
-  for the shop, before them the age of the oldest; the last column is the price list that the shop has.
+Files of your own have a header line as named above. Rows are in order of time, times as 2017-07-17T05:30:04Z; \
+stores are small letters, digits and '-'. A row that is wrong is named by its line, and nothing is started.
+
+On the screen:
+  ● up, ○ cut off, ◐ connecting again, ✗ killed
+  to hub, from hub: changes that the other side has not confirmed; lag: the age of the oldest
+  prices: the last price list that the shop has, of those that the hub gave out
 
 Exit codes:
   0  every document is as it has to be

@@ -71,7 +71,6 @@ impl Replay {
         }
         shifts.sort_by_key(|shift| shift.shop);
         fleet.shops = shifts.into_iter().map(|shift| shift.site).collect();
-        fleet.hub.check()?;
         Ok(())
     }
 

@@ -69,10 +69,12 @@ fn prepared(arguments: &Arguments) -> Result<ExitCode, DemoError> {
     let result = runtime.block_on(demo.run(mode, directory.path()));
     // With the runtime end the processes that a task still has; only then can their files be removed.
     drop(runtime);
-    if !matches!(&result, Ok(Report { ok: true, .. }) | Err(DemoError::Interrupted)) {
+    let is_wanted = !matches!(&result, Ok(Report { ok: true, .. }) | Err(DemoError::Interrupted));
+    let code = result.map(|report| printed(&report, arguments.is_json()));
+    if is_wanted {
         keep(directory);
     }
-    result.map(|report| printed(&report, arguments.is_json()))
+    code
 }
 
 /// Leaves everything for somebody to look at.
@@ -126,7 +128,10 @@ impl Demo {
     async fn stages(&self, events: Events, directory: &Path) -> Result<Reading, DemoError> {
         events.add(Event::Stage(Stage::Starting)).await;
         let mut fleet = Fleet::start(&self.week, directory).await?;
-        let reading = self.with(&mut fleet, &events).await;
+        let reading = match self.with(&mut fleet, &events).await {
+            Err(error) => Err(fleet.hub.explain(error).await),
+            reading => reading,
+        };
         fleet.stop().await;
         events.add(Event::Stage(Stage::Done)).await;
         reading

@@ -8,11 +8,14 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
+use super::super::error::DemoError;
 use super::FleetError;
 use crate::local::LocalClient;
 
 /// How long a server may take until it serves; on a busy machine recovery and keys take a second or two.
 const READY_DEADLINE: Duration = Duration::from_secs(30);
+/// How long a process takes to end once its connections have.
+const ENDING_DEADLINE: Duration = Duration::from_millis(500);
 /// Longest line by which a server says that it is ready.
 const READY_BYTES_MAX: u64 = 4_096;
 /// How much of a log is shown when its process is gone.
@@ -89,13 +92,20 @@ impl Process {
     ///
     /// # Errors
     /// [`FleetError::Ended`] with the end of its log.
-    pub(in crate::demo) fn check(&mut self) -> Result<(), FleetError> {
+    fn check(&mut self) -> Result<(), FleetError> {
         match self.child.try_wait() {
             Ok(Some(status)) => {
                 Err(FleetError::Ended { replica: self.name.clone(), status, log: log_end(&self.data) })
             }
             Ok(None) | Err(_) => Ok(()),
         }
+    }
+
+    /// Why it does not answer: `error`, unless it has ended by itself, which says more.
+    pub(in crate::demo) async fn explain(&mut self, error: DemoError) -> DemoError {
+        // Its connections end a moment before itself.
+        let _ = timeout(ENDING_DEADLINE, self.child.wait()).await;
+        self.check().map_or_else(DemoError::from, |()| error)
     }
 
     /// Ends it and waits until it is gone. What it has to tell is of no interest any more.

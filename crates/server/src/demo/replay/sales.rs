@@ -38,9 +38,7 @@ impl Shift {
                 till.write(lines.into_iter()).await
             };
             if let Err(error) = sold {
-                // That the process is gone says more than that it does not answer.
-                self.site.process.check()?;
-                return Err(error);
+                return Err(self.site.process.explain(error).await);
             }
             let while_cut = cut_before && self.site.proxy.is_cut();
             replay.events.add(Event::Sold { shop: self.shop, units: basket.units(), while_cut }).await;
