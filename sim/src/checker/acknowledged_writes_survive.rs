@@ -1,0 +1,83 @@
+use crate::failure::Failure;
+use crate::observation::{Checker, Observation};
+use crate::topology::{NodeId, Topology};
+use crate::world::{Nodes, Settled};
+use document::{Origin, Space};
+use replica::Stamp;
+use std::collections::BTreeMap;
+
+const PROPERTY: &str = "acknowledged_writes_survive";
+
+/// An acknowledged write is for ever in the version vector of its origin, and in the end in that of every replica
+/// which shares the space; no two writes have one stamp.
+#[derive(Debug, Default)]
+pub struct AcknowledgedWritesSurvive {
+    /// The last acknowledged stamp of each node and space.
+    last: BTreeMap<(NodeId, Space), Stamp>,
+    /// Which write a stamp was given to.
+    writes: BTreeMap<(Space, Stamp), u64>,
+}
+
+impl AcknowledgedWritesSurvive {
+    fn acknowledge(
+        &mut self,
+        (id, node, space): (u64, NodeId, &Space),
+        stamp: Stamp,
+        nodes: &Nodes,
+    ) -> Result<(), Failure> {
+        let other = *self.writes.entry((space.clone(), stamp)).or_insert(id);
+        if other != id {
+            let finding = format!("operations {other} and {id} have one stamp, {stamp:?} in {space}");
+            return Err(Failure::correctness(PROPERTY, finding));
+        }
+        let last = self.last.entry((node, space.clone())).or_insert(stamp);
+        *last = stamp.max(*last);
+        has(node, space, *last, &nodes.vector(node, space))
+    }
+}
+
+fn has(node: NodeId, space: &Space, stamp: Stamp, vector: &BTreeMap<Origin, u64>) -> Result<(), Failure> {
+    let has = vector.get(&stamp.origin).copied().unwrap_or(0);
+    if has >= stamp.sequence {
+        return Ok(());
+    }
+    let (name, sequence) = (Topology::name(node), stamp.sequence);
+    let finding =
+        format!("in {space} change {sequence} was acknowledged, and {name} has only {has} of its author");
+    Err(Failure::correctness(PROPERTY, finding))
+}
+
+impl Checker for AcknowledgedWritesSurvive {
+    fn observe(&mut self, observation: &Observation<'_>, nodes: &Nodes) -> Result<(), Failure> {
+        match observation {
+            Observation::Acknowledged { write, stamp: Some(stamp), .. } => {
+                self.acknowledge((write.id, write.node, &write.address.space), *stamp, nodes)
+            }
+            Observation::Opened { node } => {
+                let own = self.last.iter().filter(|((of, _), _)| of == node);
+                own.into_iter().try_for_each(|((_, space), stamp)| {
+                    has(*node, space, *stamp, &nodes.vector(*node, space))
+                })
+            }
+            Observation::Acknowledged { .. }
+            | Observation::Submitted { .. }
+            | Observation::Refused { .. }
+            | Observation::Unknown { .. }
+            | Observation::Sent { .. }
+            | Observation::Delivered { .. }
+            | Observation::TurnEnded { .. }
+            | Observation::Left { .. }
+            | Observation::Told { .. } => Ok(()),
+        }
+    }
+
+    fn settle(&mut self, settled: &Settled) -> Result<(), Failure> {
+        for ((_, space), stamp) in &self.last {
+            for (node, content) in settled.spaces.get(space).into_iter().flatten() {
+                let vector = content.vector.iter().map(|(origin, entry)| (*origin, entry.sequence)).collect();
+                has(*node, space, *stamp, &vector)?;
+            }
+        }
+        Ok(())
+    }
+}

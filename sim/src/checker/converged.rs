@@ -1,0 +1,69 @@
+use crate::failure::Failure;
+use crate::observation::{Checker, Observation};
+use crate::topology::{NodeId, Topology};
+use crate::world::{Nodes, Settled, SettledSpace};
+use document::Space;
+
+const PROPERTY: &str = "converged";
+
+/// Once everything is healed and at rest, replicas that share a space have equal version vectors, chains included,
+/// and for each document equal heads and equal JSON.
+#[derive(Debug, Default)]
+pub struct Converged;
+
+impl Checker for Converged {
+    fn observe(&mut self, _observation: &Observation<'_>, _nodes: &Nodes) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn settle(&mut self, settled: &Settled) -> Result<(), Failure> {
+        for (space, nodes) in &settled.spaces {
+            let mut nodes = nodes.iter();
+            let Some(first) = nodes.next() else { continue };
+            for other in nodes {
+                compare(space, first, other)?;
+            }
+            let unread = first.1.documents.iter().find(|(_, (_, json))| json.is_none());
+            if let Some((address, _)) = unread {
+                let finding = format!("{} cannot read {address}", Topology::name(*first.0));
+                return Err(Failure::correctness(PROPERTY, finding));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn compare(
+    space: &Space,
+    (one, has): (&NodeId, &SettledSpace),
+    (other, other_has): (&NodeId, &SettledSpace),
+) -> Result<(), Failure> {
+    let (one, other) = (Topology::name(*one), Topology::name(*other));
+    if has.vector != other_has.vector {
+        let sequences = |space: &SettledSpace| -> Vec<String> {
+            let entry = |(origin, entry): (&document::Origin, &replica::VectorEntry)| {
+                format!("{origin}: {}", entry.sequence)
+            };
+            space.vector.iter().map(entry).collect()
+        };
+        let (has, other_has) = (sequences(has), sequences(other_has));
+        let finding =
+            format!("at rest, {one} and {other} have not the same of {space}: {has:?}, {other_has:?}");
+        return Err(Failure::liveness(PROPERTY, finding));
+    }
+    if has.documents == other_has.documents {
+        return Ok(());
+    }
+    let differing =
+        has.documents.iter().find(|(address, content)| other_has.documents.get(address) != Some(content));
+    let finding = match differing {
+        Some((address, (_, json))) => {
+            let other_json = other_has.documents.get(address).map(|(_, json)| json);
+            format!(
+                "{one} and {other} have equal vectors of {space}, but {address} is {json:?} and {other_json:?}"
+            )
+        }
+        None => format!("{one} and {other} have equal vectors of {space}, but {other} has more documents"),
+    };
+    Err(Failure::correctness(PROPERTY, finding))
+}

@@ -1,0 +1,99 @@
+use crate::failure::Failure;
+use crate::observation::{Checker, Observation};
+use crate::world::{ClientWrite, Nodes, Settled};
+use document::{Address, Operation};
+use std::collections::{BTreeMap, BTreeSet};
+
+const PROPERTY: &str = "counters_exact";
+/// Sums that unanswered increments may come to, at most; the workload stays far below.
+const SUMS_MAX: usize = 100_000;
+
+/// A counter is the sum of its acknowledged increments and of some of those of which nobody knows; a write with an
+/// idempotency key counts once however often it was sent. The workload changes counters by increments only.
+#[derive(Debug, Default)]
+pub struct CountersExact {
+    counters: BTreeMap<(Address, String), Counter>,
+}
+
+#[derive(Debug, Default)]
+struct Counter {
+    acknowledged: i64,
+    /// Increments that may have happened.
+    unknown: Vec<i64>,
+}
+
+impl Counter {
+    /// Whether the counter may have this value.
+    fn allows(&self, value: i64) -> bool {
+        let mut sums = BTreeSet::from([self.acknowledged]);
+        for by in &self.unknown {
+            let more: Vec<_> = sums.iter().map(|sum| sum + by).collect();
+            sums.extend(more);
+            if sums.len() > SUMS_MAX {
+                return true;
+            }
+        }
+        sums.contains(&value)
+    }
+}
+
+impl CountersExact {
+    fn each(&mut self, write: &ClientWrite, count: impl Fn(&mut Counter, i64)) {
+        for operation in &write.operations {
+            match operation {
+                Operation::Increment { field, by } => {
+                    let counter = (write.address.clone(), field.to_string());
+                    count(self.counters.entry(counter).or_default(), *by);
+                }
+                Operation::Put(_) => {}
+            }
+        }
+    }
+}
+
+impl Checker for CountersExact {
+    fn observe(&mut self, observation: &Observation<'_>, _nodes: &Nodes) -> Result<(), Failure> {
+        match observation {
+            Observation::Acknowledged { write, .. } => {
+                self.each(write, |counter, by| counter.acknowledged += by);
+            }
+            Observation::Unknown { write } => self.each(write, |counter, by| counter.unknown.push(by)),
+            Observation::Submitted { .. }
+            | Observation::Refused { .. }
+            | Observation::Sent { .. }
+            | Observation::Delivered { .. }
+            | Observation::Opened { .. }
+            | Observation::TurnEnded { .. }
+            | Observation::Left { .. }
+            | Observation::Told { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self, settled: &Settled) -> Result<(), Failure> {
+        for ((address, field), counter) in &self.counters {
+            let value = settled.document(address).and_then(|document| document.pointer(field));
+            let value = value.and_then(serde_json::Value::as_i64).unwrap_or(0);
+            if !counter.allows(value) {
+                let Counter { acknowledged, unknown } = counter;
+                let finding = format!(
+                    "{field} of {address} is {value}: acknowledged is {acknowledged}, and unknown {unknown:?}"
+                );
+                return Err(Failure::correctness(PROPERTY, finding));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_counter_may_have_any_of_the_unknown_increments_and_no_other() {
+        let counter = Counter { acknowledged: 10, unknown: vec![-3, 5] };
+        let allowed: Vec<i64> = (0..20).filter(|value| counter.allows(*value)).collect();
+        assert_eq!(allowed, [7, 10, 12, 15]);
+    }
+}

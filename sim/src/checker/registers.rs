@@ -1,0 +1,159 @@
+use crate::failure::Failure;
+use crate::observation::{Checker, Observation};
+use crate::world::{ClientWrite, Nodes, Settled};
+use document::{Address, Operation, Origin};
+use replica::Stamp;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// In the end a document's registers have values that were put, and none of a put that a later acknowledged put had
+/// seen. The workload puts the same fields in all puts of a document, with values of which one is unlike any other.
+#[derive(Debug, Default)]
+pub struct Registers {
+    puts: BTreeMap<Address, BTreeMap<u64, Put>>,
+}
+
+#[derive(Debug)]
+struct Put {
+    value: Value,
+    /// What the node had of the space when the write was sent for the first time.
+    seen: BTreeMap<Origin, u64>,
+    outcome: Outcome,
+}
+
+#[derive(Debug, PartialEq)]
+enum Outcome {
+    /// Sent, and not answered.
+    Open,
+    /// Acknowledged. One that was sent again may have been done with less in sight than when it was first sent.
+    Acknowledged {
+        stamp: Option<Stamp>,
+        attempts: u32,
+    },
+    Refused,
+}
+
+impl Put {
+    /// Whether it was surely written by someone who had seen the other.
+    fn overwrites(&self, other: &Self) -> bool {
+        match (&self.outcome, &other.outcome) {
+            (
+                Outcome::Acknowledged { stamp: Some(_), attempts: 1 },
+                Outcome::Acknowledged { stamp: Some(stamp), .. },
+            ) => self.seen.get(&stamp.origin).is_some_and(|seen| *seen >= stamp.sequence),
+            _ => false,
+        }
+    }
+}
+
+impl Registers {
+    fn submitted(&mut self, write: &ClientWrite, nodes: &Nodes) {
+        for operation in &write.operations {
+            match operation {
+                Operation::Put(value) => {
+                    let seen = nodes.vector(write.node, &write.address.space);
+                    let put = Put { value: value.clone(), seen, outcome: Outcome::Open };
+                    self.puts.entry(write.address.clone()).or_default().insert(write.id, put);
+                }
+                Operation::Increment { .. } => {}
+            }
+        }
+    }
+
+    fn answered(&mut self, write: &ClientWrite, outcome: Outcome) {
+        if let Some(put) = self.puts.get_mut(&write.address).and_then(|puts| puts.get_mut(&write.id)) {
+            put.outcome = outcome;
+        }
+    }
+}
+
+impl Checker for Registers {
+    fn observe(&mut self, observation: &Observation<'_>, nodes: &Nodes) -> Result<(), Failure> {
+        match observation {
+            Observation::Submitted { write, attempt: 1 } => self.submitted(write, nodes),
+            Observation::Acknowledged { write, stamp, attempts } => {
+                self.answered(write, Outcome::Acknowledged { stamp: *stamp, attempts: *attempts });
+            }
+            Observation::Refused { write, .. } => self.answered(write, Outcome::Refused),
+            Observation::Submitted { .. }
+            | Observation::Unknown { .. }
+            | Observation::Sent { .. }
+            | Observation::Delivered { .. }
+            | Observation::Opened { .. }
+            | Observation::TurnEnded { .. }
+            | Observation::Left { .. }
+            | Observation::Told { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self, settled: &Settled) -> Result<(), Failure> {
+        self.puts.iter().try_for_each(|(address, puts)| check(address, puts, settled.document(address)))
+    }
+}
+
+fn check(address: &Address, puts: &BTreeMap<u64, Put>, document: Option<&Value>) -> Result<(), Failure> {
+    let candidates: Vec<&Put> = puts
+        .values()
+        .filter(|put| put.outcome != Outcome::Refused)
+        .filter(|put| !puts.values().any(|later| later.overwrites(put)))
+        .collect();
+    let fields = candidates.iter().filter_map(|put| put.value.as_object()).flat_map(|object| object.keys());
+    let is_written = candidates.iter().any(|put| matches!(put.outcome, Outcome::Acknowledged { .. }));
+    for field in fields {
+        let shown = document.and_then(|document| document.get(field));
+        let is_fine = match shown {
+            Some(_) => candidates.iter().any(|put| put.value.get(field) == shown),
+            None => !is_written,
+        };
+        if !is_fine {
+            let finding = format!("{field} of {address} is {shown:?}, which none of the last puts wrote");
+            return Err(Failure::correctness("registers", finding));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const ORIGIN: Origin = Origin([1; 16]);
+
+    fn put(number: u64, seen: u64) -> Put {
+        let stamp = Some(Stamp { origin: ORIGIN, sequence: number });
+        Put {
+            value: json!({ "shelf": number }),
+            seen: BTreeMap::from([(ORIGIN, seen)]),
+            outcome: Outcome::Acknowledged { stamp, attempts: 1 },
+        }
+    }
+
+    fn is_fine(puts: Vec<Put>, document: Option<&Value>) -> bool {
+        let address = "s/c/k".parse().unwrap();
+        let puts = puts.into_iter().enumerate().map(|(id, put)| (id as u64, put)).collect();
+        check(&address, &puts, document).is_ok()
+    }
+
+    #[test]
+    fn the_last_put_wins_and_no_other() {
+        assert!(is_fine(vec![put(1, 0), put(2, 1)], Some(&json!({ "shelf": 2 }))));
+        assert!(!is_fine(vec![put(1, 0), put(2, 1)], Some(&json!({ "shelf": 1 }))));
+        assert!(!is_fine(vec![put(1, 0), put(2, 1)], None));
+    }
+
+    #[test]
+    fn either_of_two_concurrent_puts_may_win_and_no_third() {
+        assert!(is_fine(vec![put(1, 0), put(2, 0)], Some(&json!({ "shelf": 1 }))));
+        assert!(is_fine(vec![put(1, 0), put(2, 0)], Some(&json!({ "shelf": 2 }))));
+        assert!(!is_fine(vec![put(1, 0), put(2, 0)], Some(&json!({ "shelf": 3 }))));
+    }
+
+    #[test]
+    fn a_put_without_an_answer_may_have_happened() {
+        let mut lost = put(2, 1);
+        lost.outcome = Outcome::Open;
+        assert!(is_fine(vec![put(1, 0), lost], Some(&json!({ "shelf": 2 }))));
+    }
+}

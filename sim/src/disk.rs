@@ -1,0 +1,216 @@
+use crate::sabotage::LYING_SYNCS;
+use replica::{Batch, Keyspace, Row, Store, StoreError, Turn, Write};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::{Bound, Range};
+use std::rc::Rc;
+
+/// A key, its keyspace and the value that a batch replaced.
+type Replaced = (Keyspace, Vec<u8>, Option<Vec<u8>>);
+
+/// What a disk holds.
+#[derive(Default)]
+struct Platter {
+    /// Durable rows.
+    rows: BTreeMap<Keyspace, BTreeMap<Vec<u8>, Vec<u8>>>,
+    /// Batches handed over and not synced, in order.
+    pending: VecDeque<(Turn, Batch)>,
+    /// How many of them the sync that is going on covers; 0 when none is.
+    syncing: usize,
+    /// Whether syncs are reported that did not happen.
+    lies: bool,
+    syncs: u64,
+    /// What a crash takes back, newest last. Only a disk that lies has any.
+    unsafe_writes: Vec<Replaced>,
+}
+
+impl Platter {
+    fn apply(&mut self, batch: Batch) {
+        for Write { keyspace, key, value } in batch.writes {
+            let rows = self.rows.entry(keyspace).or_default();
+            let before = match value {
+                Some(value) => rows.insert(key.clone(), value),
+                None => rows.remove(&key),
+            };
+            if self.lies {
+                self.unsafe_writes.push((keyspace, key, before));
+            }
+        }
+    }
+
+    fn take_back(&mut self) {
+        while let Some((keyspace, key, before)) = self.unsafe_writes.pop() {
+            let rows = self.rows.entry(keyspace).or_default();
+            match before {
+                Some(value) => drop(rows.insert(key, value)),
+                None => drop(rows.remove(&key)),
+            }
+        }
+    }
+
+    fn row_from(&self, keyspace: Keyspace, from: Bound<&[u8]>, to: &[u8]) -> Option<Row> {
+        let below = |bound: &[u8]| bound < to;
+        let non_empty = match from {
+            Bound::Included(key) | Bound::Excluded(key) => below(key),
+            Bound::Unbounded => true,
+        };
+        let rows = self.rows.get(&keyspace).filter(|_| non_empty)?;
+        let (key, value) = rows.range::<[u8], _>((from, Bound::Excluded(to))).next()?;
+        Some((key.clone(), value.clone()))
+    }
+}
+
+/// A node's disk. It outlives the node: a crash takes what was not synced.
+#[derive(Clone, Default)]
+pub struct Disk(Rc<RefCell<Platter>>);
+
+impl std::fmt::Debug for Disk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let platter = self.0.borrow();
+        f.debug_struct("Disk").field("pending", &platter.pending.len()).finish_non_exhaustive()
+    }
+}
+
+impl Disk {
+    /// A disk that reports syncs which did not happen: see [`crate::Sabotage::LyingDisk`].
+    #[must_use]
+    pub fn lying() -> Self {
+        let platter = Platter { lies: true, ..Platter::default() };
+        Self(Rc::new(RefCell::new(platter)))
+    }
+
+    /// The store that a replica is opened on.
+    #[must_use]
+    pub fn store(&self) -> SimulatedDisk {
+        SimulatedDisk(self.clone())
+    }
+
+    /// Starts a sync of everything handed over so far. False when one is going on, or nothing waits.
+    #[must_use]
+    pub fn begin_sync(&self) -> bool {
+        let mut platter = self.0.borrow_mut();
+        if platter.syncing > 0 || platter.pending.is_empty() {
+            return false;
+        }
+        platter.syncing = platter.pending.len();
+        true
+    }
+
+    /// The sync is done: what it covers is durable, and readable. Returns the last turn of it.
+    #[must_use]
+    pub fn finish_sync(&self) -> Option<Turn> {
+        let mut platter = self.0.borrow_mut();
+        let mut last = None;
+        for _ in 0..std::mem::take(&mut platter.syncing) {
+            let Some((turn, batch)) = platter.pending.pop_front() else { break };
+            platter.apply(batch);
+            last = Some(turn);
+        }
+        platter.syncs += 1;
+        if platter.syncs.is_multiple_of(LYING_SYNCS) {
+            platter.unsafe_writes.clear();
+        }
+        last
+    }
+
+    /// The node is gone. Of the batches that were not synced, a prefix of `keep_percent` of 100 is kept, each whole
+    /// (batches are atomic, and their order is the journal's); the rest is lost. Returns how many were lost.
+    pub fn crash(&self, keep_percent: u64) -> usize {
+        let mut platter = self.0.borrow_mut();
+        // What was taken back is missing under all that came after it.
+        let keep_percent = if platter.unsafe_writes.is_empty() { keep_percent.min(100) } else { 0 };
+        platter.take_back();
+        let pending = platter.pending.len();
+        let kept = usize::try_from(pending as u64 * keep_percent / 100).unwrap_or(pending);
+        for _ in 0..kept {
+            let Some((_, batch)) = platter.pending.pop_front() else { break };
+            platter.apply(batch);
+        }
+        platter.unsafe_writes.clear();
+        platter.pending.clear();
+        platter.syncing = 0;
+        pending - kept
+    }
+}
+
+/// A [`Store`] on a [`Disk`].
+#[derive(Debug)]
+pub struct SimulatedDisk(Disk);
+
+impl Store for SimulatedDisk {
+    fn get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.0.0.borrow().rows.get(&keyspace).and_then(|rows| rows.get(key)).cloned())
+    }
+
+    fn scan(
+        &self,
+        keyspace: Keyspace,
+        range: Range<Vec<u8>>,
+    ) -> impl Iterator<Item = Result<Row, StoreError>> + '_ {
+        let mut last: Option<Vec<u8>> = None;
+        std::iter::from_fn(move || {
+            let from = last.as_deref().map_or(Bound::Included(range.start.as_slice()), Bound::Excluded);
+            let row = self.0.0.borrow().row_from(keyspace, from, &range.end)?;
+            last = Some(row.0.clone());
+            Some(Ok(row))
+        })
+    }
+
+    fn submit(&mut self, turn: Turn, batch: Batch) -> Result<(), StoreError> {
+        self.0.0.borrow_mut().pending.push_back((turn, batch));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn batch(key: u8) -> Batch {
+        let write =
+            |value| Write { keyspace: Keyspace::Meta, key: vec![key, value], value: Some(vec![value]) };
+        Batch { writes: vec![write(1), write(2)] }
+    }
+
+    fn keys(disk: &Disk) -> Vec<u8> {
+        let store = disk.store();
+        let rows = store.scan(Keyspace::Meta, vec![0]..vec![255]);
+        rows.map(|row| row.unwrap().0[0]).collect()
+    }
+
+    #[test]
+    fn batches_become_readable_with_the_sync_that_covers_them() {
+        let disk = Disk::default();
+        let mut store = disk.store();
+        store.submit(Turn(1), batch(1)).unwrap();
+        assert!(disk.begin_sync());
+        store.submit(Turn(2), batch(2)).unwrap();
+        assert!(!disk.begin_sync());
+        assert!(keys(&disk).is_empty());
+        assert_eq!(disk.finish_sync(), Some(Turn(1)));
+        assert_eq!(keys(&disk), [1, 1]);
+        assert_eq!(store.get(Keyspace::Meta, &[2, 1]).unwrap(), None);
+    }
+
+    #[test]
+    fn a_crash_keeps_whole_batches_from_the_front() {
+        let disk = Disk::default();
+        let mut store = disk.store();
+        (1..=4).for_each(|turn| store.submit(Turn(turn), batch(u8::try_from(turn).unwrap())).unwrap());
+        assert!(disk.begin_sync());
+        assert_eq!(disk.crash(50), 2);
+        assert_eq!(keys(&disk), [1, 1, 2, 2]);
+        assert_eq!(disk.finish_sync(), None);
+    }
+
+    #[test]
+    fn a_disk_that_lies_loses_what_it_called_durable() {
+        let disk = Disk::lying();
+        disk.store().submit(Turn(1), batch(1)).unwrap();
+        assert!(disk.begin_sync());
+        assert_eq!(disk.finish_sync(), Some(Turn(1)));
+        assert_eq!(keys(&disk), [1, 1]);
+        disk.crash(100);
+        assert!(keys(&disk).is_empty());
+    }
+}

@@ -1,0 +1,113 @@
+use super::message::{Message, Tables};
+use super::{End, LinkNumber};
+use crate::dice::Dice;
+use crate::time::SECOND_NS;
+use crate::topology::{LinkPlan, NodeId};
+use replica::LinkId;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+/// A frame on its way.
+pub(super) struct Sent {
+    pub(super) bytes: Vec<u8>,
+    pub(super) message: Option<Rc<Message>>,
+}
+
+/// One end of a connection, and the stream of frames from it.
+pub(super) struct Side {
+    pub(super) link_id: LinkId,
+    /// Its node was told of the connection.
+    pub(super) is_up: bool,
+    /// Its node has left it, or was told that it is gone, or is gone itself.
+    pub(super) is_closed: bool,
+    /// What is on its way from here.
+    pub(super) queue: VecDeque<Sent>,
+    /// Frames that would have arrived, but for a cut.
+    pub(super) stalled: usize,
+    /// When the line has taken all frames so far.
+    free_ns: u64,
+    /// When the last frame arrives.
+    last_arrival_ns: u64,
+    pub(super) tables: Tables,
+}
+
+impl Side {
+    /// Nothing arrives at the other end before `other_up_ns`.
+    fn new(link_id: LinkId, other_up_ns: u64) -> Self {
+        Self {
+            link_id,
+            is_up: false,
+            is_closed: false,
+            queue: VecDeque::new(),
+            stalled: 0,
+            free_ns: 0,
+            last_arrival_ns: other_up_ns,
+            tables: Tables::default(),
+        }
+    }
+}
+
+pub(super) struct Connection {
+    pub(super) link: LinkNumber,
+    pub(super) plan: LinkPlan,
+    dialer: Side,
+    acceptor: Side,
+}
+
+impl Connection {
+    /// `up_ns`: when the two ends learn of it.
+    pub(super) fn new(link: LinkNumber, plan: &LinkPlan, ids: (LinkId, LinkId), up_ns: (u64, u64)) -> Self {
+        Self { link, plan: *plan, dialer: Side::new(ids.0, up_ns.1), acceptor: Side::new(ids.1, up_ns.0) }
+    }
+
+    pub(super) fn node(&self, end: End) -> NodeId {
+        match end {
+            End::Dialer => self.plan.dialer,
+            End::Acceptor => self.plan.acceptor,
+        }
+    }
+
+    pub(super) fn side(&self, end: End) -> &Side {
+        match end {
+            End::Dialer => &self.dialer,
+            End::Acceptor => &self.acceptor,
+        }
+    }
+
+    pub(super) fn side_mut(&mut self, end: End) -> &mut Side {
+        match end {
+            End::Dialer => &mut self.dialer,
+            End::Acceptor => &mut self.acceptor,
+        }
+    }
+
+    /// Puts a frame on the stream from an end; returns when it arrives.
+    pub(super) fn push(
+        &mut self,
+        now_ns: u64,
+        end: End,
+        plan: &LinkPlan,
+        dice: &mut Dice,
+        sent: Sent,
+    ) -> u64 {
+        let side = self.side_mut(end);
+        let line_ns = sent.bytes.len() as u64 * SECOND_NS / plan.bytes_per_second.max(1);
+        side.free_ns = side.free_ns.max(now_ns) + line_ns;
+        let arrival_ns = side.free_ns + plan.latency_ns + dice.below(plan.jitter_ns + 1);
+        side.last_arrival_ns = arrival_ns.max(side.last_arrival_ns + 1);
+        side.queue.push_back(sent);
+        side.last_arrival_ns
+    }
+
+    /// The way from an end is open again: when the frames that waited arrive.
+    pub(super) fn resume(&mut self, now_ns: u64, end: End) -> Vec<u64> {
+        let latency_ns = self.plan.latency_ns;
+        let side = self.side_mut(end);
+        let stalled = std::mem::take(&mut side.stalled) as u64;
+        let first_ns = now_ns + latency_ns;
+        if stalled > 0 {
+            side.last_arrival_ns = side.last_arrival_ns.max(first_ns + stalled);
+        }
+        (0..stalled).map(|place| first_ns + place).collect()
+    }
+}

@@ -1,0 +1,93 @@
+use crate::failure::Failure;
+use crate::network::{Message, Passage};
+use crate::topology::NodeId;
+use crate::world::{ClientWrite, Nodes, Settled};
+use replica::{DisconnectReason, Event, RequestError, Stamp};
+
+/// Something that a checker may want to know, at the moment when it happens.
+#[derive(Clone, Copy, Debug)]
+pub enum Observation<'a> {
+    /// A service sent a write to its node; `attempt` counts from 1.
+    Submitted {
+        /// The write.
+        write: &'a ClientWrite,
+        /// How often it was sent, this time included.
+        attempt: u32,
+    },
+    /// A write was acknowledged.
+    Acknowledged {
+        /// The write.
+        write: &'a ClientWrite,
+        /// Its stamp; `None` when it changed nothing.
+        stamp: Option<Stamp>,
+        /// How often it was sent.
+        attempts: u32,
+    },
+    /// A write was refused: nothing was written.
+    Refused {
+        /// The write.
+        write: &'a ClientWrite,
+        /// Why.
+        error: &'a RequestError,
+    },
+    /// Nobody will ever know what became of a write.
+    Unknown {
+        /// The write.
+        write: &'a ClientWrite,
+    },
+    /// A frame leaves a node.
+    Sent {
+        /// Between whom.
+        passage: Passage,
+        /// What it says.
+        message: &'a Message,
+        /// Its length.
+        bytes: usize,
+    },
+    /// A frame gets to a node.
+    Delivered {
+        /// Between whom.
+        passage: Passage,
+        /// What it says.
+        message: &'a Message,
+    },
+    /// A node was opened on what its disk has; nothing else happened since it crashed.
+    Opened {
+        /// Which.
+        node: NodeId,
+    },
+    /// A node ended a turn.
+    TurnEnded {
+        /// Which.
+        node: NodeId,
+    },
+    /// A node left a connection by itself.
+    Left {
+        /// Which.
+        node: NodeId,
+        /// Why.
+        reason: &'a DisconnectReason,
+    },
+    /// A node tells its operator something.
+    Told {
+        /// Which.
+        node: NodeId,
+        /// What.
+        event: &'a Event,
+    },
+}
+
+/// Watches one property, with a model of its own.
+pub trait Checker {
+    /// Looks at what happened.
+    ///
+    /// # Errors
+    /// [`Failure`] when the property does not hold.
+    fn observe(&mut self, observation: &Observation<'_>, nodes: &Nodes) -> Result<(), Failure>;
+
+    /// Looks at what there is when everything is healed and at rest.
+    ///
+    /// # Errors
+    /// [`Failure`] when the property does not hold.
+    fn settle(&mut self, settled: &Settled) -> Result<(), Failure>;
+}

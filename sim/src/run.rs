@@ -1,0 +1,133 @@
+use crate::checker;
+use crate::failure::{Failure, FailureKind};
+use crate::network::Direction;
+use crate::sabotage::Sabotage;
+use crate::schedule::{Change, Event, Schedule, Scheduled};
+use crate::tally::Tally;
+use crate::time::{MICROSECOND_NS, SECOND_NS};
+use crate::topology::NodeId;
+use crate::world::{ClientWrite, World};
+use document::{Address, Operation};
+use replica::Request;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// How long a world may take to come to rest once the last fault is over, in nanoseconds of virtual time.
+pub const REST_NS_MAX: u64 = 120 * SECOND_NS;
+
+/// What became of a run.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// What was done.
+    pub tally: Tally,
+    /// Hash over all that happened, in hexadecimal.
+    pub trace_hash: String,
+    /// How long the replicas took to come to rest after the last fault, in nanoseconds.
+    pub rest_ns: u64,
+    /// What does not hold.
+    pub failure: Option<Failure>,
+    /// The last that happened, when something does not hold.
+    pub last_lines: Vec<String>,
+}
+
+/// Runs a schedule with every checker. A panic of the code under test is caught and is a failure.
+#[must_use]
+pub fn run(schedule: &Schedule, sabotage: Sabotage) -> Report {
+    let mut world = World::new(&schedule.topology(), sabotage);
+    let ran = catch_unwind(AssertUnwindSafe(|| {
+        checker::all().into_iter().for_each(|checker| world.watch(checker));
+        play(&mut world, schedule)
+    }));
+    let failure = match ran {
+        Ok(Ok(())) => None,
+        Ok(Err(failure)) => Some(failure),
+        Err(panic) => Some(crash(panic.as_ref())),
+    };
+    let last_lines = if failure.is_some() { world.last_lines() } else { Vec::new() };
+    let rest_ns = world.now_ns().saturating_sub(schedule.end_ns());
+    Report { tally: world.tally(), trace_hash: world.trace_hash(), rest_ns, failure, last_lines }
+}
+
+fn crash(panic: &(dyn std::any::Any + Send)) -> Failure {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a message");
+    Failure { property: "never_panics", kind: FailureKind::Crash, finding: format!("panicked: {text}") }
+}
+
+fn play(world: &mut World, schedule: &Schedule) -> Result<(), Failure> {
+    world.open()?;
+    for Scheduled { at_us, event } in &schedule.events {
+        world.run_until(at_us.saturating_mul(MICROSECOND_NS))?;
+        happen(world, event)?;
+    }
+    world.run_until(schedule.end_ns())?;
+    if !world.run_until_quiet(REST_NS_MAX)? {
+        let finding =
+            format!("{} s after the last fault something is still going on", REST_NS_MAX / SECOND_NS);
+        return Err(Failure::liveness("comes_to_rest", finding));
+    }
+    world.settle()
+}
+
+fn happen(world: &mut World, event: &Event) -> Result<(), Failure> {
+    match event {
+        Event::Cut { link, direction, for_us } => {
+            cut(world, (*link, *direction), *for_us);
+            Ok(())
+        }
+        Event::Crash { node, keep_percent, down_us } => {
+            world.crash(*node, *keep_percent, down_us.saturating_mul(MICROSECOND_NS))
+        }
+        Event::Pause { node, for_us } => {
+            world.pause(*node, for_us.saturating_mul(MICROSECOND_NS));
+            Ok(())
+        }
+        Event::Write { id, node, space, key, change, retried } => {
+            match client_write((*id, *node), (space, key), *change, *retried) {
+                Some(write) => world.write(write),
+                None => Ok(()),
+            }
+        }
+        Event::Read { node, space, key } => {
+            if let Some(address) = address(space, "inventory", key) {
+                world.ask(*node, Request::Get { address });
+            }
+            Ok(())
+        }
+    }
+}
+
+fn cut(world: &mut World, (link, direction): (crate::network::LinkNumber, Direction), for_us: u64) {
+    world.cut_for(link, direction, for_us.saturating_mul(MICROSECOND_NS));
+}
+
+/// A name in a schedule that is none writes nothing.
+fn address(space: &str, collection: &str, key: &str) -> Option<Address> {
+    format!("{space}/{collection}/{key}").parse().ok()
+}
+
+fn client_write(
+    (id, node): (u64, NodeId),
+    (space, key): (&str, &str),
+    change: Change,
+    is_retried: bool,
+) -> Option<ClientWrite> {
+    let put = |field: &str, value: serde_json::Value| {
+        Operation::Put(serde_json::json!({ "product": key, field: value }))
+    };
+    let count = |by: i64| Operation::increment("/on_hand", by).ok();
+    let (collection, operations) = match change {
+        Change::Count(by) => ("inventory", vec![count(by)?]),
+        Change::Shelve => ("inventory", vec![put("shelf", format!("shelf-{id}").into())]),
+        Change::Stock(by) => ("inventory", vec![put("shelf", format!("shelf-{id}").into()), count(by)?]),
+        // The number comes first: no two notes are equal.
+        Change::Note(bytes) => {
+            ("note", vec![put("text", format!("{id} {}", "text ".repeat(bytes / 5)).into())])
+        }
+        Change::Price => ("product", vec![put("price", id.into())]),
+    };
+    let address = address(space, collection, key)?;
+    Some(ClientWrite { id, node, address, operations, is_retried })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,102 @@
+use crate::time::SECOND_NS;
+use replica::{Event, Rung};
+use std::fmt;
+use std::ops::AddAssign;
+
+/// What was done in one run, or in several.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Virtual time, in nanoseconds.
+    pub virtual_ns: u64,
+    /// Requests that services sent, tries again included.
+    pub operations: u64,
+    /// Writes that were acknowledged.
+    pub acknowledged: u64,
+    /// Writes of which nobody can say what became of them.
+    pub unknown: u64,
+    /// Links cut.
+    pub cuts: u64,
+    /// Nodes crashed.
+    pub crashes: u64,
+    /// Batches that crashes took.
+    pub batches_lost: u64,
+    /// Nodes stalled.
+    pub pauses: u64,
+    /// Sessions that started with equal vectors.
+    pub equal: u64,
+    /// Sessions that started at a cursor.
+    pub cursor: u64,
+    /// Sessions that started at a version vector.
+    pub vector: u64,
+    /// Times that a receiver asked its peer to go back.
+    pub rewinds: u64,
+    /// Frames delivered.
+    pub frames: u64,
+}
+
+impl Tally {
+    /// Counts what a replica told its operator.
+    pub(crate) fn count(&mut self, event: &Event) -> &'static str {
+        match event {
+            Event::SessionStarted { rung: Rung::Equal, .. } => {
+                self.equal += 1;
+                "a session started, nothing to send"
+            }
+            Event::SessionStarted { rung: Rung::Cursor, .. } => {
+                self.cursor += 1;
+                "a session started at the cursor"
+            }
+            Event::SessionStarted { rung: Rung::Vector, .. } => {
+                self.vector += 1;
+                "a session started at the version vector"
+            }
+            Event::StreamStopped { .. } => "a stream stopped",
+            Event::Rewound { .. } => {
+                self.rewinds += 1;
+                "asked its peer to go back"
+            }
+        }
+    }
+}
+
+impl AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.virtual_ns += other.virtual_ns;
+        self.operations += other.operations;
+        self.acknowledged += other.acknowledged;
+        self.unknown += other.unknown;
+        self.cuts += other.cuts;
+        self.crashes += other.crashes;
+        self.batches_lost += other.batches_lost;
+        self.pauses += other.pauses;
+        self.equal += other.equal;
+        self.cursor += other.cursor;
+        self.vector += other.vector;
+        self.rewinds += other.rewinds;
+        self.frames += other.frames;
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} operations ({} acknowledged, {} unknown), {} frames in {} virtual seconds; \
+             faults: {} cuts, {} crashes ({} batches lost), {} stalls; \
+             sessions: {} equal, {} by cursor, {} by vector; {} rewinds",
+            self.operations,
+            self.acknowledged,
+            self.unknown,
+            self.frames,
+            self.virtual_ns / SECOND_NS,
+            self.cuts,
+            self.crashes,
+            self.batches_lost,
+            self.pauses,
+            self.equal,
+            self.cursor,
+            self.vector,
+            self.rewinds,
+        )
+    }
+}

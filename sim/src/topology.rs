@@ -1,0 +1,199 @@
+//! Who there is, who is linked with whom, and who may do what where.
+
+mod rights;
+
+use crate::dice::Dice;
+use document::{Schema, Schemas, Space};
+use replica::{OriginKey, Settings, SpaceMode};
+use std::collections::BTreeMap;
+
+/// Fewest nodes of a world.
+pub const NODES_MIN: usize = 2;
+/// Most nodes of a world.
+pub const NODES_MAX: usize = 10;
+/// Most nodes of a mesh: every one is linked with several others.
+pub const MESH_NODES_MAX: usize = 5;
+
+/// Most memory for open documents of a node, in bytes: few enough that documents are closed and opened again.
+const OPEN_DOCUMENTS_BYTES_MAX: u64 = 512 * 1024;
+
+/// Names a node: its place in the topology. Node 0 is the hub.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct NodeId(pub usize);
+
+/// How nodes are linked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Shape {
+    /// Every site with the hub.
+    Star,
+    /// Some sites behind another, which relays.
+    Chain,
+    /// Equals that share one space and relay.
+    Mesh,
+}
+
+/// A link between two nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinkPlan {
+    /// Who connects.
+    pub dialer: NodeId,
+    /// Who is connected to.
+    pub acceptor: NodeId,
+    /// How long a frame takes at least, in nanoseconds.
+    pub latency_ns: u64,
+    /// How much longer it may take, in nanoseconds.
+    pub jitter_ns: u64,
+    /// Bytes a second, each way.
+    pub bytes_per_second: u64,
+}
+
+/// What to build a world of.
+#[derive(Clone, Debug)]
+pub struct Topology {
+    /// Where every random decision comes from.
+    pub seed: u64,
+    /// How nodes are linked.
+    pub shape: Shape,
+    /// What each node is told about itself and its peers.
+    pub nodes: Vec<Settings>,
+    /// The links.
+    pub links: Vec<LinkPlan>,
+}
+
+impl Topology {
+    /// The topology of a seed. `nodes` is brought into the limits of the shape.
+    #[must_use]
+    pub fn new(seed: u64, shape: Shape, nodes: usize) -> Self {
+        let nodes = match shape {
+            Shape::Star | Shape::Chain => nodes.clamp(NODES_MIN, NODES_MAX),
+            Shape::Mesh => nodes.clamp(NODES_MIN, MESH_NODES_MAX),
+        };
+        let pairs = match shape {
+            Shape::Star => (1..nodes).map(|node| (node, 0)).collect(),
+            Shape::Chain => chain(seed, nodes),
+            Shape::Mesh => mesh(seed, nodes),
+        };
+        let mut topology = Self { seed, shape, nodes: Vec::new(), links: Vec::new() };
+        topology.nodes = (0..nodes).map(|node| topology.blank(NodeId(node))).collect();
+        topology.links = pairs
+            .iter()
+            .map(|&(dialer, acceptor)| link_plan(seed, NodeId(dialer), NodeId(acceptor)))
+            .collect();
+        match shape {
+            Shape::Star | Shape::Chain => rights::grant_tree(&mut topology.nodes, &pairs),
+            Shape::Mesh => rights::grant_mesh(&mut topology.nodes, &pairs),
+        }
+        topology
+    }
+
+    /// The name of a node.
+    #[must_use]
+    pub fn name(node: NodeId) -> String {
+        if node.0 == 0 { "hub".to_owned() } else { format!("site-{}", node.0) }
+    }
+
+    /// The spaces that a node carries, and what its services may do in each.
+    #[must_use]
+    pub fn spaces(&self, node: NodeId) -> Option<&BTreeMap<Space, SpaceMode>> {
+        self.nodes.get(node.0).map(|settings| &settings.spaces)
+    }
+
+    fn blank(&self, node: NodeId) -> Settings {
+        let mut dice = Dice::of(self.seed, "identity", &[node.0 as u64]);
+        Settings {
+            name: Self::name(node),
+            key: OriginKey { public_key: dice.bytes(), incarnation: dice.bytes() },
+            epoch: dice.below(u64::MAX),
+            spaces: BTreeMap::new(),
+            peers: BTreeMap::new(),
+            schemas: schemas(),
+            open_documents_bytes_max: OPEN_DOCUMENTS_BYTES_MAX,
+        }
+    }
+}
+
+/// The schemas of the workload's collections: those that the product ships.
+fn schemas() -> Schemas {
+    let mut schemas = Schemas::default();
+    let shipped = [
+        ("inventory", include_str!("../../schemas/collections/inventory.json")),
+        ("product", include_str!("../../schemas/collections/product.json")),
+    ];
+    for (collection, text) in shipped {
+        if let (Ok(collection), Ok(schema)) = (collection.parse(), Schema::parse(text)) {
+            schemas.insert(collection, schema);
+        }
+    }
+    schemas
+}
+
+/// Site 1 is linked with the hub; each other with site 1, or with the one before it.
+fn chain(seed: u64, nodes: usize) -> Vec<(usize, usize)> {
+    let behind = |node: usize| match node {
+        1 => 0,
+        _ if Dice::of(seed, "chain", &[node as u64]).chance(50) => 1,
+        _ => node - 1,
+    };
+    (1..nodes).map(|node| (node, behind(node))).collect()
+}
+
+/// A ring, and half of the chords.
+fn mesh(seed: u64, nodes: usize) -> Vec<(usize, usize)> {
+    let mut pairs = Vec::new();
+    for dialer in 1..nodes {
+        for acceptor in 0..dialer {
+            let in_ring = dialer == acceptor + 1 || (acceptor == 0 && dialer == nodes - 1);
+            if in_ring || Dice::of(seed, "mesh", &[dialer as u64, acceptor as u64]).chance(50) {
+                pairs.push((dialer, acceptor));
+            }
+        }
+    }
+    pairs
+}
+
+fn link_plan(seed: u64, dialer: NodeId, acceptor: NodeId) -> LinkPlan {
+    use crate::time::{MICROSECOND_NS, MILLISECOND_NS};
+    let mut dice = Dice::of(seed, "link", &[dialer.0 as u64, acceptor.0 as u64]);
+    // A site on fibre, on a mobile network, or behind a satellite.
+    let (latency_ns, bytes_per_second) = match dice.below(10) {
+        0..5 => (dice.between(200, 5_000) * MICROSECOND_NS, 10_000_000),
+        5..9 => (dice.between(10, 80) * MILLISECOND_NS, 500_000),
+        _ => (dice.between(200, 400) * MILLISECOND_NS, 20_000),
+    };
+    LinkPlan { dialer, acceptor, latency_ns, jitter_ns: latency_ns / 2, bytes_per_second }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_keeps_the_sites_apart() {
+        let topology = Topology::new(1, Shape::Star, 4);
+        assert_eq!((topology.nodes.len(), topology.links.len()), (4, 3));
+        let spaces: Vec<_> = topology.nodes[2].spaces.keys().map(Space::as_str).collect();
+        assert_eq!(spaces, ["catalog", "store-2"]);
+        let hub: Vec<_> = topology.nodes[2].peers["hub"].spaces.keys().map(Space::as_str).collect();
+        assert_eq!(hub, spaces);
+        assert!(!topology.nodes[0].peers["site-2"].relay);
+    }
+
+    #[test]
+    fn in_a_chain_a_relay_carries_what_is_behind_it() {
+        let topology = Topology::new(1, Shape::Chain, 3);
+        let spaces: Vec<_> = topology.nodes[1].spaces.keys().map(Space::as_str).collect();
+        assert_eq!(spaces, ["catalog", "store-1", "store-2"]);
+        assert!(topology.nodes[0].peers["site-1"].relay);
+        assert!(topology.nodes[2].peers["site-1"].relay);
+    }
+
+    #[test]
+    fn every_node_of_a_mesh_is_linked() {
+        for seed in 0..20 {
+            let topology = Topology::new(seed, Shape::Mesh, 5);
+            assert!(topology.nodes.iter().all(|node| node.peers.len() >= 2));
+        }
+    }
+}

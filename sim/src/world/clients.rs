@@ -1,0 +1,134 @@
+//! Services: what they asked, what they were told, and what they try again.
+
+use crate::topology::NodeId;
+use document::{Address, Operation};
+use replica::{IdempotencyKey, Request, RequestError, RequestId, Response};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// A write that a service wants done.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClientWrite {
+    /// Names it; no other write has the number.
+    pub id: u64,
+    /// At which node.
+    pub node: NodeId,
+    /// On which document.
+    pub address: Address,
+    /// What to do.
+    pub operations: Vec<Operation>,
+    /// Whether it carries an idempotency key, and is tried again until it is answered.
+    pub is_retried: bool,
+}
+
+impl ClientWrite {
+    pub(super) fn request(&self) -> Request {
+        let key = self.is_retried.then(|| IdempotencyKey::new(format!("operation-{}", self.id)).ok());
+        Request::Write {
+            address: self.address.clone(),
+            operations: self.operations.clone(),
+            idempotency_key: key.flatten(),
+        }
+    }
+}
+
+/// A write whose answer is awaited.
+#[derive(Clone)]
+pub(super) struct Awaited {
+    pub(super) write: Rc<ClientWrite>,
+    /// How often it was sent.
+    pub(super) attempts: u32,
+}
+
+/// A question whose answer is awaited.
+enum Asked {
+    Write(Awaited),
+    /// The answer is kept for who asked.
+    Direct,
+    /// The answer is of no interest.
+    Ignored,
+}
+
+/// What became of a question.
+pub(super) enum Answered {
+    Write(Awaited, Result<Response, RequestError>),
+    Other,
+}
+
+#[derive(Default)]
+pub(super) struct Clients {
+    asked: BTreeMap<RequestId, (NodeId, Asked)>,
+    /// To be sent when the node is up again.
+    waiting: BTreeMap<(NodeId, u64), Awaited>,
+    answers: BTreeMap<RequestId, Result<Response, RequestError>>,
+    requests: u64,
+}
+
+impl Clients {
+    fn ask(&mut self, node: NodeId, asked: Asked) -> RequestId {
+        let id = RequestId(self.requests);
+        self.requests += 1;
+        self.asked.insert(id, (node, asked));
+        id
+    }
+
+    pub(super) fn write(&mut self, awaited: Awaited) -> RequestId {
+        self.ask(awaited.write.node, Asked::Write(awaited))
+    }
+
+    pub(super) fn direct(&mut self, node: NodeId) -> RequestId {
+        self.ask(node, Asked::Direct)
+    }
+
+    pub(super) fn ignored(&mut self, node: NodeId) -> RequestId {
+        self.ask(node, Asked::Ignored)
+    }
+
+    pub(super) fn wait(&mut self, awaited: Awaited) {
+        self.waiting.insert((awaited.write.node, awaited.write.id), awaited);
+    }
+
+    pub(super) fn answer(&mut self, id: RequestId, result: Result<Response, RequestError>) -> Answered {
+        match self.asked.remove(&id) {
+            Some((_, Asked::Write(awaited))) => Answered::Write(awaited, result),
+            Some((_, Asked::Direct)) => {
+                self.answers.insert(id, result);
+                Answered::Other
+            }
+            Some((_, Asked::Ignored)) | None => Answered::Other,
+        }
+    }
+
+    /// The answer to a direct question, once.
+    pub(super) fn take_answer(&mut self, id: RequestId) -> Option<Result<Response, RequestError>> {
+        self.answers.remove(&id)
+    }
+
+    /// The node is gone: who can, tries again later. Returns the writes of which nobody will ever know.
+    pub(super) fn lose(&mut self, node: NodeId) -> Vec<Rc<ClientWrite>> {
+        let lost: Vec<_> = self.asked.iter().filter(|(_, (at, _))| *at == node).map(|(id, _)| *id).collect();
+        let mut unknown = Vec::new();
+        for id in lost {
+            match self.asked.remove(&id) {
+                Some((_, Asked::Write(awaited))) if awaited.write.is_retried => self.wait(awaited),
+                Some((_, Asked::Write(awaited))) => unknown.push(awaited.write),
+                Some((_, Asked::Direct | Asked::Ignored)) | None => {}
+            }
+        }
+        unknown
+    }
+
+    /// What is to be sent to a node that is up again, in the order of the operations.
+    pub(super) fn take_waiting(&mut self, node: NodeId) -> Vec<Awaited> {
+        let later = self.waiting.split_off(&(node, 0));
+        let (mine, others): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            later.into_iter().partition(|((at, _), _)| *at == node);
+        self.waiting.extend(others);
+        mine.into_values().collect()
+    }
+
+    /// Requests without an answer.
+    pub(super) fn open(&self) -> usize {
+        self.asked.len() + self.waiting.len()
+    }
+}
