@@ -1,0 +1,14 @@
+//! What the benchmarks share: the table of what is to be reached.
+//!
+//! A benchmark that has a goal [`reach::record`]s what it measured, and `benches/reach` prints the newest row of
+//! each name. How a measurement is taken, and its statistics, are criterion's business.
+
+#[expect(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    clippy::panic,
+    clippy::wildcard_enum_match_arm,
+    reason = "a benchmark whose scene fails ends"
+)]
+pub mod pair;
+pub mod reach;

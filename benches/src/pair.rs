@@ -1,0 +1,184 @@
+//! A hub and a site on simulated disks, joined by hand: what their frames weigh, and what the core costs.
+
+use document::{Address, Collection, Operation, Schema, Schemas, Space};
+use replica::{
+    Access, Clock, Effect, Input, LinkId, OriginKey, PeerSettings, Replica, Request, RequestId, Settings,
+    SpaceMode,
+};
+use serde_json::json;
+use sim::{Disk, SimulatedDisk};
+use std::collections::VecDeque;
+
+/// One replica, and the frames that wait to be carried.
+pub struct Node {
+    replica: Replica<SimulatedDisk>,
+    disk: Disk,
+    settings: Settings,
+    frames: VecDeque<Vec<u8>>,
+    requests: u64,
+    link: LinkId,
+}
+
+fn clock() -> Clock {
+    Clock { now_ms: 0, wall_ms: 1_700_000_000_000 }
+}
+
+fn inventory(number: usize) -> Address {
+    let part = format!("store-1/inventory/{number:07}");
+    part.parse().expect("an address")
+}
+
+/// Settings of a replica that shares all of `store-1` with one peer.
+fn settings(name: &str, number: u8, peer: &str) -> Settings {
+    let space = Space::new("store-1").expect("a space");
+    let access = Access { read: true, write: true };
+    let mut schemas = Schemas::default();
+    let schema = Schema::parse(include_str!("../../schemas/collections/inventory.json")).expect("a schema");
+    schemas.insert(Collection::new("inventory").expect("a collection"), schema);
+    let peer_settings = PeerSettings { spaces: [(space.clone(), access)].into(), relay: false };
+    Settings {
+        name: name.to_owned(),
+        key: OriginKey { public_key: [number; 32], incarnation: [number; 16] },
+        epoch: u64::from(number),
+        spaces: [(space, SpaceMode::Write)].into(),
+        peers: [(peer.to_owned(), peer_settings)].into(),
+        schemas,
+        open_documents_bytes_max: 16 << 20,
+    }
+}
+
+impl Node {
+    fn on(disk: Disk, settings: Settings) -> Self {
+        let replica = Replica::open(disk.store(), settings.clone()).expect("a new disk opens");
+        Self { replica, disk, settings, frames: VecDeque::new(), requests: 0, link: LinkId(0) }
+    }
+
+    /// Ends the process and starts it again: nothing is left but the disk.
+    fn restart(&mut self) {
+        *self = Self::on(self.disk.clone(), self.settings.clone());
+    }
+
+    fn input(&mut self, input: Input) {
+        self.replica.handle(input, clock()).expect("the simulated disk does not fail");
+    }
+
+    /// Ends the turn and makes everything durable.
+    fn settle(&mut self) {
+        loop {
+            while self.replica.end_turn().expect("the simulated disk does not fail") {}
+            while let Some(effect) = self.replica.poll_effect() {
+                match effect {
+                    Effect::Send { bytes, .. } => self.frames.push_back(bytes),
+                    Effect::Disconnect { reason, .. } => panic!("{reason}"),
+                    Effect::Reply { result, .. } => drop(result.expect("an answer")),
+                    Effect::Event(_) => {}
+                }
+            }
+            if !self.disk.begin_sync() {
+                return;
+            }
+            if let Some(turn) = self.disk.finish_sync() {
+                self.input(Input::Durable(turn));
+            }
+        }
+    }
+
+    fn ask(&mut self, address: Address, operation: Operation) {
+        self.requests += 1;
+        let request = Request::Write { address, operations: vec![operation], idempotency_key: None };
+        self.input(Input::Request { id: RequestId(self.requests), request });
+    }
+
+    /// Puts `documents` inventory documents, 1,000 a turn.
+    pub fn load(&mut self, documents: usize) {
+        for number in 0..documents {
+            let value = json!({"product": number.to_string(), "on_hand": 100, "shelf": "A-12"});
+            self.ask(inventory(number), Operation::Put(value));
+            if number % 1_000 == 999 {
+                self.settle();
+            }
+        }
+        self.settle();
+    }
+
+    /// `changes` sales, spread over the first `documents` documents, `turn` a turn.
+    pub fn sell(&mut self, changes: usize, documents: usize, turn: usize) {
+        for number in 0..changes {
+            let operation = Operation::increment("/on_hand", -1).expect("a pointer");
+            self.ask(inventory(number % documents), operation);
+            if number % turn == turn - 1 {
+                self.settle();
+            }
+        }
+        self.settle();
+    }
+
+    /// Documents that are open in memory, and changes that are here.
+    #[must_use]
+    pub fn counts(&mut self) -> (u64, u64) {
+        self.input(Input::Request { id: RequestId(0), request: Request::Status });
+        while self.replica.end_turn().expect("the simulated disk does not fail") {}
+        let status = std::iter::from_fn(|| self.replica.poll_effect()).find_map(|effect| match effect {
+            Effect::Reply { result: Ok(replica::Response::Status(status)), .. } => Some(*status),
+            _ => None,
+        });
+        let status = status.expect("a status");
+        (status.documents_open, status.spaces.iter().map(|space| space.changes).sum())
+    }
+}
+
+/// A hub and a site.
+pub struct Pair {
+    /// Only takes what the site writes.
+    pub hub: Node,
+    /// Writes.
+    pub site: Node,
+    links: u64,
+}
+
+impl Default for Pair {
+    fn default() -> Self {
+        let hub = Node::on(Disk::default(), settings("hub", 1, "site"));
+        let site = Node::on(Disk::default(), settings("site", 2, "hub"));
+        Self { hub, site, links: 0 }
+    }
+}
+
+impl Pair {
+    /// Ends the connection and both processes.
+    pub fn cut(&mut self) {
+        self.hub.restart();
+        self.site.restart();
+    }
+
+    /// Connects, and carries frames until both are silent. Returns their bytes, both ways.
+    pub fn connect(&mut self) -> usize {
+        self.links += 1;
+        for (node, peer) in [(&mut self.hub, ("site", 2)), (&mut self.site, ("hub", 1))] {
+            node.link = LinkId(self.links);
+            node.input(Input::PeerUp { link: node.link, peer: peer.0.to_owned(), public_key: [peer.1; 32] });
+            node.settle();
+        }
+        self.carry()
+    }
+
+    /// Carries frames until both are silent. Returns their bytes, both ways.
+    pub fn carry(&mut self) -> usize {
+        let mut bytes = 0;
+        loop {
+            self.hub.settle();
+            self.site.settle();
+            let (from_hub, from_site) =
+                (std::mem::take(&mut self.hub.frames), std::mem::take(&mut self.site.frames));
+            if from_hub.is_empty() && from_site.is_empty() {
+                return bytes;
+            }
+            for (node, frames) in [(&mut self.site, from_hub), (&mut self.hub, from_site)] {
+                for frame in frames {
+                    bytes += frame.len();
+                    node.input(Input::Frame { link: node.link, bytes: frame });
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! The commands, as a person types them.
+
+use serde_json::{Value, json};
+use std::path::Path;
+use tests::eventually_async;
+use tests::process::{DEADLINE, Fleet, Process};
+use tests::program::{run, run_well};
+
+const ADDRESS: &str = "store-1/inventory/milk";
+
+fn words<'a>(command: &'a str, data: &'a Path, rest: &[&'a str]) -> Vec<&'a str> {
+    let mut words: Vec<&str> = command.split(' ').collect();
+    words.extend(["--data", data.to_str().unwrap()]);
+    words.extend(rest);
+    words
+}
+
+#[test]
+fn a_first_replica_is_made_served_written_and_read_by_commands_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let (fleet, data) = (directory.path().join("fleet"), directory.path().join("site"));
+    run_well(["identity", "authority", fleet.to_str().unwrap()]);
+    run_well(words("identity issue store-1", &data, &["--authority", fleet.to_str().unwrap()]));
+    std::fs::write(data.join("isle.toml"), "name = \"store-1\"\n[spaces]\nstore-1 = \"write\"\n").unwrap();
+    let site = Process::start(data.clone());
+    assert!(site.output().starts_with("store-1 is ready: dials from "), "{}", site.output());
+
+    let written = run_well(words("doc put", &data, &[ADDRESS, r#"{"on_hand": 12, "shelf": "A3"}"#]));
+    assert!(written.starts_with("written: change 1 of origin "), "{written}");
+    run_well(words("doc increment", &data, &[ADDRESS, "/on_hand", "-3"]));
+    let got: Value = serde_json::from_str(&run_well(words("doc get", &data, &[ADDRESS]))).unwrap();
+    assert_eq!(got, json!({"on_hand": 9, "shelf": "A3"}));
+    let listed = run_well(words("doc list", &data, &["store-1/inventory"]));
+    assert_eq!(listed, "{\"key\":\"milk\",\"value\":{\"on_hand\":9,\"shelf\":\"A3\"}}\n");
+    let status = run_well(words("status", &data, &[]));
+    assert!(status.contains("store-1  read, write  2"), "{status}");
+}
+
+#[tokio::test]
+async fn a_status_in_json_says_how_the_replica_and_its_peers_are() {
+    let fleet = Fleet::new();
+    let mut hub = fleet.hub();
+    let site = fleet.site("store-1", &hub.status().await.address);
+    site.add(ADDRESS, 1, None).await;
+    hub.has_on_hand(ADDRESS, 1).await;
+    eventually_async(DEADLINE, "the hub has confirmed the change", async || {
+        site.status().await.peers[0].backlog_rows == 0
+    })
+    .await;
+    hub.kill();
+    site.add(ADDRESS, 1, None).await;
+    let status = run_well(words("status", &site.data, &["--json"]));
+    let status: Value = serde_json::from_str(&status).unwrap();
+    assert_eq!(
+        (&status["name"], &status["documents"], &status["head"]),
+        (&json!("store-1"), &json!(1), &json!(2))
+    );
+    assert_eq!(status["origin"].as_str().unwrap().len(), 32);
+    let spaces = json!([
+        {"space": "catalog", "mode": "read", "changes": 0},
+        {"space": "store-1", "mode": "write", "changes": 2},
+    ]);
+    assert_eq!(status["spaces"], spaces);
+    assert_eq!(
+        (&status["peers"][0]["peer"], &status["peers"][0]["backlog_rows"]),
+        (&json!("hub"), &json!(1))
+    );
+    assert!(status["peers"][0]["lag_ms"].is_u64() && status["peers"][0]["connected"].is_boolean());
+}
+
+#[track_caller]
+fn fails(words: &[&str], code: i32, parts: &[&str]) {
+    let output = run(words);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{errors}");
+    for part in parts {
+        assert!(errors.contains(part), "'{part}' is not in: {errors}");
+    }
+}
+
+#[test]
+fn a_failure_says_what_to_do_and_has_its_exit_code() {
+    let fleet = Fleet::new();
+    let data = fleet.prepare("store-1", &tests::process::site_config("store-1", "127.0.0.1:9"));
+    fails(&words("doc get", &data, &[ADDRESS]), 4, &["no server is running", "isle serve --data"]);
+    fails(&words("doc get", &data, &["milk"]), 2, &["space/collection/key"]);
+    let _site = Process::start(data.clone());
+    fails(
+        &words("doc get", &data, &[ADDRESS]),
+        1,
+        &["there is no document store-1/inventory/milk", "isle doc list"],
+    );
+    fails(&words("doc put", &data, &[ADDRESS, "{"]), 1, &["not JSON"]);
+    fails(&words("doc put", &data, &["catalog/product/milk", "{}"]), 1, &["read-only", "hint"]);
+    fails(&words("doc increment", &data, &[ADDRESS, "/shelf", "1"]), 1, &["/shelf is no counter"]);
+}
+
+#[test]
+fn a_configuration_is_refused_with_file_line_and_key() {
+    let fleet = Fleet::new();
+    let data = fleet.prepare("store-1", "name = \"store-1\"\nlisen = \"127.0.0.1:7401\"\n[spaces]\n");
+    fails(&words("serve", &data, &[]), 1, &["isle.toml:2:", "lisen", "`listen`"]);
+}

@@ -1,0 +1,18 @@
+//! The `isle` program as processes: they replicate, refuse, crash, stop and explain themselves.
+
+#[cfg(test)]
+mod command;
+#[cfg(test)]
+mod converge;
+#[cfg(test)]
+mod demo;
+#[cfg(test)]
+mod full_disk;
+#[cfg(test)]
+mod idempotency;
+#[cfg(test)]
+mod killed;
+#[cfg(test)]
+mod refused;
+#[cfg(test)]
+mod stopped;

@@ -1,0 +1,34 @@
+use serde_json::json;
+use tests::process::{Fleet, spawn};
+
+#[tokio::test]
+async fn a_signal_ends_it_in_order_and_nothing_is_lost() {
+    let fleet = Fleet::new();
+    let mut hub = fleet.hub();
+    let site = fleet.site("store-1", &hub.status().await.address);
+    hub.put("catalog/product/milk", json!({"price": 1.19})).await;
+    site.has("catalog/product/milk", json!({"price": 1.19})).await;
+    for signal in ["TERM", "INT"] {
+        hub.signal(signal);
+        let status = hub.ended();
+        assert_eq!(status.code(), Some(0), "SIG{signal}: {}", hub.log());
+        assert!(!hub.data.join("isle.sock").exists());
+        hub = hub.restart();
+        assert_eq!(hub.get("catalog/product/milk").await, Some(json!({"price": 1.19})));
+    }
+    site.logs(&["disconnected", "peer=hub"]);
+    site.put("store-1/inventory/milk", json!({"shelf": "A3"})).await;
+}
+
+#[tokio::test]
+async fn a_second_server_in_the_same_directory_is_refused() {
+    let fleet = Fleet::new();
+    let hub = fleet.hub();
+    let (output, log) = (hub.output(), hub.log());
+    let mut second = spawn(&hub.data);
+    assert_eq!(second.wait().unwrap().code(), Some(1));
+    assert!(hub.log().contains("another server is running in"), "{}", hub.log());
+    // The first one goes on.
+    assert!(output.contains("hub is ready: listens on 127.0.0.1:") && log.contains("store opened"));
+    assert_eq!(hub.get("catalog/product/milk").await, None);
+}

@@ -1,0 +1,220 @@
+//! Replicas as processes, with certificates of one authority, on loopback.
+
+use crate::{eventually, eventually_async, program};
+use serde_json::{Value, json};
+use server::local::{Increment, LocalClient, Request, Response, Status};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+use tempfile::TempDir;
+use transport::Authority;
+
+/// For everything that happens within a few round trips or a reconnect (15 s at most), on a busy machine.
+pub const DEADLINE: Duration = Duration::from_secs(30);
+
+/// A directory with an authority.
+pub struct Fleet {
+    authority: Authority,
+    /// Where the data directories are.
+    pub directory: TempDir,
+}
+
+impl Fleet {
+    /// A new authority in a new directory.
+    pub fn new() -> Self {
+        Self { authority: Authority::create("fleet").unwrap(), directory: tempfile::tempdir().unwrap() }
+    }
+
+    /// The data directory of a replica.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// A hub for the sites `store-1` and `store-2`, running.
+    pub fn hub(&self) -> Process {
+        let sites = ["store-1", "store-2"].map(|site| {
+            format!("[peers.{site}]\n[peers.{site}.spaces]\ncatalog = {{ read = true }}\n{site} = {{ read = true, write = true }}\n")
+        });
+        let spaces = "[spaces]\ncatalog = \"write\"\nstore-1 = \"write\"\nstore-2 = \"write\"\n";
+        let config = format!("name = \"hub\"\nlisten = \"127.0.0.1:0\"\n{spaces}{}", sites.concat());
+        self.start("hub", &config)
+    }
+
+    /// A site of the hub at `address`, running.
+    pub fn site(&self, name: &str, address: &str) -> Process {
+        self.start(name, &site_config(name, address))
+    }
+
+    /// A replica with a configuration, running and ready.
+    pub fn start(&self, name: &str, config: &str) -> Process {
+        Process::start(self.prepare(name, config))
+    }
+
+    /// The data directory of a replica with a configuration.
+    pub fn prepare(&self, name: &str, config: &str) -> PathBuf {
+        let data = self.path(name);
+        self.authority.issue(name, &data.join("identity")).unwrap();
+        fs::write(data.join("isle.toml"), config).unwrap();
+        data
+    }
+}
+
+/// The configuration of a site of the hub at `address`.
+pub fn site_config(name: &str, address: &str) -> String {
+    format!(
+        "name = \"{name}\"\n[spaces]\ncatalog = \"read\"\n{name} = \"write\"\n\
+         [peers.hub]\naddress = \"{address}\"\nrelay = true\n\
+         [peers.hub.spaces]\ncatalog = {{ write = true }}\n{name} = {{ read = true, write = true }}\n"
+    )
+}
+
+/// A running server. Killed when dropped.
+pub struct Process {
+    /// Its data directory.
+    pub data: PathBuf,
+    child: Child,
+}
+
+impl Process {
+    /// Starts a server and waits until it says that it is ready.
+    pub fn start(data: PathBuf) -> Self {
+        let mut process = Self { child: spawn(&data), data };
+        eventually(DEADLINE, "the server is ready", || {
+            if let Some(status) = process.child.try_wait().unwrap() {
+                panic!("the server ended with {status}:\n{}", process.log());
+            }
+            process.output().contains(" is ready: ")
+        });
+        process
+    }
+
+    /// What it said on standard output since it was started last.
+    pub fn output(&self) -> String {
+        fs::read_to_string(self.data.join("output")).unwrap()
+    }
+
+    /// What it logged since it was started last.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.data.join("log")).unwrap()
+    }
+
+    /// SIGKILL: it has no chance to do anything more.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Starts it again in the same directory.
+    pub fn restart(self) -> Self {
+        let data = self.data.clone();
+        drop(self);
+        Self::start(data)
+    }
+
+    /// Sends it a signal, by name.
+    pub fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+    }
+
+    /// Waits until it has ended by itself.
+    pub fn ended(&mut self) -> ExitStatus {
+        let mut status = None;
+        eventually(DEADLINE, "the server has ended", || {
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        });
+        status.unwrap()
+    }
+
+    /// A connection to its socket.
+    pub async fn client(&self) -> LocalClient {
+        LocalClient::connect(&self.data).await.unwrap()
+    }
+
+    /// How it is.
+    pub async fn status(&self) -> Status {
+        let response = self.client().await.call(&Request::Status).await.unwrap();
+        let Response::Status(status) = response else { panic!("{response:?}") };
+        *status
+    }
+
+    /// The document, if it is there.
+    pub async fn get(&self, address: &str) -> Option<Value> {
+        let request = Request::Get { address: address.parse().unwrap() };
+        let response = self.client().await.call(&request).await.unwrap();
+        let Response::Document(value) = response else { panic!("{response:?}") };
+        value
+    }
+
+    /// Puts a document; it must be a change.
+    pub async fn put(&self, address: &str, value: Value) {
+        let written = self.client().await.call(&put(address, value, None)).await.unwrap();
+        assert!(matches!(written, Response::Written(Some(_))), "{written:?}");
+    }
+
+    /// Adds to `/on_hand`; returns whether that was a change.
+    pub async fn add(&self, address: &str, by: i64, key: Option<&str>) -> bool {
+        let response = self.client().await.call(&increment(address, by, key)).await.unwrap();
+        let Response::Written(stamp) = response else { panic!("{response:?}") };
+        stamp.is_some()
+    }
+
+    /// Waits until the document has this value.
+    pub async fn has(&self, address: &str, value: Value) {
+        let name = self.data.file_name().unwrap().to_string_lossy().into_owned();
+        let what = format!("{name} has {address} = {value}");
+        eventually_async(DEADLINE, &what, async || self.get(address).await.as_ref() == Some(&value)).await;
+    }
+
+    /// Waits until `/on_hand` is `count`.
+    pub async fn has_on_hand(&self, address: &str, count: i64) {
+        self.has(address, json!({ "on_hand": count })).await;
+    }
+
+    /// Waits until a line of the log has all these parts.
+    pub fn logs(&self, parts: &[&str]) {
+        eventually(DEADLINE, &format!("the log has {parts:?}"), || {
+            self.log().lines().any(|line| parts.iter().all(|part| line.contains(part)))
+        });
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            println!("--- log of {}:\n{}", self.data.display(), self.log());
+        }
+    }
+}
+
+/// Starts the server of a data directory, with its output and log in files there.
+pub fn spawn(data: &Path) -> Child {
+    let file = |name: &str| File::create(data.join(name)).unwrap();
+    Command::new(program::path())
+        .args(["serve", "--data"])
+        .arg(data)
+        .env_remove("ISLE_LOG")
+        .stdin(Stdio::null())
+        .stdout(file("output"))
+        .stderr(file("log"))
+        .spawn()
+        .unwrap()
+}
+
+/// A put.
+pub fn put(address: &str, value: Value, key: Option<&str>) -> Request {
+    let idempotency_key = key.map(str::to_owned);
+    Request::Put { address: address.parse().unwrap(), value, idempotency_key }
+}
+
+/// An increment of `/on_hand`.
+pub fn increment(address: &str, by: i64, key: Option<&str>) -> Request {
+    let increments = vec![Increment { field: "/on_hand".into(), by }];
+    let idempotency_key = key.map(str::to_owned);
+    Request::Increment { address: address.parse().unwrap(), increments, idempotency_key }
+}
