@@ -52,7 +52,7 @@ fn what_is_written_while_cut_costs_its_bytes_after_the_heal() {
     assert!(world.run_until_quiet(60 * SECOND_NS).unwrap());
     assert_eq!(documents(&mut world, HUB), 60);
     let cost = sent_bytes(&world) - before;
-    assert!((500..4_000).contains(&cost), "{cost} bytes for 10 changes");
+    assert!((200..2_000).contains(&cost), "{cost} bytes for 10 changes");
 }
 
 #[test]

@@ -1,0 +1,60 @@
+//! Frames on their way.
+
+use super::connection::Sent;
+use super::{ConnectionId, Delivery, Departure, End, Message, Network, NetworkEvent, Passage};
+use crate::dice::Dice;
+use crate::sabotage::Sabotage;
+use replica::LinkId;
+use std::rc::Rc;
+
+impl Network {
+    /// Puts a frame on its stream. `None` when the connection is gone.
+    pub(crate) fn send(&mut self, now_ns: u64, link_id: LinkId, bytes: Vec<u8>) -> Option<Departure> {
+        let (id, end) = self.ends.get(&link_id).copied()?;
+        let connection =
+            self.connections.get_mut(&id).filter(|connection| !connection.side(end).is_closed)?;
+        let passage =
+            Passage { connection: id, end, from: connection.node(end), to: connection.node(end.other()) };
+        let (link, plan) = (connection.link, connection.plan);
+        let message = self.is_watched.then(|| Rc::new(connection.side_mut(end).tables.read(&bytes)));
+        let (seed, side) = (self.seed, self.link(link).side_mut(end));
+        side.traffic.frames += 1;
+        side.traffic.bytes += bytes.len() as u64;
+        let mut dice = Dice::of(seed, "frame", &[link.0 as u64, end as u64, side.traffic.frames]);
+        if self.vanishes(message.as_deref()) {
+            return Some(Departure { arrival: None, passage, message });
+        }
+        let connection = self.connections.get_mut(&id)?;
+        let at_ns = connection.push(now_ns, end, &plan, &mut dice, Sent { bytes, message: message.clone() });
+        let arrival = Some((at_ns, NetworkEvent::Arrive(id, end)));
+        Some(Departure { arrival, passage, message })
+    }
+
+    fn vanishes(&mut self, message: Option<&Message>) -> bool {
+        let Some(Message::Delta { rows, .. }) = message else { return false };
+        if rows.is_empty() {
+            return false;
+        }
+        self.deltas += 1;
+        self.sabotage == Sabotage::DropDelta { number: self.deltas - 1 }
+    }
+
+    /// The next frame of a stream gets there, unless the way is cut or nobody is there any more.
+    pub(crate) fn arrive(&mut self, id: ConnectionId, end: End) -> Option<Delivery> {
+        let link = self.connections.get(&id)?.link;
+        let is_cut = self.link(link).side(end).cuts > 0;
+        let connection = self.connections.get_mut(&id)?;
+        if is_cut {
+            connection.side_mut(end).stalled += 1;
+            return None;
+        }
+        let Sent { bytes, message } = connection.side_mut(end).queue.pop_front()?;
+        let (from, to) = (connection.node(end), connection.node(end.other()));
+        let receiver = connection.side(end.other());
+        if receiver.is_closed {
+            return None;
+        }
+        let passage = Passage { connection: id, end, from, to };
+        Some(Delivery { node: to, link: receiver.link_id, passage, bytes, message })
+    }
+}
