@@ -134,6 +134,8 @@ impl Receiver {
                 Taken::Gap => {
                     self.generation += 1;
                     self.position = None;
+                    // It would reach the peer after the rewind, and be taken for the new generation's.
+                    self.ack_due = None;
                     outcome.rewind = Some(self.generation);
                     return Ok(Ok(outcome));
                 }

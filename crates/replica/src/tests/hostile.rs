@@ -381,3 +381,17 @@ fn a_change_that_came_by_two_ways_goes_back_by_neither() {
     let sent: Vec<Frame> = sent.filter(|frame| matches!(frame, Frame::Delta(_))).collect();
     assert_eq!(sent, []);
 }
+
+#[test]
+fn no_acknowledgement_of_an_old_generation_follows_a_rewind() {
+    let mut site = site_and_foe();
+    site.frames.clear();
+    let bodies = bodies(origin(1), 3);
+    for delta in [delta(0, 1, 1, &bodies[..1]), delta(1, 1, 3, &bodies[2..])] {
+        let bytes = wire::encode(&Frame::Delta(delta)).unwrap();
+        site.input(Input::Frame { link: LinkId(1), bytes });
+    }
+    site.settle();
+    let frames: Vec<Frame> = site.frames.iter().map(|(_, bytes)| wire::decode(bytes).unwrap()).collect();
+    assert!(matches!(frames.as_slice(), [Frame::Rewind(_)]), "{frames:?}");
+}
