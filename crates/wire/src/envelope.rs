@@ -1,7 +1,7 @@
 //! A frame's bytes: kind, flags, body. The body is CBOR (RFC 8949) with numbered fields, deflated (RFC 1951) when
 //! that makes it smaller.
 
-use crate::frame::{Ack, Delta, Frame, Hello, Rewind};
+use crate::frame::{Ack, Delta, Frame, Hello, ROWS_MAX, Rewind, SpaceVector, TABLE_MAX, VECTOR_ENTRIES_MAX};
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
 /// Longest frame, inflated, in bytes.
@@ -24,6 +24,16 @@ pub enum EncodeError {
     /// Longer than [`FRAME_BYTES_MAX`].
     #[error("the frame has {0} bytes, {FRAME_BYTES_MAX} are allowed")]
     TooLong(usize),
+    /// A list is longer than its limit: every peer would refuse the frame.
+    #[error("the frame has {count} {list}, {limit} are allowed")]
+    TooMany {
+        /// What the list holds.
+        list: &'static str,
+        /// How many it holds.
+        count: usize,
+        /// How many a peer takes.
+        limit: usize,
+    },
     /// [`Frame::Unknown`] is only ever received.
     #[error("a frame of an unknown kind cannot be sent")]
     Unknown,
@@ -53,8 +63,9 @@ pub enum DecodeError {
 /// The bytes of a frame.
 ///
 /// # Errors
-/// [`EncodeError`] when the frame is too long, or of an unknown kind.
+/// [`EncodeError`] when the frame or one of its lists is too long, or it is of an unknown kind.
 pub fn encode(frame: &Frame) -> Result<Vec<u8>, EncodeError> {
+    check_lists(frame)?;
     let (kind, body) = match frame {
         Frame::Hello(hello) => (KIND_HELLO, to_vec(hello)),
         Frame::Delta(delta) => (KIND_DELTA, to_vec(delta)),
@@ -74,6 +85,29 @@ pub fn encode(frame: &Frame) -> Result<Vec<u8>, EncodeError> {
     bytes.extend_from_slice(&[kind, flags]);
     bytes.extend_from_slice(body);
     Ok(bytes)
+}
+
+/// The limits that [`decode`] holds a peer's lists to.
+fn check_lists(frame: &Frame) -> Result<(), EncodeError> {
+    let vectors = |vectors: &[SpaceVector]| {
+        let entries = vectors.iter().map(|vector| vector.entries.len()).sum();
+        vec![("spaces", vectors.len(), TABLE_MAX), ("vector entries", entries, VECTOR_ENTRIES_MAX)]
+    };
+    let lists = match frame {
+        Frame::Hello(hello) => vectors(&hello.spaces),
+        Frame::Rewind(rewind) => vectors(&rewind.spaces),
+        Frame::Delta(delta) => vec![
+            ("spaces", delta.spaces.len(), TABLE_MAX),
+            ("origins", delta.origins.len(), TABLE_MAX),
+            ("documents", delta.documents.len(), ROWS_MAX),
+            ("rows", delta.rows.len(), ROWS_MAX),
+        ],
+        Frame::Ack(_) | Frame::Unknown(_) => Vec::new(),
+    };
+    match lists.into_iter().find(|(_, count, limit)| count > limit) {
+        Some((list, count, limit)) => Err(EncodeError::TooMany { list, count, limit }),
+        None => Ok(()),
+    }
 }
 
 /// Reads a frame.

@@ -9,6 +9,8 @@ pub const PROTOCOL_VERSION: u16 = 1;
 pub const ROWS_MAX: usize = 4_096;
 /// Most entries of a list of spaces or origins in a frame.
 pub const TABLE_MAX: usize = 4_096;
+/// Most entries of all version vectors of a frame together.
+pub const VECTOR_ENTRIES_MAX: usize = 16_384;
 
 /// Reads a list of at most `N`: what a frame claims beyond that is refused before it takes memory.
 fn at_most<'b, Context, T, const N: usize>(
@@ -26,6 +28,37 @@ where
         list.push(entry?);
     }
     Ok(list)
+}
+
+/// Reads version vectors: at most [`TABLE_MAX`], with at most [`VECTOR_ENTRIES_MAX`] entries together.
+fn read_vectors<Context>(
+    decoder: &mut Decoder<'_>,
+    context: &mut Context,
+) -> Result<Vec<SpaceVector>, minicbor::decode::Error> {
+    let mut list = Vec::new();
+    let mut entries = 0;
+    for vector in decoder.array_iter_with::<_, SpaceVector>(context)? {
+        let vector = vector?;
+        entries += vector.entries.len();
+        if list.len() == TABLE_MAX || entries > VECTOR_ENTRIES_MAX {
+            return Err(minicbor::decode::Error::message("a list is too long"));
+        }
+        list.push(vector);
+    }
+    Ok(list)
+}
+
+fn read_takes<Context>(
+    decoder: &mut Decoder<'_>,
+    _context: &mut Context,
+) -> Result<bool, minicbor::decode::Error> {
+    decoder.bool()
+}
+
+/// A sender that does not know the field takes changes of all spaces that it shares.
+#[expect(clippy::unnecessary_wraps, reason = "the derived decoder asks for this type")]
+fn takes_when_absent() -> Option<bool> {
+    Some(true)
 }
 
 /// One message on the stream between two replicas.
@@ -57,7 +90,7 @@ pub struct Hello {
     #[n(2)]
     pub cursor: Option<Cursor>,
     /// The spaces that the sender shares on this link, with what it has of each.
-    #[cbor(n(3), decode_with = "at_most::<_, _, TABLE_MAX>")]
+    #[cbor(n(3), decode_with = "read_vectors")]
     pub spaces: Vec<SpaceVector>,
 }
 
@@ -79,10 +112,10 @@ pub struct SpaceVector {
     #[n(0)]
     pub space: String,
     /// One for each origin that ever wrote in the space.
-    #[cbor(n(1), decode_with = "at_most::<_, _, TABLE_MAX>")]
+    #[cbor(n(1), decode_with = "at_most::<_, _, VECTOR_ENTRIES_MAX>")]
     pub entries: Vec<VectorEntry>,
-    /// Whether the sender of the vector takes changes of the space from its receiver.
-    #[n(2)]
+    /// Whether the sender of the vector takes changes of the space from its receiver; true when the field is absent.
+    #[cbor(n(2), decode_with = "read_takes", nil = "takes_when_absent")]
     pub takes: bool,
 }
 
@@ -187,6 +220,6 @@ pub struct Rewind {
     #[n(0)]
     pub generation: u32,
     /// What the receiver has.
-    #[cbor(n(1), decode_with = "at_most::<_, _, TABLE_MAX>")]
+    #[cbor(n(1), decode_with = "read_vectors")]
     pub spaces: Vec<SpaceVector>,
 }

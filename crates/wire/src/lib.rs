@@ -19,5 +19,5 @@ pub use envelope::{DecodeError, EncodeError, FRAME_BYTES_MAX, decode, encode};
 mod frame;
 pub use frame::{
     Ack, Cursor, Delta, DocumentName, Frame, Hello, OriginKey, PROTOCOL_VERSION, ROWS_MAX, Rewind, Row,
-    SpaceVector, TABLE_MAX, VectorEntry,
+    SpaceVector, TABLE_MAX, VECTOR_ENTRIES_MAX, VectorEntry,
 };

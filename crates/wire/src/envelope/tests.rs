@@ -110,16 +110,78 @@ fn refusals_name_the_rule() {
     ));
 }
 
-#[test]
-fn lists_have_limits_and_frames_no_tail() {
+fn delta_of(documents: usize) -> Delta {
     let document = |n: usize| DocumentName { space: 0, collection: "c".into(), key: n.to_string() };
-    let delta =
-        |documents: usize| Delta { documents: (0..documents).map(document).collect(), ..Delta::default() };
-    let bytes = |documents| encode(&Frame::Delta(delta(documents))).unwrap();
-    assert!(decode(&bytes(ROWS_MAX)).is_ok());
-    assert_eq!(decode(&bytes(ROWS_MAX + 1)), Err(DecodeError::Body));
-    let mut tail = bytes(100);
+    Delta { documents: (0..documents).map(document).collect(), ..Delta::default() }
+}
+
+fn hello_of(spaces: usize, entries: usize) -> Hello {
+    let entry = VectorEntry { origin: [7; 16], sequence: 1, chain: [7; 8] };
+    let vector = SpaceVector { space: "s".into(), entries: vec![entry; entries], takes: true };
+    Hello { protocol: PROTOCOL_VERSION, epoch: 1, cursor: None, spaces: vec![vector; spaces] }
+}
+
+/// What a peer without limits would send.
+fn unchecked<T: minicbor::Encode<()>>(kind: u8, value: &T) -> Vec<u8> {
+    let body = to_vec(value);
+    let (flags, body) = deflate(&body).map_or((0, body), |deflated| (FLAG_DEFLATED, deflated));
+    [&[kind, flags][..], &body].concat()
+}
+
+#[test]
+fn lists_that_are_too_long_are_refused() {
+    assert!(decode(&encode(&Frame::Delta(delta_of(ROWS_MAX))).unwrap()).is_ok());
+    assert_eq!(decode(&unchecked(KIND_DELTA, &delta_of(ROWS_MAX + 1))), Err(DecodeError::Body));
+    let origins = vec![OriginKey { public_key: [0; 32], incarnation: [0; 16] }; TABLE_MAX + 1];
+    let delta = Delta { origins, ..Delta::default() };
+    assert_eq!(decode(&unchecked(KIND_DELTA, &delta)), Err(DecodeError::Body));
+    assert!(decode(&encode(&Frame::Hello(hello_of(4, VECTOR_ENTRIES_MAX / 4))).unwrap()).is_ok());
+    for hello in [hello_of(1, VECTOR_ENTRIES_MAX + 1), hello_of(4, 4_097), hello_of(TABLE_MAX + 1, 0)] {
+        assert_eq!(decode(&unchecked(KIND_HELLO, &hello)), Err(DecodeError::Body));
+        let rewind = Rewind { generation: 1, spaces: hello.spaces };
+        assert_eq!(decode(&unchecked(KIND_REWIND, &rewind)), Err(DecodeError::Body));
+    }
+}
+
+#[test]
+fn a_frame_that_every_peer_would_refuse_is_not_made() {
+    let refusal = |frame| encode(&frame).unwrap_err().to_string();
+    assert_eq!(
+        refusal(Frame::Delta(delta_of(ROWS_MAX + 1))),
+        "the frame has 4097 documents, 4096 are allowed"
+    );
+    assert_eq!(
+        refusal(Frame::Hello(hello_of(4, 4_097))),
+        "the frame has 16388 vector entries, 16384 are allowed"
+    );
+    let spaces = hello_of(TABLE_MAX + 1, 0).spaces;
+    assert_eq!(
+        refusal(Frame::Rewind(Rewind { generation: 1, spaces })),
+        "the frame has 4097 spaces, 4096 are allowed"
+    );
+}
+
+#[test]
+fn a_deflated_frame_has_no_tail_and_the_limit_of_any_frame() {
+    let mut tail = encode(&Frame::Delta(delta_of(100))).unwrap();
     assert_eq!(tail[1], FLAG_DEFLATED);
     tail.push(0);
     assert_eq!(decode(&tail), Err(DecodeError::Inflate));
+    let mut long = vec![0; FRAME_BYTES_MAX + 3];
+    long[..2].copy_from_slice(&[KIND_DELTA, FLAG_DEFLATED]);
+    assert_eq!(decode(&long), Err(DecodeError::TooLong));
+}
+
+#[test]
+fn a_vector_of_an_older_version_takes_changes() {
+    // A hello with protocol 1, epoch 1 and one vector of two fields: space "s", no entries.
+    let vector = |rest: &[u8]| {
+        let hello = [0xa3, 0x00, 0x01, 0x01, 0x01, 0x03, 0x81];
+        [&[KIND_HELLO, 0], &hello[..], &[0x80 + 2 + u8::from(!rest.is_empty()), 0x61, b's', 0x80], rest]
+            .concat()
+    };
+    for (rest, takes) in [(&[][..], true), (&[0xf5][..], true), (&[0xf4][..], false)] {
+        let Ok(Frame::Hello(hello)) = decode(&vector(rest)) else { panic!("{rest:?}") };
+        assert_eq!(hello.spaces, [SpaceVector { space: "s".into(), entries: vec![], takes }]);
+    }
 }
