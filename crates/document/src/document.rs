@@ -5,6 +5,9 @@ use automerge::{ActorId, Automerge, Change, ReadDoc as _};
 use serde_json::Value;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+mod lineage;
+use lineage::LastOperations;
+
 /// A change that this replica made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewChange {
@@ -20,7 +23,7 @@ pub struct NewChange {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ApplyError {
-    /// Automerge refused a change, or panicked on it.
+    /// Automerge refused a change or panicked on it, or the change does not fit onto what it depends on.
     #[error("a change of this document cannot be applied")]
     Refused,
     /// A change depends on one that is not there.
@@ -35,6 +38,7 @@ pub struct Document {
     changes: u64,
     /// Bytes of its changes.
     bytes: u64,
+    last_operations: LastOperations,
 }
 
 impl Default for Document {
@@ -53,12 +57,12 @@ impl Document {
     /// A document without changes.
     #[must_use]
     pub fn new() -> Self {
-        Self { automerge: Automerge::new(), changes: 0, bytes: 0 }
+        Self { automerge: Automerge::new(), changes: 0, bytes: 0, last_operations: LastOperations::new() }
     }
 
     /// Applies changes that passed [`ForeignChange::parse`], or that this replica wrote, given as chunks in an order
     /// in which each follows what it depends on. All or none: they are tried on a clone, and a panic of Automerge
-    /// ends with the clone.
+    /// ends with the clone. Those that are here already are passed over.
     ///
     /// # Errors
     /// [`ApplyError`]; the document is as it was.
@@ -66,26 +70,28 @@ impl Document {
         if chunks.is_empty() {
             return Ok(());
         }
-        let mut trial = self.automerge.clone();
-        let applied = catch_unwind(AssertUnwindSafe(|| {
-            let changes: Vec<Change> = chunks
-                .iter()
-                .map(|chunk| Change::from_bytes(chunk.clone()))
-                .collect::<Result<_, _>>()
-                .ok()?;
-            trial.apply_changes(changes).ok()?;
-            Some((trial.get_missing_deps(&[]).is_empty(), trial))
-        }));
-        match applied {
-            Ok(Some((true, trial))) => {
-                self.automerge = trial;
-                self.changes += chunks.len() as u64;
-                self.bytes += chunks.iter().map(|chunk| chunk.len() as u64).sum::<u64>();
-                Ok(())
-            }
-            Ok(Some((false, _))) => Err(ApplyError::MissingDependency),
-            Ok(None) | Err(_) => Err(ApplyError::Refused),
+        let mut trial = self.clone();
+        let applied = catch_unwind(AssertUnwindSafe(|| trial.apply_here(chunks)));
+        applied.unwrap_or(Err(ApplyError::Refused))?;
+        *self = trial;
+        Ok(())
+    }
+
+    /// Leaves the document anyhow when it fails.
+    fn apply_here(&mut self, chunks: &[Vec<u8>]) -> Result<(), ApplyError> {
+        let changes = chunks.iter().map(|chunk| Change::from_bytes(chunk.clone()));
+        let mut changes: Vec<Change> = changes.collect::<Result<_, _>>().map_err(|_| ApplyError::Refused)?;
+        changes.retain(|change| self.automerge.get_change_meta_by_hash(&change.hash()).is_none());
+        self.automerge.apply_changes(changes.clone()).map_err(|_| ApplyError::Refused)?;
+        if !self.automerge.get_missing_deps(&[]).is_empty() {
+            return Err(ApplyError::MissingDependency);
         }
+        if !lineage::fits(&self.automerge, &changes, &mut self.last_operations) {
+            return Err(ApplyError::Refused);
+        }
+        self.changes += changes.len() as u64;
+        self.bytes += changes.iter().map(|change| change.raw_bytes().len() as u64).sum::<u64>();
+        Ok(())
     }
 
     /// Carries out the operations as one change. `Ok(None)` when the document is so already.
@@ -112,7 +118,7 @@ impl Document {
             return Ok(None);
         };
         let change = self.automerge.get_last_local_change().ok_or(WriteError::Document)?;
-        let chunk = change.raw_bytes().to_vec();
+        let (chunk, last_operation) = (change.raw_bytes().to_vec(), change.max_op());
         // What peers refuse must not be acknowledged here: it would stop this origin's whole stream there.
         if let Err(refusal) = ForeignChange::body(&chunk).and_then(ForeignChange::parse) {
             self.take_back(&dependencies)?;
@@ -120,6 +126,7 @@ impl Document {
         }
         self.changes += 1;
         self.bytes += chunk.len() as u64;
+        self.last_operations.insert(ActorId::from(&origin.0), last_operation);
         Ok(Some(NewChange { hash, dependencies, chunk }))
     }
 
@@ -141,10 +148,12 @@ impl Document {
         json::assemble(&self.automerge)
     }
 
-    /// Estimate of the memory it takes, in bytes. Measured: 16 KB, 160 bytes a change, and what its changes hold.
+    /// Estimate of the memory it takes, in bytes: 16 KiB, 160 a change, 200 an author, and the bytes of its changes.
+    /// Counted with an allocator it is right within a quarter: a text of 190,000 bytes 0.20 MB, 4,096 fields of 32
+    /// bytes 0.13 MB, 1,000 changes of a field 0.21 to 0.30 MB, a field of 200 authors 0.11 MB.
     #[must_use]
     pub fn memory_bytes(&self) -> u64 {
-        16 * 1024 + 160 * self.changes + self.bytes
+        16 * 1024 + 160 * self.changes + 200 * self.last_operations.len() as u64 + self.bytes
     }
 }
 

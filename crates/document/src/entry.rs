@@ -133,17 +133,21 @@ pub(crate) enum Entry {
     Reserved,
 }
 
-/// Most segments of a name: those of a leaf, and a tally's own.
-pub(crate) const SEGMENTS_MAX: usize = DEPTH_MAX + 1;
+/// A tally's name in two: the counter's name, and the origin's short form.
+pub(crate) fn split_tally(name: &str) -> Option<(&str, &str)> {
+    let (counter, last) = name.rsplit_once('/')?;
+    Some((counter, last.strip_prefix('+')?))
+}
 
-/// The origin's short form that ends a tally's name.
-pub(crate) fn tally_owner(name: &str) -> Option<&str> {
-    name.rsplit_once('/')?.1.strip_prefix('+')
+/// Whether a local write can make an entry of this name: no longer and no deeper than a document's.
+pub(crate) fn is_within_limits(name: &str) -> bool {
+    let pointer = split_tally(name).map_or(name, |(counter, _)| counter);
+    pointer.len() <= NAME_BYTES_MAX && pointer.split('/').nth(DEPTH_MAX).is_none()
 }
 
 /// Reads a stored name. Names that are none of ours, from a newer version or a foe, are `Reserved`.
 pub(crate) fn read_name(name: &str) -> Entry {
-    if name.split('/').nth(SEGMENTS_MAX).is_some() {
+    if !is_within_limits(name) {
         return Entry::Reserved;
     }
     let mut keys = Vec::new();
@@ -191,8 +195,11 @@ mod tests {
         assert_eq!(tally, "a/b/+BwcHBwcHBwcHBwcH");
         assert_eq!(read_name(&tally), Entry::Tally(vec!["a".into(), "b".into()]));
         assert!(matches!(Pointer::parse(&"/a".repeat(33)), Err(PointerError::TooDeep(33))));
-        let deep = "a/".repeat(5_000);
-        for reserved in [EMPTY_DOCUMENT, "+deleted", "a/+b/c", "a/+", "a/~9", &deep] {
+        let deep = |segments| vec!["a"; segments].join("/");
+        assert!(matches!(read_name(&deep(DEPTH_MAX)), Entry::Leaf(_)));
+        assert!(matches!(read_name(&(deep(DEPTH_MAX) + "/+b")), Entry::Tally(_)));
+        let (deeper, deepest) = (deep(DEPTH_MAX + 1), deep(5_000));
+        for reserved in [EMPTY_DOCUMENT, "+deleted", "a/+b/c", "a/+", "a/~9", &deeper, &deepest] {
             assert_eq!(read_name(reserved), Entry::Reserved, "{reserved}");
         }
         assert_eq!(read_name(""), Entry::Leaf(vec![String::new()]));

@@ -6,7 +6,10 @@
 //! - A document is stored flat: one entry of the root map per JSON leaf (module `entry`), so no container is ever
 //!   created and two cut-off sites that make the same document merge entry by entry.
 //! - A counter is a tally per origin. No Automerge counter is ever written.
-//! - Bytes from elsewhere meet [`ForeignChange::parse`] before Automerge sees them.
+//! - Bytes from elsewhere meet [`ForeignChange::parse`] before Automerge sees them, and so do the changes made here
+//!   before they are acknowledged.
+//! - A change that is applied replaces only what was put at the same entry (module `document::lineage`), so it comes to
+//!   the same whichever changes it is applied with.
 //!
 //! ```
 //! use document::{Document, Operation, Origin, Schema};

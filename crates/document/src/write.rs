@@ -62,6 +62,12 @@ pub enum WriteError {
         /// One of the counters.
         counter: Pointer,
     },
+    /// A field with members was to count: they would hide it.
+    #[error("{field} has members, which hide a counter: put the document without them, then it counts")]
+    MembersBelow {
+        /// The field.
+        field: Pointer,
+    },
     /// No peer would take the change: too many sites have written the document at once, or it is damaged.
     #[error("no peer would take the change: {0}")]
     Refused(#[from] ChangeRefusal),
@@ -108,6 +114,9 @@ impl<'a, 'b> Writer<'a, 'b> {
                 if !has_tallies && self.schema_says(field) != Crdt::Counter {
                     return Err(WriteError::NoCounter { field: field.clone() });
                 }
+                if self.has_members(field) {
+                    return Err(WriteError::MembersBelow { field: field.clone() });
+                }
                 let plain = self.take_plain(field)?;
                 let by = i128::from(*by) + if has_tallies { 0 } else { plain };
                 self.increment(field, by, true)
@@ -124,6 +133,17 @@ impl<'a, 'b> Writer<'a, 'b> {
         // ',' follows '+' in byte order.
         let tallies = format!("{}/+", field.name())..format!("{}/,", field.name());
         self.transaction.map_range(ROOT, tallies).next().is_some()
+    }
+
+    fn has_members(&self, field: &Pointer) -> bool {
+        // '0' follows '/' in byte order.
+        let below = format!("{}/", field.name())..format!("{}0", field.name());
+        let mut below = self.transaction.map_range(ROOT, below);
+        below.any(|item| match entry::read_name(&item.key) {
+            Entry::Leaf(_) => true,
+            Entry::Tally(_) => entry::split_tally(&item.key).is_some_and(|(name, _)| name != field.name()),
+            Entry::Reserved => false,
+        })
     }
 
     /// Takes a plain value away from a counter's name, where it was before the field was a counter; returns it as
@@ -234,7 +254,7 @@ impl<'a, 'b> Writer<'a, 'b> {
             let ValueRef::Scalar(value) = item.value else { continue };
             match (entry::read_name(&item.key), &value) {
                 (Entry::Tally(_), ScalarValueRef::Int(share)) => {
-                    let counter = item.key.rsplit_once('/').map_or("", |(counter, _)| counter);
+                    let counter = entry::split_tally(&item.key).map_or("", |(counter, _)| counter);
                     *present.sums.entry(counter.to_owned()).or_default() += i128::from(*share);
                 }
                 (Entry::Leaf(_), _) => drop(present.leaves.insert(item.key.into_owned(), owned(&value))),

@@ -186,6 +186,57 @@ fn a_change_that_no_peer_would_take_is_refused_before_it_is_acknowledged() {
 }
 
 #[test]
+fn a_write_on_more_heads_than_a_change_may_have_is_refused() {
+    let mut joined = Document::new();
+    let chunks = (0..=u16::try_from(crate::DEPENDENCIES_MAX).unwrap()).map(|site| {
+        let [high, low] = site.to_be_bytes();
+        let mut origin = [7; 16];
+        (origin[0], origin[1]) = (high, low);
+        let put = Operation::Put(json!({"shelf": site}));
+        Document::new().write(Origin(origin), None, &[put], 0).unwrap().unwrap().chunk
+    });
+    joined.apply(&chunks.collect::<Vec<_>>()).unwrap();
+    let (heads, before) = (joined.heads(), joined.json());
+    let refused = joined.write(HERE, None, &[Operation::Put(json!({"shelf": "A"}))], 0).unwrap_err();
+    assert_eq!(refused, WriteError::Refused(crate::ChangeRefusal::TooMany("dependencies")));
+    assert_eq!((joined.heads(), joined.json()), (heads, before));
+}
+
+#[test]
+fn a_counter_with_the_longest_name_counts_and_peers_take_it() {
+    let key = "k".repeat(1_024);
+    let schema = json!({"x-version": 1, "type": "object", "properties": {
+        &key: {"type": "integer", "x-crdt": "counter"}}});
+    let schema = Schema::parse(&schema.to_string()).unwrap();
+    let mut document = Document::new();
+    let operation = Operation::increment(&format!("/{key}"), 3).unwrap();
+    document.write(HERE, Some(&schema), &[operation], 0).unwrap();
+    assert_eq!(document.json(), Some(json!({ key: 3 })));
+}
+
+#[test]
+fn a_counter_that_members_would_hide_is_refused() {
+    let mut document = Document::new();
+    document.write(HERE, None, &[Operation::Put(json!({"on_hand": {"x": 1}}))], 0).unwrap();
+    let refused = refusal(&mut document, &[Operation::increment("/on_hand", 1).unwrap()]);
+    assert!(refused.starts_with("/on_hand has members, which hide a counter"), "{refused}");
+    put(&mut document, HERE, json!({"on_hand": 4}));
+    increment(&mut document, HERE, 1);
+    assert_eq!(document.json(), Some(json!({"on_hand": 5})));
+}
+
+#[test]
+fn a_change_that_is_here_already_is_passed_over() {
+    let (mut here, mut there) = (Document::new(), Document::new());
+    let chunks = [put(&mut there, THERE, json!({"on_hand": 1})).unwrap(), increment(&mut there, THERE, 1)];
+    let chunks = chunks.map(|change| change.chunk);
+    here.apply(&chunks).unwrap();
+    let bytes = here.memory_bytes();
+    here.apply(&chunks).unwrap();
+    assert_eq!((here.json(), here.memory_bytes()), (there.json(), bytes));
+}
+
+#[test]
 fn applying_is_all_or_nothing() {
     let (mut there, mut other) = (Document::new(), Document::new());
     put(&mut there, THERE, json!({"on_hand": 1}));

@@ -3,7 +3,7 @@
 use super::leb::Reader;
 use super::{ChangeRefusal, OPERATIONS_MAX};
 use crate::Origin;
-use crate::entry::{self, NAME_BYTES_MAX, SEGMENTS_MAX};
+use crate::entry;
 
 const COLUMNS_MAX: u64 = 32;
 
@@ -129,10 +129,10 @@ impl Column<'_> {
             Encoding::Name => {
                 let short = self.short;
                 let name = self.text()?;
-                if name.len() > NAME_BYTES_MAX || name.split('/').nth(SEGMENTS_MAX).is_some() {
+                if !entry::is_within_limits(name) {
                     return Err(ChangeRefusal::Name);
                 }
-                let foreign = entry::tally_owner(name).is_some_and(|owner| owner != short);
+                let foreign = entry::split_tally(name).is_some_and(|(_, owner)| owner != short);
                 if foreign { Err(ChangeRefusal::Tally) } else { Ok(()) }
             }
             Encoding::Unsigned | Encoding::Boolean | Encoding::Raw => self.reader.unsigned().map(drop),

@@ -101,7 +101,7 @@ fn with_names(names: &[&str]) -> Vec<u8> {
 #[test]
 fn a_name_that_no_document_can_have_is_refused() {
     assert!(ForeignChange::parse(&with_names(&["a/b", &"a/".repeat(31)])).is_ok());
-    assert_eq!(ForeignChange::parse(&with_names(&[&"a/".repeat(33)])), Err(ChangeRefusal::Name));
+    assert_eq!(ForeignChange::parse(&with_names(&[&"a/".repeat(32)])), Err(ChangeRefusal::Name));
     assert_eq!(ForeignChange::parse(&with_names(&[&"a/".repeat(5_000)])), Err(ChangeRefusal::Name));
     assert_eq!(ForeignChange::parse(&with_names(&[&"a".repeat(1_025)])), Err(ChangeRefusal::Name));
 }
