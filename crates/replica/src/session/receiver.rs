@@ -6,10 +6,8 @@ use crate::settings::origin_of;
 use crate::store::{Store, StoreError};
 use document::{Address, ChangeRefusal, Collection, DEPENDENCIES_MAX, ForeignChange, Key, Origin, Space};
 use std::collections::{BTreeMap, BTreeSet};
-use wire::{Delta, OriginKey, Row};
+use wire::{Delta, OriginKey, Row, TABLE_MAX};
 
-/// Most entries of a table of the connection.
-const TABLE_MAX: usize = 4_096;
 /// Most incarnations of a key: stores that a replica has had. They are never forgotten, so they must not be many.
 const INCARNATIONS_MAX: usize = 64;
 /// Most heads of a document; half of what a change may depend on, so that a change can always join them.
