@@ -1,11 +1,15 @@
-use crate::write::Writer;
-use crate::{ChangeHash, ForeignChange, Operation, Origin, Schema, WriteError, json};
-use automerge::transaction::CommitOptions;
-use automerge::{ActorId, Automerge, Change, ReadDoc as _};
-use serde_json::Value;
+use crate::ChangeHash;
+use automerge::{Automerge, ReadDoc as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+mod applying;
+pub use applying::{ApplyError, ApplyReason};
+mod conflicts;
+pub use conflicts::{CONFLICTING_EDITS_MAX, Conflict, ConflictingValue, DocumentState};
+mod history;
+pub use history::{HISTORY_MAX, HistoryEntry, HistoryQuery, UnknownChange};
 mod lineage;
+mod writing;
 use lineage::LastOperations;
 
 /// A change that this replica made.
@@ -19,17 +23,10 @@ pub struct NewChange {
     pub chunk: Vec<u8>,
 }
 
-/// Why changes could not be applied. The document is as it was.
+/// Bytes that are no saved document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ApplyError {
-    /// Automerge refused a change or panicked on it, or the change does not fit onto what it depends on.
-    #[error("a change of this document cannot be applied")]
-    Refused,
-    /// A change depends on one that is not there.
-    #[error("a change of this document depends on one that is not there")]
-    MissingDependency,
-}
+#[error("a saved document cannot be read")]
+pub struct LoadError;
 
 /// One Automerge document, stored flat.
 #[derive(Clone)]
@@ -60,92 +57,64 @@ impl Document {
         Self { automerge: Automerge::new(), changes: 0, bytes: 0, last_operations: LastOperations::new() }
     }
 
-    /// Applies changes that passed [`ForeignChange::parse`], or that this replica wrote, given as chunks in an order
-    /// in which each follows what it depends on. All or none: they are tried on a clone, and a panic of Automerge
-    /// ends with the clone. Those that are here already are passed over.
-    ///
-    /// # Errors
-    /// [`ApplyError`]; the document is as it was.
-    pub fn apply(&mut self, chunks: &[Vec<u8>]) -> Result<(), ApplyError> {
-        if chunks.is_empty() {
-            return Ok(());
-        }
-        let mut trial = self.clone();
-        let applied = catch_unwind(AssertUnwindSafe(|| trial.apply_here(chunks)));
-        applied.unwrap_or(Err(ApplyError::Refused))?;
-        *self = trial;
-        Ok(())
-    }
-
-    /// Leaves the document anyhow when it fails.
-    fn apply_here(&mut self, chunks: &[Vec<u8>]) -> Result<(), ApplyError> {
-        let changes = chunks.iter().map(|chunk| Change::from_bytes(chunk.clone()));
-        let mut changes: Vec<Change> = changes.collect::<Result<_, _>>().map_err(|_| ApplyError::Refused)?;
-        changes.retain(|change| self.automerge.get_change_meta_by_hash(&change.hash()).is_none());
-        self.automerge.apply_changes(changes.clone()).map_err(|_| ApplyError::Refused)?;
-        if !self.automerge.get_missing_deps(&[]).is_empty() {
-            return Err(ApplyError::MissingDependency);
-        }
-        if !lineage::fits(&self.automerge, &changes, &mut self.last_operations) {
-            return Err(ApplyError::Refused);
-        }
-        self.changes += changes.len() as u64;
-        self.bytes += changes.iter().map(|change| change.raw_bytes().len() as u64).sum::<u64>();
-        Ok(())
-    }
-
-    /// Carries out the operations as one change. `Ok(None)` when the document is so already.
-    /// `wall_ms` is wall time in milliseconds since 1970; it is shown to people and decides nothing.
-    ///
-    /// # Errors
-    /// [`WriteError`]; the document is as it was.
-    pub fn write(
-        &mut self,
-        origin: Origin,
-        schema: Option<&Schema>,
-        operations: &[Operation],
-        wall_ms: i64,
-    ) -> Result<Option<NewChange>, WriteError> {
-        self.automerge.set_actor(ActorId::from(&origin.0));
-        let dependencies = self.automerge.get_heads();
-        let mut transaction = self.automerge.transaction();
-        let mut writer = Writer::new(&mut transaction, origin, schema);
-        if let Err(error) = operations.iter().try_for_each(|operation| writer.run(operation)) {
-            transaction.rollback();
-            return Err(error);
-        }
-        let (Some(hash), _) = transaction.commit_with(CommitOptions::default().with_time(wall_ms)) else {
-            return Ok(None);
-        };
-        let change = self.automerge.get_last_local_change().ok_or(WriteError::Document)?;
-        let (chunk, last_operation) = (change.raw_bytes().to_vec(), change.max_op());
-        // What peers refuse must not be acknowledged here: it would stop this origin's whole stream there.
-        if let Err(refusal) = ForeignChange::body(&chunk).and_then(ForeignChange::parse) {
-            self.take_back(&dependencies)?;
-            return Err(refusal.into());
-        }
-        self.changes += 1;
-        self.bytes += chunk.len() as u64;
-        self.last_operations.insert(ActorId::from(&origin.0), last_operation);
-        Ok(Some(NewChange { hash, dependencies, chunk }))
-    }
-
-    fn take_back(&mut self, heads: &[ChangeHash]) -> Result<(), WriteError> {
-        let before = if heads.is_empty() { Ok(Automerge::new()) } else { self.automerge.fork_at(heads) };
-        self.automerge = before.map_err(|_| WriteError::Document)?;
-        Ok(())
-    }
-
     /// The changes that no other change depends on, in byte order.
     #[must_use]
     pub fn heads(&self) -> Vec<ChangeHash> {
         self.automerge.get_heads()
     }
 
-    /// The document as JSON; `None` while nothing was ever written.
+    /// Whether a change is here.
     #[must_use]
-    pub fn json(&self) -> Option<Value> {
-        json::assemble(&self.automerge)
+    pub fn has(&self, hash: &ChangeHash) -> bool {
+        self.automerge.get_change_meta_by_hash(hash).is_some()
+    }
+
+    /// The chunk of a change, written again bit by bit as it was; `None` when it is not here.
+    #[must_use]
+    pub fn change(&self, hash: &ChangeHash) -> Option<Vec<u8>> {
+        let change = catch_unwind(AssertUnwindSafe(|| self.automerge.get_change_by_hash(hash)));
+        Some(change.ok()??.raw_bytes().to_vec())
+    }
+
+    /// How many changes it has.
+    #[must_use]
+    pub fn changes_count(&self) -> u64 {
+        self.changes
+    }
+
+    /// Bytes of its changes: as they are stored one by one, or in what it was loaded from.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The whole document with its history, for [`Document::load`]. Documents with equal heads may differ in it.
+    #[must_use]
+    pub fn save(&self) -> Vec<u8> {
+        self.automerge.save()
+    }
+
+    /// Reads what [`Document::save`] wrote. For bytes from this replica's own disk only: Automerge expands what it
+    /// reads without a bound.
+    ///
+    /// # Errors
+    /// [`LoadError`] when the bytes are damaged.
+    pub fn load(bytes: &[u8]) -> Result<Self, LoadError> {
+        let loaded = catch_unwind(AssertUnwindSafe(|| Automerge::load(bytes)));
+        let automerge = loaded.map_err(|_| LoadError)?.map_err(|_| LoadError)?;
+        let mut last_operations = LastOperations::new();
+        let metas = automerge.get_changes_meta(&[]);
+        let mut changes = 0;
+        for meta in &metas {
+            // The creation of a list or a text has no author.
+            if lineage::creation_at(&automerge, meta).is_some() {
+                continue;
+            }
+            changes += 1;
+            let last = last_operations.entry(meta.actor.clone().into_owned()).or_insert(0);
+            *last = meta.max_op.max(*last);
+        }
+        Ok(Self { changes, bytes: bytes.len() as u64, last_operations, automerge })
     }
 
     /// Estimate of the memory it takes, in bytes: 16 KiB, 160 a change, 200 an author, and the bytes of its changes.

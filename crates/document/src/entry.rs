@@ -1,17 +1,37 @@
 //! Names of entries in a document's root map.
 //!
 //! A leaf's entry is named by its JSON Pointer (RFC 6901) without the first slash. `+` at the start of a segment is
-//! reserved: a tally is named `<pointer>/+<short origin>`, the marker of an empty document `+`. A segment of a user's
-//! key that starts with `+` is written `~2…`.
+//! reserved; a segment of a user's key that starts with `+` is written `~2…`. *Short* is an origin's first 96 bits in
+//! base64url, 16 characters, so that the character after `+` tells the kinds apart:
+//!
+//! | name | value | written by |
+//! |---|---|---|
+//! | `+` | true: the document is an empty object | anybody |
+//! | `+deleted` | true: the document is deleted | anybody |
+//! | `f/+<short>` | whole number: the origin's running total of the counter `f` | that origin |
+//! | `f/+!<short>` | whole number: what the origin has spent of the bounded counter `f` | that origin |
+//! | `f/+><from><to>` | whole number: rights moved from one origin to another; made anew where both are one | `from` |
+//! | `f/+#` | whole number: where the bounded counter `f` started, when that is not 0 | anybody |
+//! | `f/+=<element>` | true: the element, as JSON text, is in the set `f` | anybody |
+//! | `f/+=` | true: `f` is a set, perhaps empty | anybody |
+//! | `f/+[`, `f/+"` | true: `f` is a list, a text; tells that its object is to be there (module `sequence`) | anybody |
 
 use crate::{DEPTH_MAX, Origin};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
 use std::fmt;
 
 /// Entry that marks a document which is an empty object.
 pub(crate) const EMPTY_DOCUMENT: &str = "+";
 
-/// Longest name of an entry, in bytes.
+/// Entry that says that a document is deleted.
+pub(crate) const TOMBSTONE: &str = "+deleted";
+
+/// Longest name of a field's entry, in bytes.
 pub(crate) const NAME_BYTES_MAX: usize = 1_024;
+
+/// Longest element of a set, in bytes of its JSON text as it is stored.
+pub const ELEMENT_BYTES_MAX: usize = 1_024;
 
 /// A place in a document: a JSON Pointer (RFC 6901) with at least one segment, kept as the entry's name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -82,6 +102,62 @@ impl Pointer {
     pub(crate) fn tally(&self, origin: Origin) -> String {
         format!("{}/+{}", self.0, origin.short())
     }
+
+    /// The name of what an origin has spent of the bounded counter here.
+    pub(crate) fn spend(&self, origin: Origin) -> String {
+        format!("{}/+!{}", self.0, origin.short())
+    }
+
+    /// The name of the rights that one origin gave another; of those that it made, where both are one.
+    pub(crate) fn grant(&self, from: Origin, to: Origin) -> String {
+        format!("{}/+>{}{}", self.0, from.short(), to.short())
+    }
+
+    /// The name of where the bounded counter here started.
+    pub(crate) fn bound(&self) -> String {
+        format!("{}/+#", self.0)
+    }
+
+    /// The name of the mark that a set is here.
+    pub(crate) fn set_mark(&self) -> String {
+        format!("{}/+=", self.0)
+    }
+
+    /// The name of an element of the set here, given as JSON text; `None` when it is longer than an element may be.
+    pub(crate) fn element(&self, text: &str) -> Option<String> {
+        let mut name = self.set_mark();
+        let start = name.len();
+        push_segment(&mut name, text);
+        (name.len() - start <= ELEMENT_BYTES_MAX).then_some(name)
+    }
+
+    /// The name of the mark that a list or a text is here.
+    pub(crate) fn sequence_mark(&self, kind: SequenceKind) -> String {
+        let sign = match kind {
+            SequenceKind::List => '[',
+            SequenceKind::Text => '"',
+        };
+        format!("{}/+{sign}", self.0)
+    }
+
+    /// The fields above this one, from the outermost.
+    pub(crate) fn above(&self) -> impl Iterator<Item = Self> + '_ {
+        self.0.match_indices('/').map(|(end, _)| Self(self.0.get(..end).unwrap_or_default().to_owned()))
+    }
+}
+
+/// As JSON Pointer.
+impl Serialize for Pointer {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Pointer {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).map_err(serde::de::Error::custom)
+    }
 }
 
 impl fmt::Display for Pointer {
@@ -122,6 +198,16 @@ fn unescape(segment: &str, stored: bool) -> Option<String> {
     Some(key)
 }
 
+/// The two kinds of sequence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum SequenceKind {
+    List,
+    Text,
+}
+
+/// Characters of an origin's short form.
+pub(crate) const SHORT_BYTES: usize = 16;
+
 /// What a stored name stands for.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Entry {
@@ -129,19 +215,46 @@ pub(crate) enum Entry {
     Leaf(Vec<String>),
     /// One origin's share of the counter at these keys.
     Tally(Vec<String>),
+    /// What one origin has spent of the bounded counter at these keys.
+    Spend(Vec<String>),
+    /// Rights of the bounded counter at these keys that one origin gave another, or made for itself.
+    Grant(Vec<String>),
+    /// Where the bounded counter at these keys started.
+    Bound(Vec<String>),
+    /// An element of the set at these keys; without one, the mark that it is a set.
+    Element(Vec<String>, Option<Value>),
+    /// The mark that a list or a text is at these keys.
+    Sequence(Vec<String>, SequenceKind),
     /// Something that this version does not know; kept, not shown.
     Reserved,
 }
 
-/// A tally's name in two: the counter's name, and the origin's short form.
-pub(crate) fn split_tally(name: &str) -> Option<(&str, &str)> {
-    let (counter, last) = name.rsplit_once('/')?;
-    Some((counter, last.strip_prefix('+')?))
+/// A name with a reserved last segment in two: the field's name, and what follows the `+`.
+pub(crate) fn split_reserved(name: &str) -> Option<(&str, &str)> {
+    let (field, last) = name.rsplit_once('/')?;
+    Some((field, last.strip_prefix('+')?))
+}
+
+/// The short form of the only origin that may write an entry of this name, where there is one.
+pub(crate) fn owner(name: &str) -> Option<&str> {
+    let (_, kind) = split_reserved(name)?;
+    match kind.as_bytes().first() {
+        // Nobody is named so.
+        None => Some(""),
+        Some(b'=' | b'[' | b'"' | b'#') => None,
+        Some(b'!') => kind.get(1..),
+        Some(b'>') => kind.get(1..=SHORT_BYTES).or(Some("")),
+        Some(_) => Some(kind),
+    }
 }
 
 /// Whether a local write can make an entry of this name: no longer and no deeper than a document's.
 pub(crate) fn is_within_limits(name: &str) -> bool {
-    let pointer = split_tally(name).map_or(name, |(counter, _)| counter);
+    let (pointer, reserved) = split_reserved(name).unwrap_or((name, ""));
+    // The sign of an element comes before it.
+    if reserved.len() > ELEMENT_BYTES_MAX + 1 {
+        return false;
+    }
     pointer.len() <= NAME_BYTES_MAX && pointer.split('/').nth(DEPTH_MAX).is_none()
 }
 
@@ -154,8 +267,8 @@ pub(crate) fn read_name(name: &str) -> Entry {
     let mut segments = name.split('/').peekable();
     while let Some(segment) = segments.next() {
         if segment.starts_with('+') {
-            let last = segments.peek().is_none() && !keys.is_empty() && segment.len() > 1;
-            return if last { Entry::Tally(keys) } else { Entry::Reserved };
+            let last = segments.peek().is_none() && !keys.is_empty();
+            return if last { read_reserved(keys, segment) } else { Entry::Reserved };
         }
         match unescape(segment, true) {
             Some(key) => keys.push(key),
@@ -163,6 +276,29 @@ pub(crate) fn read_name(name: &str) -> Entry {
         }
     }
     Entry::Leaf(keys)
+}
+
+/// Reads a last segment that starts with `+`.
+fn read_reserved(keys: Vec<String>, segment: &str) -> Entry {
+    let kind = segment.get(1..).unwrap_or_default();
+    match (kind.chars().next(), kind.len()) {
+        (None, _) => Entry::Reserved,
+        (Some('!'), bytes) if bytes == 1 + SHORT_BYTES => Entry::Spend(keys),
+        (Some('>'), bytes) if bytes == 1 + 2 * SHORT_BYTES => Entry::Grant(keys),
+        (Some('#'), 1) => Entry::Bound(keys),
+        (Some('='), 1) => Entry::Element(keys, None),
+        (Some('='), _) => {
+            let text = kind.get(1..).and_then(|segment| unescape(segment, true));
+            match text.and_then(|text| serde_json::from_str(&text).ok()) {
+                Some(element) => Entry::Element(keys, Some(element)),
+                None => Entry::Reserved,
+            }
+        }
+        (Some('['), 1) => Entry::Sequence(keys, SequenceKind::List),
+        (Some('"'), 1) => Entry::Sequence(keys, SequenceKind::Text),
+        (Some(first), _) if first.is_ascii_alphanumeric() || matches!(first, '-' | '_') => Entry::Tally(keys),
+        (Some(_), _) => Entry::Reserved,
+    }
 }
 
 #[cfg(test)]

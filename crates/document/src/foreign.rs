@@ -5,22 +5,37 @@
 //! refuses the same changes. Format: Automerge binary document format, "change chunks" and "column encodings".
 
 mod columns;
+mod header;
 mod leb;
+mod operations;
+mod runs;
+mod value;
 
-use crate::{ChangeHash, Origin};
+pub(crate) use header::Header;
+pub(crate) use operations::{Action, Operation, OperationId, Operations, Place};
+pub(crate) use value::Scalar;
+
+use crate::entry::{self, SequenceKind};
+use crate::{ChangeHash, Origin, sequence};
+pub(crate) use columns::Columns;
 use leb::Reader;
 use sha2::{Digest as _, Sha256};
 
 /// Longest body of a change, in bytes.
 pub const CHANGE_BYTES_MAX: usize = 256 * 1024;
-/// Most operations of a change, and most values of any of its columns.
+/// Most operations of a change, and most operations that those replace.
 const OPERATIONS_MAX: u64 = 10_000;
 /// Most changes that one change may directly depend on.
 pub const DEPENDENCIES_MAX: u64 = 1_024;
-const OTHER_ACTORS_MAX: u64 = 1_024;
+const OTHER_AUTHORS_MAX: u64 = 1_024;
 const MESSAGE_BYTES_MAX: u64 = 1_024;
+/// Most marks of lists and texts that a change may name: the creation of each is made to check it.
+const MARKS_MAX: usize = 128;
 /// Operation counters are 32 bits wide inside Automerge; half of that leaves room for what follows.
 const OPERATION_COUNTER_MAX: u64 = 1 << 31;
+/// Wall times of changes: 8,900 years around 1970. Automerge stores their differences in 64 bits.
+const WALL_MS_MAX: i64 = 1 << 48;
+const WALL_MS_MIN: i64 = -WALL_MS_MAX;
 
 const MAGIC: [u8; 4] = [0x85, 0x6f, 0x4a, 0x83];
 const KIND_CHANGE: u8 = 1;
@@ -53,9 +68,21 @@ pub enum ChangeRefusal {
     /// An entry of a counter that belongs to another origin.
     #[error("the change writes another replica's share of a counter")]
     Tally,
-    /// The first operation is numbered 0 or out of range, or the sequence is 0.
+    /// An operation or the sequence is numbered 0 or out of range.
     #[error("the change is numbered out of range")]
     Numbering,
+    /// Its wall time is thousands of years away.
+    #[error("the change has a wall time that no clock shows: set the clock")]
+    Time,
+    /// An operation that no document of ours has, or none at all.
+    #[error("the change does what no document allows")]
+    Operation,
+    /// An operation names an author that is not listed, or an operation that cannot be before it.
+    #[error("the change names an operation that cannot be before it")]
+    Reference,
+    /// A value of a kind that JSON has not.
+    #[error("the change has a value that no JSON has")]
+    Value,
 }
 
 /// A change from elsewhere whose structure holds: header read, sizes and counts within their limits.
@@ -65,7 +92,8 @@ pub struct ForeignChange {
     pub hash: ChangeHash,
     /// Who wrote it.
     pub origin: Origin,
-    /// The changes of the same document that it directly depends on.
+    /// The changes of the same document that it directly depends on; without the creations of lists and texts, which
+    /// its marks imply.
     pub dependencies: Vec<ChangeHash>,
     /// Its number among the origin's changes of this document, from 1.
     pub document_sequence: u64,
@@ -81,27 +109,26 @@ impl ForeignChange {
     /// # Errors
     /// [`ChangeRefusal`] says which rule it breaks.
     pub fn parse(body: &[u8]) -> Result<Self, ChangeRefusal> {
-        if body.len() > CHANGE_BYTES_MAX {
-            return Err(ChangeRefusal::TooLong(body.len()));
+        let (header, columns) = read(body)?;
+        let mut operations = Operations::new(&header, &columns, body.len());
+        let mut marks = Vec::new();
+        while let Some(operation) = operations.next_operation()? {
+            if let Some(mark) = marked(&operation) {
+                marks.push(mark);
+            }
+            if marks.len() > MARKS_MAX {
+                return Err(ChangeRefusal::TooMany("lists and texts"));
+            }
         }
-        let mut reader = Reader::new(body);
-        let dependencies = read_dependencies(&mut reader)?;
-        let origin = read_origin(&mut reader)?;
-        let document_sequence = reader.unsigned()?;
-        let first_operation = reader.unsigned()?;
-        let numbered = 1..=OPERATION_COUNTER_MAX;
-        if !numbered.contains(&document_sequence) || !numbered.contains(&first_operation) {
-            return Err(ChangeRefusal::Numbering);
+        let mut dependencies = header.dependencies.clone();
+        if !marks.is_empty() {
+            let creations: Vec<_> =
+                marks.iter().map(|(kind, name)| sequence::creation(*kind, name).hash).collect();
+            dependencies.retain(|hash| !creations.contains(hash));
         }
-        let wall_ms = reader.signed()?;
-        let message_bytes = reader.count(MESSAGE_BYTES_MAX, "message bytes")?;
-        std::str::from_utf8(reader.take(message_bytes)?).map_err(|_| ChangeRefusal::Malformed)?;
-        for _ in 0..reader.count(OTHER_ACTORS_MAX, "other authors")? {
-            read_origin(&mut reader)?;
-        }
-        columns::check(&mut reader, body.len(), origin)?;
         let (hash, chunk) = seal(body);
-        Ok(Self { hash, origin, dependencies, document_sequence, wall_ms, chunk })
+        let Header { document_sequence, wall_ms, .. } = header;
+        Ok(Self { hash, origin: header.author(), dependencies, document_sequence, wall_ms, chunk })
     }
 
     /// The body inside a whole chunk, as it is stored and sent.
@@ -123,24 +150,29 @@ impl ForeignChange {
     }
 }
 
-fn read_dependencies(reader: &mut Reader<'_>) -> Result<Vec<ChangeHash>, ChangeRefusal> {
-    let count = reader.count(DEPENDENCIES_MAX, "dependencies")?;
-    let mut dependencies = Vec::new();
-    for _ in 0..count {
-        dependencies.push(ChangeHash(reader.array()?));
+/// Header and columns of a change's body.
+pub(crate) fn read(body: &[u8]) -> Result<(Header, Columns<'_>), ChangeRefusal> {
+    if body.len() > CHANGE_BYTES_MAX {
+        return Err(ChangeRefusal::TooLong(body.len()));
     }
-    Ok(dependencies)
+    let mut reader = Reader::new(body);
+    let header = Header::read(&mut reader)?;
+    Ok((header, Columns::read(&mut reader)?))
 }
 
-fn read_origin(reader: &mut Reader<'_>) -> Result<Origin, ChangeRefusal> {
-    if reader.unsigned()? != 16 {
-        return Err(ChangeRefusal::Actor);
+/// The sequence whose mark is at the entry of an operation.
+pub(crate) fn marked<'a>(operation: &Operation<'a>) -> Option<(SequenceKind, &'a str)> {
+    let Place::Entry(name) = operation.place else { return None };
+    let (field, reserved) = entry::split_reserved(name)?;
+    match reserved {
+        "[" => Some((SequenceKind::List, field)),
+        "\"" => Some((SequenceKind::Text, field)),
+        _ => None,
     }
-    Ok(Origin(reader.array()?))
 }
 
 /// The hash of a change and its whole chunk.
-fn seal(body: &[u8]) -> (ChangeHash, Vec<u8>) {
+pub(crate) fn seal(body: &[u8]) -> (ChangeHash, Vec<u8>) {
     let mut tail = vec![KIND_CHANGE];
     leb::push_unsigned(&mut tail, body.len() as u64);
     tail.extend_from_slice(body);

@@ -1,7 +1,21 @@
 //! JSON to flat entries and back.
+//!
+//! Entries tell by their names what they are, so a document is read without its schema. Where entries of several kinds
+//! meet at one field, as two cut-off sites with contradicting schemas may write them, members are shown before a
+//! counter, set, list or text, and that before a plain value; of two such kinds the one whose entry comes first in byte
+//! order. What is hidden is a conflict, not lost.
 
-use crate::entry::{self, EMPTY_DOCUMENT, Entry, NAME_BYTES_MAX, Pointer};
-use automerge::{ReadDoc, ScalarValue, ScalarValueRef, ValueRef};
+mod assemble;
+mod bounded;
+mod fields;
+mod view;
+pub(crate) use assemble::assemble;
+pub(crate) use bounded::Ledger;
+pub(crate) use fields::{Field, Special, fields, ledger};
+pub(crate) use view::View;
+
+use crate::entry::{self, EMPTY_DOCUMENT, NAME_BYTES_MAX, Pointer};
+use automerge::{ScalarValue, ScalarValueRef};
 use serde_json::{Map, Number, Value};
 use std::collections::BTreeMap;
 
@@ -72,7 +86,7 @@ fn add_members<'a>(
 }
 
 /// How deep a value nests, itself included; looked at down to `depth_max`.
-fn value_depth(value: &Value, depth_max: usize) -> usize {
+pub(crate) fn value_depth(value: &Value, depth_max: usize) -> usize {
     let Some(below) = depth_max.checked_sub(1) else { return 1 };
     let members: Box<dyn Iterator<Item = &Value>> = match value {
         Value::Array(members) => Box::new(members.iter()),
@@ -108,8 +122,8 @@ pub(crate) fn scalar(leaf: &Value) -> ScalarValue {
     }
 }
 
-/// A stored leaf as JSON. What no version of this crate writes is shown as null.
-fn leaf(value: &ScalarValueRef<'_>) -> Value {
+/// A stored value as JSON. What no version of this crate writes is shown as null.
+pub(crate) fn stored_json(value: &ScalarValueRef<'_>) -> Value {
     match value {
         ScalarValueRef::Bytes(text) => serde_json::from_slice(text).unwrap_or(Value::Null),
         ScalarValueRef::Str(text) => Value::String(text.clone().into_owned()),
@@ -123,52 +137,7 @@ fn leaf(value: &ScalarValueRef<'_>) -> Value {
     }
 }
 
-/// A node of the tree that the entries span.
-#[derive(Default)]
-struct Node {
-    members: BTreeMap<String, Node>,
-    value: Option<Value>,
-    tally: Option<i128>,
-}
-
-impl Node {
-    fn at(&mut self, keys: Vec<String>) -> &mut Self {
-        keys.into_iter().fold(self, |node, key| node.members.entry(key).or_default())
-    }
-
-    /// Members hide a counter, a counter hides a value: what is hidden is a conflict, not lost.
-    fn json(self) -> Value {
-        if !self.members.is_empty() {
-            return Value::Object(self.members.into_iter().map(|(key, node)| (key, node.json())).collect());
-        }
-        match self.tally {
-            Some(sum) => Value::from(clamp(sum)),
-            None => self.value.unwrap_or(Value::Null),
-        }
-    }
-}
-
 /// A counter's sum as 64 bits; beyond them it stays at their end.
 pub(crate) fn clamp(sum: i128) -> i64 {
     i64::try_from(sum).unwrap_or(if sum < 0 { i64::MIN } else { i64::MAX })
-}
-
-/// The document as JSON; `None` while it has no entries.
-pub(crate) fn assemble(document: &impl ReadDoc) -> Option<Value> {
-    let mut root = Node::default();
-    let mut any = false;
-    for item in document.map_range(automerge::ROOT, ..) {
-        let ValueRef::Scalar(value) = &item.value else { continue };
-        any = true;
-        match entry::read_name(&item.key) {
-            Entry::Leaf(keys) => root.at(keys).value = Some(leaf(value)),
-            Entry::Tally(keys) => {
-                if let ScalarValueRef::Int(share) = value {
-                    *root.at(keys).tally.get_or_insert(0) += i128::from(*share);
-                }
-            }
-            Entry::Reserved => {}
-        }
-    }
-    any.then(|| if root.members.is_empty() { Value::Object(Map::new()) } else { root.json() })
 }

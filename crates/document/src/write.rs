@@ -1,100 +1,52 @@
 //! Writing: operations on a document become entries of one change, or none.
+//!
+//! What a field is, its entries tell; where it has none, the collection's schema. So what is shown and what is written
+//! agree also where the schema is not known, or has changed.
 
-use crate::entry::{self, Entry, Pointer, PointerError};
-use crate::json::{self, JsonError};
-use crate::{ChangeRefusal, Crdt, Origin, Schema};
+mod bounded;
+mod clear;
+mod counter;
+mod error;
+mod operation;
+mod patch;
+mod put;
+mod sequence;
+mod set;
+mod signature;
+pub use error::{FieldKind, PatchFault, WriteError};
+pub use operation::{Insertion, Operation};
+pub use signature::{AUTHOR_BYTES_MAX, MESSAGE_BYTES_MAX, Signature};
+
+use crate::entry::{self, Entry, Pointer, SequenceKind, TOMBSTONE};
+use crate::json::{self, View};
+use crate::{Crdt, Origin, Schema};
 use automerge::transaction::{Transactable, Transaction};
-use automerge::{ROOT, ReadDoc, ScalarValue, ScalarValueRef, ValueRef};
+use automerge::{ObjType, ROOT, ReadDoc, ScalarValue};
 use serde_json::Value;
-use std::collections::BTreeMap;
 
-/// One thing to do to a document.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Operation {
-    /// Makes the document this object. Fields that are equal already are not written; a counter gets the difference
-    /// from its present sum, and a counter that the value leaves out stays as it is.
-    Put(Value),
-    /// Adds to a counter.
-    Increment {
-        /// The counter.
-        field: Pointer,
-        /// What to add; may be negative.
-        by: i64,
-    },
-}
-
-impl Operation {
-    /// Adds `by` to the counter at a JSON Pointer.
-    ///
-    /// # Errors
-    /// [`PointerError`] when the text is no pointer.
-    pub fn increment(field: &str, by: i64) -> Result<Self, PointerError> {
-        Ok(Self::Increment { field: Pointer::parse(field)?, by })
-    }
-}
-
-/// Why operations were refused. The document is as it was.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum WriteError {
-    /// The value cannot be a document.
-    #[error(transparent)]
-    Json(#[from] JsonError),
-    /// A counter was given something else than a whole number of 64 bits.
-    #[error("{field} is a counter: it takes a whole number, not {given}")]
-    CounterValue {
-        /// The counter.
-        field: Pointer,
-        /// What it was given.
-        given: &'static str,
-    },
-    /// The schema does not say that the field is a counter.
-    #[error("{field} is no counter: name it in the collection's schema with \"x-crdt\": \"counter\"")]
-    NoCounter {
-        /// The field.
-        field: Pointer,
-    },
-    /// A value was put where counters are below.
-    #[error("{field} has the counter {counter} below it, which cannot be put away: write its members")]
-    CounterBelow {
-        /// The field.
-        field: Pointer,
-        /// One of the counters.
-        counter: Pointer,
-    },
-    /// A field with members was to count: they would hide it.
-    #[error("{field} has members, which hide a counter: put the document without them, then it counts")]
-    MembersBelow {
-        /// The field.
-        field: Pointer,
-    },
-    /// No peer would take the change: too many sites have written the document at once, or it is damaged.
-    #[error("no peer would take the change: {0}")]
-    Refused(#[from] ChangeRefusal),
-    /// This origin's share of the counter would leave 64 bits.
-    #[error("{field} would leave the range of 64 bits")]
-    Overflow {
-        /// The counter.
-        field: Pointer,
-    },
-    /// The change would be longer than a change may be.
-    #[error("the change would have {0} bytes, {COST_MAX} are allowed: write less at once")]
-    TooLong(usize),
-    /// Automerge refused; the document's changes contradict each other.
-    #[error("the document cannot be written")]
-    Document,
-}
-
+/// Most operations of one call.
+pub const OPERATIONS_MAX: usize = 256;
+/// Most operations of one JSON Patch.
+const PATCH_OPERATIONS_MAX: usize = 1_024;
+/// Longest document that a JSON Patch may make on its way, in bytes of an estimate: its `copy` doubles.
+const PATCHED_BYTES_MAX: usize = 1024 * 1024;
 /// Most that one call may write, by the estimate of [`Writer::count`]: refused before a long change is made.
 const COST_MAX: usize = crate::CHANGE_BYTES_MAX - 64 * 1024;
 /// What an entry takes in a change besides its name and its value, rounded up.
 const ENTRY_COST: usize = 24;
+/// Most entries, items of lists and characters of texts that one call may write or delete.
+const ENTRIES_WRITTEN_MAX: usize = 8_192;
 
 pub(crate) struct Writer<'a, 'b> {
     transaction: &'a mut Transaction<'b>,
     origin: Origin,
     schema: Option<&'a Schema>,
     cost: usize,
+    entries: usize,
+    is_deleted: bool,
+    /// Whether the document has no change; creations of sequences are none.
+    is_new: bool,
+    lacking: Vec<(SequenceKind, String)>,
 }
 
 impl<'a, 'b> Writer<'a, 'b> {
@@ -102,182 +54,219 @@ impl<'a, 'b> Writer<'a, 'b> {
         transaction: &'a mut Transaction<'b>,
         origin: Origin,
         schema: Option<&'a Schema>,
+        is_new: bool,
     ) -> Self {
-        Self { transaction, origin, schema, cost: 0 }
+        let lacking = Vec::new();
+        Self { transaction, origin, schema, cost: 0, entries: 0, is_deleted: false, is_new, lacking }
     }
 
-    pub(crate) fn run(&mut self, operation: &Operation) -> Result<(), WriteError> {
-        match operation {
-            Operation::Put(value) => self.put(value),
-            Operation::Increment { field, by } => {
-                let has_tallies = self.has_tallies(field);
-                if !has_tallies && self.schema_says(field) != Crdt::Counter {
-                    return Err(WriteError::NoCounter { field: field.clone() });
-                }
-                if self.has_members(field) {
-                    return Err(WriteError::MembersBelow { field: field.clone() });
-                }
-                let plain = self.take_plain(field)?;
-                let by = i128::from(*by) + if has_tallies { 0 } else { plain };
-                self.increment(field, by, true)
-            }
+    /// Carries out all operations and holds the result against the schema.
+    pub(crate) fn run(&mut self, operations: &[Operation]) -> Result<(), WriteError> {
+        if operations.len() > OPERATIONS_MAX {
+            return Err(WriteError::TooManyOperations(operations.len()));
         }
+        self.is_deleted = View::now(self.transaction).is_deleted();
+        operations.iter().try_for_each(|operation| self.run_one(operation))?;
+        self.check_rules()
+    }
+
+    /// Sequences that were to be written and are not created yet. The run counts for nothing when there are any: it is
+    /// to be done again when they are.
+    pub(crate) fn lacking(self) -> Vec<(SequenceKind, String)> {
+        self.lacking
+    }
+
+    fn run_one(&mut self, operation: &Operation) -> Result<(), WriteError> {
+        match operation {
+            Operation::Put(value) if self.is_deleted => self.put_back(value),
+            Operation::Put(value) => self.put(value),
+            Operation::Delete => self.delete_document(),
+            _ if self.is_deleted => Err(WriteError::Deleted),
+            Operation::MergePatch(patch) => self.merge_patch(patch),
+            Operation::Patch(patch) => self.patch(patch),
+            Operation::Increment { field, by } => self.increment(field, *by),
+            Operation::Spend { field, by } => self.spend(field, *by),
+            Operation::Grant { field, by, to } => self.grant(field, *by, *to),
+            Operation::Transfer { field, to, by } => self.transfer(field, *to, *by),
+            Operation::Add { field, element } => self.add(field, element),
+            Operation::Remove { field, element } => self.remove(field, element),
+            Operation::Insert { field, index, values } => self.insert(field, *index, values),
+            Operation::Splice { field, index, delete, insert } => self.splice(field, *index, *delete, insert),
+            Operation::Clear { field } => self.clear(field),
+        }
+    }
+
+    fn delete_document(&mut self) -> Result<(), WriteError> {
+        if self.is_deleted || !self.exists() {
+            return Ok(());
+        }
+        self.is_deleted = true;
+        self.set(TOMBSTONE, ScalarValue::Boolean(true))
+    }
+
+    /// Whether anything was ever written.
+    fn exists(&self) -> bool {
+        !self.is_new || self.entries > 0
+    }
+
+    /// Only what this call breaks is refused: a document that a merge made invalid can still be written.
+    fn check_rules(&self) -> Result<(), WriteError> {
+        let Some(schema) = self.schema else { return Ok(()) };
+        if self.is_deleted {
+            return Ok(());
+        }
+        let now = View::now(self.transaction);
+        let mut violations = schema.violations(&json::assemble(&now));
+        if violations.is_empty() {
+            return Ok(());
+        }
+        if !self.is_new {
+            let heads = self.transaction.base_heads();
+            let view = View::at(self.transaction, &heads);
+            let before = schema.violations(&json::assemble(&view));
+            let was = |new: &crate::Violation| {
+                before.iter().any(|old| (&old.field, &old.rule) == (&new.field, &new.rule))
+            };
+            violations.retain(|violation| !was(violation));
+        }
+        if violations.is_empty() { Ok(()) } else { Err(WriteError::Invalid(violations)) }
     }
 
     fn schema_says(&self, field: &Pointer) -> Crdt {
         self.schema.map_or(Crdt::Register, |schema| schema.crdt(field))
     }
 
-    /// Tallies tell of a counter also where the schema is not known.
-    fn has_tallies(&self, field: &Pointer) -> bool {
-        // ',' follows '+' in byte order.
-        let tallies = format!("{}/+", field.name())..format!("{}/,", field.name());
-        self.transaction.map_range(ROOT, tallies).next().is_some()
+    /// Sees to it that the field is of the type that an operation is for.
+    fn require(&self, field: &Pointer, kind: FieldKind) -> Result<Survey, WriteError> {
+        let survey = self.survey(field);
+        if survey.kind.or_else(|| kind_of(self.schema_says(field))) != Some(kind) {
+            return Err(WriteError::NotA { field: field.clone(), kind });
+        }
+        if survey.has_members {
+            return Err(WriteError::MembersBelow { field: field.clone(), kind });
+        }
+        Ok(survey)
     }
 
-    fn has_members(&self, field: &Pointer) -> bool {
-        // '0' follows '/' in byte order.
-        let below = format!("{}/", field.name())..format!("{}0", field.name());
-        let mut below = self.transaction.map_range(ROOT, below);
-        below.any(|item| match entry::read_name(&item.key) {
-            Entry::Leaf(_) => true,
-            Entry::Tally(_) => entry::split_tally(&item.key).is_some_and(|(name, _)| name != field.name()),
-            Entry::Reserved => false,
-        })
+    /// Looks at a field's entries, at few of them however many there are: small updates begin so.
+    fn survey(&self, field: &Pointer) -> Survey {
+        let name = field.name();
+        let mut survey = Survey::default();
+        // From the plain value on, until an entry tells the type; ',' follows '+' in byte order. Names that go on with a
+        // character before '/' lie between.
+        for item in self.transaction.map_range(ROOT, name.to_owned()..format!("{name}/,")) {
+            match item.key.strip_prefix(name) {
+                Some("") => survey.has_plain = true,
+                Some(rest) if rest.starts_with("/+") => survey.kind = stored_kind(&item.key),
+                Some(rest) if rest.starts_with('/') => survey.has_members |= is_shown(&item.key),
+                Some(_) | None => {}
+            }
+            if survey.kind.is_some() {
+                break;
+            }
+        }
+        // '0' follows '/'.
+        let members = format!("{name}/,")..format!("{name}0");
+        survey.has_members |= self.transaction.map_range(ROOT, members).any(|item| is_shown(&item.key));
+        if survey.kind.is_none() && survey.has_plain {
+            survey.kind = self.unmarked_kind(field);
+        }
+        survey
     }
 
-    /// Takes a plain value away from a counter's name, where it was before the field was a counter; returns it as
-    /// far as it is a whole number.
-    fn take_plain(&mut self, field: &Pointer) -> Result<i128, WriteError> {
-        let plain = match self.transaction.get(ROOT, field.name()) {
-            Ok(None) => return Ok(0),
-            Ok(Some((automerge::Value::Scalar(plain), _))) => plain.as_i64().map_or(0, i128::from),
-            Ok(Some(_)) | Err(_) => 0,
+    /// A list or text whose mark was taken away while somebody wrote to it.
+    fn unmarked_kind(&self, field: &Pointer) -> Option<FieldKind> {
+        let Ok(Some((automerge::Value::Object(object), id))) = self.transaction.get(ROOT, field.name())
+        else {
+            return None;
         };
-        self.delete(field.name())?;
+        match object {
+            _ if self.transaction.length(id) == 0 => None,
+            ObjType::List => Some(FieldKind::List),
+            ObjType::Text => Some(FieldKind::Text),
+            ObjType::Map | ObjType::Table => None,
+        }
+    }
+
+    /// Takes a plain value away from the name of a field that is something else, where it was before.
+    fn take_plain(&mut self, field: &Pointer) -> Result<Option<Value>, WriteError> {
+        let plain = View::now(self.transaction).plain(field.name());
+        if plain.is_some() {
+            self.delete(field.name())?;
+        }
         Ok(plain)
     }
 
-    fn put(&mut self, value: &Value) -> Result<(), WriteError> {
-        let mut wanted = json::leaves(value)?;
-        let present = self.present();
-        self.check_counters(&wanted, &present)?;
-        for (name, stored) in &present.leaves {
-            if self.is_counter(name, &present) {
-                continue;
-            }
-            match wanted.get(name) {
-                Some(leaf) if json::scalar(leaf) == *stored => drop(wanted.remove(name)),
-                Some(_) => {}
-                None => self.delete(name)?,
-            }
-        }
-        for (name, leaf) in wanted {
-            let is_counter = self.is_counter(&name, &present);
-            let field = Pointer::from_name(name);
-            if !is_counter {
-                self.set(field.name(), json::scalar(leaf))?;
-                continue;
-            }
-            let given = json::kind(leaf);
-            let target = leaf.as_i64().ok_or(WriteError::CounterValue { field: field.clone(), given })?;
-            self.take_plain(&field)?;
-            let sum = present.sums.get(field.name()).copied();
-            self.increment(&field, i128::from(target) - sum.unwrap_or(0), sum.is_none())?;
-        }
-        Ok(())
-    }
-
-    fn is_counter(&self, name: &str, present: &Present) -> bool {
-        present.sums.contains_key(name)
-            || self.schema_says(&Pointer::from_name(name.to_owned())) == Crdt::Counter
-    }
-
-    /// Nothing is put below a counter, and no value over counters: it would be acknowledged and not be seen.
-    fn check_counters(&self, wanted: &BTreeMap<String, &Value>, present: &Present) -> Result<(), WriteError> {
-        for (name, leaf) in wanted {
-            for (end, _) in name.match_indices('/') {
-                let above = name.get(..end).unwrap_or_default();
-                if self.is_counter(above, present) {
-                    let field = Pointer::from_name(above.to_owned());
-                    return Err(WriteError::CounterValue { field, given: "an object" });
-                }
-            }
-            let below = format!("{name}/");
-            let counter =
-                present.sums.range(below.clone()..).next().filter(|(name, _)| name.starts_with(&below));
-            // An empty object takes nothing away.
-            if let Some((counter, _)) = counter.filter(|_| !leaf.is_object()) {
-                let (field, counter) = (name.clone(), counter.clone());
-                let (field, counter) = (Pointer::from_name(field), Pointer::from_name(counter));
-                return Err(WriteError::CounterBelow { field, counter });
-            }
-        }
-        Ok(())
-    }
-
     fn delete(&mut self, name: &str) -> Result<(), WriteError> {
-        self.count(name, 0)?;
+        self.count(name.len(), 1)?;
         self.transaction.delete(ROOT, name).map_err(|_| WriteError::Document)
-    }
-
-    /// Adds to this origin's tally. `even_zero` writes a tally that does not change, so that the counter exists.
-    fn increment(&mut self, field: &Pointer, by: i128, even_zero: bool) -> Result<(), WriteError> {
-        let name = field.tally(self.origin);
-        let share = match self.transaction.get(ROOT, name.as_str()) {
-            Ok(Some((automerge::Value::Scalar(share), _))) => share.as_i64(),
-            Ok(_) => None,
-            Err(_) => return Err(WriteError::Document),
-        };
-        if by == 0 && (share.is_some() || !even_zero) {
-            return Ok(());
-        }
-        let total = i128::from(share.unwrap_or(0)) + by;
-        let total = i64::try_from(total).map_err(|_| WriteError::Overflow { field: field.clone() })?;
-        self.set(&name, ScalarValue::Int(total))
     }
 
     fn set(&mut self, name: &str, value: ScalarValue) -> Result<(), WriteError> {
         let bytes = value.as_bytes().map_or(0, <[u8]>::len) + value.as_str().map_or(0, str::len);
-        self.count(name, bytes)?;
+        self.count(name.len() + bytes, 1)?;
         self.transaction.put(ROOT, name, value).map_err(|_| WriteError::Document)
     }
 
-    fn count(&mut self, name: &str, value_bytes: usize) -> Result<(), WriteError> {
-        self.cost += name.len() + value_bytes + ENTRY_COST;
+    /// Puts a mark where it is not.
+    fn mark(&mut self, name: &str) -> Result<(), WriteError> {
+        match self.transaction.get(ROOT, name) {
+            Ok(Some(_)) => Ok(()),
+            Ok(None) => self.set(name, ScalarValue::Boolean(true)),
+            Err(_) => Err(WriteError::Document),
+        }
+    }
+
+    fn count(&mut self, bytes: usize, entries: usize) -> Result<(), WriteError> {
+        self.count_bytes(bytes + entries * ENTRY_COST)?;
+        self.count_entries(entries)
+    }
+
+    fn count_bytes(&mut self, bytes: usize) -> Result<(), WriteError> {
+        self.cost += bytes;
         if self.cost > COST_MAX { Err(WriteError::TooLong(self.cost)) } else { Ok(()) }
     }
 
-    fn present(&self) -> Present {
-        let mut present = Present::default();
-        for item in self.transaction.map_range(ROOT, ..) {
-            let ValueRef::Scalar(value) = item.value else { continue };
-            match (entry::read_name(&item.key), &value) {
-                (Entry::Tally(_), ScalarValueRef::Int(share)) => {
-                    let counter = entry::split_tally(&item.key).map_or("", |(counter, _)| counter);
-                    *present.sums.entry(counter.to_owned()).or_default() += i128::from(*share);
-                }
-                (Entry::Leaf(_), _) => drop(present.leaves.insert(item.key.into_owned(), owned(&value))),
-                (Entry::Reserved, _) if item.key == entry::EMPTY_DOCUMENT => {
-                    present.leaves.insert(item.key.into_owned(), owned(&value));
-                }
-                (Entry::Tally(_) | Entry::Reserved, _) => {}
-            }
-        }
-        present
+    fn count_entries(&mut self, entries: usize) -> Result<(), WriteError> {
+        self.entries += entries;
+        if self.entries > ENTRIES_WRITTEN_MAX { Err(WriteError::TooManyEntries) } else { Ok(()) }
     }
 }
 
-/// What a document holds: leaves by name, and the sums of its counters.
+/// What the entries of a field tell.
 #[derive(Default)]
-struct Present {
-    leaves: BTreeMap<String, ScalarValue>,
-    sums: BTreeMap<String, i128>,
+struct Survey {
+    /// Its type, where it is more than a plain value.
+    kind: Option<FieldKind>,
+    /// Whether something is at its own name: a plain value, or what was created there.
+    has_plain: bool,
+    has_members: bool,
 }
 
-fn owned(value: &ScalarValueRef<'_>) -> ScalarValue {
-    match ValueRef::Scalar(value.clone()).into_value() {
-        automerge::Value::Scalar(scalar) => scalar.into_owned(),
-        automerge::Value::Object(_) => ScalarValue::Null,
+/// What the name of an entry tells of its field's type, also where the schema is not known.
+fn stored_kind(name: &str) -> Option<FieldKind> {
+    match entry::read_name(name) {
+        Entry::Tally(_) => Some(FieldKind::Counter),
+        Entry::Spend(_) | Entry::Grant(_) | Entry::Bound(_) => Some(FieldKind::BoundedCounter),
+        Entry::Element(..) => Some(FieldKind::Set),
+        Entry::Sequence(_, SequenceKind::List) => Some(FieldKind::List),
+        Entry::Sequence(_, SequenceKind::Text) => Some(FieldKind::Text),
+        Entry::Leaf(_) | Entry::Reserved => None,
+    }
+}
+
+fn is_shown(name: &str) -> bool {
+    entry::read_name(name) != Entry::Reserved
+}
+
+/// What is more than entries of its own; `None` for plain values and maps.
+fn kind_of(crdt: Crdt) -> Option<FieldKind> {
+    match crdt {
+        Crdt::Register | Crdt::Map => None,
+        Crdt::Counter => Some(FieldKind::Counter),
+        Crdt::BoundedCounter { .. } => Some(FieldKind::BoundedCounter),
+        Crdt::Set => Some(FieldKind::Set),
+        Crdt::List => Some(FieldKind::List),
+        Crdt::Text => Some(FieldKind::Text),
     }
 }

@@ -2,90 +2,182 @@
 //!
 //! An operation names the operations that it replaces. When one of those is at another entry, Automerge replaces it
 //! or not, depending on which changes it is given together: replicas with equal heads would show different values,
-//! and a site could take away another's tally. An operation numbered far ahead would leave no numbers for others.
-//! All that is checked here is a function of a change and those before it, so every replica decides the same.
+//! and a site could take away another's tally. An operation numbered far ahead would leave no numbers for others. An
+//! operation on an object that is not there ends in a panic.
+//! All that is checked here is a function of a change and those that it depends on, so every replica decides the
+//! same, whatever else it has and however changes are batched. It is checked before Automerge sees them.
 
-use automerge::legacy::{Key, ObjectId, Op, OpId, OpType};
-use automerge::{ActorId, Automerge, Change, ChangeHash, ObjId, ROOT, ReadDoc};
+use super::ApplyReason;
+use crate::entry::SequenceKind;
+use crate::foreign::{self, Action, Columns, Header, Operation, OperationId, Operations, Place};
+use crate::{ChangeHash, Origin, sequence};
+use ancestry::Ancestry;
+use automerge::{ActorId, Automerge, ObjId, ROOT, ReadDoc as _};
+use sequences::{Maker, Sequences};
 use std::collections::BTreeMap;
+
+mod ancestry;
+mod sequences;
+
+pub(super) use sequences::creation_at;
 
 /// The number of the last operation of each author in a document. Automerge does not tell it.
 pub(super) type LastOperations = BTreeMap<ActorId, u64>;
 
-/// Changes that were applied together, while they are checked.
-struct Lineage<'a> {
-    /// The document with the changes.
-    trial: &'a Automerge,
-    /// Number of the last operation of each change.
-    ends: BTreeMap<ChangeHash, u64>,
-    /// Entries that the operations of the changes put; without those that the same change replaced.
-    puts: BTreeMap<OpId, String>,
+/// A change that is checked: its identity, head and columns.
+pub(super) struct Candidate<'a> {
+    pub(super) hash: ChangeHash,
+    pub(super) header: Header,
+    pub(super) columns: Columns<'a>,
+    pub(super) body_bytes: usize,
 }
 
-/// Whether all of the changes fit; they are in an order in which each follows what it depends on, and `trial` has
-/// them. Brings `last` up to date.
-pub(super) fn fits(trial: &Automerge, changes: &[Change], last: &mut LastOperations) -> bool {
-    let ends = changes.iter().map(|change| (change.hash(), change.max_op())).collect();
-    let mut lineage = Lineage { trial, ends, puts: BTreeMap::new() };
-    changes.iter().all(|change| {
-        let author_last = last.entry(change.actor_id().clone()).or_insert(0);
-        let start = change.start_op().get();
+/// Changes that are to be applied together, while they are checked. Each is known by its place among them.
+pub(super) struct Lineage<'a> {
+    /// The document without the changes.
+    base: &'a Automerge,
+    ancestry: Ancestry<'a>,
+    /// Entries that the operations of the changes put, and the change; without those that the same change replaced.
+    puts: BTreeMap<OperationId, (&'a str, usize)>,
+    sequences: Sequences<'a>,
+    last: LastOperations,
+}
+
+impl<'a> Lineage<'a> {
+    pub(super) fn new(base: &'a Automerge, last: LastOperations) -> Self {
+        let (ancestry, sequences) = (Ancestry::new(base), Sequences::new(base));
+        Self { base, ancestry, puts: BTreeMap::new(), sequences, last }
+    }
+
+    /// The chunks of the creations that the changes need and the document has not, and the last operation of each
+    /// author with the changes.
+    pub(super) fn finish(self) -> (Vec<Vec<u8>>, LastOperations) {
+        (self.sequences.into_chunks(), self.last)
+    }
+
+    /// Checks the next change. Changes come in an order in which each follows what it depends on.
+    pub(super) fn check(&mut self, change: &'a Candidate<'a>) -> Result<(), ApplyReason> {
+        let header = &change.header;
+        let (number, pending) = self.ancestry.add(change)?;
+        let last = self.last.entry(actor(header.author())).or_insert(0);
         // Own numbers only grow, so that no two operations have one name.
-        let is_numbered = start > *author_last && Some(start) == lineage.next_number(change);
-        *author_last = change.max_op();
-        is_numbered && lineage.operations_fit(change)
-    })
+        if header.first_operation <= *last {
+            return Err(ApplyReason::Misfit);
+        }
+        let mut operations = Operations::new(header, &change.columns, change.body_bytes);
+        let mut in_sequences = Vec::new();
+        let mut marked = Vec::new();
+        let mut hidden = Vec::new();
+        while let Some(operation) = operations.next_operation().map_err(|_| ApplyReason::Refused)? {
+            *last = operation.id.counter;
+            marked.extend(foreign::marked(&operation));
+            match operation.place {
+                Place::Entry(name) => {
+                    let entries =
+                        Entries { base: self.base, ancestry: &mut self.ancestry, puts: &mut self.puts };
+                    let replaced = operations.replaced();
+                    hidden.extend(entries.check(
+                        number,
+                        operation,
+                        name,
+                        replaced,
+                        header.first_operation,
+                    )?);
+                }
+                Place::Element { .. } => in_sequences.push((operation, operations.replaced().to_vec())),
+            }
+        }
+        self.ancestry.end(number, *last);
+        let made = self.sequences.check_marks(&marked, number, &pending, &mut self.ancestry)?;
+        if let Some(missing) = pending.iter().find(|hash| !made.contains(hash)) {
+            // The creation of a sequence is depended on by changes that mark it, by no other.
+            let is_here = self.base.get_change_meta_by_hash(missing).is_some();
+            return Err(if is_here { ApplyReason::Misfit } else { ApplyReason::MissingDependency });
+        }
+        for creation in hidden {
+            self.sequences.check_created(creation, number, &mut self.ancestry)?;
+        }
+        for (operation, replaced) in in_sequences {
+            self.sequences.check(number, operation, &replaced, &mut self.ancestry)?;
+        }
+        Ok(())
+    }
 }
 
-impl Lineage<'_> {
-    /// The number after those of everything that a change depends on.
-    fn next_number(&self, change: &Change) -> Option<u64> {
-        let end = |hash| match self.ends.get(hash) {
-            Some(end) => Some(*end),
-            None => self.trial.get_change_meta_by_hash(hash).map(|meta| meta.max_op),
-        };
-        change.deps().iter().try_fold(0, |last: u64, hash| Some(last.max(end(hash)?))).map(|last| last + 1)
-    }
+/// The entries of a document and of changes to it.
+struct Entries<'a, 'b> {
+    base: &'a Automerge,
+    ancestry: &'b mut Ancestry<'a>,
+    puts: &'b mut BTreeMap<OperationId, (&'a str, usize)>,
+}
 
-    fn operations_fit(&mut self, change: &Change) -> bool {
-        let author = change.actor_id();
-        let numbers = change.start_op().get()..;
-        numbers.zip(change.decode().operations).all(|(number, operation)| {
-            let id = OpId(number, author.clone());
-            let Op { action, obj: ObjectId::Root, key: Key::Map(name), pred, insert: false } = operation
-            else {
-                return false;
+impl<'a> Entries<'a, '_> {
+    /// Returns the authors of the creations that the operation replaces, which are of sequences at this very entry: a
+    /// plain value in the place of a list or a text hides it. That they are before the change is checked by others.
+    fn check(
+        mut self,
+        number: usize,
+        operation: Operation<'a>,
+        name: &'a str,
+        replaced: &[OperationId],
+        first: u64,
+    ) -> Result<Vec<Origin>, ApplyReason> {
+        let mut hidden = Vec::new();
+        for replaced in replaced {
+            let fits = match self.puts.get(replaced) {
+                Some((entry, maker)) => *entry == name && self.ancestry.is_before(*maker, number),
+                None => self.base_has(*replaced, name, number),
             };
-            let replaces_own_entry = pred.iter().all(|replaced| self.puts_entry(replaced, &name, &id));
-            for replaced in pred.iter().filter(|replaced| replaced.1 == *author) {
-                if replaced.0 >= change.start_op().get() {
-                    self.puts.remove(replaced);
+            if !fits {
+                if !is_creation(*replaced, name) {
+                    return Err(ApplyReason::Misfit);
                 }
+                hidden.push(replaced.author);
             }
-            match action {
-                OpType::Put(_) => drop(self.puts.insert(id, name.to_string())),
-                OpType::Delete => {}
-                OpType::Make(_) | OpType::Increment(_) | OpType::MarkBegin(_) | OpType::MarkEnd(_) => {
-                    return false;
-                }
+            if replaced.author == operation.id.author && replaced.counter >= first {
+                self.puts.remove(replaced);
             }
-            replaces_own_entry
-        })
+        }
+        if let Action::Put(_) = operation.action {
+            self.puts.insert(operation.id, (name, number));
+        }
+        Ok(hidden)
     }
 
-    /// Whether an operation before `later` put this entry.
-    fn puts_entry(&self, operation: &OpId, name: &str, later: &OpId) -> bool {
-        if operation.0 >= later.0 {
-            return false;
-        }
-        if let Some(entry) = self.puts.get(operation) {
-            return entry == name;
-        }
-        let id = ObjId::Id(operation.0, operation.1.clone(), 0);
-        let Some(change) = self.trial.hash_for_opid(&id) else { return false };
+    /// Whether the document has an operation that put this entry, in a change before the one numbered `number`.
+    fn base_has(&mut self, operation: OperationId, name: &str, number: usize) -> bool {
+        let id = ObjId::Id(operation.counter, actor(operation.author), 0);
+        let Some(change) = self.base.hash_for_opid(&id) else { return false };
         // At the change that put it, the entry has it.
-        let values = self.trial.get_all_at(ROOT, name, &[change]).unwrap_or_default();
-        values.iter().any(|(_, value)| matches!(value, ObjId::Id(number, author, _) if (*number, author) == (operation.0, &operation.1)))
+        let values = self.base.get_all_at(ROOT, name, &[change]).unwrap_or_default();
+        let is_scalar = values.iter().any(|(value, at)| value.is_scalar() && *at == id);
+        is_scalar && self.ancestry.has_before(&change, number)
+    }
+}
+
+/// Whether an operation is the one that creates the list or the text at this entry.
+fn is_creation(operation: OperationId, name: &str) -> bool {
+    let creates = |kind| origin(&sequence::actor(kind, name)) == Some(operation.author);
+    operation.counter == 1 && [SequenceKind::List, SequenceKind::Text].into_iter().any(creates)
+}
+
+/// The Automerge name of an origin.
+pub(super) fn actor(origin: Origin) -> ActorId {
+    ActorId::from(&origin.0)
+}
+
+/// The origin that an Automerge actor names.
+pub(super) fn origin(actor: &ActorId) -> Option<Origin> {
+    actor.to_bytes().try_into().ok().map(Origin)
+}
+
+impl Ancestry<'_> {
+    /// Whether an operation of this maker is before the change of this number, or in it.
+    fn is_maker_before(&mut self, maker: Maker, number: usize) -> bool {
+        match maker {
+            Maker::Candidate(earlier) => self.is_before(earlier, number),
+            Maker::Base(hash) => self.has_before(&hash, number),
+        }
     }
 }
 

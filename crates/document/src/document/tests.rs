@@ -1,28 +1,38 @@
 use super::*;
-use crate::{ForeignChange, JsonError, Pointer};
+use crate::{ForeignChange, JsonError, Operation, Origin, Pointer, Schema, Signature, WriteError};
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
+
+mod convergence;
+mod golden;
+mod operations;
+mod patches;
 
 const HERE: Origin = Origin([1; 16]);
 const THERE: Origin = Origin([2; 16]);
+
+/// A schema with a field of every kind.
+fn every_kind() -> Schema {
+    Schema::parse(include_str!("../../../../schemas/golden/document/v1/schema.json")).unwrap()
+}
 
 fn inventory() -> Schema {
     Schema::parse(include_str!("../../../../schemas/collections/inventory.json")).unwrap()
 }
 
 fn put(document: &mut Document, origin: Origin, value: Value) -> Option<NewChange> {
-    document.write(origin, Some(&inventory()), &[Operation::Put(value)], 5).unwrap()
+    document.write(&Signature::of(origin, 5), Some(&inventory()), &[Operation::Put(value)]).unwrap()
 }
 
 fn increment(document: &mut Document, origin: Origin, by: i64) -> NewChange {
     let operation = Operation::increment("/on_hand", by).unwrap();
-    document.write(origin, Some(&inventory()), &[operation], 5).unwrap().unwrap()
+    document.write(&Signature::of(origin, 5), Some(&inventory()), &[operation]).unwrap().unwrap()
 }
 
 fn refusal(document: &mut Document, operations: &[Operation]) -> String {
     let before = document.json();
-    let error = document.write(HERE, Some(&inventory()), operations, 5).unwrap_err();
+    let error = document.write(&Signature::of(HERE, 5), Some(&inventory()), operations).unwrap_err();
     assert_eq!(document.json(), before, "a refused write changes nothing");
     error.to_string()
 }
@@ -103,7 +113,7 @@ fn refusals_say_what_is_wrong_and_change_nothing() {
         refusal(&mut document, &[Operation::Put(long)]).starts_with("the change would have 300028 bytes")
     );
     let deep = (0..40).fold(json!(1), |inner, _| json!({ "d": inner }));
-    let error = document.write(HERE, None, &[Operation::Put(deep)], 5).unwrap_err();
+    let error = document.write(&Signature::of(HERE, 5), None, &[Operation::Put(deep)]).unwrap_err();
     assert!(matches!(error, WriteError::Json(JsonError::TooDeep(_))), "{error}");
 }
 
@@ -113,7 +123,7 @@ fn a_change_without_what_it_depends_on_is_not_applied() {
     put(&mut there, THERE, json!({"on_hand": 1}));
     let later = increment(&mut there, THERE, 1);
     let mut here = Document::new();
-    assert_eq!(here.apply(&[later.chunk]), Err(ApplyError::MissingDependency));
+    assert_eq!(reason(here.apply(&[later.chunk])), Some(ApplyReason::MissingDependency));
     assert_eq!((here.json(), here.heads()), (None, vec![]));
 }
 
@@ -122,11 +132,12 @@ fn the_largest_write_is_a_change_that_peers_accept() {
     let value: serde_json::Map<String, Value> =
         (0..4_096).map(|n| (format!("field {n:04}"), json!(format!("value {n:05}")))).collect();
     let mut document = Document::new();
-    let change = document.write(HERE, None, &[Operation::Put(value.into())], 5).unwrap().unwrap();
+    let change =
+        document.write(&Signature::of(HERE, 5), None, &[Operation::Put(value.into())]).unwrap().unwrap();
     ForeignChange::parse(ForeignChange::body(&change.chunk).unwrap()).unwrap();
     let mut text = Document::new();
     let longest = json!({"text": "é".repeat(98_000 - 14)});
-    let change = text.write(HERE, None, &[Operation::Put(longest)], 5).unwrap().unwrap();
+    let change = text.write(&Signature::of(HERE, 5), None, &[Operation::Put(longest)]).unwrap().unwrap();
     ForeignChange::parse(ForeignChange::body(&change.chunk).unwrap()).unwrap();
 }
 
@@ -137,7 +148,7 @@ fn nothing_is_acknowledged_that_is_not_seen_afterwards() {
     let nested = Schema::parse(nested).unwrap();
     let mut document = Document::new();
     let mut put = |schema: Option<&Schema>, value| {
-        document.write(HERE, schema, &[Operation::Put(value)], 0).map(|_| document.json())
+        document.write(&Signature::of(HERE, 0), schema, &[Operation::Put(value)]).map(|_| document.json())
     };
     assert_eq!(put(Some(&nested), json!({"a": {"n": 3}})), Ok(Some(json!({"a": {"n": 3}}))));
     let refused = put(Some(&nested), json!({"a": {"n": {"x": 1}}})).unwrap_err();
@@ -159,8 +170,8 @@ fn a_field_that_becomes_a_counter_counts_on_from_its_value() {
         [(Operation::increment("/on_hand", -1).unwrap(), 9), (Operation::Put(json!({"on_hand": 10})), 10)]
     {
         let mut document = Document::new();
-        document.write(THERE, None, &[Operation::Put(json!({"on_hand": 10}))], 0).unwrap();
-        document.write(HERE, Some(&inventory()), &[operation], 0).unwrap();
+        document.write(&Signature::of(THERE, 0), None, &[Operation::Put(json!({"on_hand": 10}))]).unwrap();
+        document.write(&Signature::of(HERE, 0), Some(&inventory()), &[operation]).unwrap();
         assert_eq!(document.json(), Some(json!({"on_hand": expected})));
         increment(&mut document, HERE, -4);
         assert_eq!(document.json(), Some(json!({"on_hand": expected - 4})));
@@ -176,11 +187,11 @@ fn a_change_that_no_peer_would_take_is_refused_before_it_is_acknowledged() {
     for site in 1..=9 {
         let mut document = Document::new();
         let put = Operation::Put(value(site));
-        let change = document.write(Origin([site; 16]), None, &[put], 0).unwrap().unwrap();
+        let change = document.write(&Signature::of(Origin([site; 16]), 0), None, &[put]).unwrap().unwrap();
         joined.apply(&[change.chunk]).unwrap();
     }
     let (heads, before) = (joined.heads(), joined.json());
-    let refused = joined.write(HERE, None, &[Operation::Put(value(100))], 0).unwrap_err();
+    let refused = joined.write(&Signature::of(HERE, 0), None, &[Operation::Put(value(100))]).unwrap_err();
     assert!(matches!(refused, WriteError::Refused(_)), "{refused}");
     assert_eq!((joined.heads(), joined.json()), (heads, before), "the document is as it was");
 }
@@ -193,11 +204,12 @@ fn a_write_on_more_heads_than_a_change_may_have_is_refused() {
         let mut origin = [7; 16];
         (origin[0], origin[1]) = (high, low);
         let put = Operation::Put(json!({"shelf": site}));
-        Document::new().write(Origin(origin), None, &[put], 0).unwrap().unwrap().chunk
+        Document::new().write(&Signature::of(Origin(origin), 0), None, &[put]).unwrap().unwrap().chunk
     });
     joined.apply(&chunks.collect::<Vec<_>>()).unwrap();
     let (heads, before) = (joined.heads(), joined.json());
-    let refused = joined.write(HERE, None, &[Operation::Put(json!({"shelf": "A"}))], 0).unwrap_err();
+    let refused =
+        joined.write(&Signature::of(HERE, 0), None, &[Operation::Put(json!({"shelf": "A"}))]).unwrap_err();
     assert_eq!(refused, WriteError::Refused(crate::ChangeRefusal::TooMany("dependencies")));
     assert_eq!((joined.heads(), joined.json()), (heads, before));
 }
@@ -210,14 +222,14 @@ fn a_counter_with_the_longest_name_counts_and_peers_take_it() {
     let schema = Schema::parse(&schema.to_string()).unwrap();
     let mut document = Document::new();
     let operation = Operation::increment(&format!("/{key}"), 3).unwrap();
-    document.write(HERE, Some(&schema), &[operation], 0).unwrap();
+    document.write(&Signature::of(HERE, 0), Some(&schema), &[operation]).unwrap();
     assert_eq!(document.json(), Some(json!({ key: 3 })));
 }
 
 #[test]
 fn a_counter_that_members_would_hide_is_refused() {
     let mut document = Document::new();
-    document.write(HERE, None, &[Operation::Put(json!({"on_hand": {"x": 1}}))], 0).unwrap();
+    document.write(&Signature::of(HERE, 0), None, &[Operation::Put(json!({"on_hand": {"x": 1}}))]).unwrap();
     let refused = refusal(&mut document, &[Operation::increment("/on_hand", 1).unwrap()]);
     assert!(refused.starts_with("/on_hand has members, which hide a counter"), "{refused}");
     put(&mut document, HERE, json!({"on_hand": 4}));
@@ -237,21 +249,28 @@ fn a_change_that_is_here_already_is_passed_over() {
 }
 
 #[test]
-fn applying_is_all_or_nothing() {
+fn a_change_that_fails_does_not_keep_out_those_before_it() {
     let (mut there, mut other) = (Document::new(), Document::new());
     put(&mut there, THERE, json!({"on_hand": 1}));
     let lacking = increment(&mut there, THERE, 1);
     let fine = put(&mut other, Origin([3; 16]), json!({"shelf": "A"})).unwrap();
+    let more = put(&mut other, Origin([3; 16]), json!({"shelf": "B"})).unwrap();
     let mut here = Document::new();
-    assert_eq!(here.apply(&[lacking.chunk, fine.chunk]), Err(ApplyError::MissingDependency));
-    assert_eq!(here.json(), None);
+    let error = here.apply(&[fine.chunk, lacking.chunk, more.chunk]).unwrap_err();
+    let reason = ApplyReason::MissingDependency;
+    assert_eq!(error, ApplyError { applied: 1, change: lacking.hash, reason });
+    assert_eq!((here.json(), here.heads()), (Some(json!({"shelf": "A"})), vec![fine.hash]));
+}
+
+fn reason(result: Result<(), ApplyError>) -> Option<ApplyReason> {
+    result.err().map(|error| error.reason)
 }
 
 #[test]
 fn memory_is_counted_with_the_values() {
     let mut document = Document::new();
     let text = json!({"text": "x".repeat(190_000)});
-    document.write(HERE, None, &[Operation::Put(text)], 0).unwrap();
+    document.write(&Signature::of(HERE, 0), None, &[Operation::Put(text)]).unwrap();
     assert!(document.memory_bytes() > 190_000);
 }
 
@@ -306,7 +325,9 @@ struct Site {
 impl Site {
     fn write(&mut self, site: usize, operation: Operation) {
         let origin = Origin([u8::try_from(site).unwrap() + 1; 16]);
-        if let Some(change) = self.document.write(origin, Some(&inventory()), &[operation], 0).unwrap() {
+        if let Some(change) =
+            self.document.write(&Signature::of(origin, 0), Some(&inventory()), &[operation]).unwrap()
+        {
             self.chunks.push((change.hash, change.chunk));
         }
     }
@@ -325,9 +346,9 @@ proptest! {
     fn json_comes_back_as_it_was_put(members in prop::collection::btree_map(any_text(), any_json(), 0..6)) {
         let value = Value::Object(members.into_iter().collect());
         let mut document = Document::new();
-        document.write(HERE, None, &[Operation::Put(value.clone())], 0).unwrap();
+        document.write(&Signature::of(HERE, 0), None, &[Operation::Put(value.clone())]).unwrap();
         prop_assert_eq!(document.json(), Some(value.clone()));
-        prop_assert_eq!(document.write(HERE, None, &[Operation::Put(value)], 0), Ok(None));
+        prop_assert_eq!(document.write(&Signature::of(HERE, 0), None, &[Operation::Put(value)]), Ok(None));
     }
 
     #[test]
@@ -337,7 +358,7 @@ proptest! {
     ) {
         let mut document = Document::new();
         for members in [first, second.clone()] {
-            document.write(HERE, None, &[Operation::Put(Value::Object(members.into_iter().collect()))], 0).unwrap();
+            document.write(&Signature::of(HERE, 0), None, &[Operation::Put(Value::Object(members.into_iter().collect()))]).unwrap();
         }
         prop_assert_eq!(document.json(), Some(Value::Object(second.into_iter().collect())));
     }
@@ -391,6 +412,6 @@ fn a_pointer_reaches_a_nested_counter() {
     let schema = Schema::parse(schema).unwrap();
     let mut document = Document::new();
     let field = Pointer::parse("/a~1b/n").unwrap();
-    document.write(HERE, Some(&schema), &[Operation::Increment { field, by: 2 }], 0).unwrap();
+    document.write(&Signature::of(HERE, 0), Some(&schema), &[Operation::Increment { field, by: 2 }]).unwrap();
     assert_eq!(document.json(), Some(json!({"a/b": {"n": 2}})));
 }

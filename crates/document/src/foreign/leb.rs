@@ -2,6 +2,7 @@
 
 use super::ChangeRefusal;
 
+#[derive(Clone)]
 pub(super) struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
@@ -48,21 +49,32 @@ impl<'a> Reader<'a> {
         Err(ChangeRefusal::Malformed)
     }
 
-    /// A signed number.
+    /// A signed number in its shortest form.
     pub(super) fn signed(&mut self) -> Result<i64, ChangeRefusal> {
-        let mut value = 0_i64;
+        let (mut value, mut sign_before) = (0_i64, None);
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;
             if shift == 63 && byte != 0 && byte != 0x7f {
                 return Err(ChangeRefusal::Malformed);
             }
             value |= i64::from(byte & 0x7f) << shift;
+            let is_negative = byte & 0x40 != 0;
             if byte & 0x80 == 0 {
-                let negative = byte & 0x40 != 0 && shift < 57;
-                return Ok(if negative { value | (-1 << (shift + 7)) } else { value });
+                // A last byte that only repeats the sign before it is one too many.
+                if (byte == 0 || byte == 0x7f) && sign_before == Some(is_negative) {
+                    return Err(ChangeRefusal::Malformed);
+                }
+                return Ok(if is_negative && shift < 57 { value | (-1 << (shift + 7)) } else { value });
             }
+            sign_before = Some(is_negative);
         }
         Err(ChangeRefusal::Malformed)
+    }
+
+    /// A text with its length before it.
+    pub(super) fn text(&mut self) -> Result<&'a str, ChangeRefusal> {
+        let bytes = self.count(super::CHANGE_BYTES_MAX as u64, "bytes")?;
+        std::str::from_utf8(self.take(bytes)?).map_err(|_| ChangeRefusal::Malformed)
     }
 
     /// A count of things; more than `count_max` of them is refused before any is read.
@@ -105,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn signed_numbers_are_sign_extended() {
+    fn signed_numbers_are_sign_extended_and_have_one_form() {
         for (bytes, value) in
             [(&[0x7f][..], -1), (&[0x3f], 63), (&[0x40], -64), (&[0xc0, 0x00], 64), (&[0x80, 0x7f], -128)]
         {
@@ -113,5 +125,8 @@ mod tests {
         }
         let least = [0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x7f];
         assert_eq!(Reader::new(&least).signed(), Ok(i64::MIN));
+        for malformed in [&[0x80, 0x00][..], &[0xff, 0x7f], &[0x85, 0x80, 0x00], &[0xff; 10]] {
+            assert_eq!(Reader::new(malformed).signed(), Err(ChangeRefusal::Malformed));
+        }
     }
 }

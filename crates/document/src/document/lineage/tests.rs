@@ -1,4 +1,6 @@
-use crate::{ApplyError, ChangeHash, Document, ForeignChange, NewChange, Operation, Origin, Schema};
+use crate::{
+    ApplyReason, ChangeHash, Document, ForeignChange, NewChange, Operation, Origin, Schema, Signature,
+};
 use automerge::transaction::Transactable;
 use automerge::{ActorId, Automerge, ObjType, ROOT, ScalarValue};
 use serde_json::json;
@@ -27,9 +29,12 @@ impl Forged<'_> {
             body.push(u8::try_from(start & 127).unwrap() | 128);
             start >>= 7;
         }
-        // First operation, time 0, no message; one other author.
-        body.extend_from_slice(&[u8::try_from(start).unwrap(), 0, 0, 1, 16]);
-        body.extend_from_slice(&[VICTIM; 16]);
+        // First operation, time 0, no message; the other author where it is named.
+        body.extend_from_slice(&[u8::try_from(start).unwrap(), 0, 0]);
+        match self.replaces {
+            Some(_) => body.extend_from_slice(&[&[1, 16][..], &[VICTIM; 16]].concat()),
+            None => body.push(0),
+        }
         let name = [&[0x7f, u8::try_from(self.name.len()).unwrap()], self.name.as_bytes()].concat();
         // Insert: no. Action: put. Value: a number of one byte, 5.
         let mut columns = vec![
@@ -49,7 +54,7 @@ impl Forged<'_> {
             body.extend_from_slice(&[*number, u8::try_from(column.len()).unwrap()]);
         }
         columns.iter().for_each(|(_, column)| body.extend_from_slice(column));
-        ForeignChange::parse(&body).unwrap().chunk
+        crate::foreign::seal(&body).1
     }
 }
 
@@ -61,21 +66,24 @@ fn victims() -> [NewChange; 2] {
     let mut document = Document::new();
     [50, 7].map(|by| {
         let operation = Operation::increment("/on_hand", by).unwrap();
-        document.write(Origin([VICTIM; 16]), Some(&schema), &[operation], 0).unwrap().unwrap()
+        document.write(&Signature::of(Origin([VICTIM; 16]), 0), Some(&schema), &[operation]).unwrap().unwrap()
     })
 }
 
 /// Applies the changes each alone, and all together: it must come to the same.
 #[track_caller]
-fn apply(chunks: &[Vec<u8>]) -> (Result<(), ApplyError>, Document) {
+fn apply(chunks: &[Vec<u8>]) -> (Result<(), ApplyReason>, Document) {
     let (mut alone, mut together) = (Document::new(), Document::new());
-    let results: Vec<_> = chunks.iter().map(|chunk| alone.apply(std::slice::from_ref(chunk))).collect();
-    let result = results.into_iter().find(Result::is_err).unwrap_or(Ok(()));
-    assert_eq!(together.apply(chunks), result);
-    if result.is_ok() {
-        assert_eq!(alone.json(), together.json());
+    let one_by_one = chunks.iter().try_for_each(|chunk| alone.apply(std::slice::from_ref(chunk)));
+    let at_once = together.apply(chunks);
+    let blamed = |result: Result<(), crate::ApplyError>| result.map_err(|error| (error.change, error.reason));
+    assert_eq!(blamed(at_once), blamed(one_by_one));
+    if let Err(error) = at_once {
+        let (change, _) = crate::foreign::seal(ForeignChange::body(&chunks[error.applied]).unwrap());
+        assert_eq!(change, error.change);
     }
-    (result, alone)
+    assert_eq!((alone.heads(), alone.json()), (together.heads(), together.json()));
+    (one_by_one.map_err(|error| error.reason), alone)
 }
 
 #[test]
@@ -83,10 +91,10 @@ fn an_operation_replaces_nothing_at_another_entry() {
     let [first, second] = victims();
     for (name, replaces, expected) in [
         ("zz", None, Ok(())),
-        ("aa", Some(2), Err(ApplyError::Refused)),
-        ("zz", Some(2), Err(ApplyError::Refused)),
-        ("zz", Some(1), Err(ApplyError::Refused)),
-        ("zz", Some(99), Err(ApplyError::Refused)),
+        ("aa", Some(2), Err(ApplyReason::Misfit)),
+        ("zz", Some(2), Err(ApplyReason::Misfit)),
+        ("zz", Some(1), Err(ApplyReason::Misfit)),
+        ("zz", Some(3), Err(ApplyReason::Refused)),
     ] {
         let dependencies = &[second.hash];
         let forged = Forged { dependencies, sequence: 1, start: 3, name, replaces }.chunk();
@@ -105,7 +113,10 @@ fn operations_are_numbered_after_what_they_depend_on() {
         let (result, mut document) = apply(&[first.chunk.clone(), second.chunk.clone(), forged]);
         assert_eq!(result.is_ok(), start == 3, "{start}");
         let put = Operation::Put(json!({"shelf": "A"}));
-        assert!(document.write(Origin([2; 16]), None, &[put], 0).is_ok(), "the document can be written");
+        assert!(
+            document.write(&Signature::of(Origin([2; 16]), 0), None, &[put]).is_ok(),
+            "the document can be written"
+        );
     }
 }
 
@@ -115,7 +126,7 @@ fn an_author_uses_no_number_twice() {
     let dependencies = &[second.hash];
     let forged = |sequence, name| Forged { dependencies, sequence, start: 3, name, replaces: None }.chunk();
     let chunks = [first.chunk, second.chunk.clone(), forged(1, "y"), forged(2, "z")];
-    assert_eq!(apply(&chunks).0, Err(ApplyError::Refused));
+    assert_eq!(apply(&chunks).0, Err(ApplyReason::Misfit));
     assert_eq!(apply(&chunks[..3]).0, Ok(()));
 }
 
@@ -142,8 +153,8 @@ fn only_values_at_entries_are_applied() {
         transaction.increment(ROOT, "n", 1).unwrap();
         transaction.commit();
     });
-    assert_eq!(apply(&list).0, Err(ApplyError::Refused));
-    assert_eq!(apply(&counted).0, Err(ApplyError::Refused));
+    assert_eq!(apply(&list).0, Err(ApplyReason::Refused));
+    assert_eq!(apply(&counted).0, Err(ApplyReason::Refused));
     assert_eq!(apply(&chunk(&|document| transact(document, ScalarValue::Int(1)))).0, Ok(()));
 }
 
@@ -157,7 +168,8 @@ fn honest_changes_fit() {
             // Several operations on one entry, a field that goes and comes.
             let put = |n: u8| Operation::Put(json!({"shelf": n, (n % 3).to_string(): *number}));
             let operations = [put(round), put(round + 1), put(round + 2)];
-            let change = document.write(Origin([*number; 16]), None, &operations, 0).unwrap().unwrap();
+            let change =
+                document.write(&Signature::of(Origin([*number; 16]), 0), None, &operations).unwrap().unwrap();
             underway.push((*number, change.chunk));
         }
         if round % 5 == 0 {

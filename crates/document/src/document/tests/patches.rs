@@ -1,0 +1,110 @@
+//! JSON Merge Patch and JSON Patch.
+
+use super::HERE;
+use crate::{Document, Operation, PatchFault, Signature, WriteError};
+use serde_json::{Value, json};
+
+fn patched(before: &Value, operation: Operation) -> Result<Value, WriteError> {
+    let mut document = Document::new();
+    document.write(&Signature::of(HERE, 0), None, &[Operation::Put(before.clone())])?;
+    document.write(&Signature::of(HERE, 0), None, &[operation])?;
+    Ok(document.json().unwrap())
+}
+
+/// RFC 7396, appendix A, as far as both documents are objects; the others are held inside a member.
+#[test]
+fn merge_patches_do_what_the_standard_says() {
+    for (target, patch, result) in [
+        (json!({"a": "b"}), json!({"a": "c"}), json!({"a": "c"})),
+        (json!({"a": "b"}), json!({"b": "c"}), json!({"a": "b", "b": "c"})),
+        (json!({"a": "b"}), json!({"a": null}), json!({})),
+        (json!({"a": "b", "b": "c"}), json!({"a": null}), json!({"b": "c"})),
+        (json!({"a": ["b"]}), json!({"a": "c"}), json!({"a": "c"})),
+        (json!({"a": "c"}), json!({"a": ["b"]}), json!({"a": ["b"]})),
+        (json!({"a": {"b": "c"}}), json!({"a": {"b": "d", "c": null}}), json!({"a": {"b": "d"}})),
+        (json!({"a": [{"b": "c"}]}), json!({"a": [1]}), json!({"a": [1]})),
+        (json!(["a", "b"]), json!(["c", "d"]), json!(["c", "d"])),
+        (json!({"a": "b"}), json!(["c"]), json!(["c"])),
+        (json!({"a": "foo"}), json!("bar"), json!("bar")),
+        (json!({"e": null}), json!({"a": 1}), json!({"e": null, "a": 1})),
+        (json!([1, 2]), json!({"a": "b", "c": null}), json!({"a": "b"})),
+        (json!({}), json!({"a": {"bb": {"ccc": null}}}), json!({"a": {"bb": {}}})),
+    ] {
+        let inside = |value: &Value| json!({"in": value});
+        let merged = patched(&inside(&target), Operation::MergePatch(inside(&patch))).unwrap();
+        assert_eq!(merged, inside(&result), "{target} with {patch}");
+        if target.is_object() && patch.is_object() {
+            assert_eq!(patched(&target, Operation::MergePatch(patch)).unwrap(), result);
+        }
+    }
+    // A member that is null has no place inside another patch.
+    assert_eq!(patched(&json!({"a": "foo"}), Operation::MergePatch(json!({"a": null}))), Ok(json!({})));
+    let refused = patched(&json!({"a": "foo"}), Operation::MergePatch(Value::Null)).unwrap_err();
+    assert_eq!(refused.to_string(), "a document is a JSON object, not null");
+}
+
+fn patch(before: &Value, steps: Value) -> Result<Value, WriteError> {
+    patched(before, Operation::Patch(serde_json::from_value(steps).unwrap()))
+}
+
+/// RFC 6902, appendix A, in short.
+#[test]
+fn json_patches_do_what_the_standard_says() {
+    let before = json!({"foo": {"bar": "baz", "waldo": "fred"}, "list": ["all", "cows"], "a/b": 1, "m~n": 2});
+    let after = patch(
+        &before,
+        json!([
+            {"op": "test", "path": "/a~1b", "value": 1},
+            {"op": "add", "path": "/list/1", "value": "grass"},
+            {"op": "add", "path": "/list/-", "value": ["eat"]},
+            {"op": "remove", "path": "/foo/bar"},
+            {"op": "move", "from": "/foo/waldo", "path": "/thud"},
+            {"op": "copy", "from": "/list/0", "path": "/copy"},
+            {"op": "replace", "path": "/m~0n", "value": {"deep": true}}
+        ]),
+    );
+    let expected = json!({
+        "foo": {}, "list": ["all", "grass", "cows", ["eat"]], "a/b": 1, "thud": "fred", "copy": "all", "m~n": {"deep": true}
+    });
+    assert_eq!(after, Ok(expected));
+}
+
+#[test]
+fn a_patch_that_fails_says_where_and_why() {
+    let before = json!({"a": {"b": "x".repeat(100)}, "n": 1});
+    let fails = |steps: Value, at: usize, expected: PatchFault| match patch(&before, steps) {
+        Err(WriteError::Patch { operation, fault, .. }) => assert_eq!((operation, fault), (at, expected)),
+        other => panic!("{other:?}"),
+    };
+    let passes = json!({"op": "test", "path": "/n", "value": 1});
+    let test = |path: &str| json!({"op": "test", "path": path, "value": 2});
+    fails(json!([passes, test("/n")]), 1, PatchFault::Test { found: Some("1".into()) });
+    let shortened = format!("\"{}…", "x".repeat(63));
+    fails(json!([test("/a/b")]), 0, PatchFault::Test { found: Some(shortened) });
+    fails(json!([passes, passes, {"op": "remove", "path": "/gone"}]), 2, PatchFault::Path);
+    fails(json!([{"op": "copy", "from": "/gone", "path": "/n"}]), 0, PatchFault::From);
+    fails(json!([{"op": "move", "from": "/a", "path": "/a/b"}]), 0, PatchFault::IntoItself);
+    let error = patch(&before, json!([test("/n")])).unwrap_err();
+    assert_eq!(error.to_string(), "operation 0 of the patch at '/n': another value is there: 1");
+}
+
+#[test]
+fn copies_of_copies_end_early() {
+    let doubling = json!({"op": "copy", "from": "/a", "path": "/a/-"});
+    let steps: Vec<Value> = (0..64).map(|_| doubling.clone()).collect();
+    let error = patch(&json!({"a": ["some text"]}), Value::Array(steps)).unwrap_err();
+    assert!(matches!(error, WriteError::Patch { fault: PatchFault::TooLarge, .. }), "{error}");
+}
+
+#[test]
+fn a_patch_removes_no_counter() {
+    let schema = super::every_kind();
+    let mut document = Document::new();
+    let mut write = |operation| document.write(&Signature::of(HERE, 0), Some(&schema), &[operation]);
+    write(Operation::increment("/on_hand", 3).unwrap()).unwrap();
+    let refused = write(Operation::MergePatch(json!({"on_hand": null}))).unwrap_err();
+    assert_eq!(refused.to_string(), "/on_hand is a counter, which cannot be removed: clear it");
+    assert_eq!(write(Operation::MergePatch(json!({"on_hand": 3}))), Ok(None));
+    write(Operation::MergePatch(json!({"on_hand": 5, "tags": ["a"]}))).unwrap().unwrap();
+    assert_eq!(document.json(), Some(json!({"on_hand": 5, "tags": ["a"]})));
+}

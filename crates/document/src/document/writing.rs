@@ -1,0 +1,141 @@
+//! Writing: operations become one change, or none.
+
+use super::{Document, NewChange, lineage};
+use crate::json::{self, View};
+use crate::sequence;
+use crate::write::Writer;
+use crate::{ForeignChange, Operation, Schema, Signature, Violation, WriteError};
+use automerge::transaction::CommitOptions;
+use automerge::{ActorId, Automerge, Change, ChangeHash};
+
+/// How carrying out operations ended.
+enum Attempt {
+    /// The change was committed.
+    Written(ChangeHash),
+    /// There was nothing to write.
+    Nothing,
+    /// These sequences are to be created first.
+    Lacks(Vec<sequence::Creation>),
+}
+
+impl Document {
+    /// Carries out the operations as one change. `Ok(None)` when the document is so already.
+    ///
+    /// # Errors
+    /// [`WriteError`]; the document is as it was.
+    pub fn write(
+        &mut self,
+        signature: &Signature<'_>,
+        schema: Option<&Schema>,
+        operations: &[Operation],
+    ) -> Result<Option<NewChange>, WriteError> {
+        let dependencies = self.heads();
+        // The document without the creations that this call makes. Few calls make any.
+        let mut before: Option<Automerge> = None;
+        let written = loop {
+            match self.attempt(signature, schema, operations, dependencies.is_empty()) {
+                Ok(Attempt::Written(hash)) => break self.seal(signature, hash).map(Some),
+                Ok(Attempt::Nothing) => break Ok(None),
+                Ok(Attempt::Lacks(creations)) => {
+                    before.get_or_insert_with(|| self.automerge.clone());
+                    if let Err(error) = self.create(creations) {
+                        break Err(error);
+                    }
+                }
+                Err(error) => break Err(error),
+            }
+        };
+        match (written, before) {
+            (Ok(Some((hash, chunk))), _) => Ok(Some(NewChange { hash, dependencies, chunk })),
+            (written, Some(before)) => {
+                self.automerge = before;
+                written.map(|_| None)
+            }
+            (Err(error @ (WriteError::Refused(_) | WriteError::Document)), None) => {
+                self.take_back(&dependencies)?;
+                Err(error)
+            }
+            (written, None) => written.map(|_| None),
+        }
+    }
+
+    /// Every rule of the schema that the document breaks, as a merge of valid documents may; none when it is deleted.
+    #[must_use]
+    pub fn violations(&self, schema: &Schema) -> Vec<Violation> {
+        self.json().map_or_else(Vec::new, |json| schema.violations(&json))
+    }
+
+    fn attempt(
+        &mut self,
+        signature: &Signature<'_>,
+        schema: Option<&Schema>,
+        operations: &[Operation],
+        is_new: bool,
+    ) -> Result<Attempt, WriteError> {
+        let text = signature.text()?;
+        self.automerge.set_actor(ActorId::from(&signature.origin.0));
+        let mut transaction = self.automerge.transaction();
+        let mut writer = Writer::new(&mut transaction, signature.origin, schema, is_new);
+        let outcome = writer.run(operations);
+        let lacking = writer.lacking();
+        if !lacking.is_empty() {
+            transaction.rollback();
+            let creations = lacking.iter().map(|(kind, name)| sequence::creation(*kind, name));
+            return Ok(Attempt::Lacks(creations.collect()));
+        }
+        if let Err(error) = outcome {
+            transaction.rollback();
+            return Err(error);
+        }
+        let mut options = CommitOptions::default().with_time(signature.wall_ms);
+        options.message = text;
+        Ok(match transaction.commit_with(options) {
+            (Some(hash), _) => Attempt::Written(hash),
+            (None, _) => Attempt::Nothing,
+        })
+    }
+
+    fn create(&mut self, creations: Vec<sequence::Creation>) -> Result<(), WriteError> {
+        let changes = creations.into_iter().map(|creation| Change::from_bytes(creation.chunk));
+        let changes = changes.collect::<Result<Vec<_>, _>>().map_err(|_| WriteError::Document)?;
+        self.automerge.apply_changes(changes).map_err(|_| WriteError::Document)
+    }
+
+    /// The bytes of the change just committed, counted. What peers refuse must not be acknowledged here: it would stop
+    /// this origin's whole stream there.
+    fn seal(
+        &mut self,
+        signature: &Signature<'_>,
+        hash: ChangeHash,
+    ) -> Result<(ChangeHash, Vec<u8>), WriteError> {
+        let change = self.automerge.get_last_local_change().ok_or(WriteError::Document)?;
+        let (chunk, last_operation) = (change.raw_bytes().to_vec(), change.max_op());
+        let parsed = ForeignChange::body(&chunk).and_then(ForeignChange::parse)?;
+        // A creation that the change depends on and does not mark would be missing everywhere else.
+        let is_creation = |hash| {
+            let meta = self.automerge.get_change_meta_by_hash(hash);
+            meta.is_some_and(|meta| lineage::creation_at(&self.automerge, &meta).is_some())
+        };
+        if parsed.dependencies.iter().any(is_creation) {
+            return Err(WriteError::Document);
+        }
+        self.changes += 1;
+        self.bytes += chunk.len() as u64;
+        self.last_operations.insert(ActorId::from(&signature.origin.0), last_operation);
+        Ok((hash, chunk))
+    }
+
+    fn take_back(&mut self, heads: &[ChangeHash]) -> Result<(), WriteError> {
+        let before = if heads.is_empty() { Ok(Automerge::new()) } else { self.automerge.fork_at(heads) };
+        self.automerge = before.map_err(|_| WriteError::Document)?;
+        Ok(())
+    }
+
+    /// The document as JSON; `None` while nothing was ever written, and when it is deleted.
+    #[must_use]
+    pub fn json(&self) -> Option<serde_json::Value> {
+        let view = View::now(&self.automerge);
+        let is_shown = !self.heads().is_empty() && !view.is_deleted();
+        is_shown.then(|| json::assemble(&view))
+    }
+}

@@ -1,0 +1,52 @@
+use super::{Field, View};
+use crate::entry::{self, Entry};
+use automerge::ReadDoc;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+/// A node of the tree that the entries span.
+#[derive(Default)]
+struct Node {
+    members: BTreeMap<String, Node>,
+    field: Field,
+}
+
+impl Node {
+    fn at(&mut self, keys: &mut Vec<String>) -> &mut Self {
+        keys.drain(..).fold(self, |node, key| node.members.entry(key).or_default())
+    }
+
+    /// `None` where nothing is shown.
+    fn json(mut self) -> Option<Value> {
+        let members: Map<String, Value> =
+            self.members.into_iter().filter_map(|(key, node)| Some((key, node.json()?))).collect();
+        if !members.is_empty() {
+            return Some(Value::Object(members));
+        }
+        self.field.finish();
+        match self.field.special {
+            Some(special) => Some(special.json()),
+            None => self.field.leaf,
+        }
+    }
+}
+
+/// The document as JSON; an empty object while it has no entries.
+pub(crate) fn assemble<D: ReadDoc>(view: &View<'_, D>) -> Value {
+    let mut root = Node::default();
+    for item in view.entries() {
+        let mut entry = entry::read_name(&item.key);
+        let mut keys = match &mut entry {
+            Entry::Leaf(keys)
+            | Entry::Tally(keys)
+            | Entry::Spend(keys)
+            | Entry::Grant(keys)
+            | Entry::Bound(keys)
+            | Entry::Element(keys, _)
+            | Entry::Sequence(keys, _) => std::mem::take(keys),
+            Entry::Reserved => continue,
+        };
+        root.at(&mut keys).field.add(view, &entry, &item.key, &item.value);
+    }
+    root.json().unwrap_or_else(|| Value::Object(Map::new()))
+}

@@ -1,0 +1,168 @@
+use super::{Ledger, View, clamp, stored_json};
+use crate::entry::{self, EMPTY_DOCUMENT, Entry, Pointer, SHORT_BYTES, SequenceKind};
+use automerge::{ObjType, ROOT, ReadDoc, ScalarValueRef, ValueRef};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// What a field holds that is no plain value.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Special {
+    /// The sum of the tallies.
+    Counter(i128),
+    Bounded(Box<Ledger>),
+    /// Elements by the names of their entries.
+    Set(BTreeMap<String, Value>),
+    List(Vec<Value>),
+    Text(String),
+}
+
+impl Special {
+    pub(super) fn json(self) -> Value {
+        match self {
+            Self::Counter(sum) => Value::from(clamp(sum)),
+            Self::Bounded(ledger) => Value::from(clamp(ledger.value())),
+            Self::Set(elements) => elements.into_values().collect(),
+            Self::List(items) => Value::Array(items),
+            Self::Text(text) => Value::String(text),
+        }
+    }
+}
+
+/// What the entries of one field say.
+#[derive(Debug, Default)]
+pub(crate) struct Field {
+    /// The plain value.
+    pub(crate) leaf: Option<Value>,
+    pub(crate) special: Option<Special>,
+    /// A list or text whose mark was taken away while somebody wrote to it: shown when it has content.
+    unmarked: Option<Special>,
+}
+
+impl Field {
+    /// Takes in an entry of the field; `name` is the entry's.
+    pub(super) fn add<D: ReadDoc>(
+        &mut self,
+        view: &View<'_, D>,
+        entry: &Entry,
+        name: &str,
+        value: &ValueRef<'_>,
+    ) {
+        let number =
+            if let ValueRef::Scalar(ScalarValueRef::Int(number)) = value { Some(*number) } else { None };
+        let (field, reserved) = entry::split_reserved(name).unwrap_or((name, ""));
+        match (entry, number) {
+            (Entry::Leaf(_), _) => self.add_leaf(view, name, value),
+            (Entry::Tally(_), Some(share)) => {
+                if let Special::Counter(sum) = self.special.get_or_insert(Special::Counter(0)) {
+                    *sum += i128::from(share);
+                }
+            }
+            (Entry::Spend(_) | Entry::Grant(_) | Entry::Bound(_), Some(amount)) => {
+                self.add_rights(reserved, amount);
+            }
+            (Entry::Element(_, element), _) => {
+                if let Special::Set(elements) =
+                    self.special.get_or_insert_with(|| Special::Set(BTreeMap::new()))
+                    && let Some(element) = element
+                {
+                    elements.insert(name.to_owned(), element.clone());
+                }
+            }
+            (Entry::Sequence(_, kind), _) => self.add_sequence(view, field, *kind),
+            (Entry::Tally(_) | Entry::Spend(_) | Entry::Grant(_) | Entry::Bound(_), None)
+            | (Entry::Reserved, _) => {}
+        }
+    }
+
+    fn add_leaf<D: ReadDoc>(&mut self, view: &View<'_, D>, name: &str, value: &ValueRef<'_>) {
+        match value {
+            ValueRef::Scalar(value) => self.leaf = Some(stored_json(value)),
+            ValueRef::Object(kind) => {
+                self.leaf = view.plain(name);
+                self.unmarked = match kind {
+                    ObjType::List => Some(Special::List(view.items(name))),
+                    ObjType::Text => Some(Special::Text(view.text(name))),
+                    ObjType::Map | ObjType::Table => None,
+                };
+            }
+        }
+    }
+
+    fn add_rights(&mut self, reserved: &str, amount: i64) {
+        let bounded = self.special.get_or_insert_with(|| Special::Bounded(Box::default()));
+        let (Special::Bounded(ledger), Some(kind)) = (bounded, reserved.get(..1)) else { return };
+        let origins = reserved.get(1..).unwrap_or_default();
+        match (kind, origins.split_at_checked(SHORT_BYTES)) {
+            (">", Some((from, to))) => ledger.add_grant(from, to, amount),
+            ("!", _) => ledger.add_spend(origins, amount),
+            _ => ledger.set_bound(amount),
+        }
+    }
+
+    fn add_sequence<D: ReadDoc>(&mut self, view: &View<'_, D>, field: &str, kind: SequenceKind) {
+        if self.special.is_some() {
+            return;
+        }
+        self.special = Some(match (kind, self.unmarked.take()) {
+            (SequenceKind::List, Some(Special::List(items))) => Special::List(items),
+            (SequenceKind::List, _) => Special::List(view.items(field)),
+            (SequenceKind::Text, Some(Special::Text(text))) => Special::Text(text),
+            (SequenceKind::Text, _) => Special::Text(view.text(field)),
+        });
+    }
+
+    /// Called when all entries of the field are in.
+    pub(super) fn finish(&mut self) {
+        let unmarked = self.unmarked.take().filter(|unmarked| match unmarked {
+            Special::List(items) => !items.is_empty(),
+            Special::Text(text) => !text.is_empty(),
+            Special::Counter(_) | Special::Bounded(_) | Special::Set(_) => false,
+        });
+        self.special = self.special.take().or(unmarked);
+    }
+
+    /// Whether the field holds nothing that is shown.
+    pub(super) fn is_empty(&self) -> bool {
+        self.leaf.is_none() && self.special.is_none()
+    }
+}
+
+/// All fields of a document by name, and the mark of an empty document under its own.
+pub(crate) fn fields<D: ReadDoc>(view: &View<'_, D>) -> BTreeMap<String, Field> {
+    let mut fields: BTreeMap<String, Field> = BTreeMap::new();
+    for item in view.entries() {
+        let entry = entry::read_name(&item.key);
+        let field = match entry {
+            Entry::Leaf(_) => item.key.as_ref(),
+            Entry::Reserved if item.key == EMPTY_DOCUMENT => {
+                fields.entry(EMPTY_DOCUMENT.to_owned()).or_default().leaf = Some(Value::Bool(true));
+                continue;
+            }
+            Entry::Reserved => continue,
+            Entry::Tally(_)
+            | Entry::Spend(_)
+            | Entry::Grant(_)
+            | Entry::Bound(_)
+            | Entry::Element(..)
+            | Entry::Sequence(..) => entry::split_reserved(&item.key).map_or("", |(field, _)| field),
+        };
+        fields.entry(field.to_owned()).or_default().add(view, &entry, &item.key, &item.value);
+    }
+    fields.values_mut().for_each(Field::finish);
+    fields.retain(|_, field| !field.is_empty());
+    fields
+}
+
+/// What the entries of one bounded counter say; without any, nothing was made.
+pub(crate) fn ledger(document: &impl ReadDoc, field: &Pointer) -> Ledger {
+    let mut special = Field::default();
+    let view = View::now(document);
+    // ',' follows '+' in byte order.
+    for item in document.map_range(ROOT, format!("{}/+", field.name())..format!("{}/,", field.name())) {
+        special.add(&view, &entry::read_name(&item.key), &item.key, &item.value);
+    }
+    match special.special {
+        Some(Special::Bounded(ledger)) => *ledger,
+        _ => Ledger::default(),
+    }
+}

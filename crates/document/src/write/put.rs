@@ -1,0 +1,197 @@
+//! Putting a whole value: what differs from the present one is written.
+
+use super::{FieldKind, WriteError, Writer, kind_of};
+use crate::entry::{EMPTY_DOCUMENT, Pointer, SequenceKind, TOMBSTONE};
+use crate::json::{self, Field, Special, View};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// What becomes of fields that a put leaves out.
+#[derive(Clone, Copy, PartialEq)]
+enum LeftOut {
+    /// Removed where the schema knows them; counters stay.
+    Known,
+    /// Removed: they were seen. To remove a counter is refused.
+    Seen,
+    /// Removed, and counters compensated: the document comes back from a deletion.
+    All,
+}
+
+impl Writer<'_, '_> {
+    pub(super) fn put(&mut self, value: &Value) -> Result<(), WriteError> {
+        let present = json::fields(&View::now(self.transaction));
+        self.put_over(value, &present, LeftOut::Known)
+    }
+
+    /// Puts a document that was deleted, which clears all that was there.
+    pub(super) fn put_back(&mut self, value: &Value) -> Result<(), WriteError> {
+        let present = json::fields(&View::now(self.transaction));
+        self.put_over(value, &present, LeftOut::All)?;
+        self.is_deleted = false;
+        self.delete(TOMBSTONE)
+    }
+
+    /// Puts what a patch made of the value that is shown: only what differs, so that nothing else is settled by it.
+    pub(super) fn put_patched(
+        &mut self,
+        before: &Value,
+        after: &Value,
+        present: &BTreeMap<String, Field>,
+    ) -> Result<(), WriteError> {
+        let differs = |name: &str| {
+            let path = Pointer::from_name(name.to_owned()).to_string();
+            name == EMPTY_DOCUMENT || before.pointer(&path) != after.pointer(&path)
+        };
+        self.put_where(after, present, LeftOut::Seen, differs)
+    }
+
+    fn put_over(
+        &mut self,
+        value: &Value,
+        present: &BTreeMap<String, Field>,
+        left_out: LeftOut,
+    ) -> Result<(), WriteError> {
+        self.put_where(value, present, left_out, |_| true)
+    }
+
+    /// Puts the value as far as `is_meant` means its entries.
+    fn put_where(
+        &mut self,
+        value: &Value,
+        present: &BTreeMap<String, Field>,
+        left_out: LeftOut,
+        is_meant: impl Fn(&str) -> bool,
+    ) -> Result<(), WriteError> {
+        let all = json::leaves(value)?;
+        let left = present.iter().filter(|(name, _)| !all.contains_key(*name) && is_meant(name));
+        let left: Vec<_> = left.collect();
+        let wanted: BTreeMap<_, _> =
+            all.iter().filter(|(name, _)| is_meant(name)).map(|(name, leaf)| (name.clone(), *leaf)).collect();
+        self.check_above_and_below(&wanted, present)?;
+        for (name, field) in left {
+            self.leave_out(&Pointer::from_name(name.clone()), field, left_out)?;
+        }
+        for (name, leaf) in wanted {
+            let field = Pointer::from_name(name);
+            self.put_field(&field, leaf, present.get(field.name()))?;
+        }
+        Ok(())
+    }
+
+    fn put_field(
+        &mut self,
+        field: &Pointer,
+        leaf: &Value,
+        present: Option<&Field>,
+    ) -> Result<(), WriteError> {
+        let special = present.and_then(|present| present.special.as_ref());
+        let kind = special.map(kind_of_special).or_else(|| kind_of(self.schema_says(field)));
+        let plain = present.and_then(|present| present.leaf.as_ref());
+        let Some(kind) = kind else {
+            if field.name() == EMPTY_DOCUMENT {
+                return self.mark(EMPTY_DOCUMENT);
+            }
+            return if plain == Some(leaf) { Ok(()) } else { self.set(field.name(), json::scalar(leaf)) };
+        };
+        if plain.is_some() {
+            self.take_plain(field)?;
+        }
+        let refused = || WriteError::FieldValue { field: field.clone(), kind, given: json::kind(leaf) };
+        match kind {
+            FieldKind::Counter => {
+                let target = leaf.as_i64().ok_or_else(refused)?;
+                let sum = if let Some(Special::Counter(sum)) = special { Some(*sum) } else { None };
+                self.tally(field, i128::from(target) - sum.unwrap_or(0), sum.is_none())
+            }
+            FieldKind::BoundedCounter => {
+                let target = leaf.as_i64().ok_or_else(refused)?;
+                let ledger =
+                    if let Some(Special::Bounded(ledger)) = special { Some(ledger.as_ref()) } else { None };
+                self.put_bounded(field, target, ledger)
+            }
+            FieldKind::Set => {
+                let elements = if let Some(Special::Set(elements)) = special { Some(elements) } else { None };
+                self.put_set(field, leaf, elements)
+            }
+            FieldKind::List => self.put_list(field, leaf.as_array().ok_or_else(refused)?),
+            FieldKind::Text => self.put_text(field, leaf.as_str().ok_or_else(refused)?),
+        }
+    }
+
+    fn leave_out(&mut self, pointer: &Pointer, field: &Field, left_out: LeftOut) -> Result<(), WriteError> {
+        let knows = |pointer: &Pointer| self.schema.is_none_or(|schema| schema.knows(pointer));
+        if left_out == LeftOut::Known && pointer.name() != EMPTY_DOCUMENT && !knows(pointer) {
+            return Ok(());
+        }
+        if field.leaf.is_some() {
+            self.delete(pointer.name())?;
+        }
+        match &field.special {
+            None => Ok(()),
+            Some(Special::Counter(sum)) if left_out == LeftOut::All => self.tally(pointer, -sum, false),
+            Some(Special::Bounded(ledger)) if left_out == LeftOut::All => self.spend_all(pointer, ledger),
+            Some(Special::Counter(_) | Special::Bounded(_)) => Ok(()),
+            Some(Special::Set(elements)) => {
+                self.empty_set(elements)?;
+                self.delete(&pointer.set_mark())
+            }
+            Some(Special::List(_)) => {
+                self.put_list(pointer, &[])?;
+                self.delete(&pointer.sequence_mark(SequenceKind::List))
+            }
+            Some(Special::Text(_)) => {
+                self.put_text(pointer, "")?;
+                self.delete(&pointer.sequence_mark(SequenceKind::Text))
+            }
+        }
+    }
+
+    pub(super) fn empty_set(&mut self, elements: &BTreeMap<String, Value>) -> Result<(), WriteError> {
+        elements.keys().try_for_each(|name| self.delete(name))
+    }
+
+    /// Nothing is put below a counter, set, list or text, and no value over counters: it would be acknowledged and not
+    /// be seen.
+    fn check_above_and_below(
+        &self,
+        wanted: &BTreeMap<String, &Value>,
+        present: &BTreeMap<String, Field>,
+    ) -> Result<(), WriteError> {
+        for (name, leaf) in wanted {
+            let pointer = Pointer::from_name(name.clone());
+            for field in pointer.above() {
+                let special = present.get(field.name()).and_then(|present| present.special.as_ref());
+                let stored = special.map(kind_of_special);
+                if let Some(kind) = stored.or_else(|| kind_of(self.schema_says(&field))) {
+                    return Err(WriteError::FieldValue { field, kind, given: "an object" });
+                }
+            }
+            // An empty object takes nothing away.
+            if !leaf.is_object()
+                && let Some(counter) = counter_below(name, present)
+            {
+                let counter = Pointer::from_name(counter.to_owned());
+                return Err(WriteError::CounterBelow { field: pointer, counter });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The first counter below a field.
+pub(super) fn counter_below<'a>(name: &str, present: &'a BTreeMap<String, Field>) -> Option<&'a str> {
+    let below = format!("{name}/");
+    let mut fields = present.range(below.clone()..).take_while(|(name, _)| name.starts_with(&below));
+    let is_counter = |field: &Field| matches!(field.special, Some(Special::Counter(_) | Special::Bounded(_)));
+    fields.find(|(_, field)| is_counter(field)).map(|(name, _)| name.as_str())
+}
+
+pub(super) fn kind_of_special(special: &Special) -> FieldKind {
+    match special {
+        Special::Counter(_) => FieldKind::Counter,
+        Special::Bounded(_) => FieldKind::BoundedCounter,
+        Special::Set(_) => FieldKind::Set,
+        Special::List(_) => FieldKind::List,
+        Special::Text(_) => FieldKind::Text,
+    }
+}
