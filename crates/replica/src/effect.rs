@@ -1,6 +1,6 @@
-use crate::store::Turn;
-use crate::{Request, RequestError, Response};
-use document::{ChangeRefusal, Origin, Space};
+use crate::store::{Room, Turn};
+use crate::{BlockReason, Request, RequestError, Response};
+use document::{Address, ChangeRefusal, Origin, Space};
 
 /// Names a connection. The edge never uses a number twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,8 +41,13 @@ pub enum Input {
         /// The frame's bytes.
         bytes: Vec<u8>,
     },
+    /// A turn's batch, and all before it, outlive the process but not yet the machine. Only a store that syncs at
+    /// intervals says so; services are answered then, peers are not.
+    Written(Turn),
     /// A turn's batch, and all before it, are durable.
     Durable(Turn),
+    /// The room on the disk changed.
+    Room(Room),
 }
 
 /// What the edge is to do.
@@ -116,6 +121,12 @@ pub enum DisconnectReason {
         /// The last change that they could have in common.
         sequence: u64,
     },
+    /// This replica begins or ceases to take changes, and says so in its next hello.
+    #[error("this replica's disk {}: connect again", if *.is_full { "has no room for changes" } else { "has room for changes again" })]
+    Room {
+        /// Whether it takes none.
+        is_full: bool,
+    },
     /// The peer broke a rule.
     #[error("the peer misbehaved: {0}")]
     Misbehaved(#[from] Misbehaviour),
@@ -152,6 +163,9 @@ pub enum Misbehaviour {
     /// Deltas that do not follow one another, or an acknowledgement of what was never sent.
     #[error("positions that do not follow one another")]
     Position,
+    /// The changes of a transaction that are not whole, not consecutive, or not of different documents.
+    #[error("a transaction that is not whole")]
+    Transaction,
     /// It went on sending changes that lack what they depend on.
     #[error("changes without what they depend on, again and again")]
     Gap,
@@ -218,5 +232,17 @@ pub enum Event {
     Rewound {
         /// Who.
         peer: String,
+    },
+    /// A document is blocked: its changes are stored and not applied, it is read as before.
+    Blocked {
+        /// Which.
+        address: Address,
+        /// Why.
+        reason: BlockReason,
+    },
+    /// A document's history does not survive being saved: its changes are kept instead.
+    SnapshotRefused {
+        /// Which.
+        address: Address,
     },
 }

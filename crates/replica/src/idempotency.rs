@@ -17,26 +17,20 @@ pub(crate) struct Earlier {
     pub(crate) stamp: Option<Stamp>,
 }
 
-/// Tells a write that is sent again from another one under the same key.
-pub(crate) fn digest(address: &Address, operations: &[Operation]) -> [u8; 16] {
+/// Tells writes that are sent again from others under the same key.
+pub(crate) fn digest(writes: &[(&Address, &[Operation])]) -> [u8; 16] {
     let mut hasher = blake3::Hasher::new();
     let mut part = |bytes: &[u8]| {
         hasher.update(&(bytes.len() as u64).to_be_bytes());
         hasher.update(bytes);
     };
-    part(address.to_string().as_bytes());
-    for operation in operations {
-        match operation {
-            Operation::Put(value) => {
-                part(b"put");
-                part(value.to_string().as_bytes());
-            }
-            Operation::Increment { field, by } => {
-                part(b"increment");
-                part(field.to_string().as_bytes());
-                part(&by.to_be_bytes());
-            }
+    for (address, operations) in writes {
+        part(address.to_string().as_bytes());
+        for operation in *operations {
+            // Values and names become JSON without fail.
+            part(&serde_json::to_vec(operation).unwrap_or_default());
         }
+        part(b"end");
     }
     let mut digest = [0; 16];
     hasher.finalize_xof().fill(&mut digest);

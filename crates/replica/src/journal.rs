@@ -1,10 +1,16 @@
 //! The journal: the order in which this replica took changes, and every row that goes with one.
 
-use crate::keys::{self, DocumentNumber, OriginNumber, SpaceNumber};
+mod chain;
+pub use chain::verify_journal;
+mod documents;
+
+use crate::keys::{self, DocumentNumber, OriginNumber, Place, SpaceNumber};
 use crate::names::Names;
 use crate::record::{self, Counters, DocumentNameRow, DocumentRow, JournalRow};
 use crate::rows::Rows;
+use crate::settings::SnapshotPolicy;
 use crate::store::{Keyspace, Store, StoreError, Turn};
+use crate::value::ValueState;
 use crate::vectors::Vectors;
 use document::{Address, ChangeHash, Collection, Key};
 use std::collections::VecDeque;
@@ -13,8 +19,8 @@ use std::collections::VecDeque;
 pub(crate) const DAMAGED: StoreError =
     StoreError::Damaged { what: "a row that names what is not there", keyspace: Keyspace::Journal };
 
-/// Most changes of a document read at once.
-const CHUNKS_MAX: usize = 1_024;
+/// Rows that are checked when the journal is opened: more than were on their way when the process ended.
+const CHECKED_AT_OPEN: u64 = 256;
 
 /// A change about to be taken. Its document, space and origin have numbers, its dependencies are here.
 pub(crate) struct Entry<'a> {
@@ -23,6 +29,21 @@ pub(crate) struct Entry<'a> {
     pub(crate) dependencies: &'a [ChangeHash],
     pub(crate) chunk: Vec<u8>,
     pub(crate) accepted_ms: i64,
+    /// How many changes of the same transaction follow.
+    pub(crate) follow: u16,
+    /// The document's value with the change: for changes written here, where the document is open.
+    pub(crate) value: Option<NewValue>,
+}
+
+/// What an open document shows, about to be written.
+pub(crate) struct NewValue {
+    pub(crate) state: ValueState,
+    /// JSON text; empty when the document is deleted.
+    pub(crate) json: Vec<u8>,
+    /// Index rows that it no more has.
+    pub(crate) removed: Vec<Place>,
+    /// Index rows that it has newly.
+    pub(crate) added: Vec<Place>,
 }
 
 /// A document that a change is taken for.
@@ -51,24 +72,60 @@ pub(crate) struct Journal<S> {
     pub(crate) rows: Rows<S>,
     pub(crate) names: Names,
     pub(crate) vectors: Vectors,
+    /// Whether there may be something on the materialiser's list.
+    pub(crate) is_work_listed: bool,
+    snapshots: SnapshotPolicy,
     counters: Counters,
+    /// Whether the row of the counters is behind.
+    counters_changed: bool,
+    /// The digest of the last row.
+    chain: [u8; 16],
     /// Head after each turn that is on its way.
     heads: VecDeque<(Turn, u64)>,
     durable_head: u64,
 }
 
 impl<S: Store> Journal<S> {
-    pub(crate) fn open(store: S, epoch: u64) -> Result<Self, StoreError> {
+    /// Opens the journal and checks its last rows. `epoch` names it when it is new, and when the store has another
+    /// incarnation: then it lost rows, or is a copy of another, so that positions after its head meant something else.
+    pub(crate) fn open(
+        store: S,
+        (epoch, incarnation): (u64, [u8; 16]),
+        snapshots: SnapshotPolicy,
+    ) -> Result<Self, StoreError> {
         let mut rows = Rows::new(store);
         let stored = rows.record::<Counters>(&keys::counters())?;
-        let counters = stored.unwrap_or(Counters { epoch, head: 0, documents: 0, idempotency_keys: 0 });
-        if stored.is_none() {
+        let new = Counters { epoch, head: 0, documents: 0, idempotency_keys: 0, incarnation };
+        let mut counters = stored.unwrap_or(new);
+        if counters.incarnation != incarnation {
+            counters = Counters { epoch, incarnation, ..counters };
+        }
+        if stored != Some(counters) {
             rows.put(keys::counters(), record::encode(&counters));
         }
-        let names = Names::load(&rows)?;
-        let vectors = Vectors::load(&rows)?;
-        let durable_head = counters.head;
-        Ok(Self { rows, names, vectors, counters, heads: VecDeque::new(), durable_head })
+        let (names, vectors) = (Names::load(&rows)?, Vectors::load(&rows)?);
+        let head = counters.head;
+        let chain = {
+            let after = head.saturating_sub(CHECKED_AT_OPEN);
+            chain::verify(rows.scan(chain::span(after, head)), after, head)?
+        };
+        Ok(Self {
+            rows,
+            names,
+            vectors,
+            is_work_listed: true,
+            snapshots,
+            counters,
+            counters_changed: false,
+            chain,
+            heads: VecDeque::new(),
+            durable_head: head,
+        })
+    }
+
+    /// Checks the chain over the rows after `after`, up to and including `last`.
+    pub(crate) fn verify(&self, after: u64, last: u64) -> Result<(), StoreError> {
+        chain::verify(self.rows.scan(chain::span(after, last)), after, last).map(drop)
     }
 
     pub(crate) fn epoch(&self) -> u64 {
@@ -91,6 +148,9 @@ impl<S: Store> Journal<S> {
 
     /// Hands over the batch of the turn.
     pub(crate) fn submit(&mut self) -> Result<(), StoreError> {
+        if std::mem::take(&mut self.counters_changed) {
+            self.rows.put(keys::counters(), record::encode(&self.counters));
+        }
         if let Some(turn) = self.rows.submit()? {
             self.heads.push_back((turn, self.counters.head));
         }
@@ -105,21 +165,27 @@ impl<S: Store> Journal<S> {
         }
     }
 
-    /// A document's row; `None` while it has no change.
-    pub(crate) fn document(&self, address: &Address) -> Result<Option<DocumentPlace>, StoreError> {
-        let Some(space) = self.names.space_number(&address.space) else { return Ok(None) };
-        let row = self.rows.record(&keys::document(space, &address.collection, &address.key))?;
-        Ok(row.map(|row| DocumentPlace { space, row }))
-    }
-
     /// Where the document with a number is.
     pub(crate) fn address(&self, number: DocumentNumber) -> Result<Address, StoreError> {
-        let name: DocumentNameRow = self.rows.record(&keys::document_name(number))?.ok_or(DAMAGED)?;
+        self.address_of(number)?.ok_or(DAMAGED)
+    }
+
+    /// Where the document with a number is; `None` when no document has it.
+    pub(crate) fn address_of(&self, number: DocumentNumber) -> Result<Option<Address>, StoreError> {
+        let name: Option<DocumentNameRow> = self.rows.record(&keys::document_name(number))?;
+        let Some(name) = name else { return Ok(None) };
         let space = self.names.space(SpaceNumber(name.space))?.clone();
         match (Collection::new(name.collection), Key::new(name.key)) {
-            (Ok(collection), Ok(key)) => Ok(Address { space, collection, key }),
+            (Ok(collection), Ok(key)) => Ok(Some(Address { space, collection, key })),
             (Err(_), _) | (_, Err(_)) => Err(DAMAGED),
         }
+    }
+
+    /// The address in the key of an entry of a list by address.
+    pub(crate) fn listed_address(&self, key: &[u8]) -> Result<Address, StoreError> {
+        let (collection, name) = keys::read_document(key).ok_or(DAMAGED)?;
+        let space = self.names.space(keys::read_space(key).ok_or(DAMAGED)?)?.clone();
+        Ok(Address { space, collection, key: name })
     }
 
     /// A row for a document that has no change yet. It is kept with its first change.
@@ -133,7 +199,7 @@ impl<S: Store> Journal<S> {
             key: address.key.as_str().to_owned(),
         };
         self.rows.put(keys::document_name(DocumentNumber(number)), record::encode(&name));
-        Ok(DocumentPlace { space, row: DocumentRow { number, last: 0, heads: Vec::new(), changes: 0 } })
+        Ok(DocumentPlace { space, row: DocumentRow { number, ..DocumentRow::default() } })
     }
 
     /// Takes a change: every row about it goes into the turn's batch. Returns its sequence and position.
@@ -148,35 +214,40 @@ impl<S: Store> Journal<S> {
         let lsn = self.counters.head + 1;
         self.counters.head = lsn;
         self.vectors.set(&mut self.rows, (space, entry.origin), vector);
-        let row = JournalRow {
+        let mut row = JournalRow {
             document: document.0,
             space: space.0,
             origin: entry.origin.0,
             sequence: vector.sequence,
             accepted_ms: entry.accepted_ms,
+            hash: entry.hash.0,
+            chain: self.chain,
+            follow: entry.follow,
         };
+        row.chain = chain::next(&self.chain, lsn, &row);
+        self.chain = row.chain;
         self.rows.put(keys::journal(lsn), record::encode(&row));
         self.rows.put(keys::stamp(space, entry.origin, vector.sequence), lsn.to_be_bytes().to_vec());
+        place.row.bytes += entry.chunk.len() as u64;
         self.rows.put(keys::change(document, lsn), entry.chunk);
         self.rows.put(keys::hash(document, &entry.hash), lsn.to_be_bytes().to_vec());
         place.row.heads = next_heads(&place.row.heads, entry.dependencies, &entry.hash);
         place.row.last = lsn;
         place.row.changes += 1;
-        let key = keys::document(space, &address.collection, &address.key);
-        self.rows.put(key, record::encode(&place.row));
-        self.put_counters();
+        if let Some(value) = entry.value {
+            let heads = place.row.heads.clone();
+            self.put_value(address, place, (lsn, &heads), value);
+        }
+        self.put_document(address, place);
+        self.counters_changed = true;
         Ok((vector.sequence, lsn))
     }
 
     /// Draws the number of an idempotency key.
     pub(crate) fn next_idempotency_key(&mut self) -> u64 {
         self.counters.idempotency_keys += 1;
-        self.put_counters();
+        self.counters_changed = true;
         self.counters.idempotency_keys
-    }
-
-    fn put_counters(&mut self) {
-        self.rows.put(keys::counters(), record::encode(&self.counters));
     }
 
     /// The position of a change, by stamp.
@@ -195,16 +266,16 @@ impl<S: Store> Journal<S> {
         self.rows.record(&keys::journal(lsn))?.ok_or(DAMAGED)
     }
 
-    /// The next bytes of a document's changes after a position, in journal order, and the position of the last of
+    /// At most `most` of a document's changes after a position, in journal order, and the position of the last of
     /// them. Empty when there are no more.
     pub(crate) fn chunks(
         &self,
         document: DocumentNumber,
-        after: u64,
-        last: u64,
+        (after, last): (u64, u64),
+        most: usize,
     ) -> Result<(Vec<Vec<u8>>, u64), StoreError> {
         let (mut chunks, mut position) = (Vec::new(), after);
-        for row in self.rows.scan(keys::changes(document, after, last)).take(CHUNKS_MAX) {
+        for row in self.rows.scan(keys::changes(document, after, last)).take(most) {
             let (key, chunk) = row?;
             position = keys::read_change(&key).ok_or(DAMAGED)?;
             chunks.push(chunk);

@@ -87,7 +87,47 @@ pub(crate) fn documents_of(space: SpaceNumber) -> (Keyspace, Range<Vec<u8>>) {
     (keyspace, from..to)
 }
 
-/// Collection and key of a document's key of the store.
+/// A document's entry on the materialiser's list.
+pub(crate) fn waiting(space: SpaceNumber, collection: &Collection, key: &Key) -> Place {
+    (Keyspace::Documents, by_address(KIND_WAITING, space, collection, key))
+}
+
+/// A document's entry among the blocked ones.
+pub(crate) fn blocked(space: SpaceNumber, collection: &Collection, key: &Key) -> Place {
+    (Keyspace::Documents, by_address(KIND_BLOCKED, space, collection, key))
+}
+
+/// Entries of a list by address after one of them, or all.
+pub(crate) fn listed_after(kind: u8, after: Option<&[u8]>) -> (Keyspace, Range<Vec<u8>>) {
+    let from = match after {
+        Some(key) => [key, &[0]].concat(),
+        None => vec![kind],
+    };
+    (Keyspace::Documents, from..vec![kind + 1])
+}
+
+/// The entries of one collection on a list by address.
+pub(crate) fn listed_of(kind: u8, space: SpaceNumber, collection: &Collection) -> (Keyspace, Range<Vec<u8>>) {
+    let name = collection.as_str().as_bytes();
+    let (_, from) = place(Keyspace::Documents, kind, &[&space.0.to_be_bytes(), name, &[0]]);
+    let (keyspace, to) = place(Keyspace::Documents, kind, &[&space.0.to_be_bytes(), name, &[1]]);
+    (keyspace, from..to)
+}
+
+fn by_address(kind: u8, space: SpaceNumber, collection: &Collection, key: &Key) -> Vec<u8> {
+    let (_, mut bytes) = document(space, collection, key);
+    if let Some(first) = bytes.first_mut() {
+        *first = kind;
+    }
+    bytes
+}
+
+/// The space's number in a key by address.
+pub(crate) fn read_space(key: &[u8]) -> Option<SpaceNumber> {
+    Some(SpaceNumber(u32::from_be_bytes(key.get(1..5)?.try_into().ok()?)))
+}
+
+/// Collection and key of a key by address.
 pub(crate) fn read_document(key: &[u8]) -> Option<(Collection, Key)> {
     let names = std::str::from_utf8(key.get(5..)?).ok()?;
     let (collection, key) = names.split_once('\0')?;
@@ -111,6 +151,10 @@ pub(crate) fn read_change(key: &[u8]) -> Option<u64> {
 pub(crate) fn changes(document: DocumentNumber, after: u64, last: u64) -> (Keyspace, Range<Vec<u8>>) {
     let (keyspace, from) = change(document, after.saturating_add(1));
     (keyspace, from..change(document, last.saturating_add(1)).1)
+}
+
+pub(crate) fn snapshot(document: DocumentNumber) -> Place {
+    place(Keyspace::Changes, b's', &[&document.0.to_be_bytes()])
 }
 
 pub(crate) fn hash(document: DocumentNumber, hash: &ChangeHash) -> Place {
@@ -160,6 +204,91 @@ pub(crate) const KIND_SPACE: u8 = b's';
 pub(crate) const KIND_ORIGIN: u8 = b'o';
 /// See [`KIND_SPACE`].
 pub(crate) const KIND_VECTOR: u8 = b'v';
+/// Documents that wait for the materialiser.
+pub(crate) const KIND_WAITING: u8 = b'd';
+/// Blocked documents.
+pub(crate) const KIND_BLOCKED: u8 = b'b';
+
+/// A document's value.
+pub(crate) fn value(space: SpaceNumber, collection: &Collection, key: &Key) -> Place {
+    place(Keyspace::Documents, b'v', &[&in_collection(space, collection), key.as_str().as_bytes()])
+}
+
+/// What every value of a collection starts with.
+pub(crate) fn value_prefix(space: SpaceNumber, collection: &Collection) -> Vec<u8> {
+    place(Keyspace::Documents, b'v', &[&in_collection(space, collection)]).1
+}
+
+/// A collection's values with keys from `from`, before `to`; both as bytes of a key.
+pub(crate) fn values(
+    space: SpaceNumber,
+    collection: &Collection,
+    from: &[u8],
+    to: &[u8],
+) -> (Keyspace, Range<Vec<u8>>) {
+    let prefix = value_prefix(space, collection);
+    (Keyspace::Documents, [&prefix, from].concat()..[&prefix, to].concat())
+}
+
+/// Collection and key of a value's key of the store.
+pub(crate) fn read_value(key: &[u8]) -> Option<(Collection, Key)> {
+    read_document(key)
+}
+
+/// What every row of an index starts with. `field` is a JSON Pointer; a byte 0 in it is written 0 255.
+pub(crate) fn index(space: SpaceNumber, collection: &Collection, field: &str) -> Place {
+    let mut name = Vec::with_capacity(field.len() + 1);
+    push_terminated(&mut name, field.as_bytes());
+    place(Keyspace::Documents, b'i', &[&in_collection(space, collection), &name])
+}
+
+/// Every index row of a collection.
+pub(crate) fn indexes_of(space: SpaceNumber, collection: &Collection) -> (Keyspace, Range<Vec<u8>>) {
+    let within = in_collection(space, collection);
+    let (keyspace, from) = place(Keyspace::Documents, b'i', &[&within]);
+    (keyspace, from..place(Keyspace::Documents, b'i', &[&within, AFTER_KEYS]).1)
+}
+
+/// The schema version whose indexes are complete.
+pub(crate) fn indexed(space: SpaceNumber, collection: &Collection) -> Place {
+    place(Keyspace::Documents, b'x', &[&in_collection(space, collection)])
+}
+
+/// The rows of [`indexed`], of every collection.
+pub(crate) fn all_indexed() -> (Keyspace, Range<Vec<u8>>) {
+    (Keyspace::Documents, vec![b'x']..vec![b'x' + 1])
+}
+
+/// The collection of a key of [`indexed`].
+pub(crate) fn read_indexed(key: &[u8]) -> Option<Collection> {
+    let name = std::str::from_utf8(key.get(5..)?).ok()?;
+    Collection::new(name.strip_suffix('\0')?).ok()
+}
+
+/// Comes after every key and every pointer: UTF-8 has no such byte.
+pub(crate) const AFTER_KEYS: &[u8] = &[0xf8];
+
+/// Appends bytes so that a byte 0 ends them and a shorter text orders before what it begins: what follows never starts
+/// with 255.
+pub(crate) fn push_terminated(out: &mut Vec<u8>, bytes: &[u8]) {
+    push_escaped(out, bytes);
+    out.push(0);
+}
+
+/// Appends bytes, each 0 as 0 255.
+pub(crate) fn push_escaped(out: &mut Vec<u8>, bytes: &[u8]) {
+    for byte in bytes {
+        out.push(*byte);
+        out.extend((*byte == 0).then_some(0xff));
+    }
+}
+
+fn in_collection(space: SpaceNumber, collection: &Collection) -> Vec<u8> {
+    let mut bytes = space.0.to_be_bytes().to_vec();
+    bytes.extend_from_slice(collection.as_str().as_bytes());
+    bytes.push(0);
+    bytes
+}
 
 #[cfg(test)]
 mod tests {
@@ -210,6 +339,45 @@ mod tests {
             read_vector(&vector(SpaceNumber(3), OriginNumber(9)).1),
             Some((SpaceNumber(3), OriginNumber(9)))
         );
+        let (collection, key) = (name("note"), Key::new("k").unwrap());
+        let (keyspace, waits) = waiting(SpaceNumber(7), &collection, &key);
+        let (of, range) = listed_of(KIND_WAITING, SpaceNumber(7), &collection);
+        assert!(keyspace == of && range.contains(&waits));
+        assert!(!listed_after(KIND_WAITING, Some(&waits)).1.contains(&waits));
+        assert_eq!(read_document(&waits), Some((collection, key)));
+        assert_eq!((read_space(&waits), read_space(b"d12")), (Some(SpaceNumber(7)), None));
         assert_eq!((read_document(b"a"), read_journal(b"j1"), read_vector(b"v")), (None, None, None));
+    }
+
+    #[test]
+    fn values_are_in_the_order_of_their_documents() {
+        let space = SpaceNumber(1);
+        let (collection, other) = (name("device"), name("device-log"));
+        let keys = ["a", "a0", "b", "ü", "\u{10ffff}"].map(|key| Key::new(key).unwrap());
+        for pair in keys.windows(2) {
+            assert!(value(space, &collection, &pair[0]) < value(space, &collection, &pair[1]));
+        }
+        let (_, all) = values(space, &collection, b"", AFTER_KEYS);
+        assert!(keys.iter().all(|key| all.contains(&value(space, &collection, key).1)));
+        assert!(!all.contains(&value(space, &other, &keys[0]).1));
+        let (_, part) = values(space, &collection, b"a0", b"b");
+        let within: Vec<bool> =
+            keys.iter().map(|key| part.contains(&value(space, &collection, key).1)).collect();
+        assert_eq!(within, [false, true, false, false, false]);
+        let (_, bytes) = value(space, &collection, &keys[3]);
+        assert_eq!(read_value(&bytes), Some((collection, keys[3].clone())));
+    }
+
+    #[test]
+    fn no_index_begins_another() {
+        let space = SpaceNumber(1);
+        let fields = ["/a", "/a\0", "/a\0b", "/a/b", "/b"];
+        let places = fields.map(|field| index(space, &name("device"), field).1);
+        for pair in places.windows(2) {
+            assert!(pair[0] < pair[1]);
+        }
+        let (_, all) = indexes_of(space, &name("device"));
+        assert!(places.iter().all(|place| all.contains(place)));
+        assert!(!all.contains(&index(space, &name("device-log"), "/a").1));
     }
 }

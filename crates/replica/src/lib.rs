@@ -15,9 +15,11 @@
 mod documents;
 mod effect;
 mod idempotency;
+mod index;
 mod journal;
 mod keys;
 mod names;
+mod query;
 mod record;
 mod replica;
 mod request;
@@ -27,16 +29,24 @@ mod settings;
 mod status;
 mod store;
 mod turns;
+mod value;
 mod vectors;
 
 pub use effect::{DisconnectReason, Effect, Event, Input, LinkId, Misbehaviour, RequestId, Rung, StopReason};
+pub use journal::verify_journal;
+pub use query::{
+    Cursor, CursorError, EXAMINED_BYTES_MAX, EXAMINED_MAX, FIELDS_MAX, FILTERS_MAX, Filter, IN_VALUES_MAX,
+    KeyRange, OPERAND_BYTES_MAX, Order, PAGE_DOCUMENTS_MAX, Page, Query, QueryError, Test,
+};
 pub use replica::{Clock, Replica};
 pub use request::{
-    IdempotencyKey, IdempotencyKeyError, LIST_MAX, Listed, Request, RequestError, Response, Stamp,
+    At, Behind, BlockReason, BlockedList, IdempotencyKey, IdempotencyKeyError, LIST_MAX, Listed, Queried,
+    Reading, Request, RequestError, Response, Stamp, TRANSACTION_BYTES_MAX, TRANSACTION_CHANGES_MAX,
+    TransactionError, TransactionWrite, WriteTerms,
 };
-pub use settings::{Access, PeerSettings, Settings, SpaceMode, origin_of};
+pub use settings::{Access, PeerSettings, Settings, SnapshotPolicy, SpaceMode, origin_of};
 pub use status::{PeerStatus, SpaceStatus, Status};
-pub use store::{Batch, Keyspace, Row, Store, StoreError, Turn, Write};
+pub use store::{Batch, Keyspace, ReadRows, Room, Row, Store, StoreError, Turn, Write};
 pub use vectors::VectorEntry;
 pub use wire::OriginKey;
 

@@ -1,7 +1,12 @@
 //! Values of stored rows: CBOR arrays with numbered fields; new fields are added at the end.
 
+use crate::request::BlockReason;
 use crate::store::{Keyspace, StoreError};
 use minicbor::{Decode, Encode};
+
+/// Raised with each release that can apply changes which an earlier one could not: what the earlier one blocked is
+/// then tried again.
+pub(crate) const APPLIER_VERSION: u32 = 1;
 
 /// Numbers that grow with the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
@@ -18,10 +23,13 @@ pub(crate) struct Counters {
     /// Idempotency keys so far.
     #[n(3)]
     pub(crate) idempotency_keys: u64,
+    /// For which incarnation of the store the epoch was drawn.
+    #[cbor(n(4), with = "minicbor::bytes")]
+    pub(crate) incarnation: [u8; 16],
 }
 
 /// A document, by address.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub(crate) struct DocumentRow {
     #[n(0)]
     pub(crate) number: u32,
@@ -34,6 +42,57 @@ pub(crate) struct DocumentRow {
     /// How many changes it has.
     #[n(3)]
     pub(crate) changes: u64,
+    /// Bytes of its changes.
+    #[n(4)]
+    pub(crate) bytes: u64,
+    /// Position of the last change in its value row; 0 while it has none. Changes up to here were applied before.
+    #[n(5)]
+    pub(crate) value: u64,
+    /// Position of the last change in its snapshot; 0 while it has none.
+    #[n(6)]
+    pub(crate) snapshot: u64,
+    /// How many changes there were when a snapshot was last made.
+    #[n(7)]
+    pub(crate) snapshot_changes: u64,
+    /// Bytes of the changes that there were then.
+    #[n(8)]
+    pub(crate) snapshot_bytes: u64,
+    /// Whether it is on the materialiser's list.
+    #[n(9)]
+    pub(crate) waits: bool,
+    /// How often the process ended while changes of it were applied for the first time.
+    #[n(10)]
+    pub(crate) strikes: u8,
+    /// Why it is blocked.
+    #[n(11)]
+    pub(crate) blocked: Option<BlockedRow>,
+}
+
+/// See [`DocumentRow::blocked`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct BlockedRow {
+    #[n(0)]
+    pub(crate) reason: BlockReason,
+    /// Which [`APPLIER_VERSION`] blocked it.
+    #[n(1)]
+    pub(crate) version: u32,
+}
+
+/// A document with its history up to a position, in place of the changes that it covers.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct SnapshotRow {
+    /// Position of the last change in it.
+    #[n(0)]
+    pub(crate) lsn: u64,
+    /// How many changes it has.
+    #[n(1)]
+    pub(crate) changes: u64,
+    /// blake3 of the bytes.
+    #[cbor(n(2), with = "minicbor::bytes")]
+    pub(crate) sum: [u8; 32],
+    /// What `Document::save` gave.
+    #[cbor(n(3), with = "minicbor::bytes")]
+    pub(crate) bytes: Vec<u8>,
 }
 
 /// Where a document is, by number.
@@ -61,6 +120,15 @@ pub(crate) struct JournalRow {
     /// When this replica took the change, in milliseconds of its wall clock. Only shown, as lag.
     #[n(4)]
     pub(crate) accepted_ms: i64,
+    /// The change.
+    #[cbor(n(5), with = "minicbor::bytes")]
+    pub(crate) hash: [u8; 32],
+    /// Digest over this row and, through the one before it, all earlier ones.
+    #[cbor(n(6), with = "minicbor::bytes")]
+    pub(crate) chain: [u8; 16],
+    /// How many changes of the same transaction follow.
+    #[n(7)]
+    pub(crate) follow: u16,
 }
 
 /// An entry of a version vector.

@@ -1,5 +1,11 @@
+mod blocked;
 mod frames;
+mod history;
+mod indexes;
+mod materialiser;
 mod requests;
+mod values;
+mod writes;
 
 use crate::documents::Documents;
 use crate::effect::{Effect, Input};
@@ -7,10 +13,13 @@ use crate::journal::Journal;
 use crate::keys;
 use crate::session::Peers;
 use crate::settings::{Settings, origin_of};
-use crate::store::{Store, StoreError};
+use crate::store::{Room, Store, StoreError};
 use crate::turns::Turns;
 use crate::vectors::VectorEntry;
+use blocked::Strike;
 use document::{Address, ChangeHash, Origin, Space};
+use indexes::Indexes;
+use materialiser::Materialiser;
 
 /// The times that a replica is told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,6 +45,11 @@ pub struct Replica<S> {
     documents: Documents,
     peers: Peers,
     turns: Turns,
+    materialiser: Materialiser,
+    indexes: Indexes,
+    /// What the process before this one ended with, until it is noted durably.
+    strike: Option<Strike>,
+    room: Room,
 }
 
 impl<S> std::fmt::Debug for Replica<S> {
@@ -50,14 +64,29 @@ impl<S: Store> Replica<S> {
     /// # Errors
     /// [`StoreError`] when the store cannot be read.
     pub fn open(store: S, settings: Settings) -> Result<Self, StoreError> {
-        let mut journal = Journal::open(store, settings.epoch)?;
+        let mut journal =
+            Journal::open(store, (settings.epoch, settings.key.incarnation), settings.snapshots)?;
         for space in settings.spaces.keys() {
             journal.names.intern_space(&mut journal.rows, space)?;
         }
         let peers = Peers::load(&journal.rows, &settings.peers)?;
         let documents = Documents::new(settings.open_documents_bytes_max);
         let origin = origin_of(&settings.key);
-        Ok(Self { settings, origin, journal, documents, peers, turns: Turns::default() })
+        let mut replica = Self {
+            settings,
+            origin,
+            journal,
+            documents,
+            peers,
+            turns: Turns::default(),
+            materialiser: Materialiser::default(),
+            indexes: Indexes::default(),
+            strike: None,
+            room: Room::default(),
+        };
+        replica.take_suspect()?;
+        replica.forget_outdated_indexes()?;
+        Ok(replica)
     }
 
     /// Takes one input.
@@ -66,18 +95,32 @@ impl<S: Store> Replica<S> {
     /// [`StoreError`]: see [`Replica`].
     pub fn handle(&mut self, input: Input, clock: Clock) -> Result<(), StoreError> {
         match input {
-            Input::Request { id, request } => self.handle_request(id, request, clock),
+            Input::Request { id, request } => {
+                self.materialiser.is_busy = true;
+                self.handle_request(id, request, clock)
+            }
             Input::PeerUp { link, peer, public_key } => self.handle_peer_up(link, &peer, public_key),
             Input::PeerDown { link } => {
                 self.peers.disconnect(link);
                 Ok(())
             }
-            Input::Frame { link, bytes } => self.handle_frame(link, &bytes, clock),
+            Input::Frame { link, bytes } => {
+                self.materialiser.is_busy = true;
+                self.handle_frame(link, &bytes, clock)
+            }
+            Input::Written(turn) => {
+                self.turns.written(turn);
+                Ok(())
+            }
+            Input::Room(room) => {
+                self.handle_room(room);
+                Ok(())
+            }
             Input::Durable(turn) => {
                 self.journal.settle(turn);
                 self.turns.settle(turn);
                 self.peers.settle(turn);
-                Ok(())
+                self.settle_strike(turn)
             }
         }
     }
@@ -88,13 +131,33 @@ impl<S: Store> Replica<S> {
     /// # Errors
     /// [`StoreError`]: see [`Replica`].
     pub fn end_turn(&mut self) -> Result<bool, StoreError> {
+        let works = self.materialise()?;
         self.hold_acknowledgements();
         self.peers.iter_mut().for_each(|peer| peer.save(&mut self.journal.rows));
         self.journal.submit()?;
         let last_in_flight = self.journal.rows.last_in_flight();
         self.turns.end(last_in_flight);
         self.peers.end_turn(last_in_flight);
-        self.pump()
+        Ok(self.pump()? || works)
+    }
+
+    /// Checks the chain over the journal's rows after a position, at most `limit` of them, and returns the position
+    /// of the last that holds: the next call goes on after it, until it returns the head.
+    ///
+    /// # Errors
+    /// [`StoreError::BrokenJournal`] names the first row that does not follow the one before it.
+    pub fn verify(&self, after: u64, limit: u64) -> Result<u64, StoreError> {
+        let last = after.saturating_add(limit).min(self.journal.head());
+        if last > after {
+            self.journal.verify(after, last)?;
+        }
+        Ok(last.max(after))
+    }
+
+    /// The store: what is durable. For readers elsewhere take a snapshot of it.
+    #[must_use]
+    pub fn store(&self) -> &S {
+        self.journal.rows.durable()
     }
 
     /// The next thing to do. Empty it after each turn.

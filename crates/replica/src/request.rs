@@ -1,16 +1,28 @@
-use document::{Address, Collection, Key, Operation, Space, WriteError};
+use crate::query::{Page, Query, QueryError};
+use document::{
+    Address, ChangeHash, Collection, Conflict, HistoryEntry, HistoryQuery, Key, Operation, Space,
+    UnknownChange, WriteError,
+};
+use minicbor::{Decode, Encode};
 use serde_json::Value;
 
 /// Most documents of one listing.
 pub const LIST_MAX: usize = 1_000;
 
+/// Most changes of a transaction.
+pub const TRANSACTION_CHANGES_MAX: usize = 256;
+/// Most bytes of the changes of a transaction: they are one frame.
+pub const TRANSACTION_BYTES_MAX: usize = 512 * 1024;
+
 /// What a service can ask of its replica.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Request {
-    /// A document's present value.
+    /// A document's value, at present or at an earlier moment.
     Get {
         /// Which.
         address: Address,
+        /// When; `None` at present.
+        at: Option<At>,
     },
     /// Operations on a document: one change or none. The document is made when it is not there.
     Write {
@@ -18,8 +30,17 @@ pub enum Request {
         address: Address,
         /// What to do, in this order.
         operations: Vec<Operation>,
-        /// Makes it safe to send the request again when its answer was lost.
-        idempotency_key: Option<IdempotencyKey>,
+        /// What goes with it.
+        terms: WriteTerms,
+    },
+    /// Writes of several documents of one space that become visible together everywhere, or none of them.
+    Transaction {
+        /// Where.
+        space: Space,
+        /// The writes, at most [`TRANSACTION_CHANGES_MAX`], each of another document.
+        writes: Vec<TransactionWrite>,
+        /// What goes with it.
+        terms: WriteTerms,
     },
     /// Documents of a collection in the order of their keys.
     List {
@@ -32,8 +53,95 @@ pub enum Request {
         /// At most so many, from 1 to [`LIST_MAX`].
         limit: usize,
     },
+    /// Documents of a collection that pass a query.
+    Query {
+        /// Where.
+        space: Space,
+        /// Of what.
+        collection: Collection,
+        /// Which, and how they are shown.
+        query: Box<Query>,
+    },
+    /// A document's changes, the newest first.
+    History {
+        /// Which.
+        address: Address,
+        /// Which part of them.
+        query: HistoryQuery,
+    },
+    /// The fields of a document that were written at the same time.
+    Conflicts {
+        /// Which.
+        address: Address,
+    },
     /// How the replica and its peers are.
     Status,
+    /// The documents that are blocked, by space, collection and key as this store orders them.
+    Blocked {
+        /// Only those after this one, which is such a document's address.
+        after: Option<Address>,
+        /// At most so many, from 1 to [`LIST_MAX`].
+        limit: usize,
+    },
+    /// Tries again to apply the changes of a blocked document.
+    Retry {
+        /// Which.
+        address: Address,
+    },
+}
+
+impl Request {
+    /// Operations on a document, without terms.
+    #[must_use]
+    pub fn write(address: Address, operations: Vec<Operation>) -> Self {
+        Self::Write { address, operations, terms: WriteTerms::default() }
+    }
+}
+
+/// What goes with a write.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WriteTerms {
+    /// Makes it safe to send the request again when its answer was lost.
+    pub idempotency_key: Option<IdempotencyKey>,
+    /// Who writes, a service or a user: at most [`document::AUTHOR_BYTES_MAX`] bytes without line ends.
+    pub author: Option<String>,
+    /// Why: at most [`document::MESSAGE_BYTES_MAX`] bytes.
+    pub message: Option<String>,
+}
+
+/// An earlier moment of a document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum At {
+    /// With these heads.
+    Heads(Vec<ChangeHash>),
+    /// At this wall time of its writers, in milliseconds since 1970: see [`document::Document::heads_at`].
+    Wall(i64),
+}
+
+/// One document's part of a transaction.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TransactionWrite {
+    /// In which collection.
+    pub collection: Collection,
+    /// Which document.
+    pub key: Key,
+    /// What to do, in this order.
+    pub operations: Vec<Operation>,
+}
+
+/// Why a transaction is none.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TransactionError {
+    /// More than [`TRANSACTION_CHANGES_MAX`] writes.
+    #[error("the transaction has {0} writes, {TRANSACTION_CHANGES_MAX} are allowed")]
+    TooManyWrites(usize),
+    /// More than [`TRANSACTION_BYTES_MAX`].
+    #[error("the changes of the transaction have {0} bytes, {TRANSACTION_BYTES_MAX} are allowed")]
+    TooLong(usize),
+    /// A document is written twice.
+    #[error("the transaction writes {0} twice: put its operations into one write")]
+    Repeated(Address),
 }
 
 /// A client's name for a write, 1 to 64 bytes. The replica keeps the newest 65,536 of them.
@@ -63,22 +171,86 @@ impl IdempotencyKey {
 /// An answer.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Response {
-    /// To [`Request::Get`]: the document; `None` when it was never written.
-    Document(Option<Value>),
-    /// To [`Request::Write`], and durable: the change's stamp; `None` when the document was so already.
+    /// To [`Request::Get`].
+    Document(Reading),
+    /// To [`Request::Write`] and [`Request::Transaction`], and safe: the stamp of the last change; `None` when
+    /// everything was so already.
     Written(Option<Stamp>),
     /// To [`Request::List`].
     Listed(Listed),
+    /// To [`Request::History`].
+    History(Vec<HistoryEntry>),
+    /// To [`Request::Conflicts`].
+    Conflicts(Vec<Conflict>),
     /// To [`Request::Status`].
     Status(Box<crate::Status>),
+    /// To [`Request::Query`].
+    Queried(Queried),
+    /// To [`Request::Blocked`].
+    Blocked(BlockedList),
+    /// To [`Request::Retry`]: why the document is blocked still; `None` when it is not.
+    Retried(Option<BlockReason>),
+}
+
+/// A document as it is read.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Reading {
+    /// The document; `None` when it was never written or is deleted.
+    pub value: Option<Value>,
+    /// When the value lacks changes that are here.
+    pub behind: Option<Behind>,
+}
+
+/// Why a value lacks changes that are here, and since when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Behind {
+    /// When this replica took the last change that the value has, in milliseconds of its wall clock; `None` when it
+    /// has none.
+    pub as_of_ms: Option<i64>,
+    /// Why the document is blocked; `None` when changes only wait for their turn.
+    pub blocked: Option<BlockReason>,
+}
+
+/// Why changes of a document are stored and not applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, Encode, Decode)]
+#[cbor(index_only)]
+#[non_exhaustive]
+pub enum BlockReason {
+    /// One of them cannot be applied.
+    #[n(0)]
+    #[error("a change cannot be applied by this version")]
+    Refused,
+    /// The process ended twice while they were applied.
+    #[n(1)]
+    #[error("the process ended twice while its changes were applied")]
+    Crashed,
+}
+
+/// Part of the answer to a query.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Queried {
+    /// The documents.
+    pub page: Page,
+    /// Whether documents of the collection still have changes that are here and not in their values: more came than
+    /// are brought up to date for one query, or a document is blocked.
+    pub is_behind: bool,
+}
+
+/// Documents that are blocked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BlockedList {
+    /// Which, and why.
+    pub documents: Vec<(Address, BlockReason)>,
+    /// Where there are more: the address after which to list them.
+    pub next: Option<Address>,
 }
 
 /// Part of a collection.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Listed {
-    /// Keys and documents, in order of the keys.
+    /// Keys and documents, in order of the keys, without those that are deleted.
     pub documents: Vec<(Key, Value)>,
-    /// Keys among them whose documents are blocked: see [`RequestError::Blocked`].
+    /// Keys whose documents are blocked; those among `documents` are shown as before.
     pub blocked: Vec<Key>,
     /// Where there are more: the key after which to list them.
     pub next: Option<Key>,
@@ -103,12 +275,27 @@ pub enum RequestError {
     /// The replica's services may not write the space.
     #[error("the space '{0}' is read-only here: another replica writes it")]
     ReadOnly(Space),
+    /// The document never was at these heads.
+    #[error(transparent)]
+    UnknownChange(#[from] UnknownChange),
     /// The operations do not fit the document.
     #[error(transparent)]
     Write(#[from] WriteError),
+    /// The query asks for what is not given.
+    #[error(transparent)]
+    Query(#[from] QueryError),
+    /// The transaction is none.
+    #[error(transparent)]
+    Transaction(#[from] TransactionError),
     /// A change of the document cannot be applied by this version; the document waits for an upgrade.
     #[error("{0} is blocked: one of its changes cannot be applied by this version")]
     Blocked(Address),
+    /// More changes of the document have come than are applied at once.
+    #[error("{0} has many changes that are still being applied: try again in a moment")]
+    Behind(Address),
+    /// The disk is nearly full.
+    #[error("the disk has no room left: reads go on, writes are refused until there is some")]
+    DiskFull,
     /// The idempotency key was used for another write.
     #[error("the idempotency key was used for another write: use a new key for each")]
     KeyReused,

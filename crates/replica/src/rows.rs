@@ -2,8 +2,9 @@
 
 use crate::keys::Place;
 use crate::record;
-use crate::store::{Batch, Keyspace, Row, Store, StoreError, Turn, Write};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use crate::store::{Batch, Keyspace, ReadRows, Row, Store, StoreError, Turn, Write};
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 
 /// A row that is not durable yet, and the turn that makes it so.
@@ -51,8 +52,8 @@ struct InFlight {
 pub(crate) struct Rows<S> {
     store: S,
     overlay: Overlay,
-    /// Written since the last turn ended.
-    touched: BTreeSet<Place>,
+    /// Written since the last turn ended, each once.
+    touched: Vec<Place>,
     /// Written with the next batch, but worth none of its own.
     lazy: BTreeMap<Place, Vec<u8>>,
     in_flight: VecDeque<InFlight>,
@@ -64,7 +65,7 @@ impl<S: Store> Rows<S> {
         Self {
             store,
             overlay: Overlay::default(),
-            touched: BTreeSet::new(),
+            touched: Vec::new(),
             lazy: BTreeMap::new(),
             in_flight: VecDeque::new(),
             submitted: Turn(0),
@@ -86,17 +87,17 @@ impl<S: Store> Rows<S> {
 
     fn write(&mut self, place: Place, value: Option<Vec<u8>>) {
         let turn = Turn(self.submitted.0 + 1);
-        self.lazy.remove(&place);
-        self.overlay.of_mut(place.0).insert(place.1.clone(), Pending { turn, value });
-        self.touched.insert(place);
+        if !self.lazy.is_empty() {
+            self.lazy.remove(&place);
+        }
+        let replaced = self.overlay.of_mut(place.0).insert(place.1.clone(), Pending { turn, value });
+        if replaced.is_none_or(|pending| pending.turn != turn) {
+            self.touched.push(place);
+        }
     }
 
     pub(crate) fn get(&self, place: &Place) -> Result<Option<Vec<u8>>, StoreError> {
-        let (keyspace, key) = place;
-        match self.overlay.of(*keyspace).get(key) {
-            Some(pending) => Ok(pending.value.clone()),
-            None => self.store.get(*keyspace, key),
-        }
+        ReadRows::get(self, place.0, &place.1)
     }
 
     /// Whether there is such a row.
@@ -117,29 +118,18 @@ impl<S: Store> Rows<S> {
         &self,
         (keyspace, range): (Keyspace, Range<Vec<u8>>),
     ) -> impl Iterator<Item = Result<Row, StoreError>> + '_ {
-        let mut pending = self.overlay.of(keyspace).range(range.clone()).peekable();
-        let mut durable = self.store.scan(keyspace, range).peekable();
-        std::iter::from_fn(move || {
-            loop {
-                let first_durable = match durable.peek() {
-                    Some(Ok((key, _))) => Some(key),
-                    Some(Err(_)) => return durable.next(),
-                    None => None,
-                };
-                let (key, row) = match (pending.peek(), first_durable) {
-                    (None, _) => return durable.next(),
-                    (Some((key, _)), Some(first)) if first < *key => return durable.next(),
-                    (Some((key, row)), _) => (*key, *row),
-                };
-                if first_durable == Some(key) {
-                    durable.next();
-                }
-                pending.next();
-                if let Some(value) = &row.value {
-                    return Some(Ok((key.clone(), value.clone())));
-                }
-            }
-        })
+        let pending = self.overlay.of(keyspace).range(range.clone());
+        merged(pending, self.store.scan(keyspace, range), Ordering::Less)
+    }
+
+    /// See [`Store::suspect`].
+    pub(crate) fn suspect(&self) -> Option<Vec<u8>> {
+        self.store.suspect()
+    }
+
+    /// See [`Store::set_suspect`].
+    pub(crate) fn set_suspect(&mut self, suspect: Option<&[u8]>) -> Result<(), StoreError> {
+        self.store.set_suspect(suspect)
     }
 
     /// The store: durable rows only.
@@ -153,7 +143,7 @@ impl<S: Store> Rows<S> {
             return Ok(None);
         }
         let turn = Turn(self.submitted.0 + 1);
-        let places: Vec<Place> = std::mem::take(&mut self.touched).into_iter().collect();
+        let places = std::mem::take(&mut self.touched);
         let lazy = std::mem::take(&mut self.lazy);
         let mut batch = Batch::default();
         for (keyspace, key) in &places {
@@ -188,10 +178,72 @@ impl<S: Store> Rows<S> {
         self.in_flight.back().map(|batch| batch.turn)
     }
 
+    /// The turn whose batch is being made.
+    pub(crate) fn current_turn(&self) -> Turn {
+        Turn(self.submitted.0 + 1)
+    }
+
     /// Bytes handed over that are not durable.
     pub(crate) fn in_flight_bytes(&self) -> usize {
         self.in_flight.iter().map(|batch| batch.bytes).sum()
     }
+}
+
+impl<S: Store> ReadRows for Rows<S> {
+    fn get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        match self.overlay.of(keyspace).get(key) {
+            Some(pending) => Ok(pending.value.clone()),
+            None => self.store.get(keyspace, key),
+        }
+    }
+
+    fn scan(
+        &self,
+        keyspace: Keyspace,
+        range: Range<Vec<u8>>,
+    ) -> impl Iterator<Item = Result<Row, StoreError>> + '_ {
+        Rows::scan(self, (keyspace, range))
+    }
+
+    fn scan_back(
+        &self,
+        keyspace: Keyspace,
+        range: Range<Vec<u8>>,
+    ) -> impl Iterator<Item = Result<Row, StoreError>> + '_ {
+        let pending = self.overlay.of(keyspace).range(range.clone()).rev();
+        merged(pending, self.store.scan_back(keyspace, range), Ordering::Greater)
+    }
+}
+
+/// Rows on their way over durable ones. Both come in one order, in which a key that compares as `first` with another
+/// comes before it.
+fn merged<'a>(
+    pending: impl Iterator<Item = (&'a Vec<u8>, &'a Pending)>,
+    durable: impl Iterator<Item = Result<Row, StoreError>>,
+    first: Ordering,
+) -> impl Iterator<Item = Result<Row, StoreError>> {
+    let (mut pending, mut durable) = (pending.peekable(), durable.peekable());
+    std::iter::from_fn(move || {
+        loop {
+            let next_durable = match durable.peek() {
+                Some(Ok((key, _))) => Some(key),
+                Some(Err(_)) => return durable.next(),
+                None => None,
+            };
+            let (key, row) = match (pending.peek(), next_durable) {
+                (None, _) => return durable.next(),
+                (Some((key, _)), Some(next)) if next.cmp(key) == first => return durable.next(),
+                (Some((key, row)), _) => (*key, *row),
+            };
+            if next_durable == Some(key) {
+                durable.next();
+            }
+            pending.next();
+            if let Some(value) = &row.value {
+                return Some(Ok((key.clone(), value.clone())));
+            }
+        }
+    })
 }
 
 #[cfg(test)]

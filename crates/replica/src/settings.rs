@@ -9,7 +9,7 @@ pub struct Settings {
     pub name: String,
     /// What its origin is made of. The incarnation is kept outside the store, and no store ever gets another's.
     pub key: OriginKey,
-    /// Names the journal when the store is new. Random.
+    /// Names the journal when the store is new, or has another incarnation than before. Random.
     pub epoch: u64,
     /// The spaces that it carries.
     pub spaces: BTreeMap<Space, SpaceMode>,
@@ -19,6 +19,42 @@ pub struct Settings {
     pub schemas: Schemas,
     /// Most memory for open documents, in bytes, by estimate.
     pub open_documents_bytes_max: u64,
+    /// When the changes of a document give way to a snapshot.
+    pub snapshots: SnapshotPolicy,
+}
+
+/// When the changes of a document give way to a snapshot: once there are so many since the last one, or so many
+/// bytes of them, and they are a quarter of what it covered. (Loading a
+/// snapshot to check it costs 2 µs for each change of its history: a long one is not saved every few changes.)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SnapshotPolicy {
+    /// Changes since the last snapshot.
+    pub changes_min: u64,
+    /// Bytes of changes since the last snapshot.
+    pub bytes_min: u64,
+}
+
+impl Default for SnapshotPolicy {
+    fn default() -> Self {
+        Self { changes_min: 64, bytes_min: 16 * 1024 }
+    }
+}
+
+impl SnapshotPolicy {
+    /// Whether `since` the last snapshot is enough for another one.
+    pub(crate) fn is_due(self, changes: Since, bytes: Since) -> bool {
+        let enough = |since: Since, least: u64| {
+            since.new >= least.max(1) && since.new.saturating_mul(4) >= since.covered
+        };
+        enough(changes, self.changes_min) || enough(bytes, self.bytes_min)
+    }
+}
+
+/// What a snapshot covers, and what came after it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Since {
+    pub(crate) covered: u64,
+    pub(crate) new: u64,
 }
 
 /// What the services of a replica may do in a space.

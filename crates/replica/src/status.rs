@@ -1,4 +1,5 @@
 use crate::settings::SpaceMode;
+use crate::store::Room;
 use document::{Origin, Space};
 
 /// How a replica is.
@@ -14,6 +15,8 @@ pub struct Status {
     pub documents: u64,
     /// Documents that it has open in memory.
     pub documents_open: u64,
+    /// How much room its disk has.
+    pub room: Room,
     /// The spaces that it carries.
     pub spaces: Vec<SpaceStatus>,
     /// The peers in its settings.

@@ -9,9 +9,9 @@ use std::ops::Range;
 pub enum Keyspace {
     /// Epoch, interned names, peers.
     Meta,
-    /// Document rows, by address and by number.
+    /// Documents by address and by number, their values, lists of them.
     Documents,
-    /// Changes by document, and their hashes.
+    /// Changes by document, their hashes, snapshots.
     Changes,
     /// The journal, stamps and version vectors.
     Journal,
@@ -92,22 +92,65 @@ pub enum StoreError {
         /// Where.
         keyspace: Keyspace,
     },
+    /// A row of the journal does not follow the one before it, or is gone.
+    #[error(
+        "the store is damaged: the journal is broken at position {lsn}; restore a backup or fetch from peers"
+    )]
+    BrokenJournal {
+        /// The first position that does not hold.
+        lsn: u64,
+    },
 }
 
-/// Durable rows, read synchronously; batches, handed over and made durable later.
-pub trait Store {
-    /// Reads a durable row.
+/// How much room the disk has. Watermarks keep fjall from ever meeting a full disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Room {
+    /// Enough.
+    #[default]
+    Ample,
+    /// An operator should look at it.
+    Low,
+    /// What can be lost or fetched again is no longer stored.
+    Shed,
+    /// Nothing more is written until there is room again; reads go on.
+    ReadOnly,
+}
+
+/// Rows, read synchronously.
+pub trait ReadRows {
+    /// Reads a row.
     ///
     /// # Errors
     /// [`StoreError`] when the disk fails.
     fn get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
 
-    /// Durable rows with keys in `range`, in key order, as of the call.
+    /// Rows with keys in `range`, in key order, as of the call.
     fn scan(
         &self,
         keyspace: Keyspace,
         range: Range<Vec<u8>>,
     ) -> impl Iterator<Item = Result<Row, StoreError>> + '_;
+
+    /// Rows with keys in `range`, from the last to the first, as of the call. As given it reads the whole range first:
+    /// a disk that can go backwards does so.
+    fn scan_back(
+        &self,
+        keyspace: Keyspace,
+        range: Range<Vec<u8>>,
+    ) -> impl Iterator<Item = Result<Row, StoreError>> + '_ {
+        let rows: Vec<Result<Row, StoreError>> = self.scan(keyspace, range).collect();
+        rows.into_iter().rev()
+    }
+}
+
+/// Durable rows, read synchronously; batches, handed over and made durable later.
+pub trait Store: ReadRows {
+    /// The rows as of one moment, for readers elsewhere.
+    type Snapshot: ReadRows + 'static;
+
+    /// The rows that are visible now, whatever is written later. While it lives, what it may still read is kept from
+    /// being compacted away: keep it short.
+    fn snapshot(&self) -> Self::Snapshot;
 
     /// Hands over a batch without waiting. It becomes visible to `get` and `scan` when it is durable; the edge
     /// then tells the core with `Input::Durable`. Turns arrive in order; several may become durable together,
@@ -116,4 +159,14 @@ pub trait Store {
     /// # Errors
     /// [`StoreError`] when the batch can certainly not become durable.
     fn submit(&mut self, turn: Turn, batch: Batch) -> Result<(), StoreError>;
+
+    /// Notes, or with `None` takes back, what is about to be tried and could end the process. It outlives the
+    /// process, not the machine: it costs a write to memory of the operating system, no sync.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be noted; then it must not be tried.
+    fn set_suspect(&mut self, suspect: Option<&[u8]>) -> Result<(), StoreError>;
+
+    /// What was noted when the process before this one ended; until [`Store::set_suspect`] is called.
+    fn suspect(&self) -> Option<Vec<u8>>;
 }

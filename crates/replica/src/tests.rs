@@ -1,8 +1,11 @@
 //! Two replicas in memory, joined by hand.
 
+mod background;
+mod blocked;
 mod exchange;
 mod hostile;
 mod requests;
+mod transactions;
 
 use crate::*;
 use document::{Address, Origin, Schema, Schemas, Space};
@@ -20,6 +23,7 @@ struct Disk(Rc<RefCell<Platter>>);
 struct Platter {
     rows: BTreeMap<(Keyspace, Vec<u8>), Vec<u8>>,
     waiting: VecDeque<(Turn, Batch)>,
+    suspect: Option<Vec<u8>>,
 }
 
 impl Disk {
@@ -43,7 +47,7 @@ impl Disk {
     }
 }
 
-impl Store for Disk {
+impl ReadRows for Disk {
     fn get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         Ok(self.0.borrow().rows.get(&(keyspace, key.to_vec())).cloned())
     }
@@ -59,10 +63,27 @@ impl Store for Disk {
             rows.rows.range(range).map(|((_, key), value)| (key.clone(), value.clone())).collect();
         rows.into_iter().map(Ok)
     }
+}
+
+impl Store for Disk {
+    type Snapshot = Self;
+
+    fn snapshot(&self) -> Self {
+        self.after_crash()
+    }
 
     fn submit(&mut self, turn: Turn, batch: Batch) -> Result<(), StoreError> {
         self.0.borrow_mut().waiting.push_back((turn, batch));
         Ok(())
+    }
+
+    fn set_suspect(&mut self, suspect: Option<&[u8]>) -> Result<(), StoreError> {
+        self.0.borrow_mut().suspect = suspect.map(<[u8]>::to_vec);
+        Ok(())
+    }
+
+    fn suspect(&self) -> Option<Vec<u8>> {
+        self.0.borrow().suspect.clone()
     }
 }
 
@@ -99,6 +120,7 @@ fn hub_settings() -> Settings {
         peers: [("site".to_owned(), site)].into(),
         schemas: schemas(),
         open_documents_bytes_max: 1 << 20,
+        snapshots: SnapshotPolicy::default(),
     }
 }
 
@@ -114,6 +136,7 @@ fn site_settings() -> Settings {
         peers: [("hub".to_owned(), hub)].into(),
         schemas: schemas(),
         open_documents_bytes_max: 1 << 20,
+        snapshots: SnapshotPolicy::default(),
     }
 }
 
@@ -148,6 +171,20 @@ impl Node {
             events: Vec::new(),
             wall_ms: 1_000,
         }
+    }
+
+    /// Its journal, as far as it is durable.
+    fn journal(&self) -> journal::Journal<Disk> {
+        journal::Journal::open(
+            self.disk.clone(),
+            (0, self.settings.key.incarnation),
+            SnapshotPolicy::default(),
+        )
+        .unwrap()
+    }
+
+    fn place(&self, at: &str) -> journal::DocumentPlace {
+        self.journal().document(&address(at)).unwrap().unwrap()
     }
 
     /// Dies now, and starts again with what is durable.
@@ -203,17 +240,28 @@ impl Node {
     }
 
     fn write(&mut self, at: &str, operation: document::Operation) -> Option<Stamp> {
-        let request =
-            Request::Write { address: address(at), operations: vec![operation], idempotency_key: None };
+        let request = Request::Write {
+            address: address(at),
+            operations: vec![operation],
+            terms: WriteTerms::default(),
+        };
         let Response::Written(stamp) = self.answer(request).unwrap() else { panic!("another answer") };
         stamp
     }
 
     fn get(&mut self, at: &str) -> Option<Value> {
-        let Response::Document(value) = self.answer(Request::Get { address: address(at) }).unwrap() else {
+        let reading = self.read(at);
+        assert_eq!(reading.behind, None);
+        reading.value
+    }
+
+    fn read(&mut self, at: &str) -> Reading {
+        let Response::Document(reading) =
+            self.answer(Request::Get { address: address(at), at: None }).unwrap()
+        else {
             panic!("another answer")
         };
-        value
+        reading
     }
 
     fn status(&mut self) -> Status {
@@ -226,7 +274,10 @@ impl Node {
     fn rung(&self) -> Option<Rung> {
         self.events.iter().rev().find_map(|event| match event {
             Event::SessionStarted { rung, .. } => Some(*rung),
-            Event::StreamStopped { .. } | Event::Rewound { .. } => None,
+            Event::StreamStopped { .. }
+            | Event::Rewound { .. }
+            | Event::Blocked { .. }
+            | Event::SnapshotRefused { .. } => None,
         })
     }
 }

@@ -8,13 +8,17 @@ use std::collections::VecDeque;
 pub(crate) struct Turns {
     /// Of the turn that is going on.
     current: Vec<Effect>,
-    /// Of turns whose batch is on its way.
+    /// For services, of turns whose batch is on its way: they leave when it outlives the process.
+    replies: VecDeque<(Turn, Vec<Effect>)>,
+    /// For peers, of such turns: they leave when it is durable.
     held: VecDeque<(Turn, Vec<Effect>)>,
+    /// Batches up to this turn outlive the process.
+    written: Turn,
     ready: VecDeque<Effect>,
 }
 
 impl Turns {
-    /// Leaves once everything that the core has seen so far is durable.
+    /// Leaves once everything that the core has seen so far is safe enough for whom it is meant.
     pub(crate) fn hold(&mut self, effect: Effect) {
         self.current.push(effect);
     }
@@ -27,19 +31,32 @@ impl Turns {
     /// The turn ended; what it held rests on batches up to `last_in_flight`.
     pub(crate) fn end(&mut self, last_in_flight: Option<Turn>) {
         let effects = std::mem::take(&mut self.current);
-        match last_in_flight {
-            Some(turn) if !effects.is_empty() => self.held.push_back((turn, effects)),
-            Some(_) => {}
-            None => self.ready.extend(effects),
+        let Some(turn) = last_in_flight else {
+            self.ready.extend(effects);
+            return;
+        };
+        let (replies, others): (Vec<_>, Vec<_>) =
+            effects.into_iter().partition(|effect| matches!(effect, Effect::Reply { .. }));
+        if turn <= self.written {
+            self.ready.extend(replies);
+        } else if !replies.is_empty() {
+            self.replies.push_back((turn, replies));
         }
+        if !others.is_empty() {
+            self.held.push_back((turn, others));
+        }
+    }
+
+    /// A turn and all before it outlive the process: what services wait for leaves.
+    pub(crate) fn written(&mut self, turn: Turn) {
+        self.written = turn.max(self.written);
+        release_up_to(&mut self.replies, turn, &mut self.ready);
     }
 
     /// A turn and all before it are durable.
     pub(crate) fn settle(&mut self, turn: Turn) {
-        while self.held.front().is_some_and(|(held, _)| *held <= turn) {
-            let Some((_, effects)) = self.held.pop_front() else { return };
-            self.ready.extend(effects);
-        }
+        self.written(turn);
+        release_up_to(&mut self.held, turn, &mut self.ready);
     }
 
     pub(crate) fn pop(&mut self) -> Option<Effect> {
@@ -47,10 +64,16 @@ impl Turns {
     }
 }
 
+fn release_up_to(held: &mut VecDeque<(Turn, Vec<Effect>)>, turn: Turn, ready: &mut VecDeque<Effect>) {
+    while let Some((_, effects)) = held.pop_front_if(|(held, _)| *held <= turn) {
+        ready.extend(effects);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::LinkId;
+    use crate::{LinkId, RequestId, Response};
 
     fn effect(number: u8) -> Effect {
         Effect::Send { link: LinkId(0), bytes: vec![number] }
@@ -82,6 +105,26 @@ mod tests {
         turns.hold(effect(1));
         assert!(popped(&mut turns).is_empty());
         turns.end(None);
+        assert_eq!(popped(&mut turns), [1]);
+    }
+
+    #[test]
+    fn services_are_answered_when_a_turn_is_written_and_peers_when_it_is_durable() {
+        let reply = || Effect::Reply { id: RequestId(1), result: Ok(Response::Written(None)) };
+        let mut turns = Turns::default();
+        turns.hold(effect(1));
+        turns.hold(reply());
+        turns.end(Some(Turn(1)));
+        turns.written(Turn(1));
+        assert_eq!((turns.pop(), turns.pop()), (Some(reply()), None));
+        turns.hold(reply());
+        turns.end(Some(Turn(1)));
+        assert_eq!(
+            (turns.pop(), turns.pop()),
+            (Some(reply()), None),
+            "a read of what is written waits no more"
+        );
+        turns.settle(Turn(1));
         assert_eq!(popped(&mut turns), [1]);
     }
 }

@@ -1,6 +1,7 @@
 //! What replicas say to each other. Field numbers never change their meaning; new ones are added at the end.
 
 use minicbor::{Decode, Decoder, Encode};
+use std::num::NonZeroU16;
 
 /// The protocol of this version. A peer with another one is told so and left.
 pub const PROTOCOL_VERSION: u16 = 1;
@@ -200,6 +201,10 @@ pub struct Row {
     /// The change without what follows from it: magic, checksum, kind and length.
     #[cbor(n(3), with = "minicbor::bytes")]
     pub body: Vec<u8>,
+    /// How many changes of the same transaction follow: the next rows of this frame. Absent in the last one, and in a
+    /// change that is alone.
+    #[n(4)]
+    pub follow: Option<NonZeroU16>,
 }
 
 /// What is durable at the receiver of deltas. Cumulative.

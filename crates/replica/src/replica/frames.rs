@@ -4,7 +4,7 @@ use super::{Clock, Replica};
 use crate::effect::{DisconnectReason, Effect, Event, LinkId, Misbehaviour};
 use crate::journal::Journal;
 use crate::session::{self, Context, Outcome, OwnHello, Peer};
-use crate::store::{Store, StoreError};
+use crate::store::{Room, Store, StoreError};
 use crate::turns::Turns;
 use wire::{Ack, Delta, Frame, Rewind};
 
@@ -30,10 +30,24 @@ impl<S: Store> Replica<S> {
             Ok(None) => {}
         }
         if let Some(peer) = self.peers.of(link) {
-            let hello = peer.hello(&self.journal)?;
+            let hello = peer.hello(&self.journal, self.room < Room::ReadOnly)?;
             hold_frame(&mut self.turns, link, &Frame::Hello(hello));
         }
         Ok(())
+    }
+
+    /// Without room nothing is taken from peers: a hello says so, and they keep their changes. They are sent this
+    /// replica's all the same.
+    pub(super) fn handle_room(&mut self, room: Room) {
+        let is_full = room == Room::ReadOnly;
+        if is_full != (self.room == Room::ReadOnly) {
+            for link in self.peers.links() {
+                self.peers.disconnect(link);
+                let reason = DisconnectReason::Room { is_full };
+                self.turns.release(Effect::Disconnect { link, reason });
+            }
+        }
+        self.room = room;
     }
 
     pub(super) fn handle_frame(
@@ -48,10 +62,10 @@ impl<S: Store> Replica<S> {
         let handled = match wire::decode(bytes) {
             Err(error) => Err(Misbehaviour::Frame(error).into()),
             Ok(Frame::Unknown(_)) => Ok(()),
-            Ok(Frame::Hello(hello)) => {
-                peer.greet(journal, &hello, self.origin)?.map(|event| turns.release(Effect::Event(event)))
-            }
-            Ok(Frame::Delta(delta)) => take_delta(peer, journal, turns, delta, clock)?,
+            Ok(Frame::Hello(hello)) => peer
+                .greet(journal, &hello, (self.origin, self.room < Room::ReadOnly))?
+                .map(|event| turns.release(Effect::Event(event))),
+            Ok(Frame::Delta(delta)) => take_delta(peer, journal, turns, &delta, clock)?,
             Ok(Frame::Ack(ack)) => take_ack(peer, ack),
             Ok(Frame::Rewind(rewind)) => take_rewind(peer, journal, &rewind)?,
         };
@@ -81,7 +95,7 @@ impl<S: Store> Replica<S> {
             let greeted = peer.session.as_mut().filter(|session| session.own_hello == OwnHello::Sent);
             let Some(session) = greeted else { continue };
             let Some((sender, _)) = &mut session.exchange else { continue };
-            let pumped = sender.pump(&self.journal)?;
+            let pumped = sender.pump(&self.journal, &mut self.documents)?;
             more |= pumped.more;
             for frame in pumped.frames {
                 self.turns.release(frame_effect(session.link, &frame));
@@ -106,7 +120,7 @@ fn take_delta<S: Store>(
     peer: &mut Peer,
     journal: &mut Journal<S>,
     turns: &mut Turns,
-    delta: Delta,
+    delta: &Delta,
     clock: Clock,
 ) -> Handled {
     let Some(session) = &mut peer.session else { return Ok(Ok(())) };

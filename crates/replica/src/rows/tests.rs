@@ -1,4 +1,5 @@
 use super::*;
+use crate::store::ReadRows;
 use std::cell::RefCell;
 
 /// A store that is durable when told so.
@@ -8,7 +9,7 @@ struct Memory {
     submitted: RefCell<Vec<(Turn, Batch)>>,
 }
 
-impl Store for Memory {
+impl ReadRows for Memory {
     fn get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         Ok(self.rows.get(&(keyspace, key.to_vec())).cloned())
     }
@@ -21,10 +22,26 @@ impl Store for Memory {
         let range = (keyspace, range.start)..(keyspace, range.end);
         self.rows.range(range).map(|((_, key), value)| Ok((key.clone(), value.clone())))
     }
+}
+
+impl Store for Memory {
+    type Snapshot = Self;
+
+    fn snapshot(&self) -> Self {
+        Self { rows: self.rows.clone(), submitted: RefCell::default() }
+    }
 
     fn submit(&mut self, turn: Turn, batch: Batch) -> Result<(), StoreError> {
         self.submitted.borrow_mut().push((turn, batch));
         Ok(())
+    }
+
+    fn set_suspect(&mut self, _suspect: Option<&[u8]>) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn suspect(&self) -> Option<Vec<u8>> {
+        None
     }
 }
 
@@ -47,8 +64,12 @@ fn settle(rows: &mut Rows<Memory>) {
 }
 
 fn scanned(rows: &Rows<Memory>) -> String {
-    let range = (Keyspace::Journal, b"a".to_vec()..b"z".to_vec());
-    let texts = rows.scan(range).map(|row| row.unwrap()).map(|(key, value)| [key, value].concat());
+    let (keyspace, range) = (Keyspace::Journal, b"a".to_vec()..b"z".to_vec());
+    let forwards: Vec<Row> = rows.scan((keyspace, range.clone())).map(Result::unwrap).collect();
+    let mut back: Vec<Row> = rows.scan_back(keyspace, range).map(Result::unwrap).collect();
+    back.reverse();
+    assert_eq!(back, forwards);
+    let texts = forwards.into_iter().map(|(key, value)| [key, value].concat());
     texts.map(|text| String::from_utf8(text).unwrap()).collect::<Vec<_>>().join(" ")
 }
 

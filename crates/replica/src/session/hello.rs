@@ -12,25 +12,25 @@ use wire::{Hello, PROTOCOL_VERSION};
 type Shared = BTreeMap<Space, (SpaceNumber, Access)>;
 
 impl Peer {
-    /// What this replica says first.
-    pub(crate) fn hello<S: Store>(&self, journal: &Journal<S>) -> Result<Hello, StoreError> {
+    /// What this replica says first; `takes` is whether it has room for changes.
+    pub(crate) fn hello<S: Store>(&self, journal: &Journal<S>, takes: bool) -> Result<Hello, StoreError> {
         Ok(Hello {
             protocol: PROTOCOL_VERSION,
             epoch: journal.epoch(),
             cursor: self.cursor,
             spaces: vectors_of(
                 journal,
-                self.settings.spaces.iter().map(|(space, access)| (space, access.write)),
+                self.settings.spaces.iter().map(|(space, access)| (space, access.write && takes)),
             )?,
         })
     }
 
-    /// Takes the peer's hello: from here on rows flow.
+    /// Takes the peer's hello: from here on rows flow. `takes` is what this replica's hello said.
     pub(crate) fn greet<S: Store>(
         &mut self,
         journal: &mut Journal<S>,
         hello: &Hello,
-        own: Origin,
+        (own, takes): (Origin, bool),
     ) -> Result<Result<Event, DisconnectReason>, StoreError> {
         if self.session.as_ref().is_none_or(|session| session.exchange.is_some()) {
             return Ok(Err(Misbehaviour::Order.into()));
@@ -57,7 +57,7 @@ impl Peer {
         let (rung, position) = self.rung(journal, hello)?;
         let writable = shared
             .iter()
-            .filter(|(_, (_, access))| access.write)
+            .filter(|(_, (_, access))| access.write && takes)
             .map(|(space, (number, _))| (space.clone(), *number))
             .collect();
         let known =

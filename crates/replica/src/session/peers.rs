@@ -170,6 +170,18 @@ impl Peers {
         self.by_name.get_mut(self.names.get(&link)?)
     }
 
+    /// The connections that have a session.
+    pub(crate) fn links(&self) -> Vec<LinkId> {
+        self.names.keys().copied().collect()
+    }
+
+    /// Every connected peer was sent what it is to have of the journal up to here.
+    pub(crate) fn lowest_position(&self) -> u64 {
+        let sessions = self.by_name.values().filter_map(|peer| peer.session.as_ref());
+        let exchanges = sessions.filter_map(|session| session.exchange.as_ref());
+        exchanges.map(|(sender, _)| sender.position()).min().unwrap_or(u64::MAX)
+    }
+
     /// The turn ended; what it held waits for `last_in_flight`.
     pub(crate) fn end_turn(&mut self, last_in_flight: Option<Turn>) {
         let sessions = self.by_name.values_mut().filter_map(|peer| peer.session.as_mut());

@@ -2,10 +2,12 @@ use super::REWINDS_MAX;
 use crate::effect::{DisconnectReason, Misbehaviour, StopReason};
 use crate::journal::{DocumentPlace, Entry, Journal};
 use crate::keys::{self, OriginNumber, SpaceNumber};
+use crate::request::{TRANSACTION_BYTES_MAX, TRANSACTION_CHANGES_MAX};
 use crate::settings::origin_of;
 use crate::store::{Store, StoreError};
 use document::{Address, ChangeRefusal, Collection, DEPENDENCIES_MAX, ForeignChange, Key, Origin, Space};
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU16;
 use wire::{Delta, OriginKey, Row, TABLE_MAX};
 
 /// Most incarnations of a key: stores that a replica has had. They are never forgotten, so they must not be many.
@@ -42,9 +44,9 @@ pub(crate) struct Outcome {
     pub(crate) rewind: Option<u32>,
 }
 
-/// What became of one row.
-enum Taken {
-    Yes(SpaceNumber),
+/// Whether a row can be taken.
+enum Checked<'a> {
+    Ready(Box<CheckedRow<'a>>),
     /// It was here already, by another way.
     Had(SpaceNumber),
     Passed,
@@ -52,6 +54,23 @@ enum Taken {
     Gap,
     /// The peer has more of this replica's own changes than this replica, which has so many.
     OwnPast(u64),
+}
+
+/// A row that can be taken.
+struct CheckedRow<'a> {
+    space: SpaceNumber,
+    address: &'a Address,
+    place: Option<DocumentPlace>,
+    key: OriginKey,
+    change: ForeignChange,
+    sequence: u64,
+    follow: u16,
+}
+
+/// Why the rest of a delta is not taken.
+enum Refusal {
+    Gap,
+    Leave(DisconnectReason),
 }
 
 /// What a receiver must know of its peer and of time.
@@ -95,11 +114,11 @@ impl Receiver {
     pub(crate) fn take<S: Store>(
         &mut self,
         journal: &mut Journal<S>,
-        delta: Delta,
+        delta: &Delta,
         context: &Context<'_>,
     ) -> Result<Result<Outcome, DisconnectReason>, StoreError> {
         let mut outcome = Outcome::default();
-        if let Err(misbehaviour) = self.extend_tables(&delta, context) {
+        if let Err(misbehaviour) = self.extend_tables(delta, context) {
             return Ok(Err(misbehaviour.into()));
         }
         if delta.generation != self.generation {
@@ -114,22 +133,16 @@ impl Receiver {
             Ok(documents) => documents,
             Err(misbehaviour) => return Ok(Err(misbehaviour.into())),
         };
-        for row in delta.rows {
-            let place = (documents.get(row.document as usize), self.origins.get(row.origin as usize));
-            let (Some(address), Some(&origin)) = place else { return Ok(Err(Misbehaviour::Table.into())) };
-            let sequence = row.sequence;
-            match self.take_row(journal, address, origin, &row, context.wall_ms)? {
-                Taken::Passed => {}
-                Taken::Yes(space) | Taken::Had(space) => outcome.shown.push((space, origin.0, sequence)),
-                Taken::Stopped(reason) => {
-                    outcome.stopped.push((address.space.clone(), origin.0, sequence, reason));
+        let mut rest = delta.rows.as_slice();
+        while let Some((transaction, after)) = first_transaction(rest) {
+            rest = after;
+            match self.take_transaction(journal, (&documents, transaction), context.wall_ms, &mut outcome)? {
+                Ok(()) => {}
+                Err(Refusal::Leave(reason)) => return Ok(Err(reason)),
+                Err(Refusal::Gap) if self.generation >= REWINDS_MAX => {
+                    return Ok(Err(Misbehaviour::Gap.into()));
                 }
-                Taken::OwnPast(ours) => {
-                    let (space, theirs) = (address.space.clone(), sequence);
-                    return Ok(Err(DisconnectReason::RolledBack { space, theirs, ours }));
-                }
-                Taken::Gap if self.generation >= REWINDS_MAX => return Ok(Err(Misbehaviour::Gap.into())),
-                Taken::Gap => {
+                Err(Refusal::Gap) => {
                     self.generation += 1;
                     self.position = None;
                     // It would reach the peer after the rewind, and be taken for the new generation's.
@@ -138,6 +151,9 @@ impl Receiver {
                     return Ok(Ok(outcome));
                 }
             }
+        }
+        if !rest.is_empty() {
+            return Ok(Err(Misbehaviour::Transaction.into()));
         }
         self.position = Some(delta.to);
         self.ack_due = Some(delta.to);
@@ -174,30 +190,78 @@ impl Receiver {
         }
     }
 
-    fn take_row<S: Store>(
+    /// Takes the rows of a transaction, all or none of those that are not here yet. A row alone is one.
+    fn take_transaction<S: Store>(
         &mut self,
         journal: &mut Journal<S>,
-        address: &Address,
-        (origin, key): (Origin, OriginKey),
-        row: &Row,
+        (documents, rows): (&[Address], &[Row]),
         accepted_ms: i64,
-    ) -> Result<Taken, StoreError> {
-        let Some(&space) = self.writable.get(&address.space) else { return Ok(Taken::Passed) };
+        outcome: &mut Outcome,
+    ) -> Result<Result<(), Refusal>, StoreError> {
+        let bytes = rows.iter().map(|row| row.body.len()).sum::<usize>();
+        if rows.len() > 1 && bytes > TRANSACTION_BYTES_MAX {
+            return Ok(Err(Refusal::Leave(Misbehaviour::Transaction.into())));
+        }
+        let mut ready = Vec::with_capacity(rows.len());
+        let mut addresses = BTreeSet::new();
+        for row in rows {
+            let place = (documents.get(row.document as usize), self.origins.get(row.origin as usize));
+            let (Some(address), Some(&origin)) = place else {
+                return Ok(Err(Refusal::Leave(Misbehaviour::Table.into())));
+            };
+            let elsewhere = addresses.first().is_some_and(|first: &&Address| first.space != address.space);
+            if elsewhere || !addresses.insert(address) {
+                return Ok(Err(Refusal::Leave(Misbehaviour::Transaction.into())));
+            }
+            let (sequence, before) = (row.sequence, ready.len() as u64);
+            match self.check_row(journal, address, (origin, before), row)? {
+                Checked::Ready(checked) => ready.push(checked),
+                Checked::Had(space) => outcome.shown.push((space, origin.0, sequence)),
+                Checked::Passed => return Ok(Ok(())),
+                Checked::Stopped(reason) => {
+                    outcome.stopped.push((address.space.clone(), origin.0, sequence, reason));
+                    return Ok(Ok(()));
+                }
+                Checked::OwnPast(ours) => {
+                    let (space, theirs) = (address.space.clone(), sequence);
+                    let reason = DisconnectReason::RolledBack { space, theirs, ours };
+                    return Ok(Err(Refusal::Leave(reason)));
+                }
+                Checked::Gap => return Ok(Err(Refusal::Gap)),
+            }
+        }
+        for checked in ready {
+            outcome.shown.push((checked.space, checked.change.origin, checked.sequence));
+            append(journal, checked, accepted_ms)?;
+        }
+        Ok(Ok(()))
+    }
+
+    /// Whether a row can be taken after `before` others of its stream. Writes nothing.
+    fn check_row<'a, S: Store>(
+        &mut self,
+        journal: &Journal<S>,
+        address: &'a Address,
+        ((origin, key), before): ((Origin, OriginKey), u64),
+        row: &Row,
+    ) -> Result<Checked<'a>, StoreError> {
+        let Some(&space) = self.writable.get(&address.space) else { return Ok(Checked::Passed) };
         let has = journal
             .names
             .origin_number(origin)
             .map_or(0, |origin| journal.vectors.get(space, origin).sequence);
-        if row.sequence <= has {
-            return Ok(Taken::Had(space));
+        let sequence = row.sequence;
+        if sequence <= has {
+            return Ok(Checked::Had(space));
         }
         if self.stopped.contains(&(space, origin)) {
-            return Ok(Taken::Passed);
+            return Ok(Checked::Passed);
         }
         if origin == self.own {
-            return Ok(Taken::OwnPast(has));
+            return Ok(Checked::OwnPast(has));
         }
-        if row.sequence > has + 1 {
-            return Ok(Taken::Gap);
+        if sequence > has + before + 1 {
+            return Ok(Checked::Gap);
         }
         let change = match ForeignChange::parse(&row.body) {
             Ok(change) if change.origin == origin => change,
@@ -210,26 +274,54 @@ impl Receiver {
             return Ok(if stopped {
                 self.stop(space, origin, StopReason::DependsOnStopped)
             } else {
-                Taken::Gap
+                Checked::Gap
             });
         }
         if let Some(reason) = check_room(journal, place.as_ref(), &change, &key)? {
             return Ok(self.stop(space, origin, reason));
         }
-        let mut place = match place {
-            Some(place) => place,
-            None => journal.new_document(address)?,
-        };
-        let origin: OriginNumber = journal.names.intern_origin(&mut journal.rows, key)?;
-        let (hash, dependencies, chunk) = (change.hash, &change.dependencies, change.chunk);
-        journal.append(address, &mut place, Entry { origin, hash, dependencies, chunk, accepted_ms })?;
-        Ok(Taken::Yes(space))
+        let follow = row.follow.map_or(0, NonZeroU16::get);
+        Ok(Checked::Ready(Box::new(CheckedRow { space, address, place, key, change, sequence, follow })))
     }
 
-    fn stop(&mut self, space: SpaceNumber, origin: Origin, reason: StopReason) -> Taken {
+    fn stop<'a>(&mut self, space: SpaceNumber, origin: Origin, reason: StopReason) -> Checked<'a> {
         self.stopped.insert((space, origin));
-        Taken::Stopped(reason)
+        Checked::Stopped(reason)
     }
+}
+
+/// The rows of the first transaction, and those after it; `None` when there is none, or it is not whole: the rows of
+/// one are of one stream, consecutive, and count down.
+fn first_transaction(rows: &[Row]) -> Option<(&[Row], &[Row])> {
+    let first = rows.first()?;
+    let follow = first.follow.map_or(0, |follow| usize::from(follow.get()));
+    if follow >= TRANSACTION_CHANGES_MAX {
+        return None;
+    }
+    let (transaction, rest) = rows.split_at_checked(follow + 1)?;
+    let counts_down = transaction.iter().enumerate().all(|(index, row)| {
+        row.origin == first.origin
+            && row.sequence == first.sequence.saturating_add(index as u64)
+            && row.follow.map_or(0, |follow| usize::from(follow.get())) == follow - index
+    });
+    counts_down.then_some((transaction, rest))
+}
+
+fn append<S: Store>(
+    journal: &mut Journal<S>,
+    checked: Box<CheckedRow<'_>>,
+    accepted_ms: i64,
+) -> Result<(), StoreError> {
+    let CheckedRow { address, place, key, change, follow, .. } = *checked;
+    let mut place = match place {
+        Some(place) => place,
+        None => journal.new_document(address)?,
+    };
+    let origin: OriginNumber = journal.names.intern_origin(&mut journal.rows, key)?;
+    let (hash, dependencies, chunk) = (change.hash, &change.dependencies, change.chunk);
+    let entry = Entry { origin, hash, dependencies, chunk, accepted_ms, follow, value: None };
+    journal.append(address, &mut place, entry)?;
+    Ok(())
 }
 
 /// Whether everything that a change depends on is here.

@@ -1,11 +1,13 @@
 use super::{Confirmed, REWINDS_MAX};
+use crate::documents::Documents;
 use crate::effect::Misbehaviour;
 use crate::journal::{DAMAGED, Journal};
 use crate::keys::{self, DocumentNumber, OriginNumber, SpaceNumber};
 use crate::record::{self, JournalRow};
 use crate::store::{Keyspace, Store, StoreError};
-use document::{ForeignChange, Origin};
+use document::{ChangeHash, ForeignChange, Origin};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::num::NonZeroU16;
 use wire::{Delta, DocumentName, Frame, Row, SpaceVector};
 
 /// Bytes of changes in a frame, about. Larger frames compress no better and hold up what follows.
@@ -16,6 +18,8 @@ const FRAME_ROWS_MAX: usize = 1_024;
 const WINDOW_BYTES_MAX: usize = 1024 * 1024;
 /// Journal rows looked at for one peer in one turn, so that no turn is long.
 const SCAN_ROWS_MAX: usize = 4_096;
+/// Changes built again from their documents in one turn, because a snapshot stands in their place.
+const REBUILT_MAX: usize = 64;
 /// The peer's cursor is moved over rows that are not for it once there are so many.
 const SKIPPED_ROWS_MAX: u64 = 1_024;
 
@@ -83,13 +87,22 @@ impl Sender {
         }
     }
 
+    /// Journal rows up to here were looked at.
+    pub(crate) fn position(&self) -> u64 {
+        self.position
+    }
+
     /// The peer has this change: it sent it.
     pub(crate) fn raise(&mut self, space: SpaceNumber, origin: Origin, sequence: u64) {
         self.theirs.raise(space, origin, sequence);
     }
 
     /// Frames for what is durable and not sent, as far as the window allows.
-    pub(crate) fn pump<S: Store>(&mut self, journal: &Journal<S>) -> Result<Pumped, StoreError> {
+    pub(crate) fn pump<S: Store>(
+        &mut self,
+        journal: &Journal<S>,
+        documents: &mut Documents,
+    ) -> Result<Pumped, StoreError> {
         let mut frames = Vec::new();
         let (from, last) = (self.position, journal.durable_head());
         if from >= last {
@@ -97,9 +110,12 @@ impl Sender {
         }
         let (keyspace, range) = keys::journal_after(from, last);
         let mut draft = self.draft();
-        let mut seen = 0;
+        let (mut seen, mut rebuilt, mut is_within) = (0, 0, false);
         let mut rows = journal.rows.durable().scan(keyspace, range);
-        while self.window_bytes < WINDOW_BYTES_MAX && seen < SCAN_ROWS_MAX {
+        // A transaction is never split: it is at most a frame.
+        while is_within
+            || (self.window_bytes < WINDOW_BYTES_MAX && seen < SCAN_ROWS_MAX && rebuilt < REBUILT_MAX)
+        {
             let Some(row) = rows.next() else {
                 self.position = last;
                 break;
@@ -109,10 +125,18 @@ impl Sender {
             let lsn = keys::read_journal(&key).ok_or(DAMAGED)?;
             let row: JournalRow = record::decode(Keyspace::Journal, &value)?;
             if self.wants(journal, &row)? {
-                self.add(journal, &mut draft, lsn, &row)?;
+                let chunk = match stored_chunk(journal, lsn, &row)? {
+                    Some(chunk) => chunk,
+                    None => {
+                        rebuilt += 1;
+                        rebuilt_chunk(journal, documents, &row)?
+                    }
+                };
+                self.add(journal, &mut draft, &chunk, &row)?;
             }
             self.position = lsn;
-            if draft.is_full() {
+            is_within = row.follow > 0;
+            if draft.is_full() && !is_within {
                 frames.push(self.seal(std::mem::take(&mut draft)));
                 draft = self.draft();
             }
@@ -139,13 +163,11 @@ impl Sender {
         &mut self,
         journal: &Journal<S>,
         draft: &mut Draft,
-        lsn: u64,
+        chunk: &[u8],
         row: &JournalRow,
     ) -> Result<(), StoreError> {
         let number = DocumentNumber(row.document);
-        let (keyspace, key) = keys::change(number, lsn);
-        let chunk = journal.rows.durable().get(keyspace, &key)?.ok_or(DAMAGED)?;
-        let body = ForeignChange::body(&chunk).map_err(|_| DAMAGED)?.to_vec();
+        let body = ForeignChange::body(chunk).map_err(|_| DAMAGED)?.to_vec();
         let document = match draft.documents.get(&number) {
             Some(index) => *index,
             None => self.add_document(journal, draft, number)?,
@@ -156,8 +178,9 @@ impl Sender {
             draft.delta.origins.push(key);
             next
         });
+        let follow = NonZeroU16::new(row.follow);
         draft.bytes += body.len() + 8;
-        draft.delta.rows.push(Row { document, origin: index, sequence: row.sequence, body });
+        draft.delta.rows.push(Row { document, origin: index, sequence: row.sequence, body, follow });
         draft.last.insert((SpaceNumber(row.space), origin), row.sequence);
         self.theirs.raise(SpaceNumber(row.space), origin, row.sequence);
         Ok(())
@@ -242,4 +265,24 @@ impl Sender {
             }
         }
     }
+}
+
+/// A change as it is stored; `None` when a snapshot stands in its place.
+fn stored_chunk<S: Store>(
+    journal: &Journal<S>,
+    lsn: u64,
+    row: &JournalRow,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    let (keyspace, key) = keys::change(DocumentNumber(row.document), lsn);
+    journal.rows.durable().get(keyspace, &key)
+}
+
+fn rebuilt_chunk<S: Store>(
+    journal: &Journal<S>,
+    documents: &mut Documents,
+    row: &JournalRow,
+) -> Result<Vec<u8>, StoreError> {
+    let address = journal.address(DocumentNumber(row.document))?;
+    let place = journal.document(&address)?.ok_or(DAMAGED)?;
+    documents.rebuild(journal, &place, &ChangeHash(row.hash))?.ok_or(DAMAGED)
 }

@@ -1,9 +1,9 @@
 use super::*;
-use document::{Document, ForeignChange, Operation};
+use document::{Document, ForeignChange, Operation, Signature};
 use wire::{Ack, Delta, DocumentName, Frame, Hello, Rewind, SpaceVector, VectorEntry};
 
 /// A site whose hub is played by the test: it has said hello.
-fn site_and_foe() -> Node {
+pub(super) fn site_and_foe() -> Node {
     let mut site = Node::new(site_settings());
     site.input(Input::PeerUp { link: LinkId(1), peer: "hub".into(), public_key: key(1).public_key });
     site.settle();
@@ -23,25 +23,31 @@ fn hello(entries: Vec<VectorEntry>) -> Hello {
     }
 }
 
-fn send(site: &mut Node, frame: &Frame) {
+pub(super) fn send(site: &mut Node, frame: &Frame) {
     site.input(Input::Frame { link: LinkId(1), bytes: wire::encode(frame).unwrap() });
     site.settle();
 }
 
 /// Changes of an origin to one document, each on top of the last.
-fn bodies(origin: Origin, count: usize) -> Vec<Vec<u8>> {
+pub(super) fn bodies(origin: Origin, count: usize) -> Vec<Vec<u8>> {
     let mut document = Document::new();
-    let change = |n| document.write(origin, None, &[Operation::Put(json!({ "n": n }))], 0).unwrap().unwrap();
+    let change = |n| {
+        document
+            .write(&Signature::of(origin, 0), None, &[Operation::Put(json!({ "n": n }))])
+            .unwrap()
+            .unwrap()
+    };
     (0..count).map(change).map(|change| ForeignChange::body(&change.chunk).unwrap().to_vec()).collect()
 }
 
 /// Rows for `catalog/product/1`, numbered from `first`.
-fn delta(from: u64, author: u8, first: u64, bodies: &[Vec<u8>]) -> Delta {
+pub(super) fn delta(from: u64, author: u8, first: u64, bodies: &[Vec<u8>]) -> Delta {
     let rows = bodies.iter().zip(first..).map(|(body, sequence)| wire::Row {
         document: 0,
         origin: 0,
         sequence,
         body: body.clone(),
+        follow: None,
     });
     let fresh = from == 0;
     Delta {
@@ -114,7 +120,7 @@ fn a_change_that_is_refused_stops_its_stream_and_nothing_else() {
     let mut rows = delta(0, 1, 1, &[broken, bodies[1].clone()]);
     rows.spaces.push("store-1".into());
     rows.documents.push(DocumentName { space: 1, collection: "note".into(), key: "1".into() });
-    rows.rows.push(wire::Row { document: 1, origin: 0, sequence: 1, body: bodies[0].clone() });
+    rows.rows.push(wire::Row { document: 1, origin: 0, sequence: 1, body: bodies[0].clone(), follow: None });
     send(&mut site, &Frame::Delta(rows));
     assert!(
         matches!(site.events.last(), Some(Event::StreamStopped { sequence: 1, .. })),
@@ -248,7 +254,7 @@ fn nothing_leaves_before_the_own_hello() {
     site.put("store-1/note/1", json!({"n": 1}));
     let put = Operation::Put(json!({"n": 2}));
     let (address, operations) = (address("store-1/note/1"), vec![put]);
-    site.ask(Request::Write { address, operations, idempotency_key: None });
+    site.ask(Request::Write { address, operations, terms: WriteTerms::default() });
     site.end_turn();
     site.input(Input::PeerUp { link: LinkId(1), peer: "hub".into(), public_key: key(1).public_key });
     site.end_turn();
@@ -267,7 +273,7 @@ fn what_depends_on_a_refused_change_stops_too_and_the_link_goes_on() {
     let (mut here, mut there) = (Document::new(), Document::new());
     let write = |document: &mut Document, author, n| {
         let put = Operation::Put(json!({ "n": n }));
-        document.write(author, None, &[put], 0).unwrap().unwrap().chunk
+        document.write(&Signature::of(author, 0), None, &[put]).unwrap().unwrap().chunk
     };
     let first = write(&mut here, origin(7), 1);
     there.apply(std::slice::from_ref(&first)).unwrap();
@@ -278,16 +284,25 @@ fn what_depends_on_a_refused_change_stops_too_and_the_link_goes_on() {
     let mut rows = delta(0, 7, 1, &[broken]);
     rows.origins.push(key(1));
     rows.spaces.push("store-1".into());
-    rows.rows.push(wire::Row { document: 0, origin: 1, sequence: 1, body: body(&second) });
+    rows.rows.push(wire::Row { document: 0, origin: 1, sequence: 1, body: body(&second), follow: None });
     rows.documents.push(DocumentName { space: 1, collection: "note".into(), key: "1".into() });
-    rows.rows.push(wire::Row { document: 1, origin: 1, sequence: 1, body: bodies(origin(1), 1).remove(0) });
+    rows.rows.push(wire::Row {
+        document: 1,
+        origin: 1,
+        sequence: 1,
+        body: bodies(origin(1), 1).remove(0),
+        follow: None,
+    });
     send(&mut site, &Frame::Delta(rows));
     let reasons: Vec<StopReason> = site
         .events
         .iter()
         .filter_map(|event| match event {
             Event::StreamStopped { reason, .. } => Some(*reason),
-            Event::SessionStarted { .. } | Event::Rewound { .. } => None,
+            Event::SessionStarted { .. }
+            | Event::Rewound { .. }
+            | Event::Blocked { .. }
+            | Event::SnapshotRefused { .. } => None,
         })
         .collect();
     assert_eq!(reasons, [StopReason::Refused(document::ChangeRefusal::Actor), StopReason::DependsOnStopped]);
@@ -324,7 +339,7 @@ fn a_peer_has_few_rewinds_and_few_incarnations() {
         let name = DocumentName { space: 0, collection: "note".into(), key: index.to_string() };
         rows.documents.push(name);
         let body = bodies(origin_of(key), 1).remove(0);
-        rows.rows.push(wire::Row { document: index, origin: index, sequence: 1, body });
+        rows.rows.push(wire::Row { document: index, origin: index, sequence: 1, body, follow: None });
     }
     send(&mut site, &Frame::Delta(rows));
     assert_eq!(site.status().head, 64);
@@ -356,10 +371,10 @@ fn a_document_that_cannot_be_applied_hides_no_other() {
     let mut rows = delta(0, 1, 1, &[body]);
     rows.documents.push(DocumentName { space: 0, collection: "product".into(), key: "2".into() });
     let sound = bodies(origin(1), 1).remove(0);
-    rows.rows.push(wire::Row { document: 1, origin: 0, sequence: 2, body: sound });
+    rows.rows.push(wire::Row { document: 1, origin: 0, sequence: 2, body: sound, follow: None });
     send(&mut site, &Frame::Delta(rows));
-    let get = Request::Get { address: address("catalog/product/1") };
-    assert_eq!(site.answer(get), Err(RequestError::Blocked(address("catalog/product/1"))));
+    let behind = Behind { as_of_ms: None, blocked: Some(BlockReason::Refused) };
+    assert_eq!(site.read("catalog/product/1"), Reading { value: None, behind: Some(behind) });
     let (space, collection) = (space("catalog"), document::Collection::new("product").unwrap());
     let list = Request::List { space, collection, after: None, limit: 9 };
     let Ok(Response::Listed(listed)) = site.answer(list) else { panic!("not listed") };
@@ -371,7 +386,7 @@ fn a_document_that_cannot_be_applied_hides_no_other() {
 fn a_change_that_came_by_two_ways_goes_back_by_neither() {
     let mut site = site_and_foe();
     let (address, operations) = (address("store-1/note/1"), vec![Operation::Put(json!({"n": 1}))]);
-    site.ask(Request::Write { address, operations, idempotency_key: None });
+    site.ask(Request::Write { address, operations, terms: WriteTerms::default() });
     site.end_turn();
     // The peer has it from elsewhere, and sends it before this replica's disk is done.
     let mut rows = delta(0, 2, 1, &bodies(origin(2), 1));

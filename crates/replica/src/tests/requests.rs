@@ -2,7 +2,11 @@ use super::*;
 
 fn write(at: &str, operation: document::Operation, idempotency_key: Option<&str>) -> Request {
     let idempotency_key = idempotency_key.map(|text| IdempotencyKey::new(text).unwrap());
-    Request::Write { address: address(at), operations: vec![operation], idempotency_key }
+    Request::Write {
+        address: address(at),
+        operations: vec![operation],
+        terms: WriteTerms { idempotency_key, ..WriteTerms::default() },
+    }
 }
 
 fn sale(at: &str, idempotency_key: &str) -> Request {
@@ -16,13 +20,16 @@ fn an_answer_waits_until_the_write_is_durable() {
     let id = site.ask(write("store-1/inventory/1", document::Operation::Put(item(5)), None));
     site.end_turn();
     assert!(site.replies.is_empty());
-    let read = site.ask(Request::Get { address: address("store-1/inventory/1") });
+    let read = site.ask(Request::Get { address: address("store-1/inventory/1"), at: None });
     site.end_turn();
     assert!(site.replies.is_empty(), "a read that saw the write waits with it");
     site.settle();
     let stamp = Stamp { origin: origin(2), sequence: 1 };
     assert_eq!(site.replies.remove(&id), Some(Ok(Response::Written(Some(stamp)))));
-    assert_eq!(site.replies.remove(&read), Some(Ok(Response::Document(Some(item(5))))));
+    assert_eq!(
+        site.replies.remove(&read),
+        Some(Ok(Response::Document(Reading { value: Some(item(5)), behind: None })))
+    );
 }
 
 #[test]
@@ -83,7 +90,7 @@ fn spaces_keep_to_their_mode() {
     let put = |at| write(at, document::Operation::Put(json!({})), None);
     assert_eq!(site.answer(put("catalog/product/1")), Err(RequestError::ReadOnly(space("catalog"))));
     assert_eq!(site.answer(put("store-9/product/1")), Err(RequestError::UnknownSpace(space("store-9"))));
-    let get = Request::Get { address: address("store-9/product/1") };
+    let get = Request::Get { address: address("store-9/product/1"), at: None };
     assert_eq!(site.answer(get), Err(RequestError::UnknownSpace(space("store-9"))));
 }
 
@@ -92,8 +99,11 @@ fn a_refused_write_leaves_no_trace() {
     let mut site = Node::new(site_settings());
     let refused = site.answer(write("store-1/inventory/1", document::Operation::Put(json!(1)), None));
     assert!(matches!(refused, Err(RequestError::Write(_))), "{refused:?}");
-    let nothing =
-        Request::Write { address: address("store-1/inventory/1"), operations: vec![], idempotency_key: None };
+    let nothing = Request::Write {
+        address: address("store-1/inventory/1"),
+        operations: vec![],
+        terms: WriteTerms::default(),
+    };
     assert_eq!(site.answer(nothing), Ok(Response::Written(None)));
     assert_eq!((site.status().documents, site.status().head), (0, 0));
 }

@@ -1,6 +1,7 @@
 use super::*;
 use crate::frame::*;
 use proptest::prelude::*;
+use std::num::NonZeroU16;
 
 fn any_vector() -> impl Strategy<Value = Vec<SpaceVector>> {
     let entry = (any::<[u8; 16]>(), any::<u64>(), any::<[u8; 8]>())
@@ -11,8 +12,16 @@ fn any_vector() -> impl Strategy<Value = Vec<SpaceVector>> {
 }
 
 fn any_delta() -> impl Strategy<Value = Delta> {
-    let row = (any::<u32>(), any::<u32>(), any::<u64>(), prop::collection::vec(any::<u8>(), 0..200))
-        .prop_map(|(document, origin, sequence, body)| Row { document, origin, sequence, body });
+    let body = prop::collection::vec(any::<u8>(), 0..200);
+    let row = (any::<u32>(), any::<u32>(), any::<u64>(), body, any::<u16>()).prop_map(
+        |(document, origin, sequence, body, follow)| Row {
+            document,
+            origin,
+            sequence,
+            body,
+            follow: NonZeroU16::new(follow),
+        },
+    );
     let document = (any::<u32>(), "[a-z]{1,9}", "\\PC{1,9}")
         .prop_map(|(space, collection, key)| DocumentName { space, collection, key });
     let origin = (any::<[u8; 32]>(), any::<[u8; 16]>())
@@ -103,7 +112,7 @@ fn refusals_name_the_rule() {
     assert_eq!(decode(&[KIND_ACK, 0, 0xa1, 0x00, 0x07, 0x00]), Err(DecodeError::Body), "trailing byte");
     assert_eq!(decode(&vec![0; FRAME_BYTES_MAX + 3]), Err(DecodeError::TooLong));
     let body = vec![0; FRAME_BYTES_MAX];
-    let rows = vec![Row { document: 0, origin: 0, sequence: 1, body }];
+    let rows = vec![Row { document: 0, origin: 0, sequence: 1, body, follow: None }];
     assert!(matches!(
         encode(&Frame::Delta(Delta { rows, ..Delta::default() })),
         Err(EncodeError::TooLong(_))

@@ -1,0 +1,67 @@
+//! The digest that chains the journal's rows: a row that was changed, lost or swapped by the disk is seen.
+
+use crate::keys;
+use crate::record::{self, Counters, JournalRow};
+use crate::store::{Keyspace, ReadRows, Row, StoreError};
+use std::ops::Range;
+
+/// The first 16 bytes of blake3(chain before ‖ position ‖ document ‖ space ‖ origin ‖ sequence ‖ follow ‖ hash).
+pub(super) fn next(before: &[u8; 16], lsn: u64, row: &JournalRow) -> [u8; 16] {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(before);
+    hasher.update(&lsn.to_be_bytes());
+    hasher.update(&row.document.to_be_bytes());
+    hasher.update(&row.space.to_be_bytes());
+    hasher.update(&row.origin.to_be_bytes());
+    hasher.update(&row.sequence.to_be_bytes());
+    hasher.update(&row.follow.to_be_bytes());
+    hasher.update(&row.hash);
+    let mut chain = [0; 16];
+    hasher.finalize_xof().fill(&mut chain);
+    chain
+}
+
+/// Checks the chain over the whole journal of a store that is read as a whole, a backup's or one that does not run.
+/// Returns how many rows it has.
+///
+/// # Errors
+/// [`StoreError::BrokenJournal`] names the first row that does not follow the one before it.
+pub fn verify_journal(rows: &impl ReadRows) -> Result<u64, StoreError> {
+    let (keyspace, key) = keys::counters();
+    let Some(counters) = rows.get(keyspace, &key)? else { return Ok(0) };
+    let head = record::decode::<Counters>(keyspace, &counters)?.head;
+    let (keyspace, range) = span(0, head);
+    verify(rows.scan(keyspace, range), 0, head)?;
+    Ok(head)
+}
+
+/// The rows that [`verify`] needs to check those after `after`, up to and including `last`.
+pub(super) fn span(after: u64, last: u64) -> (Keyspace, Range<Vec<u8>>) {
+    // The row before the first gives the digest that it continues.
+    keys::journal_after(after.saturating_sub(1), last)
+}
+
+/// Checks the rows after `after`, up to and including `last`, and returns the digest of the last. `rows` are those of
+/// [`span`].
+pub(super) fn verify(
+    rows: impl Iterator<Item = Result<Row, StoreError>>,
+    after: u64,
+    last: u64,
+) -> Result<[u8; 16], StoreError> {
+    let mut chain = [0; 16];
+    let mut expected = after.max(1);
+    for row in rows {
+        let (key, value) = row?;
+        let broken = StoreError::BrokenJournal { lsn: expected };
+        if keys::read_journal(&key) != Some(expected) {
+            return Err(broken);
+        }
+        let row: JournalRow = record::decode(Keyspace::Journal, &value).map_err(|_| broken.clone())?;
+        if expected > after && next(&chain, expected, &row) != row.chain {
+            return Err(broken);
+        }
+        chain = row.chain;
+        expected += 1;
+    }
+    if expected <= last { Err(StoreError::BrokenJournal { lsn: expected }) } else { Ok(chain) }
+}

@@ -1,0 +1,120 @@
+//! Rows about one document: itself, its value, its snapshot, and the lists that it is on.
+
+use super::{DAMAGED, DocumentPlace, Journal, NewValue};
+use crate::keys;
+use crate::record::{self, APPLIER_VERSION, BlockedRow, DocumentRow, SnapshotRow};
+use crate::request::BlockReason;
+use crate::settings::{Since, SnapshotPolicy};
+use crate::store::{Keyspace, Store, StoreError};
+use crate::value::ValueRow;
+use document::Address;
+use serde_json::Value;
+
+impl<S: Store> Journal<S> {
+    /// A document's row; `None` while it has no change.
+    pub(crate) fn document(&self, address: &Address) -> Result<Option<DocumentPlace>, StoreError> {
+        let Some(space) = self.names.space_number(&address.space) else { return Ok(None) };
+        let row = self.rows.record(&keys::document(space, &address.collection, &address.key))?;
+        Ok(row.map(|row| DocumentPlace { space, row }))
+    }
+
+    /// Writes a document's row, and puts it on the materialiser's list or takes it off.
+    pub(crate) fn put_document(&mut self, address: &Address, place: &mut DocumentPlace) {
+        let (space, row) = (place.space, &mut place.row);
+        let waits = row.blocked.is_none() && (row.value < row.last || is_snapshot_due(self.snapshots, row));
+        if waits != row.waits {
+            row.waits = waits;
+            let waiting = keys::waiting(space, &address.collection, &address.key);
+            if waits {
+                self.rows.put(waiting, Vec::new());
+                self.is_work_listed = true;
+            } else {
+                self.rows.remove(waiting);
+            }
+        }
+        self.rows.put(keys::document(space, &address.collection, &address.key), record::encode(row));
+    }
+
+    /// Writes a document's value and index rows as of a position and its heads there; its row is written by the caller.
+    pub(crate) fn put_value(
+        &mut self,
+        address: &Address,
+        place: &mut DocumentPlace,
+        (lsn, heads): (u64, &[u8]),
+        value: NewValue,
+    ) {
+        place.row.value = lsn;
+        place.row.strikes = 0;
+        let row = ValueRow { lsn, heads, state: value.state, json: &value.json };
+        let key = keys::value(place.space, &address.collection, &address.key);
+        self.rows.put(key, record::encode(&row));
+        value.removed.into_iter().for_each(|place| self.rows.remove(place));
+        value.added.into_iter().for_each(|place| self.rows.put(place, Vec::new()));
+    }
+
+    /// A document's value as it was last written; `None` when it has none, or is deleted.
+    pub(crate) fn value(
+        &self,
+        address: &Address,
+        place: &DocumentPlace,
+    ) -> Result<Option<Value>, StoreError> {
+        if place.row.value == 0 {
+            return Ok(None);
+        }
+        let row = self.rows.get(&keys::value(place.space, &address.collection, &address.key))?;
+        ValueRow::read(&row.ok_or(DAMAGED)?)?.document()
+    }
+
+    /// Sets a document aside: changes of it are stored, and none is applied.
+    pub(crate) fn block(&mut self, address: &Address, place: &mut DocumentPlace, reason: BlockReason) {
+        place.row.blocked = Some(BlockedRow { reason, version: APPLIER_VERSION });
+        let key = keys::blocked(place.space, &address.collection, &address.key);
+        self.rows.put(key, APPLIER_VERSION.to_be_bytes().to_vec());
+        self.put_document(address, place);
+    }
+
+    /// Lets a blocked document be tried again.
+    pub(crate) fn unblock(&mut self, address: &Address, place: &mut DocumentPlace) {
+        place.row.blocked = None;
+        place.row.strikes = 0;
+        self.rows.remove(keys::blocked(place.space, &address.collection, &address.key));
+        self.put_document(address, place);
+    }
+
+    /// The bytes of a document's snapshot.
+    pub(crate) fn snapshot(&self, place: &DocumentPlace) -> Result<SnapshotRow, StoreError> {
+        let damaged = StoreError::Damaged { what: "a document's snapshot", keyspace: Keyspace::Changes };
+        let row: Option<SnapshotRow> = self.rows.record(&keys::snapshot(place.number()))?;
+        row.filter(|row| *blake3::hash(&row.bytes).as_bytes() == row.sum && row.lsn == place.row.snapshot)
+            .ok_or(damaged)
+    }
+
+    /// Puts a snapshot of the whole document in place of its changes up to `removed_to`.
+    pub(crate) fn put_snapshot(
+        &mut self,
+        place: &mut DocumentPlace,
+        bytes: Vec<u8>,
+        removed_to: u64,
+    ) -> Result<(), StoreError> {
+        let (lsn, changes) = (place.row.last, place.row.changes);
+        let sum = *blake3::hash(&bytes).as_bytes();
+        self.rows
+            .put(keys::snapshot(place.number()), record::encode(&SnapshotRow { lsn, changes, sum, bytes }));
+        let range = keys::changes(place.number(), 0, lsn.min(removed_to));
+        let covered: Vec<_> =
+            self.rows.scan(range).map(|row| row.map(|(key, _)| key)).collect::<Result<_, _>>()?;
+        covered.into_iter().for_each(|key| self.rows.remove((Keyspace::Changes, key)));
+        place.row.snapshot = lsn;
+        Ok(())
+    }
+
+    /// Whether a snapshot is due.
+    pub(crate) fn is_snapshot_due(&self, place: &DocumentPlace) -> bool {
+        is_snapshot_due(self.snapshots, &place.row)
+    }
+}
+
+fn is_snapshot_due(policy: SnapshotPolicy, row: &DocumentRow) -> bool {
+    let since = |all: u64, covered: u64| Since { covered, new: all.saturating_sub(covered) };
+    policy.is_due(since(row.changes, row.snapshot_changes), since(row.bytes, row.snapshot_bytes))
+}

@@ -1,0 +1,322 @@
+//! Looks at documents, one after the other, within the limits of a page.
+
+use super::plan::{self, Gather, Plan, Scan, Source};
+use super::{
+    EXAMINED_BYTES_MAX, EXAMINED_MAX, Order, Position, Query, QueryContext, QueryError, Test, project,
+};
+use crate::index::{Field, rank};
+use crate::keys;
+use crate::store::{Keyspace, ReadRows, Row, StoreError};
+use crate::value::ValueRow;
+use document::{Key, Pointer};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+const DAMAGED_INDEX: StoreError =
+    StoreError::Damaged { what: "a row of an index that cannot be read", keyspace: Keyspace::Documents };
+
+const DAMAGED_VALUE: StoreError =
+    StoreError::Damaged { what: "a value whose key cannot be read", keyspace: Keyspace::Documents };
+
+/// What a page is made of.
+pub(super) struct Found {
+    pub(super) documents: Vec<(Key, Value)>,
+    /// Where the page ended, when there may be more.
+    pub(super) next: Option<Position>,
+    pub(super) examined: u32,
+    pub(super) index: Option<Pointer>,
+    pub(super) plan: String,
+}
+
+/// Documents in order, and where they end when there may be more.
+type Documents = (Vec<(Key, Value)>, Option<Position>);
+
+/// A document that may belong to the page.
+struct Candidate {
+    key: Key,
+    /// By which row of an index it was found.
+    rank: Option<Vec<u8>>,
+    /// Its value row, where it is read already.
+    row: Option<Vec<u8>>,
+}
+
+type Candidates<'a> = Box<dyn Iterator<Item = Result<Candidate, StoreError>> + 'a>;
+
+pub(super) struct Walk<'a, R> {
+    rows: &'a R,
+    context: &'a QueryContext<'a>,
+    query: &'a Query,
+    after: Option<&'a Position>,
+    filters: Vec<(Field, &'a Test)>,
+    fields: Option<Vec<Field>>,
+    examined: u32,
+}
+
+/// What may still be looked at.
+struct Budget {
+    documents: u32,
+    bytes: usize,
+}
+
+impl Budget {
+    const WHOLE: Self = Self { documents: EXAMINED_MAX, bytes: EXAMINED_BYTES_MAX };
+
+    fn is_spent(&self) -> bool {
+        self.documents == 0 || self.bytes == 0
+    }
+
+    fn spend(&mut self, bytes: usize) {
+        self.documents = self.documents.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(bytes);
+    }
+}
+
+impl<'a, R: ReadRows> Walk<'a, R> {
+    pub(super) fn new(
+        rows: &'a R,
+        context: &'a QueryContext<'a>,
+        query: &'a Query,
+        after: Option<&'a Position>,
+    ) -> Self {
+        let filters = query.filters.iter().map(|filter| (Field::new(&filter.field), &filter.test)).collect();
+        let fields = query.fields.as_ref().map(|fields| fields.iter().map(Field::new).collect());
+        Self { rows, context, query, after, filters, fields, examined: 0 }
+    }
+
+    /// The next page.
+    pub(super) fn follow(mut self, plan: Plan) -> Result<Result<Found, QueryError>, StoreError> {
+        if let Some(gather) = plan.gather
+            && let Some(documents) = self.gather(&gather)?
+        {
+            let sort = gather.sort.as_ref().map_or("key", Field::as_str);
+            return Ok(Ok(self.found(documents, &Source::Index(gather.scan.clone()), Some(sort))));
+        }
+        let Some(field) = plan.sort else {
+            let candidates = self.candidates(&plan.source);
+            let documents = self.take(candidates, &plan.source)?;
+            return Ok(Ok(self.found(documents, &plan.source, None)));
+        };
+        let candidates = self.candidates(&plan.source);
+        match self.sort(candidates, &field)? {
+            Some(documents) => Ok(Ok(self.found(documents, &plan.source, Some(field.as_str())))),
+            None => Ok(Err(QueryError::Unindexed { field: field.pointer })),
+        }
+    }
+
+    fn found(&self, (documents, next): Documents, source: &Source, sort: Option<&str>) -> Found {
+        let index = match source {
+            Source::Keys => None,
+            Source::Index(scan) | Source::Point(scan) => Some(scan.field.pointer.clone()),
+        };
+        Found { documents, next, examined: self.examined, index, plan: plan::words(self.query, source, sort) }
+    }
+
+    /// Candidates in the order of a source, after the last page.
+    fn candidates(&self, source: &Source) -> Candidates<'a> {
+        match source {
+            Source::Keys => self.values(),
+            Source::Index(scan) => {
+                let after = self.after.map(|after| [after.rank.as_slice(), after.key().as_bytes()].concat());
+                self.index_rows(scan, &scan.ranges, after.as_deref())
+            }
+            Source::Point(scan) => {
+                let (from, to) = self.query.keys.bytes();
+                // A point starts with its rank.
+                let within = |rank: &[u8]| [rank, &from].concat()..[rank, &to].concat();
+                let ranges: Vec<_> = scan.ranges.iter().map(|range| within(&range.start)).collect();
+                let rank = scan.ranges.first().map(|range| range.start.as_slice()).unwrap_or_default();
+                let after = self.after.map(|after| [rank, after.key().as_bytes()].concat());
+                self.index_rows(scan, &ranges, after.as_deref())
+            }
+        }
+    }
+
+    fn values(&self) -> Candidates<'a> {
+        let (from, to) = self.query.keys.bytes();
+        // Sorting by a field has positions of its own.
+        let after = self.after.filter(|_| self.query.order == Order::Key).map(|after| after.key().as_bytes());
+        let keys = self.rest(from..to, after);
+        let (_, range) = keys::values(self.context.space, self.context.collection, &keys.start, &keys.end);
+        Box::new(self.scan(range).map(|row| {
+            let (place, row) = row?;
+            let (_, key) = keys::read_value(&place).ok_or(DAMAGED_VALUE)?;
+            Ok(Candidate { key, rank: None, row: Some(row) })
+        }))
+    }
+
+    /// Rows of an index in ranges of it, in the order of the query.
+    fn index_rows(&self, scan: &Scan, ranges: &[Range<Vec<u8>>], after: Option<&[u8]>) -> Candidates<'a> {
+        let (_, prefix) = keys::index(self.context.space, self.context.collection, scan.field.as_str());
+        let within = |range: &Range<Vec<u8>>| {
+            let range = self.rest(range.clone(), after);
+            [prefix.as_slice(), &range.start].concat()..[prefix.as_slice(), &range.end].concat()
+        };
+        let mut ranges: Vec<Range<Vec<u8>>> = ranges.iter().map(within).collect();
+        if self.query.descending {
+            ranges.reverse();
+        }
+        let (rows, descending, start) = (self.rows, self.query.descending, prefix.len());
+        let rows = ranges.into_iter().flat_map(move |range| scan_rows(rows, range, descending));
+        Box::new(rows.map(move |row| {
+            let (place, _) = row?;
+            read_index_row(place.get(start..).unwrap_or_default()).ok_or(DAMAGED_INDEX)
+        }))
+    }
+
+    /// What of a range comes after a place in the order of the query.
+    fn rest(&self, mut range: Range<Vec<u8>>, after: Option<&[u8]>) -> Range<Vec<u8>> {
+        match after {
+            None => {}
+            Some(after) if self.query.descending => range.end = range.end.min(after.to_vec()),
+            Some(after) => range.start = range.start.max([after, &[0]].concat()),
+        }
+        range
+    }
+
+    fn scan(&self, range: Range<Vec<u8>>) -> Box<dyn Iterator<Item = Result<Row, StoreError>> + 'a> {
+        scan_rows(self.rows, range, self.query.descending)
+    }
+
+    /// The page's documents of a source that is in the order asked for.
+    fn take(&mut self, candidates: Candidates<'_>, source: &Source) -> Result<Documents, StoreError> {
+        let (mut documents, mut last, mut budget) = (Vec::new(), None, Budget::WHOLE);
+        let field = match source {
+            Source::Keys => None,
+            Source::Index(scan) | Source::Point(scan) => Some(&scan.field),
+        };
+        for candidate in candidates {
+            let candidate = candidate?;
+            if documents.len() >= self.page_length() || budget.is_spent() {
+                return Ok((documents, last));
+            }
+            let document = self.look(&candidate, field, &mut budget)?;
+            let by_rank = matches!(source, Source::Index(_));
+            let rank = candidate.rank.filter(|_| by_rank).unwrap_or_default();
+            last = Some(Position::new(rank, &candidate.key));
+            documents
+                .extend(document.map(|document| (candidate.key, project(document, self.fields.as_deref()))));
+        }
+        Ok((documents, None))
+    }
+
+    /// The page's documents when all have to be sorted; `None` when there are too many.
+    fn sort(&mut self, candidates: Candidates<'_>, field: &Field) -> Result<Option<Documents>, StoreError> {
+        let (mut first, mut budget, mut is_cut) = (BTreeMap::new(), Budget::WHOLE, false);
+        for candidate in candidates {
+            let candidate = candidate?;
+            if budget.is_spent() {
+                return Ok(None);
+            }
+            let Some(document) = self.look(&candidate, None, &mut budget)? else { continue };
+            let position = Position::new(rank::of(field.value(&document)), &candidate.key);
+            if self.is_after(&position) {
+                first.insert(position, (candidate.key, project(document, self.fields.as_deref())));
+            }
+            if first.len() > self.page_length() {
+                is_cut = true;
+                if self.query.descending {
+                    first.pop_first()
+                } else {
+                    first.pop_last()
+                };
+            }
+        }
+        let end = if self.query.descending { first.first_key_value() } else { first.last_key_value() };
+        let next = end.filter(|_| is_cut).map(|(position, _)| position.clone());
+        let mut documents: Vec<(Key, Value)> = first.into_values().collect();
+        if self.query.descending {
+            documents.reverse();
+        }
+        Ok(Some((documents, next)))
+    }
+
+    /// The page's documents by an index that is in another order; `None` when it has too many rows, or sorting them
+    /// would look at too much.
+    fn gather(&mut self, gather: &Gather) -> Result<Option<Documents>, StoreError> {
+        let mut found = BTreeSet::new();
+        for (count, candidate) in (0_u32..).zip(self.index_rows(&gather.scan, &gather.scan.ranges, None)) {
+            if count == gather.rows_max {
+                return Ok(None);
+            }
+            self.examined = self.examined.saturating_add(1);
+            let Candidate { key, .. } = candidate?;
+            let is_wanted = gather.sort.is_some() || self.is_after(&Position::new(Vec::new(), &key));
+            if is_wanted && self.query.keys.contains(key.as_str()) {
+                found.insert(key);
+            }
+        }
+        let candidate = |key| Ok(Candidate { key, rank: None, row: None });
+        let candidates: Candidates<'_> = if self.query.descending {
+            Box::new(found.into_iter().rev().map(candidate))
+        } else {
+            Box::new(found.into_iter().map(candidate))
+        };
+        match &gather.sort {
+            Some(field) => self.sort(candidates, field),
+            None => self.take(candidates, &Source::Keys).map(Some),
+        }
+    }
+
+    /// A candidate's document, when it belongs to the answer. `field` is that of the index that it was found by.
+    fn look(
+        &mut self,
+        candidate: &Candidate,
+        field: Option<&Field>,
+        budget: &mut Budget,
+    ) -> Result<Option<Value>, StoreError> {
+        self.examined = self.examined.saturating_add(1);
+        let is_wanted = self.query.keys.contains(candidate.key.as_str());
+        let read = match &candidate.row {
+            None if is_wanted => {
+                let (keyspace, place) =
+                    keys::value(self.context.space, self.context.collection, &candidate.key);
+                self.rows.get(keyspace, &place)?
+            }
+            Some(_) | None => None,
+        };
+        let row = candidate.row.as_ref().or(read.as_ref());
+        budget.spend(row.map_or(0, Vec::len));
+        let Some(row) = row else { return Ok(None) };
+        let Some(document) = ValueRow::read(row)?.document()? else { return Ok(None) };
+        let document = self.context.indexing.shown(document);
+        // A row of an index that the document has left behind would show it twice.
+        let is_current = match (field, &candidate.rank) {
+            (Some(field), Some(rank)) => rank::of(field.value(&document)) == *rank,
+            (_, _) => true,
+        };
+        let passes = self.filters.iter().all(|(field, test)| test.passes(field.value(&document)));
+        Ok((is_current && passes).then_some(document))
+    }
+
+    fn is_after(&self, position: &Position) -> bool {
+        self.after.is_none_or(|after| if self.query.descending { position < after } else { position > after })
+    }
+
+    fn page_length(&self) -> usize {
+        usize::try_from(self.query.limit).unwrap_or(usize::MAX)
+    }
+}
+
+/// Rows of a range in either direction. A range that ends before it starts has none.
+fn scan_rows<'a>(
+    rows: &'a impl ReadRows,
+    range: Range<Vec<u8>>,
+    descending: bool,
+) -> Box<dyn Iterator<Item = Result<Row, StoreError>> + 'a> {
+    match (range.start < range.end, descending) {
+        (false, _) => Box::new(std::iter::empty()),
+        (true, false) => Box::new(rows.scan(Keyspace::Documents, range)),
+        (true, true) => Box::new(rows.scan_back(Keyspace::Documents, range)),
+    }
+}
+
+fn read_key(bytes: &[u8]) -> Option<Key> {
+    Key::new(std::str::from_utf8(bytes).ok()?).ok()
+}
+
+/// Reads what follows the field in the key of an index row.
+fn read_index_row(bytes: &[u8]) -> Option<Candidate> {
+    let (rank, key) = bytes.split_at_checked(rank::length(bytes)?)?;
+    Some(Candidate { key: read_key(key)?, rank: Some(rank.to_vec()), row: None })
+}

@@ -1,0 +1,116 @@
+//! Documents whose changes cannot be applied: set aside, listed, tried again.
+
+use super::Replica;
+use super::values::{CHANGES_PER_REQUEST_MAX, Freshness};
+use crate::documents::read_suspect;
+use crate::effect::{Effect, Event};
+use crate::journal::{DAMAGED, DocumentPlace};
+use crate::keys::{self, DocumentNumber};
+use crate::request::{BlockReason, BlockedList, LIST_MAX, RequestError};
+use crate::store::{Room, Store, StoreError, Turn};
+use document::Address;
+
+/// A document is blocked when the process ended so often while changes of it were tried: once may be chance, a power
+/// cut in that moment.
+const STRIKES_MAX: u8 = 2;
+
+/// The process before this one ended while changes of a document were tried.
+pub(super) struct Strike {
+    document: DocumentNumber,
+    /// Its row says so once this turn is durable. Until then it is not tried again.
+    noted: Turn,
+}
+
+impl<S: Store> Replica<S> {
+    /// Notes what the process before this one ended with.
+    pub(super) fn take_suspect(&mut self) -> Result<(), StoreError> {
+        let Some(bytes) = self.journal.rows.suspect() else { return Ok(()) };
+        let Some((number, last)) = read_suspect(&bytes) else {
+            return self.journal.rows.set_suspect(None);
+        };
+        let place = match self.journal.address_of(number)? {
+            Some(address) => self.journal.document(&address)?.map(|place| (address, place)),
+            None => None,
+        };
+        let Some((address, mut place)) = place.filter(|(_, place)| place.row.value < last) else {
+            // The batch that made the document was lost, or its changes were applied after all.
+            return self.journal.rows.set_suspect(None);
+        };
+        place.row.strikes = place.row.strikes.saturating_add(1);
+        if place.row.strikes >= STRIKES_MAX {
+            self.block(&address, &mut place, BlockReason::Crashed);
+        } else {
+            self.journal.put_document(&address, &mut place);
+        }
+        self.strike = Some(Strike { document: number, noted: self.journal.rows.current_turn() });
+        Ok(())
+    }
+
+    /// A turn and all before it are durable.
+    pub(super) fn settle_strike(&mut self, turn: Turn) -> Result<(), StoreError> {
+        match self.strike.take_if(|strike| strike.noted <= turn) {
+            Some(_) => self.journal.rows.set_suspect(None),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether a document must not be tried before its strike is durable: one that ends the process would never be
+    /// blocked.
+    pub(super) fn is_struck(&self, place: &DocumentPlace) -> bool {
+        self.strike.as_ref().is_some_and(|strike| strike.document == place.number())
+    }
+
+    pub(super) fn block(&mut self, address: &Address, place: &mut DocumentPlace, reason: BlockReason) {
+        self.journal.block(address, place, reason);
+        self.turns.hold(Effect::Event(Event::Blocked { address: address.clone(), reason }));
+    }
+
+    pub(super) fn list_blocked(
+        &self,
+        after: Option<&Address>,
+        limit: usize,
+    ) -> Result<BlockedList, StoreError> {
+        let mut list = BlockedList::default();
+        let after = match after {
+            None => None,
+            Some(address) => match self.journal.names.space_number(&address.space) {
+                Some(space) => Some(keys::blocked(space, &address.collection, &address.key).1),
+                None => return Ok(list),
+            },
+        };
+        let limit = limit.clamp(1, LIST_MAX);
+        for row in self.journal.rows.scan(keys::listed_after(keys::KIND_BLOCKED, after.as_deref())) {
+            let (key, _) = row?;
+            if list.documents.len() == limit {
+                list.next = list.documents.last().map(|(address, _)| address.clone());
+                break;
+            }
+            let address = self.journal.listed_address(&key)?;
+            let place = self.journal.document(&address)?.ok_or(DAMAGED)?;
+            if let Some(blocked) = place.row.blocked {
+                list.documents.push((address, blocked.reason));
+            }
+        }
+        Ok(list)
+    }
+
+    /// Tries a blocked document again.
+    pub(super) fn retry(
+        &mut self,
+        address: &Address,
+    ) -> Result<Result<Option<BlockReason>, RequestError>, StoreError> {
+        if !self.settings.spaces.contains_key(&address.space) {
+            return Ok(Err(RequestError::UnknownSpace(address.space.clone())));
+        }
+        if self.room == Room::ReadOnly {
+            return Ok(Err(RequestError::DiskFull));
+        }
+        let place = self.journal.document(address)?.filter(|place| place.row.blocked.is_some());
+        let Some(mut place) = place else { return Ok(Ok(None)) };
+        self.journal.unblock(address, &mut place);
+        Ok(Ok(match self.refresh(address, &mut place, CHANGES_PER_REQUEST_MAX)?.freshness {
+            Freshness::Fresh | Freshness::Behind => None,
+            Freshness::Blocked(reason) => Some(reason),
+        }))
+    }
+}

@@ -1,0 +1,76 @@
+//! What documents were: earlier moments, changes, conflicts. These open the document.
+
+use super::Replica;
+use super::values::CHANGES_PER_REQUEST_MAX;
+use crate::request::{At, Behind, Reading, RequestError};
+use crate::store::{Store, StoreError};
+use document::{Address, Conflict, Document, HistoryEntry, HistoryQuery};
+
+/// Most changes told for one request: each is a read of the document as it was, and all others wait.
+const HISTORY_PER_REQUEST_MAX: usize = 50;
+
+/// Bytes of what changes did in one answer, about.
+const HISTORY_BYTES: usize = 512 * 1024;
+
+/// An answer, or the store's failure.
+type Answer<T> = Result<Result<T, RequestError>, StoreError>;
+
+/// The first of them, as many as have about [`HISTORY_BYTES`] together.
+fn within_bytes(entries: Vec<HistoryEntry>) -> Vec<HistoryEntry> {
+    let mut bytes = 0;
+    let fits = |entry: &HistoryEntry| {
+        let before = bytes;
+        bytes += entry.patch.to_string().len();
+        before < HISTORY_BYTES
+    };
+    entries.into_iter().take_while(fits).collect()
+}
+
+impl<S: Store> Replica<S> {
+    pub(super) fn get_at(&mut self, address: &Address, at: &At) -> Answer<Reading> {
+        let read = self.with_document(address, |document| {
+            let heads = match at {
+                At::Heads(heads) => heads.clone(),
+                At::Wall(wall_ms) => document.heads_at(*wall_ms),
+            };
+            document.json_at(&heads)
+        })?;
+        Ok(match read {
+            Ok((value, behind)) => value.map_err(RequestError::from).map(|value| Reading {
+                value: value.map(|value| self.indexing(&address.collection).shown(value)),
+                behind,
+            }),
+            Err(error) => Err(error),
+        })
+    }
+
+    pub(super) fn history(&mut self, address: &Address, query: HistoryQuery) -> Answer<Vec<HistoryEntry>> {
+        let query = HistoryQuery { limit: query.limit.min(HISTORY_PER_REQUEST_MAX), ..query };
+        let told = self.with_document(address, |document| document.history(query))?;
+        Ok(told.and_then(|(told, _)| told.map(within_bytes).map_err(RequestError::from)))
+    }
+
+    pub(super) fn conflicts(&mut self, address: &Address) -> Answer<Vec<Conflict>> {
+        Ok(self.with_document(address, Document::conflicts)?.map(|(conflicts, _)| conflicts))
+    }
+
+    /// Reads the document itself, brought up to date as for any read.
+    fn with_document<T>(
+        &mut self,
+        address: &Address,
+        read: impl FnOnce(&Document) -> T,
+    ) -> Answer<(T, Option<Behind>)> {
+        if !self.settings.spaces.contains_key(&address.space) {
+            return Ok(Err(RequestError::UnknownSpace(address.space.clone())));
+        }
+        let Some(mut place) = self.journal.document(address)? else {
+            return Ok(Ok((read(&Document::new()), None)));
+        };
+        self.refresh(address, &mut place, CHANGES_PER_REQUEST_MAX)?;
+        let behind = self.behind(&place)?;
+        let (open, applied) = self.documents.open_known(&self.journal, &place)?;
+        let told = applied.map(|()| read(&open.document));
+        self.documents.keep(place.number(), open);
+        Ok(told.map(|told| (told, behind)).map_err(|_| RequestError::Blocked(address.clone())))
+    }
+}

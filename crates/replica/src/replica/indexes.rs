@@ -1,0 +1,202 @@
+//! Queries and the rows of indexes. A document's index rows change in the batch of its value; an index that is new, or
+//! of another version of the schema, is built in the background when a query first asks for it.
+
+use super::Replica;
+use super::values::{CHANGES_PER_REQUEST_MAX, Freshness};
+use crate::index::{self, Indexing};
+use crate::journal::{DAMAGED, DocumentPlace, NewValue};
+use crate::keys::{self, SpaceNumber};
+use crate::query::{self, Query, QueryContext};
+use crate::request::{Queried, RequestError};
+use crate::store::{Keyspace, Store, StoreError};
+use crate::value::{ValueRow, ValueState};
+use document::{Address, Collection, Document, Space};
+use std::collections::{BTreeMap, VecDeque};
+
+/// Index rows written or removed, or documents indexed, in one turn.
+const ROWS_PER_TURN: usize = 128;
+/// Documents whose values are brought up to date for one query.
+const REFRESHED_MAX: usize = 64;
+/// Collections whose indexes wait to be built; a query that comes later asks again.
+const BUILDS_MAX: usize = 16;
+
+/// What is known of indexes.
+#[derive(Debug, Default)]
+pub(super) struct Indexes {
+    by_collection: BTreeMap<Collection, Indexing>,
+    builds: VecDeque<Build>,
+}
+
+/// The indexes of a collection in the making.
+#[derive(Debug)]
+struct Build {
+    space: SpaceNumber,
+    collection: Collection,
+    stage: Stage,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// Rows of an earlier version go first, with what was written meanwhile.
+    Clearing,
+    /// Values up to this key are indexed.
+    Filling(Option<Vec<u8>>),
+}
+
+impl<S: Store> Replica<S> {
+    /// A page of a query. Values that are behind are brought up to date first, within a limit.
+    pub(super) fn query(
+        &mut self,
+        space: &Space,
+        collection: &Collection,
+        query: &Query,
+    ) -> Result<Result<Queried, RequestError>, StoreError> {
+        if !self.settings.spaces.contains_key(space) {
+            return Ok(Err(RequestError::UnknownSpace(space.clone())));
+        }
+        let number = self.journal.names.intern_space(&mut self.journal.rows, space)?;
+        let is_behind = self.refresh_collection(number, collection)?;
+        self.want_indexes(number, collection)?;
+        let indexing = self.indexing(collection).clone();
+        let context = QueryContext { space: number, collection, indexing: &indexing };
+        let page = query::run(&self.journal.rows, &context, query)?;
+        Ok(page.map(|page| Queried { page, is_behind }).map_err(RequestError::Query))
+    }
+
+    /// Brings values of a collection up to date; returns whether some are behind still.
+    fn refresh_collection(
+        &mut self,
+        space: SpaceNumber,
+        collection: &Collection,
+    ) -> Result<bool, StoreError> {
+        let waiting = self.journal.rows.scan(keys::listed_of(keys::KIND_WAITING, space, collection));
+        let waiting = waiting.take(REFRESHED_MAX + 1).map(|row| row.map(|(key, _)| key));
+        let waiting: Vec<_> = waiting.collect::<Result<_, _>>()?;
+        let mut is_behind = waiting.len() > REFRESHED_MAX;
+        let mut changes = CHANGES_PER_REQUEST_MAX;
+        for key in waiting.iter().take(REFRESHED_MAX) {
+            let address = self.journal.listed_address(key)?;
+            let mut place = self.journal.document(&address)?.ok_or(DAMAGED)?;
+            let refreshed = self.refresh(&address, &mut place, changes)?;
+            changes = changes.saturating_sub(refreshed.changes);
+            is_behind |= refreshed.freshness != Freshness::Fresh;
+        }
+        let mut blocked = self.journal.rows.scan(keys::listed_of(keys::KIND_BLOCKED, space, collection));
+        Ok(is_behind || blocked.next().transpose()?.is_some())
+    }
+
+    /// What the schema of a collection says of its indexes.
+    pub(super) fn indexing(&mut self, collection: &Collection) -> &Indexing {
+        let schema = self.settings.schemas.get(collection);
+        self.indexes.by_collection.entry(collection.clone()).or_insert_with(|| Indexing::new(schema))
+    }
+
+    /// What an open document shows, and how its index rows change with it.
+    pub(super) fn new_value(
+        &mut self,
+        address: &Address,
+        place: &DocumentPlace,
+        document: &Document,
+    ) -> Result<NewValue, StoreError> {
+        let json = document.json();
+        let (removed, added) = if self.indexing(&address.collection).fields().is_empty() {
+            (Vec::new(), Vec::new())
+        } else {
+            let old = self.journal.value(address, place)?;
+            let indexing = self.indexing(&address.collection);
+            let rows = |value| index::rows(indexing, place.space, &address.collection, &address.key, value);
+            index::difference(rows(old.as_ref()), rows(json.as_ref()))
+        };
+        let state = if json.is_some() { ValueState::Live } else { ValueState::Deleted };
+        let json = json.map(|json| json.to_string().into_bytes()).unwrap_or_default();
+        Ok(NewValue { state, json, removed, added })
+    }
+
+    /// Forgets which indexes are complete where the schema is another than they were made by: they are not kept up from
+    /// here on, also if it comes back.
+    pub(super) fn forget_outdated_indexes(&mut self) -> Result<(), StoreError> {
+        let rows: Vec<_> = self.journal.rows.scan(keys::all_indexed()).collect::<Result<_, _>>()?;
+        for (key, digest) in rows {
+            let collection = keys::read_indexed(&key).ok_or(DAMAGED)?;
+            if self.indexing(&collection).digest()[..] != digest {
+                self.journal.rows.remove((Keyspace::Documents, key));
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks for the indexes of a collection, unless they are complete.
+    pub(super) fn want_indexes(
+        &mut self,
+        space: SpaceNumber,
+        collection: &Collection,
+    ) -> Result<(), StoreError> {
+        let indexing = self.indexing(collection).clone();
+        let is_wanted = !indexing.fields().is_empty()
+            && !index::is_complete(&self.journal.rows, &indexing, space, collection)?;
+        let builds = &mut self.indexes.builds;
+        let is_under_way = builds.iter().any(|build| build.space == space && build.collection == *collection);
+        if is_wanted && !is_under_way && builds.len() < BUILDS_MAX {
+            builds.push_back(Build { space, collection: collection.clone(), stage: Stage::Clearing });
+        }
+        Ok(())
+    }
+
+    /// Builds some rows of the first index that waits; returns whether there is more to do.
+    pub(super) fn build_indexes(&mut self) -> Result<bool, StoreError> {
+        let Some(mut build) = self.indexes.builds.pop_front() else { return Ok(false) };
+        let done = match &build.stage {
+            Stage::Clearing => {
+                if self.clear_index(&build)? {
+                    build.stage = Stage::Filling(None);
+                }
+                false
+            }
+            Stage::Filling(after) => {
+                let last = self.fill_index(&build, after.as_deref())?;
+                let done = last.is_none();
+                build.stage = Stage::Filling(last);
+                done
+            }
+        };
+        if done {
+            let complete = index::complete(self.indexing(&build.collection));
+            self.journal.rows.put(keys::indexed(build.space, &build.collection), complete);
+        } else {
+            self.indexes.builds.push_front(build);
+        }
+        Ok(!self.indexes.builds.is_empty())
+    }
+
+    /// Removes some of the rows that there are; true when none is left.
+    fn clear_index(&mut self, build: &Build) -> Result<bool, StoreError> {
+        let range = keys::indexes_of(build.space, &build.collection);
+        let rows = self.journal.rows.scan(range).take(ROWS_PER_TURN);
+        let found: Vec<_> = rows.map(|row| row.map(|(key, _)| key)).collect::<Result<_, _>>()?;
+        let is_last = found.len() < ROWS_PER_TURN;
+        found.into_iter().for_each(|key| self.journal.rows.remove((Keyspace::Documents, key)));
+        Ok(is_last)
+    }
+
+    /// Indexes some documents after a key of the store; returns the last one's, `None` when there was none left.
+    fn fill_index(&mut self, build: &Build, after: Option<&[u8]>) -> Result<Option<Vec<u8>>, StoreError> {
+        let (keyspace, mut range) = keys::values(build.space, &build.collection, b"", keys::AFTER_KEYS);
+        if let Some(after) = after {
+            range.start = [after, &[0]].concat();
+        }
+        let rows = self.journal.rows.scan((keyspace, range)).take(ROWS_PER_TURN);
+        let rows: Vec<_> = rows.collect::<Result<_, _>>()?;
+        let indexing = self.indexing(&build.collection).clone();
+        let mut last = None;
+        for (key, value) in rows {
+            let (collection, name) = keys::read_value(&key).ok_or(DAMAGED)?;
+            let document = ValueRow::read(&value)?.document()?;
+            for (keyspace, row) in index::rows(&indexing, build.space, &collection, &name, document.as_ref())
+            {
+                self.journal.rows.put((keyspace, row), Vec::new());
+            }
+            last = Some(key);
+        }
+        Ok(last)
+    }
+}

@@ -1,0 +1,154 @@
+//! Work in the background: values of documents whose changes arrived while they were closed, and snapshots.
+//!
+//! The list is in the store, so nothing is forgotten by a crash, and a turn takes a few documents of it: requests and
+//! frames never wait for more than that.
+
+use super::Replica;
+use super::values::Freshness;
+use crate::BlockReason;
+use crate::effect::{Effect, Event};
+use crate::journal::{DAMAGED, DocumentPlace};
+use crate::keys;
+use crate::record::APPLIER_VERSION;
+use crate::store::{Room, Store, StoreError};
+use document::{Address, Document};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Documents of one turn that had neither requests nor frames: about a millisecond.
+const DOCUMENTS_PER_TURN: usize = 8;
+/// Documents of one turn that had some.
+const DOCUMENTS_PER_BUSY_TURN: usize = 1;
+/// Changes applied in one turn.
+const CHANGES_PER_TURN: usize = 256;
+/// Blocked documents looked at in one turn, whether another version blocked them.
+const BLOCKED_PER_TURN: usize = 64;
+/// Bytes on their way to the disk from which on it waits: the batches of services and peers go first.
+const IN_FLIGHT_BYTES_MAX: usize = 256 * 1024;
+
+/// Where the work stands.
+#[derive(Debug, Default)]
+pub(super) struct Materialiser {
+    /// Whether the turn had requests or frames.
+    pub(super) is_busy: bool,
+    /// The last entry of the list that was looked at.
+    position: Option<Vec<u8>>,
+    /// Blocked documents up to here were looked at; see [`Retried`].
+    retried: Retried,
+}
+
+/// After an upgrade, what an earlier version blocked is tried again.
+#[derive(Debug, Default)]
+enum Retried {
+    #[default]
+    None,
+    UpTo(Vec<u8>),
+    All,
+}
+
+impl<S: Store> Replica<S> {
+    /// Works off some of the list; returns whether there is more to do.
+    pub(super) fn materialise(&mut self) -> Result<bool, StoreError> {
+        let is_busy = std::mem::take(&mut self.materialiser.is_busy);
+        // A durable notice makes the next turn.
+        let must_wait = self.room == Room::ReadOnly
+            || self.strike.is_some()
+            || self.journal.rows.in_flight_bytes() >= IN_FLIGHT_BYTES_MAX;
+        if must_wait {
+            return Ok(false);
+        }
+        self.retry_after_upgrade()?;
+        let builds = self.build_indexes()?;
+        if !self.journal.is_work_listed {
+            return Ok(builds);
+        }
+        let documents = if is_busy { DOCUMENTS_PER_BUSY_TURN } else { DOCUMENTS_PER_TURN };
+        let keys = self.next_waiting(documents)?;
+        let mut changes = CHANGES_PER_TURN;
+        for key in keys {
+            if changes == 0 {
+                break;
+            }
+            let address = self.journal.listed_address(&key)?;
+            let mut place = self.journal.document(&address)?.ok_or(DAMAGED)?;
+            changes = changes.saturating_sub(self.bring_up(&address, &mut place, changes)?);
+            self.materialiser.position = Some(key);
+        }
+        Ok(self.journal.is_work_listed || builds)
+    }
+
+    /// The next entries of the list; round and round, until it is empty.
+    fn next_waiting(&mut self, most: usize) -> Result<Vec<Vec<u8>>, StoreError> {
+        let after = self.materialiser.position.take();
+        let mut keys = self.waiting_after(after.as_deref(), most)?;
+        if keys.is_empty() && after.is_some() {
+            keys = self.waiting_after(None, most)?;
+        }
+        self.journal.is_work_listed = !keys.is_empty();
+        Ok(keys)
+    }
+
+    fn waiting_after(&self, after: Option<&[u8]>, most: usize) -> Result<Vec<Vec<u8>>, StoreError> {
+        let rows = self.journal.rows.scan(keys::listed_after(keys::KIND_WAITING, after));
+        rows.take(most).map(|row| row.map(|(key, _)| key)).collect()
+    }
+
+    /// Brings a document's value up to date and makes a snapshot when one is due. Returns how many changes it took.
+    fn bring_up(
+        &mut self,
+        address: &Address,
+        place: &mut DocumentPlace,
+        most: usize,
+    ) -> Result<usize, StoreError> {
+        let refreshed = self.refresh(address, place, most)?;
+        if refreshed.freshness == Freshness::Fresh && self.journal.is_snapshot_due(place) {
+            self.save_snapshot(address, place)?;
+        }
+        Ok(refreshed.changes)
+    }
+
+    /// Puts a snapshot in place of a document's changes, once it was read back as the same document. Changes that a
+    /// connected peer is still to be sent stay, so that they need not be built again from the document.
+    fn save_snapshot(&mut self, address: &Address, place: &mut DocumentPlace) -> Result<(), StoreError> {
+        let (open, applied) = self.documents.open_known(&self.journal, place)?;
+        if applied.is_err() {
+            self.block(address, place, BlockReason::Refused);
+            return Ok(());
+        }
+        let bytes = catch_unwind(AssertUnwindSafe(|| open.document.save())).unwrap_or_default();
+        let is_sound = Document::load(&bytes).is_ok_and(|loaded| {
+            loaded.heads() == open.document.heads() && loaded.json() == open.document.json()
+        });
+        self.documents.keep(place.number(), open);
+        if is_sound {
+            let unsent_after = self.peers.lowest_position();
+            self.journal.put_snapshot(place, bytes, unsent_after)?;
+        } else {
+            self.turns.hold(Effect::Event(Event::SnapshotRefused { address: address.clone() }));
+        }
+        (place.row.snapshot_changes, place.row.snapshot_bytes) = (place.row.changes, place.row.bytes);
+        self.journal.put_document(address, place);
+        Ok(())
+    }
+
+    /// Looks at some of the blocked documents, and lets those that another version blocked be tried again.
+    fn retry_after_upgrade(&mut self) -> Result<(), StoreError> {
+        let after = match &self.materialiser.retried {
+            Retried::None => None,
+            Retried::UpTo(key) => Some(key.clone()),
+            Retried::All => return Ok(()),
+        };
+        let range = keys::listed_after(keys::KIND_BLOCKED, after.as_deref());
+        let rows = self.journal.rows.scan(range).take(BLOCKED_PER_TURN);
+        let rows: Vec<_> = rows.collect::<Result<_, _>>()?;
+        self.materialiser.retried = Retried::All;
+        for (key, version) in rows {
+            if version != APPLIER_VERSION.to_be_bytes() {
+                let address = self.journal.listed_address(&key)?;
+                let mut place = self.journal.document(&address)?.ok_or(DAMAGED)?;
+                self.journal.unblock(&address, &mut place);
+            }
+            self.materialiser.retried = Retried::UpTo(key);
+        }
+        Ok(())
+    }
+}

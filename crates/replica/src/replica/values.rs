@@ -1,0 +1,126 @@
+//! Reading: values come from their rows; one that is behind is brought up to date first.
+
+use super::Replica;
+use crate::BlockReason;
+use crate::documents::{Documents, Open};
+use crate::journal::{DAMAGED, DocumentPlace};
+use crate::request::{Behind, Reading};
+use crate::store::{Room, Store, StoreError};
+use document::{Address, Space};
+
+/// Most changes that are applied for one read or write; the materialiser applies the rest.
+pub(super) const CHANGES_PER_REQUEST_MAX: usize = 4_096;
+
+/// What it came to to bring a value up to date.
+pub(super) struct Refreshed {
+    pub(super) freshness: Freshness,
+    /// Changes that were applied for the first time.
+    pub(super) changes: usize,
+}
+
+impl From<Freshness> for Refreshed {
+    fn from(freshness: Freshness) -> Self {
+        Self { freshness, changes: 0 }
+    }
+}
+
+/// Whether a document's value has all of its changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Freshness {
+    Fresh,
+    Behind,
+    Blocked(BlockReason),
+}
+
+impl<S: Store> Replica<S> {
+    /// Brings a document's value up to date, with at most `most` changes that were not applied before.
+    pub(super) fn refresh(
+        &mut self,
+        address: &Address,
+        place: &mut DocumentPlace,
+        most: usize,
+    ) -> Result<Refreshed, StoreError> {
+        if let Some(blocked) = place.row.blocked {
+            return Ok(Freshness::Blocked(blocked.reason).into());
+        }
+        if place.row.value == place.row.last {
+            return Ok(Freshness::Fresh.into());
+        }
+        // A read may apply changes, which writes their value: without room it shows what there is.
+        if self.room == Room::ReadOnly || self.is_struck(place) {
+            return Ok(Freshness::Behind.into());
+        }
+        let (open, applied) = self.documents.open(&mut self.journal, place, most)?;
+        if open.applied > place.row.value {
+            self.save_value(address, place, &open)?;
+        }
+        let changes = open.tried;
+        self.documents.keep(place.number(), open);
+        let freshness = if applied.is_err() {
+            self.block(address, place, BlockReason::Refused);
+            Freshness::Blocked(BlockReason::Refused)
+        } else if place.row.value == place.row.last {
+            Freshness::Fresh
+        } else {
+            Freshness::Behind
+        };
+        Ok(Refreshed { freshness, changes })
+    }
+
+    /// Builds every document of a space from its snapshot and changes, and returns those whose value is another.
+    /// Values that are behind are compared as of their last change. Opens all of them: for tests and repair.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be read.
+    pub fn verify_values(&self, space: &Space) -> Result<Vec<Address>, StoreError> {
+        let mut wrong = Vec::new();
+        for (address, _) in self.heads(space)? {
+            let place = self.journal.document(&address)?.ok_or(DAMAGED)?;
+            let (open, applied) = Documents::new(0).open_known(&self.journal, &place)?;
+            if applied.is_err() || open.document.json() != self.journal.value(&address, &place)? {
+                wrong.push(address);
+            }
+        }
+        Ok(wrong)
+    }
+
+    /// Writes the value that an open document has.
+    fn save_value(
+        &mut self,
+        address: &Address,
+        place: &mut DocumentPlace,
+        open: &Open,
+    ) -> Result<(), StoreError> {
+        let heads: Vec<[u8; 32]> = open.document.heads().into_iter().map(|head| head.0).collect();
+        debug_assert!(open.applied < place.row.last || heads.concat() == place.row.heads);
+        let value = self.new_value(address, place, &open.document)?;
+        self.journal.put_value(address, place, (open.applied, &heads.concat()), value);
+        self.journal.put_document(address, place);
+        Ok(())
+    }
+
+    /// A document as services read it.
+    pub(super) fn read(
+        &mut self,
+        address: &Address,
+        place: &mut DocumentPlace,
+    ) -> Result<Reading, StoreError> {
+        self.refresh(address, place, CHANGES_PER_REQUEST_MAX)?;
+        let behind = self.behind(place)?;
+        let value = self.journal.value(address, place)?;
+        Ok(Reading { value: value.map(|value| self.indexing(&address.collection).shown(value)), behind })
+    }
+
+    /// Why and since when a value lacks changes that are here; `None` when it has them all.
+    pub(super) fn behind(&self, place: &DocumentPlace) -> Result<Option<Behind>, StoreError> {
+        let blocked = place.row.blocked.map(|blocked| blocked.reason);
+        if blocked.is_none() && place.row.value == place.row.last {
+            return Ok(None);
+        }
+        let as_of_ms = match place.row.value {
+            0 => None,
+            lsn => Some(self.journal.row(lsn)?.accepted_ms),
+        };
+        Ok(Some(Behind { as_of_ms, blocked }))
+    }
+}

@@ -1,0 +1,239 @@
+//! Writing: operations of services become changes of this replica. A write of one document is a transaction of one.
+
+use super::values::CHANGES_PER_REQUEST_MAX;
+use super::{Clock, Replica};
+use crate::documents::Open;
+use crate::idempotency;
+use crate::journal::{DocumentPlace, Entry};
+use crate::request::{
+    BlockReason, RequestError, Stamp, TRANSACTION_BYTES_MAX, TRANSACTION_CHANGES_MAX, TransactionError,
+    TransactionWrite, WriteTerms,
+};
+use crate::settings::SpaceMode;
+use crate::store::{Room, Store, StoreError};
+use document::{Address, NewChange, Operation, Signature, Space};
+use std::collections::BTreeSet;
+
+/// An answer, or the store's failure.
+type Answer<T> = Result<Result<T, RequestError>, StoreError>;
+
+/// Operations that were carried out on a document in memory, and nowhere else yet.
+struct Prepared<'a> {
+    address: &'a Address,
+    /// None while the document has no change.
+    place: Option<DocumentPlace>,
+    open: Open,
+    /// None when the document was so already.
+    change: Option<NewChange>,
+}
+
+impl<S: Store> Replica<S> {
+    pub(super) fn write(
+        &mut self,
+        address: &Address,
+        operations: &[Operation],
+        terms: &WriteTerms,
+        clock: Clock,
+    ) -> Answer<Option<Stamp>> {
+        if let Err(error) = self.check_writable(&address.space) {
+            return Ok(Err(error));
+        }
+        let writes = [(address, operations)];
+        self.once(&writes, terms, clock)
+    }
+
+    pub(super) fn transact(
+        &mut self,
+        space: &Space,
+        writes: &[TransactionWrite],
+        terms: &WriteTerms,
+        clock: Clock,
+    ) -> Answer<Option<Stamp>> {
+        if let Err(error) = self.check_writable(space) {
+            return Ok(Err(error));
+        }
+        if writes.len() > TRANSACTION_CHANGES_MAX {
+            return Ok(Err(TransactionError::TooManyWrites(writes.len()).into()));
+        }
+        let address = |write: &TransactionWrite| Address {
+            space: space.clone(),
+            collection: write.collection.clone(),
+            key: write.key.clone(),
+        };
+        let addresses: Vec<Address> = writes.iter().map(address).collect();
+        let mut seen = BTreeSet::new();
+        if let Some(repeated) = addresses.iter().find(|address| !seen.insert(*address)) {
+            return Ok(Err(TransactionError::Repeated(repeated.clone()).into()));
+        }
+        let operations = writes.iter().map(|write| write.operations.as_slice());
+        let writes: Vec<_> = addresses.iter().zip(operations).collect();
+        self.once(&writes, terms, clock)
+    }
+
+    fn check_writable(&self, space: &Space) -> Result<(), RequestError> {
+        match self.settings.spaces.get(space) {
+            Some(SpaceMode::Write) => Ok(()),
+            Some(SpaceMode::Read) => Err(RequestError::ReadOnly(space.clone())),
+            None => Err(RequestError::UnknownSpace(space.clone())),
+        }
+    }
+
+    /// Carries the writes out, unless a request with the same key did. Returns the stamp of the last change.
+    fn once(
+        &mut self,
+        writes: &[(&Address, &[Operation])],
+        terms: &WriteTerms,
+        clock: Clock,
+    ) -> Answer<Option<Stamp>> {
+        let key = terms.idempotency_key.as_ref().map(|key| (key, idempotency::digest(writes)));
+        if let Some((key, digest)) = key
+            && let Some(earlier) = idempotency::find(&self.journal, key)?
+        {
+            let same = earlier.digest == digest;
+            return Ok(if same { Ok(earlier.stamp) } else { Err(RequestError::KeyReused) });
+        }
+        // After the look for an earlier answer: that one may have been written.
+        if self.room == Room::ReadOnly {
+            return Ok(Err(RequestError::DiskFull));
+        }
+        let prepared = match self.prepare_all(writes, terms, clock)? {
+            Ok(prepared) => prepared,
+            Err(error) => return Ok(Err(error)),
+        };
+        let stamp = self.commit(prepared, clock)?;
+        if let Some((key, digest)) = key {
+            idempotency::keep(&mut self.journal, key, digest, stamp)?;
+        }
+        Ok(Ok(stamp))
+    }
+
+    /// All writes in memory, or none: when one is refused, the documents that others changed are let go of.
+    fn prepare_all<'a>(
+        &mut self,
+        writes: &[(&'a Address, &[Operation])],
+        terms: &WriteTerms,
+        clock: Clock,
+    ) -> Answer<Vec<Prepared<'a>>> {
+        let (mut all, mut bytes) = (Vec::with_capacity(writes.len()), 0);
+        for (address, operations) in writes {
+            let prepared = match self.prepare(address, operations, terms, clock)? {
+                Ok(prepared) => prepared,
+                Err(error) => return Ok(Err(error)),
+            };
+            bytes += prepared.change.as_ref().map_or(0, |change| change.chunk.len());
+            all.push(prepared);
+        }
+        if all.len() > 1 && bytes > TRANSACTION_BYTES_MAX {
+            return Ok(Err(TransactionError::TooLong(bytes).into()));
+        }
+        Ok(Ok(all))
+    }
+
+    fn prepare<'a>(
+        &mut self,
+        address: &'a Address,
+        operations: &[Operation],
+        terms: &WriteTerms,
+        clock: Clock,
+    ) -> Answer<Prepared<'a>> {
+        let (mut open, place) = match self.journal.document(address)? {
+            None => (Open::new(), None),
+            Some(mut place) => match self.open_for_write(address, &mut place)? {
+                Ok(open) => (open, Some(place)),
+                Err(error) => return Ok(Err(error)),
+            },
+        };
+        let schema = self.settings.schemas.get(&address.collection);
+        let signature = Signature {
+            origin: self.origin,
+            wall_ms: clock.wall_ms,
+            author: terms.author.as_deref(),
+            message: terms.message.as_deref(),
+        };
+        match open.document.write(&signature, schema, operations) {
+            Ok(change) => Ok(Ok(Prepared { address, place, open, change })),
+            Err(error) => {
+                if let Some(place) = place {
+                    self.documents.keep(place.number(), open);
+                }
+                Ok(Err(error.into()))
+            }
+        }
+    }
+
+    /// A document with all of its changes.
+    fn open_for_write(&mut self, address: &Address, place: &mut DocumentPlace) -> Answer<Open> {
+        if place.row.blocked.is_some() {
+            return Ok(Err(RequestError::Blocked(address.clone())));
+        }
+        if self.is_struck(place) {
+            return Ok(Err(RequestError::Behind(address.clone())));
+        }
+        let (open, applied) = self.documents.open(&mut self.journal, place, CHANGES_PER_REQUEST_MAX)?;
+        if applied.is_ok() && open.applied == place.row.last {
+            return Ok(Ok(open));
+        }
+        self.documents.keep(place.number(), open);
+        Ok(Err(match applied {
+            Ok(()) => RequestError::Behind(address.clone()),
+            Err(_) => {
+                self.block(address, place, BlockReason::Refused);
+                RequestError::Blocked(address.clone())
+            }
+        }))
+    }
+
+    /// Takes the changes into the journal, one after another, so that they are one batch.
+    fn commit(&mut self, prepared: Vec<Prepared<'_>>, clock: Clock) -> Result<Option<Stamp>, StoreError> {
+        let mut left = prepared.iter().filter(|prepared| prepared.change.is_some()).count();
+        let mut last = None;
+        for Prepared { address, place, mut open, change } in prepared {
+            let place = match (change, place) {
+                (None, place) => place,
+                (Some(change), place) => {
+                    // A write that is refused, or writes nothing, leaves no trace of a document that was not there.
+                    let mut place = match place {
+                        Some(place) => place,
+                        None => self.journal.new_document(address)?,
+                    };
+                    left -= 1;
+                    let sequence = self.append(address, &mut place, (change, left), &mut open, clock)?;
+                    last = Some(Stamp { origin: self.origin, sequence });
+                    Some(place)
+                }
+            };
+            if let Some(place) = place {
+                self.documents.keep(place.number(), open);
+            }
+        }
+        Ok(last)
+    }
+
+    fn append(
+        &mut self,
+        address: &Address,
+        place: &mut DocumentPlace,
+        (change, follow): (NewChange, usize),
+        open: &mut Open,
+        clock: Clock,
+    ) -> Result<u64, StoreError> {
+        let origin = match self.journal.names.origin_number(self.origin) {
+            Some(origin) => origin,
+            None => self.journal.names.intern_origin(&mut self.journal.rows, self.settings.key)?,
+        };
+        let value = self.new_value(address, place, &open.document)?;
+        let entry = Entry {
+            origin,
+            hash: change.hash,
+            dependencies: &change.dependencies,
+            chunk: change.chunk,
+            accepted_ms: clock.wall_ms,
+            // At most TRANSACTION_CHANGES_MAX.
+            follow: u16::try_from(follow).unwrap_or(u16::MAX),
+            value: Some(value),
+        };
+        let (sequence, lsn) = self.journal.append(address, place, entry)?;
+        open.applied = lsn;
+        Ok(sequence)
+    }
+}

@@ -1,0 +1,174 @@
+//! Documents whose changes cannot be applied.
+
+use super::hostile::{bodies, delta, send, site_and_foe};
+use super::*;
+use crate::documents::read_suspect;
+use wire::{Delta, Frame};
+
+const AT: &str = "store-1/product/1";
+
+/// A site with a document of which the first change is sound and the second cannot be applied.
+fn site_with_a_blocked_document() -> Node {
+    let mut site = site_and_foe();
+    let mut bodies = bodies(origin(1), 2);
+    // Its author's second change of the document claims to be the seventh.
+    bodies[1][50] = 7;
+    let first = Delta { spaces: vec!["store-1".into()], ..delta(0, 1, 1, &bodies[..1]) };
+    send(&mut site, &Frame::Delta(first));
+    assert_eq!(site.get(AT), Some(json!({"n": 0})));
+    site.wall_ms = 9_000;
+    send(&mut site, &Frame::Delta(delta(1, 1, 2, &bodies[1..])));
+    site
+}
+
+fn blocked(reason: BlockReason, as_of_ms: Option<i64>) -> Option<Behind> {
+    Some(Behind { as_of_ms, blocked: Some(reason) })
+}
+
+fn blocked_events(node: &Node) -> usize {
+    node.events.iter().filter(|event| matches!(event, Event::Blocked { .. })).count()
+}
+
+fn list(node: &mut Node) -> Vec<(Address, BlockReason)> {
+    let Ok(Response::Blocked(list)) = node.answer(Request::Blocked { after: None, limit: 10 }) else {
+        panic!("no list")
+    };
+    assert_eq!(list.next, None);
+    list.documents
+}
+
+#[test]
+fn a_blocked_document_is_read_as_before_and_stores_what_comes() {
+    let mut site = site_with_a_blocked_document();
+    assert_eq!(site.status().head, 2, "the change is stored and counted");
+    let reading =
+        Reading { value: Some(json!({"n": 0})), behind: blocked(BlockReason::Refused, Some(1_000)) };
+    assert_eq!(site.read(AT), reading);
+    site.crash();
+    assert_eq!(site.read(AT), reading, "it stays so");
+    assert_eq!(list(&mut site), [(address(AT), BlockReason::Refused)]);
+    let put = Request::Write {
+        address: address(AT),
+        operations: vec![document::Operation::Put(json!({"n": 3}))],
+        terms: WriteTerms::default(),
+    };
+    assert_eq!(site.answer(put), Err(RequestError::Blocked(address(AT))));
+}
+
+#[test]
+fn a_retry_says_whether_it_helped() {
+    let mut site = site_with_a_blocked_document();
+    let retry = |at: &str| Request::Retry { address: address(at) };
+    assert_eq!(site.answer(retry(AT)), Ok(Response::Retried(Some(BlockReason::Refused))));
+    assert_eq!(list(&mut site).len(), 1);
+    assert_eq!(site.answer(retry("store-1/product/none")), Ok(Response::Retried(None)));
+    let elsewhere = RequestError::UnknownSpace(space("store-9"));
+    assert_eq!(site.answer(retry("store-9/product/1")), Err(elsewhere));
+}
+
+#[test]
+fn what_an_earlier_version_blocked_is_tried_again() {
+    let mut site = site_with_a_blocked_document();
+    assert_eq!(blocked_events(&site), 1);
+    site.crash();
+    site.settle();
+    assert_eq!(blocked_events(&site), 0, "the same version does not try again");
+    let place = site.place(AT);
+    let (collection, key) = ("product".parse().unwrap(), document::Key::new("1").unwrap());
+    let row = keys::blocked(place.space, &collection, &key);
+    site.disk.0.borrow_mut().rows.insert(row, 0_u32.to_be_bytes().to_vec());
+    site.crash();
+    site.settle();
+    assert_eq!(blocked_events(&site), 1, "another does, here in vain");
+    assert_eq!(list(&mut site).len(), 1);
+}
+
+#[test]
+fn blocked_documents_are_listed_in_pages() {
+    let mut site = site_and_foe();
+    let mut body = bodies(origin(1), 1).remove(0);
+    body[18] = 7;
+    let mut rows = delta(0, 1, 1, &[body.clone()]);
+    for number in 1..5_u32 {
+        let (key, sequence) = ((number + 1).to_string(), u64::from(number) + 1);
+        rows.documents.push(wire::DocumentName { space: 0, collection: "product".into(), key });
+        rows.rows.push(wire::Row { document: number, origin: 0, sequence, body: body.clone(), follow: None });
+    }
+    send(&mut site, &Frame::Delta(rows));
+    let (mut after, mut found) = (None, Vec::new());
+    loop {
+        let Ok(Response::Blocked(page)) = site.answer(Request::Blocked { after, limit: 2 }) else {
+            panic!("no list")
+        };
+        found.extend(page.documents.iter().map(|(address, _)| address.key.to_string()));
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(found, ["1", "2", "3", "4", "5"]);
+}
+
+/// A hub that has the changes of two documents on its disk and has applied those of the first, as if its process had
+/// ended while it tried the second's.
+fn disk_of_a_crashed_hub() -> Disk {
+    let (mut hub, mut site, _) = pair();
+    for n in 0..2 {
+        site.put(&format!("store-1/inventory/{n}"), item(n));
+    }
+    for (link, bytes) in std::mem::take(&mut site.frames) {
+        hub.input(Input::Frame { link, bytes });
+    }
+    hub.replica.end_turn().unwrap();
+    while hub.disk.sync_one().is_some() {}
+    let mut disk = hub.disk.after_crash();
+    disk.set_suspect(Some(&suspect(1, 2))).unwrap();
+    disk
+}
+
+fn suspect(document: u32, last: u64) -> Vec<u8> {
+    [&document.to_be_bytes()[..], &last.to_be_bytes()].concat()
+}
+
+#[test]
+fn a_process_that_ended_once_on_a_document_tries_it_again() {
+    let mut hub = Node::on(disk_of_a_crashed_hub(), hub_settings());
+    let id = hub.ask(Request::Get { address: address("store-1/inventory/1"), at: None });
+    hub.end_turn();
+    assert!(hub.disk.suspect().is_some(), "it is not tried before its strike is durable");
+    hub.settle();
+    let behind = Some(Behind { as_of_ms: None, blocked: None });
+    assert_eq!(hub.replies.remove(&id), Some(Ok(Response::Document(Reading { value: None, behind }))));
+    assert_eq!(hub.disk.suspect(), None);
+    assert_eq!(hub.get("store-1/inventory/1"), Some(item(1)));
+    assert_eq!(hub.place("store-1/inventory/1").row.strikes, 0);
+}
+
+#[test]
+fn a_process_that_ended_twice_on_a_document_blocks_it() {
+    let hub = Node::on(disk_of_a_crashed_hub(), hub_settings());
+    let mut replica = hub.replica;
+    replica.end_turn().unwrap();
+    while hub.disk.sync_one().is_some() {}
+    assert_eq!(read_suspect(&hub.disk.suspect().unwrap()).unwrap().1, 2);
+    let mut hub = Node::on(hub.disk.after_crash(), hub_settings());
+    hub.settle();
+    assert_eq!(blocked_events(&hub), 1);
+    assert_eq!(hub.disk.suspect(), None);
+    let behind = blocked(BlockReason::Crashed, None);
+    assert_eq!(hub.read("store-1/inventory/1"), Reading { value: None, behind });
+    assert_eq!(hub.get("store-1/inventory/0"), Some(item(0)), "and no other");
+    let retry = Request::Retry { address: address("store-1/inventory/1") };
+    assert_eq!(hub.answer(retry), Ok(Response::Retried(None)));
+    assert_eq!(hub.get("store-1/inventory/1"), Some(item(1)));
+}
+
+#[test]
+fn a_suspect_that_is_not_there_or_was_applied_is_nothing() {
+    for (document, last) in [(0, 1), (77, 1)] {
+        let mut disk = disk_of_a_crashed_hub();
+        disk.set_suspect(Some(&suspect(document, last))).unwrap();
+        let hub = Node::on(disk, hub_settings());
+        assert_eq!(hub.disk.suspect(), None);
+    }
+}
