@@ -1,6 +1,6 @@
 //! What the tests write: batch N is known from N alone, so that a reader can tell whether rows are right.
 
-use replica::{Batch, Keyspace, Store, Write};
+use replica::{Batch, Keyspace, ReadRows as _, Write};
 use store::FjallStore;
 
 /// Batches whose row in `Documents` has not been removed yet.

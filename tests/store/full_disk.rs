@@ -1,136 +1,161 @@
-//! A disk fills up under the store: the failure is told, reads go on, what was acknowledged is kept.
+//! A disk fills up under the store: it is told before fjall notices, reads go on, and writes as soon as there is room.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::fs::File;
+use std::io::Write as _;
+use std::path::Path;
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
-use replica::{Store, StoreError, Turn};
-use store::{CommitNotice, FjallStore};
+use replica::{Room, Store, StoreError, Turn};
+use store::{CommitNotice, FjallStore, Options, Outcome};
+use tests::disk::Disk;
 
 use crate::content;
 
-/// Sizes of the disk: where it fills up (fjall's journal, a memtable being written out, a compaction) differs.
-const DISK_MIB: [u32; 4] = [6, 11, 17, 24];
+/// Sizes of the disk: how full fjall's journal and memtables are, and what is being compacted then, differs.
+const DISK_MIB: [u32; 4] = [11, 24, 40, 64];
 /// More batches than fit on the largest disk.
 const BATCHES_MAX: u64 = 100_000;
 const IN_FLIGHT_MAX: u64 = 16;
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// A small file system in memory; unmounted when dropped.
-struct Disk {
-    mounted_on: PathBuf,
-}
-
-impl Disk {
-    /// None, with the reason printed, where mounting is not allowed.
-    fn mount(on: &Path, mib: u32) -> Option<Self> {
-        let options = format!("size={mib}m");
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(on).output();
-        match mounted {
-            Ok(output) if output.status.success() => Some(Self { mounted_on: on.into() }),
-            Ok(output) => {
-                println!("skipped: cannot mount a tmpfs: {}", String::from_utf8_lossy(&output.stderr).trim());
-                None
-            }
-            Err(error) => {
-                println!("skipped: cannot run mount: {error}");
-                None
-            }
-        }
-    }
-
-    fn grow(&self, mib: u32) {
-        let options = format!("remount,size={mib}m");
-        let grown = Command::new("mount").args(["-o", &options]).arg(&self.mounted_on).status().unwrap();
-        assert!(grown.success(), "remount: {grown}");
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        let unmounted = Command::new("umount").arg(&self.mounted_on).status();
-        assert!(unmounted.is_ok_and(|status| status.success()) || std::thread::panicking(), "umount failed");
-    }
-}
-
-fn open(directory: &Path) -> (FjallStore, Receiver<CommitNotice>) {
-    let (notices, received) = mpsc::channel();
-    let store = FjallStore::open(directory, move |notice| drop(notices.send(notice))).unwrap();
-    (store, received)
-}
-
-/// What a writer was told when its disk was full.
-struct Filled {
+/// A store on a small disk, and what its writer was told.
+struct Scene {
+    store: FjallStore,
+    received: Receiver<CommitNotice>,
     durable: u64,
-    failed: u64,
-    error: StoreError,
+    rooms: Vec<Room>,
 }
 
-/// Submits batches until a commit fails. A batch may be refused just before that is told.
-fn fill(store: &mut FjallStore, received: &Receiver<CommitNotice>) -> Filled {
-    let mut durable = 0;
-    for turn in 1..BATCHES_MAX {
-        let refused = store.submit(Turn(turn), content::batch(turn)).is_err();
-        while refused || turn - durable >= IN_FLIGHT_MAX {
-            match received.recv_timeout(DEADLINE).expect("a notice in time") {
-                CommitNotice::Durable(turn) => durable = turn.0,
-                CommitNotice::Failed { turn, error } => return Filled { durable, failed: turn.0, error },
+/// How writing ended.
+#[derive(Debug)]
+struct Failure {
+    turn: u64,
+    error: StoreError,
+    outcome: Outcome,
+}
+
+impl Scene {
+    fn open(directory: &Path) -> Self {
+        let (notices, received) = mpsc::channel();
+        let on_notice = move |notice| drop(notices.send(notice));
+        let store = FjallStore::open(directory, Options::default(), on_notice).unwrap();
+        let durable = content::last(&store);
+        Self { store, received, durable, rooms: Vec::new() }
+    }
+
+    /// Submits up to `last`, until a commit fails. A batch may be refused just before that is told.
+    fn fill(&mut self, last: u64) -> Result<(), Failure> {
+        for turn in self.durable + 1..=last {
+            let refused = self.store.submit(Turn(turn), content::batch(turn)).is_err();
+            let in_flight = if turn == last { 1 } else { IN_FLIGHT_MAX };
+            while refused || turn + 1 > self.durable + in_flight {
+                match self.received.recv_timeout(DEADLINE).expect("a notice in time") {
+                    CommitNotice::Durable(turn) => self.durable = turn.0,
+                    CommitNotice::Room(room) => self.rooms.push(room),
+                    CommitNotice::Failed { turn, error, outcome } => {
+                        return Err(Failure { turn: turn.0, error, outcome });
+                    }
+                    CommitNotice::Written(_) => panic!("a store that syncs every commit"),
+                }
             }
         }
+        Ok(())
     }
-    panic!("{BATCHES_MAX} batches fit on the disk");
+
+    /// Until the disk is full. It must be told in time, and nothing of the failed turn may be written.
+    #[track_caller]
+    fn fill_up(&mut self, context: &str) -> u64 {
+        let Failure { turn, error, outcome } = self.fill(BATCHES_MAX).unwrap_err();
+        assert_eq!((error, outcome), (StoreError::Full, Outcome::NotWritten), "{context}");
+        assert_eq!(turn, self.durable + 1, "{context}: the first turn that is not durable");
+        assert!(self.rooms.contains(&Room::ReadOnly), "{context}: {:?}", self.rooms);
+        turn
+    }
 }
 
 #[track_caller]
 fn check_full_disk(mib: u32) {
     let temporary = tempfile::tempdir().unwrap();
-    let Some(disk) = Disk::mount(temporary.path(), mib) else {
-        return;
-    };
+    let Some(disk) = Disk::in_memory(temporary.path(), mib, "full disks") else { return };
     let directory = temporary.path().join("store");
-    let (mut store, received) = open(&directory);
-    let Filled { durable, failed, error } = fill(&mut store, &received);
-    assert!(matches!(error, StoreError::Full | StoreError::Io { .. }), "{mib} MiB: {error}");
-    assert_eq!(failed, durable + 1, "{mib} MiB: the first turn that is not durable");
-    assert!(durable > 0, "{mib} MiB: something fitted");
-    println!("{mib} MiB: {durable} batches, then: {error}");
+    let context = format!("{mib} MiB");
+    let mut scene = Scene::open(&directory);
+    let failed = scene.fill_up(&context);
+    assert!(failed > 1, "{context}: something fitted");
+    assert!(!directory.join("ballast").exists(), "{context}: the ballast is released");
+    println!("{context}: {} batches, {:?}", failed - 1, scene.rooms);
 
-    for turn in [failed, failed + 1, failed + 2] {
-        assert_eq!(store.submit(Turn(turn), content::batch(turn)), Err(StoreError::Poisoned), "{mib} MiB");
-    }
-    let last = content::check(&store, &format!("{mib} MiB, failed"));
-    assert_eq!(last, durable, "{mib} MiB: what failed is not shown");
-    drop(store);
-    assert_eq!(received.try_recv().ok(), None, "{mib} MiB: a notice after the failure");
+    assert_eq!(scene.store.submit(Turn(failed + 1), content::batch(failed + 1)), Err(StoreError::Full));
+    assert_eq!(content::check(&scene.store, &context), failed - 1, "{context}: reads go on");
+    // Again and again: fjall meets no full disk. A little more fits when memtables have become tables.
+    let failed = (0..50).fold(failed, |before, _| {
+        let failed = scene.fill_up(&context);
+        assert!(failed >= before, "{context}: {failed} after {before}");
+        failed
+    });
 
-    disk.grow(4 * mib);
-    let (mut store, received) = open(&directory);
-    let last = content::check(&store, &format!("{mib} MiB, opened again"));
-    assert!(last >= durable, "{mib} MiB: {durable} was durable, {last} is there");
-    store.submit(Turn(last + 1), content::batch(last + 1)).unwrap();
-    assert_eq!(received.recv_timeout(DEADLINE), Ok(CommitNotice::Durable(Turn(last + 1))));
-    assert_eq!(content::check(&store, &format!("{mib} MiB, written again")), last + 1);
+    disk.resize(4 * mib);
+    scene.fill(failed + 100).unwrap();
+    assert_eq!(content::check(&scene.store, &context), failed + 100, "{context}: without being opened again");
+    drop(scene);
+    let scene = Scene::open(&directory);
+    assert_eq!(content::check(&scene.store, &context), failed + 100, "{context}: opened again");
 }
 
 #[test]
-fn a_full_disk_is_told_and_loses_nothing_acknowledged() {
+fn a_full_disk_is_told_and_writes_go_on_when_there_is_room() {
     for mib in DISK_MIB {
         check_full_disk(mib);
     }
 }
 
 #[test]
-fn a_store_opens_on_a_disk_that_is_still_full() {
+fn room_comes_back_in_steps_when_a_file_of_others_goes() {
     let temporary = tempfile::tempdir().unwrap();
-    let Some(_disk) = Disk::mount(temporary.path(), 8) else {
-        return;
-    };
-    let directory = temporary.path().join("store");
-    let (mut store, received) = open(&directory);
-    let durable = fill(&mut store, &received).durable;
-    drop(store);
-    let (store, _) = open(&directory);
-    let last = content::check(&store, "still full");
-    assert!(last >= durable, "{durable} was durable, {last} is there");
+    let Some(_disk) = Disk::in_memory(temporary.path(), 64, "full disks") else { return };
+    let mut scene = Scene::open(&temporary.path().join("store"));
+    scene.fill(50).unwrap();
+    let others = temporary.path().join("others");
+    let mut file = File::create(&others).unwrap();
+    let block = vec![1; 1024 * 1024];
+    while file.write_all(&block).is_ok() {}
+    drop(file);
+    let failed = scene.fill_up("others");
+    std::fs::remove_file(others).unwrap();
+    scene.fill(failed + 50).unwrap();
+    while scene.rooms.last() != Some(&Room::Ample) {
+        let notice = scene.received.recv_timeout(DEADLINE).expect("a notice in time");
+        let CommitNotice::Room(room) = notice else { panic!("{notice:?}") };
+        scene.rooms.push(room);
+    }
+    assert!(temporary.path().join("store/ballast").exists());
+}
+
+/// Others take everything while the store writes. Whatever fjall meets then, nothing acknowledged is lost.
+#[test]
+fn a_disk_that_others_fill_at_once_loses_nothing_acknowledged() {
+    for after in [100, 2_500, 5_000] {
+        let temporary = tempfile::tempdir().unwrap();
+        let Some(_disk) = Disk::in_memory(temporary.path(), 48, "full disks") else { return };
+        let directory = temporary.path().join("store");
+        let mut scene = Scene::open(&directory);
+        scene.fill(after).unwrap();
+        let others = temporary.path().join("others");
+        let mut file = File::create(&others).unwrap();
+        while file.write_all(&[1; 4_096]).is_ok() {}
+        drop(file);
+        let failure = scene.fill(BATCHES_MAX).unwrap_err();
+        let durable = scene.durable;
+        assert_eq!(content::check(&scene.store, "full"), durable);
+        drop(scene);
+        let full = Scene::open(&directory);
+        let last = content::check(&full.store, "opened while it is full");
+        assert!(last >= durable, "{durable} was durable, {last} is there: {failure:?}");
+        drop(full);
+        std::fs::remove_file(others).unwrap();
+        let mut scene = Scene::open(&directory);
+        scene.fill(last + 10).unwrap();
+        assert_eq!(content::check(&scene.store, "room again"), last + 10);
+    }
 }

@@ -1,90 +1,181 @@
 //! One thread that makes batches durable, as many at once as have arrived.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use replica::{Batch, Keyspace, StoreError, Turn};
 
 use crate::directory::Directory;
-use crate::engine::{Engine, Group, KEY_BYTES_MAX};
+use crate::engine::{Engine, Group, KEY_BYTES_MAX, is_reserved};
 use crate::error::io_error;
+use crate::events::{CommitNotice, Events, Outcome};
+use crate::high_water::{Mark, MarkFile, ROW_KEY};
+use crate::options::Durability;
 use crate::pacer::{Pacer, memtable_bytes};
-use crate::queue::Queue;
+use crate::queue::{Queue, Taken};
+use crate::room::RoomGauge;
 
-/// What became of submitted batches. Notices come in the order of turns.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CommitNotice {
-    /// This turn and every earlier one is on the disk and visible.
-    Durable(Turn),
-    /// This turn and every later one is *unknown*: after the store is opened again, each batch is either wholly
-    /// there or wholly absent, and none is there without those before it. The last notice of a store.
-    Failed {
-        /// The first turn that was not made durable.
-        turn: Turn,
-        /// Why; [`StoreError::Full`] and [`StoreError::Io`] tell an operator what to do.
-        error: StoreError,
-    },
-}
-
-/// Refuses a batch that fjall would panic on. The keys of the core are bounded far below this.
+/// Refuses a batch that fjall would panic on, or that would write the store's own row. The keys of the core are bounded far below this.
 pub(crate) fn check(batch: &Batch) -> Result<(), StoreError> {
     let fits = batch.writes.iter().all(|write| {
         (1..=KEY_BYTES_MAX).contains(&write.key.len())
+            && !is_reserved(write.keyspace, &write.key)
             && write.value.as_ref().is_none_or(|value| u32::try_from(value.len()).is_ok())
     });
     if fits { Ok(()) } else { Err(io_error(std::io::ErrorKind::InvalidInput, "taking a row")) }
 }
 
 /// The committer: takes from the queue, commits, tells.
-pub(crate) struct Committer<F> {
+pub(crate) struct Committer {
     pub(crate) directory: Arc<Directory>,
     pub(crate) engine: Arc<Engine>,
     pub(crate) queue: Arc<Queue>,
     pub(crate) pacer: Arc<Pacer>,
+    pub(crate) gauge: Arc<RoomGauge>,
+    pub(crate) mark_file: Arc<MarkFile>,
     pub(crate) commits: Arc<AtomicU64>,
-    pub(crate) on_commit: F,
+    pub(crate) events: Arc<Events>,
+    pub(crate) progress: Progress,
 }
 
-impl<F: FnMut(CommitNotice)> Committer<F> {
+/// How far the committer is.
+pub(crate) struct Progress {
+    /// After the last commit.
+    mark: Mark,
+    /// Milliseconds; `None` syncs every commit.
+    interval: Option<Duration>,
+    unsynced: Option<Unsynced>,
+    /// The mark's.
+    buffer: Vec<u8>,
+}
+
+/// Turns that are written and wait for a sync.
+#[derive(Clone, Copy)]
+struct Unsynced {
+    first: Turn,
+    last: Turn,
+    due: Instant,
+}
+
+impl Progress {
+    pub(crate) fn new(mark: Mark, durability: Durability) -> Self {
+        let interval = match durability {
+            Durability::Fsync => None,
+            Durability::Interval { interval_ms } => Some(Duration::from_millis(interval_ms.into())),
+        };
+        Self { mark, interval, unsynced: None, buffer: Vec::new() }
+    }
+}
+
+/// Why turns were not made durable.
+struct Failure {
+    turn: Turn,
+    error: StoreError,
+    outcome: Outcome,
+}
+
+impl Committer {
     /// The thread's body: until the queue has ended and is empty, or a commit fails.
     pub(crate) fn run(mut self) {
         let _refusal = RefusalOnExit(Arc::clone(&self.queue));
-        while let Some(batches) = self.queue.take() {
-            let (Some(first), Some(last)) =
-                (batches.first().map(|(turn, _)| *turn), batches.last().map(|(turn, _)| *turn))
-            else {
-                continue;
+        loop {
+            let due = self.progress.unsynced.map(|unsynced| unsynced.due);
+            let (done, is_last) = match self.queue.take(due) {
+                Taken::Group(batches) => (self.commit_and_tell(batches), false),
+                Taken::Nothing => (self.sync(), false),
+                Taken::Ended => (self.sync(), true),
             };
-            // fjall panics where a thread of its own has panicked: that, too, must be told.
-            let committed = catch_unwind(AssertUnwindSafe(|| self.commit(batches)));
-            match committed.unwrap_or(Err(StoreError::Poisoned)) {
-                Ok(()) => (self.on_commit)(CommitNotice::Durable(last)),
-                Err(error) => {
-                    self.queue.refuse();
-                    let error = self.named(error);
-                    tracing::error!(turn = first.0, %error, "the store stops taking writes");
-                    (self.on_commit)(CommitNotice::Failed { turn: first, error });
-                    return;
-                }
+            if let Err(failure) = done
+                && self.tell(failure).is_break()
+            {
+                return;
+            }
+            if is_last {
+                return;
             }
         }
     }
 
-    fn commit(&self, batches: Vec<(Turn, Batch)>) -> Result<(), StoreError> {
-        self.pacer.wait_for_room()?;
+    fn commit_and_tell(&mut self, batches: Vec<(Turn, Batch)>) -> Result<(), Failure> {
+        let (Some(first), Some(last)) =
+            (batches.first().map(|(turn, _)| *turn), batches.last().map(|(turn, _)| *turn))
+        else {
+            return Ok(());
+        };
+        let not_written = |error| Failure { turn: first, error, outcome: Outcome::NotWritten };
+        self.pacer.wait_for_room().map_err(not_written)?;
+        self.events.look(&self.gauge);
         let group = merged(batches);
-        let mut bytes: BTreeMap<Keyspace, usize> = BTreeMap::new();
-        for ((keyspace, key), value) in &group {
-            *bytes.entry(*keyspace).or_default() += memtable_bytes(key, value.as_deref());
-        }
-        self.engine.commit(group)?;
-        self.commits.fetch_add(1, Ordering::Relaxed);
+        let bytes = memtable_bytes_of(&group);
+        self.gauge.admit(bytes.values().sum()).map_err(not_written)?;
+        // fjall panics where a thread of its own has panicked: that, too, must be told.
+        let committed = catch_unwind(AssertUnwindSafe(|| self.commit(group)));
+        let unsynced = self.progress.unsynced;
+        committed.unwrap_or(Err(StoreError::Poisoned)).map_err(|error| Failure {
+            turn: unsynced.map_or(first, |unsynced| unsynced.first),
+            error,
+            outcome: Outcome::Unknown,
+        })?;
         for (keyspace, bytes) in bytes {
             self.pacer.written(keyspace, bytes);
         }
+        let Some(interval) = self.progress.interval else {
+            self.mark_file.write(self.progress.mark);
+            self.events.send(CommitNotice::Durable(last));
+            return Ok(());
+        };
+        self.events.send(CommitNotice::Written(last));
+        let now = Instant::now();
+        let unsynced = unsynced.unwrap_or(Unsynced { first, last, due: now + interval });
+        self.progress.unsynced = Some(Unsynced { last, ..unsynced });
+        if unsynced.due <= now { self.sync() } else { Ok(()) }
+    }
+
+    /// Commits a group with the row of the mark after it.
+    fn commit(&mut self, mut group: Group) -> Result<(), StoreError> {
+        let mark = self.progress.mark.after(&group, &mut self.progress.buffer);
+        group.insert((Keyspace::Meta, ROW_KEY.to_vec()), Some(mark.to_row()));
+        self.engine.commit(group, self.progress.interval.is_none())?;
+        self.progress.mark = mark;
+        self.commits.fetch_add(1, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Makes durable what is only written. The mark's file follows, never precedes: it must not name what a power cut
+    /// could take.
+    fn sync(&mut self) -> Result<(), Failure> {
+        let Some(unsynced) = self.progress.unsynced.take() else { return Ok(()) };
+        let synced = catch_unwind(AssertUnwindSafe(|| self.engine.sync()));
+        synced.unwrap_or(Err(StoreError::Poisoned)).map_err(|error| Failure {
+            turn: unsynced.first,
+            error,
+            outcome: Outcome::Unknown,
+        })?;
+        self.mark_file.write(self.progress.mark);
+        self.events.send(CommitNotice::Durable(unsynced.last));
+        Ok(())
+    }
+
+    /// Tells of a failure. Only a full disk that was seen before anything was written lets the store go on.
+    fn tell(&self, failure: Failure) -> ControlFlow<()> {
+        let Failure { turn, error, outcome } = failure;
+        let goes_on = error == StoreError::Full && outcome == Outcome::NotWritten;
+        if goes_on {
+            self.queue.refuse_until(turn);
+            tracing::error!(turn = turn.0, %error, "a write is refused");
+        } else {
+            self.queue.refuse();
+        }
+        let error = self.named(error);
+        if !goes_on {
+            tracing::error!(turn = turn.0, %error, ?outcome, "the store stops taking writes");
+        }
+        self.events.send(CommitNotice::Failed { turn, error, outcome });
+        if goes_on { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     }
 
     /// Names the failure of a thread of fjall, which fjall itself only calls poisoned.
@@ -95,6 +186,15 @@ impl<F: FnMut(CommitNotice)> Committer<F> {
         let kind = self.directory.probe().map_or_else(|error| error.kind(), |()| std::io::ErrorKind::Other);
         io_error(kind, "writing out or compacting rows")
     }
+}
+
+/// What a group adds to each memtable.
+fn memtable_bytes_of(group: &Group) -> BTreeMap<Keyspace, usize> {
+    let mut bytes = BTreeMap::new();
+    for ((keyspace, key), value) in group {
+        *bytes.entry(*keyspace).or_default() += memtable_bytes(key, value.as_deref());
+    }
+    bytes
 }
 
 /// The rows of several batches, each key with its last value.
@@ -117,6 +217,8 @@ mod tests {
     use replica::Write;
 
     use super::*;
+    use crate::ballast::Ballast;
+    use crate::room::{Disk, RoomLimits};
 
     fn write(key: &[u8], value: Option<&[u8]>) -> Write {
         Write { keyspace: Keyspace::Meta, key: key.to_vec(), value: value.map(<[u8]>::to_vec) }
@@ -147,19 +249,28 @@ mod tests {
         for turn in [5, 6] {
             queue.push(Turn(turn), Batch { writes: vec![write(b"a", Some(b"1"))] }).unwrap();
         }
-        let mut notices = Vec::new();
+        let (notices, received) = std::sync::mpsc::channel();
+        let disk = Disk::look(temporary.path()).unwrap();
+        let ballast = Ballast::at(temporary.path().join("ballast"), disk);
+        let limits = RoomLimits::default();
+        let (mark_file, _) = MarkFile::open(&temporary.path().join("high-water")).unwrap();
         let committer = Committer {
+            gauge: Arc::new(RoomGauge::new(temporary.path(), limits, Arc::clone(&engine), ballast)),
+            mark_file: Arc::new(mark_file),
             directory,
             engine: Arc::clone(&engine),
             queue: Arc::clone(&queue),
             pacer,
             commits: Arc::default(),
-            on_commit: |notice| notices.push(notice),
+            events: Arc::new(Events::new(move |notice| notices.send(notice).unwrap())),
+            progress: Progress::new(Mark::default(), Durability::Fsync),
         };
         committer.run();
         let error =
             StoreError::Io { operation: "writing out or compacting rows", kind: std::io::ErrorKind::Other };
-        assert_eq!(notices, [CommitNotice::Failed { turn: Turn(5), error }]);
+        let outcome = Outcome::NotWritten;
+        let notices: Vec<_> = received.iter().collect();
+        assert_eq!(notices, [CommitNotice::Failed { turn: Turn(5), error, outcome }]);
         assert_eq!(engine.get(Keyspace::Meta, b"a"), Ok(None));
         assert!(queue.push(Turn(7), Batch::default()).is_err());
     }
@@ -167,8 +278,9 @@ mod tests {
     #[test]
     fn keys_that_fjall_panics_on_are_refused() {
         for (bytes, fits) in [(0, false), (1, true), (KEY_BYTES_MAX, true), (KEY_BYTES_MAX + 1, false)] {
-            let batch = Batch { writes: vec![write(&vec![0; bytes], None)] };
+            let batch = Batch { writes: vec![write(&vec![1; bytes], None)] };
             assert_eq!(check(&batch).is_ok(), fits, "{bytes} bytes");
         }
+        assert!(check(&Batch { writes: vec![write(&ROW_KEY, None)] }).is_err());
     }
 }

@@ -3,6 +3,7 @@
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::engine::{Engine, MEMTABLE_BYTES_MAX};
 use crate::error::{OpenError, open_error};
@@ -43,25 +44,44 @@ impl Directory {
     }
 
     /// Opens the rows, making them first if there are none.
-    ///
-    /// They are made beside their place and renamed into it: a crash while fjall makes its files leaves nothing that
-    /// it would refuse to open.
     pub(crate) fn open_rows(&self) -> Result<Engine, OpenError> {
-        let rows = self.rows();
-        let failed = |operation| move |source| io_error(&self.path, operation, source);
-        if !rows.try_exists().map_err(failed("looking for rows"))? {
-            let unfinished = self.path.join("rows.new");
-            match fs::remove_dir_all(&unfinished) {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(io_error(&self.path, "removing unfinished rows", error)),
-            }
-            let engine = Engine::open(&unfinished).map_err(|error| open_error(error, self.path.clone()))?;
-            drop(engine); // closes its files before they move
-            fs::rename(&unfinished, &rows).map_err(failed("renaming the new rows"))?;
-            sync(&self.path).map_err(failed("syncing the directory"))?;
+        if !self.has_rows()? {
+            self.make_rows(|_| Ok::<_, OpenError>(()))?;
         }
-        Engine::open(&rows).map_err(|error| open_error(error, self.path.clone()))
+        Engine::open(&self.rows()).map_err(|error| open_error(error, self.path.clone()))
+    }
+
+    /// True when there are rows, be it none at all in a store that was made.
+    pub(crate) fn has_rows(&self) -> Result<bool, OpenError> {
+        self.rows().try_exists().map_err(|source| io_error(&self.path, "looking for rows", source))
+    }
+
+    /// Makes the rows with what `fill` writes.
+    ///
+    /// They are made beside their place and renamed into it: a crash leaves nothing that fjall would refuse to open,
+    /// and nothing half filled.
+    pub(crate) fn make_rows<E: From<OpenError>>(
+        &self,
+        fill: impl FnOnce(Arc<Engine>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let failed = |operation| move |source| io_error(&self.path, operation, source);
+        let unfinished = self.file("rows.new");
+        match fs::remove_dir_all(&unfinished) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(io_error(&self.path, "removing unfinished rows", error).into()),
+        }
+        let engine = Engine::open(&unfinished).map_err(|error| open_error(error, self.path.clone()))?;
+        let engine = Arc::new(engine);
+        fill(Arc::clone(&engine))?;
+        let operation = "syncing the new rows";
+        let synced =
+            engine.sync().map_err(|source| OpenError::Store { path: self.path.clone(), operation, source });
+        drop(engine); // closes its files before they move
+        synced?;
+        fs::rename(&unfinished, self.rows()).map_err(failed("renaming the new rows"))?;
+        sync(&self.path).map_err(failed("syncing the directory"))?;
+        Ok(())
     }
 
     /// Writes, syncs and removes as many bytes as one memtable on its way to the disk: tells a full disk from a
@@ -83,8 +103,13 @@ impl Directory {
         &self.path
     }
 
+    /// The path of a file beside the rows.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
     fn rows(&self) -> PathBuf {
-        self.path.join("rows")
+        self.file("rows")
     }
 
     /// Refuses another format; marks a directory without rows with ours.
@@ -133,11 +158,12 @@ fn read_format(path: &Path) -> io::Result<Marker> {
 }
 
 /// Makes the directory's entries durable.
-fn sync(directory: &Path) -> io::Result<()> {
+pub(crate) fn sync(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
-fn io_error(path: &Path, operation: &'static str, source: io::Error) -> OpenError {
+/// An error of the operating system about the store in `path`.
+pub(crate) fn io_error(path: &Path, operation: &'static str, source: io::Error) -> OpenError {
     if crate::error::is_full(source.kind()) {
         OpenError::Full { path: path.into() }
     } else {

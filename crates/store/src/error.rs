@@ -37,18 +37,52 @@ pub enum OpenError {
         path: PathBuf,
     },
     /// The rows contradict their checksums. Opening again does not help.
-    #[error("the store in {path} is damaged: move it away and start with an empty one")]
+    #[error("the store in {path} is damaged: set it aside and start with an empty one")]
     Damaged {
         /// The store's directory.
         path: PathBuf,
         /// What was found.
         source: Box<dyn Error + Send + Sync>,
     },
+    /// Rows that had been made durable are gone, the newest ones: something damaged the journal, or the rows were
+    /// replaced by an older copy.
+    #[error(
+        "the store in {path} lost rows that it had made durable: {found} commits of {expected} are left; if its \
+         peers can fill it again, accept that it is shortened, under a new incarnation"
+    )]
+    Shortened {
+        /// The store's directory.
+        path: PathBuf,
+        /// Commits that had been made durable.
+        expected: u64,
+        /// Commits that are there.
+        found: u64,
+    },
+    /// There are rows and no readable mark: the file was deleted, or the rows were copied here without it. Whether
+    /// rows are lost is not known.
+    #[error(
+        "the store in {path} has rows, but nothing says how many there were: somebody put them there; if they are \
+         what the replica is to go on with, accept that it is shortened, under a new incarnation"
+    )]
+    MarkMissing {
+        /// The store's directory.
+        path: PathBuf,
+    },
     /// The disk is full.
     #[error("the disk that holds {path} is full: free space, then start again")]
     Full {
         /// The store's directory.
         path: PathBuf,
+    },
+    /// The new store's rows did not become durable.
+    #[error("the store in {path} was not made: {operation} failed: {source}")]
+    Store {
+        /// The store's directory.
+        path: PathBuf,
+        /// What was being done.
+        operation: &'static str,
+        /// Why.
+        source: StoreError,
     },
     /// The operating system refused.
     #[error("the store in {path} did not open: {operation} failed: {source}")]
@@ -60,6 +94,13 @@ pub enum OpenError {
         /// What the operating system said.
         source: io::Error,
     },
+}
+
+/// Rows that their own checksums do not contradict, but the mark beside them does.
+#[derive(Debug, thiserror::Error)]
+#[error("after commit {commits} the rows are not those that the high-water mark was written for")]
+pub(crate) struct OtherRows {
+    pub(crate) commits: u64,
 }
 
 /// True for the kinds of error that freeing space ends.

@@ -2,7 +2,7 @@
 //! and the refusals that fjall leaves to its user. Implements [`replica::Store`].
 //!
 //! It does not know what rows mean: keys and values are built and parsed in `replica`. It repairs nothing: a store
-//! that does not open is reported, and filled again from peers by others.
+//! that does not open is reported and can be set aside; an empty one is filled again from peers by others.
 //!
 //! # Files
 //! A store is a directory:
@@ -12,27 +12,52 @@
 //! | `lock` | empty; locked while a process has the store open |
 //! | `format` | the format version of everything beside it, written before anything else |
 //! | `rows/` | fjall's files. Its journal is a sparse file of 64 MiB: count blocks (`du`), not lengths (`ls`) |
+//! | `rows.damaged-N/` | rows that were set aside |
 //! | `rows.new/` | a store being made; leftovers of a crash are deleted |
+//! | `high-water` | how many commits there were, beside the rows that say the same |
+//! | `suspect` | what was about to be tried when the process ended |
+//! | `ballast` | room that is given back when the disk is nearly full: 32 MiB, or a sixteenth of a small disk |
 //! | `probe` | exists for a moment after a failure, to tell a full disk from a broken one |
 //!
 //! # Invariants
 //! - A turn is reported durable only after `fdatasync`, in order, and never before an earlier one.
 //! - A batch is never half there: not after a crash, and not for a reader at any moment.
-//! - After a failed commit no later batch is ever written; rows are still read. What the failed group and the batches
-//!   queued behind it wrote is *unknown* until the store is opened again: each batch is wholly there or wholly
-//!   absent, and if a turn is absent so is every later one.
+//! - After a failed commit no later batch is ever written; rows are still read. What the failed group wrote is
+//!   *unknown* until the store is opened again: each batch is wholly there or wholly absent, and if a turn is absent so
+//!   is every later one. Nothing is synced again that failed to sync.
+//! - A full disk is met before fjall meets it: the commit is refused, certainly not written, and the store goes on when
+//!   there is room.
+//! - Rows that were durable and are gone are noticed when the store is opened, up to the last second before a power cut.
 //! - Memory does not grow with what is written or stored: see the constants of the queue, the pacer and the engine.
 //! - No type of fjall appears in a public signature.
 
+mod aside;
+mod backup;
+mod ballast;
 mod committer;
 mod directory;
 mod engine;
 mod error;
+mod events;
+mod high_water;
+mod options;
 mod pacer;
 mod queue;
+mod room;
 mod store;
+mod suspect;
+mod upkeep;
+mod verify;
 
-pub use committer::CommitNotice;
+pub use aside::{SET_ASIDE_MAX, SetAside, SetAsideError, set_aside};
+pub use backup::{BackupError, BackupFile, Manifest, RestoreError, restore};
+pub use ballast::BALLAST_BYTES_MAX;
 pub use error::OpenError;
+pub use events::{CommitNotice, Outcome};
+pub use high_water::HighWater;
+pub use options::{Durability, Options};
 pub use queue::{QUEUE_BATCHES_MAX, QUEUE_BYTES_MAX};
-pub use store::FjallStore;
+pub use room::{RoomLimits, Watermark};
+pub use store::{FjallStore, StoreSnapshot};
+pub use suspect::SUSPECT_BYTES_MAX;
+pub use verify::{Progress, Verified};

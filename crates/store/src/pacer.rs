@@ -186,7 +186,7 @@ mod tests {
                 |number: u32| ((Keyspace::Changes, number.to_be_bytes().to_vec()), Some(vec![7; 1_024]));
             let group: Group = (first..first + 256).map(row).collect();
             let bytes = group.iter().map(|((_, key), value)| memtable_bytes(key, value.as_deref())).sum();
-            engine.commit(group).unwrap();
+            engine.commit(group, true).unwrap();
             pacer.written(Keyspace::Changes, bytes);
             most = most.max(engine.memtable_bytes());
         }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use replica::{Batch, Turn};
 
@@ -13,9 +14,25 @@ pub const QUEUE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// batch waits no longer behind large ones.
 const GROUP_BYTES_MAX: usize = 1024 * 1024;
 
-/// The store takes no more batches.
+/// Why a batch is not taken.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Refused;
+pub(crate) enum Refused {
+    /// The store takes no more batches.
+    Ended,
+    /// An earlier turn found the disk full, and was not submitted again.
+    Full,
+}
+
+/// What there is to do for the committer.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// The batches of the next commit, oldest first.
+    Group(Vec<(Turn, Batch)>),
+    /// Nothing arrived in time.
+    Nothing,
+    /// The queue has ended and is empty.
+    Ended,
+}
 
 /// A queue with one producer and one consumer.
 #[derive(Debug, Default)]
@@ -30,9 +47,24 @@ struct State {
     batches: VecDeque<(Turn, Batch)>,
     bytes: usize,
     ended: bool,
+    /// The turn that found the disk full: nothing is taken before it.
+    refused: Option<Turn>,
 }
 
 impl State {
+    fn refusal(&self, turn: Turn) -> Option<Refused> {
+        match self.refused {
+            _ if self.ended => Some(Refused::Ended),
+            Some(refused) if refused != turn => Some(Refused::Full),
+            _ => None,
+        }
+    }
+
+    fn clear(&mut self) {
+        self.batches.clear();
+        self.bytes = 0;
+    }
+
     fn has_room_for(&self, bytes: usize) -> bool {
         self.batches.is_empty()
             || (self.batches.len() < QUEUE_BATCHES_MAX && self.bytes.saturating_add(bytes) <= QUEUE_BYTES_MAX)
@@ -44,23 +76,33 @@ impl Queue {
     pub(crate) fn push(&self, turn: Turn, batch: Batch) -> Result<(), Refused> {
         let bytes = batch.bytes();
         let mut state = self.lock();
-        while !state.ended && !state.has_room_for(bytes) {
+        while state.refusal(turn).is_none() && !state.has_room_for(bytes) {
             state = self.taken.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        if state.ended {
-            return Err(Refused);
+        if let Some(refusal) = state.refusal(turn) {
+            return Err(refusal);
         }
+        state.refused = None;
         state.bytes += bytes;
         state.batches.push_back((turn, batch));
         self.arrived.notify_one();
         Ok(())
     }
 
-    /// The batches of the next commit, oldest first; waits for one. None when the queue has ended and is empty.
-    pub(crate) fn take(&self) -> Option<Vec<(Turn, Batch)>> {
+    /// The batches of the next commit; waits for one, until `deadline` if there is one.
+    pub(crate) fn take(&self, deadline: Option<Instant>) -> Taken {
         let mut state = self.lock();
-        while !state.ended && state.batches.is_empty() {
-            state = self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner);
+        while state.batches.is_empty() {
+            if state.ended {
+                return Taken::Ended;
+            }
+            state = match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
+                None => self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(Duration::ZERO) => return Taken::Nothing,
+                Some(left) => {
+                    self.arrived.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
         }
         let mut taken = Vec::new();
         let mut taken_bytes = 0_usize;
@@ -75,7 +117,7 @@ impl Queue {
         }
         state.bytes = state.bytes.saturating_sub(taken_bytes);
         self.taken.notify_one();
-        (!taken.is_empty()).then_some(taken)
+        Taken::Group(taken)
     }
 
     /// Takes no more batches; those that wait are still handed out.
@@ -87,12 +129,16 @@ impl Queue {
 
     /// Takes no more batches and drops those that wait.
     pub(crate) fn refuse(&self) {
-        {
-            let mut state = self.lock();
-            state.batches.clear();
-            state.bytes = 0;
-        }
+        self.lock().clear();
         self.end();
+    }
+
+    /// Drops the batches that wait, and takes no other before `turn` again.
+    pub(crate) fn refuse_until(&self, turn: Turn) {
+        let mut state = self.lock();
+        state.clear();
+        state.refused = Some(turn);
+        self.taken.notify_all();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -10,8 +10,11 @@ fn batch(bytes: usize) -> Batch {
     Batch { writes: vec![Write { keyspace: Keyspace::Meta, key: vec![1], value: Some(vec![0; bytes - 1]) }] }
 }
 
-fn turns(group: Option<Vec<(Turn, Batch)>>) -> Vec<u64> {
-    group.into_iter().flatten().map(|(turn, _)| turn.0).collect()
+fn turns(taken: Taken) -> Vec<u64> {
+    match taken {
+        Taken::Group(batches) => batches.iter().map(|(turn, _)| turn.0).collect(),
+        Taken::Nothing | Taken::Ended => Vec::new(),
+    }
 }
 
 #[track_caller]
@@ -41,7 +44,7 @@ fn check_bound(count: usize, bytes: usize, waiting_max: usize) {
             let waiting = queue.lock().batches.len();
             assert!(waiting <= waiting_max, "{waiting} batches of {bytes} bytes wait");
             assert!(pushed.load(Ordering::SeqCst) <= seen.len() + waiting_max);
-            seen.extend(turns(queue.take()));
+            seen.extend(turns(queue.take(None)));
         }
         assert!(seen.iter().copied().eq(0..count as u64), "in order and complete: {seen:?}");
     });
@@ -61,11 +64,11 @@ fn a_group_is_bounded_in_bytes_but_never_empty() {
         queue.push(Turn(turn), batch(bytes)).unwrap();
     }
     queue.end();
-    assert_eq!(turns(queue.take()), [1, 2]);
-    assert_eq!(turns(queue.take()), [3]);
-    assert_eq!(turns(queue.take()), [4]);
-    assert_eq!(turns(queue.take()), [5]);
-    assert_eq!(queue.take(), None);
+    assert_eq!(turns(queue.take(None)), [1, 2]);
+    assert_eq!(turns(queue.take(None)), [3]);
+    assert_eq!(turns(queue.take(None)), [4]);
+    assert_eq!(turns(queue.take(None)), [5]);
+    assert_eq!(queue.take(None), Taken::Ended);
 }
 
 #[test]
@@ -73,9 +76,9 @@ fn an_ended_queue_hands_out_what_waits_and_takes_no_more() {
     let queue = Queue::default();
     queue.push(Turn(1), batch(1)).unwrap();
     queue.end();
-    assert_eq!(queue.push(Turn(2), batch(1)), Err(Refused));
-    assert_eq!(turns(queue.take()), [1]);
-    assert_eq!(queue.take(), None);
+    assert_eq!(queue.push(Turn(2), batch(1)), Err(Refused::Ended));
+    assert_eq!(turns(queue.take(None)), [1]);
+    assert_eq!(queue.take(None), Taken::Ended);
 }
 
 #[test]
@@ -85,7 +88,42 @@ fn a_refusing_queue_frees_a_waiting_producer() {
     thread::scope(|scope| {
         let waiting = scope.spawn(|| queue.push(Turn(2), batch(1)));
         queue.refuse();
-        assert_eq!(waiting.join().unwrap(), Err(Refused));
+        assert_eq!(waiting.join().unwrap(), Err(Refused::Ended));
     });
-    assert_eq!(queue.take(), None);
+    assert_eq!(queue.take(None), Taken::Ended);
+}
+
+#[test]
+fn a_deadline_ends_the_wait_for_a_batch() {
+    let queue = Queue::default();
+    assert_eq!(queue.take(Some(Instant::now())), Taken::Nothing);
+    queue.push(Turn(1), batch(1)).unwrap();
+    assert_eq!(turns(queue.take(Some(Instant::now()))), [1]);
+    queue.end();
+    assert_eq!(queue.take(Some(Instant::now())), Taken::Ended);
+}
+
+#[test]
+fn a_turn_that_found_the_disk_full_comes_first_again() {
+    let queue = Queue::default();
+    for turn in [5, 6] {
+        queue.push(Turn(turn), batch(1)).unwrap();
+    }
+    queue.refuse_until(Turn(5));
+    assert_eq!(queue.push(Turn(7), batch(1)), Err(Refused::Full));
+    for turn in [5, 6] {
+        assert_eq!(queue.push(Turn(turn), batch(1)), Ok(()));
+    }
+    assert_eq!(turns(queue.take(None)), [5, 6]);
+}
+
+#[test]
+fn a_full_disk_frees_a_waiting_producer() {
+    let queue = Queue::default();
+    queue.push(Turn(1), batch(QUEUE_BYTES_MAX)).unwrap();
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| queue.push(Turn(2), batch(1)));
+        queue.refuse_until(Turn(1));
+        assert_eq!(waiting.join().unwrap(), Err(Refused::Full));
+    });
 }

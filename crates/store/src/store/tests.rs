@@ -6,6 +6,7 @@ use replica::Write;
 use tempfile::TempDir;
 
 use super::*;
+use crate::Durability;
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -24,7 +25,9 @@ fn row(key: &str, value: &str) -> Batch {
 
 fn open(directory: &TempDir) -> (FjallStore, Receiver<CommitNotice>) {
     let (notices, received) = mpsc::channel();
-    let store = FjallStore::open(directory.path(), move |notice| drop(notices.send(notice))).unwrap();
+    let store =
+        FjallStore::open(directory.path(), Options::default(), move |notice| drop(notices.send(notice)))
+            .unwrap();
     (store, received)
 }
 
@@ -36,7 +39,7 @@ fn open_held(directory: &TempDir) -> (FjallStore, Receiver<CommitNotice>, Sender
         drop(notices.send(notice));
         held.recv().unwrap_or(()); // an error means that the test no longer holds it
     };
-    (FjallStore::open(directory.path(), on_commit).unwrap(), received, go_on)
+    (FjallStore::open(directory.path(), Options::default(), on_commit).unwrap(), received, go_on)
 }
 
 #[track_caller]
@@ -44,8 +47,8 @@ fn wait_for(turn: u64, received: &Receiver<CommitNotice>) {
     loop {
         match received.recv_timeout(DEADLINE).expect("a notice in time") {
             CommitNotice::Durable(durable) if durable >= Turn(turn) => return,
-            CommitNotice::Durable(_) => {}
-            CommitNotice::Failed { turn, error } => panic!("{turn:?} failed: {error}"),
+            CommitNotice::Durable(_) | CommitNotice::Written(_) | CommitNotice::Room(_) => {}
+            CommitNotice::Failed { turn, error, .. } => panic!("{turn:?} failed: {error}"),
         }
     }
 }
@@ -59,6 +62,12 @@ fn keys(store: &FjallStore, from: &str, to: &str) -> String {
         .scan(Keyspace::Documents, from.into()..to.into())
         .map(|row| String::from_utf8(row.unwrap().0).unwrap())
         .collect();
+    let range = from.into()..to.into();
+    let back = store
+        .scan_back(Keyspace::Documents, range.clone())
+        .chain(store.snapshot().scan_back(Keyspace::Documents, range).collect::<Vec<_>>());
+    let back: Vec<_> = back.map(|row| String::from_utf8(row.unwrap().0).unwrap()).collect();
+    assert!(back.iter().eq(keys.iter().rev().chain(keys.iter().rev())), "the other way: {back:?}");
     keys.join(" ")
 }
 
@@ -197,7 +206,9 @@ fn notices_come_in_order_and_the_last_is_the_last_turn() {
     let turns: Vec<_> = received.iter().collect();
     let durable = |notice: &CommitNotice| match notice {
         CommitNotice::Durable(turn) => turn.0,
-        CommitNotice::Failed { .. } => panic!("{notice:?}"),
+        CommitNotice::Failed { .. } | CommitNotice::Written(_) | CommitNotice::Room(_) => {
+            panic!("{notice:?}")
+        }
     };
     assert!(turns.windows(2).all(|pair| durable(&pair[0]) < durable(&pair[1])), "{turns:?}");
     assert_eq!(turns.last(), Some(&CommitNotice::Durable(Turn(500))));
@@ -270,7 +281,7 @@ fn a_second_open_is_refused_until_the_first_ends() {
     let directory = tempfile::tempdir().unwrap();
     let (first, _) = open(&directory);
     let begun = Instant::now();
-    let refused = FjallStore::open(directory.path(), |_| {}).unwrap_err();
+    let refused = FjallStore::open(directory.path(), Options::default(), |_| {}).unwrap_err();
     assert!(matches!(&refused, OpenError::Locked { path } if path == directory.path()), "{refused}");
     assert!(begun.elapsed() < DEADLINE);
     drop(first);
@@ -290,7 +301,7 @@ fn a_damaged_journal_is_refused_as_damaged() {
     let place = bytes.windows(7).position(|window| window == b"damaged").unwrap();
     bytes[place] ^= 1;
     std::fs::write(&journal, bytes).unwrap();
-    let refused = FjallStore::open(directory.path(), |_| {}).unwrap_err();
+    let refused = FjallStore::open(directory.path(), Options::default(), |_| {}).unwrap_err();
     assert!(matches!(refused, OpenError::Damaged { .. }), "{refused}");
 }
 
@@ -302,6 +313,63 @@ fn a_batch_that_fjall_cannot_take_is_refused_alone() {
     assert!(matches!(refused, StoreError::Io { kind: io::ErrorKind::InvalidInput, .. }), "{refused}");
     store.submit(Turn(1), row("key", "")).unwrap();
     wait_for(1, &received);
+}
+
+#[test]
+fn turns_are_written_first_and_durable_together_later() {
+    let directory = tempfile::tempdir().unwrap();
+    let (notices, received) = mpsc::channel();
+    let durability = Durability::Interval { interval_ms: 50 };
+    let options = Options { durability, ..Options::default() };
+    let on_notice = move |notice| drop(notices.send(notice));
+    let mut store = FjallStore::open(directory.path(), options, on_notice).unwrap();
+    let mut written = 0;
+    for turn in 1..=30 {
+        store.submit(Turn(turn), row(&turn.to_string(), "")).unwrap();
+        while written < turn {
+            match received.recv_timeout(DEADLINE).unwrap() {
+                CommitNotice::Written(turn) => written = turn.0,
+                CommitNotice::Durable(turn) => assert!(turn.0 <= written),
+                other @ (CommitNotice::Failed { .. } | CommitNotice::Room(_)) => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(text(&store, Keyspace::Documents, &turn.to_string()).as_deref(), Some(""));
+    }
+    wait_for(30, &received);
+    store.submit(Turn(31), row("31", "")).unwrap();
+    drop(store);
+    let rest: Vec<_> = received.iter().collect();
+    assert_eq!(rest, [CommitNotice::Written(Turn(31)), CommitNotice::Durable(Turn(31))]);
+    assert_eq!(open(&directory).0.high_water(), HighWater::Agrees);
+}
+
+#[test]
+fn a_suspect_is_there_until_it_is_taken_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut store, _) = open(&directory);
+    assert_eq!(store.suspect(), None);
+    store.set_suspect(Some(b"change")).unwrap();
+    for _ in 0..2 {
+        assert_eq!(store.suspect().as_deref(), Some(b"change".as_slice()));
+        drop(store);
+        store = open(&directory).0;
+    }
+    store.set_suspect(None).unwrap();
+    drop(store);
+    assert_eq!(open(&directory).0.suspect(), None);
+}
+
+#[test]
+fn the_store_s_own_row_is_nobody_s() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut store, received) = open(&directory);
+    store.submit(Turn(1), batch([write(Keyspace::Meta, "a", Some("1"))])).unwrap();
+    wait_for(1, &received);
+    assert_eq!(store.get(Keyspace::Meta, &[0]), Ok(None));
+    assert_eq!(store.scan(Keyspace::Meta, Vec::new()..vec![255]).count(), 1);
+    assert_eq!(store.snapshot().get(Keyspace::Meta, &[0]), Ok(None));
+    let own = Write { keyspace: Keyspace::Meta, key: vec![0], value: None };
+    assert!(store.submit(Turn(2), batch([own])).is_err());
 }
 
 /// Far more than the memtables and the queue hold, from a producer that never waits for a notice.

@@ -1,0 +1,200 @@
+//! How much room the disk has, so that fjall never meets a full one.
+//!
+//! Free space is counted as if the ballast were there, also while it is released: its room is for fjall to finish
+//! what it has begun, not for new rows.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use replica::{Room, StoreError};
+
+use crate::ballast::Ballast;
+use crate::engine::Engine;
+use crate::queue::QUEUE_BYTES_MAX;
+
+/// Tables are rewritten by compaction beside the old ones; more than this is not rewritten at once.
+const COMPACTION_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// The least that is kept for fjall: a store just made writes a few small files at any moment.
+const NEEDED_BYTES_MIN: u64 = 1024 * 1024;
+/// The sizes of tables are summed at most this often: it costs some microseconds for each hundred tables.
+const TABLES_LOOKED_AT: Duration = Duration::from_millis(250);
+
+/// Free space below which a state of room begins: the smaller of a share of the file system and a number of bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Watermark {
+    /// Per cent of the file system's size.
+    pub percent: u8,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+impl Watermark {
+    fn of(self, size: u64) -> u64 {
+        (size / 100).saturating_mul(self.percent.into()).min(self.bytes)
+    }
+}
+
+/// The watermarks of a store. Each is raised to what fjall needs to finish what it has begun, so that on a small disk
+/// [`Room::ReadOnly`] still comes before a commit is refused. A state that began ends with a quarter more free space
+/// than it began with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RoomLimits {
+    /// Below it, [`Room::Low`].
+    pub low: Watermark,
+    /// Below it, [`Room::Shed`].
+    pub shed: Watermark,
+    /// Below it, [`Room::ReadOnly`].
+    pub read_only: Watermark,
+}
+
+impl Default for RoomLimits {
+    /// A tenth, a twentieth and 3 %: 102, 51 and 30 MiB of a flash partition of 1 GiB; at most 1 GiB, 512 and
+    /// 256 MiB.
+    fn default() -> Self {
+        const MIB: u64 = 1024 * 1024;
+        Self {
+            low: Watermark { percent: 10, bytes: 1024 * MIB },
+            shed: Watermark { percent: 5, bytes: 512 * MIB },
+            read_only: Watermark { percent: 3, bytes: 256 * MIB },
+        }
+    }
+}
+
+/// A file system at one moment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Disk {
+    pub(crate) size: u64,
+    pub(crate) free: u64,
+}
+
+impl Disk {
+    /// What the file system that holds `path` says; costs about a microsecond.
+    pub(crate) fn look(path: &Path) -> std::io::Result<Self> {
+        let found = rustix::fs::statvfs(path)?;
+        let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
+        Ok(Self { size: bytes(found.f_blocks), free: bytes(found.f_bavail) })
+    }
+}
+
+impl RoomLimits {
+    /// The state that follows `now`, with `needed` bytes for fjall itself.
+    fn next(&self, now: Room, disk: Disk, needed: u64) -> Room {
+        let queue = QUEUE_BYTES_MAX as u64;
+        let steps = [
+            (Room::ReadOnly, self.read_only, needed.saturating_add(queue.min(disk.size / 32))),
+            (Room::Shed, self.shed, needed.saturating_add(needed / 2)),
+            (Room::Low, self.low, needed.saturating_mul(2)),
+        ];
+        for (state, watermark, least) in steps {
+            let begins = watermark.of(disk.size).max(least);
+            let ends = if now >= state { begins.saturating_add(begins / 4) } else { begins };
+            if disk.free < ends {
+                return state;
+            }
+        }
+        Room::Ample
+    }
+}
+
+/// Follows the room of a store's disk.
+pub(crate) struct RoomGauge {
+    path: PathBuf,
+    limits: RoomLimits,
+    engine: Arc<Engine>,
+    state: Mutex<State>,
+}
+
+struct State {
+    room: Room,
+    ballast: Ballast,
+    tables: Option<(Instant, u64)>,
+}
+
+impl RoomGauge {
+    pub(crate) fn new(path: &Path, limits: RoomLimits, engine: Arc<Engine>, ballast: Ballast) -> Self {
+        let state = State { room: Room::Ample, ballast, tables: None };
+        Self { path: path.into(), limits, engine, state: Mutex::new(state) }
+    }
+
+    /// Looks at the disk. Returns the room if it changed.
+    pub(crate) fn look(&self) -> Option<Room> {
+        let disk = Disk::look(&self.path).ok()?;
+        let mut state = self.lock();
+        let needed = self.needed(&mut state);
+        let counted = Disk { free: state.ballast.counted(disk.free), ..disk };
+        let room = self.limits.next(state.room, counted, needed);
+        match room {
+            Room::ReadOnly => state.ballast.release(),
+            Room::Ample => state.ballast.make(),
+            Room::Low | Room::Shed => {}
+        }
+        (std::mem::replace(&mut state.room, room) != room).then_some(room)
+    }
+
+    /// Refuses a commit of `bytes` that would leave less than fjall needs. A file system that does not say what is
+    /// free is written to.
+    pub(crate) fn admit(&self, bytes: usize) -> Result<(), StoreError> {
+        let Ok(disk) = Disk::look(&self.path) else { return Ok(()) };
+        let mut state = self.lock();
+        // The journal, the memtable's table, and as much again for blocks that are not full.
+        let commit = u64::try_from(bytes).unwrap_or(u64::MAX).saturating_mul(3);
+        let needed = self.needed(&mut state).saturating_add(commit);
+        if state.ballast.counted(disk.free) < needed { Err(StoreError::Full) } else { Ok(()) }
+    }
+
+    /// Bytes that fjall may still take for what was committed: memtables become tables, and tables are rewritten.
+    fn needed(&self, state: &mut State) -> u64 {
+        let now = Instant::now();
+        let tables = match state.tables {
+            Some((at, bytes)) if now.duration_since(at) < TABLES_LOOKED_AT => bytes,
+            _ => state.tables.insert((now, self.engine.largest_keyspace_bytes())).1,
+        };
+        let memtables = u64::try_from(self.engine.memtable_bytes()).unwrap_or(u64::MAX);
+        NEEDED_BYTES_MIN.saturating_add(memtables).saturating_add(tables.min(COMPACTION_BYTES_MAX))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Every change of the state is whole before anything that could panic.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: u64 = 1024 * 1024;
+
+    /// The states that a disk of `size_mib` goes through while its free space takes these values.
+    #[track_caller]
+    fn check(size_mib: u64, needed_mib: u64, steps: &[(u64, Room)]) {
+        let mut room = Room::Ample;
+        for (free_mib, expected) in steps {
+            let disk = Disk { size: size_mib * MIB, free: free_mib * MIB };
+            room = RoomLimits::default().next(room, disk, needed_mib * MIB);
+            assert_eq!(room, *expected, "{free_mib} MiB free of {size_mib}");
+        }
+    }
+
+    #[test]
+    fn states_begin_at_their_watermarks_and_end_later() {
+        use Room::{Ample, Low, ReadOnly, Shed};
+        let down = [(103, Ample), (101, Low), (50, Shed), (30, ReadOnly)];
+        let up = [(37, ReadOnly), (39, Shed), (60, Shed), (65, Low), (120, Low), (128, Ample)];
+        check(1024, 2, &[down.as_slice(), &up].concat());
+        check(1024, 2, &[(1, ReadOnly), (1024, Ample)]);
+    }
+
+    #[test]
+    fn a_large_disk_has_watermarks_in_bytes() {
+        use Room::{Ample, Low, ReadOnly, Shed};
+        check(1 << 20, 10, &[(1_100, Ample), (1_000, Low), (500, Shed), (250, ReadOnly)]);
+    }
+
+    #[test]
+    fn what_fjall_needs_raises_every_watermark_of_a_small_disk() {
+        use Room::{Ample, Low, ReadOnly, Shed};
+        check(64, 10, &[(21, Ample), (19, Low), (14, Shed), (11, ReadOnly)]);
+    }
+}
