@@ -1,8 +1,14 @@
 //! The command line.
 
+mod documents;
+
+pub(crate) use documents::{
+    DeleteArguments, Document, DocumentCommand, GetArguments, HistoryArguments, IncrementArguments,
+    ListArguments, PutArguments, QueryArguments, ShowArguments, Terms,
+};
+
 use crate::demo;
 use clap::{Args, Parser, Subcommand};
-use document::{Address, Collection, Key, Space};
 use std::path::PathBuf;
 
 /// Offline-first replicated data for edge sites.
@@ -51,6 +57,34 @@ BACKLOG is the changes that a peer has not confirmed, LAG the age of the oldest 
     /// Read and write documents of a running replica.
     #[command(subcommand)]
     Doc(DocumentCommand),
+    /// Print the documents of a collection that fit conditions, one JSON line each.
+    Query(QueryArguments),
+    /// Copy a replica's store, also while it runs.
+    #[command(after_help = "\
+Example:
+  isle backup --data /var/lib/isle /mnt/backup/2026-11-24
+
+Writes into a directory that is not there or empty. A backup without its manifest.json was cut off and is of no use.
+It holds no keys: back up identity/ apart.")]
+    Backup(BackupArguments),
+    /// Fill an empty data directory from a backup.
+    #[command(after_help = "\
+Example:
+  isle identity issue store-367 --authority fleet --data site
+  isle restore --data site /mnt/backup/2026-11-24
+
+The replica goes on under a new origin; what it wrote after the backup comes back from its peers.")]
+    Restore(BackupArguments),
+    /// Read a stopped replica's whole store and check it.
+    #[command(after_help = "Example:\n  isle verify --data /var/lib/isle")]
+    Verify(Data),
+    /// Set a damaged store aside, so that the replica starts with an empty one and is filled by its peers.
+    #[command(after_help = "\
+Example:
+  isle repair --data /var/lib/isle
+
+The damaged rows are renamed, not deleted. What no peer has is only there: keep it.")]
+    Repair(Data),
     /// Make a fleet's authority, and identities of replicas.
     #[command(subcommand)]
     Identity(IdentityCommand),
@@ -75,110 +109,12 @@ pub(crate) struct StatusArguments {
     pub(crate) json: bool,
 }
 
-#[derive(Clone, Debug, Subcommand)]
-pub(crate) enum DocumentCommand {
-    /// Print a document.
-    #[command(after_help = "Example:\n  isle doc get --data site store-367/inventory/1029743")]
-    Get(Document),
-    /// Make a document this JSON object.
-    #[command(after_help = "\
-Example:
-  isle doc put --data site store-367/inventory/1029743 '{\"on_hand\": 12, \"shelf\": \"A3\"}'
-  isle doc put --data site store-367/inventory/1029743 - < item.json
-
-Fields that are equal already are not written. A counter gets the difference from its present value.")]
-    Put(PutArguments),
-    /// Add to a counter of a document.
-    #[command(after_help = "\
-Example:
-  isle doc increment --data site store-367/inventory/1029743 /on_hand -3
-
-Increments of all sites add up, also of those that are cut off. The field is a JSON Pointer.")]
-    Increment(IncrementArguments),
-    /// Print the documents of a collection, one JSON line each, in the order of their keys.
-    #[command(after_help = "\
-Example:
-  isle doc list --data site store-367/inventory
-  isle doc list --data site store-367/inventory --after 1029743 --limit 100")]
-    List(ListArguments),
-}
-
-/// Which document of which replica.
 #[derive(Clone, Debug, Args)]
-pub(crate) struct Document {
+pub(crate) struct BackupArguments {
     #[command(flatten)]
     pub(crate) data: Data,
-    /// space/collection/key; in the key, '%' is written %25 and '/' is written %2F.
-    pub(crate) address: Address,
-}
-
-/// How a write can be repeated.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct Repeatable {
-    /// A name for this write, 1 to 64 bytes: sent again under the same name it counts once.
-    #[arg(long, value_name = "KEY")]
-    pub(crate) idempotency_key: Option<String>,
-}
-
-#[derive(Clone, Debug, Args)]
-pub(crate) struct PutArguments {
-    #[command(flatten)]
-    pub(crate) document: Document,
-    /// The object, or '-' to read it from standard input.
-    pub(crate) json: String,
-    #[command(flatten)]
-    pub(crate) repeatable: Repeatable,
-}
-
-#[derive(Clone, Debug, Args)]
-pub(crate) struct IncrementArguments {
-    #[command(flatten)]
-    pub(crate) document: Document,
-    /// The counter, as a JSON Pointer.
-    pub(crate) field: String,
-    /// What to add.
-    #[arg(allow_negative_numbers = true)]
-    pub(crate) by: i64,
-    #[command(flatten)]
-    pub(crate) repeatable: Repeatable,
-}
-
-#[derive(Clone, Debug, Args)]
-pub(crate) struct ListArguments {
-    #[command(flatten)]
-    pub(crate) data: Data,
-    /// space/collection.
-    #[arg(value_parser = parse_place, value_name = "SPACE/COLLECTION")]
-    pub(crate) place: Place,
-    /// Only keys after this one.
-    #[arg(long, value_name = "KEY")]
-    pub(crate) after: Option<Key>,
-    /// At most so many; without it, all.
-    #[arg(long, value_name = "COUNT")]
-    pub(crate) limit: Option<usize>,
-}
-
-/// A collection in a space.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
-    pub(crate) space: Space,
-    pub(crate) collection: Collection,
-}
-
-fn parse_place(text: &str) -> Result<Place, PlaceError> {
-    let (space, collection) = text.split_once('/').ok_or(PlaceError::Shape)?;
-    Ok(Place { space: space.parse()?, collection: collection.parse()? })
-}
-
-/// Why a text names no collection.
-#[derive(Debug, thiserror::Error)]
-enum PlaceError {
-    /// No slash.
-    #[error("write space/collection, as in store-367/inventory")]
-    Shape,
-    /// One of the two is no name.
-    #[error(transparent)]
-    Part(#[from] document::AddressError),
+    /// The backup's directory.
+    pub(crate) directory: PathBuf,
 }
 
 #[derive(Clone, Debug, Subcommand)]

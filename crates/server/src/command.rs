@@ -1,15 +1,22 @@
 //! The commands.
 
+mod backup;
+mod condition;
 mod documents;
+mod history;
 mod identity;
+mod query;
 mod status;
 
+pub use condition::ConditionError;
+
 use crate::arguments::{Arguments, Command};
+use crate::data_directory::{IncarnationError, LockError};
 use crate::demo;
 use crate::local::{CallError, ConnectError, LocalClient, RefusalKind, Request, Response};
 use crate::server::{self, ServeError};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use transport::AuthorityError;
 
@@ -35,9 +42,55 @@ pub enum CommandError {
         /// Which.
         address: document::Address,
     },
-    /// The text of a put is no JSON.
-    #[error("the document is not JSON: {0}")]
+    /// A text is no JSON, or not of the form that belongs there.
+    #[error("the JSON does not fit: {0}")]
     Json(#[from] serde_json::Error),
+    /// A text is no time.
+    #[error("'{text}' is no time: write it as in 2026-11-24T08:00:00Z: {source}")]
+    Time {
+        /// The text.
+        text: String,
+        /// What is wrong with it.
+        source: time::error::Parse,
+    },
+    /// A field is no JSON Pointer.
+    #[error(transparent)]
+    Pointer(#[from] document::PointerError),
+    /// A condition of a query.
+    #[error(transparent)]
+    Condition(#[from] ConditionError),
+    /// There is no store.
+    #[error("there is no store in {}", path.display())]
+    NoStore {
+        /// Where it would be.
+        path: PathBuf,
+    },
+    /// The store did not open.
+    #[error(transparent)]
+    Open(#[from] store::OpenError),
+    /// The store is damaged.
+    #[error("{source}")]
+    Damaged {
+        /// The data directory.
+        data: PathBuf,
+        /// What was found.
+        source: replica::StoreError,
+    },
+    /// No backup was made.
+    #[error(transparent)]
+    Backup(#[from] store::BackupError),
+    /// Nothing was restored.
+    #[error(transparent)]
+    Restore(#[from] store::RestoreError),
+    /// Nothing was set aside.
+    #[error(transparent)]
+    SetAside(#[from] store::SetAsideError),
+    /// The incarnation is in the way.
+    #[error(transparent)]
+    Incarnation(#[from] IncarnationError),
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    Lock(#[from] LockError),
     /// Standard input has more than a request can carry.
     #[error("standard input has more than the {bytes_max} bytes of a request")]
     InputTooLong {
@@ -62,6 +115,17 @@ impl CommandError {
             | Self::Authority(_)
             | Self::NoDocument { .. }
             | Self::Json(_)
+            | Self::Time { .. }
+            | Self::Pointer(_)
+            | Self::Condition(_)
+            | Self::Lock(_)
+            | Self::NoStore { .. }
+            | Self::Open(_)
+            | Self::Damaged { .. }
+            | Self::Backup(_)
+            | Self::Restore(_)
+            | Self::SetAside(_)
+            | Self::Incarnation(_)
             | Self::InputTooLong { .. }
             | Self::Io(_) => 1,
         }
@@ -75,12 +139,25 @@ impl CommandError {
                 Some("run the command again with the same --idempotency-key: it counts once")
             }
             Self::Call(CallError::Refused(refusal)) => refusal.hint.as_deref(),
+            Self::Damaged { .. } | Self::Open(store::OpenError::Damaged { .. }) => {
+                Some("`isle repair` sets the store aside; peers fill an empty one")
+            }
             Self::NoDocument { .. } => Some("`isle doc list` shows what a collection has"),
             Self::Serve(_)
             | Self::Connect(_)
             | Self::Call(_)
             | Self::Authority(_)
             | Self::Json(_)
+            | Self::Time { .. }
+            | Self::Pointer(_)
+            | Self::Condition(_)
+            | Self::Lock(_)
+            | Self::NoStore { .. }
+            | Self::Open(_)
+            | Self::Backup(_)
+            | Self::Restore(_)
+            | Self::SetAside(_)
+            | Self::Incarnation(_)
             | Self::InputTooLong { .. }
             | Self::Io(_) => None,
         }
@@ -96,6 +173,11 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, CommandError> {
         Command::Serve(data) => server::run(&data.data)?,
         Command::Status(arguments) => block_on(status::run(&arguments))?,
         Command::Doc(command) => block_on(documents::run(&command))?,
+        Command::Query(arguments) => block_on(query::run(&arguments))?,
+        Command::Backup(arguments) => block_on(backup::back_up(&arguments))?,
+        Command::Restore(arguments) => backup::restore(&arguments)?,
+        Command::Verify(data) => backup::verify(&data)?,
+        Command::Repair(data) => backup::repair(&data)?,
         Command::Identity(command) => identity::run(&command)?,
         Command::Demo(arguments) => return Ok(demo::run(arguments)),
     }

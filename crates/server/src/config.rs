@@ -4,6 +4,9 @@
 //! name = "store-367"            # as in its certificate
 //! listen = "127.0.0.1:7401"     # UDP; where peers may dial in; absent: any port, and nobody may
 //!
+//! sync_interval_ms = 50         # absent: a write is answered when it is on the disk. With it, when the system has it:
+//!                               # a power cut loses what services wrote in the last interval
+//!
 //! [spaces]                      # what it carries, and what the services of the site may do there
 //! catalog = "read"
 //! store-367 = "write"
@@ -24,15 +27,16 @@ mod line;
 pub use address::{PeerAddress, PeerAddressError};
 pub use error::ConfigError;
 
-use crate::schemas;
-use document::{AddressError, Space};
-use replica::{Access, OriginKey, PeerSettings, Settings};
+use document::{AddressError, Schemas, Space};
+use replica::{Access, OriginKey, PeerSettings, Settings, SnapshotPolicy};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read as _;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::Path;
+use store::Durability;
 
 /// Longest configuration in bytes; one with 1,000 peers of ten spaces each has half of it.
 pub const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
@@ -50,6 +54,10 @@ pub struct Config {
     /// The UDP address where peers may dial in; none: any port, and nobody may.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub listen: Option<SocketAddr>,
+    /// Milliseconds between syncs; none: every write is on the disk before it is answered. With an interval a power
+    /// cut loses what services wrote in the last one, though they were answered. Peers never see what can be lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sync_interval_ms: Option<NonZeroU32>,
     /// The spaces that it carries, and what the services of its site may do there.
     pub spaces: BTreeMap<SpaceName, SpaceMode>,
     /// The replicas that it may be connected to, by name.
@@ -154,9 +162,22 @@ impl Config {
         Ok(())
     }
 
+    /// When a write is durable.
+    #[must_use]
+    pub fn durability(&self) -> Durability {
+        self.sync_interval_ms
+            .map_or(Durability::Fsync, |interval_ms| Durability::Interval { interval_ms: interval_ms.get() })
+    }
+
     /// What the core needs to know; `epoch` names the journal if the store is new.
     #[must_use]
-    pub fn settings(&self, public_key: [u8; 32], incarnation: [u8; 16], epoch: u64) -> Settings {
+    pub fn settings(
+        &self,
+        schemas: Schemas,
+        public_key: [u8; 32],
+        incarnation: [u8; 16],
+        epoch: u64,
+    ) -> Settings {
         let spaces = self.spaces.iter().map(|(SpaceName(space), mode)| (space.clone(), (*mode).into()));
         Settings {
             name: self.name.clone(),
@@ -164,8 +185,9 @@ impl Config {
             epoch,
             spaces: spaces.collect(),
             peers: self.peers.iter().map(|(name, peer)| (name.clone(), peer.settings())).collect(),
-            schemas: schemas::built_in(),
+            schemas,
             open_documents_bytes_max: OPEN_DOCUMENTS_BYTES_MAX,
+            snapshots: SnapshotPolicy::default(),
         }
     }
 }

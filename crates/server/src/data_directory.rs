@@ -5,6 +5,7 @@
 //! | `isle.toml` | the configuration ([`crate::config`]) |
 //! | `identity/key.pem`, `certificate.pem`, `authority.pem` | who the replica is (`isle identity issue`) |
 //! | `identity/incarnation` | the number of its store, outside of it: 16 bytes in hexadecimal |
+//! | `schemas/COLLECTION.json` | schemas of its own, over those of the program; optional |
 //! | `store/` | documents, changes and the journal |
 //! | `isle.sock` | where services and this program's other commands reach a running server |
 //! | `lock` | empty; locked while a server runs |
@@ -92,6 +93,12 @@ impl DataDirectory {
         self.root.join("store")
     }
 
+    /// Schemas of its own: a file `COLLECTION.json` each.
+    #[must_use]
+    pub fn schemas(&self) -> PathBuf {
+        self.root.join("schemas")
+    }
+
     /// The socket of a running server.
     #[must_use]
     pub fn socket(&self) -> PathBuf {
@@ -124,6 +131,24 @@ impl DataDirectory {
     /// [`IncarnationError`]; the store must not be opened then.
     pub fn incarnation(&self, _lock: &DataDirectoryLock) -> Result<[u8; 16], IncarnationError> {
         incarnation::of_store(&self.identity(), self.has_store()?)
+    }
+
+    /// Sees to it that the next store, or what is left of this one, gets a new incarnation. To be called with the lock
+    /// held, before a store is restored or set aside.
+    ///
+    /// # Errors
+    /// [`IncarnationError`]; the store must not be touched then.
+    pub fn forget_incarnation(&self, _lock: &DataDirectoryLock) -> Result<(), IncarnationError> {
+        incarnation::forget(&self.identity())
+    }
+
+    /// Draws a new incarnation for the store that is there, which lost rows. To be called before it is opened again.
+    ///
+    /// # Errors
+    /// [`IncarnationError`]; the store must not be opened then.
+    pub(crate) fn renew_incarnation(&self) -> Result<[u8; 16], IncarnationError> {
+        incarnation::forget(&self.identity())?;
+        incarnation::of_store(&self.identity(), false)
     }
 
     /// Whether a store was made here: its rows are put in place as a whole.

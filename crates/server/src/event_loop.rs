@@ -11,6 +11,7 @@
 //! - A failed store is opened again with growing pauses; the server goes on.
 
 mod arrival;
+mod backup;
 mod core;
 mod effects;
 mod events;
@@ -20,10 +21,11 @@ mod stop;
 
 pub(crate) use arrival::{Arrivals, LoopEnded, arrivals};
 pub(crate) use core::{Core, OpenCoreError, Opening};
-pub(crate) use requests::{Outcome, Waiting};
+pub(crate) use requests::{Outcome, Reply, Waiting};
 pub(crate) use stop::{Stop, StopOrder};
 
 use arrival::{Arrival, ArrivalQueue};
+use backup::Backups;
 use links::Links;
 use replica::StoreError;
 use requests::Requests;
@@ -54,6 +56,7 @@ pub(crate) struct EventLoop {
     stop: Stop,
     links: Links,
     requests: Requests,
+    backups: Backups,
 }
 
 /// What the loop does next.
@@ -68,17 +71,25 @@ enum Cause {
 
 impl EventLoop {
     pub(crate) fn new(arrivals: ArrivalQueue, stop: Stop) -> Self {
-        Self { arrivals, stop, links: Links::default(), requests: Requests::default() }
+        Self {
+            arrivals,
+            stop,
+            links: Links::default(),
+            requests: Requests::default(),
+            backups: Backups::default(),
+        }
     }
 
     /// Runs until it is told to stop and what was taken is durable and answered.
-    pub(crate) async fn run(mut self, mut core: Core, opening: &Opening) {
+    pub(crate) async fn run(mut self, mut core: Core, opening: &mut Opening) {
         loop {
             let served = match self.serve(&mut core).await {
                 Ok(()) => self.drain(&mut core).await,
                 Err(error) => Err(error),
             };
             let Err(error) = served else { break };
+            // What became durable before the failure is answered.
+            self.carry_out(&mut core);
             self.give_up(&error);
             // Before it is opened again: the directory is locked until then.
             drop(core);
@@ -87,6 +98,7 @@ impl EventLoop {
                 None => break,
             }
         }
+        self.backups.end();
         self.requests.end();
         self.links.end();
     }
@@ -154,12 +166,13 @@ impl EventLoop {
     /// The core is lost: nobody may wait for it.
     fn give_up(&mut self, error: &StoreError) {
         tracing::error!(%error, "the store failed: it is opened again");
+        self.backups.end();
         self.requests.end();
         self.links.disconnect_all("the store failed and is being opened again");
     }
 
     /// Opens the store again; `None` when the server is to stop.
-    async fn reopen(&mut self, opening: &Opening) -> Option<Core> {
+    async fn reopen(&mut self, opening: &mut Opening) -> Option<Core> {
         let mut pauses = Backoff::new(REOPEN_PAUSE_MIN, REOPEN_PAUSE_MAX);
         loop {
             // Without randomness the pauses are not spread, which does no harm here.

@@ -26,7 +26,8 @@ mod schemas;
 mod server;
 
 pub use arguments::Arguments;
-pub use command::{CommandError, run};
+pub use command::{CommandError, ConditionError, run};
 pub use log::start_logging;
 pub use random::RandomError;
+pub use schemas::SchemasError;
 pub use server::ServeError;

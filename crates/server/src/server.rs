@@ -7,6 +7,7 @@ use crate::event_loop::{Core, EventLoop, OpenCoreError, Opening, Stop, StopOrder
 use crate::local::{Context, LocalSocket, SocketError};
 use crate::peers::{Acceptor, Dialer, Presence};
 use crate::random::{self, RandomError};
+use crate::schemas::{self, SchemasError};
 use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -54,6 +55,9 @@ pub enum ServeError {
     /// The store has no incarnation.
     #[error(transparent)]
     Incarnation(#[from] IncarnationError),
+    /// A schema of the data directory cannot be used.
+    #[error(transparent)]
+    Schemas(#[from] SchemasError),
     /// No randomness.
     #[error(transparent)]
     Random(#[from] RandomError),
@@ -79,6 +83,8 @@ impl From<OpenCoreError> for ServeError {
         match error {
             OpenCoreError::Open(error) => Self::Store(error),
             OpenCoreError::Read(error) => Self::StoreRead(error),
+            OpenCoreError::Incarnation(error) => Self::Incarnation(error),
+            OpenCoreError::Random(error) => Self::Random(error),
         }
     }
 }
@@ -98,13 +104,15 @@ pub(crate) fn run(data: &Path) -> Result<(), ServeError> {
         });
     }
     let incarnation = directory.incarnation(&lock)?;
-    let settings = config.settings(identity.public_key(), incarnation, random::number()?);
-    let opening = Opening { store: directory.store(), settings, clocks: Clocks::start() };
+    let schemas = schemas::load(&directory.schemas())?;
+    let settings = config.settings(schemas, identity.public_key(), incarnation, random::number()?);
+    let durability = config.durability();
+    let mut opening = Opening { directory: directory.clone(), settings, durability, clocks: Clocks::start() };
     let core = opening.open()?;
     tracing::info!(name = %config.name, origin = %core.origin(), "store opened");
     // The loop runs on this thread, where waiting for the disk holds up nobody; connections run on the others.
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(&directory, &config, &identity, core, &opening))
+    runtime.block_on(serve(&directory, &config, &identity, core, &mut opening))
 }
 
 async fn serve(
@@ -112,7 +120,7 @@ async fn serve(
     config: &Config,
     identity: &Identity,
     core: Core,
-    opening: &Opening,
+    opening: &mut Opening,
 ) -> Result<(), ServeError> {
     let endpoint = Endpoint::bind(config.listen.unwrap_or_else(|| unbound(config)), identity)?;
     let socket = LocalSocket::bind(&directory.socket())?;

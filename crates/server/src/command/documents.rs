@@ -1,62 +1,95 @@
 //! `isle doc`.
 
-use super::{CommandError, call, unasked};
-use crate::arguments::{Document, DocumentCommand, IncrementArguments, ListArguments, PutArguments};
-use crate::local::{Increment, LocalClient, REQUEST_BYTES_MAX, Request, Response};
-use document::Key;
+use super::{CommandError, call, history, unasked};
+use crate::arguments::{
+    DeleteArguments, Document, DocumentCommand, GetArguments, IncrementArguments, ListArguments,
+    PutArguments, Terms,
+};
+use crate::local::{LocalClient, Moment, REQUEST_BYTES_MAX, Request, Response};
+use document::{Key, Operation};
 use serde_json::Value;
 use std::io::{self, Read as _, Write as _};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 pub(super) async fn run(command: &DocumentCommand) -> Result<(), CommandError> {
     match command {
-        DocumentCommand::Get(document) => get(document).await,
-        DocumentCommand::Put(arguments) => put(arguments).await,
-        DocumentCommand::Increment(arguments) => increment(arguments).await,
-        DocumentCommand::List(arguments) => list(arguments).await,
-    }
-}
-
-async fn get(document: &Document) -> Result<(), CommandError> {
-    let address = document.address.clone();
-    match call(&document.data.data, &Request::Get { address: address.clone() }).await? {
-        Response::Document(Some(value)) => {
-            writeln!(io::stdout().lock(), "{}", serde_json::to_string_pretty(&value)?)?;
-            Ok(())
+        DocumentCommand::Get(arguments) => get(arguments).await,
+        DocumentCommand::Put(arguments) => {
+            let value = json(arguments)?;
+            write(&arguments.document, &arguments.terms, vec![Operation::Put(value)]).await
         }
-        Response::Document(None) => Err(CommandError::NoDocument { address }),
-        Response::Written(_) | Response::Listed(_) | Response::Status(_) => Err(unasked()),
+        DocumentCommand::Patch(arguments) => {
+            let patch = patch(json(arguments)?)?;
+            write(&arguments.document, &arguments.terms, vec![patch]).await
+        }
+        DocumentCommand::Change(arguments) => {
+            let operations = serde_json::from_value(json(arguments)?)?;
+            write(&arguments.document, &arguments.terms, operations).await
+        }
+        DocumentCommand::Delete(DeleteArguments { document, terms }) => {
+            write(document, terms, vec![Operation::Delete]).await
+        }
+        DocumentCommand::Increment(IncrementArguments { document, field, by, terms }) => {
+            write(document, terms, vec![Operation::increment(field, *by)?]).await
+        }
+        DocumentCommand::List(arguments) => list(arguments).await,
+        DocumentCommand::History(arguments) => history::changes(arguments).await,
+        DocumentCommand::Conflicts(arguments) => history::conflicts(arguments).await,
     }
 }
 
-async fn put(arguments: &PutArguments) -> Result<(), CommandError> {
-    let value = match arguments.json.as_str() {
+async fn get(arguments: &GetArguments) -> Result<(), CommandError> {
+    let Document { data, address } = &arguments.document;
+    let at = moment(arguments)?;
+    let request = Request::Get { address: address.clone(), at };
+    let Response::Document(value) = call(&data.data, &request).await? else { return Err(unasked()) };
+    let value = value.ok_or_else(|| CommandError::NoDocument { address: address.clone() })?;
+    Ok(writeln!(io::stdout().lock(), "{}", serde_json::to_string_pretty(&value)?)?)
+}
+
+fn moment(arguments: &GetArguments) -> Result<Option<Moment>, CommandError> {
+    if let Some(heads) = &arguments.heads {
+        return Ok(Some(Moment::Heads(heads.clone())));
+    }
+    let Some(text) = &arguments.at else { return Ok(None) };
+    let time = OffsetDateTime::parse(text, &Rfc3339)
+        .map_err(|source| CommandError::Time { text: text.clone(), source })?;
+    let wall_ms = i64::try_from(time.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX);
+    Ok(Some(Moment::WallMs(wall_ms)))
+}
+
+fn json(arguments: &PutArguments) -> Result<Value, CommandError> {
+    Ok(match arguments.json.as_str() {
         "-" => serde_json::from_str(&standard_input()?)?,
         text => serde_json::from_str(text)?,
-    };
-    let address = arguments.document.address.clone();
-    let idempotency_key = arguments.repeatable.idempotency_key.clone();
-    write(&arguments.document, &Request::Put { address, value, idempotency_key }).await
+    })
 }
 
-async fn increment(arguments: &IncrementArguments) -> Result<(), CommandError> {
-    let request = Request::Increment {
-        address: arguments.document.address.clone(),
-        increments: vec![Increment { field: arguments.field.clone(), by: arguments.by }],
-        idempotency_key: arguments.repeatable.idempotency_key.clone(),
-    };
-    write(&arguments.document, &request).await
+/// An object is a merge patch, an array a JSON patch.
+fn patch(value: Value) -> Result<Operation, CommandError> {
+    Ok(if value.is_array() {
+        Operation::Patch(serde_json::from_value(value)?)
+    } else {
+        Operation::MergePatch(value)
+    })
 }
 
-async fn write(document: &Document, request: &Request) -> Result<(), CommandError> {
+async fn write(document: &Document, terms: &Terms, operations: Vec<Operation>) -> Result<(), CommandError> {
+    let request = Request::Write {
+        address: document.address.clone(),
+        operations,
+        idempotency_key: terms.idempotency_key.clone(),
+        author: terms.author.clone(),
+        message: terms.message.clone(),
+    };
     let mut stdout = io::stdout().lock();
-    match call(&document.data.data, request).await? {
-        Response::Written(Some(stamp)) => {
-            writeln!(stdout, "written: change {} of origin {}", stamp.sequence, stamp.origin)?;
-            Ok(())
-        }
-        Response::Written(None) => Ok(writeln!(stdout, "unchanged: the document was so already")?),
-        Response::Document(_) | Response::Listed(_) | Response::Status(_) => Err(unasked()),
+    let Response::Written(stamp) = call(&document.data.data, &request).await? else { return Err(unasked()) };
+    match stamp {
+        Some(stamp) => writeln!(stdout, "written: change {} of origin {}", stamp.sequence, stamp.origin)?,
+        None => writeln!(stdout, "unchanged: the document was so already")?,
     }
+    Ok(())
 }
 
 /// Page after page, until there is no more or the limit is reached.

@@ -22,6 +22,7 @@ fn shown(status: &Status) -> String {
         row(["address", &status.address]),
         row(["journal", &format!("{} rows", status.head)]),
         row(["documents", &format!("{}, {} of them open", status.documents, status.documents_open)]),
+        row(["disk", &status.disk]),
     ];
     let spaces = status.spaces.iter().map(space_row);
     let peers = status.peers.iter().map(peer_row);
@@ -93,6 +94,7 @@ mod tests {
             head: 12,
             documents: 3,
             documents_open: 1,
+            disk: "ample".into(),
             spaces: vec![
                 SpaceStatus { space: "catalog".into(), mode: SpaceMode::Read, changes: 2 },
                 SpaceStatus { space: "store-367".into(), mode: SpaceMode::Write, changes: 10 },
@@ -110,6 +112,7 @@ origin     0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b
 address    127.0.0.1:7401
 journal    12 rows
 documents  3, 1 of them open
+disk       ample
 
 SPACE      SERVICES     CHANGES
 catalog    read         2

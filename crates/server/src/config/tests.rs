@@ -26,7 +26,7 @@ fn space(text: &str) -> Space {
 
 #[test]
 fn a_site_becomes_settings_of_the_core() {
-    let settings = parse(SITE).unwrap().settings([1; 32], [2; 16], 3);
+    let settings = parse(SITE).unwrap().settings(Schemas::default(), [1; 32], [2; 16], 3);
     assert_eq!((settings.name.as_str(), settings.epoch), ("store-367", 3));
     assert_eq!(settings.key, OriginKey { public_key: [1; 32], incarnation: [2; 16] });
     assert_eq!(settings.spaces[&space("catalog")], replica::SpaceMode::Read);

@@ -50,6 +50,18 @@ pub(super) fn of_store(directory: &Path, has_store: bool) -> Result<[u8; BYTES],
     Ok(incarnation)
 }
 
+/// Durable when this returns.
+pub(super) fn forget(directory: &Path) -> Result<(), IncarnationError> {
+    let path = directory.join("incarnation");
+    match fs::remove_file(&path) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(failed(&path, "removing the incarnation", error)),
+    }
+    let synced = File::open(directory).and_then(|opened| opened.sync_all());
+    synced.map_err(|source| failed(directory, "syncing the directory", source))
+}
+
 fn read(path: &Path) -> Result<Option<[u8; BYTES]>, IncarnationError> {
     let failed = |source| failed(path, "reading the incarnation", source);
     let file = match File::open(path) {

@@ -1,4 +1,4 @@
-use document::AddressError;
+use document::{AddressError, PointerError};
 use tokio::task::JoinError;
 
 use super::data::DataError;
@@ -14,6 +14,8 @@ pub(super) enum DemoError {
     Fleet(#[from] FleetError),
     #[error("{0}")]
     Address(#[from] AddressError),
+    #[error(transparent)]
+    Pointer(#[from] PointerError),
     #[error("{replica}: {source}")]
     Connect { replica: String, source: ConnectError },
     #[error("{replica}: {source}")]

@@ -1,6 +1,6 @@
 //! Before the first sale: products, prices and opening stock are written at the hub.
 
-use document::AddressError;
+use document::{AddressError, Operation};
 
 use super::data::{Shop, Week};
 use super::documents::{
@@ -50,5 +50,5 @@ pub(super) async fn change_prices(hub: &mut Till, week: &Week, round: &PriceRoun
 }
 
 fn put(address: document::Address, value: serde_json::Value) -> Request {
-    Request::Put { address, value, idempotency_key: None }
+    Request::write(address, vec![Operation::Put(value)])
 }

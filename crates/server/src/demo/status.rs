@@ -45,7 +45,7 @@ impl Probe {
 
     /// The last price round that the replica has; `None` when it does not answer.
     pub(super) async fn price_round(&mut self) -> Option<u64> {
-        let request = Request::Get { address: price_list_address().ok()? };
+        let request = Request::Get { address: price_list_address().ok()?, at: None };
         match self.ask(&request).await {
             Some(Response::Document(document)) => Some(
                 document.as_ref().and_then(|list| list.get("round")).and_then(Value::as_u64).unwrap_or(0),
@@ -166,6 +166,7 @@ mod tests {
             head: 12,
             documents: 3,
             documents_open: 0,
+            disk: "ample".into(),
             spaces: Vec::new(),
             peers: peers.iter().map(peer).collect(),
         }

@@ -2,6 +2,7 @@
 
 use super::requests::{Waiting, unavailable};
 use replica::{LinkId, Request};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -21,6 +22,11 @@ pub(crate) enum Arrival {
         request: Request,
         waiting: Waiting,
         bytes: ArrivalBytes,
+    },
+    /// The store is to be backed up.
+    Backup {
+        directory: PathBuf,
+        waiting: Waiting,
     },
     /// A connection to a peer stands. Frames for it go into `frames`.
     PeerUp {
@@ -77,6 +83,14 @@ impl Arrivals {
             return;
         };
         place.send(Arrival::Request { request, waiting, bytes });
+    }
+
+    /// A backup into a directory. It is answered through `waiting`, also if the loop has ended.
+    pub(crate) async fn backup(&self, directory: PathBuf, waiting: Waiting) {
+        match self.sender.reserve().await {
+            Ok(place) => place.send(Arrival::Backup { directory, waiting }),
+            Err(_) => waiting.answer(Err(unavailable())),
+        }
     }
 
     pub(crate) async fn peer_up(

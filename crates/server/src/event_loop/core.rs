@@ -1,16 +1,18 @@
 //! The core and its store, opened together and dropped together.
 
 use crate::clock::Clocks;
-use replica::{Effect, Input, Replica, Settings, StoreError, Turn};
-use std::path::PathBuf;
-use store::{CommitNotice, FjallStore, OpenError};
+use crate::data_directory::{DataDirectory, IncarnationError};
+use crate::random::{self, RandomError};
+use replica::{Effect, Input, Replica, Room, Settings, Store as _, StoreError, Turn};
+use store::{CommitNotice, Durability, FjallStore, OpenError, Options, StoreSnapshot};
 use tokio::sync::watch;
 
 /// What it takes to open a core, as often as needed.
 #[derive(Clone, Debug)]
 pub(crate) struct Opening {
-    pub(crate) store: PathBuf,
+    pub(crate) directory: DataDirectory,
     pub(crate) settings: Settings,
+    pub(crate) durability: Durability,
     pub(crate) clocks: Clocks,
 }
 
@@ -23,34 +25,70 @@ pub(crate) enum OpenCoreError {
     /// The store could not be read.
     #[error(transparent)]
     Read(#[from] StoreError),
+    /// No incarnation for a store that lost rows.
+    #[error(transparent)]
+    Incarnation(#[from] IncarnationError),
+    /// No epoch for it.
+    #[error(transparent)]
+    Random(#[from] RandomError),
 }
 
 /// A replica on its store.
 pub(crate) struct Core {
     replica: Replica<FjallStore>,
     commits: watch::Receiver<Commits>,
+    /// As last told to the core.
+    room: Room,
     clocks: Clocks,
 }
 
 /// The newest report of the store. A later one includes the earlier, so that none has to be queued.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Commits {
+    written: Option<Turn>,
     durable: Option<Turn>,
+    room: Option<Room>,
     failed: Option<StoreError>,
 }
 
 impl Opening {
     /// Opens the store and the replica on it. Takes seconds when much is to be recovered.
-    pub(crate) fn open(&self) -> Result<Core, OpenCoreError> {
+    ///
+    /// A store that lost rows is opened under a new incarnation, drawn and kept before: peers may know what was lost,
+    /// and bring it back as another origin's.
+    pub(crate) fn open(&mut self) -> Result<Core, OpenCoreError> {
+        match self.open_store(false) {
+            Err(OpenCoreError::Open(
+                lost @ (OpenError::Shortened { .. } | OpenError::MarkMissing { .. }),
+            )) => {
+                tracing::error!(%lost, "the replica goes on under a new origin; peers bring back what they have");
+                self.renew()?;
+                self.open_store(true)
+            }
+            opened => opened,
+        }
+    }
+
+    /// A new incarnation and epoch; kept before the store is opened with them.
+    fn renew(&mut self) -> Result<(), OpenCoreError> {
+        self.settings.key.incarnation = self.directory.renew_incarnation()?;
+        self.settings.epoch = random::number()?;
+        Ok(())
+    }
+
+    fn open_store(&self, accept_shortened: bool) -> Result<Core, OpenCoreError> {
         let (reports, commits) = watch::channel(Commits::default());
-        let store = FjallStore::open(&self.store, move |notice| {
+        let options = Options { durability: self.durability, accept_shortened, ..Options::default() };
+        let store = FjallStore::open(&self.directory.store(), options, move |notice| {
             reports.send_modify(|commits| match notice {
+                CommitNotice::Written(turn) => commits.written = Some(turn),
                 CommitNotice::Durable(turn) => commits.durable = Some(turn),
+                CommitNotice::Room(room) => commits.room = Some(room),
                 CommitNotice::Failed { error, .. } => commits.failed = Some(error),
             });
         })?;
         let replica = Replica::open(store, self.settings.clone())?;
-        Ok(Core { replica, commits, clocks: self.clocks })
+        Ok(Core { replica, commits, room: Room::default(), clocks: self.clocks })
     }
 }
 
@@ -68,10 +106,14 @@ impl Core {
     /// Takes in the store's newest report.
     pub(super) fn settle(&mut self) -> Result<(), StoreError> {
         let is_gone = self.commits.has_changed().is_err();
-        let (durable, failed) = {
-            let commits = self.commits.borrow_and_update();
-            (commits.durable, commits.failed.clone())
-        };
+        let Commits { written, durable, room, failed } = self.commits.borrow_and_update().clone();
+        if let Some(room) = room.filter(|room| self.room != *room) {
+            self.room = room;
+            self.handle(Input::Room(room))?;
+        }
+        if let Some(turn) = written.filter(|written| durable < Some(*written)) {
+            self.handle(Input::Written(turn))?;
+        }
         if let Some(turn) = durable {
             self.handle(Input::Durable(turn))?;
         }
@@ -92,6 +134,11 @@ impl Core {
 
     pub(super) fn in_flight_bytes(&self) -> usize {
         self.replica.in_flight_bytes()
+    }
+
+    /// The durable rows as they are now.
+    pub(super) fn snapshot(&self) -> StoreSnapshot {
+        self.replica.store().snapshot()
     }
 
     /// Under which origin it writes.

@@ -13,6 +13,10 @@ impl EventLoop {
             Arrival::Request { request, waiting, bytes } => {
                 (Input::Request { id: self.requests.add(waiting), request }, Some(bytes))
             }
+            Arrival::Backup { directory, waiting } => {
+                self.backups.start(core.snapshot(), directory, waiting);
+                return Ok(());
+            }
             Arrival::PeerUp { link, handle, frames } => {
                 let peer = handle.peer().name.clone();
                 let public_key = handle.peer().public_key;
@@ -32,7 +36,9 @@ impl EventLoop {
     /// Without a core nothing is taken.
     pub(super) fn refuse(&mut self, arrival: Arrival) {
         match arrival {
-            Arrival::Request { waiting, .. } => waiting.answer(Err(unavailable())),
+            Arrival::Request { waiting, .. } | Arrival::Backup { waiting, .. } => {
+                waiting.answer(Err(unavailable()));
+            }
             Arrival::PeerUp { handle, .. } => handle.close("the store is not open"),
             Arrival::PeerDown { link } => self.links.remove(link),
             Arrival::Frame { .. } => {}

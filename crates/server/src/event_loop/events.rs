@@ -24,6 +24,12 @@ pub(super) fn log_event(event: &Event) {
         Event::StreamStopped { peer, space, origin, sequence, reason } => {
             tracing::error!(%peer, %space, %origin, sequence, %reason, "a change is refused: its origin's stream stops");
         }
+        Event::Blocked { address, reason } => {
+            tracing::error!(%address, %reason, "a document is blocked: its changes are stored, it is read as before");
+        }
+        Event::SnapshotRefused { address } => {
+            tracing::error!(%address, "a document does not survive being saved: its changes are kept");
+        }
         Event::Rewound { peer } => tracing::debug!(%peer, "asked to go back"),
     }
 }

@@ -1,15 +1,25 @@
 //! Requests that wait for the core's answer.
 
 use crate::local::{Refusal, RefusalKind};
-use replica::{RequestError, RequestId, Response};
+use replica::{Behind, Reading, RequestError, RequestId, Response};
 use std::collections::BTreeMap;
+use store::Manifest;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
+
+/// What a request brought.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Reply {
+    /// The core's answer.
+    Core(Response),
+    /// A backup is whole.
+    BackedUp(Manifest),
+}
 
 /// What came of a request, on its way to the connection that it came from.
 pub(crate) struct Outcome {
     /// The client's number; none when the line was not readable that far.
     pub(crate) id: Option<u64>,
-    pub(crate) result: Result<Response, Refusal>,
+    pub(crate) result: Result<Reply, Refusal>,
     /// Its place among the connection's requests; given back when the answer is written.
     pub(crate) place: OwnedSemaphorePermit,
 }
@@ -33,11 +43,11 @@ impl Waiting {
     }
 
     /// Answers.
-    pub(super) fn answer(mut self, result: Result<Response, Refusal>) {
+    pub(super) fn answer(mut self, result: Result<Reply, Refusal>) {
         self.send(result);
     }
 
-    fn send(&mut self, result: Result<Response, Refusal>) {
+    fn send(&mut self, result: Result<Reply, Refusal>) {
         if let Some(Open { id, outcomes, place }) = self.open.take() {
             // It fails only when the client is gone: then nobody waits.
             let _ = outcomes.try_send(Outcome { id: Some(id), result, place });
@@ -89,7 +99,7 @@ impl Requests {
 
     pub(super) fn answer(&mut self, id: RequestId, result: Result<Response, RequestError>) {
         if let Some(waiting) = self.waiting.remove(&id) {
-            waiting.answer(result.map_err(|error| refusal(&error)));
+            waiting.answer(result.map_err(|error| refusal(&error)).and_then(shown).map(Reply::Core));
         }
     }
 
@@ -103,6 +113,18 @@ impl Requests {
     }
 }
 
+/// Of a blocked document of which nothing was ever applied it would be wrong to say that it is not there.
+fn shown(response: Response) -> Result<Response, Refusal> {
+    if let Response::Document(Reading { value: None, behind: Some(Behind { blocked: Some(reason), .. }) }) =
+        &response
+    {
+        let message = format!("the document is blocked: {reason}");
+        let hint = Some("upgrade this replica".to_owned());
+        return Err(Refusal { kind: RefusalKind::Blocked, message, hint });
+    }
+    Ok(response)
+}
+
 /// The core's refusal for programs and people.
 fn refusal(error: &RequestError) -> Refusal {
     let (kind, hint) = match error {
@@ -113,9 +135,18 @@ fn refusal(error: &RequestError) -> Refusal {
         RequestError::ReadOnly(_) => {
             (RefusalKind::ReadOnly, Some("write it at the replica whose isle.toml says \"write\""))
         }
-        RequestError::Write(_) => (RefusalKind::Invalid, None),
+        RequestError::Write(_)
+        | RequestError::Query(_)
+        | RequestError::Transaction(_)
+        | RequestError::UnknownChange(_) => (RefusalKind::Invalid, None),
+        RequestError::Behind(_) => {
+            (RefusalKind::Behind, Some("try again soon: its changes are being applied"))
+        }
         RequestError::Blocked(_) => (RefusalKind::Blocked, Some("upgrade this replica")),
         RequestError::KeyReused => (RefusalKind::KeyReused, None),
+        RequestError::DiskFull => {
+            (RefusalKind::DiskFull, Some("free space on the disk; it goes on by itself"))
+        }
         _ => (RefusalKind::Other, None),
     };
     Refusal { kind, message: error.to_string(), hint: hint.map(str::to_owned) }
@@ -142,7 +173,7 @@ mod tests {
         requests.answer(id, Ok(Response::Written(None)));
         requests.answer(id, Ok(Response::Written(None)));
         let outcome = queue.try_recv().unwrap();
-        assert_eq!((outcome.id, outcome.result), (Some(7), Ok(Response::Written(None))));
+        assert_eq!((outcome.id, outcome.result), (Some(7), Ok(Reply::Core(Response::Written(None)))));
         assert_eq!(places.available_permits(), 0, "the place is kept until the answer is written");
         drop(outcome.place);
         assert!(queue.try_recv().is_err() && !requests.are_waiting());

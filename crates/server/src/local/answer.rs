@@ -1,13 +1,15 @@
 //! Between the shapes of the lines and those of the core.
 
 use super::protocol::{
-    Answer, Increment, Listed, ListedDocument, PeerStatus, Refusal, RefusalKind, Request, Response,
-    SpaceMode, SpaceStatus, Stamp, Status,
+    Answer, BackedUp, BlockedDocument, Change, Conflict, ConflictingValue, Found, Listed, ListedDocument,
+    Moment, PeerStatus, Refusal, RefusalKind, Request, Response, SpaceMode, SpaceStatus, Stamp, Status,
 };
-use document::{Address, Key, Operation};
-use replica::IdempotencyKey;
+use crate::event_loop::Reply;
+use document::{ChangeHash, HistoryEntry, HistoryQuery, Key};
+use replica::{At, IdempotencyKey, LIST_MAX, Room, TransactionWrite, WriteTerms};
 use serde_json::Value;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 /// What the server adds to the core's answers.
 #[derive(Debug)]
@@ -16,32 +18,72 @@ pub(crate) struct Context {
     pub(crate) address: SocketAddr,
 }
 
-/// What the core is asked.
-pub(super) fn core_request(request: Request) -> Result<replica::Request, Refusal> {
-    match request {
-        Request::Get { address } => Ok(replica::Request::Get { address }),
-        Request::Put { address, value, idempotency_key } => {
-            write(address, vec![Operation::Put(value)], idempotency_key)
-        }
-        Request::Increment { address, increments, idempotency_key } => {
-            let operations: Result<_, _> = increments.iter().map(Increment::operation).collect();
-            let operations = operations.map_err(|error| invalid(&error))?;
-            write(address, operations, idempotency_key)
-        }
-        Request::List { space, collection, after, limit } => {
-            Ok(replica::Request::List { space, collection, after, limit })
-        }
-        Request::Status => Ok(replica::Request::Status),
-    }
+/// Who is asked.
+pub(super) enum Asked {
+    /// The core.
+    Core(replica::Request),
+    /// The store, while the core goes on: a backup into this directory.
+    Backup(PathBuf),
 }
 
-fn write(
-    address: Address,
-    operations: Vec<Operation>,
-    key: Option<String>,
-) -> Result<replica::Request, Refusal> {
-    let idempotency_key = key.map(IdempotencyKey::new).transpose().map_err(|error| invalid(&error))?;
-    Ok(replica::Request::Write { address, operations, idempotency_key })
+/// Who is asked what.
+pub(super) fn asked(request: Request) -> Result<Asked, Refusal> {
+    Ok(Asked::Core(match request {
+        Request::Get { address, at } => replica::Request::Get { address, at: at.map(moment).transpose()? },
+        Request::Write { address, operations, idempotency_key, author, message } => {
+            let terms = terms(idempotency_key, author, message)?;
+            replica::Request::Write { address, operations, terms }
+        }
+        Request::Transaction { space, writes, idempotency_key, author, message } => {
+            let terms = terms(idempotency_key, author, message)?;
+            let writes = writes.into_iter().map(|write| TransactionWrite {
+                collection: write.collection,
+                key: write.key,
+                operations: write.operations,
+            });
+            replica::Request::Transaction { space, writes: writes.collect(), terms }
+        }
+        Request::Query { space, collection, query } => {
+            replica::Request::Query { space, collection, query: Box::new(query) }
+        }
+        Request::History { address, before, limit } => {
+            let before = before.map(|before| hash(&before)).transpose()?;
+            replica::Request::History { address, query: HistoryQuery { before, limit } }
+        }
+        Request::Conflicts { address } => replica::Request::Conflicts { address },
+        Request::List { space, collection, after, limit } => {
+            replica::Request::List { space, collection, after, limit }
+        }
+        Request::Blocked { after } => replica::Request::Blocked { after, limit: LIST_MAX },
+        Request::Retry { address } => replica::Request::Retry { address },
+        Request::Backup { directory } => return Ok(Asked::Backup(directory)),
+        Request::Status => replica::Request::Status,
+    }))
+}
+
+fn terms(
+    idempotency_key: Option<String>,
+    author: Option<String>,
+    message: Option<String>,
+) -> Result<WriteTerms, Refusal> {
+    let idempotency_key =
+        idempotency_key.map(IdempotencyKey::new).transpose().map_err(|error| invalid(&error))?;
+    Ok(WriteTerms { idempotency_key, author, message })
+}
+
+fn moment(moment: Moment) -> Result<At, Refusal> {
+    Ok(match moment {
+        Moment::Heads(heads) => At::Heads(heads.iter().map(|head| hash(head)).collect::<Result<_, _>>()?),
+        Moment::WallMs(wall_ms) => At::Wall(wall_ms),
+    })
+}
+
+fn hash(text: &str) -> Result<ChangeHash, Refusal> {
+    text.parse().map_err(|_| Refusal {
+        kind: RefusalKind::Invalid,
+        message: format!("'{text}' is no hash of a change"),
+        hint: Some("64 hexadecimal digits, as `isle doc history --json` shows them".to_owned()),
+    })
 }
 
 fn invalid(error: &impl std::error::Error) -> Refusal {
@@ -49,11 +91,7 @@ fn invalid(error: &impl std::error::Error) -> Refusal {
 }
 
 /// What the client is told.
-pub(super) fn answer(
-    id: Option<u64>,
-    result: Result<replica::Response, Refusal>,
-    context: &Context,
-) -> Answer {
+pub(super) fn answer(id: Option<u64>, result: Result<Reply, Refusal>, context: &Context) -> Answer {
     match (id, result) {
         (Some(id), Ok(response)) => Answer::Done { id, result: shown(response, context) },
         (id, Err(error)) => Answer::Refused { id, error },
@@ -65,15 +103,73 @@ pub(super) fn answer(
     }
 }
 
-fn shown(response: replica::Response, context: &Context) -> Response {
+fn shown(response: Reply, context: &Context) -> Response {
+    let response = match response {
+        Reply::Core(response) => response,
+        Reply::BackedUp(manifest) => {
+            return Response::BackedUp(BackedUp { rows: manifest.rows, bytes: manifest.bytes });
+        }
+    };
     match response {
-        replica::Response::Document(value) => Response::Document(value),
+        replica::Response::Document(reading) => Response::Document(reading.value),
         replica::Response::Written(stamp) => Response::Written(
             stamp.map(|stamp| Stamp { origin: stamp.origin.to_string(), sequence: stamp.sequence }),
         ),
         replica::Response::Listed(listed) => Response::Listed(listed_shown(listed)),
+        replica::Response::Queried(queried) => Response::Found(found_shown(queried)),
+        replica::Response::History(entries) => {
+            Response::History(entries.into_iter().map(change_shown).collect())
+        }
+        replica::Response::Conflicts(conflicts) => {
+            Response::Conflicts(conflicts.into_iter().map(conflict_shown).collect())
+        }
+        replica::Response::Blocked(blocked) => Response::Blocked {
+            documents: blocked
+                .documents
+                .into_iter()
+                .map(|(address, reason)| BlockedDocument { address, reason: reason.to_string() })
+                .collect(),
+            next: blocked.next.map(|address| address.to_string()),
+        },
+        replica::Response::Retried(reason) => Response::Retried(reason.map(|reason| reason.to_string())),
         replica::Response::Status(status) => Response::Status(Box::new(status_shown(*status, context))),
     }
+}
+
+fn found_shown(queried: replica::Queried) -> Found {
+    let page = queried.page;
+    let document = |(key, value): (Key, Value)| ListedDocument { key: key.to_string(), value };
+    Found {
+        documents: page.documents.into_iter().map(document).collect(),
+        next: page.next.map(|next| next.0),
+        examined: u64::from(page.examined),
+        plan: page.plan,
+        is_behind: queried.is_behind,
+    }
+}
+
+fn change_shown(entry: HistoryEntry) -> Change {
+    Change {
+        hash: entry.hash.to_string(),
+        dependencies: entry.dependencies.iter().map(ToString::to_string).collect(),
+        origin: entry.origin.to_string(),
+        wall_ms: entry.wall_ms,
+        author: entry.author,
+        message: entry.message,
+        patch: serde_json::to_value(&entry.patch).unwrap_or_default(),
+    }
+}
+
+fn conflict_shown(conflict: document::Conflict) -> Conflict {
+    let value = |value: document::ConflictingValue| ConflictingValue {
+        value: value.value,
+        wins: value.wins,
+        hash: value.hash.to_string(),
+        origin: value.origin.to_string(),
+        wall_ms: value.wall_ms,
+        author: value.author,
+    };
+    Conflict { field: conflict.field, values: conflict.values.into_iter().map(value).collect() }
 }
 
 fn listed_shown(listed: replica::Listed) -> Listed {
@@ -107,6 +203,13 @@ fn status_shown(status: replica::Status, context: &Context) -> Status {
         head: status.head,
         documents: status.documents,
         documents_open: status.documents_open,
+        disk: match status.room {
+            Room::Ample => "ample",
+            Room::Low => "low",
+            Room::Shed => "nearly full",
+            Room::ReadOnly => "full: read only",
+        }
+        .to_owned(),
         spaces: status.spaces.into_iter().map(space).collect(),
         peers: status.peers.into_iter().map(peer).collect(),
     }
@@ -128,18 +231,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_a_write_is_said() {
-        let address: Address = "s/c/k".parse().unwrap();
-        let increment = |field: &str, key: Option<String>| Request::Increment {
-            address: address.clone(),
-            increments: vec![Increment { field: field.into(), by: 1 }],
-            idempotency_key: key,
-        };
-        assert!(core_request(increment("/on_hand", None)).is_ok());
-        let refused = core_request(increment("on_hand", None)).unwrap_err();
-        assert!(refused.message.contains("JSON Pointer"), "{refused}");
-        let refused = core_request(increment("/on_hand", Some("k".repeat(65)))).unwrap_err();
+    fn what_is_wrong_with_a_request_is_said() {
+        let write = Request::write("s/c/k".parse().unwrap(), Vec::new());
+        assert!(asked(write.clone()).is_ok());
+        let refused = asked(write.under(Some("k".repeat(65)))).err().unwrap();
         assert_eq!(refused.kind, RefusalKind::Invalid);
         assert!(refused.message.contains("1 to 64 bytes"), "{refused}");
+        let at = Some(Moment::Heads(vec!["5f".into()]));
+        let refused = asked(Request::Get { address: "s/c/k".parse().unwrap(), at }).err().unwrap();
+        assert!(refused.message.contains("'5f' is no hash"), "{refused}");
     }
 }

@@ -1,6 +1,6 @@
 //! The server's end: takes connections of services, their requests, and gives answers.
 
-use super::answer::{Context, answer, core_request};
+use super::answer::{Asked, Context, answer, asked};
 use super::line::{LineError, read_line};
 use super::protocol::{Answer, Envelope, Refusal, RefusalKind};
 use super::{CLIENTS_MAX, REQUEST_BYTES_MAX, REQUESTS_IN_FLIGHT_MAX};
@@ -157,13 +157,17 @@ async fn take(
     arrivals: &Arrivals,
 ) {
     let parsed = serde_json::from_slice::<Envelope>(line).map_err(|error| malformed(line, &error));
-    let requested = parsed.and_then(|Envelope { id, request }| match core_request(request) {
-        Ok(request) => Ok((id, request)),
+    let requested = parsed.and_then(|Envelope { id, request }| match asked(request) {
+        Ok(asked) => Ok((id, asked)),
         Err(refusal) => Err((Some(id), refusal)),
     });
     match requested {
-        Ok((id, request)) => {
-            arrivals.request(request, Waiting::new(id, outcomes.clone(), place), line.len()).await;
+        Ok((id, asked)) => {
+            let waiting = Waiting::new(id, outcomes.clone(), place);
+            match asked {
+                Asked::Core(request) => arrivals.request(request, waiting, line.len()).await,
+                Asked::Backup(directory) => arrivals.backup(directory, waiting).await,
+            }
         }
         Err((id, refusal)) => {
             // There is room: this request has a place.

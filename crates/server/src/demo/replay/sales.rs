@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use document::AddressError;
+use document::Operation;
 use tokio::time::{Instant, sleep};
 
 use super::super::board::Event;
@@ -11,7 +11,7 @@ use super::super::fleet::Site;
 use super::super::plan::Kill;
 use super::super::till::Till;
 use super::Replay;
-use crate::local::{Increment, Request};
+use crate::local::Request;
 
 /// How long a killed process stays away.
 const AWAY: Duration = Duration::from_millis(700);
@@ -70,15 +70,13 @@ impl Shift {
 }
 
 /// A basket's writes: each line takes from the stock of its product.
-fn lines(shop: &Shop, basket: &Basket) -> Result<Vec<Request>, AddressError> {
+fn lines(shop: &Shop, basket: &Basket) -> Result<Vec<Request>, DemoError> {
     let numbered = basket.lines.iter().enumerate();
     numbered
         .map(|(number, line)| {
-            Ok(Request::Increment {
-                address: inventory_address(shop, &line.product)?,
-                increments: vec![Increment { field: format!("/{ON_HAND}"), by: -i64::from(line.quantity) }],
-                idempotency_key: Some(format!("sale-{}-{number}", basket.id)),
-            })
+            let taken = Operation::increment(&format!("/{ON_HAND}"), -i64::from(line.quantity))?;
+            let request = Request::write(inventory_address(shop, &line.product)?, vec![taken]);
+            Ok(request.under(Some(format!("sale-{}-{number}", basket.id))))
         })
         .collect()
 }
@@ -95,12 +93,13 @@ mod tests {
             let mut keys = std::collections::BTreeSet::new();
             let mut units = 0;
             for request in shop.baskets.iter().flat_map(|basket| lines(shop, basket).unwrap()) {
-                let Request::Increment { increments, idempotency_key: Some(key), .. } = request else {
+                let Request::Write { operations, idempotency_key: Some(key), .. } = request else {
                     panic!("a sale is an increment with a key")
                 };
                 assert!(key.len() <= 64);
                 assert!(keys.insert(key));
-                units -= increments[0].by;
+                let Operation::Increment { by, .. } = operations[0] else { panic!("a sale is an increment") };
+                units -= by;
             }
             assert_eq!(units, i64::try_from(shop.units()).unwrap());
         }

@@ -2,6 +2,7 @@ use super::super::{CallError, ConnectError, LocalClient, Request, Response};
 use super::*;
 use crate::clock::Clocks;
 use crate::config::Config;
+use crate::data_directory::DataDirectory;
 use crate::event_loop::{Core, EventLoop, Opening, StopOrder, arrivals};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -20,15 +21,20 @@ impl Server {
         let directory = tempfile::tempdir().unwrap();
         let text = "name = \"alone\"\n[spaces]\nnotes = \"write\"\ncatalog = \"read\"\n";
         let config = Config::parse(text, directory.path()).unwrap();
-        let settings = config.settings([1; 32], [2; 16], 3);
-        let opening = Opening { store: directory.path().join("store"), settings, clocks: Clocks::start() };
+        let settings = config.settings(document::Schemas::default(), [1; 32], [2; 16], 3);
+        let mut opening = Opening {
+            directory: DataDirectory::new(directory.path()),
+            settings,
+            durability: config.durability(),
+            clocks: Clocks::start(),
+        };
         let core: Core = opening.open().unwrap();
         let (order, stop) = Stop::new();
         let (arrivals, queue) = arrivals();
         let context = Arc::new(Context { address: "127.0.0.1:7400".parse().unwrap() });
         let socket = LocalSocket::bind(&directory.path().join("isle.sock")).unwrap();
         let serving = tokio::spawn(socket.run(arrivals, context, stop.clone()));
-        let looping = tokio::spawn(async move { EventLoop::new(queue, stop).run(core, &opening).await });
+        let looping = tokio::spawn(async move { EventLoop::new(queue, stop).run(core, &mut opening).await });
         Self { directory, order, tasks: vec![serving, looping] }
     }
 
@@ -60,11 +66,12 @@ impl Server {
 }
 
 fn put(key: &str, value: Value) -> Request {
-    Request::Put { address: format!("notes/note/{key}").parse().unwrap(), value, idempotency_key: None }
+    let address = format!("notes/note/{key}").parse().unwrap();
+    Request::write(address, vec![document::Operation::Put(value)])
 }
 
 fn get(key: &str) -> Request {
-    Request::Get { address: format!("notes/note/{key}").parse().unwrap() }
+    Request::Get { address: format!("notes/note/{key}").parse().unwrap(), at: None }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -125,8 +132,8 @@ async fn what_is_no_request_is_refused_and_the_connection_goes_on() {
     let lines = br#"not json
 {"id": 4, "request": {"get": {"adress": "notes/note/a"}}}
 {"id": 5, "request": {"get": {"address": "notes"}}}
-{"id": 6, "request": {"increment": {"address": "notes/note/a", "increments": [{"field": "n", "by": 1}]}}}
-{"id": 7, "request": {"put": {"address": "catalog/product/1", "value": {}}}}
+{"id": 6, "request": {"write": {"address": "notes/note/a", "operations": [{"op": "increment", "field": "/n", "by": 1}]}}}
+{"id": 7, "request": {"write": {"address": "catalog/product/1", "operations": [{"op": "put", "value": {}}]}}}
 {"id": 8, "request": {"get": {"address": "elsewhere/note/a"}}}
 {"id": 9, "request": "status"}
 "#;

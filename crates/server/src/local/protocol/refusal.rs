@@ -1,0 +1,48 @@
+use serde::{Deserialize, Serialize};
+
+/// Why a request has no result.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[error("{message}")]
+pub struct Refusal {
+    /// For programs.
+    pub kind: RefusalKind,
+    /// For people.
+    pub message: String,
+    /// What to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+/// Kinds of refusals. With every kind but `unknown_outcome` nothing was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum RefusalKind {
+    /// The line is no request.
+    Malformed,
+    /// The line is too long; the connection ends.
+    TooLong,
+    /// The replica does not carry the space.
+    UnknownSpace,
+    /// Services may not write the space here.
+    ReadOnly,
+    /// The operations do not fit the document.
+    Invalid,
+    /// The document waits for an upgrade.
+    Blocked,
+    /// The idempotency key belongs to another write.
+    KeyReused,
+    /// The disk is nearly full: nothing is written until there is room.
+    DiskFull,
+    /// The document has many changes that are applied first: try again.
+    Behind,
+    /// A backup was not made.
+    Backup,
+    /// The store failed and is being opened again: try later.
+    Unavailable,
+    /// The store failed, or the server ended, before the write was known to be durable.
+    UnknownOutcome,
+    /// A kind that a newer server knows.
+    #[serde(other)]
+    Other,
+}

@@ -1,0 +1,161 @@
+use crate::local::text;
+use document::{Address, Collection, Key, Operation, Space};
+use replica::Query;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// What a service can ask.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Request {
+    /// A document's value, at present or at an earlier moment.
+    Get {
+        /// Which.
+        #[serde(with = "text")]
+        address: Address,
+        /// When; without it, at present.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<Moment>,
+    },
+    /// Operations on a document: one change or none. The document is made when it is not there.
+    Write {
+        /// Which.
+        #[serde(with = "text")]
+        address: Address,
+        /// What to do, in this order.
+        operations: Vec<Operation>,
+        /// 1 to 64 bytes. With it the request may be sent again when its answer was lost, and counts once.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        idempotency_key: Option<String>,
+        /// Who writes; kept with the change.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        author: Option<String>,
+        /// Why; kept with the change.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        message: Option<String>,
+    },
+    /// Operations on several documents of a space, which become visible together everywhere, or not at all.
+    Transaction {
+        /// Which space.
+        #[serde(with = "text")]
+        space: Space,
+        /// The documents, each once.
+        writes: Vec<DocumentWrite>,
+        /// As for a write.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        idempotency_key: Option<String>,
+        /// As for a write.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        author: Option<String>,
+        /// As for a write.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        message: Option<String>,
+    },
+    /// Documents of a collection that fit a query.
+    Query {
+        /// Where.
+        #[serde(with = "text")]
+        space: Space,
+        /// Of what.
+        #[serde(with = "text")]
+        collection: Collection,
+        /// Which, in which order, and what of them.
+        query: Query,
+    },
+    /// A document's changes, the newest first.
+    History {
+        /// Which.
+        #[serde(with = "text")]
+        address: Address,
+        /// Only those before this change.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before: Option<String>,
+        /// At most so many.
+        limit: usize,
+    },
+    /// The fields of a document that were written at the same time.
+    Conflicts {
+        /// Which.
+        #[serde(with = "text")]
+        address: Address,
+    },
+    /// Documents that have changes which this version cannot apply.
+    Blocked {
+        /// Only those after this one.
+        #[serde(default, skip_serializing_if = "Option::is_none", with = "text::optional")]
+        after: Option<Address>,
+    },
+    /// Try again to apply the changes of a blocked document.
+    Retry {
+        /// Which.
+        #[serde(with = "text")]
+        address: Address,
+    },
+    /// Copy the store, while everything goes on, into a directory that is not there or empty.
+    Backup {
+        /// Where, as the server sees it: an absolute path.
+        directory: PathBuf,
+    },
+    /// Documents of a collection in the order of their keys.
+    List {
+        /// Where.
+        #[serde(with = "text")]
+        space: Space,
+        /// Of what.
+        #[serde(with = "text")]
+        collection: Collection,
+        /// Only keys after this one.
+        #[serde(default, skip_serializing_if = "Option::is_none", with = "text::optional")]
+        after: Option<Key>,
+        /// At most so many; 1,000 at most.
+        #[serde(default = "list_limit")]
+        limit: usize,
+    },
+    /// How the replica and its peers are.
+    Status,
+}
+
+fn list_limit() -> usize {
+    replica::LIST_MAX
+}
+
+impl Request {
+    /// Operations on a document.
+    #[must_use]
+    pub fn write(address: Address, operations: Vec<Operation>) -> Self {
+        Self::Write { address, operations, idempotency_key: None, author: None, message: None }
+    }
+
+    /// The same request under a name by which it counts once; only writes have one.
+    #[must_use]
+    pub fn under(mut self, key: Option<String>) -> Self {
+        if let Self::Write { idempotency_key, .. } | Self::Transaction { idempotency_key, .. } = &mut self {
+            *idempotency_key = key;
+        }
+        self
+    }
+}
+
+/// An earlier moment of a document.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Moment {
+    /// With these heads, in hexadecimal.
+    Heads(Vec<String>),
+    /// At this time by the clocks of its writers, in milliseconds since 1970.
+    WallMs(i64),
+}
+
+/// One document's part of a transaction.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DocumentWrite {
+    /// Its collection.
+    #[serde(with = "text")]
+    pub collection: Collection,
+    /// Its key, as in an address.
+    #[serde(with = "text")]
+    pub key: Key,
+    /// What to do, in this order.
+    pub operations: Vec<Operation>,
+}

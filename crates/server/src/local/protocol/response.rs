@@ -1,0 +1,151 @@
+use super::Status;
+use crate::local::text;
+use document::Address;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// What came of a request.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Response {
+    /// The document; none when it was never written.
+    Document(Option<Value>),
+    /// The write or transaction is durable: the stamp of its last change; none when everything was so already.
+    Written(Option<Stamp>),
+    /// Part of a collection.
+    Listed(Listed),
+    /// What fits a query.
+    Found(Found),
+    /// A document's changes.
+    History(Vec<Change>),
+    /// A document's conflicts.
+    Conflicts(Vec<Conflict>),
+    /// Documents that are blocked.
+    Blocked {
+        /// Which, and why.
+        documents: Vec<BlockedDocument>,
+        /// Where there are more: the address after which to list them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next: Option<String>,
+    },
+    /// The changes of a blocked document were tried: why it is blocked still; none when it is not.
+    Retried(Option<String>),
+    /// The backup is whole.
+    BackedUp(BackedUp),
+    /// How the replica is.
+    Status(Box<Status>),
+}
+
+/// Names a change: its number among the changes of its origin in the space, from 1 without gaps.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stamp {
+    /// Who wrote it, in hexadecimal.
+    pub origin: String,
+    /// The number.
+    pub sequence: u64,
+}
+
+/// Part of a collection.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Listed {
+    /// In the order of their keys.
+    pub documents: Vec<ListedDocument>,
+    /// Keys among them whose documents cannot be shown: one of their changes cannot be applied by this version.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blocked: Vec<String>,
+    /// Where there are more: the key after which to list them.
+    pub next: Option<String>,
+}
+
+/// A document of a listing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ListedDocument {
+    /// Its key, as in an address: `%` is written `%25`, `/` is written `%2F`.
+    pub key: String,
+    /// Its present value.
+    pub value: Value,
+}
+
+/// A page of what fits a query.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Found {
+    /// In the query's order.
+    pub documents: Vec<ListedDocument>,
+    /// Where there may be more: what to ask with as the query's `after`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+    /// Rows that were looked at.
+    pub examined: u64,
+    /// How it was found, in words.
+    pub plan: String,
+    /// Whether documents of the collection have changes that are here and not in what was found.
+    #[serde(default)]
+    pub is_behind: bool,
+}
+
+/// A document with changes that this version cannot apply.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BlockedDocument {
+    /// Which.
+    #[serde(with = "text")]
+    pub address: Address,
+    /// Why.
+    pub reason: String,
+}
+
+/// A change of a document.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Change {
+    /// Its hash, in hexadecimal. The document with this change and all before it has this head.
+    pub hash: String,
+    /// The changes that it was made on.
+    pub dependencies: Vec<String>,
+    /// Which replica made it, in hexadecimal.
+    pub origin: String,
+    /// When, by that replica's clock, in milliseconds since 1970.
+    pub wall_ms: i64,
+    /// Who, where it was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author: Option<String>,
+    /// Why, where it was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// What, as a JSON Patch (RFC 6902).
+    pub patch: Value,
+}
+
+/// A field that was written at several sites at the same time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Conflict {
+    /// The field, as a JSON Pointer; empty for the document itself.
+    pub field: String,
+    /// Every value, the one that is shown first.
+    pub values: Vec<ConflictingValue>,
+}
+
+/// One of several values of a field.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ConflictingValue {
+    /// The value.
+    pub value: Value,
+    /// Whether it is the one that is shown.
+    pub wins: bool,
+    /// The change that wrote it, in hexadecimal.
+    pub hash: String,
+    /// Which replica wrote it, in hexadecimal.
+    pub origin: String,
+    /// When, by that replica's clock, in milliseconds since 1970.
+    pub wall_ms: i64,
+    /// Who, where it was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author: Option<String>,
+}
+
+/// A backup that is whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackedUp {
+    /// Rows in it.
+    pub rows: u64,
+    /// Bytes of its files.
+    pub bytes: u64,
+}

@@ -1,0 +1,58 @@
+use serde::{Deserialize, Serialize};
+
+/// How a replica is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// Its name.
+    pub name: String,
+    /// Under which origin it writes, in hexadecimal.
+    pub origin: String,
+    /// Its UDP address. Peers can dial it if the configuration says so.
+    pub address: String,
+    /// Last position of its journal.
+    pub head: u64,
+    /// Documents that it has.
+    pub documents: u64,
+    /// Documents that it has open in memory.
+    pub documents_open: u64,
+    /// How much room the disk has: `ample`, `low`, `nearly full`, `full: read only`.
+    pub disk: String,
+    /// The spaces that it carries, by name.
+    pub spaces: Vec<SpaceStatus>,
+    /// The peers of its configuration, by name.
+    pub peers: Vec<PeerStatus>,
+}
+
+/// What services may do in a space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SpaceMode {
+    /// Read only: others write it.
+    Read,
+    /// Read and write.
+    Write,
+}
+
+/// How a space is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SpaceStatus {
+    /// Which.
+    pub space: String,
+    /// What services may do in it.
+    pub mode: SpaceMode,
+    /// Changes that the replica has.
+    pub changes: u64,
+}
+
+/// How things stand with a peer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerStatus {
+    /// Its name.
+    pub peer: String,
+    /// Whether it is connected and both have said what they have.
+    pub connected: bool,
+    /// Changes for it that it has not acknowledged.
+    pub backlog_rows: u64,
+    /// Age of the oldest of them in milliseconds of wall time.
+    pub lag_ms: u64,
+}
