@@ -1,5 +1,5 @@
 use crate::sabotage::LYING_SYNCS;
-use replica::{Batch, Keyspace, Row, Store, StoreError, Turn, Write};
+use replica::{Batch, Keyspace, ReadRows, Row, Store, StoreError, Turn, Write};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::{Bound, Range};
@@ -8,11 +8,13 @@ use std::rc::Rc;
 /// A key, its keyspace and the value that a batch replaced.
 type Replaced = (Keyspace, Vec<u8>, Option<Vec<u8>>);
 
+type Keyspaces = BTreeMap<Keyspace, BTreeMap<Vec<u8>, Vec<u8>>>;
+
 /// What a disk holds.
 #[derive(Default)]
 struct Platter {
     /// Durable rows.
-    rows: BTreeMap<Keyspace, BTreeMap<Vec<u8>, Vec<u8>>>,
+    rows: Keyspaces,
     /// Batches handed over and not synced, in order.
     pending: VecDeque<(Turn, Batch)>,
     /// How many of them the sync that is going on covers; 0 when none is.
@@ -20,6 +22,8 @@ struct Platter {
     /// Whether syncs are reported that did not happen.
     lies: bool,
     syncs: u64,
+    /// What the process noted before a step that could end it.
+    suspect: Option<Vec<u8>>,
     /// What a crash takes back, newest last. Only a disk that lies has any.
     unsafe_writes: Vec<Replaced>,
 }
@@ -47,17 +51,17 @@ impl Platter {
             }
         }
     }
+}
 
-    fn row_from(&self, keyspace: Keyspace, from: Bound<&[u8]>, to: &[u8]) -> Option<Row> {
-        let below = |bound: &[u8]| bound < to;
-        let non_empty = match from {
-            Bound::Included(key) | Bound::Excluded(key) => below(key),
-            Bound::Unbounded => true,
-        };
-        let rows = self.rows.get(&keyspace).filter(|_| non_empty)?;
-        let (key, value) = rows.range::<[u8], _>((from, Bound::Excluded(to))).next()?;
-        Some((key.clone(), value.clone()))
-    }
+fn row_from(keyspaces: &Keyspaces, keyspace: Keyspace, from: Bound<&[u8]>, to: &[u8]) -> Option<Row> {
+    let below = |bound: &[u8]| bound < to;
+    let non_empty = match from {
+        Bound::Included(key) | Bound::Excluded(key) => below(key),
+        Bound::Unbounded => true,
+    };
+    let rows = keyspaces.get(&keyspace).filter(|_| non_empty)?;
+    let (key, value) = rows.range::<[u8], _>((from, Bound::Excluded(to))).next()?;
+    Some((key.clone(), value.clone()))
 }
 
 /// A node's disk. It outlives the node: a crash takes what was not synced.
@@ -137,7 +141,7 @@ impl Disk {
 #[derive(Debug)]
 pub struct SimulatedDisk(Disk);
 
-impl Store for SimulatedDisk {
+impl ReadRows for SimulatedDisk {
     fn get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         Ok(self.0.0.borrow().rows.get(&keyspace).and_then(|rows| rows.get(key)).cloned())
     }
@@ -150,15 +154,56 @@ impl Store for SimulatedDisk {
         let mut last: Option<Vec<u8>> = None;
         std::iter::from_fn(move || {
             let from = last.as_deref().map_or(Bound::Included(range.start.as_slice()), Bound::Excluded);
-            let row = self.0.0.borrow().row_from(keyspace, from, &range.end)?;
+            let row = row_from(&self.0.0.borrow().rows, keyspace, from, &range.end)?;
             last = Some(row.0.clone());
             Some(Ok(row))
         })
+    }
+}
+
+/// The rows of a disk as of one moment.
+#[derive(Debug)]
+pub struct DiskSnapshot(Keyspaces);
+
+impl ReadRows for DiskSnapshot {
+    fn get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.0.get(&keyspace).and_then(|rows| rows.get(key)).cloned())
+    }
+
+    fn scan(
+        &self,
+        keyspace: Keyspace,
+        range: Range<Vec<u8>>,
+    ) -> impl Iterator<Item = Result<Row, StoreError>> + '_ {
+        let mut last: Option<Vec<u8>> = None;
+        std::iter::from_fn(move || {
+            let from = last.as_deref().map_or(Bound::Included(range.start.as_slice()), Bound::Excluded);
+            let row = row_from(&self.0, keyspace, from, &range.end)?;
+            last = Some(row.0.clone());
+            Some(Ok(row))
+        })
+    }
+}
+
+impl Store for SimulatedDisk {
+    type Snapshot = DiskSnapshot;
+
+    fn snapshot(&self) -> DiskSnapshot {
+        DiskSnapshot(self.0.0.borrow().rows.clone())
     }
 
     fn submit(&mut self, turn: Turn, batch: Batch) -> Result<(), StoreError> {
         self.0.0.borrow_mut().pending.push_back((turn, batch));
         Ok(())
+    }
+
+    fn set_suspect(&mut self, suspect: Option<&[u8]>) -> Result<(), StoreError> {
+        self.0.0.borrow_mut().suspect = suspect.map(<[u8]>::to_vec);
+        Ok(())
+    }
+
+    fn suspect(&self) -> Option<Vec<u8>> {
+        self.0.0.borrow().suspect.clone()
     }
 }
 

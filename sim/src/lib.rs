@@ -31,14 +31,16 @@ mod topology;
 mod trace;
 mod world;
 
-pub use disk::{Disk, SimulatedDisk};
+pub use disk::{Disk, DiskSnapshot, SimulatedDisk};
 pub use failure::{Failure, FailureKind};
 pub use network::{ConnectionId, Direction, End, LinkNumber, Message, Passage, RowName, Traffic};
 pub use observation::{Checker, Observation};
 pub use run::{REST_NS_MAX, Report, run};
 pub use sabotage::Sabotage;
-pub use schedule::{Change, EVENTS_MAX, Event, Header, LineError, Schedule, Scheduled};
+pub use schedule::{
+    BIN_PREFIX, Change, Discarded, EVENTS_MAX, Event, Header, LineError, Schedule, Scheduled, bin,
+};
 pub use tally::Tally;
 pub use time::{MICROSECOND_NS, MILLISECOND_NS, SECOND_NS};
 pub use topology::{LinkPlan, MESH_NODES_MAX, NODES_MAX, NODES_MIN, NodeId, Shape, Topology};
-pub use world::{ClientWrite, Nodes, Settled, SettledSpace, World};
+pub use world::{ClientWrite, INDEXED, Nodes, Settled, SettledSpace, World};

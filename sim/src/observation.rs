@@ -2,7 +2,9 @@ use crate::failure::Failure;
 use crate::network::{Message, Passage};
 use crate::topology::NodeId;
 use crate::world::{ClientWrite, Nodes, Settled};
+use document::{Key, Space};
 use replica::{DisconnectReason, Event, RequestError, Stamp};
+use serde_json::Value;
 
 /// Something that a checker may want to know, at the moment when it happens.
 #[derive(Clone, Copy, Debug)]
@@ -67,6 +69,17 @@ pub enum Observation<'a> {
         node: NodeId,
         /// Why.
         reason: &'a DisconnectReason,
+    },
+    /// A node showed a service all goods of a space at once.
+    Looked {
+        /// Which.
+        node: NodeId,
+        /// Where.
+        space: &'a Space,
+        /// Keys and documents, in order of the keys.
+        goods: &'a [(Key, Value)],
+        /// Whether all documents are there, each with all changes that the node has.
+        is_whole: bool,
     },
     /// A node tells its operator something.
     Told {

@@ -1,13 +1,14 @@
+mod writes;
+
 use crate::checker;
 use crate::failure::{Failure, FailureKind};
 use crate::network::Direction;
 use crate::sabotage::Sabotage;
-use crate::schedule::{Change, Event, Schedule, Scheduled};
+use crate::schedule::{Event, Schedule, Scheduled};
 use crate::tally::Tally;
 use crate::time::{MICROSECOND_NS, SECOND_NS};
-use crate::topology::NodeId;
-use crate::world::{ClientWrite, World};
-use document::{Address, Operation};
+use crate::world::World;
+use document::Space;
 use replica::Request;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -82,14 +83,20 @@ fn happen(world: &mut World, event: &Event) -> Result<(), Failure> {
             Ok(())
         }
         Event::Write { id, node, space, key, change, retried } => {
-            match client_write((*id, *node), (space, key), *change, *retried) {
+            match writes::client_write((*id, *node), (space, key), (*change, *retried), world.nodes()) {
                 Some(write) => world.write(write),
                 None => Ok(()),
             }
         }
         Event::Read { node, space, key } => {
-            if let Some(address) = address(space, "inventory", key) {
-                world.ask(*node, Request::Get { address });
+            if let Some(address) = writes::address(space, "inventory", key) {
+                world.ask(*node, Request::Get { address, at: None });
+            }
+            Ok(())
+        }
+        Event::Look { node, space } => {
+            if let Ok(space) = Space::new(space.as_str()) {
+                world.look(*node, &space);
             }
             Ok(())
         }
@@ -98,35 +105,6 @@ fn happen(world: &mut World, event: &Event) -> Result<(), Failure> {
 
 fn cut(world: &mut World, (link, direction): (crate::network::LinkNumber, Direction), for_us: u64) {
     world.cut_for(link, direction, for_us.saturating_mul(MICROSECOND_NS));
-}
-
-/// A name in a schedule that is none writes nothing.
-fn address(space: &str, collection: &str, key: &str) -> Option<Address> {
-    format!("{space}/{collection}/{key}").parse().ok()
-}
-
-fn client_write(
-    (id, node): (u64, NodeId),
-    (space, key): (&str, &str),
-    change: Change,
-    is_retried: bool,
-) -> Option<ClientWrite> {
-    let put = |field: &str, value: serde_json::Value| {
-        Operation::Put(serde_json::json!({ "product": key, field: value }))
-    };
-    let count = |by: i64| Operation::increment("/on_hand", by).ok();
-    let (collection, operations) = match change {
-        Change::Count(by) => ("inventory", vec![count(by)?]),
-        Change::Shelve => ("inventory", vec![put("shelf", format!("shelf-{id}").into())]),
-        Change::Stock(by) => ("inventory", vec![put("shelf", format!("shelf-{id}").into()), count(by)?]),
-        // The number comes first: no two notes are equal.
-        Change::Note(bytes) => {
-            ("note", vec![put("text", format!("{id} {}", "text ".repeat(bytes / 5)).into())])
-        }
-        Change::Price => ("product", vec![put("price", id.into())]),
-    };
-    let address = address(space, collection, key)?;
-    Some(ClientWrite { id, node, address, operations, is_retried })
 }
 
 #[cfg(test)]

@@ -14,6 +14,8 @@ pub enum Sabotage {
         /// Which.
         number: u64,
     },
+    /// Of each transaction that comes, the last row is gone.
+    TornTransactions,
     /// A service sends each of its writes twice and counts it once.
     DoubledWrites,
 }

@@ -2,9 +2,12 @@
 //!
 //! A seed first becomes such a list; the list is what runs. It can be printed, edited and run again.
 
+mod change;
 mod expand;
 mod lines;
+mod workload;
 
+pub use change::{BIN_PREFIX, Change, Discarded, bin};
 pub use lines::LineError;
 
 use crate::network::{Direction, LinkNumber};
@@ -90,22 +93,13 @@ pub enum Event {
         /// The document's key.
         key: String,
     },
-}
-
-/// What a write does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Change {
-    /// Goods come in, or are sold: an increment of a counter.
-    Count(i64),
-    /// Goods are put elsewhere: a register gets a value that no other write gives it.
-    Shelve,
-    /// Both at once: a document is made, or brought up to date.
-    Stock(i64),
-    /// A note of so many bytes is put: a long register.
-    Note(usize),
-    /// A price is set: a register gets a value that no other write gives it.
-    Price,
+    /// A service looks at all goods of a space at once, and checkers look with it.
+    Look {
+        /// At which node.
+        node: NodeId,
+        /// Where.
+        space: String,
+    },
 }
 
 /// A world and what happens in it.
@@ -150,7 +144,7 @@ impl Schedule {
         let end_us = |scheduled: &Scheduled| match scheduled.event {
             Event::Cut { for_us, .. } | Event::Pause { for_us, .. } => scheduled.at_us.saturating_add(for_us),
             Event::Crash { down_us, .. } => scheduled.at_us.saturating_add(down_us),
-            Event::Write { .. } | Event::Read { .. } => scheduled.at_us,
+            Event::Write { .. } | Event::Read { .. } | Event::Look { .. } => scheduled.at_us,
         };
         self.events.iter().map(end_us).max().unwrap_or(0).saturating_mul(MICROSECOND_NS)
     }

@@ -12,6 +12,12 @@ pub struct Tally {
     pub operations: u64,
     /// Writes that were acknowledged.
     pub acknowledged: u64,
+    /// Of them those of several documents.
+    pub transactions: u64,
+    /// Writes that were refused, as too few rights are.
+    pub refused: u64,
+    /// Looks at all goods of a space that showed everything.
+    pub looks: u64,
     /// Writes of which nobody can say what became of them.
     pub unknown: u64,
     /// Links cut.
@@ -51,6 +57,8 @@ impl Tally {
                 "a session started at the version vector"
             }
             Event::StreamStopped { .. } => "a stream stopped",
+            Event::Blocked { .. } => "a document is blocked",
+            Event::SnapshotRefused { .. } => "a snapshot is refused",
             Event::Rewound { .. } => {
                 self.rewinds += 1;
                 "asked its peer to go back"
@@ -64,6 +72,9 @@ impl AddAssign for Tally {
         self.virtual_ns += other.virtual_ns;
         self.operations += other.operations;
         self.acknowledged += other.acknowledged;
+        self.transactions += other.transactions;
+        self.refused += other.refused;
+        self.looks += other.looks;
         self.unknown += other.unknown;
         self.cuts += other.cuts;
         self.crashes += other.crashes;
@@ -81,12 +92,15 @@ impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} operations ({} acknowledged, {} unknown), {} frames in {} virtual seconds; \
+            "{} operations ({} acknowledged, {} of them transactions, {} refused, {} unknown, {} looks), {} frames in {} virtual seconds; \
              faults: {} cuts, {} crashes ({} batches lost), {} stalls; \
              sessions: {} equal, {} by cursor, {} by vector; {} rewinds",
             self.operations,
             self.acknowledged,
+            self.transactions,
+            self.refused,
             self.unknown,
+            self.looks,
             self.frames,
             self.virtual_ns / SECOND_NS,
             self.cuts,

@@ -4,7 +4,7 @@ mod rights;
 
 use crate::dice::Dice;
 use document::{Schema, Schemas, Space};
-use replica::{OriginKey, Settings, SpaceMode};
+use replica::{OriginKey, Settings, SnapshotPolicy, SpaceMode};
 use std::collections::BTreeMap;
 
 /// Fewest nodes of a world.
@@ -110,7 +110,18 @@ impl Topology {
             peers: BTreeMap::new(),
             schemas: schemas(),
             open_documents_bytes_max: OPEN_DOCUMENTS_BYTES_MAX,
+            snapshots: snapshots(self.seed),
         }
+    }
+}
+
+/// In half of the worlds documents are saved after a few changes, so that they are read from snapshots, and changes
+/// for peers that were away are built again.
+fn snapshots(seed: u64) -> SnapshotPolicy {
+    let mut dice = Dice::of(seed, "snapshots", &[]);
+    match dice.chance(50) {
+        true => SnapshotPolicy { changes_min: dice.between(1, 8), bytes_min: dice.between(200, 4_000) },
+        false => SnapshotPolicy::default(),
     }
 }
 
@@ -119,6 +130,8 @@ fn schemas() -> Schemas {
     let mut schemas = Schemas::default();
     let shipped = [
         ("inventory", include_str!("../../schemas/collections/inventory.json")),
+        ("note", include_str!("../../schemas/collections/note.json")),
+        ("basket", include_str!("../../schemas/collections/basket.json")),
         ("product", include_str!("../../schemas/collections/product.json")),
     ];
     for (collection, text) in shipped {

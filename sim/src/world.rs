@@ -9,7 +9,7 @@ mod turns;
 
 pub use clients::ClientWrite;
 pub use node::Nodes;
-pub use settled::{Settled, SettledSpace};
+pub use settled::{INDEXED, Settled, SettledSpace};
 pub(crate) use turns::IN_FLIGHT_BYTES_MAX;
 
 use crate::agenda::Agenda;
@@ -46,7 +46,7 @@ enum Event {
 /// world.open()?;
 /// let address = "store-1/inventory/milk".parse()?;
 /// let operations = vec![document::Operation::increment("/on_hand", 5)?];
-/// let write = replica::Request::Write { address, operations, idempotency_key: None };
+/// let write = replica::Request::write(address, operations);
 /// assert!(world.request(NodeId(1), write)?.is_some_and(|answer| answer.is_ok()));
 /// world.run_until_quiet(10 * sim::SECOND_NS)?;
 /// assert_eq!(world.settled()?.spaces.len(), 2);

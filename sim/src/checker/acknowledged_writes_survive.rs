@@ -51,7 +51,7 @@ impl Checker for AcknowledgedWritesSurvive {
     fn observe(&mut self, observation: &Observation<'_>, nodes: &Nodes) -> Result<(), Failure> {
         match observation {
             Observation::Acknowledged { write, stamp: Some(stamp), .. } => {
-                self.acknowledge((write.id, write.node, &write.address.space), *stamp, nodes)
+                self.acknowledge((write.id, write.node, &write.space), *stamp, nodes)
             }
             Observation::Opened { node } => {
                 let own = self.last.iter().filter(|((of, _), _)| of == node);
@@ -67,6 +67,7 @@ impl Checker for AcknowledgedWritesSurvive {
             | Observation::Delivered { .. }
             | Observation::TurnEnded { .. }
             | Observation::Left { .. }
+            | Observation::Looked { .. }
             | Observation::Told { .. } => Ok(()),
         }
     }

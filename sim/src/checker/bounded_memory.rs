@@ -84,6 +84,7 @@ impl Checker for BoundedMemory {
             | Observation::Refused { .. }
             | Observation::Unknown { .. }
             | Observation::Left { .. }
+            | Observation::Looked { .. }
             | Observation::Told { .. } => Ok(()),
         }
     }

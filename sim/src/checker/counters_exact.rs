@@ -1,18 +1,21 @@
 use crate::failure::Failure;
 use crate::observation::{Checker, Observation};
 use crate::world::{ClientWrite, Nodes, Settled};
-use document::{Address, Operation};
+use document::{Address, Operation, Pointer};
 use std::collections::{BTreeMap, BTreeSet};
 
 const PROPERTY: &str = "counters_exact";
 /// Sums that unanswered increments may come to, at most; the workload stays far below.
 const SUMS_MAX: usize = 100_000;
 
-/// A counter is the sum of its acknowledged increments and of some of those of which nobody knows; a write with an
-/// idempotency key counts once however often it was sent. The workload changes counters by increments only.
+/// A counter, bounded or not, is the sum of its acknowledged increments (grants, and spends as negative ones) and of some of those of which nobody knows; a write with an
+/// idempotency key counts once however often it was sent. The workload changes counters so only, but for
+/// documents that are deleted, which are passed over.
 #[derive(Debug, Default)]
 pub struct CountersExact {
     counters: BTreeMap<(Address, String), Counter>,
+    /// Their counters begin again when they are put after that.
+    deleted: BTreeSet<Address>,
 }
 
 #[derive(Debug, Default)]
@@ -39,16 +42,26 @@ impl Counter {
 
 impl CountersExact {
     fn each(&mut self, write: &ClientWrite, count: impl Fn(&mut Counter, i64)) {
-        for operation in &write.operations {
-            match operation {
-                Operation::Increment { field, by } => {
-                    let counter = (write.address.clone(), field.to_string());
-                    count(self.counters.entry(counter).or_default(), *by);
-                }
-                Operation::Put(_) => {}
-            }
+        for (address, operation) in write.operations() {
+            let Some((field, by)) = counted(operation) else { continue };
+            let counter = (address.clone(), field.to_string());
+            count(self.counters.entry(counter).or_default(), by);
         }
     }
+}
+
+/// What an operation adds to a counter, and to which.
+fn counted(operation: &Operation) -> Option<(&Pointer, i64)> {
+    if let Operation::Increment { field, by } = operation {
+        return Some((field, *by));
+    }
+    if let Operation::Grant { field, by, .. } = operation {
+        return Some((field, by.cast_signed()));
+    }
+    if let Operation::Spend { field, by } = operation {
+        return Some((field, -by.cast_signed()));
+    }
+    None
 }
 
 impl Checker for CountersExact {
@@ -58,20 +71,22 @@ impl Checker for CountersExact {
                 self.each(write, |counter, by| counter.acknowledged += by);
             }
             Observation::Unknown { write } => self.each(write, |counter, by| counter.unknown.push(by)),
-            Observation::Submitted { .. }
+            Observation::Submitted { write, .. } => self.deleted.extend(write.deleted().cloned()),
+            Observation::Opened { .. }
             | Observation::Refused { .. }
             | Observation::Sent { .. }
             | Observation::Delivered { .. }
-            | Observation::Opened { .. }
             | Observation::TurnEnded { .. }
             | Observation::Left { .. }
+            | Observation::Looked { .. }
             | Observation::Told { .. } => {}
         }
         Ok(())
     }
 
     fn settle(&mut self, settled: &Settled) -> Result<(), Failure> {
-        for ((address, field), counter) in &self.counters {
+        let kept = self.counters.iter().filter(|((address, _), _)| !self.deleted.contains(address));
+        for ((address, field), counter) in kept {
             let value = settled.document(address).and_then(|document| document.pointer(field));
             let value = value.and_then(serde_json::Value::as_i64).unwrap_or(0);
             if !counter.allows(value) {

@@ -67,6 +67,7 @@ impl Checker for NeverShownBeforeDurable {
             | Observation::Unknown { .. }
             | Observation::TurnEnded { .. }
             | Observation::Left { .. }
+            | Observation::Looked { .. }
             | Observation::Told { .. } => {}
         }
         Ok(())

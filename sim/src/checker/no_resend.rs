@@ -97,6 +97,7 @@ impl Checker for NoResend {
             | Observation::Refused { .. }
             | Observation::Unknown { .. }
             | Observation::Left { .. }
+            | Observation::Looked { .. }
             | Observation::Told { .. } => Ok(()),
         }
     }

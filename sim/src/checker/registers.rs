@@ -4,13 +4,18 @@ use crate::world::{ClientWrite, Nodes, Settled};
 use document::{Address, Operation, Origin};
 use replica::Stamp;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Fields that are registers, and that the workload writes by puts alone.
+const REGISTERS: [&str; 8] = ["product", "shelf", "text", "price", "department", "title", "till", "basket"];
 
 /// In the end a document's registers have values that were put, and none of a put that a later acknowledged put had
 /// seen. The workload puts the same fields in all puts of a document, with values of which one is unlike any other.
 #[derive(Debug, Default)]
 pub struct Registers {
     puts: BTreeMap<Address, BTreeMap<u64, Put>>,
+    /// Documents that are deleted now and then, which are passed over.
+    deleted: BTreeSet<Address>,
 }
 
 #[derive(Debug)]
@@ -21,7 +26,7 @@ struct Put {
     outcome: Outcome,
 }
 
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 enum Outcome {
     /// Sent, and not answered.
     Open,
@@ -48,21 +53,21 @@ impl Put {
 
 impl Registers {
     fn submitted(&mut self, write: &ClientWrite, nodes: &Nodes) {
-        for operation in &write.operations {
-            match operation {
-                Operation::Put(value) => {
-                    let seen = nodes.vector(write.node, &write.address.space);
-                    let put = Put { value: value.clone(), seen, outcome: Outcome::Open };
-                    self.puts.entry(write.address.clone()).or_default().insert(write.id, put);
-                }
-                Operation::Increment { .. } => {}
+        self.deleted.extend(write.deleted().cloned());
+        for (address, operation) in write.operations() {
+            if let Operation::Put(value) = operation {
+                let seen = nodes.vector(write.node, &write.space);
+                let put = Put { value: value.clone(), seen, outcome: Outcome::Open };
+                self.puts.entry(address.clone()).or_default().insert(write.id, put);
             }
         }
     }
 
-    fn answered(&mut self, write: &ClientWrite, outcome: Outcome) {
-        if let Some(put) = self.puts.get_mut(&write.address).and_then(|puts| puts.get_mut(&write.id)) {
-            put.outcome = outcome;
+    fn answered(&mut self, write: &ClientWrite, outcome: &Outcome) {
+        for (address, _) in &write.parts {
+            if let Some(put) = self.puts.get_mut(address).and_then(|puts| puts.get_mut(&write.id)) {
+                put.outcome = outcome.clone();
+            }
         }
     }
 }
@@ -72,9 +77,9 @@ impl Checker for Registers {
         match observation {
             Observation::Submitted { write, attempt: 1 } => self.submitted(write, nodes),
             Observation::Acknowledged { write, stamp, attempts } => {
-                self.answered(write, Outcome::Acknowledged { stamp: *stamp, attempts: *attempts });
+                self.answered(write, &Outcome::Acknowledged { stamp: *stamp, attempts: *attempts });
             }
-            Observation::Refused { write, .. } => self.answered(write, Outcome::Refused),
+            Observation::Refused { write, .. } => self.answered(write, &Outcome::Refused),
             Observation::Submitted { .. }
             | Observation::Unknown { .. }
             | Observation::Sent { .. }
@@ -82,13 +87,15 @@ impl Checker for Registers {
             | Observation::Opened { .. }
             | Observation::TurnEnded { .. }
             | Observation::Left { .. }
+            | Observation::Looked { .. }
             | Observation::Told { .. } => {}
         }
         Ok(())
     }
 
     fn settle(&mut self, settled: &Settled) -> Result<(), Failure> {
-        self.puts.iter().try_for_each(|(address, puts)| check(address, puts, settled.document(address)))
+        let mut kept = self.puts.iter().filter(|(address, _)| !self.deleted.contains(*address));
+        kept.try_for_each(|(address, puts)| check(address, puts, settled.document(address)))
     }
 }
 
@@ -99,6 +106,7 @@ fn check(address: &Address, puts: &BTreeMap<u64, Put>, document: Option<&Value>)
         .filter(|put| !puts.values().any(|later| later.overwrites(put)))
         .collect();
     let fields = candidates.iter().filter_map(|put| put.value.as_object()).flat_map(|object| object.keys());
+    let fields = fields.filter(|field| REGISTERS.contains(&field.as_str()));
     let is_written = candidates.iter().any(|put| matches!(put.outcome, Outcome::Acknowledged { .. }));
     for field in fields {
         let shown = document.and_then(|document| document.get(field));

@@ -5,7 +5,9 @@ use super::{ConnectionId, Delivery, Departure, End, Message, Network, NetworkEve
 use crate::dice::Dice;
 use crate::sabotage::Sabotage;
 use replica::LinkId;
+use std::num::NonZeroU16;
 use std::rc::Rc;
+use wire::Frame;
 
 impl Network {
     /// Puts a frame on its stream. `None` when the connection is gone.
@@ -49,6 +51,7 @@ impl Network {
             return None;
         }
         let Sent { bytes, message } = connection.side_mut(end).queue.pop_front()?;
+        let bytes = if self.sabotage == Sabotage::TornTransactions { torn(bytes) } else { bytes };
         let (from, to) = (connection.node(end), connection.node(end.other()));
         let receiver = connection.side(end.other());
         if receiver.is_closed {
@@ -57,4 +60,19 @@ impl Network {
         let passage = Passage { connection: id, end, from, to };
         Some(Delivery { node: to, link: receiver.link_id, passage, bytes, message })
     }
+}
+
+/// The frame without the last row of each transaction in it.
+fn torn(bytes: Vec<u8>) -> Vec<u8> {
+    let Ok(Frame::Delta(mut delta)) = wire::decode(&bytes) else { return bytes };
+    let mut goes_on = false;
+    delta.rows.retain(|row| {
+        let is_last = goes_on && row.follow.is_none();
+        goes_on = row.follow.is_some();
+        !is_last
+    });
+    for row in &mut delta.rows {
+        row.follow = row.follow.and_then(|left| NonZeroU16::new(left.get() - 1));
+    }
+    wire::encode(&Frame::Delta(delta)).unwrap_or(bytes)
 }

@@ -1,5 +1,6 @@
 use super::*;
-use crate::topology::Shape;
+use crate::schedule::Change;
+use crate::topology::{NodeId, Shape};
 
 /// Seeds within which a broken environment is to be seen.
 const SEEDS: u64 = 40;
@@ -36,7 +37,12 @@ fn a_frame_that_vanishes_is_seen() {
 
 #[test]
 fn a_write_that_is_counted_once_and_done_twice_is_seen() {
-    is_seen(|_| Sabotage::DoubledWrites, &["counters_exact"]);
+    is_seen(|_| Sabotage::DoubledWrites, &["counters_exact", "never_oversold"]);
+}
+
+#[test]
+fn a_transaction_that_is_torn_is_seen() {
+    is_seen(|_| Sabotage::TornTransactions, &["transactions_whole"]);
 }
 
 #[test]

@@ -3,7 +3,8 @@
 //! A swarm: each seed draws its own subset of fault kinds, so that some runs see one kind alone and others all at
 //! once. What is drawn for an event is keyed by the event's number: see `Dice`.
 
-use super::{Change, Event, Header, Schedule, Scheduled};
+use super::workload::Workload;
+use super::{Event, Header, Schedule, Scheduled};
 use crate::dice::Dice;
 use crate::network::{Direction, LinkNumber};
 use crate::topology::{MESH_NODES_MAX, NODES_MAX, NodeId, Shape, Topology};
@@ -14,22 +15,22 @@ const MESH_PERCENT: u64 = 20;
 
 /// Fewest nodes of a seed.
 const NODES_DRAWN_MIN: u64 = 3;
-/// Documents of each collection and space: few, so that writers meet in them.
-const DOCUMENTS: u64 = 12;
+/// Of 100 things that services do, so many are looks at all goods of a space.
+const LOOK_PERCENT: u64 = 6;
+/// And so many are looks, or reads of one document.
+const LOOK_OR_READ_PERCENT: u64 = 10;
+/// Documents that are read alone.
+const READ_DOCUMENTS: u64 = 12;
 /// How long things happen, in microseconds: at least and at most.
 const DURATION_US: (u64, u64) = (8_000_000, 40_000_000);
 /// Writes of a run: at least and at most.
 const WRITES: (u64, u64) = (150, 1_200);
 /// Faults of one kind in a run, at most.
 const FAULTS_MAX: u64 = 8;
-/// Bytes of a note, at most: a few of them fill a frame, and some dozens the window of a link.
-const NOTE_BYTES_MAX: u64 = 60_000;
 /// Bursts of a run.
 const BURSTS: u64 = 8;
 /// How long a burst of writes lasts, in microseconds.
 const BURST_US: u64 = 20_000;
-/// A write that makes a counter start adds so much, at most.
-const STOCK_MAX: u64 = 100;
 
 /// Which kinds of faults a run has.
 struct Swarm {
@@ -38,8 +39,6 @@ struct Swarm {
     flapping: bool,
     crashes: bool,
     pauses: bool,
-    /// Some writes are long.
-    notes: bool,
 }
 
 pub(super) fn expand(seed: u64, nodes: Option<usize>) -> Schedule {
@@ -60,11 +59,11 @@ pub(super) fn expand(seed: u64, nodes: Option<usize>) -> Schedule {
         flapping: dice.chance(25),
         crashes: dice.chance(60),
         pauses: dice.chance(40),
-        notes: dice.chance(25),
     };
     let topology = Topology::new(seed, shape, nodes);
     let header = Header { seed, shape, nodes: topology.nodes.len() };
-    let expansion = Expansion { seed, topology, duration_us, swarm };
+    let workload = Workload::new(seed, topology.nodes.len());
+    let expansion = Expansion { seed, topology, duration_us, swarm, workload };
     let mut events = expansion.writes();
     events.extend(expansion.faults());
     events.sort_by_key(|scheduled| scheduled.at_us);
@@ -76,6 +75,7 @@ struct Expansion {
     topology: Topology,
     duration_us: u64,
     swarm: Swarm,
+    workload: Workload,
 }
 
 impl Expansion {
@@ -107,22 +107,28 @@ impl Expansion {
         let writable = self.topology.spaces(node)?.iter().filter(|(_, mode)| **mode == SpaceMode::Write);
         let writable: Vec<_> = writable.map(|(space, _)| space.as_str()).collect();
         let space = (*dice.pick(&writable)?).to_owned();
-        let key = format!("product-{}", dice.below(DOCUMENTS));
-        if dice.chance(5) {
-            return Some(Scheduled { at_us, event: Event::Read { node, space, key } });
-        }
-        let units = i64::try_from(dice.between(1, STOCK_MAX)).ok()?;
-        let change = match (space.as_str(), dice.below(100)) {
-            ("catalog", _) | ("shared", 0..20) => Change::Price,
-            (_, 0..15) if self.swarm.notes => {
-                Change::Note(usize::try_from(dice.below(NOTE_BYTES_MAX)).unwrap_or(0))
+        match dice.below(100) {
+            0..LOOK_PERCENT => return self.look(at_us, space, &mut dice),
+            LOOK_PERCENT..LOOK_OR_READ_PERCENT => {
+                let key = format!("product-{}", dice.below(READ_DOCUMENTS));
+                return Some(Scheduled { at_us, event: Event::Read { node, space, key } });
             }
-            (_, 0..60) => Change::Count(-(units % 5) - 1),
-            (_, 60..80) => Change::Shelve,
-            (_, _) => Change::Stock(units),
-        };
+            _ => {}
+        }
+        let (key, change) = self.workload.write(&space, &mut dice)?;
         let retried = dice.chance(60);
         Some(Scheduled { at_us, event: Event::Write { id, node, space, key, change, retried } })
+    }
+
+    /// Any node that carries the space is looked at.
+    fn look(&self, at_us: u64, space: String, dice: &mut Dice) -> Option<Scheduled> {
+        let carries = |node: &NodeId| {
+            let spaces = self.topology.spaces(*node);
+            spaces.is_some_and(|spaces| spaces.keys().any(|carried| carried.as_str() == space))
+        };
+        let nodes: Vec<_> = (0..self.topology.nodes.len()).map(NodeId).filter(carries).collect();
+        let node = *dice.pick(&nodes)?;
+        Some(Scheduled { at_us, event: Event::Look { node, space } })
     }
 
     fn faults(&self) -> Vec<Scheduled> {
@@ -187,6 +193,7 @@ mod tests {
         assert!(has(|event| matches!(event, Event::Cut { direction: Direction::Up, .. })));
         assert!(has(|event| matches!(event, Event::Crash { .. })));
         assert!(has(|event| matches!(event, Event::Pause { .. })));
+        assert!(has(|event| matches!(event, Event::Look { .. })));
     }
 
     #[test]

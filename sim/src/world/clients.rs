@@ -1,33 +1,56 @@
 //! Services: what they asked, what they were told, and what they try again.
 
 use crate::topology::NodeId;
-use document::{Address, Operation};
-use replica::{IdempotencyKey, Request, RequestError, RequestId, Response};
+use document::{Address, Operation, Space};
+use replica::{IdempotencyKey, Request, RequestError, RequestId, Response, TransactionWrite, WriteTerms};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-/// A write that a service wants done.
+/// A write that a service wants done: of one document, or a transaction of several.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ClientWrite {
     /// Names it; no other write has the number.
     pub id: u64,
     /// At which node.
     pub node: NodeId,
-    /// On which document.
-    pub address: Address,
-    /// What to do.
-    pub operations: Vec<Operation>,
+    /// Where.
+    pub space: Space,
+    /// Its documents, and what to do to each.
+    pub parts: Vec<(Address, Vec<Operation>)>,
     /// Whether it carries an idempotency key, and is tried again until it is answered.
     pub is_retried: bool,
 }
 
 impl ClientWrite {
+    /// What it does, one operation after another, each with its document.
+    pub fn operations(&self) -> impl Iterator<Item = (&Address, &Operation)> {
+        self.parts
+            .iter()
+            .flat_map(|(address, operations)| operations.iter().map(move |operation| (address, operation)))
+    }
+
+    /// The documents that it deletes.
+    pub fn deleted(&self) -> impl Iterator<Item = &Address> {
+        self.operations()
+            .filter(|(_, operation)| **operation == Operation::Delete)
+            .map(|(address, _)| address)
+    }
+
     pub(super) fn request(&self) -> Request {
         let key = self.is_retried.then(|| IdempotencyKey::new(format!("operation-{}", self.id)).ok());
-        Request::Write {
-            address: self.address.clone(),
-            operations: self.operations.clone(),
-            idempotency_key: key.flatten(),
+        let terms = WriteTerms { idempotency_key: key.flatten(), ..WriteTerms::default() };
+        if let [(address, operations)] = self.parts.as_slice() {
+            return Request::Write { address: address.clone(), operations: operations.clone(), terms };
+        }
+        let write = |(address, operations): &(Address, Vec<Operation>)| TransactionWrite {
+            collection: address.collection.clone(),
+            key: address.key.clone(),
+            operations: operations.clone(),
+        };
+        Request::Transaction {
+            space: self.space.clone(),
+            writes: self.parts.iter().map(write).collect(),
+            terms,
         }
     }
 }
@@ -45,6 +68,8 @@ enum Asked {
     Write(Awaited),
     /// The answer is kept for who asked.
     Direct,
+    /// Checkers look at all goods of a space.
+    Look(Space),
     /// The answer is of no interest.
     Ignored,
 }
@@ -52,6 +77,7 @@ enum Asked {
 /// What became of a question.
 pub(super) enum Answered {
     Write(Awaited, Result<Response, RequestError>),
+    Look(NodeId, Space, Result<Response, RequestError>),
     Other,
 }
 
@@ -80,6 +106,10 @@ impl Clients {
         self.ask(node, Asked::Direct)
     }
 
+    pub(super) fn look(&mut self, node: NodeId, space: Space) -> RequestId {
+        self.ask(node, Asked::Look(space))
+    }
+
     pub(super) fn ignored(&mut self, node: NodeId) -> RequestId {
         self.ask(node, Asked::Ignored)
     }
@@ -95,6 +125,7 @@ impl Clients {
                 self.answers.insert(id, result);
                 Answered::Other
             }
+            Some((node, Asked::Look(space))) => Answered::Look(node, space, result),
             Some((_, Asked::Ignored)) | None => Answered::Other,
         }
     }
@@ -112,7 +143,7 @@ impl Clients {
             match self.asked.remove(&id) {
                 Some((_, Asked::Write(awaited))) if awaited.write.is_retried => self.wait(awaited),
                 Some((_, Asked::Write(awaited))) => unknown.push(awaited.write),
-                Some((_, Asked::Direct | Asked::Ignored)) | None => {}
+                Some((_, Asked::Direct | Asked::Look(_) | Asked::Ignored)) | None => {}
             }
         }
         unknown

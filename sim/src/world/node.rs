@@ -1,10 +1,11 @@
-use super::settled::SettledSpace;
+use super::settled::{INDEXED, SettledSpace};
 use crate::disk::{Disk, SimulatedDisk};
 use crate::time::clock;
 use crate::topology::NodeId;
-use document::{Origin, Space};
+use document::{Collection, Origin, Pointer, Space};
 use replica::{
-    Effect, Input, LinkId, Replica, Request, RequestError, RequestId, Response, Settings, StoreError, Turn,
+    Clock, Effect, Input, LinkId, Order, PAGE_DOCUMENTS_MAX, Queried, Query, Replica, Request, RequestError,
+    RequestId, Response, Settings, StoreError, Turn,
 };
 use std::collections::{BTreeMap, VecDeque};
 
@@ -121,28 +122,68 @@ impl Nodes {
         space: &Space,
         now_ns: u64,
     ) -> Result<Option<SettledSpace>, StoreError> {
-        let Some(replica) = &mut self.node_mut(id).replica else { return Ok(None) };
+        let node = self.node_mut(id);
+        let disk = &node.disk;
+        let Some(replica) = &mut node.replica else { return Ok(None) };
         let vector = replica.vector(space)?;
         let heads = replica.heads(space)?;
+        let clock = clock(now_ns);
         let mut documents = BTreeMap::new();
-        for (number, (address, heads)) in heads.into_iter().enumerate() {
-            let request = Request::Get { address: address.clone() };
-            let id = RequestId(u64::MAX - number as u64);
-            replica.handle(Input::Request { id, request }, clock(now_ns))?;
-            replica.end_turn()?;
-            let json = std::iter::from_fn(|| replica.poll_effect()).find_map(|effect| match effect {
-                Effect::Reply { result, .. } => Some(json(result)),
-                Effect::Send { .. } | Effect::Disconnect { .. } | Effect::Event(_) => None,
-            });
-            documents.insert(address, (heads, json.flatten()));
+        for (address, heads) in heads {
+            let request = Request::Get { address: address.clone(), at: None };
+            let json = json(answer((replica, disk), request, clock)?);
+            documents.insert(address, (heads, json));
         }
-        Ok(Some(SettledSpace { vector: vector.into_iter().collect(), documents }))
+        let mut by_index = BTreeMap::new();
+        for (collection, field) in INDEXED {
+            let Some(request) = in_order(space, collection, field) else { continue };
+            if let Some(Ok(Response::Queried(Queried { page, .. }))) =
+                answer((replica, disk), request, clock)?
+            {
+                let keys = page.documents.into_iter().map(|(key, _)| key).collect();
+                by_index.insert((collection, field), keys);
+            }
+        }
+        replica.verify(0, u64::MAX)?;
+        let wrong_values = replica.verify_values(space)?;
+        Ok(Some(SettledSpace { vector: vector.into_iter().collect(), documents, by_index, wrong_values }))
     }
 }
 
-fn json(result: Result<Response, RequestError>) -> Option<serde_json::Value> {
-    match result {
-        Ok(Response::Document(document)) => document,
-        Ok(Response::Written(_) | Response::Listed(_) | Response::Status(_)) | Err(_) => None,
+/// Asks a replica at rest, and lets its disk sync what comes of it.
+fn answer(
+    (replica, disk): (&mut Replica<SimulatedDisk>, &Disk),
+    request: Request,
+    clock: Clock,
+) -> Result<Option<Result<Response, RequestError>>, StoreError> {
+    replica.handle(Input::Request { id: RequestId(u64::MAX), request }, clock)?;
+    replica.end_turn()?;
+    // A read may bring indexes up to date, and its answer waits until that is durable.
+    while disk.begin_sync() {
+        let Some(turn) = disk.finish_sync() else { break };
+        replica.handle(Input::Durable(turn), clock)?;
+        replica.end_turn()?;
+    }
+    let effects: Vec<_> = std::iter::from_fn(|| replica.poll_effect()).collect();
+    Ok(effects.into_iter().find_map(|effect| match effect {
+        Effect::Reply { result, .. } => Some(result),
+        Effect::Send { .. } | Effect::Disconnect { .. } | Effect::Event(_) => None,
+    }))
+}
+
+/// All documents of a collection in the order of a field.
+pub(super) fn in_order(space: &Space, collection: &str, field: &str) -> Option<Request> {
+    let order = Order::Field(Pointer::parse(field).ok()?);
+    let query = Box::new(Query { order, limit: PAGE_DOCUMENTS_MAX, ..Query::default() });
+    Some(Request::Query { space: space.clone(), collection: Collection::new(collection).ok()?, query })
+}
+
+/// What is read; null where the document is deleted, and `None` where it cannot be read.
+fn json(answer: Option<Result<Response, RequestError>>) -> Option<serde_json::Value> {
+    match answer {
+        Some(Ok(Response::Document(reading))) if reading.behind.is_none() => {
+            Some(reading.value.unwrap_or_default())
+        }
+        Some(_) | None => None,
     }
 }

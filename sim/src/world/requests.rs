@@ -1,14 +1,17 @@
 //! What services ask of nodes.
 
 use super::clients::{Answered, Awaited};
+use super::node::in_order;
+use super::settled::INDEXED;
 use super::{ClientWrite, World};
 use crate::failure::Failure;
 use crate::observation::Observation;
 use crate::sabotage::Sabotage;
 use crate::time::SECOND_NS;
-use crate::topology::NodeId;
+use crate::topology::{NodeId, Topology};
 use crate::trace::Moment;
-use replica::{Input, Request, RequestError, RequestId, Response};
+use document::{Collection, Space};
+use replica::{Input, PAGE_DOCUMENTS_MAX, Queried, Query, Request, RequestError, RequestId, Response};
 use std::rc::Rc;
 
 /// How long a direct request may take, in virtual nanoseconds.
@@ -42,6 +45,26 @@ impl World {
             self.tally.operations += 1;
             let id = self.clients.ignored(node);
             self.give(node, Input::Request { id, request });
+        }
+    }
+
+    /// A service asks a node for all goods of a space at once, and checkers look at the answer. It also asks for what
+    /// has an index, by that: an index is built when it is first asked for, and kept up from then on.
+    pub fn look(&mut self, node: NodeId, space: &Space) {
+        let Ok(collection) = Collection::new("inventory") else { return };
+        if self.nodes.has(node) && self.nodes.node(node).replica.is_some() {
+            self.tally.operations += 1;
+            let id = self.clients.look(node, space.clone());
+            for request in INDEXED.iter().filter_map(|(collection, field)| in_order(space, collection, field))
+            {
+                let id = self.clients.ignored(node);
+                self.give(node, Input::Request { id, request });
+            }
+            let query = Box::new(Query { limit: PAGE_DOCUMENTS_MAX, ..Query::default() });
+            self.give(
+                node,
+                Input::Request { id, request: Request::Query { space: space.clone(), collection, query } },
+            );
         }
     }
 
@@ -97,18 +120,56 @@ impl World {
         id: RequestId,
         result: Result<Response, RequestError>,
     ) -> Result<(), Failure> {
-        let Answered::Write(awaited, result) = self.clients.answer(id, result) else { return Ok(()) };
+        let (awaited, result) = match self.clients.answer(id, result) {
+            Answered::Write(awaited, result) => (awaited, result),
+            Answered::Look(node, space, result) => return self.looked(node, &space, &result),
+            Answered::Other => return Ok(()),
+        };
         let (write, attempts) = (&awaited.write, awaited.attempts);
         match &result {
             Ok(Response::Written(stamp)) => {
                 self.tally.acknowledged += 1;
+                self.tally.transactions += u64::from(write.parts.len() > 1);
                 self.observe(&Observation::Acknowledged { write, stamp: *stamp, attempts })
             }
-            Ok(Response::Document(_) | Response::Listed(_) | Response::Status(_)) => {
+            Ok(
+                Response::Document(_)
+                | Response::Listed(_)
+                | Response::History(_)
+                | Response::Conflicts(_)
+                | Response::Status(_)
+                | Response::Queried(_)
+                | Response::Blocked(_)
+                | Response::Retried(_),
+            ) => {
                 let finding = format!("operation {} got the answer to another question", write.id);
                 Err(Failure::correctness("requests_are_answered", finding))
             }
-            Err(error) => self.observe(&Observation::Refused { write, error }),
+            Err(error) => {
+                self.tally.refused += 1;
+                self.observe(&Observation::Refused { write, error })
+            }
+        }
+    }
+
+    fn looked(
+        &mut self,
+        node: NodeId,
+        space: &Space,
+        result: &Result<Response, RequestError>,
+    ) -> Result<(), Failure> {
+        match result {
+            Ok(Response::Queried(Queried { page, is_behind })) => {
+                let is_whole = !is_behind && page.next.is_none();
+                self.tally.looks += u64::from(is_whole);
+                self.observe(&Observation::Looked { node, space, goods: &page.documents, is_whole })
+            }
+            // A node that does not carry the space.
+            Err(RequestError::UnknownSpace(_)) => Ok(()),
+            Ok(_) | Err(_) => {
+                let finding = format!("{} does not show {space}: {result:?}", Topology::name(node));
+                Err(Failure::correctness("requests_are_answered", finding))
+            }
         }
     }
 

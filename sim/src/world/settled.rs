@@ -1,16 +1,25 @@
 use crate::topology::NodeId;
-use document::{Address, ChangeHash, Origin, Space};
+use document::{Address, ChangeHash, Key, Origin, Space};
 use replica::VectorEntry;
 use serde_json::Value;
 use std::collections::BTreeMap;
+
+/// Fields of the workload that have an index: a collection and a JSON Pointer.
+pub const INDEXED: [(&str, &str); 4] =
+    [("product", "/price"), ("product", "/department"), ("basket", "/till"), ("basket", "/state")];
 
 /// What a node at rest has of a space.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SettledSpace {
     /// Its version vector.
     pub vector: BTreeMap<Origin, VectorEntry>,
-    /// Its documents: heads, and what a service reads.
+    /// Its documents: heads, and what a service reads, which is null where the document is deleted; `None`
+    /// where it cannot be read.
     pub documents: BTreeMap<Address, (Vec<ChangeHash>, Option<Value>)>,
+    /// Keys in the order of an index, by collection and field: see [`INDEXED`].
+    pub by_index: BTreeMap<(&'static str, &'static str), Vec<Key>>,
+    /// Documents whose stored value is not what their snapshot and changes give.
+    pub wrong_values: Vec<Address>,
 }
 
 /// What all nodes have once everything is healed and nothing is going on any more.

@@ -21,7 +21,7 @@ fn pair() -> World {
 fn increment(key: usize) -> Request {
     let address: Address = format!("store-1/inventory/{key}").parse().unwrap();
     let operations = vec![Operation::increment("/on_hand", 1).unwrap()];
-    Request::Write { address, operations, idempotency_key: None }
+    Request::write(address, operations)
 }
 
 fn is_written(world: &mut World, node: NodeId, key: usize) -> bool {

@@ -1,0 +1,48 @@
+use crate::failure::Failure;
+use crate::observation::{Checker, Observation};
+use crate::topology::Topology;
+use crate::world::{INDEXED, Nodes, Settled, SettledSpace};
+use serde_json::Value;
+
+/// Once everything is at rest, the index of a field has the documents that there are, in the order of their values.
+#[derive(Debug, Default)]
+pub struct IndexesHold;
+
+impl Checker for IndexesHold {
+    fn observe(&mut self, _observation: &Observation<'_>, _nodes: &Nodes) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn settle(&mut self, settled: &Settled) -> Result<(), Failure> {
+        for (space, nodes) in &settled.spaces {
+            for (node, content) in nodes {
+                for (collection, field) in INDEXED {
+                    let expected = in_order(content, collection, field);
+                    let found = content.by_index.get(&(collection, field));
+                    let found: Vec<&str> = found.into_iter().flatten().map(|key| key.as_str()).collect();
+                    if found != expected {
+                        let name = Topology::name(*node);
+                        let finding = format!(
+                            "{name} has {collection} of {space} by {field} as {found:?}, they are {expected:?}"
+                        );
+                        return Err(Failure::correctness("indexes_hold", finding));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Keys of a collection in the order of a field that has natural numbers or short texts: those without it first.
+fn in_order<'a>(content: &'a SettledSpace, collection: &str, field: &str) -> Vec<&'a str> {
+    let documents = content.documents.iter().filter(|(address, _)| address.collection.as_str() == collection);
+    let shown = documents.filter_map(|(address, (_, json))| {
+        let value = json.as_ref().filter(|json| !json.is_null())?.pointer(field);
+        let rank = (value.and_then(Value::as_u64), value.and_then(Value::as_str));
+        Some((rank, address.key.as_str()))
+    });
+    let mut shown: Vec<_> = shown.collect();
+    shown.sort_unstable();
+    shown.into_iter().map(|(_, key)| key).collect()
+}
