@@ -13,11 +13,10 @@
     reason = "a benchmark whose scene fails ends, and says what it saw"
 )]
 
+use benches::disk::fdatasyncs_per_second;
 use benches::reach::{Goal, Row, measuring, record};
 use criterion::{Criterion, criterion_group, criterion_main};
 use serde_json::Value;
-use std::fs::File;
-use std::io::Write as _;
 use std::time::{Duration, Instant};
 use tests::process::{Fleet, Process, increment};
 use tests::{eventually_async, program};
@@ -80,19 +79,6 @@ async fn wait_until_in_step(site: &Process) {
         site.status().await.peers.iter().all(|peer| peer.connected && peer.backlog_rows == 0)
     })
     .await;
-}
-
-/// One append of 150 bytes and one `fdatasync` after another, for half a second.
-fn fdatasyncs_per_second() -> f64 {
-    let directory = tempfile::tempdir().expect("a directory");
-    let mut file = File::create(directory.path().join("file")).expect("a file");
-    let (started, mut done) = (Instant::now(), 0);
-    while started.elapsed() < Duration::from_millis(500) {
-        file.write_all(&[7; 150]).expect("written");
-        file.sync_data().expect("synced");
-        done += 1;
-    }
-    f64::from(done) / started.elapsed().as_secs_f64()
 }
 
 fn demo(_: &mut Criterion) {

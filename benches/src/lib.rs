@@ -11,4 +11,8 @@
     reason = "a benchmark whose scene fails ends"
 )]
 pub mod pair;
+
+pub mod cpu;
+#[expect(clippy::expect_used, clippy::missing_panics_doc, reason = "a benchmark whose scene fails ends")]
+pub mod disk;
 pub mod reach;

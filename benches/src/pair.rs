@@ -1,5 +1,6 @@
 //! A hub and a site on simulated disks, joined by hand: what their frames weigh, and what the core costs.
 
+use crate::cpu::thread_time;
 use document::{Address, Collection, Operation, Schema, Schemas, Space};
 use replica::{
     Access, Clock, Effect, Input, LinkId, OriginKey, PeerSettings, Replica, Request, RequestId, Settings,
@@ -8,6 +9,7 @@ use replica::{
 use serde_json::json;
 use sim::{Disk, SimulatedDisk};
 use std::collections::VecDeque;
+use std::time::Duration;
 
 /// One replica, and the frames that wait to be carried.
 pub struct Node {
@@ -17,19 +19,23 @@ pub struct Node {
     frames: VecDeque<Vec<u8>>,
     requests: u64,
     link: LinkId,
+    core_time: Duration,
 }
 
 fn clock() -> Clock {
     Clock { now_ms: 0, wall_ms: 1_700_000_000_000 }
 }
 
-fn inventory(number: usize) -> Address {
+/// An inventory document.
+#[must_use]
+pub fn inventory(number: usize) -> Address {
     let part = format!("store-1/inventory/{number:07}");
     part.parse().expect("an address")
 }
 
 /// Settings of a replica that shares all of `store-1` with one peer.
-fn settings(name: &str, number: u8, peer: &str) -> Settings {
+#[must_use]
+pub fn settings(name: &str, number: u8, peer: &str) -> Settings {
     let space = Space::new("store-1").expect("a space");
     let access = Access { read: true, write: true };
     let mut schemas = Schemas::default();
@@ -44,13 +50,22 @@ fn settings(name: &str, number: u8, peer: &str) -> Settings {
         peers: [(peer.to_owned(), peer_settings)].into(),
         schemas,
         open_documents_bytes_max: 16 << 20,
+        snapshots: replica::SnapshotPolicy::default(),
     }
 }
 
 impl Node {
     fn on(disk: Disk, settings: Settings) -> Self {
         let replica = Replica::open(disk.store(), settings.clone()).expect("a new disk opens");
-        Self { replica, disk, settings, frames: VecDeque::new(), requests: 0, link: LinkId(0) }
+        Self {
+            replica,
+            disk,
+            settings,
+            frames: VecDeque::new(),
+            requests: 0,
+            link: LinkId(0),
+            core_time: Duration::ZERO,
+        }
     }
 
     /// Ends the process and starts it again: nothing is left but the disk.
@@ -85,7 +100,7 @@ impl Node {
 
     fn ask(&mut self, address: Address, operation: Operation) {
         self.requests += 1;
-        let request = Request::Write { address, operations: vec![operation], idempotency_key: None };
+        let request = Request::write(address, vec![operation]);
         self.input(Input::Request { id: RequestId(self.requests), request });
     }
 
@@ -103,14 +118,22 @@ impl Node {
 
     /// `changes` sales, spread over the first `documents` documents, `turn` a turn.
     pub fn sell(&mut self, changes: usize, documents: usize, turn: usize) {
-        for number in 0..changes {
-            let operation = Operation::increment("/on_hand", -1).expect("a pointer");
-            self.ask(inventory(number % documents), operation);
-            if number % turn == turn - 1 {
-                self.settle();
+        for first in (0..changes).step_by(turn) {
+            let before = thread_time();
+            for number in first..changes.min(first + turn) {
+                let operation = Operation::increment("/on_hand", -1).expect("a pointer");
+                self.ask(inventory(number % documents), operation);
             }
+            self.replica.end_turn().expect("the simulated disk does not fail");
+            self.core_time += thread_time() - before;
+            self.settle();
         }
-        self.settle();
+    }
+
+    /// Processor time that the core has taken for sales, until their batches were handed over.
+    #[must_use]
+    pub fn core_time(&self) -> Duration {
+        self.core_time
     }
 
     /// Documents that are open in memory, and changes that are here.

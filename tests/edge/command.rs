@@ -8,7 +8,7 @@ use tests::program::{run, run_well};
 
 const ADDRESS: &str = "store-1/inventory/milk";
 
-fn words<'a>(command: &'a str, data: &'a Path, rest: &[&'a str]) -> Vec<&'a str> {
+pub(crate) fn words<'a>(command: &'a str, data: &'a Path, rest: &[&'a str]) -> Vec<&'a str> {
     let mut words: Vec<&str> = command.split(' ').collect();
     words.extend(["--data", data.to_str().unwrap()]);
     words.extend(rest);
@@ -69,7 +69,7 @@ async fn a_status_in_json_says_how_the_replica_and_its_peers_are() {
 }
 
 #[track_caller]
-fn fails(words: &[&str], code: i32, parts: &[&str]) {
+pub(crate) fn fails(words: &[&str], code: i32, parts: &[&str]) {
     let output = run(words);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(code), "{errors}");
@@ -90,7 +90,7 @@ fn a_failure_says_what_to_do_and_has_its_exit_code() {
         1,
         &["there is no document store-1/inventory/milk", "isle doc list"],
     );
-    fails(&words("doc put", &data, &[ADDRESS, "{"]), 1, &["not JSON"]);
+    fails(&words("doc put", &data, &[ADDRESS, "{"]), 1, &["JSON does not fit"]);
     fails(&words("doc put", &data, &["catalog/product/milk", "{}"]), 1, &["read-only", "hint"]);
     fails(&words("doc increment", &data, &[ADDRESS, "/shelf", "1"]), 1, &["/shelf is no counter"]);
 }

@@ -1,7 +1,7 @@
 //! The disk of a server fills up: it says so, goes on, and takes writes again when there is space.
 
 use serde_json::json;
-use server::local::{RefusalKind, Response};
+use server::local::{RefusalKind, Request, Response};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tests::eventually_async;
@@ -70,8 +70,20 @@ async fn a_server_whose_disk_was_full_goes_on_when_there_is_space() {
         }
     }
     let refusal = refusal.expect("the disk is full");
-    assert!(matches!(refusal.kind, RefusalKind::UnknownOutcome | RefusalKind::Unavailable), "{refusal:?}");
-    site.logs(&["ERROR", "the disk is full", "free space"]);
+    // The watermark comes first; a write that the store refused has an outcome that the service cannot know.
+    assert!(
+        matches!(
+            refusal.kind,
+            RefusalKind::DiskFull | RefusalKind::UnknownOutcome | RefusalKind::Unavailable
+        ),
+        "{refusal:?}"
+    );
+    site.logs(&["ERROR", "the disk is full"]);
+    eventually_async(DEADLINE, "reads go on while the disk is full", async || {
+        let address = "store-1/note/0".parse().unwrap();
+        matches!(client.call(&Request::Get { address, at: None }).await, Ok(Response::Document(Some(_))))
+    })
+    .await;
 
     disk.grow(16 * DISK_MIB);
     eventually_async(DEADLINE, "writes are taken again", async || {

@@ -7,11 +7,15 @@ mod converge;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
+mod documents;
+#[cfg(test)]
 mod full_disk;
 #[cfg(test)]
 mod idempotency;
 #[cfg(test)]
 mod killed;
+#[cfg(test)]
+mod recovery;
 #[cfg(test)]
 mod refused;
 #[cfg(test)]

@@ -15,10 +15,13 @@
     reason = "a fixture that fails is a test that fails"
 )]
 
+pub mod disk;
 mod eventually;
 pub mod process;
 pub mod program;
 mod repository;
+mod skipped;
 
 pub use eventually::{eventually, eventually_async};
 pub use repository::repository_root;
+pub use skipped::{SKIPPED, skipped};

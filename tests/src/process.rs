@@ -1,8 +1,9 @@
 //! Replicas as processes, with certificates of one authority, on loopback.
 
 use crate::{eventually, eventually_async, program};
+use document::Operation;
 use serde_json::{Value, json};
-use server::local::{Increment, LocalClient, Request, Response, Status};
+use server::local::{LocalClient, Request, Response, Status};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -142,7 +143,7 @@ impl Process {
 
     /// The document, if it is there.
     pub async fn get(&self, address: &str) -> Option<Value> {
-        let request = Request::Get { address: address.parse().unwrap() };
+        let request = Request::Get { address: address.parse().unwrap(), at: None };
         let response = self.client().await.call(&request).await.unwrap();
         let Response::Document(value) = response else { panic!("{response:?}") };
         value
@@ -208,13 +209,13 @@ pub fn spawn(data: &Path) -> Child {
 
 /// A put.
 pub fn put(address: &str, value: Value, key: Option<&str>) -> Request {
-    let idempotency_key = key.map(str::to_owned);
-    Request::Put { address: address.parse().unwrap(), value, idempotency_key }
+    let request = Request::write(address.parse().unwrap(), vec![Operation::Put(value)]);
+    request.under(key.map(str::to_owned))
 }
 
 /// An increment of `/on_hand`.
 pub fn increment(address: &str, by: i64, key: Option<&str>) -> Request {
-    let increments = vec![Increment { field: "/on_hand".into(), by }];
-    let idempotency_key = key.map(str::to_owned);
-    Request::Increment { address: address.parse().unwrap(), increments, idempotency_key }
+    let operation = Operation::increment("/on_hand", by).unwrap();
+    let request = Request::write(address.parse().unwrap(), vec![operation]);
+    request.under(key.map(str::to_owned))
 }

@@ -76,7 +76,9 @@ fn source_paths() -> Vec<String> {
         for name in names_in(&root.join(&directory)) {
             let path = format!("{directory}/{name}");
             if root.join(&path).is_dir() {
-                directories.push(path);
+                // A package inside a member is a workspace of its own, with sources that nothing here declares.
+                let is_apart = path.matches('/').count() > 1 && root.join(&path).join("Cargo.toml").exists();
+                directories.extend((!is_apart).then_some(path));
             } else if name.ends_with(".rs") {
                 paths.push(path);
             }

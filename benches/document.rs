@@ -1,0 +1,109 @@
+//! What one update costs in processor time, without a disk.
+//!
+//! `document.update.cpu`: a sale (one increment) through the core: the open document, the change, all rows of its
+//! batch, value included; 64 a turn. `document.counter.history`: the same increment on a document alone, with 10,000
+//! earlier changes and with 10. `document.apply64`: 64 changes of another replica on one small document: the bounded
+//! parse, the trial on a clone and every check.
+
+#![expect(
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a benchmark whose scene fails ends, and says what it saw"
+)]
+
+use benches::cpu::{median, micros_each};
+use benches::pair::Pair;
+use benches::reach::{Goal, Row, measuring, record};
+use criterion::{Criterion, criterion_group, criterion_main};
+use document::{Document, ForeignChange, Operation, Origin, Schema, Signature};
+use serde_json::json;
+
+const DOCUMENTS: usize = 400;
+const TURN: usize = 64;
+const HERE: Origin = Origin([1; 16]);
+const THERE: Origin = Origin([2; 16]);
+
+fn rounds() -> usize {
+    if measuring() { 15 } else { 1 }
+}
+
+fn row(name: &str, unit: &str, value: f64, reference: Option<f64>, goal: Goal) {
+    println!("{name}: {value:.2} {unit}, reference {reference:?}");
+    let row = Row { name: name.into(), unit: unit.into(), value, reference, goal };
+    record(&row).expect("the row is written");
+}
+
+fn update(_: &mut Criterion) {
+    let mut pair = Pair::default();
+    pair.site.load(DOCUMENTS);
+    let count = DOCUMENTS * 10;
+    let rounds = (0..rounds()).map(|_| {
+        let before = pair.site.core_time();
+        pair.site.sell(count, DOCUMENTS, TURN);
+        (pair.site.core_time() - before).as_secs_f64() * 1e6 / count as f64
+    });
+    let micros = median(rounds.collect());
+    row("document.update.cpu", "us", micros, None, Goal::value_at_most(45.0));
+}
+
+fn schema() -> Schema {
+    Schema::parse(include_str!("../schemas/collections/inventory.json")).expect("a schema")
+}
+
+fn product(origin: Origin, schema: &Schema) -> Document {
+    let mut document = Document::new();
+    let value = json!({"product": "1029743", "on_hand": 100, "shelf": "A-12",
+        "attributes": {"colour": "red", "size": "11 OZ", "brand": "National", "season": "all"}});
+    write(&mut document, origin, schema, Operation::Put(value));
+    document
+}
+
+fn write(document: &mut Document, origin: Origin, schema: &Schema, operation: Operation) -> Vec<u8> {
+    let signature = Signature { origin, wall_ms: 1_700_000_000_000, author: None, message: None };
+    let change = document.write(&signature, Some(schema), &[operation]).expect("a write");
+    change.expect("a change").chunk
+}
+
+fn sell(document: &mut Document, origin: Origin, schema: &Schema) -> Vec<u8> {
+    write(document, origin, schema, Operation::increment("/on_hand", -1).expect("a pointer"))
+}
+
+fn counter_history(_: &mut Criterion) {
+    let schema = schema();
+    let cost = |history: usize| {
+        let mut document = product(HERE, &schema);
+        (0..history).for_each(|_| drop(sell(&mut document, HERE, &schema)));
+        let rounds = (0..rounds()).map(|_| {
+            let mut document = document.clone();
+            drop(sell(&mut document, HERE, &schema));
+            micros_each(20, || (0..20).for_each(|_| drop(sell(&mut document, HERE, &schema))))
+        });
+        median(rounds.collect())
+    };
+    let (short, long) = (cost(10), cost(if measuring() { 10_000 } else { 200 }));
+    row("document.counter.history", "us", long, Some(short), Goal::ratio_at_most(1.5));
+}
+
+fn apply(_: &mut Criterion) {
+    let schema = schema();
+    let mut there = product(THERE, &schema);
+    let mut here = Document::new();
+    let first = there.heads().first().and_then(|head| there.change(head));
+    here.apply(&[first.expect("its change")]).expect("applied");
+    let chunks: Vec<Vec<u8>> = (0..64).map(|_| sell(&mut there, THERE, &schema)).collect();
+    let rounds = (0..rounds() * 10).map(|_| {
+        let mut document = here.clone();
+        micros_each(chunks.len(), || {
+            let parsed = chunks.iter().map(|chunk| {
+                let body = ForeignChange::body(chunk).expect("a change");
+                ForeignChange::parse(body).expect("an honest change").chunk
+            });
+            document.apply(&parsed.collect::<Vec<_>>()).expect("applied");
+        })
+    });
+    let micros = median(rounds.collect());
+    row("document.apply64", "us", micros, None, Goal::value_at_most(8.0));
+}
+
+criterion_group!(document, update, counter_history, apply);
+criterion_main!(document);
