@@ -64,6 +64,20 @@ fn row_from(keyspaces: &Keyspaces, keyspace: Keyspace, from: Bound<&[u8]>, to: &
     Some((key.clone(), value.clone()))
 }
 
+/// Row after row of a range; `next` finds the first between two keys.
+fn rows_of(
+    range: Range<Vec<u8>>,
+    next: impl Fn(Bound<&[u8]>, &[u8]) -> Option<Row>,
+) -> impl Iterator<Item = Result<Row, StoreError>> {
+    let mut last: Option<Vec<u8>> = None;
+    std::iter::from_fn(move || {
+        let from = last.as_deref().map_or(Bound::Included(range.start.as_slice()), Bound::Excluded);
+        let row = next(from, &range.end)?;
+        last = Some(row.0.clone());
+        Some(Ok(row))
+    })
+}
+
 /// A node's disk. It outlives the node: a crash takes what was not synced.
 #[derive(Clone, Default)]
 pub struct Disk(Rc<RefCell<Platter>>);
@@ -151,13 +165,7 @@ impl ReadRows for SimulatedDisk {
         keyspace: Keyspace,
         range: Range<Vec<u8>>,
     ) -> impl Iterator<Item = Result<Row, StoreError>> + '_ {
-        let mut last: Option<Vec<u8>> = None;
-        std::iter::from_fn(move || {
-            let from = last.as_deref().map_or(Bound::Included(range.start.as_slice()), Bound::Excluded);
-            let row = row_from(&self.0.0.borrow().rows, keyspace, from, &range.end)?;
-            last = Some(row.0.clone());
-            Some(Ok(row))
-        })
+        rows_of(range, move |from, to| row_from(&self.0.0.borrow().rows, keyspace, from, to))
     }
 }
 
@@ -175,13 +183,7 @@ impl ReadRows for DiskSnapshot {
         keyspace: Keyspace,
         range: Range<Vec<u8>>,
     ) -> impl Iterator<Item = Result<Row, StoreError>> + '_ {
-        let mut last: Option<Vec<u8>> = None;
-        std::iter::from_fn(move || {
-            let from = last.as_deref().map_or(Bound::Included(range.start.as_slice()), Bound::Excluded);
-            let row = row_from(&self.0, keyspace, from, &range.end)?;
-            last = Some(row.0.clone());
-            Some(Ok(row))
-        })
+        rows_of(range, move |from, to| row_from(&self.0, keyspace, from, to))
     }
 }
 

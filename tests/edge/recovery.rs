@@ -14,6 +14,15 @@ fn copy(from: &Path, to: &Path) {
     assert!(Command::new("cp").arg("-a").args([from, to]).status().unwrap().success());
 }
 
+/// A hub and a site that both have five on hand.
+async fn stocked(fleet: &Fleet) -> (Process, Process) {
+    let hub = fleet.hub();
+    let site = fleet.site("store-1", &hub.status().await.address);
+    site.add(ADDRESS, 5, None).await;
+    hub.has_on_hand(ADDRESS, 5).await;
+    (hub, site)
+}
+
 /// What the site wrote is back, and what it writes from here on counts once more.
 async fn is_whole(site: &Process, hub: &Process, on_hand: i64) {
     site.has_on_hand(ADDRESS, on_hand).await;
@@ -24,9 +33,7 @@ async fn is_whole(site: &Process, hub: &Process, on_hand: i64) {
 #[tokio::test]
 async fn a_backup_made_while_it_runs_is_restored_and_the_rest_comes_from_the_hub() {
     let fleet = Fleet::new();
-    let hub = fleet.hub();
-    let mut site = fleet.site("store-1", &hub.status().await.address);
-    site.add(ADDRESS, 5, None).await;
+    let (hub, mut site) = stocked(&fleet).await;
     let backup = site.data.join("../backup");
     let backup = backup.to_str().unwrap();
     let made = run_well(words("backup", &site.data, &[backup]));
@@ -48,10 +55,7 @@ async fn a_backup_made_while_it_runs_is_restored_and_the_rest_comes_from_the_hub
 #[tokio::test]
 async fn rows_that_are_too_old_are_noticed_and_filled_up_under_a_new_origin() {
     let fleet = Fleet::new();
-    let hub = fleet.hub();
-    let mut site = fleet.site("store-1", &hub.status().await.address);
-    site.add(ADDRESS, 5, None).await;
-    hub.has_on_hand(ADDRESS, 5).await;
+    let (hub, mut site) = stocked(&fleet).await;
     site.kill();
     let old = site.data.join("old");
     copy(&site.data.join("store/rows"), &old);
@@ -71,10 +75,7 @@ async fn rows_that_are_too_old_are_noticed_and_filled_up_under_a_new_origin() {
 #[tokio::test]
 async fn a_damaged_store_is_set_aside_and_filled_by_the_hub() {
     let fleet = Fleet::new();
-    let hub = fleet.hub();
-    let mut site = fleet.site("store-1", &hub.status().await.address);
-    site.add(ADDRESS, 5, None).await;
-    hub.has_on_hand(ADDRESS, 5).await;
+    let (hub, mut site) = stocked(&fleet).await;
     site.kill();
     let verified = run_well(words("verify", &site.data, &[]));
     assert!(verified.contains("whole") && verified.contains("chain holds"), "{verified}");

@@ -12,7 +12,8 @@ const CHANGES_AT_ONCE_MAX: usize = 1_024;
 
 /// A document in memory. Its owner gives it back with [`Documents::keep`].
 pub(crate) struct Open {
-    pub(crate) document: Document,
+    /// Boxed: it has 3.5 KB of its own, and moves between the map and whoever works on it.
+    pub(crate) document: Box<Document>,
     /// Position of the last change that is in it.
     pub(crate) applied: u64,
     /// Changes that were applied for the first time since it was last opened.
@@ -24,7 +25,7 @@ pub(crate) struct Open {
 impl Open {
     /// A document without changes.
     pub(crate) fn new() -> Self {
-        Self { document: Document::new(), applied: 0, tried: 0, used: 0 }
+        Self { document: Box::new(Document::new()), applied: 0, tried: 0, used: 0 }
     }
 }
 
@@ -148,7 +149,7 @@ fn load<S: Store>(journal: &Journal<S>, place: &DocumentPlace) -> Result<Option<
     }
     let snapshot = journal.snapshot(place)?;
     Ok(Document::load(&snapshot.bytes).ok().map(|document| Open {
-        document,
+        document: Box::new(document),
         applied: snapshot.lsn,
         tried: 0,
         used: 0,

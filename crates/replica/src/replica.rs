@@ -166,7 +166,7 @@ impl<S: Store> Replica<S> {
         self.turns.pop()
     }
 
-    /// Bytes that were handed to the store and are not durable: the edge takes no further input but durable notices
+    /// Bytes written that are not durable, also by the turn that is going on: the edge takes no further input but durable notices
     /// while they are too many.
     #[must_use]
     pub fn in_flight_bytes(&self) -> usize {

@@ -58,6 +58,8 @@ pub(crate) struct Rows<S> {
     lazy: BTreeMap<Place, Vec<u8>>,
     in_flight: VecDeque<InFlight>,
     submitted: Turn,
+    /// Written since the last turn ended, in bytes; each write of a row counts.
+    touched_bytes: usize,
 }
 
 impl<S: Store> Rows<S> {
@@ -69,6 +71,7 @@ impl<S: Store> Rows<S> {
             lazy: BTreeMap::new(),
             in_flight: VecDeque::new(),
             submitted: Turn(0),
+            touched_bytes: 0,
         }
     }
 
@@ -90,6 +93,7 @@ impl<S: Store> Rows<S> {
         if !self.lazy.is_empty() {
             self.lazy.remove(&place);
         }
+        self.touched_bytes += place.1.len() + value.as_ref().map_or(0, Vec::len);
         let replaced = self.overlay.of_mut(place.0).insert(place.1.clone(), Pending { turn, value });
         if replaced.is_none_or(|pending| pending.turn != turn) {
             self.touched.push(place);
@@ -144,6 +148,7 @@ impl<S: Store> Rows<S> {
         }
         let turn = Turn(self.submitted.0 + 1);
         let places = std::mem::take(&mut self.touched);
+        self.touched_bytes = 0;
         let lazy = std::mem::take(&mut self.lazy);
         let mut batch = Batch::default();
         for (keyspace, key) in &places {
@@ -183,9 +188,9 @@ impl<S: Store> Rows<S> {
         Turn(self.submitted.0 + 1)
     }
 
-    /// Bytes handed over that are not durable.
+    /// Bytes written that are not durable, those of the turn that is going on included.
     pub(crate) fn in_flight_bytes(&self) -> usize {
-        self.in_flight.iter().map(|batch| batch.bytes).sum()
+        self.touched_bytes + self.in_flight.iter().map(|batch| batch.bytes).sum::<usize>()
     }
 }
 

@@ -106,61 +106,28 @@ impl CommandError {
     /// What the process ends with; `isle --help` lists them.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
-        match self {
-            Self::Call(error) if error.is_outcome_unknown() => 3,
-            Self::Connect(ConnectError::NotRunning { .. }) => 4,
-            Self::Serve(_)
-            | Self::Connect(_)
-            | Self::Call(_)
-            | Self::Authority(_)
-            | Self::NoDocument { .. }
-            | Self::Json(_)
-            | Self::Time { .. }
-            | Self::Pointer(_)
-            | Self::Condition(_)
-            | Self::Lock(_)
-            | Self::NoStore { .. }
-            | Self::Open(_)
-            | Self::Damaged { .. }
-            | Self::Backup(_)
-            | Self::Restore(_)
-            | Self::SetAside(_)
-            | Self::Incarnation(_)
-            | Self::InputTooLong { .. }
-            | Self::Io(_) => 1,
+        if matches!(self, Self::Call(error) if error.is_outcome_unknown()) {
+            3
+        } else if matches!(self, Self::Connect(ConnectError::NotRunning { .. })) {
+            4
+        } else {
+            1
         }
     }
 
     /// What to do about it, where the message does not say it.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
-        match self {
-            Self::Call(CallError::Refused(refusal)) if refusal.kind == RefusalKind::UnknownOutcome => {
-                Some("run the command again with the same --idempotency-key: it counts once")
+        if let Self::Call(CallError::Refused(refusal)) = self {
+            if refusal.kind == RefusalKind::UnknownOutcome {
+                return Some("run the command again with the same --idempotency-key: it counts once");
             }
-            Self::Call(CallError::Refused(refusal)) => refusal.hint.as_deref(),
-            Self::Damaged { .. } | Self::Open(store::OpenError::Damaged { .. }) => {
-                Some("`isle repair` sets the store aside; peers fill an empty one")
-            }
-            Self::NoDocument { .. } => Some("`isle doc list` shows what a collection has"),
-            Self::Serve(_)
-            | Self::Connect(_)
-            | Self::Call(_)
-            | Self::Authority(_)
-            | Self::Json(_)
-            | Self::Time { .. }
-            | Self::Pointer(_)
-            | Self::Condition(_)
-            | Self::Lock(_)
-            | Self::NoStore { .. }
-            | Self::Open(_)
-            | Self::Backup(_)
-            | Self::Restore(_)
-            | Self::SetAside(_)
-            | Self::Incarnation(_)
-            | Self::InputTooLong { .. }
-            | Self::Io(_) => None,
+            return refusal.hint.as_deref();
         }
+        if matches!(self, Self::Damaged { .. } | Self::Open(store::OpenError::Damaged { .. })) {
+            return Some("`isle repair` sets the store aside; peers fill an empty one");
+        }
+        matches!(self, Self::NoDocument { .. }).then_some("`isle doc list` shows what a collection has")
     }
 }
 

@@ -3,13 +3,10 @@
 
 use super::Document;
 use super::history::{Signed, signed};
-use crate::entry::{self, Entry, Pointer};
+use crate::entry::{self, Entry, Pointer, TOMBSTONE};
 use crate::{ChangeHash, Origin, json};
 use automerge::{ObjId, ROOT, ReadDoc as _, ScalarValueRef};
 use serde_json::Value;
-
-/// Entry that says that a document is deleted.
-const TOMBSTONE: &str = "+deleted";
 
 /// Most edits concurrent with a deletion that [`Document::conflicts`] tells.
 pub const CONFLICTING_EDITS_MAX: usize = 100;

@@ -1,12 +1,13 @@
 //! What a document was, and who changed what.
 
 use super::{Document, lineage};
+use crate::json::{self, View};
 use crate::{ChangeHash, Origin};
 use automerge::ChangeMetadata;
 use json_patch::Patch;
 use serde_json::Value;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// Most changes that one call of [`Document::history`] tells.
 pub const HISTORY_MAX: usize = 1_000;
@@ -63,10 +64,8 @@ impl Document {
             Some(unknown) => Err(UnknownChange(*unknown)),
             None if heads.is_empty() => Ok(None),
             None => {
-                let then = self.automerge.fork_at(heads);
-                let last_operations = BTreeMap::new();
-                let then = then.map(|automerge| Self { automerge, changes: 0, bytes: 0, last_operations });
-                Ok(then.ok().and_then(|then| then.json()))
+                let then = View::at(&self.automerge, heads);
+                Ok((!then.is_deleted()).then(|| json::assemble(&then)))
             }
         }
     }

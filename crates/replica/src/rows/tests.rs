@@ -94,6 +94,17 @@ fn reads_see_rows_on_their_way_over_durable_ones() {
 }
 
 #[test]
+fn bytes_count_from_the_moment_they_are_written() {
+    let mut rows = Rows::new(Memory::default());
+    rows.put(at("a"), b"123".to_vec());
+    assert_eq!(rows.in_flight_bytes(), 4, "a long turn is ended before it grows without bound");
+    rows.submit().unwrap();
+    assert_eq!(rows.in_flight_bytes(), 4);
+    settle(&mut rows);
+    assert_eq!(rows.in_flight_bytes(), 0);
+}
+
+#[test]
 fn a_row_written_again_waits_for_its_last_turn() {
     let mut rows = Rows::new(Memory::default());
     rows.put(at("a"), b"1".to_vec());

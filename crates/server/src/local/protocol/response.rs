@@ -119,7 +119,7 @@ pub struct Change {
 pub struct Conflict {
     /// The field, as a JSON Pointer; empty for the document itself.
     pub field: String,
-    /// Every value, the one that is shown first.
+    /// Every value, the one that is shown last.
     pub values: Vec<ConflictingValue>,
 }
 
