@@ -127,6 +127,9 @@ pub enum DisconnectReason {
         /// Whether it takes none.
         is_full: bool,
     },
+    /// The peer does not know what this replica's hello built on.
+    #[error("the peer asks to be told all anew: connect again")]
+    Asked,
     /// The peer broke a rule.
     #[error("the peer misbehaved: {0}")]
     Misbehaved(#[from] Misbehaviour),

@@ -210,10 +210,10 @@ impl<S: Store> Journal<S> {
         entry: Entry<'_>,
     ) -> Result<(u64, u64), StoreError> {
         let (space, document) = (place.space, place.number());
-        let vector = self.vectors.get(space, entry.origin).next(&entry.hash);
         let lsn = self.counters.head + 1;
+        let vector = self.vectors.get(space, entry.origin).next(&entry.hash);
         self.counters.head = lsn;
-        self.vectors.set(&mut self.rows, (space, entry.origin), vector);
+        self.vectors.set(&mut self.rows, (space, entry.origin), (vector, lsn));
         let mut row = JournalRow {
             document: document.0,
             space: space.0,
@@ -227,7 +227,8 @@ impl<S: Store> Journal<S> {
         row.chain = chain::next(&self.chain, lsn, &row);
         self.chain = row.chain;
         self.rows.put(keys::journal(lsn), record::encode(&row));
-        self.rows.put(keys::stamp(space, entry.origin, vector.sequence), lsn.to_be_bytes().to_vec());
+        let stamp = [&lsn.to_be_bytes()[..], &vector.chain_short()].concat();
+        self.rows.put(keys::stamp(space, entry.origin, vector.sequence), stamp);
         place.row.bytes += entry.chunk.len() as u64;
         self.rows.put(keys::change(document, lsn), entry.chunk);
         self.rows.put(keys::hash(document, &entry.hash), lsn.to_be_bytes().to_vec());
@@ -258,7 +259,19 @@ impl<S: Store> Journal<S> {
         sequence: u64,
     ) -> Result<Option<u64>, StoreError> {
         let bytes = self.rows.get(&keys::stamp(space, origin, sequence))?;
-        Ok(bytes.and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes))
+        Ok(bytes.and_then(|bytes| bytes.first_chunk().copied()).map(u64::from_be_bytes))
+    }
+
+    /// The chain of an origin's changes in a space up to a sequence, as peers are told it; `None` when the change is
+    /// not here.
+    pub(crate) fn chain_at(
+        &self,
+        space: SpaceNumber,
+        origin: OriginNumber,
+        sequence: u64,
+    ) -> Result<Option<[u8; 8]>, StoreError> {
+        let bytes = self.rows.get(&keys::stamp(space, origin, sequence))?;
+        Ok(bytes.and_then(|bytes| bytes.get(8..).and_then(|chain| chain.try_into().ok())))
     }
 
     /// The journal row at a position.

@@ -2,7 +2,7 @@
 //! makes or reads a key.
 
 use crate::store::Keyspace;
-use document::{ChangeHash, Collection, Key};
+use document::{ChangeHash, Collection, Key, Origin};
 use std::ops::Range;
 
 /// A space's number in this store.
@@ -41,6 +41,24 @@ pub(crate) fn origin(number: OriginNumber) -> Place {
 
 pub(crate) fn peer(name: &str) -> Place {
     place(Keyspace::Meta, b'p', &[name.as_bytes()])
+}
+
+/// How far a peer has an origin's changes in a space. Names of peers hold no byte 0.
+pub(crate) fn confirmed(peer: &str, space: SpaceNumber, origin: Origin) -> Place {
+    place(Keyspace::Meta, b'q', &[peer.as_bytes(), &[0], &space.0.to_be_bytes(), &origin.0])
+}
+
+/// All that a peer has.
+pub(crate) fn confirmed_of(peer: &str) -> (Keyspace, Range<Vec<u8>>) {
+    let (keyspace, from) = place(Keyspace::Meta, b'q', &[peer.as_bytes(), &[0]]);
+    (keyspace, from..place(Keyspace::Meta, b'q', &[peer.as_bytes(), &[1]]).1)
+}
+
+/// Space and origin in a key of [`confirmed`].
+pub(crate) fn read_confirmed(key: &[u8]) -> Option<(SpaceNumber, Origin)> {
+    let (_, origin) = key.split_last_chunk::<16>()?;
+    let (_, space) = key.get(..key.len() - 16)?.split_last_chunk::<4>()?;
+    Some((SpaceNumber(u32::from_be_bytes(*space)), Origin(*origin)))
 }
 
 pub(crate) fn idempotency(key: &[u8]) -> Place {
@@ -346,6 +364,10 @@ mod tests {
         assert!(!listed_after(KIND_WAITING, Some(&waits)).1.contains(&waits));
         assert_eq!(read_document(&waits), Some((collection, key)));
         assert_eq!((read_space(&waits), read_space(b"d12")), (Some(SpaceNumber(7)), None));
+        let (space, origin) = (SpaceNumber(7), Origin([9; 16]));
+        let (_, bytes) = confirmed("hub", space, origin);
+        assert_eq!((read_confirmed(&bytes), read_confirmed(b"q")), (Some((space, origin)), None));
+        assert!(confirmed_of("hub").1.contains(&bytes) && !confirmed_of("hu").1.contains(&bytes));
         assert_eq!((read_document(b"a"), read_journal(b"j1"), read_vector(b"v")), (None, None, None));
     }
 

@@ -3,6 +3,7 @@
 mod background;
 mod blocked;
 mod exchange;
+mod hello;
 mod hostile;
 mod requests;
 mod transactions;
@@ -291,7 +292,18 @@ struct Wire {
 }
 
 impl Wire {
+    /// Connects, once more when one side asks to be told all anew.
     fn connect(&mut self, hub: &mut Node, site: &mut Node) {
+        self.connect_once(hub, site);
+        let asked =
+            |node: &mut Node| node.disconnects.pop_if(|last| *last == DisconnectReason::Asked).is_some();
+        if asked(hub) | asked(site) {
+            self.cut(hub, site);
+            self.connect_once(hub, site);
+        }
+    }
+
+    fn connect_once(&mut self, hub: &mut Node, site: &mut Node) {
         self.link += 1;
         let names = [&hub.settings, &site.settings].map(|node| (node.name.clone(), node.key.public_key));
         let [hub_is, site_is] = names;

@@ -34,8 +34,9 @@ impl VectorEntry {
     }
 }
 
+/// By space and origin: the entry, and the position of its last change in this replica's journal.
 #[derive(Default)]
-pub(crate) struct Vectors(BTreeMap<(SpaceNumber, OriginNumber), VectorEntry>);
+pub(crate) struct Vectors(BTreeMap<(SpaceNumber, OriginNumber), (VectorEntry, u64)>);
 
 impl Vectors {
     pub(crate) fn load<S: Store>(rows: &Rows<S>) -> Result<Self, StoreError> {
@@ -44,30 +45,40 @@ impl Vectors {
             let (key, value) = row?;
             let place = keys::read_vector(&key)
                 .ok_or(StoreError::Damaged { what: "a version vector's key", keyspace: Keyspace::Journal })?;
-            let VectorRow { sequence, chain } = record::decode(Keyspace::Journal, &value)?;
-            vectors.0.insert(place, VectorEntry { sequence, chain });
+            let VectorRow { sequence, chain, lsn } = record::decode(Keyspace::Journal, &value)?;
+            vectors.0.insert(place, (VectorEntry { sequence, chain }, lsn));
         }
         Ok(vectors)
     }
 
     pub(crate) fn get(&self, space: SpaceNumber, origin: OriginNumber) -> VectorEntry {
-        self.0.get(&(space, origin)).copied().unwrap_or_default()
+        self.0.get(&(space, origin)).map(|(entry, _)| *entry).unwrap_or_default()
     }
 
     pub(crate) fn set<S: Store>(
         &mut self,
         rows: &mut Rows<S>,
         (space, origin): (SpaceNumber, OriginNumber),
-        entry: VectorEntry,
+        (entry, lsn): (VectorEntry, u64),
     ) {
-        self.0.insert((space, origin), entry);
-        let row = VectorRow { sequence: entry.sequence, chain: entry.chain };
+        self.0.insert((space, origin), (entry, lsn));
+        let row = VectorRow { sequence: entry.sequence, chain: entry.chain, lsn };
         rows.put(keys::vector(space, origin), record::encode(&row));
     }
 
     /// The entries of a space, by origin.
     pub(crate) fn of(&self, space: SpaceNumber) -> impl Iterator<Item = (OriginNumber, VectorEntry)> + '_ {
+        self.since(space, 0)
+    }
+
+    /// The entries of a space that changed after a position of the journal, by origin.
+    pub(crate) fn since(
+        &self,
+        space: SpaceNumber,
+        after: u64,
+    ) -> impl Iterator<Item = (OriginNumber, VectorEntry)> + '_ {
         let range = (space, OriginNumber(0))..=(space, OriginNumber(u32::MAX));
-        self.0.range(range).map(|((_, origin), entry)| (*origin, *entry))
+        let changed = self.0.range(range).filter(move |(_, (_, lsn))| after == 0 || *lsn > after);
+        changed.map(|((_, origin), (entry, _))| (*origin, *entry))
     }
 }

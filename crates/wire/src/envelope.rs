@@ -1,7 +1,9 @@
 //! A frame's bytes: kind, flags, body. The body is CBOR (RFC 8949) with numbered fields, deflated (RFC 1951) when
 //! that makes it smaller.
 
-use crate::frame::{Ack, Delta, Frame, Hello, ROWS_MAX, Rewind, SpaceVector, TABLE_MAX, VECTOR_ENTRIES_MAX};
+use crate::frame::{
+    Ack, Delta, Frame, Hello, ROWS_MAX, Rewind, STOPPED_MAX, SpaceVector, TABLE_MAX, VECTOR_ENTRIES_MAX,
+};
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
 /// Longest frame, inflated, in bytes.
@@ -15,6 +17,7 @@ const KIND_HELLO: u8 = 1;
 const KIND_DELTA: u8 = 2;
 const KIND_ACK: u8 = 3;
 const KIND_REWIND: u8 = 4;
+const KIND_ASK: u8 = 5;
 const FLAG_DEFLATED: u8 = 1;
 
 /// Why a frame cannot be sent.
@@ -71,6 +74,7 @@ pub fn encode(frame: &Frame) -> Result<Vec<u8>, EncodeError> {
         Frame::Delta(delta) => (KIND_DELTA, to_vec(delta)),
         Frame::Ack(ack) => (KIND_ACK, to_vec(ack)),
         Frame::Rewind(rewind) => (KIND_REWIND, to_vec(rewind)),
+        Frame::Ask => (KIND_ASK, Vec::new()),
         Frame::Unknown(_) => return Err(EncodeError::Unknown),
     };
     if body.len() > FRAME_BYTES_MAX {
@@ -102,7 +106,8 @@ fn check_lists(frame: &Frame) -> Result<(), EncodeError> {
             ("documents", delta.documents.len(), ROWS_MAX),
             ("rows", delta.rows.len(), ROWS_MAX),
         ],
-        Frame::Ack(_) | Frame::Unknown(_) => Vec::new(),
+        Frame::Ack(ack) => vec![("stopped streams", ack.stopped.len(), STOPPED_MAX)],
+        Frame::Ask | Frame::Unknown(_) => Vec::new(),
     };
     match lists.into_iter().find(|(_, count, limit)| count > limit) {
         Some((list, count, limit)) => Err(EncodeError::TooMany { list, count, limit }),
@@ -131,6 +136,7 @@ pub fn decode(bytes: &[u8]) -> Result<Frame, DecodeError> {
         KIND_DELTA => from_slice::<Delta>(body).map(Frame::Delta),
         KIND_ACK => from_slice::<Ack>(body).map(Frame::Ack),
         KIND_REWIND => from_slice::<Rewind>(body).map(Frame::Rewind),
+        KIND_ASK => Ok(Frame::Ask),
         unknown => Ok(Frame::Unknown(unknown)),
     }
 }

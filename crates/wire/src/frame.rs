@@ -10,6 +10,8 @@ pub const PROTOCOL_VERSION: u16 = 1;
 pub const ROWS_MAX: usize = 4_096;
 /// Most entries of a list of spaces or origins in a frame.
 pub const TABLE_MAX: usize = 4_096;
+/// Most streams of an acknowledgement that stopped.
+pub const STOPPED_MAX: usize = 1_024;
 /// Most entries of all version vectors of a frame together.
 pub const VECTOR_ENTRIES_MAX: usize = 16_384;
 
@@ -56,6 +58,11 @@ fn read_takes<Context>(
     decoder.bool()
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the derived decoder asks for this type")]
+fn none_when_absent() -> Option<Vec<Stopped>> {
+    Some(Vec::new())
+}
+
 /// A sender that does not know the field takes changes of all spaces that it shares.
 #[expect(clippy::unnecessary_wraps, reason = "the derived decoder asks for this type")]
 fn takes_when_absent() -> Option<bool> {
@@ -73,6 +80,8 @@ pub enum Frame {
     Ack(Ack),
     /// The receiver of deltas asks for them again.
     Rewind(Rewind),
+    /// The receiver of a hello does not know what the hello builds on: the sender is to connect again and say all.
+    Ask,
     /// Of a kind that a newer version knows; passed over.
     Unknown(u8),
 }
@@ -90,13 +99,25 @@ pub struct Hello {
     /// How far the sender has the receiver's journal durably; `None` when it does not know it.
     #[n(2)]
     pub cursor: Option<Cursor>,
-    /// The spaces that the sender shares on this link, with what it has of each.
+    /// With `since` 0: every space that the sender shares on this link, with all that it has of each. Else the spaces
+    /// of which it got more since, with the entries that changed.
     #[cbor(n(3), decode_with = "read_vectors")]
     pub spaces: Vec<SpaceVector>,
+    /// A position of the sender's journal as of which the receiver knows what the sender has: it acknowledged it
+    /// ([`Heard`]). 0 when it knows nothing.
+    #[n(4)]
+    pub since: u64,
+    /// The position of the sender's journal as of which it says what it has.
+    #[n(5)]
+    pub head: u64,
+    /// Digest of which spaces the sender shares and takes changes of; the receiver knows the list when it knows
+    /// `since`.
+    #[cbor(n(6), with = "minicbor::bytes")]
+    pub subscription: [u8; 8],
 }
 
 /// A position in a journal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Cursor {
     /// Which journal.
     #[n(0)]
@@ -208,12 +229,43 @@ pub struct Row {
 }
 
 /// What is durable at the receiver of deltas. Cumulative.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct Ack {
-    /// A [`Delta::to`] of the connection: everything up to it is durable.
+    /// A [`Delta::to`] of the connection, or 0: everything up to it is durable, but for the rows of streams that stopped.
     #[n(0)]
     pub durable: u64,
+    /// What the receiver of a hello has kept of it durably.
+    #[n(2)]
+    pub heard: Option<Heard>,
+    /// Streams of which the receiver takes no more on this connection until a rewind.
+    #[cbor(n(3), decode_with = "at_most::<_, _, STOPPED_MAX>", nil = "none_when_absent")]
+    pub stopped: Vec<Stopped>,
+}
+
+/// A hello that its receiver has kept: the sender need not repeat it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Heard {
+    /// [`Hello::head`].
+    #[n(0)]
+    pub lsn: u64,
+    /// [`Hello::subscription`].
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub subscription: [u8; 8],
+}
+
+/// A stream of which a change was refused.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Stopped {
+    /// The space's name.
+    #[n(0)]
+    pub space: String,
+    /// Who wrote the changes.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub origin: [u8; 16],
+    /// The last sequence that the receiver has.
+    #[n(2)]
+    pub sequence: u64,
 }
 
 /// Rows did not follow what the receiver has: it says what that is and passes over deltas until the sender has gone

@@ -3,7 +3,7 @@
 use super::{Clock, Replica};
 use crate::effect::{DisconnectReason, Effect, Event, LinkId, Misbehaviour};
 use crate::journal::Journal;
-use crate::session::{self, Context, Outcome, OwnHello, Peer};
+use crate::session::{self, Context, Greeted, Outcome, OwnHello, Peer};
 use crate::store::{Room, Store, StoreError};
 use crate::turns::Turns;
 use wire::{Ack, Delta, Frame, Rewind};
@@ -62,11 +62,14 @@ impl<S: Store> Replica<S> {
         let handled = match wire::decode(bytes) {
             Err(error) => Err(Misbehaviour::Frame(error).into()),
             Ok(Frame::Unknown(_)) => Ok(()),
-            Ok(Frame::Hello(hello)) => peer
-                .greet(journal, &hello, (self.origin, self.room < Room::ReadOnly))?
-                .map(|event| turns.release(Effect::Event(event))),
+            Ok(Frame::Ask) => Err(take_ask(peer)),
+            Ok(_) if peer.session.as_ref().is_some_and(|session| session.is_asked) => Ok(()),
+            Ok(Frame::Hello(hello)) => {
+                let greeted = peer.greet(journal, &hello, (self.origin, self.room < Room::ReadOnly))?;
+                greeted.map(|greeted| take_greeting(peer, turns, greeted))
+            }
             Ok(Frame::Delta(delta)) => take_delta(peer, journal, turns, &delta, clock)?,
-            Ok(Frame::Ack(ack)) => take_ack(peer, ack),
+            Ok(Frame::Ack(ack)) => take_ack(peer, journal, &ack),
             Ok(Frame::Rewind(rewind)) => take_rewind(peer, journal, &rewind)?,
         };
         if let Err(reason) = handled {
@@ -80,11 +83,13 @@ impl<S: Store> Replica<S> {
     pub(super) fn hold_acknowledgements(&mut self) {
         for peer in self.peers.iter_mut() {
             let Some(session) = &mut peer.session else { continue };
-            let Some(durable) = session.exchange.as_mut().and_then(|(_, receiver)| receiver.take_ack())
-            else {
-                continue;
-            };
-            hold_frame(&mut self.turns, session.link, &Frame::Ack(Ack { durable }));
+            let Some((_, receiver)) = &mut session.exchange else { continue };
+            let heard = session.heard_due.take();
+            let due = receiver.take_ack();
+            if heard.is_some() || due.is_some() {
+                let (durable, stopped) = due.unwrap_or_default();
+                hold_frame(&mut self.turns, session.link, &Frame::Ack(Ack { durable, heard, stopped }));
+            }
         }
     }
 
@@ -144,19 +149,38 @@ fn take_delta<S: Store>(
         turns.release(Effect::Event(Event::StreamStopped { peer, space, origin, sequence, reason }));
     }
     if let Some(generation) = rewind {
-        let spaces = session::vectors_of(journal, receiver.writable().map(|space| (space, true)))?;
+        let spaces = session::vectors_of(journal, receiver.writable().map(|space| (space, true)), 0)?;
         hold_frame(turns, session.link, &Frame::Rewind(Rewind { generation, spaces }));
         turns.release(Effect::Event(Event::Rewound { peer: peer.name.clone() }));
     }
     Ok(Ok(()))
 }
 
-fn take_ack(peer: &mut Peer, ack: Ack) -> Result<(), DisconnectReason> {
+/// The peer does not know what this replica's hello built on: the next one says all.
+fn take_ask(peer: &mut Peer) -> DisconnectReason {
+    peer.told = None;
+    (peer.changed, peer.is_urgent) = (true, true);
+    DisconnectReason::Asked
+}
+
+fn take_greeting(peer: &mut Peer, turns: &mut Turns, greeted: Greeted) {
+    match (greeted, &mut peer.session) {
+        (Greeted::Started(event), _) => turns.release(Effect::Event(event)),
+        (Greeted::Ask, Some(session)) => {
+            session.is_asked = true;
+            hold_frame(turns, session.link, &Frame::Ask);
+        }
+        (Greeted::Ask, None) => {}
+    }
+}
+
+fn take_ack<S: Store>(peer: &mut Peer, journal: &Journal<S>, ack: &Ack) -> Result<(), DisconnectReason> {
     let exchange = peer.session.as_mut().and_then(|session| session.exchange.as_mut());
     let (sender, _) = exchange.ok_or(Misbehaviour::Order)?;
     sender.acknowledge(ack.durable, &mut peer.confirmed)?;
+    sender.stop(journal, &mut peer.confirmed, &ack.stopped);
     peer.changed = true;
-    Ok(())
+    ack.heard.map_or(Ok(()), |heard| Ok(peer.is_heard(&heard)?))
 }
 
 fn take_rewind<S: Store>(peer: &mut Peer, journal: &Journal<S>, rewind: &Rewind) -> Handled {

@@ -2,7 +2,7 @@ use super::{Confirmed, Receiver, Sender};
 use crate::effect::LinkId;
 use crate::journal::Journal;
 use crate::keys::{self, OriginNumber, SpaceNumber};
-use crate::record::{self, PeerRow};
+use crate::record::{self, PeerRow, SharesRow, ToldRow};
 use crate::rows::Rows;
 use crate::settings::PeerSettings;
 use crate::status::PeerStatus;
@@ -25,6 +25,12 @@ pub(crate) struct Session {
     pub(crate) link: LinkId,
     pub(crate) public_key: [u8; 32],
     pub(crate) own_hello: OwnHello,
+    /// What this replica's hello says: up to which position, and the digest of what it shares.
+    pub(crate) said: ToldRow,
+    /// The peer was asked to connect again; what it sends until then is passed over.
+    pub(crate) is_asked: bool,
+    /// An acknowledgement of the peer's hello that leaves with the turn.
+    pub(crate) heard_due: Option<wire::Heard>,
     pub(crate) exchange: Option<(Sender, Receiver)>,
 }
 
@@ -34,12 +40,20 @@ pub(crate) struct Peer {
     pub(crate) settings: PeerSettings,
     pub(crate) session: Option<Session>,
     pub(crate) cursor: Option<wire::Cursor>,
+    /// The position of its journal as of which it last said what it has.
+    pub(crate) heard: Option<wire::Cursor>,
+    /// The spaces that it shares, as it last said.
+    pub(crate) shares: Option<SharesRow>,
+    /// What it has kept of what this replica said.
+    pub(crate) told: Option<ToldRow>,
     /// What it has of this replica's spaces, as last heard.
     pub(crate) confirmed: Confirmed,
     /// The spaces that it takes changes of, as it last said; before that, those that it may read.
     pub(crate) wanted: Option<BTreeSet<SpaceNumber>>,
     /// Whether the row in the store is behind.
     pub(crate) changed: bool,
+    /// Whether it is to be written with this turn: a crash would make the next hellos long.
+    pub(crate) is_urgent: bool,
 }
 
 impl Peer {
@@ -50,18 +64,29 @@ impl Peer {
             settings: settings.clone(),
             session: None,
             cursor: row.cursor,
-            confirmed: Confirmed::from_rows(&row.confirmed),
+            heard: row.heard,
+            shares: row.shares,
+            told: row.told,
+            confirmed: Confirmed::load(rows, name)?,
             wanted: None,
             changed: false,
+            is_urgent: false,
         })
     }
 
-    /// Puts the row into the next batch: with the rows that the cursor speaks of, never before them.
+    /// Puts its rows into the next batch: with the rows that the cursor speaks of, never before them.
     pub(crate) fn save<S: Store>(&mut self, rows: &mut Rows<S>) {
-        if std::mem::take(&mut self.changed) {
-            let row = PeerRow { cursor: self.cursor, confirmed: self.confirmed.to_rows() };
-            rows.put_lazily(keys::peer(&self.name), record::encode(&row));
+        if !std::mem::take(&mut self.changed) {
+            return;
         }
+        let Self { cursor, heard, told, .. } = *self;
+        let row = record::encode(&PeerRow { cursor, heard, shares: self.shares.clone(), told });
+        if std::mem::take(&mut self.is_urgent) {
+            rows.put(keys::peer(&self.name), row);
+        } else {
+            rows.put_lazily(keys::peer(&self.name), row);
+        }
+        self.confirmed.save(rows, &self.name);
     }
 
     /// The spaces whose changes it is sent, as far as this replica has anything of them.
@@ -149,8 +174,15 @@ impl Peers {
         public_key: [u8; 32],
     ) -> Result<Option<LinkId>, ()> {
         let peer = self.by_name.get_mut(name).ok_or(())?;
-        let replaced =
-            peer.session.replace(Session { link, public_key, own_hello: OwnHello::Waiting, exchange: None });
+        let replaced = peer.session.replace(Session {
+            link,
+            public_key,
+            own_hello: OwnHello::Waiting,
+            said: ToldRow::default(),
+            is_asked: false,
+            heard_due: None,
+            exchange: None,
+        });
         if let Some(old) = &replaced {
             self.names.remove(&old.link);
         }

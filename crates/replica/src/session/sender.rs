@@ -8,7 +8,7 @@ use crate::store::{Keyspace, Store, StoreError};
 use document::{ChangeHash, ForeignChange, Origin};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::num::NonZeroU16;
-use wire::{Delta, DocumentName, Frame, Row, SpaceVector};
+use wire::{Delta, DocumentName, Frame, Row, SpaceVector, Stopped};
 
 /// Bytes of changes in a frame, about. Larger frames compress no better and hold up what follows.
 const FRAME_BYTES: usize = 64 * 1024;
@@ -43,6 +43,8 @@ pub(crate) struct Sender {
     readable: BTreeSet<SpaceNumber>,
     /// What the peer has, or has been sent.
     theirs: Confirmed,
+    /// Streams of which it takes no more until it asks for a rewind.
+    stopped: BTreeSet<(SpaceNumber, Origin)>,
     spaces: BTreeMap<SpaceNumber, u32>,
     origins: BTreeMap<OriginNumber, u32>,
     window: VecDeque<InFlight>,
@@ -80,6 +82,7 @@ impl Sender {
             announced_max: 0,
             readable,
             theirs,
+            stopped: BTreeSet::new(),
             spaces: BTreeMap::new(),
             origins: BTreeMap::new(),
             window: VecDeque::new(),
@@ -156,7 +159,9 @@ impl Sender {
     fn wants<S: Store>(&self, journal: &Journal<S>, row: &JournalRow) -> Result<bool, StoreError> {
         let space = SpaceNumber(row.space);
         let (origin, _) = journal.names.origin(OriginNumber(row.origin))?;
-        Ok(self.readable.contains(&space) && self.theirs.get(space, origin) < row.sequence)
+        Ok(self.readable.contains(&space)
+            && self.theirs.get(space, origin) < row.sequence
+            && !self.stopped.contains(&(space, origin)))
     }
 
     fn add<S: Store>(
@@ -229,10 +234,31 @@ impl Sender {
             let Some(delta) = self.window.pop_front() else { break };
             self.window_bytes -= delta.bytes;
             for ((space, origin), sequence) in delta.last {
-                confirmed.raise(space, origin, sequence);
+                if !self.stopped.contains(&(space, origin)) {
+                    confirmed.raise(space, origin, sequence);
+                }
             }
         }
         Ok(())
+    }
+
+    /// The peer takes no more of some streams: what was sent beyond what it names is not had.
+    pub(crate) fn stop<S: Store>(
+        &mut self,
+        journal: &Journal<S>,
+        confirmed: &mut Confirmed,
+        stopped: &[Stopped],
+    ) {
+        for Stopped { space, origin, sequence } in stopped {
+            let space = document::Space::new(space.as_str()).ok();
+            let space = space.and_then(|space| journal.names.space_number(&space));
+            let Some(space) = space.filter(|space| self.readable.contains(space)) else { continue };
+            // Only of origins that there are: a peer cannot make this grow.
+            if journal.names.origin_number(Origin(*origin)).is_some() {
+                self.stopped.insert((space, Origin(*origin)));
+                confirmed.set(space, Origin(*origin), *sequence);
+            }
+        }
     }
 
     /// The peer asks to be sent again what it lacks: from `position`, in a new generation.
@@ -241,6 +267,7 @@ impl Sender {
         self.position = position;
         self.announced = position;
         self.theirs = theirs;
+        self.stopped.clear();
         self.window.clear();
         self.window_bytes = 0;
     }

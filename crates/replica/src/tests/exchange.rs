@@ -120,7 +120,7 @@ fn peers_are_shown_only_what_is_durable() {
     hub.settle();
     assert_eq!(
         wire::decode(&hub.frames.pop_front().unwrap().1),
-        Ok(Frame::Ack(wire::Ack { durable: delta.to }))
+        Ok(Frame::Ack(wire::Ack { durable: delta.to, ..wire::Ack::default() }))
     );
 }
 
@@ -149,7 +149,7 @@ fn a_peer_that_does_not_acknowledge_is_sent_a_window_and_no_more() {
         .iter()
         .filter_map(|(_, bytes)| match wire::decode(bytes).unwrap() {
             Frame::Delta(delta) => Some(delta.rows),
-            Frame::Hello(_) | Frame::Ack(_) | Frame::Rewind(_) | Frame::Unknown(_) => None,
+            Frame::Hello(_) | Frame::Ack(_) | Frame::Rewind(_) | Frame::Ask | Frame::Unknown(_) => None,
         })
         .flatten()
         .map(|row| row.body.len())

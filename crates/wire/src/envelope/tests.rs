@@ -46,16 +46,24 @@ fn any_delta() -> impl Strategy<Value = Delta> {
 }
 
 fn any_frame() -> impl Strategy<Value = Frame> {
-    let hello = (any::<u16>(), any::<u64>(), any::<Option<(u64, u64)>>(), any_vector()).prop_map(
-        |(protocol, epoch, cursor, spaces)| {
+    let base = (any::<u64>(), any::<u64>(), any::<[u8; 8]>());
+    let hello = (any::<u16>(), any::<u64>(), any::<Option<(u64, u64)>>(), any_vector(), base).prop_map(
+        |(protocol, epoch, cursor, spaces, (since, head, subscription))| {
             let cursor = cursor.map(|(epoch, lsn)| Cursor { epoch, lsn });
-            Frame::Hello(Hello { protocol, epoch, cursor, spaces })
+            Frame::Hello(Hello { protocol, epoch, cursor, spaces, since, head, subscription })
         },
     );
+    let stopped = ("[a-z]{1,9}", any::<[u8; 16]>(), any::<u64>())
+        .prop_map(|(space, origin, sequence)| Stopped { space, origin, sequence });
+    let heard = any::<Option<(u64, [u8; 8])>>()
+        .prop_map(|heard| heard.map(|(lsn, subscription)| Heard { lsn, subscription }));
+    let ack = (any::<u64>(), heard, prop::collection::vec(stopped, 0..3))
+        .prop_map(|(durable, heard, stopped)| Frame::Ack(Ack { durable, heard, stopped }));
     prop_oneof![
         hello,
         any_delta().prop_map(Frame::Delta),
-        any::<u64>().prop_map(|durable| Frame::Ack(Ack { durable })),
+        ack,
+        Just(Frame::Ask),
         (any::<u32>(), any_vector())
             .prop_map(|(generation, spaces)| Frame::Rewind(Rewind { generation, spaces })),
     ]
@@ -85,7 +93,10 @@ proptest! {
 fn a_frame_of_a_newer_version_is_passed_over() {
     assert_eq!(decode(&[200, 0, 1, 2, 3]), Ok(Frame::Unknown(200)));
     // A map with field 0 (durable) and a field 9 that this version does not know.
-    assert_eq!(decode(&[KIND_ACK, 0, 0xa2, 0x00, 0x07, 0x09, 0x01]), Ok(Frame::Ack(Ack { durable: 7 })));
+    assert_eq!(
+        decode(&[KIND_ACK, 0, 0xa2, 0x00, 0x07, 0x09, 0x01]),
+        Ok(Frame::Ack(Ack { durable: 7, ..Ack::default() }))
+    );
 }
 
 #[test]
@@ -127,7 +138,16 @@ fn delta_of(documents: usize) -> Delta {
 fn hello_of(spaces: usize, entries: usize) -> Hello {
     let entry = VectorEntry { origin: [7; 16], sequence: 1, chain: [7; 8] };
     let vector = SpaceVector { space: "s".into(), entries: vec![entry; entries], takes: true };
-    Hello { protocol: PROTOCOL_VERSION, epoch: 1, cursor: None, spaces: vec![vector; spaces] }
+    let spaces = vec![vector; spaces];
+    Hello {
+        protocol: PROTOCOL_VERSION,
+        epoch: 1,
+        cursor: None,
+        spaces,
+        since: 0,
+        head: 0,
+        subscription: [0; 8],
+    }
 }
 
 /// What a peer without limits would send.
@@ -183,14 +203,14 @@ fn a_deflated_frame_has_no_tail_and_the_limit_of_any_frame() {
 
 #[test]
 fn a_vector_of_an_older_version_takes_changes() {
-    // A hello with protocol 1, epoch 1 and one vector of two fields: space "s", no entries.
+    // A rewind with generation 1 and one vector of two fields: space "s", no entries.
     let vector = |rest: &[u8]| {
-        let hello = [0xa3, 0x00, 0x01, 0x01, 0x01, 0x03, 0x81];
-        [&[KIND_HELLO, 0], &hello[..], &[0x80 + 2 + u8::from(!rest.is_empty()), 0x61, b's', 0x80], rest]
+        let rewind = [0xa2, 0x00, 0x01, 0x01, 0x81];
+        [&[KIND_REWIND, 0], &rewind[..], &[0x80 + 2 + u8::from(!rest.is_empty()), 0x61, b's', 0x80], rest]
             .concat()
     };
     for (rest, takes) in [(&[][..], true), (&[0xf5][..], true), (&[0xf4][..], false)] {
-        let Ok(Frame::Hello(hello)) = decode(&vector(rest)) else { panic!("{rest:?}") };
-        assert_eq!(hello.spaces, [SpaceVector { space: "s".into(), entries: vec![], takes }]);
+        let Ok(Frame::Rewind(rewind)) = decode(&vector(rest)) else { panic!("{rest:?}") };
+        assert_eq!(rewind.spaces, [SpaceVector { space: "s".into(), entries: vec![], takes }]);
     }
 }
