@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 mod applying;
 pub use applying::{ApplyError, ApplyReason};
+mod branch;
 mod conflicts;
 pub use conflicts::{CONFLICTING_EDITS_MAX, Conflict, ConflictingValue, DocumentState};
 mod history;

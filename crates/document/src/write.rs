@@ -3,6 +3,7 @@
 //! What a field is, its entries tell; where it has none, the collection's schema. So what is shown and what is written
 //! agree also where the schema is not known, or has changed.
 
+mod again;
 mod bounded;
 mod clear;
 mod counter;
