@@ -58,6 +58,7 @@ impl Tally {
             }
             Event::StreamStopped { .. } => "a stream stopped",
             Event::Blocked { .. } => "a document is blocked",
+            Event::ForkSettled { .. } => "a branch of a forked history is taken out",
             Event::SnapshotRefused { .. } => "a snapshot is refused",
             Event::Rewound { .. } => {
                 self.rewinds += 1;

@@ -29,6 +29,13 @@ impl Open {
     }
 }
 
+impl Open {
+    /// A document with the changes up to a position.
+    pub(crate) fn of(document: Document, applied: u64) -> Self {
+        Self { document: Box::new(document), applied, ..Self::new() }
+    }
+}
+
 /// A document as far as its changes could be applied, and why no further.
 pub(crate) type Opened = (Open, Result<(), ApplyError>);
 
@@ -97,6 +104,11 @@ impl Documents {
         let chunk = open.document.change(hash);
         self.keep(place.number(), open);
         Ok(chunk)
+    }
+
+    /// Lets go of a document whose changes are about to be others.
+    pub(crate) fn forget(&mut self, number: DocumentNumber) {
+        self.take(number);
     }
 
     fn take(&mut self, number: DocumentNumber) -> Option<Open> {

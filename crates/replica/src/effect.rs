@@ -74,6 +74,12 @@ pub enum Effect {
         /// Why.
         reason: DisconnectReason,
     },
+    /// Draw a new incarnation, keep it, and open the replica again under it: its store is an old copy. Until then it
+    /// refuses writes.
+    Renew {
+        /// What has shown it.
+        reason: DisconnectReason,
+    },
     /// Tell the operator.
     Event(Event),
 }
@@ -127,6 +133,9 @@ pub enum DisconnectReason {
         /// Whether it takes none.
         is_full: bool,
     },
+    /// One of two histories gave way to the other.
+    #[error("one of two histories of an origin gave way to the other: connect again")]
+    ForkSettled,
     /// The peer does not know what this replica's hello built on.
     #[error("the peer asks to be told all anew: connect again")]
     Asked,
@@ -169,6 +178,9 @@ pub enum Misbehaviour {
     /// The changes of a transaction that are not whole, not consecutive, or not of different documents.
     #[error("a transaction that is not whole")]
     Transaction,
+    /// What it says of a forked history contradicts itself, or is of none that both have.
+    #[error("a frame about a fork that contradicts itself")]
+    Fork,
     /// It went on sending changes that lack what they depend on.
     #[error("changes without what they depend on, again and again")]
     Gap,
@@ -242,6 +254,19 @@ pub enum Event {
         address: Address,
         /// Why.
         reason: BlockReason,
+    },
+    /// This replica's branch of a forked history gave way to the hub's.
+    ForkSettled {
+        /// Where.
+        space: Space,
+        /// Whose.
+        origin: Origin,
+        /// The last change that both histories have.
+        sequence: u64,
+        /// Changes of the branch, and those that depended on them.
+        taken_out: u64,
+        /// Documents in which this replica's own part of them was written again.
+        written_again: u64,
     },
     /// A document's history does not survive being saved: its changes are kept instead.
     SnapshotRefused {

@@ -1,5 +1,6 @@
 //! The journal: the order in which this replica took changes, and every row that goes with one.
 
+mod branch;
 mod chain;
 pub use chain::verify_journal;
 mod documents;
@@ -11,7 +12,7 @@ use crate::rows::Rows;
 use crate::settings::SnapshotPolicy;
 use crate::store::{Keyspace, Store, StoreError, Turn};
 use crate::value::ValueState;
-use crate::vectors::Vectors;
+use crate::vectors::{VectorEntry, Vectors};
 use document::{Address, ChangeHash, Collection, Key};
 use std::collections::VecDeque;
 
@@ -227,7 +228,7 @@ impl<S: Store> Journal<S> {
         row.chain = chain::next(&self.chain, lsn, &row);
         self.chain = row.chain;
         self.rows.put(keys::journal(lsn), record::encode(&row));
-        let stamp = [&lsn.to_be_bytes()[..], &vector.chain_short()].concat();
+        let stamp = [&lsn.to_be_bytes()[..], &vector.chain].concat();
         self.rows.put(keys::stamp(space, entry.origin, vector.sequence), stamp);
         place.row.bytes += entry.chunk.len() as u64;
         self.rows.put(keys::change(document, lsn), entry.chunk);
@@ -262,16 +263,19 @@ impl<S: Store> Journal<S> {
         Ok(bytes.and_then(|bytes| bytes.first_chunk().copied()).map(u64::from_be_bytes))
     }
 
-    /// The chain of an origin's changes in a space up to a sequence, as peers are told it; `None` when the change is
-    /// not here.
-    pub(crate) fn chain_at(
+    /// The version vector's entry as it was at a sequence; `None` when the change is not here.
+    pub(crate) fn entry_at(
         &self,
         space: SpaceNumber,
         origin: OriginNumber,
         sequence: u64,
-    ) -> Result<Option<[u8; 8]>, StoreError> {
+    ) -> Result<Option<VectorEntry>, StoreError> {
+        if sequence == 0 {
+            return Ok(Some(VectorEntry::default()));
+        }
         let bytes = self.rows.get(&keys::stamp(space, origin, sequence))?;
-        Ok(bytes.and_then(|bytes| bytes.get(8..).and_then(|chain| chain.try_into().ok())))
+        let chain = bytes.as_ref().and_then(|bytes| bytes.get(8..)?.try_into().ok());
+        Ok(chain.map(|chain| VectorEntry { sequence, chain }))
     }
 
     /// The journal row at a position.

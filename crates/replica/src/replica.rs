@@ -3,6 +3,7 @@ mod frames;
 mod history;
 mod indexes;
 mod materialiser;
+mod recovery;
 mod requests;
 mod values;
 mod writes;
@@ -50,6 +51,8 @@ pub struct Replica<S> {
     /// What the process before this one ended with, until it is noted durably.
     strike: Option<Strike>,
     room: Room,
+    /// Whether it waits to be opened again under a new origin.
+    is_renewing: bool,
 }
 
 impl<S> std::fmt::Debug for Replica<S> {
@@ -83,6 +86,7 @@ impl<S: Store> Replica<S> {
             indexes: Indexes::default(),
             strike: None,
             room: Room::default(),
+            is_renewing: false,
         };
         replica.take_suspect()?;
         replica.forget_outdated_indexes()?;
@@ -186,7 +190,9 @@ impl<S: Store> Replica<S> {
     pub fn vector(&self, space: &Space) -> Result<Vec<(Origin, VectorEntry)>, StoreError> {
         let number = self.journal.names.space_number(space);
         let entries = number.into_iter().flat_map(|number| self.journal.vectors.of(number));
+        // A stream of which all was taken out is told to peers, and shown to nobody.
         let mut vector: Vec<_> = entries
+            .filter(|(_, entry)| entry.sequence > 0)
             .map(|(origin, entry)| Ok((self.journal.names.origin(origin)?.0, entry)))
             .collect::<Result<_, StoreError>>()?;
         vector.sort_unstable_by_key(|(origin, _)| *origin);

@@ -293,6 +293,11 @@ pub enum RequestError {
     /// More changes of the document have come than are applied at once.
     #[error("{0} has many changes that are still being applied: try again in a moment")]
     Behind(Address),
+    /// The store is an old copy, and the replica is about to be opened again under a new origin.
+    #[error(
+        "the store is an old copy: the replica is being opened under a new origin, try again in a moment"
+    )]
+    Renewing,
     /// The disk is nearly full.
     #[error("the disk has no room left: reads go on, writes are refused until there is some")]
     DiskFull,

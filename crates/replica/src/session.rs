@@ -5,12 +5,14 @@
 //! after what they depend on; its acknowledgements leave when the rows are durable.
 
 mod confirmed;
+mod fork;
 mod hello;
 mod peers;
 mod receiver;
 mod sender;
 
 pub(crate) use confirmed::Confirmed;
+pub(crate) use fork::{FORK_FRAMES_MAX, Fork};
 pub(crate) use hello::Greeted;
 pub(crate) use peers::{OwnHello, Peer, Peers};
 pub(crate) use receiver::{Context, Outcome, Receiver};

@@ -73,6 +73,8 @@ pub struct PeerSettings {
     pub spaces: BTreeMap<Space, Access>,
     /// Whether changes of others are taken from it.
     pub relay: bool,
+    /// Whether it is the hub: where two histories of one origin meet, the hub's stands.
+    pub hub: bool,
 }
 
 /// What a peer may do in a space.

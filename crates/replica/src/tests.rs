@@ -5,6 +5,7 @@ mod blocked;
 mod exchange;
 mod hello;
 mod hostile;
+mod recovery;
 mod requests;
 mod transactions;
 
@@ -112,7 +113,7 @@ const BOTH: Access = Access { read: true, write: true };
 /// The hub: writes `catalog` and `store-1`, shares both with the site.
 fn hub_settings() -> Settings {
     let access = [(space("catalog"), Access { read: true, write: false }), (space("store-1"), BOTH)];
-    let site = PeerSettings { spaces: access.into(), relay: false };
+    let site = PeerSettings { spaces: access.into(), relay: false, hub: false };
     Settings {
         name: "hub".into(),
         key: key(1),
@@ -128,7 +129,7 @@ fn hub_settings() -> Settings {
 /// The site: reads `catalog`, writes `store-1`.
 fn site_settings() -> Settings {
     let access = [(space("catalog"), Access { read: false, write: true }), (space("store-1"), BOTH)];
-    let hub = PeerSettings { spaces: access.into(), relay: true };
+    let hub = PeerSettings { spaces: access.into(), relay: true, hub: true };
     Settings {
         name: "site".into(),
         key: key(2),
@@ -151,6 +152,8 @@ struct Node {
     frames: VecDeque<(LinkId, Vec<u8>)>,
     disconnects: Vec<DisconnectReason>,
     events: Vec<Event>,
+    /// How often it was to draw a new incarnation.
+    renewals: u8,
     wall_ms: i64,
 }
 
@@ -170,6 +173,7 @@ impl Node {
             frames: VecDeque::new(),
             disconnects: Vec::new(),
             events: Vec::new(),
+            renewals: 0,
             wall_ms: 1_000,
         }
     }
@@ -205,6 +209,7 @@ impl Node {
                 Effect::Send { link, bytes } => self.frames.push_back((link, bytes)),
                 Effect::Reply { id, result } => drop(self.replies.insert(id, result)),
                 Effect::Disconnect { reason, .. } => self.disconnects.push(reason),
+                Effect::Renew { .. } => self.renewals += 1,
                 Effect::Event(event) => self.events.push(event),
             }
         }
@@ -278,6 +283,7 @@ impl Node {
             Event::StreamStopped { .. }
             | Event::Rewound { .. }
             | Event::Blocked { .. }
+            | Event::ForkSettled { .. }
             | Event::SnapshotRefused { .. } => None,
         })
     }

@@ -57,6 +57,8 @@ pub(crate) struct EventLoop {
     links: Links,
     requests: Requests,
     backups: Backups,
+    /// Whether the core is to be opened again under a new incarnation.
+    is_renewing: bool,
 }
 
 /// What the loop does next.
@@ -77,20 +79,28 @@ impl EventLoop {
             links: Links::default(),
             requests: Requests::default(),
             backups: Backups::default(),
+            is_renewing: false,
         }
     }
 
     /// Runs until it is told to stop and what was taken is durable and answered.
     pub(crate) async fn run(mut self, mut core: Core, opening: &mut Opening) {
         loop {
-            let served = match self.serve(&mut core).await {
-                Ok(()) => self.drain(&mut core).await,
-                Err(error) => Err(error),
-            };
-            let Err(error) = served else { break };
-            // What became durable before the failure is answered.
-            self.carry_out(&mut core);
-            self.give_up(&error);
+            match self.serve(&mut core).await {
+                Ok(()) if self.is_renewing => {
+                    self.is_renewing = false;
+                    opening.must_renew = true;
+                    self.let_go("the store is an old copy and is being opened under a new origin");
+                }
+                served => {
+                    let drained = if served.is_ok() { self.drain(&mut core).await } else { served };
+                    let Err(error) = drained else { break };
+                    // What became durable before the failure is answered.
+                    self.carry_out(&mut core);
+                    tracing::error!(%error, "the store failed: it is opened again");
+                    self.let_go("the store failed and is being opened again");
+                }
+            }
             // Before it is opened again: the directory is locked until then.
             drop(core);
             match self.reopen(opening).await {
@@ -103,7 +113,7 @@ impl EventLoop {
         self.links.end();
     }
 
-    /// Serves until it is to stop.
+    /// Serves until it is to stop, or to be opened anew.
     async fn serve(&mut self, core: &mut Core) -> Result<(), StoreError> {
         let mut more = false;
         loop {
@@ -115,6 +125,9 @@ impl EventLoop {
             }
             more = core.end_turn()?;
             self.carry_out(core);
+            if self.is_renewing {
+                return Ok(());
+            }
         }
     }
 
@@ -164,11 +177,10 @@ impl EventLoop {
     }
 
     /// The core is lost: nobody may wait for it.
-    fn give_up(&mut self, error: &StoreError) {
-        tracing::error!(%error, "the store failed: it is opened again");
+    fn let_go(&mut self, why: &str) {
         self.backups.end();
         self.requests.end();
-        self.links.disconnect_all("the store failed and is being opened again");
+        self.links.disconnect_all(why);
     }
 
     /// Opens the store again; `None` when the server is to stop.

@@ -2,7 +2,8 @@
 //! that makes it smaller.
 
 use crate::frame::{
-    Ack, Delta, Frame, Hello, ROWS_MAX, Rewind, STOPPED_MAX, SpaceVector, TABLE_MAX, VECTOR_ENTRIES_MAX,
+    Ack, Delta, FORK_CHAINS_MAX, Fork, Frame, Hello, ROWS_MAX, Rewind, STOPPED_MAX, SpaceVector, TABLE_MAX,
+    VECTOR_ENTRIES_MAX,
 };
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
@@ -18,6 +19,7 @@ const KIND_DELTA: u8 = 2;
 const KIND_ACK: u8 = 3;
 const KIND_REWIND: u8 = 4;
 const KIND_ASK: u8 = 5;
+const KIND_FORK: u8 = 6;
 const FLAG_DEFLATED: u8 = 1;
 
 /// Why a frame cannot be sent.
@@ -75,6 +77,7 @@ pub fn encode(frame: &Frame) -> Result<Vec<u8>, EncodeError> {
         Frame::Ack(ack) => (KIND_ACK, to_vec(ack)),
         Frame::Rewind(rewind) => (KIND_REWIND, to_vec(rewind)),
         Frame::Ask => (KIND_ASK, Vec::new()),
+        Frame::Fork(fork) => (KIND_FORK, to_vec(fork)),
         Frame::Unknown(_) => return Err(EncodeError::Unknown),
     };
     if body.len() > FRAME_BYTES_MAX {
@@ -107,6 +110,7 @@ fn check_lists(frame: &Frame) -> Result<(), EncodeError> {
             ("rows", delta.rows.len(), ROWS_MAX),
         ],
         Frame::Ack(ack) => vec![("stopped streams", ack.stopped.len(), STOPPED_MAX)],
+        Frame::Fork(fork) => vec![("chains", fork.chains.len(), FORK_CHAINS_MAX)],
         Frame::Ask | Frame::Unknown(_) => Vec::new(),
     };
     match lists.into_iter().find(|(_, count, limit)| count > limit) {
@@ -137,6 +141,7 @@ pub fn decode(bytes: &[u8]) -> Result<Frame, DecodeError> {
         KIND_ACK => from_slice::<Ack>(body).map(Frame::Ack),
         KIND_REWIND => from_slice::<Rewind>(body).map(Frame::Rewind),
         KIND_ASK => Ok(Frame::Ask),
+        KIND_FORK => from_slice::<Fork>(body).map(Frame::Fork),
         unknown => Ok(Frame::Unknown(unknown)),
     }
 }

@@ -10,6 +10,8 @@ pub const PROTOCOL_VERSION: u16 = 1;
 pub const ROWS_MAX: usize = 4_096;
 /// Most entries of a list of spaces or origins in a frame.
 pub const TABLE_MAX: usize = 4_096;
+/// Most chains of a frame about a fork.
+pub const FORK_CHAINS_MAX: usize = 64;
 /// Most streams of an acknowledgement that stopped.
 pub const STOPPED_MAX: usize = 1_024;
 /// Most entries of all version vectors of a frame together.
@@ -82,6 +84,8 @@ pub enum Frame {
     Rewind(Rewind),
     /// The receiver of a hello does not know what the hello builds on: the sender is to connect again and say all.
     Ask,
+    /// A stream has two histories: where they part is looked for.
+    Fork(Fork),
     /// Of a kind that a newer version knows; passed over.
     Unknown(u8),
 }
@@ -279,4 +283,36 @@ pub struct Rewind {
     /// What the receiver has.
     #[cbor(n(1), decode_with = "read_vectors")]
     pub spaces: Vec<SpaceVector>,
+}
+
+/// Where in a stream two histories part, as far as it is known, and the sender's history there.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Fork {
+    /// The space's name.
+    #[n(0)]
+    pub space: String,
+    /// Whose changes.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub origin: [u8; 16],
+    /// Up to this sequence the histories are one.
+    #[n(2)]
+    pub agreed: u64,
+    /// At this sequence they are two.
+    #[n(3)]
+    pub differs: u64,
+    /// The sender's history between, in order of the sequences.
+    #[cbor(n(4), decode_with = "at_most::<_, _, FORK_CHAINS_MAX>")]
+    pub chains: Vec<ForkChain>,
+}
+
+/// An origin's history up to a sequence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ForkChain {
+    /// The sequence.
+    #[n(0)]
+    pub sequence: u64,
+    /// Digest over the hashes of the changes up to it, as in [`VectorEntry::chain`].
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub chain: [u8; 8],
 }

@@ -67,7 +67,7 @@ impl Tables {
             Ok(Frame::Rewind(rewind)) => {
                 named(&rewind.spaces).map(|has| Message::Rewind { generation: rewind.generation, has })
             }
-            Ok(Frame::Ask | Frame::Unknown(_)) | Err(_) => None,
+            Ok(Frame::Ask | Frame::Fork(_) | Frame::Unknown(_)) | Err(_) => None,
         }
         .unwrap_or(Message::Unreadable)
     }

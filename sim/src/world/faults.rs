@@ -1,8 +1,10 @@
 //! What is done to nodes and links.
 
 use super::{Event, World};
+use crate::dice::Dice;
 use crate::failure::Failure;
 use crate::network::{Direction, LinkNumber};
+use crate::time::MILLISECOND_NS;
 use crate::topology::NodeId;
 use crate::trace::Moment;
 
@@ -73,6 +75,18 @@ impl World {
         self.plan(planned);
         self.agenda.plan(now_ns.saturating_add(down_ns), Event::Restart { node: id });
         self.lose_answers(id)
+    }
+
+    /// What an edge does with a store that is an old copy: it draws a new incarnation and epoch, and opens it again.
+    pub(super) fn renew(&mut self, id: NodeId) -> Result<(), Failure> {
+        let seed = self.seed;
+        let node = self.nodes.node_mut(id);
+        node.incarnations += 1;
+        let mut dice = Dice::of(seed, "incarnation", &[id.0 as u64, node.incarnations]);
+        node.settings.key.incarnation = dice.bytes();
+        node.settings.epoch = dice.below(u64::MAX);
+        // The process goes on: what it handed to its disk is written.
+        self.crash(id, 100, MILLISECOND_NS)
     }
 
     /// A node stalls: what comes waits. A long stall costs it its connections.

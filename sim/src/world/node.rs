@@ -28,6 +28,8 @@ pub(crate) struct Node {
     pub(crate) life: u32,
     /// Syncs of its disk so far.
     pub(crate) syncs: u64,
+    /// Incarnations drawn after the first.
+    pub(crate) incarnations: u64,
     /// Connections that it was told of.
     pub(crate) links: BTreeMap<LinkId, NodeId>,
 }
@@ -45,6 +47,7 @@ impl Node {
             paused_ns: 0,
             life: 0,
             syncs: 0,
+            incarnations: 0,
             links: BTreeMap::new(),
         }
     }
@@ -167,7 +170,7 @@ fn answer(
     let effects: Vec<_> = std::iter::from_fn(|| replica.poll_effect()).collect();
     Ok(effects.into_iter().find_map(|effect| match effect {
         Effect::Reply { result, .. } => Some(result),
-        Effect::Send { .. } | Effect::Disconnect { .. } | Effect::Event(_) => None,
+        Effect::Send { .. } | Effect::Disconnect { .. } | Effect::Renew { .. } | Effect::Event(_) => None,
     }))
 }
 

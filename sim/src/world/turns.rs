@@ -116,6 +116,10 @@ impl World {
                     self.plan(planned);
                     self.observe(&Observation::Left { node: id, reason: &reason })?;
                 }
+                Effect::Renew { reason } => {
+                    self.trace.note(now_ns, Moment::Left { node: id }, reason.to_string().as_bytes());
+                    return self.renew(id);
+                }
                 Effect::Event(event) => {
                     let content = format!("{event:?}");
                     let told = self.tally.count(&event);

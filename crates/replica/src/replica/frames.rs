@@ -3,13 +3,13 @@
 use super::{Clock, Replica};
 use crate::effect::{DisconnectReason, Effect, Event, LinkId, Misbehaviour};
 use crate::journal::Journal;
-use crate::session::{self, Context, Greeted, Outcome, OwnHello, Peer};
+use crate::session::{self, Context, Fork, Greeted, Outcome, OwnHello, Peer};
 use crate::store::{Room, Store, StoreError};
 use crate::turns::Turns;
 use wire::{Ack, Delta, Frame, Rewind};
 
 /// A frame was taken, or the connection is to end.
-type Handled = Result<Result<(), DisconnectReason>, StoreError>;
+pub(super) type Handled = Result<Result<(), DisconnectReason>, StoreError>;
 
 impl<S: Store> Replica<S> {
     pub(super) fn handle_peer_up(
@@ -59,24 +59,38 @@ impl<S: Store> Replica<S> {
         // A frame may still arrive after the session's end.
         let Some(peer) = self.peers.of(link) else { return Ok(()) };
         let (journal, turns) = (&mut self.journal, &mut self.turns);
+        let mut forked = None;
         let handled = match wire::decode(bytes) {
             Err(error) => Err(Misbehaviour::Frame(error).into()),
             Ok(Frame::Unknown(_)) => Ok(()),
             Ok(Frame::Ask) => Err(take_ask(peer)),
+            Ok(Frame::Fork(fork)) => self.take_fork(link, &fork, clock)?,
             Ok(_) if peer.session.as_ref().is_some_and(|session| session.is_asked) => Ok(()),
             Ok(Frame::Hello(hello)) => {
                 let greeted = peer.greet(journal, &hello, (self.origin, self.room < Room::ReadOnly))?;
-                greeted.map(|greeted| take_greeting(peer, turns, greeted))
+                greeted.map(|greeted| forked = take_greeting(peer, turns, greeted))
             }
             Ok(Frame::Delta(delta)) => take_delta(peer, journal, turns, &delta, clock)?,
             Ok(Frame::Ack(ack)) => take_ack(peer, journal, &ack),
             Ok(Frame::Rewind(rewind)) => take_rewind(peer, journal, &rewind)?,
         };
+        let handled = match forked {
+            Some(fork) => self.settle_fork(link, &fork, clock)?,
+            None => handled,
+        };
         if let Err(reason) = handled {
-            self.peers.disconnect(link);
-            self.turns.release(Effect::Disconnect { link, reason });
+            self.leave(link, reason);
         }
         Ok(())
+    }
+
+    fn leave(&mut self, link: LinkId, reason: DisconnectReason) {
+        let relays = self.peers.of(link).is_some_and(|peer| peer.settings.relay);
+        if relays && matches!(reason, DisconnectReason::RolledBack { .. }) {
+            self.renew(reason.clone());
+        }
+        self.peers.disconnect(link);
+        self.turns.release(Effect::Disconnect { link, reason });
     }
 
     /// Each peer gets one acknowledgement for all that it sent in the turn.
@@ -117,7 +131,7 @@ fn frame_effect(link: LinkId, frame: &Frame) -> Effect {
     }
 }
 
-fn hold_frame(turns: &mut Turns, link: LinkId, frame: &Frame) {
+pub(super) fn hold_frame(turns: &mut Turns, link: LinkId, frame: &Frame) {
     turns.hold(frame_effect(link, frame));
 }
 
@@ -163,15 +177,21 @@ fn take_ask(peer: &mut Peer) -> DisconnectReason {
     DisconnectReason::Asked
 }
 
-fn take_greeting(peer: &mut Peer, turns: &mut Turns, greeted: Greeted) {
+/// Returns the fork that is to be settled before anything else.
+fn take_greeting(peer: &mut Peer, turns: &mut Turns, greeted: Greeted) -> Option<Fork> {
     match (greeted, &mut peer.session) {
         (Greeted::Started(event), _) => turns.release(Effect::Event(event)),
         (Greeted::Ask, Some(session)) => {
             session.is_asked = true;
             hold_frame(turns, session.link, &Frame::Ask);
         }
-        (Greeted::Ask, None) => {}
+        (Greeted::Forked(fork), Some(session)) => {
+            session.is_asked = true;
+            return Some(fork);
+        }
+        (Greeted::Ask | Greeted::Forked(_), None) => {}
     }
+    None
 }
 
 fn take_ack<S: Store>(peer: &mut Peer, journal: &Journal<S>, ack: &Ack) -> Result<(), DisconnectReason> {

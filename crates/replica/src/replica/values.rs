@@ -85,7 +85,7 @@ impl<S: Store> Replica<S> {
     }
 
     /// Writes the value that an open document has.
-    fn save_value(
+    pub(super) fn save_value(
         &mut self,
         address: &Address,
         place: &mut DocumentPlace,

@@ -71,6 +71,9 @@ impl<S: Store> Replica<S> {
     }
 
     fn check_writable(&self, space: &Space) -> Result<(), RequestError> {
+        if self.is_renewing {
+            return Err(RequestError::Renewing);
+        }
         match self.settings.spaces.get(space) {
             Some(SpaceMode::Write) => Ok(()),
             Some(SpaceMode::Read) => Err(RequestError::ReadOnly(space.clone())),
@@ -209,7 +212,7 @@ impl<S: Store> Replica<S> {
         Ok(last)
     }
 
-    fn append(
+    pub(super) fn append(
         &mut self,
         address: &Address,
         place: &mut DocumentPlace,

@@ -1,3 +1,4 @@
+use super::fork::Fork;
 use super::{Peer, Receiver, Sender, vectors_of};
 use crate::effect::{DisconnectReason, Event, Misbehaviour, Rung};
 use crate::journal::Journal;
@@ -21,6 +22,8 @@ pub(crate) enum Greeted {
     Started(Event),
     /// It builds on what this replica does not know: the peer is to say all.
     Ask,
+    /// A stream has two histories.
+    Forked(Fork),
 }
 
 impl Peer {
@@ -67,8 +70,10 @@ impl Peer {
             return Ok(Ok(Greeted::Ask));
         }
         let shared = self.share(journal, hello)?;
-        if let Err(reason) = check_histories(journal, hello, &shared, own)? {
-            return Ok(Err(reason));
+        match check_histories(journal, hello, &shared, own)? {
+            Ok(None) => {}
+            Ok(Some(fork)) => return Ok(Ok(Greeted::Forked(fork))),
+            Err(reason) => return Ok(Err(reason)),
         }
         if let Err(misbehaviour) = self.hear(journal, hello) {
             return Ok(Err(misbehaviour.into()));
@@ -172,13 +177,15 @@ impl Peer {
     }
 }
 
-/// Refuses a peer that has other changes under the same stamps, or more of this replica's own than itself.
+/// Refuses a peer that has more of this replica's own changes than itself, and finds a stream of which the two have
+/// other changes under the same stamps.
 fn check_histories<S: Store>(
     journal: &Journal<S>,
     hello: &Hello,
     shared: &Shared,
     own: Origin,
-) -> Result<Result<(), DisconnectReason>, StoreError> {
+) -> Result<Result<Option<Fork>, DisconnectReason>, StoreError> {
+    let mut forked = None;
     for vector in &hello.spaces {
         let Ok(space) = Space::new(vector.space.as_str()) else { return Ok(Err(Misbehaviour::Name.into())) };
         let Some((number, _)) = shared.get(&space) else { continue };
@@ -190,17 +197,14 @@ fn check_histories<S: Store>(
                 let (theirs, ours) = (theirs.sequence, ours.sequence);
                 return Ok(Err(DisconnectReason::RolledBack { space, theirs, ours }));
             }
-            let chain = match theirs.sequence {
-                0 => continue,
-                sequence if sequence == ours.sequence => Some(ours.chain_short()),
-                sequence => journal.chain_at(*number, known, sequence)?,
-            };
-            if theirs.sequence <= ours.sequence && chain.is_some_and(|chain| chain != theirs.chain) {
-                return Ok(Err(DisconnectReason::Forked { space, origin, sequence: theirs.sequence }));
+            let meet = theirs.sequence <= ours.sequence;
+            let at = if meet { journal.entry_at(*number, known, theirs.sequence)? } else { None };
+            if at.is_some_and(|at| theirs.sequence > 0 && at.chain_short() != theirs.chain) {
+                forked.get_or_insert(Fork::new(&space, origin, theirs.sequence));
             }
         }
     }
-    Ok(Ok(()))
+    Ok(Ok(forked))
 }
 
 /// Stands for which spaces are shared, and of which changes are taken.

@@ -7,6 +7,7 @@ use crate::rows::Rows;
 use crate::settings::PeerSettings;
 use crate::status::PeerStatus;
 use crate::store::{Store, StoreError, Turn};
+use document::Origin;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Whether this replica's hello left. Nothing else leaves before it.
@@ -29,6 +30,8 @@ pub(crate) struct Session {
     pub(crate) said: ToldRow,
     /// The peer was asked to connect again; what it sends until then is passed over.
     pub(crate) is_asked: bool,
+    /// Frames about forks so far.
+    pub(crate) fork_frames: u32,
     /// An acknowledgement of the peer's hello that leaves with the turn.
     pub(crate) heard_due: Option<wire::Heard>,
     pub(crate) exchange: Option<(Sender, Receiver)>,
@@ -87,6 +90,14 @@ impl Peer {
             rows.put_lazily(keys::peer(&self.name), row);
         }
         self.confirmed.save(rows, &self.name);
+    }
+
+    /// Whether its branch of a fork stands: it relays to this replica, which has made the branch itself, or it is the
+    /// hub.
+    pub(crate) fn stands<S: Store>(&self, journal: &Journal<S>, origin: Origin, own: &[u8; 32]) -> bool {
+        let key = journal.names.origin_number(origin).and_then(|number| journal.names.origin(number).ok());
+        let is_own = key.is_some_and(|(_, key)| key.public_key == *own);
+        self.settings.relay && (is_own || self.settings.hub)
     }
 
     /// The spaces whose changes it is sent, as far as this replica has anything of them.
@@ -180,6 +191,7 @@ impl Peers {
             own_hello: OwnHello::Waiting,
             said: ToldRow::default(),
             is_asked: false,
+            fork_frames: 0,
             heard_due: None,
             exchange: None,
         });

@@ -128,14 +128,14 @@ impl Sender {
             let lsn = keys::read_journal(&key).ok_or(DAMAGED)?;
             let row: JournalRow = record::decode(Keyspace::Journal, &value)?;
             if self.wants(journal, &row)? {
-                let chunk = match stored_chunk(journal, lsn, &row)? {
-                    Some(chunk) => chunk,
-                    None => {
-                        rebuilt += 1;
-                        rebuilt_chunk(journal, documents, &row)?
-                    }
-                };
-                self.add(journal, &mut draft, &chunk, &row)?;
+                let mut chunk = stored_chunk(journal, lsn, &row)?;
+                if chunk.is_none() && journal.is_stamped(lsn, &row)? {
+                    rebuilt += 1;
+                    chunk = Some(rebuilt_chunk(journal, documents, &row)?);
+                }
+                if let Some(chunk) = chunk {
+                    self.add(journal, &mut draft, &chunk, &row)?;
+                }
             }
             self.position = lsn;
             is_within = row.follow > 0;

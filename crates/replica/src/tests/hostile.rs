@@ -237,14 +237,14 @@ fn other_protocols_and_other_histories_are_told_apart() {
     send(&mut longer, &with_own(1));
     disconnected(
         &longer,
-        DisconnectReason::Forked { space: space("store-1"), origin: origin(2), sequence: 1 },
+        DisconnectReason::Forked { space: space("store-1"), origin: origin(2), sequence: 0 },
     );
 
     let mut forked = connect();
     send(&mut forked, &with_own(1));
     disconnected(
         &forked,
-        DisconnectReason::Forked { space: space("store-1"), origin: origin(2), sequence: 1 },
+        DisconnectReason::Forked { space: space("store-1"), origin: origin(2), sequence: 0 },
     );
 }
 
@@ -318,6 +318,7 @@ fn what_depends_on_a_refused_change_stops_too_and_the_link_goes_on() {
             Event::SessionStarted { .. }
             | Event::Rewound { .. }
             | Event::Blocked { .. }
+            | Event::ForkSettled { .. }
             | Event::SnapshotRefused { .. } => None,
         })
         .collect();

@@ -14,6 +14,8 @@ pub(crate) struct Opening {
     pub(crate) settings: Settings,
     pub(crate) durability: Durability,
     pub(crate) clocks: Clocks,
+    /// Whether the store turned out to be an old copy: it is opened under a new incarnation.
+    pub(crate) must_renew: bool,
 }
 
 /// Why a core did not open.
@@ -57,6 +59,9 @@ impl Opening {
     /// A store that lost rows is opened under a new incarnation, drawn and kept before: peers may know what was lost,
     /// and bring it back as another origin's.
     pub(crate) fn open(&mut self) -> Result<Core, OpenCoreError> {
+        if self.must_renew {
+            self.renew()?;
+        }
         match self.open_store(false) {
             Err(OpenCoreError::Open(
                 lost @ (OpenError::Shortened { .. } | OpenError::MarkMissing { .. }),
@@ -73,6 +78,7 @@ impl Opening {
     fn renew(&mut self) -> Result<(), OpenCoreError> {
         self.settings.key.incarnation = self.directory.renew_incarnation()?;
         self.settings.epoch = random::number()?;
+        self.must_renew = false;
         Ok(())
     }
 

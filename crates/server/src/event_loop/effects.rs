@@ -55,6 +55,10 @@ impl EventLoop {
                     log_disconnect(self.links.peer(link), &reason);
                     self.links.disconnect(link, &reason.to_string());
                 }
+                Effect::Renew { reason } => {
+                    tracing::error!(%reason, "the store is an old copy: it is opened under a new origin");
+                    self.is_renewing = true;
+                }
                 Effect::Event(event) => log_event(&event),
             }
         }

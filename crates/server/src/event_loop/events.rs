@@ -27,6 +27,9 @@ pub(super) fn log_event(event: &Event) {
         Event::Blocked { address, reason } => {
             tracing::error!(%address, %reason, "a document is blocked: its changes are stored, it is read as before");
         }
+        Event::ForkSettled { space, origin, sequence, taken_out, written_again } => {
+            tracing::error!(%space, %origin, sequence, taken_out, written_again, "an old copy of the store was written to: its changes gave way to the hub's and are written again under a new origin");
+        }
         Event::SnapshotRefused { address } => {
             tracing::error!(%address, "a document does not survive being saved: its changes are kept");
         }

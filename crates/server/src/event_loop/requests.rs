@@ -144,6 +144,7 @@ fn refusal(error: &RequestError) -> Refusal {
         }
         RequestError::Blocked(_) => (RefusalKind::Blocked, Some("upgrade this replica")),
         RequestError::KeyReused => (RefusalKind::KeyReused, None),
+        RequestError::Renewing => (RefusalKind::Unavailable, Some("try again in a moment")),
         RequestError::DiskFull => {
             (RefusalKind::DiskFull, Some("free space on the disk; it goes on by itself"))
         }

@@ -59,11 +59,18 @@ fn any_frame() -> impl Strategy<Value = Frame> {
         .prop_map(|heard| heard.map(|(lsn, subscription)| Heard { lsn, subscription }));
     let ack = (any::<u64>(), heard, prop::collection::vec(stopped, 0..3))
         .prop_map(|(durable, heard, stopped)| Frame::Ack(Ack { durable, heard, stopped }));
+    let chain = (any::<u64>(), any::<[u8; 8]>()).prop_map(|(sequence, chain)| ForkChain { sequence, chain });
+    let fork = ("[a-z]{1,9}", any::<([u8; 16], u64, u64)>(), prop::collection::vec(chain, 0..5)).prop_map(
+        |(space, (origin, agreed, differs), chains)| {
+            Frame::Fork(Fork { space, origin, agreed, differs, chains })
+        },
+    );
     prop_oneof![
         hello,
         any_delta().prop_map(Frame::Delta),
         ack,
         Just(Frame::Ask),
+        fork,
         (any::<u32>(), any_vector())
             .prop_map(|(generation, spaces)| Frame::Rewind(Rewind { generation, spaces })),
     ]

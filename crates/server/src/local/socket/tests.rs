@@ -27,6 +27,7 @@ impl Server {
             settings,
             durability: config.durability(),
             clocks: Clocks::start(),
+            must_renew: false,
         };
         let core: Core = opening.open().unwrap();
         let (order, stop) = Stop::new();
