@@ -7,7 +7,8 @@
 //! Invariants:
 //! - While more than [`IN_FLIGHT_BYTES_MAX`] wait for the disk, nothing but the store's reports is taken: services and
 //!   peers wait in their sockets.
-//! - Every request that was taken gets one answer: the core's, or that the outcome is unknown.
+//! - Every request that was taken gets one answer: the core's, or what is known when there is none: that it was not
+//!   done, or that the outcome is unknown.
 //! - A failed store is opened again with growing pauses; the server goes on.
 
 mod arrival;
@@ -88,9 +89,11 @@ impl EventLoop {
                 Err(error) => Err(error),
             };
             let Err(error) = served else { break };
+            let outcome = core.outcome().await;
             // What became durable before the failure is answered.
             self.carry_out(&mut core);
-            self.give_up(&error);
+            self.give_up(&error, outcome);
+            opening.refused_bytes = if error == StoreError::Full { core.in_flight_bytes() } else { 0 };
             // Before it is opened again: the directory is locked until then.
             drop(core);
             match self.reopen(opening).await {
@@ -99,7 +102,7 @@ impl EventLoop {
             }
         }
         self.backups.end();
-        self.requests.end();
+        self.requests.end(&requests::unknown_outcome());
         self.links.end();
     }
 
@@ -163,11 +166,14 @@ impl EventLoop {
         Ok(())
     }
 
-    /// The core is lost: nobody may wait for it.
-    fn give_up(&mut self, error: &StoreError) {
+    /// The core is lost: nobody may wait for it. `outcome` is what is known of the requests that it has not answered.
+    fn give_up(&mut self, error: &StoreError, outcome: store::Outcome) {
         tracing::error!(%error, "the store failed: it is opened again");
         self.backups.end();
-        self.requests.end();
+        self.requests.end(&match outcome {
+            store::Outcome::NotWritten => requests::not_done(error),
+            store::Outcome::Unknown => requests::unknown_outcome(),
+        });
         self.links.disconnect_all("the store failed and is being opened again");
     }
 

@@ -1,7 +1,7 @@
 //! Requests that wait for the core's answer.
 
 use crate::local::{Refusal, RefusalKind};
-use replica::{Behind, Reading, RequestError, RequestId, Response};
+use replica::{Behind, Reading, RequestError, RequestId, Response, StoreError};
 use std::collections::BTreeMap;
 use store::Manifest;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
@@ -61,13 +61,25 @@ impl Drop for Waiting {
     }
 }
 
-fn unknown_outcome() -> Refusal {
+pub(super) fn unknown_outcome() -> Refusal {
     Refusal {
         kind: RefusalKind::UnknownOutcome,
         message:
             "the store failed or the server ended before the request was done: a write may be there or not"
                 .to_owned(),
         hint: Some("send a write again with its idempotency key: it counts once".to_owned()),
+    }
+}
+
+/// The request was taken and certainly not done: the store failed before it began to write.
+pub(super) fn not_done(error: &StoreError) -> Refusal {
+    if *error == StoreError::Full {
+        return refusal(&RequestError::DiskFull);
+    }
+    Refusal {
+        kind: RefusalKind::Unavailable,
+        message: format!("the store failed before anything of the request was written: {error}"),
+        hint: Some("the store is being opened again: try again soon".to_owned()),
     }
 }
 
@@ -107,9 +119,11 @@ impl Requests {
         !self.waiting.is_empty()
     }
 
-    /// Nobody will answer the rest: their outcome is unknown.
-    pub(super) fn end(&mut self) {
-        self.waiting.clear();
+    /// Nobody will answer the rest: all are told the same.
+    pub(super) fn end(&mut self, refusal: &Refusal) {
+        for waiting in std::mem::take(&mut self.waiting).into_values() {
+            waiting.answer(Err(refusal.clone()));
+        }
     }
 }
 
@@ -181,10 +195,25 @@ mod tests {
 
     #[test]
     fn what_nobody_answers_has_an_unknown_outcome() {
-        let mut requests = Requests::default();
         let (waiting, mut queue, _places) = waiting(7);
-        requests.add(waiting);
-        requests.end();
+        drop(waiting);
         assert_eq!(queue.try_recv().unwrap().result.unwrap_err().kind, RefusalKind::UnknownOutcome);
+    }
+
+    #[test]
+    fn what_was_certainly_not_done_is_told_so() {
+        let broken = StoreError::Io { operation: "writing out rows", kind: std::io::ErrorKind::Other };
+        let ends = [
+            (unknown_outcome(), RefusalKind::UnknownOutcome),
+            (not_done(&StoreError::Full), RefusalKind::DiskFull),
+            (not_done(&broken), RefusalKind::Unavailable),
+        ];
+        for (refusal, kind) in ends {
+            let mut requests = Requests::default();
+            let (waiting, mut queue, _places) = waiting(7);
+            requests.add(waiting);
+            requests.end(&refusal);
+            assert_eq!(queue.try_recv().unwrap().result.unwrap_err().kind, kind);
+        }
     }
 }

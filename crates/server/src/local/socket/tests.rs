@@ -27,6 +27,7 @@ impl Server {
             settings,
             durability: config.durability(),
             clocks: Clocks::start(),
+            refused_bytes: 0,
         };
         let core: Core = opening.open().unwrap();
         let (order, stop) = Stop::new();
