@@ -9,6 +9,8 @@ mod demo;
 #[cfg(test)]
 mod documents;
 #[cfg(test)]
+mod failed_disk;
+#[cfg(test)]
 mod full_disk;
 #[cfg(test)]
 mod idempotency;
