@@ -1,6 +1,8 @@
 //! The `isle` program as processes: they replicate, refuse, crash, stop and explain themselves.
 
 #[cfg(test)]
+mod blocked;
+#[cfg(test)]
 mod command;
 #[cfg(test)]
 mod converge;

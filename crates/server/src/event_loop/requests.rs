@@ -127,13 +127,16 @@ impl Requests {
     }
 }
 
+/// What to do about a blocked document.
+const BLOCKED_HINT: &str = "upgrade this replica; `isle blocked --help` says what else can be done";
+
 /// Of a blocked document of which nothing was ever applied it would be wrong to say that it is not there.
 fn shown(response: Response) -> Result<Response, Refusal> {
     if let Response::Document(Reading { value: None, behind: Some(Behind { blocked: Some(reason), .. }) }) =
         &response
     {
         let message = format!("the document is blocked: {reason}");
-        let hint = Some("upgrade this replica".to_owned());
+        let hint = Some(BLOCKED_HINT.to_owned());
         return Err(Refusal { kind: RefusalKind::Blocked, message, hint });
     }
     Ok(response)
@@ -152,11 +155,15 @@ fn refusal(error: &RequestError) -> Refusal {
         RequestError::Write(_)
         | RequestError::Query(_)
         | RequestError::Transaction(_)
-        | RequestError::UnknownChange(_) => (RefusalKind::Invalid, None),
+        | RequestError::UnknownChange(_)
+        | RequestError::NothingToDrop(_) => (RefusalKind::Invalid, None),
+        RequestError::NotBlocked(_) => {
+            (RefusalKind::Invalid, Some("`isle blocked list` shows those that are"))
+        }
         RequestError::Behind(_) => {
             (RefusalKind::Behind, Some("try again soon: its changes are being applied"))
         }
-        RequestError::Blocked(_) => (RefusalKind::Blocked, Some("upgrade this replica")),
+        RequestError::Blocked(_) => (RefusalKind::Blocked, Some(BLOCKED_HINT)),
         RequestError::KeyReused => (RefusalKind::KeyReused, None),
         RequestError::DiskFull => {
             (RefusalKind::DiskFull, Some("free space on the disk; it goes on by itself"))
