@@ -282,23 +282,6 @@ impl<S: Store> Journal<S> {
     pub(crate) fn row(&self, lsn: u64) -> Result<JournalRow, StoreError> {
         self.rows.record(&keys::journal(lsn))?.ok_or(DAMAGED)
     }
-
-    /// At most `most` of a document's changes after a position, in journal order, and the position of the last of
-    /// them. Empty when there are no more.
-    pub(crate) fn chunks(
-        &self,
-        document: DocumentNumber,
-        (after, last): (u64, u64),
-        most: usize,
-    ) -> Result<(Vec<Vec<u8>>, u64), StoreError> {
-        let (mut chunks, mut position) = (Vec::new(), after);
-        for row in self.rows.scan(keys::changes(document, after, last)).take(most) {
-            let (key, chunk) = row?;
-            position = keys::read_change(&key).ok_or(DAMAGED)?;
-            chunks.push(chunk);
-        }
-        Ok((chunks, position))
-    }
 }
 
 /// The heads after a change: what it depends on is no head any more.

@@ -183,6 +183,17 @@ pub(crate) fn journal(lsn: u64) -> Place {
     place(Keyspace::Journal, b'j', &[&lsn.to_be_bytes()])
 }
 
+/// A change that is not applied when its document is opened: dropped, or dependent on one that is.
+pub(crate) fn skipped(document: DocumentNumber, hash: &ChangeHash) -> Place {
+    place(Keyspace::Changes, b'x', &[&document.0.to_be_bytes(), &hash.0])
+}
+
+/// Every skipped change of a document.
+pub(crate) fn skipped_of(document: DocumentNumber) -> (Keyspace, Range<Vec<u8>>) {
+    let (keyspace, from) = place(Keyspace::Changes, b'x', &[&document.0.to_be_bytes()]);
+    (keyspace, from..place(Keyspace::Changes, b'x', &[&document.0.to_be_bytes(), AFTER_HASHES]).1)
+}
+
 /// Journal rows after `after`, up to and including `last`.
 pub(crate) fn journal_after(after: u64, last: u64) -> (Keyspace, Range<Vec<u8>>) {
     let (keyspace, from) = journal(after.saturating_add(1));
@@ -286,6 +297,9 @@ pub(crate) fn read_indexed(key: &[u8]) -> Option<Collection> {
 /// Comes after every key and every pointer: UTF-8 has no such byte.
 pub(crate) const AFTER_KEYS: &[u8] = &[0xf8];
 
+/// Comes after every hash: it is longer than the greatest.
+const AFTER_HASHES: &[u8] = &[0xff; 33];
+
 /// Appends bytes so that a byte 0 ends them and a shorter text orders before what it begins: what follows never starts
 /// with 255.
 pub(crate) fn push_terminated(out: &mut Vec<u8>, bytes: &[u8]) {
@@ -353,6 +367,12 @@ mod tests {
         assert_eq!(read_document(&bytes), Some((collection, key)));
         assert_eq!(read_journal(&journal(77).1), Some(77));
         assert_eq!(read_change(&change(DocumentNumber(3), 78).1), Some(78));
+        let (_, skipped_range) = skipped_of(DocumentNumber(3));
+        for (document, expected) in [(2, false), (3, true), (4, false)] {
+            let hashes = [ChangeHash([0; 32]), ChangeHash([0xff; 32])];
+            let within = |hash| skipped_range.contains(&skipped(DocumentNumber(document), hash).1);
+            assert_eq!(hashes.each_ref().map(within), [expected; 2], "{document}");
+        }
         assert_eq!(
             read_vector(&vector(SpaceNumber(3), OriginNumber(9)).1),
             Some((SpaceNumber(3), OriginNumber(9)))

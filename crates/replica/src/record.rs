@@ -66,6 +66,9 @@ pub(crate) struct DocumentRow {
     /// Why it is blocked.
     #[n(11)]
     pub(crate) blocked: Option<BlockedRow>,
+    /// How many of its changes an operator dropped; none while it is none.
+    #[n(12)]
+    pub(crate) dropped: Option<u32>,
 }
 
 /// See [`DocumentRow::blocked`].
@@ -76,6 +79,9 @@ pub(crate) struct BlockedRow {
     /// Which [`APPLIER_VERSION`] blocked it.
     #[n(1)]
     pub(crate) version: u32,
+    /// Position of the change to blame, where it is known.
+    #[n(2)]
+    pub(crate) at: Option<u64>,
 }
 
 /// A document with its history up to a position, in place of the changes that it covers.

@@ -21,6 +21,8 @@ use blocked::Strike;
 use document::{Address, ChangeHash, Origin, Space};
 use indexes::Indexes;
 use materialiser::Materialiser;
+#[cfg(test)]
+pub(crate) use values::CHANGES_PER_REQUEST_MAX;
 
 /// The times that a replica is told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -2,6 +2,8 @@
 
 mod background;
 mod blocked;
+mod budgets;
+mod dropped;
 mod exchange;
 mod hello;
 mod hostile;
@@ -26,6 +28,10 @@ struct Platter {
     rows: BTreeMap<(Keyspace, Vec<u8>), Vec<u8>>,
     waiting: VecDeque<(Turn, Batch)>,
     suspect: Option<Vec<u8>>,
+    /// Every suspect that was noted.
+    suspects: Vec<Vec<u8>>,
+    /// Rows of changes and snapshots that were read.
+    changes_read: usize,
 }
 
 impl Disk {
@@ -63,7 +69,10 @@ impl ReadRows for Disk {
         let rows = self.0.borrow();
         let rows: Vec<Row> =
             rows.rows.range(range).map(|((_, key), value)| (key.clone(), value.clone())).collect();
-        rows.into_iter().map(Ok)
+        let count = move |_: &Row| {
+            self.0.borrow_mut().changes_read += usize::from(keyspace == Keyspace::Changes);
+        };
+        rows.into_iter().inspect(count).map(Ok)
     }
 }
 
@@ -80,7 +89,9 @@ impl Store for Disk {
     }
 
     fn set_suspect(&mut self, suspect: Option<&[u8]>) -> Result<(), StoreError> {
-        self.0.borrow_mut().suspect = suspect.map(<[u8]>::to_vec);
+        let mut platter = self.0.borrow_mut();
+        platter.suspect = suspect.map(<[u8]>::to_vec);
+        platter.suspects.extend(suspect.map(<[u8]>::to_vec));
         Ok(())
     }
 

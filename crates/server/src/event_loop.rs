@@ -7,7 +7,8 @@
 //! Invariants:
 //! - While more than [`IN_FLIGHT_BYTES_MAX`] wait for the disk, nothing but the store's reports is taken: services and
 //!   peers wait in their sockets.
-//! - Every request that was taken gets one answer: the core's, or that the outcome is unknown.
+//! - Every request that was taken gets one answer: the core's, or what is known when there is none: that it was not
+//!   done, or that the outcome is unknown.
 //! - A failed store is opened again with growing pauses; the server goes on.
 
 mod arrival;
@@ -24,6 +25,7 @@ pub(crate) use core::{Core, OpenCoreError, Opening};
 pub(crate) use requests::{Outcome, Reply, Waiting};
 pub(crate) use stop::{Stop, StopOrder};
 
+use crate::local::Refusal;
 use arrival::{Arrival, ArrivalQueue};
 use backup::Backups;
 use links::Links;
@@ -90,15 +92,23 @@ impl EventLoop {
                 Ok(()) if self.is_renewing => {
                     self.is_renewing = false;
                     opening.must_renew = true;
-                    self.let_go("the store is an old copy and is being opened under a new origin");
+                    let why = "the store is an old copy and is being opened under a new origin";
+                    self.let_go(&requests::unknown_outcome(), why);
                 }
                 served => {
                     let drained = if served.is_ok() { self.drain(&mut core).await } else { served };
                     let Err(error) = drained else { break };
+                    let outcome = core.outcome().await;
                     // What became durable before the failure is answered.
                     self.carry_out(&mut core);
                     tracing::error!(%error, "the store failed: it is opened again");
-                    self.let_go("the store failed and is being opened again");
+                    let refusal = match outcome {
+                        store::Outcome::NotWritten => requests::not_done(&error),
+                        store::Outcome::Unknown => requests::unknown_outcome(),
+                    };
+                    self.let_go(&refusal, "the store failed and is being opened again");
+                    opening.refused_bytes =
+                        if error == StoreError::Full { core.in_flight_bytes() } else { 0 };
                 }
             }
             // Before it is opened again: the directory is locked until then.
@@ -109,7 +119,7 @@ impl EventLoop {
             }
         }
         self.backups.end();
-        self.requests.end();
+        self.requests.end(&requests::unknown_outcome());
         self.links.end();
     }
 
@@ -176,10 +186,10 @@ impl EventLoop {
         Ok(())
     }
 
-    /// The core is lost: nobody may wait for it.
-    fn let_go(&mut self, why: &str) {
+    /// The core is lost: nobody may wait for it. `refusal` is for the requests that it has not answered.
+    fn let_go(&mut self, refusal: &Refusal, why: &str) {
         self.backups.end();
-        self.requests.end();
+        self.requests.end(refusal);
         self.links.disconnect_all(why);
     }
 

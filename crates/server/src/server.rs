@@ -113,6 +113,7 @@ pub(crate) fn run(data: &Path) -> Result<(), ServeError> {
         durability,
         clocks: Clocks::start(),
         must_renew: false,
+        refused_bytes: 0,
     };
     let core = opening.open()?;
     tracing::info!(name = %config.name, origin = %core.origin(), "store opened");

@@ -13,7 +13,7 @@ pub(super) fn site_and_foe() -> Node {
     site
 }
 
-fn hello(entries: Vec<VectorEntry>) -> Hello {
+pub(super) fn hello(entries: Vec<VectorEntry>) -> Hello {
     let space = |name: &str, entries| SpaceVector { space: name.into(), entries, takes: true };
     Hello {
         protocol: wire::PROTOCOL_VERSION,

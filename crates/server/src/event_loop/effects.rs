@@ -3,7 +3,7 @@
 use super::EventLoop;
 use super::arrival::Arrival;
 use super::core::Core;
-use super::events::{log_disconnect, log_event};
+use super::events::{log_disconnect, log_drop, log_event};
 use super::requests::unavailable;
 use replica::{Effect, Input, StoreError};
 
@@ -50,7 +50,10 @@ impl EventLoop {
         while let Some(effect) = core.next_effect() {
             match effect {
                 Effect::Send { link, bytes } => self.links.send(link, bytes),
-                Effect::Reply { id, result } => self.requests.answer(id, result),
+                Effect::Reply { id, result } => {
+                    log_drop(&result);
+                    self.requests.answer(id, result);
+                }
                 Effect::Disconnect { link, reason } => {
                     log_disconnect(self.links.peer(link), &reason);
                     self.links.disconnect(link, &reason.to_string());

@@ -1,6 +1,6 @@
 //! What an operator reads about the core.
 
-use replica::{DisconnectReason, Event};
+use replica::{DisconnectReason, Event, RequestError, Response};
 
 /// `peer` is the name in the certificate; none when the connection has ended by itself.
 pub(super) fn log_disconnect(peer: Option<&str>, reason: &DisconnectReason) {
@@ -13,6 +13,15 @@ pub(super) fn log_disconnect(peer: Option<&str>, reason: &DisconnectReason) {
         tracing::debug!(%peer, %reason, "connection ended here");
     } else {
         tracing::warn!(%peer, %reason, "connection ended here");
+    }
+}
+
+/// A change that an operator dropped is missing here for good: that must be found later.
+pub(super) fn log_drop(result: &Result<Response, RequestError>) {
+    if let Ok(Response::Dropped(dropped)) = result {
+        let change = dropped.change;
+        let (hash, origin, sequence) = (change.hash, change.stamp.origin, change.stamp.sequence);
+        tracing::warn!(%hash, %origin, sequence, "a change was dropped: it is stored and never applied here");
     }
 }
 

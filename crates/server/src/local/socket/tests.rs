@@ -28,6 +28,7 @@ impl Server {
             durability: config.durability(),
             clocks: Clocks::start(),
             must_renew: false,
+            refused_bytes: 0,
         };
         let core: Core = opening.open().unwrap();
         let (order, stop) = Stop::new();
