@@ -1,4 +1,5 @@
 mod output;
+mod planted;
 mod run;
 mod seeds;
 
@@ -20,6 +21,20 @@ pub(crate) enum Command {
     ///
     /// With `--twice` each seed runs twice, and the two must leave the same trace.
     Seeds(SeedsArguments),
+    /// Plants bugs in the core, one after another, and says how many seeds it takes to find each.
+    ///
+    /// The core is built with the bugs in it for that, into a directory of its own. Fails when one is not found.
+    Planted(PlantedArguments),
+}
+
+#[derive(clap::Args)]
+pub(crate) struct PlantedArguments {
+    /// Most seeds for a bug.
+    #[arg(long, default_value_t = 1_000)]
+    seeds: u64,
+    /// This bug alone, by the name that the table gives it.
+    #[arg(long)]
+    bug: Option<String>,
 }
 
 #[derive(clap::Args)]
@@ -79,6 +94,7 @@ impl Command {
         match self {
             Self::Run(arguments) => run::run(&arguments),
             Self::Seeds(arguments) => seeds::seeds(arguments),
+            Self::Planted(arguments) => planted::planted(&arguments),
         }
     }
 }
@@ -119,6 +135,6 @@ mod tests {
     #[test]
     fn numbers_of_nodes_are_bounded() {
         assert_eq!((nodes("3"), nodes("10")), (Ok(3), Ok(10)));
-        assert_eq!((nodes("1"), nodes("11")), (Err(ArgumentError::Nodes), Err(ArgumentError::Nodes)));
+        assert_eq!((nodes("1"), nodes("1002")), (Err(ArgumentError::Nodes), Err(ArgumentError::Nodes)));
     }
 }

@@ -58,6 +58,19 @@ pub enum Observation<'a> {
         /// Which.
         node: NodeId,
     },
+    /// A node's disk is gone, and with it every change of which no other node has a copy. It comes back empty, or with
+    /// what an old copy has.
+    Destroyed {
+        /// Which.
+        node: NodeId,
+    },
+    /// A node is told that its disk has no room, or that it has some again.
+    Room {
+        /// Which.
+        node: NodeId,
+        /// Whether there is none.
+        is_full: bool,
+    },
     /// A node ended a turn.
     TurnEnded {
         /// Which.
@@ -67,6 +80,8 @@ pub enum Observation<'a> {
     Left {
         /// Which.
         node: NodeId,
+        /// Whom, when it had told the peer's name already.
+        peer: Option<NodeId>,
         /// Why.
         reason: &'a DisconnectReason,
     },

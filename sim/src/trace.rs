@@ -16,6 +16,7 @@ pub(crate) enum Moment {
     Opened(NodeId),
     Crashed { node: NodeId, batches_lost: usize },
     Paused(NodeId),
+    Faulted { node: NodeId, what: &'static str },
     Cut { link: usize },
     Healed { link: usize },
     PeerUp { node: NodeId, peer: NodeId },
@@ -61,6 +62,7 @@ impl fmt::Display for Moment {
             Self::Crashed { node, batches_lost } => {
                 write!(f, "{} crashed, {batches_lost} batches lost", name(node))
             }
+            Self::Faulted { node, what } => write!(f, "{} {what}", name(node)),
             Self::Paused(node) => write!(f, "{} stalls", name(node)),
             Self::Cut { link } => write!(f, "link {link} cut"),
             Self::Healed { link } => write!(f, "link {link} healed"),

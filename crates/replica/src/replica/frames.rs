@@ -84,6 +84,11 @@ impl<S: Store> Replica<S> {
             else {
                 continue;
             };
+            #[cfg(isle_planted)]
+            if crate::planted::is(crate::planted::Bug::AckBeforeSync) {
+                self.turns.release(frame_effect(session.link, &Frame::Ack(Ack { durable })));
+                continue;
+            }
             hold_frame(&mut self.turns, session.link, &Frame::Ack(Ack { durable }));
         }
     }
@@ -93,6 +98,11 @@ impl<S: Store> Replica<S> {
         let mut more = false;
         for peer in self.peers.iter_mut() {
             let greeted = peer.session.as_mut().filter(|session| session.own_hello == OwnHello::Sent);
+            #[cfg(isle_planted)]
+            let greeted = match crate::planted::is(crate::planted::Bug::DeltasBeforeHello) {
+                true => peer.session.as_mut(),
+                false => greeted,
+            };
             let Some(session) = greeted else { continue };
             let Some((sender, _)) = &mut session.exchange else { continue };
             let pumped = sender.pump(&self.journal, &mut self.documents)?;
@@ -132,6 +142,10 @@ fn take_delta<S: Store>(
         Err(reason) => return Ok(Err(reason)),
     };
     for (space, origin, sequence) in shown {
+        #[cfg(isle_planted)]
+        if crate::planted::is(crate::planted::Bug::EchoFilterLost) {
+            continue;
+        }
         sender.raise(space, origin, sequence);
         peer.confirmed.raise(space, origin, sequence);
     }
@@ -164,6 +178,10 @@ fn take_rewind<S: Store>(peer: &mut Peer, journal: &Journal<S>, rewind: &Rewind)
     let Some((sender, _)) = exchange else { return Ok(Err(Misbehaviour::Order.into())) };
     if !sender.expects(rewind.generation) {
         return Ok(Err(Misbehaviour::Position.into()));
+    }
+    #[cfg(isle_planted)]
+    if crate::planted::is(crate::planted::Bug::RewindIgnored) {
+        return Ok(Ok(()));
     }
     sender.confirm(journal, &mut peer.confirmed, &rewind.spaces);
     let theirs = peer.confirmed.clone();

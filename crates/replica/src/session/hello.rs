@@ -55,9 +55,11 @@ impl Peer {
             shared.values().filter(|(_, access)| access.read).map(|(space, _)| *space).collect();
         self.wanted = Some(readable.clone());
         let (rung, position) = self.rung(journal, hello)?;
+        #[cfg(isle_planted)]
+        let position = position + u64::from(crate::planted::is(crate::planted::Bug::RowDroppedAtReconnect));
         let writable = shared
             .iter()
-            .filter(|(_, (_, access))| access.write && takes)
+            .filter(|(_, (_, access))| may_write(*access) && takes)
             .map(|(space, (number, _))| (space.clone(), *number))
             .collect();
         let known =
@@ -94,6 +96,14 @@ impl Peer {
             None => Ok((Rung::Vector, first.saturating_sub(1))),
         }
     }
+}
+
+fn may_write(access: Access) -> bool {
+    #[cfg(isle_planted)]
+    if crate::planted::is(crate::planted::Bug::WriteRightForgotten) {
+        return true;
+    }
+    access.write
 }
 
 /// Refuses a peer that has other changes under the same stamps, or more of this replica's own than itself.

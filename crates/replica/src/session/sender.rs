@@ -105,6 +105,11 @@ impl Sender {
     ) -> Result<Pumped, StoreError> {
         let mut frames = Vec::new();
         let (from, last) = (self.position, journal.durable_head());
+        #[cfg(isle_planted)]
+        let last = match crate::planted::is(crate::planted::Bug::CursorBeforeBatch) {
+            true => journal.head(),
+            false => last,
+        };
         if from >= last {
             return Ok(Pumped { frames, more: false });
         }
@@ -136,6 +141,10 @@ impl Sender {
             }
             self.position = lsn;
             is_within = row.follow > 0;
+            #[cfg(isle_planted)]
+            if crate::planted::is(crate::planted::Bug::TransactionCutByFrame) {
+                is_within = false;
+            }
             if draft.is_full() && !is_within {
                 frames.push(self.seal(std::mem::take(&mut draft)));
                 draft = self.draft();
@@ -156,6 +165,10 @@ impl Sender {
     fn wants<S: Store>(&self, journal: &Journal<S>, row: &JournalRow) -> Result<bool, StoreError> {
         let space = SpaceNumber(row.space);
         let (origin, _) = journal.names.origin(OriginNumber(row.origin))?;
+        #[cfg(isle_planted)]
+        if crate::planted::is(crate::planted::Bug::ReadRightForgotten) {
+            return Ok(self.theirs.get(space, origin) < row.sequence);
+        }
         Ok(self.readable.contains(&space) && self.theirs.get(space, origin) < row.sequence)
     }
 
@@ -211,6 +224,10 @@ impl Sender {
         draft.delta.to = self.position;
         self.announced = self.position;
         self.announced_max = self.announced_max.max(self.position);
+        #[cfg(isle_planted)]
+        if crate::planted::is(crate::planted::Bug::WindowIgnored) {
+            draft.bytes = 0;
+        }
         self.window_bytes += draft.bytes;
         self.window.push_back(InFlight { to: self.position, bytes: draft.bytes, last: draft.last });
         Frame::Delta(draft.delta)
