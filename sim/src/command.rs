@@ -11,7 +11,7 @@ use std::process::ExitCode;
 /// What the program can do.
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Runs one seed, or a schedule from a file, and prints its trace hash and what was done.
+    /// Runs one seed, a scenario, or a schedule from a file, and prints its trace hash and what was done.
     ///
     /// A seed first becomes a list of events: what is cut, crashed, stalled, written and read, and when. `--print`
     /// shows the list, one JSON object a line. Put into a file and edited, it runs with `--events`: take out events
@@ -19,6 +19,7 @@ pub(crate) enum Command {
     Run(RunArguments),
     /// Runs all seeds of a range, and stops at the first failure.
     ///
+    /// Prints one hash over all traces: two runs of the same range, in two processes, print the same.
     /// With `--twice` each seed runs twice, and the two must leave the same trace.
     Seeds(SeedsArguments),
     /// Plants bugs in the core, one after another, and says how many seeds it takes to find each.
@@ -39,14 +40,17 @@ pub(crate) struct PlantedArguments {
 
 #[derive(clap::Args)]
 pub(crate) struct RunArguments {
+    /// A scenario file: see schemas/scenario.md, and sim/scenarios for examples.
+    #[arg(value_name = "SCENARIO")]
+    scenario: Option<PathBuf>,
     /// The seed.
-    #[arg(long, required_unless_present = "events", conflicts_with = "events")]
+    #[arg(long, required_unless_present_any = ["events", "scenario"], conflicts_with_all = ["events", "scenario"])]
     seed: Option<u64>,
     /// How many nodes there are, instead of what the seed draws (a mesh has at most five).
-    #[arg(long, value_parser = nodes, conflicts_with = "events")]
+    #[arg(long, value_parser = nodes, conflicts_with_all = ["events", "scenario"])]
     nodes: Option<usize>,
     /// Runs the schedule of this file, as `--print` prints it.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "scenario")]
     events: Option<PathBuf>,
     /// Prints the schedule instead of running it.
     #[arg(long)]

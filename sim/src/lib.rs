@@ -38,7 +38,8 @@ pub use observation::{Checker, Observation};
 pub use run::{REST_NS_MAX, Report, run};
 pub use sabotage::Sabotage;
 pub use schedule::{
-    BIN_PREFIX, Change, Discarded, EVENTS_MAX, Event, Header, LineError, Schedule, Scheduled, bin,
+    BIN_PREFIX, Change, Discarded, EVENTS_MAX, Event, Header, LineError, ScenarioError, Schedule, Scheduled,
+    bin,
 };
 pub use tally::Tally;
 pub use time::{MICROSECOND_NS, MILLISECOND_NS, SECOND_NS};
@@ -46,4 +47,5 @@ pub use topology::{
     LinkPlan, MESH_NODES_MAX, NODES_DRAWN_MAX, NODES_MAX, NODES_MIN, NodeId, Shape, Strangeness, Stranger,
     Topology,
 };
+pub use trace::MILESTONE_EVENTS;
 pub use world::{ClientWrite, INDEXED, Nodes, Settled, SettledSpace, World};

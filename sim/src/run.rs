@@ -21,6 +21,9 @@ pub struct Report {
     pub tally: Tally,
     /// Hash over all that happened, in hexadecimal.
     pub trace_hash: String,
+    /// The same after every [`crate::MILESTONE_EVENTS`] events: two runs that differ went apart after the last that is
+    /// equal.
+    pub milestones: Vec<[u8; 32]>,
     /// How long the replicas took to come to rest after the last fault, in nanoseconds.
     pub rest_ns: u64,
     /// What does not hold.
@@ -44,7 +47,14 @@ pub fn run(schedule: &Schedule, sabotage: Sabotage) -> Report {
     };
     let last_lines = if failure.is_some() { world.last_lines() } else { Vec::new() };
     let rest_ns = world.now_ns().saturating_sub(schedule.end_ns());
-    Report { tally: world.tally(), trace_hash: world.trace_hash(), rest_ns, failure, last_lines }
+    Report {
+        tally: world.tally(),
+        trace_hash: world.trace_hash(),
+        milestones: world.milestones().to_vec(),
+        rest_ns,
+        failure,
+        last_lines,
+    }
 }
 
 fn crash(panic: &(dyn std::any::Any + Send)) -> Failure {

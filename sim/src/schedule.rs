@@ -5,10 +5,13 @@
 mod change;
 mod expand;
 mod lines;
+mod sales;
+mod scenario;
 mod workload;
 
 pub use change::{BIN_PREFIX, Change, Discarded, bin};
 pub use lines::LineError;
+pub use scenario::ScenarioError;
 
 use crate::network::{Direction, LinkNumber};
 use crate::time::MICROSECOND_NS;
@@ -193,6 +196,14 @@ impl Schedule {
     /// [`LineError`] names the line and what is wrong with it.
     pub fn from_lines(text: &str) -> Result<Self, LineError> {
         lines::read(text)
+    }
+
+    /// Reads a scenario file: see `schemas/scenario.md`.
+    ///
+    /// # Errors
+    /// [`ScenarioError`] says what is wrong with it.
+    pub fn from_scenario(text: &str) -> Result<Self, ScenarioError> {
+        scenario::read(text)
     }
 
     /// The schedule as text: a line of JSON for the header, and one for each event.

@@ -156,6 +156,7 @@ fn schemas() -> Schemas {
         ("inventory", include_str!("../../schemas/collections/inventory.json")),
         ("note", include_str!("../../schemas/collections/note.json")),
         ("basket", include_str!("../../schemas/collections/basket.json")),
+        ("device", include_str!("../../schemas/collections/device.json")),
         ("product", include_str!("../../schemas/collections/product.json")),
     ];
     for (collection, text) in shipped {

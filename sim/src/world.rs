@@ -173,6 +173,12 @@ impl World {
         self.trace.hash()
     }
 
+    /// The same hash after every [`crate::MILESTONE_EVENTS`] events.
+    #[must_use]
+    pub fn milestones(&self) -> &[[u8; 32]] {
+        self.trace.milestones()
+    }
+
     /// The last that happened, a line each.
     #[must_use]
     pub fn last_lines(&self) -> Vec<String> {

@@ -6,7 +6,7 @@ use crate::topology::{NodeId, Topology};
 use crate::world::{Nodes, Settled};
 use document::{Origin, Space};
 use replica::Stamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const PROPERTY: &str = "acknowledged_writes_survive";
 
@@ -18,6 +18,8 @@ pub struct AcknowledgedWritesSurvive {
     last: BTreeMap<(Origin, Space), Stamp>,
     /// What each node surely has on its disk, as it said to others.
     shown: Shown,
+    /// Origins whose author had another disk since: it gets its own past from others.
+    renewed: BTreeSet<Origin>,
     /// Which write a stamp was given to.
     writes: BTreeMap<(Space, Stamp), u64>,
 }
@@ -26,6 +28,7 @@ impl AcknowledgedWritesSurvive {
     /// Of changes whose author has no disk any more, those stay that another node said it has.
     fn destroyed(&mut self, node: NodeId, nodes: &Nodes) {
         self.shown.forget(node);
+        self.renewed.insert(nodes.origin(node));
         for ((origin, space), stamp) in &mut self.last {
             let is_alive = nodes.ids().any(|other| other != node && nodes.origin(other) == *origin);
             if !is_alive {
@@ -70,7 +73,8 @@ impl Checker for AcknowledgedWritesSurvive {
                 self.acknowledge((write.id, write.node, &write.space), *stamp, nodes)
             }
             Observation::Opened { node } => {
-                let own = self.last.iter().filter(|((of, _), _)| *of == nodes.origin(*node));
+                let origin = nodes.origin(*node);
+                let own = self.last.iter().filter(|((of, _), _)| *of == origin && !self.renewed.contains(of));
                 own.into_iter().try_for_each(|((_, space), stamp)| {
                     has(*node, space, *stamp, &nodes.vector(*node, space))
                 })

@@ -7,7 +7,8 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Fields that are registers, and that the workload writes by puts alone.
-const REGISTERS: [&str; 8] = ["product", "shelf", "text", "price", "department", "title", "till", "basket"];
+const REGISTERS: [&str; 9] =
+    ["product", "shelf", "text", "price", "department", "title", "till", "basket", "last_seen"];
 
 /// In the end a document's registers have values that were put, and none of a put that a later acknowledged put had
 /// seen. The workload puts the same fields in all puts of a document, with values of which one is unlike any other.

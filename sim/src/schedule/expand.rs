@@ -3,6 +3,7 @@
 //! A swarm: each seed draws its own subset of fault kinds, so that some runs see one kind alone and others all at
 //! once. What is drawn for an event is keyed by the event's number: see `Dice`.
 
+use super::sales::sales;
 use super::workload::Workload;
 use super::{Event, Header, Schedule, Scheduled};
 use crate::dice::Dice;
@@ -58,6 +59,7 @@ pub(super) fn expand(seed: u64, nodes: Option<usize>) -> Schedule {
     let workload = Workload::new(seed, topology.nodes.len());
     let expansion = Expansion { seed, topology, duration_us, workload };
     let mut events = expansion.writes();
+    events.extend(sales(&expansion.topology, expansion.duration_us));
     events.extend(expansion.faults().into_iter().filter(|scheduled| scheduled.at_us < 2 * DURATION_US.1));
     events.sort_by_key(|scheduled| scheduled.at_us);
     let mut schedule = Schedule { header, events };

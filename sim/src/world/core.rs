@@ -46,15 +46,14 @@ impl World {
         others.into_iter().try_for_each(|node| self.restart(node))
     }
 
-    /// Two of the nodes that have not the same of a space, or one that is down.
+    /// Two of the nodes that have not the same of a space, or of which one is at work or down.
     fn apart(&self, core: &BTreeSet<NodeId>) -> Option<(Space, NodeId, NodeId)> {
         for one in core {
             for space in self.nodes.spaces(*one).filter(|space| !self.nodes.is_strange(space)) {
                 let entries = self.nodes.entries(*one, space);
                 let carries = |other: &&NodeId| self.nodes.spaces(**other).any(|carried| carried == space);
                 let other = core.iter().filter(carries).find(|other| {
-                    self.nodes.node(**other).replica.is_none()
-                        || self.nodes.entries(**other, space) != entries
+                    !self.nodes.node(**other).is_at_rest() || self.nodes.entries(**other, space) != entries
                 });
                 if let Some(other) = other {
                     return Some((space.clone(), *one, *other));

@@ -61,6 +61,12 @@ impl Node {
         }
     }
 
+    /// Whether it is up, and has nothing to do but what somebody gives it.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        let is_idle = self.inbox.is_empty() && self.notices.is_empty() && !self.turn_planned;
+        is_idle && self.replica.as_ref().is_some_and(|replica| replica.in_flight_bytes() == 0)
+    }
+
     /// The times that it is told.
     pub(crate) fn clock(&self, now_ns: u64) -> Clock {
         clock(now_ns, self.clock_wrong_ms)
