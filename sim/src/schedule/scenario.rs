@@ -389,9 +389,10 @@ mod tests {
                 "{HEAD}[[fault]]\nat = \"1s\"\nkind = \"cut\"\noneway = true\nfor = \"1s\"\nfrom = \"{from}\"\nto = \"{to}\"\n"
             )
         };
-        let direction = |text: String| match &read(&text).unwrap().events[0].event {
-            Event::Cut { direction, .. } => *direction,
-            _ => panic!("no cut"),
+        let direction = |text: String| {
+            let schedule = read(&text).unwrap();
+            let Event::Cut { direction, .. } = schedule.events[0].event else { panic!("no cut") };
+            direction
         };
         assert_eq!(direction(fault("site-1", "hub")), Direction::Up);
         assert_eq!(direction(fault("hub", "site-1")), Direction::Down);
