@@ -93,7 +93,7 @@ impl Node {
             if !self.disk.begin_sync() {
                 return;
             }
-            if let Some(turn) = self.disk.finish_sync() {
+            if let Some(turn) = self.disk.finish_sync().expect("the simulated disk does not fail") {
                 self.input(Input::Durable(turn));
             }
         }

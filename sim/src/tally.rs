@@ -28,6 +28,14 @@ pub struct Tally {
     pub batches_lost: u64,
     /// Nodes stalled.
     pub pauses: u64,
+    /// Disks that were full, slow, rotten or failed to sync.
+    pub disk_faults: u64,
+    /// Disks lost, or replaced by an old copy.
+    pub destroyed: u64,
+    /// Wall clocks that jumped.
+    pub clocks: u64,
+    /// Frames of a peer that keeps no rule.
+    pub strange: u64,
     /// Sessions that started with equal vectors.
     pub equal: u64,
     /// Sessions that started at a cursor.
@@ -81,6 +89,10 @@ impl AddAssign for Tally {
         self.crashes += other.crashes;
         self.batches_lost += other.batches_lost;
         self.pauses += other.pauses;
+        self.disk_faults += other.disk_faults;
+        self.destroyed += other.destroyed;
+        self.clocks += other.clocks;
+        self.strange += other.strange;
         self.equal += other.equal;
         self.cursor += other.cursor;
         self.vector += other.vector;
@@ -94,7 +106,8 @@ impl fmt::Display for Tally {
         write!(
             f,
             "{} operations ({} acknowledged, {} of them transactions, {} refused, {} unknown, {} looks), {} frames in {} virtual seconds; \
-             faults: {} cuts, {} crashes ({} batches lost), {} stalls; \
+             faults: {} cuts, {} crashes ({} batches lost), {} stalls, {} of disks, {} disks destroyed, {} of clocks, \
+             {} strange frames; \
              sessions: {} equal, {} by cursor, {} by vector; {} rewinds",
             self.operations,
             self.acknowledged,
@@ -108,6 +121,10 @@ impl fmt::Display for Tally {
             self.crashes,
             self.batches_lost,
             self.pauses,
+            self.disk_faults,
+            self.destroyed,
+            self.clocks,
+            self.strange,
             self.equal,
             self.cursor,
             self.vector,

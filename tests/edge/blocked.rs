@@ -25,7 +25,7 @@ fn make_store(directory: &Path) {
     let [own, hub] = [1, 2].map(|n| OriginKey { public_key: [n; 32], incarnation: [n; 16] });
     let space: document::Space = "store-1".parse().unwrap();
     let access = Access { read: true, write: true };
-    let peer = PeerSettings { spaces: [(space.clone(), access)].into(), relay: false };
+    let peer = PeerSettings { spaces: [(space.clone(), access)].into(), relay: false, hub: false };
     let settings = Settings {
         name: "store-1".into(),
         key: own,
@@ -54,7 +54,9 @@ fn make_store(directory: &Path) {
 
 fn hello() -> Hello {
     let space = SpaceVector { space: "store-1".into(), entries: vec![], takes: true };
-    Hello { protocol: wire::PROTOCOL_VERSION, epoch: 5, cursor: None, spaces: vec![space] }
+    let (since, head, subscription) = (0, 0, [0; 8]);
+    let protocol = wire::PROTOCOL_VERSION;
+    Hello { protocol, epoch: 5, cursor: None, spaces: vec![space], since, head, subscription }
 }
 
 fn delta(author: &OriginKey) -> Delta {

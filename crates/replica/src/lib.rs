@@ -19,6 +19,8 @@ mod index;
 mod journal;
 mod keys;
 mod names;
+#[cfg(isle_planted)]
+pub mod planted;
 mod query;
 mod record;
 mod replica;

@@ -77,6 +77,10 @@ impl<S: Store> Replica<S> {
         let peers = Peers::load(&journal.rows, &settings.peers)?;
         let documents = Documents::new(settings.open_documents_bytes_max);
         let origin = origin_of(&settings.key);
+        #[cfg(isle_planted)]
+        if crate::planted::is(crate::planted::Bug::SequenceReused) {
+            journal.vectors.forget_last(journal.names.origin_number(origin));
+        }
         let mut replica = Self {
             settings,
             origin,

@@ -51,6 +51,16 @@ impl Vectors {
         Ok(vectors)
     }
 
+    /// See [`crate::planted::Bug::SequenceReused`].
+    #[cfg(isle_planted)]
+    pub(crate) fn forget_last(&mut self, of: Option<OriginNumber>) {
+        for ((_, origin), entry) in &mut self.0 {
+            if Some(*origin) == of {
+                entry.sequence = entry.sequence.saturating_sub(1);
+            }
+        }
+    }
+
     pub(crate) fn get(&self, space: SpaceNumber, origin: OriginNumber) -> VectorEntry {
         self.0.get(&(space, origin)).map(|(entry, _)| *entry).unwrap_or_default()
     }

@@ -26,7 +26,11 @@ impl World {
     pub fn write(&mut self, write: ClientWrite) -> Result<(), Failure> {
         let awaited = Awaited { write: Rc::new(write), attempts: 0 };
         let node = awaited.write.node;
-        if !self.nodes.has(node) {
+        // Of a space that a stranger may write, nobody can say what is in it.
+        if !self.nodes.has(node)
+            || self.nodes.is_stranger(node)
+            || self.nodes.is_strange(&awaited.write.space)
+        {
             return Ok(());
         }
         match self.nodes.node(node).replica.is_some() {
@@ -161,6 +165,9 @@ impl World {
     ) -> Result<(), Failure> {
         match result {
             Ok(Response::Queried(Queried { page, is_behind })) => {
+                if self.nodes.is_strange(space) {
+                    return Ok(());
+                }
                 let is_whole = !is_behind && page.next.is_none();
                 self.tally.looks += u64::from(is_whole);
                 self.observe(&Observation::Looked { node, space, goods: &page.documents, is_whole })

@@ -100,10 +100,17 @@ impl<S: Store> Replica<S> {
             let Some((_, receiver)) = &mut session.exchange else { continue };
             let heard = session.heard_due.take();
             let due = receiver.take_ack();
-            if heard.is_some() || due.is_some() {
-                let (durable, stopped) = due.unwrap_or_default();
-                hold_frame(&mut self.turns, session.link, &Frame::Ack(Ack { durable, heard, stopped }));
+            if heard.is_none() && due.is_none() {
+                continue;
             }
+            let (durable, stopped) = due.unwrap_or_default();
+            let frame = Frame::Ack(Ack { durable, heard, stopped });
+            #[cfg(isle_planted)]
+            if crate::planted::is(crate::planted::Bug::AckBeforeSync) {
+                self.turns.release(frame_effect(session.link, &frame));
+                continue;
+            }
+            hold_frame(&mut self.turns, session.link, &frame);
         }
     }
 
@@ -112,6 +119,11 @@ impl<S: Store> Replica<S> {
         let mut more = false;
         for peer in self.peers.iter_mut() {
             let greeted = peer.session.as_mut().filter(|session| session.own_hello == OwnHello::Sent);
+            #[cfg(isle_planted)]
+            let greeted = match crate::planted::is(crate::planted::Bug::DeltasBeforeHello) {
+                true => peer.session.as_mut(),
+                false => greeted,
+            };
             let Some(session) = greeted else { continue };
             let Some((sender, _)) = &mut session.exchange else { continue };
             let pumped = sender.pump(&self.journal, &mut self.documents)?;
@@ -151,6 +163,10 @@ fn take_delta<S: Store>(
         Err(reason) => return Ok(Err(reason)),
     };
     for (space, origin, sequence) in shown {
+        #[cfg(isle_planted)]
+        if crate::planted::is(crate::planted::Bug::EchoFilterLost) {
+            continue;
+        }
         sender.raise(space, origin, sequence);
         peer.confirmed.raise(space, origin, sequence);
     }
@@ -208,6 +224,10 @@ fn take_rewind<S: Store>(peer: &mut Peer, journal: &Journal<S>, rewind: &Rewind)
     let Some((sender, _)) = exchange else { return Ok(Err(Misbehaviour::Order.into())) };
     if !sender.expects(rewind.generation) {
         return Ok(Err(Misbehaviour::Position.into()));
+    }
+    #[cfg(isle_planted)]
+    if crate::planted::is(crate::planted::Bug::RewindIgnored) {
+        return Ok(Ok(()));
     }
     sender.confirm(journal, &mut peer.confirmed, &rewind.spaces);
     let theirs = peer.confirmed.clone();

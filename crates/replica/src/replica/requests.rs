@@ -50,6 +50,11 @@ impl<S: Store> Replica<S> {
             Request::Retry { address } => self.retry(&address)?.map(Response::Retried),
             Request::Drop { address } => self.drop_change(&address)?.map(Response::Dropped),
         };
+        #[cfg(isle_planted)]
+        if crate::planted::is(crate::planted::Bug::ReplyBeforeSync) {
+            self.turns.release(Effect::Reply { id, result });
+            return Ok(());
+        }
         self.turns.hold(Effect::Reply { id, result });
         Ok(())
     }

@@ -43,6 +43,11 @@ impl<S: Store> Replica<S> {
         if let Some(blocked) = place.row.blocked {
             return Ok(Freshness::Blocked(blocked.reason).into());
         }
+        #[cfg(isle_planted)]
+        if crate::planted::is(crate::planted::Bug::ValueNotRefreshed) && place.row.value > 0 {
+            place.row.value = place.row.last;
+            self.journal.put_document(address, place);
+        }
         if place.row.value == place.row.last {
             return Ok(Freshness::Fresh.into());
         }

@@ -89,6 +89,8 @@ impl<S: Store> Replica<S> {
         clock: Clock,
     ) -> Answer<Option<Stamp>> {
         let key = terms.idempotency_key.as_ref().map(|key| (key, idempotency::digest(writes)));
+        #[cfg(isle_planted)]
+        let key = key.filter(|_| !crate::planted::is(crate::planted::Bug::IdempotencyForgotten));
         if let Some((key, digest)) = key
             && let Some(earlier) = idempotency::find(&self.journal, key)?
         {
@@ -96,6 +98,10 @@ impl<S: Store> Replica<S> {
             return Ok(if same { Ok(earlier.stamp) } else { Err(RequestError::KeyReused) });
         }
         // After the look for an earlier answer: that one may have been written.
+        #[cfg(isle_planted)]
+        if crate::planted::is(crate::planted::Bug::RoomIgnored) {
+            self.room = Room::Ample;
+        }
         if self.room == Room::ReadOnly {
             return Ok(Err(RequestError::DiskFull));
         }
@@ -209,6 +215,10 @@ impl<S: Store> Replica<S> {
                     left -= 1;
                     let sequence = self.append(address, &mut place, (change, left), &mut open, clock)?;
                     last = Some(Stamp { origin: self.origin, sequence });
+                    #[cfg(isle_planted)]
+                    if crate::planted::is(crate::planted::Bug::TransactionSplit) {
+                        self.journal.submit()?;
+                    }
                     Some(place)
                 }
             };

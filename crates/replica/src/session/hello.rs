@@ -82,9 +82,11 @@ impl Peer {
             shared.values().filter(|(_, access)| access.read).map(|(space, _)| *space).collect();
         self.wanted = Some(readable.clone());
         let (rung, position) = self.rung(journal, hello)?;
+        #[cfg(isle_planted)]
+        let position = position + u64::from(crate::planted::is(crate::planted::Bug::RowDroppedAtReconnect));
         let writable = shared
             .iter()
-            .filter(|(_, (_, access))| access.write && takes)
+            .filter(|(_, (_, access))| may_write(*access) && takes)
             .map(|(space, (number, _))| (space.clone(), *number))
             .collect();
         let known =
@@ -175,6 +177,14 @@ impl Peer {
             None => Ok((Rung::Vector, first.saturating_sub(1))),
         }
     }
+}
+
+fn may_write(access: Access) -> bool {
+    #[cfg(isle_planted)]
+    if crate::planted::is(crate::planted::Bug::WriteRightForgotten) {
+        return true;
+    }
+    access.write
 }
 
 /// Refuses a peer that has more of this replica's own changes than itself, and finds a stream of which the two have

@@ -108,6 +108,11 @@ impl Sender {
     ) -> Result<Pumped, StoreError> {
         let mut frames = Vec::new();
         let (from, last) = (self.position, journal.durable_head());
+        #[cfg(isle_planted)]
+        let last = match crate::planted::is(crate::planted::Bug::CursorBeforeBatch) {
+            true => journal.head(),
+            false => last,
+        };
         if from >= last {
             return Ok(Pumped { frames, more: false });
         }
@@ -139,6 +144,10 @@ impl Sender {
             }
             self.position = lsn;
             is_within = row.follow > 0;
+            #[cfg(isle_planted)]
+            if crate::planted::is(crate::planted::Bug::TransactionCutByFrame) {
+                is_within = false;
+            }
             if draft.is_full() && !is_within {
                 frames.push(self.seal(std::mem::take(&mut draft)));
                 draft = self.draft();
@@ -159,6 +168,10 @@ impl Sender {
     fn wants<S: Store>(&self, journal: &Journal<S>, row: &JournalRow) -> Result<bool, StoreError> {
         let space = SpaceNumber(row.space);
         let (origin, _) = journal.names.origin(OriginNumber(row.origin))?;
+        #[cfg(isle_planted)]
+        if crate::planted::is(crate::planted::Bug::ReadRightForgotten) {
+            return Ok(self.theirs.get(space, origin) < row.sequence);
+        }
         Ok(self.readable.contains(&space)
             && self.theirs.get(space, origin) < row.sequence
             && !self.stopped.contains(&(space, origin)))
@@ -216,6 +229,10 @@ impl Sender {
         draft.delta.to = self.position;
         self.announced = self.position;
         self.announced_max = self.announced_max.max(self.position);
+        #[cfg(isle_planted)]
+        if crate::planted::is(crate::planted::Bug::WindowIgnored) {
+            draft.bytes = 0;
+        }
         self.window_bytes += draft.bytes;
         self.window.push_back(InFlight { to: self.position, bytes: draft.bytes, last: draft.last });
         Frame::Delta(draft.delta)
