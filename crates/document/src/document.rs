@@ -5,7 +5,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 mod applying;
 pub use applying::{ApplyError, ApplyReason};
 mod conflicts;
-pub use conflicts::{CONFLICTING_EDITS_MAX, Conflict, ConflictingValue, DocumentState};
+pub use conflicts::{
+    CONFLICTING_EDITS_MAX, CONFLICTING_VALUES_MAX, Conflict, ConflictingValue, DocumentState,
+};
 mod history;
 pub use history::{HISTORY_MAX, HistoryEntry, HistoryQuery, UnknownChange};
 mod lineage;
