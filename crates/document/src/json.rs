@@ -3,7 +3,8 @@
 //! Entries tell by their names what they are, so a document is read without its schema. Where entries of several kinds
 //! meet at one field, as two cut-off sites with contradicting schemas may write them, members are shown before a
 //! counter, set, list or text, and that before a plain value; of two such kinds the one whose entry comes first in byte
-//! order. What is hidden is a conflict, not lost.
+//! order. What is hidden is a conflict, not lost. A whole number at a counter's own name is no conflict: the counter
+//! counts on from it.
 
 mod assemble;
 mod bounded;

@@ -148,7 +148,7 @@ impl Document {
             match kind {
                 _ if !is_shown => self.tell_hidden(&mut told, name, field, &entry),
                 FieldKind::List => self.tell_items(&mut told, field),
-                _ => {}
+                FieldKind::Counter | FieldKind::BoundedCounter | FieldKind::Set | FieldKind::Text => {}
             }
         }
         told.conflicts.into_iter().map(|(field, values)| Conflict { field, values }).collect()
