@@ -30,10 +30,12 @@ impl Writer<'_, '_> {
     }
 
     fn clear_one(&mut self, field: &Pointer, present: &Field) -> Result<(), WriteError> {
-        match self.counter_at(field, present) {
-            Some(FieldKind::Counter) => return self.rebase(field, 0, Some(present)),
-            Some(_) => return self.clear_bounded(field, present),
-            None => {}
+        if let Some(kind) = self.counter_at(field, present) {
+            self.keep_base(field)?;
+            return match kind == FieldKind::BoundedCounter {
+                true => self.clear_bounded(field, present),
+                false => self.rebase(field, 0, Some(present)),
+            };
         }
         if present.leaf.is_some() {
             self.delete(field.name())?;

@@ -138,11 +138,13 @@ impl Writer<'_, '_> {
         if left_out == LeftOut::Known && pointer.name() != EMPTY_DOCUMENT && !knows(pointer) {
             return Ok(());
         }
-        match self.counter_at(pointer, field) {
-            Some(_) if left_out != LeftOut::All => return self.keep_base(pointer),
-            Some(FieldKind::Counter) => return self.rebase(pointer, 0, Some(field)),
-            Some(_) => return self.put_back_bounded(pointer, None, Some(field)),
-            None => {}
+        if let Some(kind) = self.counter_at(pointer, field) {
+            self.keep_base(pointer)?;
+            return match (left_out, kind == FieldKind::BoundedCounter) {
+                (LeftOut::Known | LeftOut::Seen, _) => Ok(()),
+                (LeftOut::All, true) => self.put_back_bounded(pointer, None, Some(field)),
+                (LeftOut::All, false) => self.rebase(pointer, 0, Some(field)),
+            };
         }
         if field.leaf.is_some() {
             self.delete(pointer.name())?;
