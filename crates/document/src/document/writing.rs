@@ -120,6 +120,7 @@ impl Document {
     ) -> Result<(ChangeHash, Vec<u8>), WriteError> {
         let change = self.automerge.get_last_local_change().ok_or(WriteError::Document)?;
         let (chunk, last_operation) = (change.raw_bytes().to_vec(), change.max_op());
+        let operations = change.len() as u64;
         let parsed = ForeignChange::body(&chunk).and_then(ForeignChange::parse)?;
         // A creation that the change depends on and does not mark would be missing everywhere else.
         let is_creation = |hash| {
@@ -130,6 +131,7 @@ impl Document {
             return Err(WriteError::Document);
         }
         self.changes += 1;
+        self.memory.add(chunk.len() as u64, operations, &self.automerge);
         self.bytes += chunk.len() as u64;
         self.last_operations.insert(ActorId::from(&signature.origin.0), last_operation);
         Ok((hash, chunk))
