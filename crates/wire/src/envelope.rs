@@ -1,7 +1,9 @@
 //! A frame's bytes: kind, flags, body. The body is CBOR (RFC 8949) with numbered fields, deflated (RFC 1951) when
 //! that makes it smaller.
 
-use crate::frame::{Ack, Delta, Frame, Hello, ROWS_MAX, Rewind, SpaceVector, TABLE_MAX, VECTOR_ENTRIES_MAX};
+use crate::frame::{
+    Ack, Delta, Frame, HUB_ENTRIES_MAX, Hello, ROWS_MAX, Rewind, SpaceVector, TABLE_MAX, VECTOR_ENTRIES_MAX,
+};
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
 /// Longest frame, inflated, in bytes.
@@ -102,7 +104,11 @@ fn check_lists(frame: &Frame) -> Result<(), EncodeError> {
             ("documents", delta.documents.len(), ROWS_MAX),
             ("rows", delta.rows.len(), ROWS_MAX),
         ],
-        Frame::Ack(_) | Frame::Unknown(_) => Vec::new(),
+        Frame::Ack(ack) => {
+            let entries = ack.hub.iter().flatten().map(|space| space.entries.len()).sum();
+            vec![("hub entries", entries, HUB_ENTRIES_MAX)]
+        }
+        Frame::Unknown(_) => Vec::new(),
     };
     match lists.into_iter().find(|(_, count, limit)| count > limit) {
         Some((list, count, limit)) => Err(EncodeError::TooMany { list, count, limit }),

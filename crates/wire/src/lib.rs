@@ -9,8 +9,8 @@
 //!
 //! ```
 //! use wire::{Ack, Frame};
-//! let bytes = wire::encode(&Frame::Ack(Ack { durable: 7 }))?;
-//! assert_eq!(wire::decode(&bytes)?, Frame::Ack(Ack { durable: 7 }));
+//! let bytes = wire::encode(&Frame::Ack(Ack { durable: 7, hub: None }))?;
+//! assert_eq!(wire::decode(&bytes)?, Frame::Ack(Ack { durable: 7, hub: None }));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -18,6 +18,6 @@ mod envelope;
 pub use envelope::{DecodeError, EncodeError, FRAME_BYTES_MAX, decode, encode};
 mod frame;
 pub use frame::{
-    Ack, Cursor, Delta, DocumentName, Frame, Hello, OriginKey, PROTOCOL_VERSION, ROWS_MAX, Rewind, Row,
-    SpaceVector, TABLE_MAX, VECTOR_ENTRIES_MAX, VectorEntry,
+    Ack, Cursor, Delta, DocumentName, Frame, HUB_ENTRIES_MAX, Hello, HubEntry, HubSpace, OriginKey,
+    PROTOCOL_VERSION, ROWS_MAX, Rewind, Row, SpaceVector, TABLE_MAX, VECTOR_ENTRIES_MAX, VectorEntry,
 };

@@ -45,6 +45,14 @@ fn any_delta() -> impl Strategy<Value = Delta> {
     )
 }
 
+fn any_hub() -> impl Strategy<Value = Option<Vec<HubSpace>>> {
+    let entry =
+        (any::<[u8; 16]>(), any::<u64>()).prop_map(|(origin, sequence)| HubEntry { origin, sequence });
+    let space = ("[a-z0-9-]{1,20}", prop::collection::vec(entry, 0..4))
+        .prop_map(|(space, entries)| HubSpace { space, entries });
+    prop::option::of(prop::collection::vec(space, 0..4))
+}
+
 fn any_frame() -> impl Strategy<Value = Frame> {
     let hello = (any::<u16>(), any::<u64>(), any::<Option<(u64, u64)>>(), any_vector()).prop_map(
         |(protocol, epoch, cursor, spaces)| {
@@ -55,7 +63,7 @@ fn any_frame() -> impl Strategy<Value = Frame> {
     prop_oneof![
         hello,
         any_delta().prop_map(Frame::Delta),
-        any::<u64>().prop_map(|durable| Frame::Ack(Ack { durable })),
+        (any::<u64>(), any_hub()).prop_map(|(durable, hub)| Frame::Ack(Ack { durable, hub })),
         (any::<u32>(), any_vector())
             .prop_map(|(generation, spaces)| Frame::Rewind(Rewind { generation, spaces })),
     ]
@@ -85,7 +93,10 @@ proptest! {
 fn a_frame_of_a_newer_version_is_passed_over() {
     assert_eq!(decode(&[200, 0, 1, 2, 3]), Ok(Frame::Unknown(200)));
     // A map with field 0 (durable) and a field 9 that this version does not know.
-    assert_eq!(decode(&[KIND_ACK, 0, 0xa2, 0x00, 0x07, 0x09, 0x01]), Ok(Frame::Ack(Ack { durable: 7 })));
+    assert_eq!(
+        decode(&[KIND_ACK, 0, 0xa2, 0x00, 0x07, 0x09, 0x01]),
+        Ok(Frame::Ack(Ack { durable: 7, hub: None }))
+    );
 }
 
 #[test]
@@ -193,4 +204,16 @@ fn a_vector_of_an_older_version_takes_changes() {
         let Ok(Frame::Hello(hello)) = decode(&vector(rest)) else { panic!("{rest:?}") };
         assert_eq!(hello.spaces, [SpaceVector { space: "s".into(), entries: vec![], takes }]);
     }
+}
+
+#[test]
+fn a_list_of_what_the_hub_has_is_bounded_both_ways() {
+    let entries = vec![HubEntry { origin: [1; 16], sequence: 1 }; HUB_ENTRIES_MAX];
+    let space = |entries| HubSpace { space: "s".into(), entries };
+    let fits = Frame::Ack(Ack { durable: 0, hub: Some(vec![space(entries.clone())]) });
+    assert_eq!(decode(&encode(&fits).unwrap()), Ok(fits));
+    let long = Ack { durable: 0, hub: Some(vec![space(entries.clone()), space(entries[..1].to_vec())]) };
+    assert!(matches!(encode(&Frame::Ack(long.clone())), Err(EncodeError::TooMany { .. })));
+    let bytes = [&[KIND_ACK, 0][..], &to_vec(&long)].concat();
+    assert_eq!(decode(&bytes), Err(DecodeError::Body));
 }
