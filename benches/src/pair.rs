@@ -41,11 +41,12 @@ pub fn settings(name: &str, number: u8, peer: &str) -> Settings {
     let mut schemas = Schemas::default();
     let schema = Schema::parse(include_str!("../../schemas/collections/inventory.json")).expect("a schema");
     schemas.insert(Collection::new("inventory").expect("a collection"), schema);
-    let peer_settings = PeerSettings { spaces: [(space.clone(), access)].into(), relay: false };
+    let peer_settings = PeerSettings { spaces: [(space.clone(), access)].into(), relay: false, hub: false };
     Settings {
         name: name.to_owned(),
         key: OriginKey { public_key: [number; 32], incarnation: [number; 16] },
         epoch: u64::from(number),
+        is_hub: false,
         spaces: [(space, SpaceMode::Write)].into(),
         peers: [(peer.to_owned(), peer_settings)].into(),
         schemas,
@@ -86,7 +87,7 @@ impl Node {
                     Effect::Send { bytes, .. } => self.frames.push_back(bytes),
                     Effect::Disconnect { reason, .. } => panic!("{reason}"),
                     Effect::Reply { result, .. } => drop(result.expect("an answer")),
-                    Effect::Event(_) => {}
+                    Effect::Event(_) | Effect::Watch { .. } => {}
                 }
             }
             if !self.disk.begin_sync() {

@@ -14,6 +14,7 @@ mod registers;
 mod stream;
 mod transactions_whole;
 mod values_hold;
+mod watches_see_every_change;
 
 pub use acknowledged_writes_survive::AcknowledgedWritesSurvive;
 pub use bounded_memory::BoundedMemory;
@@ -27,6 +28,7 @@ pub use no_resend::NoResend;
 pub use registers::Registers;
 pub use transactions_whole::TransactionsWhole;
 pub use values_hold::ValuesHold;
+pub use watches_see_every_change::WatchesSeeEveryChange;
 
 use crate::observation::Checker;
 
@@ -46,5 +48,6 @@ pub fn all() -> Vec<Box<dyn Checker>> {
         Box::new(Registers::default()),
         Box::new(ValuesHold),
         Box::new(IndexesHold),
+        Box::new(WatchesSeeEveryChange::default()),
     ]
 }

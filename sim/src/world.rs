@@ -6,6 +6,7 @@ mod node;
 mod requests;
 mod settled;
 mod turns;
+mod watchers;
 
 pub use clients::ClientWrite;
 pub use node::Nodes;
@@ -24,6 +25,7 @@ use crate::trace::{Kind, Moment, Trace};
 use clients::Clients;
 use node::Node;
 use replica::{Input, LinkId, Turn};
+use watchers::Watchers;
 
 /// Most events of one run, so that one without end is seen.
 const EVENTS_MAX: u64 = 20_000_000;
@@ -34,6 +36,7 @@ enum Event {
     Synced { node: NodeId, life: u32 },
     Notice { node: NodeId, life: u32, turn: Turn },
     Restart { node: NodeId },
+    Wake { node: NodeId, life: u32, at_ns: u64 },
     Heal { link: LinkNumber, direction: Direction },
     Network(NetworkEvent),
 }
@@ -59,6 +62,7 @@ pub struct World {
     nodes: Nodes,
     network: Network,
     clients: Clients,
+    watchers: Watchers,
     checkers: Vec<Box<dyn Checker>>,
     trace: Trace,
     tally: Tally,
@@ -88,6 +92,7 @@ impl World {
             nodes: Nodes(nodes),
             network: Network::new(topology.seed, &topology.links, sabotage),
             clients: Clients::default(),
+            watchers: Watchers::default(),
             checkers: Vec::new(),
             trace: Trace::default(),
             tally: Tally::default(),
@@ -179,6 +184,7 @@ impl World {
             Event::Synced { node, life } => self.synced(node, life),
             Event::Notice { node, life, turn } => self.notice(node, life, turn),
             Event::Restart { node } => self.restart(node)?,
+            Event::Wake { node, life, at_ns } => self.wake(node, (life, at_ns)),
             Event::Heal { link, direction } => self.heal(link, direction),
             Event::Network(event) => self.network_event(event)?,
         }

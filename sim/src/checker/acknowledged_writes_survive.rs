@@ -68,6 +68,7 @@ impl Checker for AcknowledgedWritesSurvive {
             | Observation::TurnEnded { .. }
             | Observation::Left { .. }
             | Observation::Looked { .. }
+            | Observation::Watched { .. }
             | Observation::Told { .. } => Ok(()),
         }
     }

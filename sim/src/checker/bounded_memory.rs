@@ -85,6 +85,7 @@ impl Checker for BoundedMemory {
             | Observation::Unknown { .. }
             | Observation::Left { .. }
             | Observation::Looked { .. }
+            | Observation::Watched { .. }
             | Observation::Told { .. } => Ok(()),
         }
     }

@@ -79,6 +79,7 @@ impl Checker for CountersExact {
             | Observation::TurnEnded { .. }
             | Observation::Left { .. }
             | Observation::Looked { .. }
+            | Observation::Watched { .. }
             | Observation::Told { .. } => {}
         }
         Ok(())

@@ -56,7 +56,8 @@ impl Checker for HonestPeersAgree {
             Observation::Refused { write, error } => {
                 format!("{} refused operation {}: {error}", Topology::name(write.node), write.id)
             }
-            Observation::Told { .. }
+            Observation::Watched { .. }
+            | Observation::Told { .. }
             | Observation::Looked { .. }
             | Observation::Submitted { .. }
             | Observation::Acknowledged { .. }

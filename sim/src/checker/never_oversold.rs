@@ -63,6 +63,7 @@ impl Checker for NeverOversold {
                 goods.iter().try_for_each(|(key, document)| check(*node, space, key.as_str(), document))
             }
             Observation::Submitted { .. }
+            | Observation::Watched { .. }
             | Observation::Told { .. }
             | Observation::Refused { .. }
             | Observation::Unknown { .. }

@@ -98,6 +98,7 @@ impl Checker for NoResend {
             | Observation::Unknown { .. }
             | Observation::Left { .. }
             | Observation::Looked { .. }
+            | Observation::Watched { .. }
             | Observation::Told { .. } => Ok(()),
         }
     }

@@ -88,6 +88,7 @@ impl Checker for Registers {
             | Observation::TurnEnded { .. }
             | Observation::Left { .. }
             | Observation::Looked { .. }
+            | Observation::Watched { .. }
             | Observation::Told { .. } => {}
         }
         Ok(())

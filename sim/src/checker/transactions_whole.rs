@@ -18,6 +18,7 @@ impl Checker for TransactionsWhole {
                 check(*node, space, goods.iter().map(|(key, document)| (key.as_str(), document)))
             }
             Observation::Looked { .. }
+            | Observation::Watched { .. }
             | Observation::Told { .. }
             | Observation::Submitted { .. }
             | Observation::Acknowledged { .. }

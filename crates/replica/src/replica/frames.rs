@@ -3,10 +3,13 @@
 use super::{Clock, Replica};
 use crate::effect::{DisconnectReason, Effect, Event, LinkId, Misbehaviour};
 use crate::journal::Journal;
+use crate::keys::SpaceNumber;
 use crate::session::{self, Context, Outcome, OwnHello, Peer};
 use crate::store::{Room, Store, StoreError};
 use crate::turns::Turns;
-use wire::{Ack, Delta, Frame, Rewind};
+use crate::waits::hub_vectors;
+use document::Origin;
+use wire::{Ack, Delta, Frame, HUB_ENTRIES_MAX, Rewind};
 
 /// A frame was taken, or the connection is to end.
 type Handled = Result<Result<(), DisconnectReason>, StoreError>;
@@ -48,6 +51,7 @@ impl<S: Store> Replica<S> {
             }
         }
         self.room = room;
+        self.watches.unstall();
     }
 
     pub(super) fn handle_frame(
@@ -59,33 +63,53 @@ impl<S: Store> Replica<S> {
         // A frame may still arrive after the session's end.
         let Some(peer) = self.peers.of(link) else { return Ok(()) };
         let (journal, turns) = (&mut self.journal, &mut self.turns);
+        let mut shown = Vec::new();
         let handled = match wire::decode(bytes) {
             Err(error) => Err(Misbehaviour::Frame(error).into()),
-            Ok(Frame::Unknown(_)) => Ok(()),
-            Ok(Frame::Hello(hello)) => peer
-                .greet(journal, &hello, (self.origin, self.room < Room::ReadOnly))?
-                .map(|event| turns.release(Effect::Event(event))),
-            Ok(Frame::Delta(delta)) => take_delta(peer, journal, turns, &delta, clock)?,
-            Ok(Frame::Ack(ack)) => take_ack(peer, ack),
-            Ok(Frame::Rewind(rewind)) => take_rewind(peer, journal, &rewind)?,
+            Ok(frame) => match &frame {
+                Frame::Unknown(_) => Ok(()),
+                Frame::Hello(hello) => peer
+                    .greet(journal, hello, (self.origin, self.room < Room::ReadOnly))?
+                    .map(|event| turns.release(Effect::Event(event))),
+                Frame::Delta(delta) => take_delta(peer, journal, turns, delta, (clock, &mut shown))?,
+                Frame::Ack(ack) => take_ack(peer, ack),
+                Frame::Rewind(rewind) => take_rewind(peer, journal, rewind)?,
+            }
+            .map(|()| frame),
         };
-        if let Err(reason) = handled {
-            self.peers.disconnect(link);
-            self.turns.release(Effect::Disconnect { link, reason });
+        match handled {
+            Ok(frame) => self.learn(link, &frame, shown),
+            Err(reason) => {
+                self.peers.disconnect(link);
+                self.turns.release(Effect::Disconnect { link, reason });
+            }
         }
         Ok(())
     }
 
-    /// Each peer gets one acknowledgement for all that it sent in the turn.
-    pub(super) fn hold_acknowledgements(&mut self) {
+    /// Each peer gets one acknowledgement for all that it sent in the turn, and is told what of it the hub has.
+    /// Returns whether there is more to tell.
+    pub(super) fn hold_acknowledgements(&mut self) -> Result<bool, StoreError> {
+        let mut more = false;
         for peer in self.peers.iter_mut() {
             let Some(session) = &mut peer.session else { continue };
-            let Some(durable) = session.exchange.as_mut().and_then(|(_, receiver)| receiver.take_ack())
-            else {
-                continue;
+            let (link, is_hub) = (session.link, peer.settings.hub);
+            let Some((_, receiver)) = &mut session.exchange else { continue };
+            let durable = receiver.take_ack();
+            let writable = |space| receiver.writes(space);
+            let facts = match (self.settings.is_hub, is_hub) {
+                (true, _) => session.told.own(&self.journal),
+                (false, true) => Vec::new(),
+                (false, false) => session.told.next(&self.hub, link, writable),
             };
-            hold_frame(&mut self.turns, session.link, &Frame::Ack(Ack { durable }));
+            more |= facts.len() == HUB_ENTRIES_MAX;
+            if durable.is_some() || !facts.is_empty() {
+                let hub = hub_vectors(&self.journal, facts)?;
+                // Position 0 says nothing of deltas.
+                hold_frame(&mut self.turns, link, &Frame::Ack(Ack { durable: durable.unwrap_or(0), hub }));
+            }
         }
+        Ok(more)
     }
 
     /// Sends peers what is durable; returns whether there is more.
@@ -121,7 +145,7 @@ fn take_delta<S: Store>(
     journal: &mut Journal<S>,
     turns: &mut Turns,
     delta: &Delta,
-    clock: Clock,
+    (clock, told): (Clock, &mut Vec<(SpaceNumber, Origin, u64)>),
 ) -> Handled {
     let Some(session) = &mut peer.session else { return Ok(Ok(())) };
     let Some((sender, receiver)) = &mut session.exchange else { return Ok(Err(Misbehaviour::Order.into())) };
@@ -131,10 +155,11 @@ fn take_delta<S: Store>(
         Ok(outcome) => outcome,
         Err(reason) => return Ok(Err(reason)),
     };
-    for (space, origin, sequence) in shown {
+    for &(space, origin, sequence) in &shown {
         sender.raise(space, origin, sequence);
         peer.confirmed.raise(space, origin, sequence);
     }
+    *told = shown;
     if let Some(cursor) = receiver.cursor() {
         peer.cursor = Some(cursor);
     }
@@ -151,7 +176,7 @@ fn take_delta<S: Store>(
     Ok(Ok(()))
 }
 
-fn take_ack(peer: &mut Peer, ack: Ack) -> Result<(), DisconnectReason> {
+fn take_ack(peer: &mut Peer, ack: &Ack) -> Result<(), DisconnectReason> {
     let exchange = peer.session.as_mut().and_then(|session| session.exchange.as_mut());
     let (sender, _) = exchange.ok_or(Misbehaviour::Order)?;
     sender.acknowledge(ack.durable, &mut peer.confirmed)?;

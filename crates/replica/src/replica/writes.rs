@@ -85,6 +85,9 @@ impl<S: Store> Replica<S> {
         terms: &WriteTerms,
         clock: Clock,
     ) -> Answer<Option<Stamp>> {
+        if let Err(error) = self.check_wait(terms.wait) {
+            return Ok(Err(error.into()));
+        }
         let key = terms.idempotency_key.as_ref().map(|key| (key, idempotency::digest(writes)));
         if let Some((key, digest)) = key
             && let Some(earlier) = idempotency::find(&self.journal, key)?

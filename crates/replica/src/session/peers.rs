@@ -7,6 +7,7 @@ use crate::rows::Rows;
 use crate::settings::PeerSettings;
 use crate::status::PeerStatus;
 use crate::store::{Store, StoreError, Turn};
+use crate::waits::Told;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Whether this replica's hello left. Nothing else leaves before it.
@@ -25,6 +26,8 @@ pub(crate) struct Session {
     pub(crate) link: LinkId,
     pub(crate) public_key: [u8; 32],
     pub(crate) own_hello: OwnHello,
+    /// What it was told of the hub's changes.
+    pub(crate) told: Told,
     pub(crate) exchange: Option<(Sender, Receiver)>,
 }
 
@@ -149,8 +152,13 @@ impl Peers {
         public_key: [u8; 32],
     ) -> Result<Option<LinkId>, ()> {
         let peer = self.by_name.get_mut(name).ok_or(())?;
-        let replaced =
-            peer.session.replace(Session { link, public_key, own_hello: OwnHello::Waiting, exchange: None });
+        let replaced = peer.session.replace(Session {
+            link,
+            public_key,
+            own_hello: OwnHello::Waiting,
+            told: Told::default(),
+            exchange: None,
+        });
         if let Some(old) = &replaced {
             self.names.remove(&old.link);
         }

@@ -174,7 +174,7 @@ fn a_stranger_is_left_at_once() {
 fn frames_out_of_turn_and_out_of_shape_end_the_session() {
     let mut early = Node::new(site_settings());
     early.input(Input::PeerUp { link: LinkId(1), peer: "hub".into(), public_key: key(1).public_key });
-    send(&mut early, &Frame::Ack(Ack { durable: 0 }));
+    send(&mut early, &Frame::Ack(Ack { durable: 0, hub: None }));
     disconnected(&early, Misbehaviour::Order.into());
 
     let mut twice = site_and_foe();
@@ -182,7 +182,7 @@ fn frames_out_of_turn_and_out_of_shape_end_the_session() {
     disconnected(&twice, Misbehaviour::Order.into());
 
     let mut future = site_and_foe();
-    send(&mut future, &Frame::Ack(Ack { durable: 1 }));
+    send(&mut future, &Frame::Ack(Ack { durable: 1, hub: None }));
     disconnected(&future, Misbehaviour::Position.into());
 
     let mut jump = site_and_foe();
