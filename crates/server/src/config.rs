@@ -14,6 +14,7 @@
 //! [peers.hub]
 //! address = "hub.example:7400"  # where to dial it; absent: the peer dials
 //! relay = true                  # changes of others are taken from it
+//! hub = true                    # it is the hub: writes can wait until it has them. The hub itself says so at the top
 //!
 //! [peers.hub.spaces]            # what the peer may do
 //! catalog = { write = true }
@@ -58,6 +59,9 @@ pub struct Config {
     /// cut loses what services wrote in the last one, though they were answered. Peers never see what can be lost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sync_interval_ms: Option<NonZeroU32>,
+    /// Whether this replica is the hub: then what is durable here has reached the hub.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub hub: bool,
     /// The spaces that it carries, and what the services of its site may do there.
     pub spaces: BTreeMap<SpaceName, SpaceMode>,
     /// The replicas that it may be connected to, by name.
@@ -85,6 +89,9 @@ pub struct PeerConfig {
     /// Whether changes of others are taken from it.
     #[serde(default)]
     pub relay: bool,
+    /// Whether it is the hub.
+    #[serde(default)]
+    pub hub: bool,
     /// What it may do, by space; nothing in any other.
     #[serde(default)]
     pub spaces: BTreeMap<SpaceName, PeerAccess>,
@@ -183,6 +190,7 @@ impl Config {
             name: self.name.clone(),
             key: OriginKey { public_key, incarnation },
             epoch,
+            is_hub: self.hub,
             spaces: spaces.collect(),
             peers: self.peers.iter().map(|(name, peer)| (name.clone(), peer.settings())).collect(),
             schemas,
@@ -196,7 +204,7 @@ impl PeerConfig {
     fn settings(&self) -> PeerSettings {
         let access = |access: &PeerAccess| Access { read: access.read, write: access.write };
         let spaces = self.spaces.iter().map(|(SpaceName(space), allowed)| (space.clone(), access(allowed)));
-        PeerSettings { spaces: spaces.collect(), relay: self.relay }
+        PeerSettings { spaces: spaces.collect(), relay: self.relay, hub: self.hub }
     }
 }
 

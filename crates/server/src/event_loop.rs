@@ -18,20 +18,23 @@ mod events;
 mod links;
 mod requests;
 mod stop;
+mod watching;
 
 pub(crate) use arrival::{Arrivals, LoopEnded, arrivals};
 pub(crate) use core::{Core, OpenCoreError, Opening};
 pub(crate) use requests::{Outcome, Reply, Waiting};
 pub(crate) use stop::{Stop, StopOrder};
+pub(crate) use watching::{ClientId, Watching};
 
 use arrival::{Arrival, ArrivalQueue};
 use backup::Backups;
 use links::Links;
-use replica::StoreError;
+use replica::{Input, StoreError};
 use requests::Requests;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use transport::Backoff;
+use watching::Watches;
 
 /// Inputs of one turn. With 20 to 50 µs each a turn takes a few milliseconds, so that acknowledgements never wait
 /// long behind a burst; the store groups the batches of turns by itself.
@@ -56,6 +59,7 @@ pub(crate) struct EventLoop {
     stop: Stop,
     links: Links,
     requests: Requests,
+    watches: Watches,
     backups: Backups,
 }
 
@@ -65,6 +69,8 @@ enum Cause {
     /// The store has something to report.
     Commit,
     Arrived(Box<Arrival>),
+    /// The time has come that the core asked for.
+    Due,
     /// The core has more to send without any input.
     Work,
 }
@@ -76,6 +82,7 @@ impl EventLoop {
             stop,
             links: Links::default(),
             requests: Requests::default(),
+            watches: Watches::default(),
             backups: Backups::default(),
         }
     }
@@ -100,6 +107,7 @@ impl EventLoop {
         }
         self.backups.end();
         self.requests.end();
+        self.watches.end();
         self.links.end();
     }
 
@@ -111,6 +119,7 @@ impl EventLoop {
                 Cause::Stop => return Ok(()),
                 Cause::Commit => core.settle()?,
                 Cause::Arrived(arrival) => self.take_some(core, *arrival)?,
+                Cause::Due => core.handle(Input::Timeout)?,
                 Cause::Work => {}
             }
             more = core.end_turn()?;
@@ -121,10 +130,12 @@ impl EventLoop {
     /// Every cause of work is listed here.
     async fn next(&mut self, core: &mut Core, more: bool) -> Cause {
         let has_room = core.in_flight_bytes() < IN_FLIGHT_BYTES_MAX;
+        let (committed, due) = core.causes();
         tokio::select! {
             biased;
             () = self.stop.ordered() => Cause::Stop,
-            () = core.committed() => Cause::Commit,
+            () = committed => Cause::Commit,
+            () = due => Cause::Due,
             // The senders are never all gone: the loop's owner keeps one.
             Some(arrival) = self.arrivals.next(), if has_room => Cause::Arrived(Box::new(arrival)),
             () = std::future::ready(()), if more => Cause::Work,
@@ -148,7 +159,8 @@ impl EventLoop {
     async fn drain(&mut self, core: &mut Core) -> Result<(), StoreError> {
         let deadline = Instant::now() + DRAIN_DEADLINE;
         self.refuse_arrivals();
-        while core.in_flight_bytes() > 0 || self.requests.are_waiting() {
+        // Who waits for the hub is answered that the outcome is unknown, or sends again.
+        while core.in_flight_bytes() > 0 {
             if timeout_at(deadline, core.committed()).await.is_err() {
                 tracing::warn!(
                     in_flight_bytes = core.in_flight_bytes(),
@@ -168,6 +180,7 @@ impl EventLoop {
         tracing::error!(%error, "the store failed: it is opened again");
         self.backups.end();
         self.requests.end();
+        self.watches.end();
         self.links.disconnect_all("the store failed and is being opened again");
     }
 
