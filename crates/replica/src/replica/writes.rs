@@ -105,7 +105,7 @@ impl<S: Store> Replica<S> {
         };
         let stamp = self.commit(prepared, clock)?;
         if let Some((key, digest)) = key {
-            idempotency::keep(&mut self.journal, key, digest, stamp)?;
+            idempotency::keep(&mut self.journal, key, (digest, stamp), clock.wall_ms)?;
         }
         Ok(Ok(stamp))
     }
