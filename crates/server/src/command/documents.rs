@@ -86,11 +86,13 @@ async fn write(document: &Document, terms: &Terms, operations: Vec<Operation>) -
             .then(|| u64::try_from(terms.within.as_millis()).unwrap_or(u64::MAX)),
     };
     let mut stdout = io::stdout().lock();
-    let (stamp, reached) = match call(&document.data.data, &request).await? {
-        Response::Written(stamp) => (stamp, ""),
-        Response::Reached { stamp, hub: true } => (stamp, "; the hub has it"),
-        Response::Reached { stamp, hub: false } => (stamp, "; the hub has not confirmed it yet"),
-        _ => return Err(unasked()),
+    let response = call(&document.data.data, &request).await?;
+    let (stamp, reached) = if let Response::Written(stamp) = response {
+        (stamp, "")
+    } else if let Response::Reached { stamp, hub } = response {
+        (stamp, if hub { "; the hub has it" } else { "; the hub has not confirmed it yet" })
+    } else {
+        return Err(unasked());
     };
     match stamp {
         Some(Stamp { sequence, origin }) => {

@@ -164,6 +164,7 @@ pub(super) fn refusal(error: &RequestError) -> Refusal {
             RefusalKind::Invalid,
             Some("`hub = true` in [peers.NAME] of isle.toml says which peer is the hub"),
         ),
+        RequestError::Wait(_) => (RefusalKind::Other, None),
         RequestError::KeyReused => (RefusalKind::KeyReused, None),
         RequestError::DiskFull => {
             (RefusalKind::DiskFull, Some("free space on the disk; it goes on by itself"))

@@ -226,7 +226,7 @@ async fn a_service_watches_and_goes_on_where_it_was() {
     let server = Server::start();
     let (mut writer, mut reader) = (server.client().await, server.client().await);
     // More than are on their way at a time.
-    let count = 3 * super::super::WATCH_EVENTS_MAX as usize;
+    let count = 3 * WATCH_EVENTS_MAX as usize;
     for number in 0..count {
         writer.call(&put(&format!("{number:03}"), json!({"number": number}))).await.unwrap();
     }
