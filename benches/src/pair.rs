@@ -46,6 +46,7 @@ pub fn settings(name: &str, number: u8, peer: &str) -> Settings {
         name: name.to_owned(),
         key: OriginKey { public_key: [number; 32], incarnation: [number; 16] },
         epoch: u64::from(number),
+        is_hub: false,
         spaces: [(space, SpaceMode::Write)].into(),
         peers: [(peer.to_owned(), peer_settings)].into(),
         schemas,
@@ -87,7 +88,7 @@ impl Node {
                     Effect::Disconnect { reason, .. } => panic!("{reason}"),
                     Effect::Reply { result, .. } => drop(result.expect("an answer")),
                     Effect::Renew { reason } => panic!("{reason}"),
-                    Effect::Event(_) => {}
+                    Effect::Event(_) | Effect::Watch { .. } => {}
                 }
             }
             if !self.disk.begin_sync() {

@@ -25,6 +25,7 @@ mod stream;
 mod transactions_whole;
 mod values_hold;
 mod versions_refused;
+mod watches_see_every_change;
 
 pub use acknowledged_writes_survive::AcknowledgedWritesSurvive;
 pub use bounded_memory::BoundedMemory;
@@ -46,6 +47,7 @@ pub use sessions_hold::SessionsHold;
 pub use transactions_whole::TransactionsWhole;
 pub use values_hold::ValuesHold;
 pub use versions_refused::VersionsRefused;
+pub use watches_see_every_change::WatchesSeeEveryChange;
 
 use crate::observation::Checker;
 
@@ -73,5 +75,6 @@ pub fn all() -> Vec<Box<dyn Checker>> {
         Box::new(Registers::default()),
         Box::new(ValuesHold),
         Box::new(IndexesHold),
+        Box::new(WatchesSeeEveryChange::default()),
     ]
 }

@@ -3,7 +3,7 @@ use crate::network::{Message, Passage};
 use crate::topology::NodeId;
 use crate::world::{ClientWrite, Nodes, Settled};
 use document::{Key, Origin, Space};
-use replica::{DisconnectReason, Event, RequestError, Stamp};
+use replica::{DisconnectReason, Event, RequestError, Stamp, WatchEvent};
 use serde_json::Value;
 
 /// Something that a checker may want to know, at the moment when it happens.
@@ -100,6 +100,17 @@ pub enum Observation<'a> {
         goods: &'a [(Key, Value)],
         /// Whether all documents are there, each with all changes that the node has.
         is_whole: bool,
+    },
+    /// A node showed events to the watch of a space.
+    Watched {
+        /// Which.
+        node: NodeId,
+        /// Of which space.
+        space: &'a Space,
+        /// Whether these are the first events of a watch without a cursor.
+        is_anew: bool,
+        /// What it showed.
+        events: &'a [WatchEvent],
     },
     /// A node tells its operator something.
     Told {

@@ -38,6 +38,7 @@ pub fn run(schedule: &Schedule, sabotage: Sabotage) -> Report {
     let mut world = World::new(&schedule.topology(), sabotage);
     let ran = catch_unwind(AssertUnwindSafe(|| {
         checker::all().into_iter().for_each(|checker| world.watch(checker));
+        world.add_watchers();
         play(&mut world, schedule)
     }));
     let failure = match ran {

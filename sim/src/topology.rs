@@ -130,6 +130,7 @@ impl Topology {
             name: Self::name(node),
             key: OriginKey { public_key: dice.bytes(), incarnation: dice.bytes() },
             epoch: dice.below(u64::MAX),
+            is_hub: node.0 == 0,
             spaces: BTreeMap::new(),
             peers: BTreeMap::new(),
             schemas: schemas(),

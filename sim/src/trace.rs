@@ -27,6 +27,7 @@ pub(crate) enum Moment {
     Durable(NodeId, Turn),
     Submitted { node: NodeId, operation: u64 },
     Replied { node: NodeId },
+    Watched { node: NodeId },
     Told { node: NodeId, event: &'static str },
     Left { node: NodeId },
     Sent(Passage, Kind),
@@ -76,6 +77,7 @@ impl fmt::Display for Moment {
                 write!(f, "{} is asked for operation {operation}", name(node))
             }
             Self::Replied { node } => write!(f, "{} answered a request", name(node)),
+            Self::Watched { node } => write!(f, "{} showed events to a watch", name(node)),
             Self::Told { node, event } => write!(f, "{}: {event}", name(node)),
             Self::Left { node } => write!(f, "{} left a connection", name(node)),
             Self::Sent(passage, kind) => {

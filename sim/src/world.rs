@@ -9,6 +9,7 @@ mod requests;
 mod settled;
 mod stranger;
 mod turns;
+mod watchers;
 
 pub use clients::ClientWrite;
 pub use node::Nodes;
@@ -28,6 +29,7 @@ use clients::Clients;
 use node::Node;
 use replica::{Input, LinkId, Turn};
 use stranger::StrangerState;
+use watchers::Watchers;
 
 /// Most events of one run, so that one without end is seen.
 const EVENTS_MAX: u64 = 20_000_000;
@@ -66,6 +68,11 @@ enum Event {
         link: LinkNumber,
         direction: Direction,
     },
+    Wake {
+        node: NodeId,
+        life: u32,
+        at_ns: u64,
+    },
     Network(NetworkEvent),
 }
 
@@ -90,6 +97,7 @@ pub struct World {
     nodes: Nodes,
     network: Network,
     clients: Clients,
+    watchers: Watchers,
     checkers: Vec<Box<dyn Checker>>,
     stranger: StrangerState,
     trace: Trace,
@@ -120,6 +128,7 @@ impl World {
             nodes: Nodes::new(nodes, topology.stranger),
             network: Network::new(topology.seed, &topology.links, sabotage),
             clients: Clients::default(),
+            watchers: Watchers::default(),
             checkers: Vec::new(),
             stranger: StrangerState::default(),
             trace: Trace::default(),
@@ -221,6 +230,7 @@ impl World {
             Event::Roomy { node } => self.make_room(node)?,
             Event::Scrub { node } => self.scrub(node)?,
             Event::Stranger { link } => self.stranger_acts(link)?,
+            Event::Wake { node, life, at_ns } => self.wake(node, (life, at_ns)),
             Event::Heal { link, direction } => self.heal(link, direction),
             Event::Network(event) => self.network_event(event)?,
         }

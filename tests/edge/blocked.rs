@@ -27,6 +27,7 @@ fn make_store(directory: &Path) {
     let access = Access { read: true, write: true };
     let peer = PeerSettings { spaces: [(space.clone(), access)].into(), relay: false, hub: false };
     let settings = Settings {
+        is_hub: false,
         name: "store-1".into(),
         key: own,
         epoch: 1,

@@ -69,6 +69,7 @@ impl Site {
         let store = FjallStore::open(directory, Options::default(), tell).unwrap();
         let spaces = shops.iter().map(String::as_str).chain(["catalog"]);
         let settings = Settings {
+            is_hub: false,
             name: "hub".into(),
             key: OriginKey { public_key: [1; 32], incarnation: [1; 16] },
             epoch: 1,

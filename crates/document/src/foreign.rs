@@ -9,10 +9,12 @@ mod header;
 mod leb;
 mod operations;
 mod runs;
+mod signed;
 mod value;
 
 pub(crate) use header::Header;
 pub(crate) use operations::{Action, Operation, OperationId, Operations, Place};
+pub use signed::ChangeSignature;
 pub(crate) use value::Scalar;
 
 use crate::entry::{self, SequenceKind};

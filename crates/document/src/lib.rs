@@ -37,7 +37,7 @@ pub use document::{
 mod entry;
 pub use entry::{ELEMENT_BYTES_MAX, Pointer, PointerError};
 mod foreign;
-pub use foreign::{CHANGE_BYTES_MAX, ChangeRefusal, DEPENDENCIES_MAX, ForeignChange};
+pub use foreign::{CHANGE_BYTES_MAX, ChangeRefusal, ChangeSignature, DEPENDENCIES_MAX, ForeignChange};
 mod json;
 pub use json::{DEPTH_MAX, ENTRIES_MAX, JsonError};
 mod origin;

@@ -1,4 +1,5 @@
 use crate::store::{Room, Turn};
+use crate::watch::WatchEvent;
 use crate::{BlockReason, Request, RequestError, Response};
 use document::{Address, ChangeRefusal, Origin, Space};
 
@@ -41,6 +42,20 @@ pub enum Input {
         /// The frame's bytes.
         bytes: Vec<u8>,
     },
+    /// The reader of a watch has room for more events.
+    WatchMore {
+        /// The request that started it.
+        id: RequestId,
+        /// For how many.
+        credit: u32,
+    },
+    /// The reader of a watch is gone. Events that were decided before may still come.
+    WatchEnd {
+        /// The request that started it.
+        id: RequestId,
+    },
+    /// The time that `Replica::poll_timeout` gave has come. Too early or too often does no harm.
+    Timeout,
     /// A turn's batch, and all before it, outlive the process but not yet the machine. Only a store that syncs at
     /// intervals says so; services are answered then, peers are not.
     Written(Turn),
@@ -66,6 +81,13 @@ pub enum Effect {
         id: RequestId,
         /// The answer.
         result: Result<Response, RequestError>,
+    },
+    /// Show events to the reader of a watch, after those before.
+    Watch {
+        /// The request that started it.
+        id: RequestId,
+        /// At least one, and together no more than it has room for.
+        events: Vec<WatchEvent>,
     },
     /// End a connection.
     Disconnect {

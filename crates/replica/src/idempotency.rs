@@ -7,8 +7,19 @@ use crate::request::{IdempotencyKey, Stamp};
 use crate::store::{Store, StoreError};
 use document::{Address, Operation, Origin};
 
-/// Keys kept, oldest out. At a sale a second it is most of a day.
-const KEYS_MAX: u64 = 65_536;
+/// The newest keys, kept whatever the clock says: one that jumps ahead makes no retry count twice.
+const KEYS_MIN: u64 = 65_536;
+/// Most keys, whatever the clock says: three writes a second for a day. One that went back keeps them for longer.
+const KEYS_MAX: u64 = 262_144;
+/// How long a key between the two is kept, in milliseconds of wall time: a day.
+const KEPT_MS: i64 = 24 * 60 * 60 * 1_000;
+/// Keys that one new key removes at most: more than one, so that those past their day become fewer.
+const REMOVED_PER_KEY: usize = 2;
+
+/// Whether the oldest of so many keys goes.
+fn is_over(keys: u64, age_ms: i64) -> bool {
+    keys > KEYS_MAX || (keys > KEYS_MIN && age_ms >= KEPT_MS)
+}
 
 /// What became of an earlier write with the same key.
 pub(crate) struct Earlier {
@@ -51,23 +62,45 @@ pub(crate) fn find<S: Store>(
 pub(crate) fn keep<S: Store>(
     journal: &mut Journal<S>,
     key: &IdempotencyKey,
-    digest: [u8; 16],
-    stamp: Option<Stamp>,
+    (digest, stamp): ([u8; 16], Option<Stamp>),
+    wall_ms: i64,
 ) -> Result<(), StoreError> {
     let row = IdempotencyRow {
         digest,
         sequence: stamp.map_or(0, |stamp| stamp.sequence),
         origin: stamp.map_or([0; 16], |stamp| stamp.origin.0),
+        kept_ms: Some(wall_ms),
     };
     let number = journal.next_idempotency_key();
     journal.rows.put(keys::idempotency(key.as_bytes()), record::encode(&row));
     journal.rows.put(keys::idempotency_order(number), key.as_bytes().to_vec());
-    if let Some(oldest) = number.checked_sub(KEYS_MAX) {
+    // A store of a version that counted only has no more than the newest of them.
+    let mut oldest = journal.oldest_idempotency_key().unwrap_or(number.saturating_sub(KEYS_MIN).max(1));
+    for _ in 0..REMOVED_PER_KEY {
         let order = keys::idempotency_order(oldest);
-        if let Some(key) = journal.rows.get(&order)? {
-            journal.rows.remove(keys::idempotency(&key));
-            journal.rows.remove(order);
+        let Some(key) = journal.rows.get(&order)? else { break };
+        let place = keys::idempotency(&key);
+        let row: Option<IdempotencyRow> = journal.rows.record(&place)?;
+        let kept_ms = row.and_then(|row| row.kept_ms).unwrap_or(i64::MIN);
+        if !is_over(number + 1 - oldest, wall_ms.saturating_sub(kept_ms)) {
+            break;
         }
+        journal.rows.remove(place);
+        journal.rows.remove(order);
+        oldest += 1;
     }
+    journal.set_oldest_idempotency_key(oldest);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_goes_after_a_day_but_never_among_the_newest() {
+        assert!(!is_over(KEYS_MIN, i64::MAX), "a clock far ahead");
+        assert!(is_over(KEYS_MIN + 1, KEPT_MS) && !is_over(KEYS_MIN + 1, KEPT_MS - 1));
+        assert!(!is_over(KEYS_MAX, i64::MIN) && is_over(KEYS_MAX + 1, i64::MIN), "a clock that went back");
+    }
 }

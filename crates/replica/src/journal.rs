@@ -96,7 +96,14 @@ impl<S: Store> Journal<S> {
     ) -> Result<Self, StoreError> {
         let mut rows = Rows::new(store);
         let stored = rows.record::<Counters>(&keys::counters())?;
-        let new = Counters { epoch, head: 0, documents: 0, idempotency_keys: 0, incarnation };
+        let new = Counters {
+            epoch,
+            head: 0,
+            documents: 0,
+            idempotency_keys: 0,
+            incarnation,
+            idempotency_oldest: None,
+        };
         let mut counters = stored.unwrap_or(new);
         if counters.incarnation != incarnation {
             counters = Counters { epoch, incarnation, ..counters };
@@ -256,6 +263,16 @@ impl<S: Store> Journal<S> {
         self.counters.idempotency_keys += 1;
         self.counters_changed = true;
         self.counters.idempotency_keys
+    }
+
+    /// The number of the oldest idempotency key that is kept.
+    pub(crate) fn oldest_idempotency_key(&self) -> Option<u64> {
+        self.counters.idempotency_oldest
+    }
+
+    pub(crate) fn set_oldest_idempotency_key(&mut self, oldest: u64) {
+        self.counters.idempotency_oldest = Some(oldest);
+        self.counters_changed = true;
     }
 
     /// The position of a change, by stamp.

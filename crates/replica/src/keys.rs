@@ -105,6 +105,17 @@ pub(crate) fn documents_of(space: SpaceNumber) -> (Keyspace, Range<Vec<u8>>) {
     (keyspace, from..to)
 }
 
+/// The documents of a collection with keys from `from`, before `to`; both as bytes of a key.
+pub(crate) fn documents_between(
+    space: SpaceNumber,
+    collection: &Collection,
+    from: &[u8],
+    to: &[u8],
+) -> (Keyspace, Range<Vec<u8>>) {
+    let (keyspace, prefix) = place(Keyspace::Documents, b'a', &[&in_collection(space, collection)]);
+    (keyspace, [&prefix, from].concat()..[&prefix, to].concat())
+}
+
 /// A document's entry on the materialiser's list.
 pub(crate) fn waiting(space: SpaceNumber, collection: &Collection, key: &Key) -> Place {
     (Keyspace::Documents, by_address(KIND_WAITING, space, collection, key))

@@ -30,9 +30,12 @@ mod session;
 mod settings;
 mod status;
 mod store;
+mod timers;
 mod turns;
 mod value;
 mod vectors;
+mod waits;
+mod watch;
 
 pub use effect::{DisconnectReason, Effect, Event, Input, LinkId, Misbehaviour, RequestId, Rung, StopReason};
 pub use journal::verify_journal;
@@ -49,7 +52,13 @@ pub use request::{
 pub use settings::{Access, PeerSettings, Settings, SnapshotPolicy, SpaceMode, origin_of};
 pub use status::{PeerStatus, SpaceStatus, Status};
 pub use store::{Batch, Keyspace, ReadRows, Room, Row, Store, StoreError, Turn, Write};
+pub use timers::Wake;
 pub use vectors::VectorEntry;
+pub use waits::{Level, WAIT_MS_MAX, WAITS_MAX, WaitError, WaitFor};
+pub use watch::{
+    WATCHES_MAX, WatchCursor, WatchError, WatchEvent, WatchScope, WatchedChange, WatchedDocument,
+    WatchedValue,
+};
 pub use wire::OriginKey;
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 //! Orders: by key, byte by byte; or by a field, as its index has it: missing, null, false, true, numbers, strings by their
 //! first 64 bytes, arrays and objects; what is alike by key. Descending is the same order from its end.
 
-mod cursor;
+pub(crate) mod cursor;
 mod filter;
 mod form;
 mod plan;

@@ -26,6 +26,9 @@ pub(crate) struct Counters {
     /// For which incarnation of the store the epoch was drawn.
     #[cbor(n(4), with = "minicbor::bytes")]
     pub(crate) incarnation: [u8; 16],
+    /// The number of the oldest idempotency key that is kept; `None` before one was kept.
+    #[n(5)]
+    pub(crate) idempotency_oldest: Option<u64>,
 }
 
 /// A document, by address.
@@ -207,6 +210,9 @@ pub(crate) struct IdempotencyRow {
     /// The origin of the stamp: it may be of an earlier incarnation.
     #[cbor(n(2), with = "minicbor::bytes")]
     pub(crate) origin: [u8; 16],
+    /// When it was kept, in milliseconds of wall time.
+    #[n(3)]
+    pub(crate) kept_ms: Option<i64>,
 }
 
 #[expect(

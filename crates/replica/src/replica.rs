@@ -6,6 +6,8 @@ mod materialiser;
 mod recovery;
 mod requests;
 mod values;
+mod waiting;
+mod watching;
 mod writes;
 
 use crate::documents::Documents;
@@ -15,8 +17,11 @@ use crate::keys;
 use crate::session::Peers;
 use crate::settings::{Settings, origin_of};
 use crate::store::{Room, Store, StoreError};
+use crate::timers::Wake;
 use crate::turns::Turns;
 use crate::vectors::VectorEntry;
+use crate::waits::{HubVector, Waits};
+use crate::watch::Watches;
 use blocked::Strike;
 use document::{Address, ChangeHash, Origin, Space};
 use indexes::Indexes;
@@ -50,6 +55,10 @@ pub struct Replica<S> {
     turns: Turns,
     materialiser: Materialiser,
     indexes: Indexes,
+    watches: Watches,
+    waits: Waits,
+    /// What the hub is known to have.
+    hub: HubVector,
     /// What the process before this one ended with, until it is noted durably.
     strike: Option<Strike>,
     room: Room,
@@ -90,6 +99,9 @@ impl<S: Store> Replica<S> {
             turns: Turns::default(),
             materialiser: Materialiser::default(),
             indexes: Indexes::default(),
+            watches: Watches::default(),
+            waits: Waits::default(),
+            hub: HubVector::default(),
             strike: None,
             room: Room::default(),
             is_renewing: false,
@@ -118,6 +130,18 @@ impl<S: Store> Replica<S> {
                 self.materialiser.is_busy = true;
                 self.handle_frame(link, &bytes, clock)
             }
+            Input::WatchMore { id, credit } => {
+                self.watches.grant(id, credit);
+                Ok(())
+            }
+            Input::WatchEnd { id } => {
+                self.watches.end(id);
+                Ok(())
+            }
+            Input::Timeout => {
+                self.answer_overdue(clock.now_ms);
+                Ok(())
+            }
             Input::Written(turn) => {
                 self.turns.written(turn);
                 Ok(())
@@ -130,6 +154,7 @@ impl<S: Store> Replica<S> {
                 self.journal.settle(turn);
                 self.turns.settle(turn);
                 self.peers.settle(turn);
+                self.watches.unstall();
                 self.settle_strike(turn)
             }
         }
@@ -142,7 +167,9 @@ impl<S: Store> Replica<S> {
     /// [`StoreError`]: see [`Replica`].
     pub fn end_turn(&mut self) -> Result<bool, StoreError> {
         let works = self.materialise()?;
-        self.hold_acknowledgements();
+        // Before the batch is handed over: watches bring values up to date.
+        let works = self.pump_watches()? || works;
+        let works = self.hold_acknowledgements()? || works;
         self.peers.iter_mut().for_each(|peer| peer.save(&mut self.journal.rows));
         self.journal.submit()?;
         let last_in_flight = self.journal.rows.last_in_flight();
@@ -174,6 +201,14 @@ impl<S: Store> Replica<S> {
     #[must_use]
     pub fn poll_effect(&mut self) -> Option<Effect> {
         self.turns.pop()
+    }
+
+    /// When [`Input::Timeout`] is due at the latest, as [`Clock::now_ms`], and what for. To be asked after each turn.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<(u64, Wake)> {
+        // The earliest of all parts that wait for time.
+        let parts = [self.waits.next_deadline_ms().map(|at_ms| (at_ms, Wake::Deadline))];
+        parts.into_iter().flatten().min_by_key(|(at_ms, _)| *at_ms)
     }
 
     /// Bytes written that are not durable, also by the turn that is going on: the edge takes no further input but durable notices

@@ -1,4 +1,6 @@
 use crate::query::{Page, Query, QueryError};
+use crate::waits::{Level, WaitError, WaitFor};
+use crate::watch::{WatchCursor, WatchError, WatchScope};
 use document::{
     Address, ChangeHash, Collection, Conflict, HistoryEntry, HistoryQuery, Key, Operation, Space,
     UnknownChange, WriteError,
@@ -74,6 +76,24 @@ pub enum Request {
         /// Which.
         address: Address,
     },
+    /// A feed of changes. Its answer is a refusal, or events ([`crate::Effect::Watch`]) until it is ended.
+    Watch {
+        /// Of what.
+        scope: WatchScope,
+        /// Goes on after the event that gave it; `None` begins with the present state.
+        from: Option<WatchCursor>,
+        /// Room for so many events; [`crate::Input::WatchMore`] gives more.
+        credit: u32,
+    },
+    /// Waits until a change that is here is safe enough.
+    Wait {
+        /// In which space.
+        space: Space,
+        /// Which.
+        stamp: Stamp,
+        /// How safe.
+        wait: WaitFor,
+    },
     /// How the replica and its peers are.
     Status,
     /// The documents that are blocked, by space, collection and key as this store orders them.
@@ -114,6 +134,8 @@ pub struct WriteTerms {
     pub author: Option<String>,
     /// Why: at most [`document::MESSAGE_BYTES_MAX`] bytes.
     pub message: Option<String>,
+    /// How safe it is to be when it is answered.
+    pub wait: WaitFor,
 }
 
 /// An earlier moment of a document.
@@ -151,7 +173,8 @@ pub enum TransactionError {
     Repeated(Address),
 }
 
-/// A client's name for a write, 1 to 64 bytes. The replica keeps the newest 65,536 of them.
+/// A client's name for a write, 1 to 64 bytes. The replica keeps the newest 65,536 of them, and up to 262,144
+/// for a day.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct IdempotencyKey(String);
 
@@ -183,6 +206,14 @@ pub enum Response {
     /// To [`Request::Write`] and [`Request::Transaction`], and safe: the stamp of the last change; `None` when
     /// everything was so already.
     Written(Option<Stamp>),
+    /// To [`Request::Wait`], and to writes that wait for the hub.
+    Reached {
+        /// The stamp of the change; `None` when everything was so already, which is as safe as it was.
+        stamp: Option<Stamp>,
+        /// How safe it is. [`Level::Local`] when the hub has not confirmed it in time: the change stands, and will get
+        /// there.
+        level: Level,
+    },
     /// To [`Request::List`].
     Listed(Listed),
     /// To [`Request::History`].
@@ -328,6 +359,12 @@ pub enum RequestError {
     /// The transaction is none.
     #[error(transparent)]
     Transaction(#[from] TransactionError),
+    /// Nothing is watched.
+    #[error(transparent)]
+    Watch(#[from] WatchError),
+    /// Nobody can wait.
+    #[error(transparent)]
+    Wait(#[from] WaitError),
     /// A change of the document cannot be applied by this version; the document waits for an upgrade.
     #[error("{0} is blocked: one of its changes cannot be applied by this version")]
     Blocked(Address),

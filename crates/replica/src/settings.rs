@@ -11,6 +11,8 @@ pub struct Settings {
     pub key: OriginKey,
     /// Names the journal when the store is new, or has another incarnation than before. Random.
     pub epoch: u64,
+    /// Whether it is the hub itself.
+    pub is_hub: bool,
     /// The spaces that it carries.
     pub spaces: BTreeMap<Space, SpaceMode>,
     /// The replicas that it may be connected to, by the name in their certificate.
@@ -73,7 +75,7 @@ pub struct PeerSettings {
     pub spaces: BTreeMap<Space, Access>,
     /// Whether changes of others are taken from it.
     pub relay: bool,
-    /// Whether it is the hub: where two histories of one origin meet, the hub's stands.
+    /// Whether it is the hub: what it has is safe, and where two histories of one origin meet, its stands.
     pub hub: bool,
 }
 

@@ -10,6 +10,8 @@ mod hostile;
 mod recovery;
 mod requests;
 mod transactions;
+mod waits;
+mod watches;
 
 use crate::*;
 use document::{Address, Origin, Schema, Schemas, Space};
@@ -126,6 +128,7 @@ fn hub_settings() -> Settings {
     let access = [(space("catalog"), Access { read: true, write: false }), (space("store-1"), BOTH)];
     let site = PeerSettings { spaces: access.into(), relay: false, hub: false };
     Settings {
+        is_hub: true,
         name: "hub".into(),
         key: key(1),
         epoch: 11,
@@ -142,6 +145,7 @@ fn site_settings() -> Settings {
     let access = [(space("catalog"), Access { read: false, write: true }), (space("store-1"), BOTH)];
     let hub = PeerSettings { spaces: access.into(), relay: true, hub: true };
     Settings {
+        is_hub: false,
         name: "site".into(),
         key: key(2),
         epoch: 22,
@@ -160,6 +164,7 @@ struct Node {
     settings: Settings,
     requests: u64,
     replies: BTreeMap<RequestId, Result<Response, RequestError>>,
+    watched: BTreeMap<RequestId, Vec<WatchEvent>>,
     frames: VecDeque<(LinkId, Vec<u8>)>,
     disconnects: Vec<DisconnectReason>,
     events: Vec<Event>,
@@ -181,6 +186,7 @@ impl Node {
             settings,
             requests: 0,
             replies: BTreeMap::new(),
+            watched: BTreeMap::new(),
             frames: VecDeque::new(),
             disconnects: Vec::new(),
             events: Vec::new(),
@@ -219,6 +225,7 @@ impl Node {
             match effect {
                 Effect::Send { link, bytes } => self.frames.push_back((link, bytes)),
                 Effect::Reply { id, result } => drop(self.replies.insert(id, result)),
+                Effect::Watch { id, events } => self.watched.entry(id).or_default().extend(events),
                 Effect::Disconnect { reason, .. } => self.disconnects.push(reason),
                 Effect::Renew { .. } => self.renewals += 1,
                 Effect::Event(event) => self.events.push(event),

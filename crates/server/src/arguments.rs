@@ -2,12 +2,15 @@
 
 mod blocked;
 mod documents;
+mod watch;
 
 pub(crate) use blocked::{BlockedCommand, BlockedListArguments};
 pub(crate) use documents::{
     DeleteArguments, Document, DocumentCommand, GetArguments, HistoryArguments, IncrementArguments,
     ListArguments, PutArguments, QueryArguments, ShowArguments, Terms,
 };
+
+pub(crate) use watch::{WaitFor, WatchArguments};
 
 use crate::demo;
 use clap::{Args, Parser, Subcommand};
@@ -64,6 +67,15 @@ BACKLOG is the changes that a peer has not confirmed, LAG the age of the oldest 
     /// See and free documents with a change that this version cannot apply.
     #[command(subcommand, after_help = blocked::AFTER_HELP)]
     Blocked(BlockedCommand),
+    /// Print the documents of a space and then every change of them, one JSON line an event.
+    #[command(after_help = "\
+Example:
+  isle watch --data site store-367/inventory
+  isle watch --data site store-367 --once
+  isle watch --data site store-367/inventory/10 --from CURSOR
+
+Every line has a cursor: with it as --from a later watch goes on after that line, also after a restart.")]
+    Watch(WatchArguments),
     /// Copy a replica's store, also while it runs.
     #[command(after_help = "\
 Example:

@@ -8,6 +8,7 @@ mod history;
 mod identity;
 mod query;
 mod status;
+mod watch;
 
 pub use condition::ConditionError;
 
@@ -154,6 +155,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, CommandError> {
         Command::Serve(data) => server::run(&data.data)?,
         Command::Status(arguments) => block_on(status::run(&arguments))?,
         Command::Doc(command) => block_on(documents::run(&command))?,
+        Command::Watch(arguments) => block_on(watch::run(&arguments))?,
         Command::Query(arguments) => block_on(query::run(&arguments))?,
         Command::Blocked(command) => block_on(blocked::run(&command))?,
         Command::Backup(arguments) => block_on(backup::back_up(&arguments))?,

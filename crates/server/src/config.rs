@@ -14,7 +14,8 @@
 //! [peers.hub]
 //! address = "hub.example:7400"  # where to dial it; absent: the peer dials
 //! relay = true                  # changes of others are taken from it
-//! hub = true                    # where two histories of one origin meet, its stands
+//! hub = true                    # it is the hub: writes can wait until it has them, and where two histories of one
+//!                               # origin meet, its stands. The hub itself says so at the top
 //!
 //! [peers.hub.spaces]            # what the peer may do
 //! catalog = { write = true }
@@ -59,6 +60,9 @@ pub struct Config {
     /// cut loses what services wrote in the last one, though they were answered. Peers never see what can be lost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sync_interval_ms: Option<NonZeroU32>,
+    /// Whether this replica is the hub: then what is durable here has reached the hub.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub hub: bool,
     /// The spaces that it carries, and what the services of its site may do there.
     pub spaces: BTreeMap<SpaceName, SpaceMode>,
     /// The replicas that it may be connected to, by name.
@@ -86,7 +90,7 @@ pub struct PeerConfig {
     /// Whether changes of others are taken from it.
     #[serde(default)]
     pub relay: bool,
-    /// Whether it is the hub: where two histories of one origin meet, the hub's stands.
+    /// Whether it is the hub: writes can wait until it has them, and where two histories of one origin meet, its stands.
     #[serde(default)]
     pub hub: bool,
     /// What it may do, by space; nothing in any other.
@@ -187,6 +191,7 @@ impl Config {
             name: self.name.clone(),
             key: OriginKey { public_key, incarnation },
             epoch,
+            is_hub: self.hub,
             spaces: spaces.collect(),
             peers: self.peers.iter().map(|(name, peer)| (name.clone(), peer.settings())).collect(),
             schemas,

@@ -19,21 +19,24 @@ mod events;
 mod links;
 mod requests;
 mod stop;
+mod watching;
 
 pub(crate) use arrival::{Arrivals, LoopEnded, arrivals};
 pub(crate) use core::{Core, OpenCoreError, Opening};
 pub(crate) use requests::{Outcome, Reply, Waiting};
 pub(crate) use stop::{Stop, StopOrder};
+pub(crate) use watching::{ClientId, Watching};
 
 use crate::local::Refusal;
 use arrival::{Arrival, ArrivalQueue};
 use backup::Backups;
 use links::Links;
-use replica::StoreError;
+use replica::{Input, StoreError};
 use requests::Requests;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use transport::Backoff;
+use watching::Watches;
 
 /// Inputs of one turn. With 20 to 50 µs each a turn takes a few milliseconds, so that acknowledgements never wait
 /// long behind a burst; the store groups the batches of turns by itself.
@@ -58,6 +61,7 @@ pub(crate) struct EventLoop {
     stop: Stop,
     links: Links,
     requests: Requests,
+    watches: Watches,
     backups: Backups,
     /// Whether the core is to be opened again under a new incarnation.
     is_renewing: bool,
@@ -69,6 +73,8 @@ enum Cause {
     /// The store has something to report.
     Commit,
     Arrived(Box<Arrival>),
+    /// The time has come that the core asked for.
+    Due,
     /// The core has more to send without any input.
     Work,
 }
@@ -80,6 +86,7 @@ impl EventLoop {
             stop,
             links: Links::default(),
             requests: Requests::default(),
+            watches: Watches::default(),
             backups: Backups::default(),
             is_renewing: false,
         }
@@ -120,6 +127,7 @@ impl EventLoop {
         }
         self.backups.end();
         self.requests.end(&requests::unknown_outcome());
+        self.watches.end();
         self.links.end();
     }
 
@@ -131,6 +139,7 @@ impl EventLoop {
                 Cause::Stop => return Ok(()),
                 Cause::Commit => core.settle()?,
                 Cause::Arrived(arrival) => self.take_some(core, *arrival)?,
+                Cause::Due => core.handle(Input::Timeout)?,
                 Cause::Work => {}
             }
             more = core.end_turn()?;
@@ -144,10 +153,12 @@ impl EventLoop {
     /// Every cause of work is listed here.
     async fn next(&mut self, core: &mut Core, more: bool) -> Cause {
         let has_room = core.in_flight_bytes() < IN_FLIGHT_BYTES_MAX;
+        let (committed, due) = core.causes();
         tokio::select! {
             biased;
             () = self.stop.ordered() => Cause::Stop,
-            () = core.committed() => Cause::Commit,
+            () = committed => Cause::Commit,
+            () = due => Cause::Due,
             // The senders are never all gone: the loop's owner keeps one.
             Some(arrival) = self.arrivals.next(), if has_room => Cause::Arrived(Box::new(arrival)),
             () = std::future::ready(()), if more => Cause::Work,
@@ -171,7 +182,8 @@ impl EventLoop {
     async fn drain(&mut self, core: &mut Core) -> Result<(), StoreError> {
         let deadline = Instant::now() + DRAIN_DEADLINE;
         self.refuse_arrivals();
-        while core.in_flight_bytes() > 0 || self.requests.are_waiting() {
+        // Who waits for the hub is answered that the outcome is unknown, or sends again.
+        while core.in_flight_bytes() > 0 {
             if timeout_at(deadline, core.committed()).await.is_err() {
                 tracing::warn!(
                     in_flight_bytes = core.in_flight_bytes(),
@@ -190,6 +202,7 @@ impl EventLoop {
     fn let_go(&mut self, refusal: &Refusal, why: &str) {
         self.backups.end();
         self.requests.end(refusal);
+        self.watches.end();
         self.links.disconnect_all(why);
     }
 

@@ -12,13 +12,14 @@ mod line;
 mod protocol;
 mod socket;
 mod text;
+mod watched;
 
 pub(crate) use answer::Context;
 pub use client::{CallError, ConnectError, LocalClient, Received};
 pub use protocol::{
     Answer, BackedUp, BlockedDocument, BlockingChange, Change, Conflict, ConflictingValue, DocumentWrite,
     Envelope, Found, Listed, ListedDocument, Moment, PeerStatus, Refusal, RefusalKind, Request, Response,
-    SpaceMode, SpaceStatus, Stamp, Status,
+    SpaceMode, SpaceStatus, Stamp, Status, WatchEvent, WatchedChange, WatchedDocument,
 };
 pub(crate) use socket::LocalSocket;
 pub use socket::SocketError;
@@ -33,6 +34,12 @@ pub const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Requests of one connection that may be unanswered at a time. The server reads no further, and [`LocalClient`]
 /// sends no further. Enough to fill a group commit.
 pub const REQUESTS_IN_FLIGHT_MAX: usize = 256;
+
+/// Events of one watch that are on their way to its client; the rest waits in the journal.
+pub const WATCH_EVENTS_MAX: u32 = 16;
+
+/// Watches of one connection.
+pub const WATCHES_PER_CONNECTION_MAX: usize = 32;
 
 /// Connections at a time; more wait in the socket's queue. A site has a few dozen services.
 pub const CLIENTS_MAX: usize = 64;

@@ -2,8 +2,8 @@
 //! that makes it smaller.
 
 use crate::frame::{
-    Ack, Delta, FORK_CHAINS_MAX, Fork, Frame, Hello, ROWS_MAX, Rewind, STOPPED_MAX, SpaceVector, TABLE_MAX,
-    VECTOR_ENTRIES_MAX,
+    Ack, Delta, FORK_CHAINS_MAX, Fork, Frame, HUB_ENTRIES_MAX, Hello, ROWS_MAX, Rewind, STOPPED_MAX,
+    SpaceVector, TABLE_MAX, VECTOR_ENTRIES_MAX,
 };
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
@@ -109,7 +109,11 @@ fn check_lists(frame: &Frame) -> Result<(), EncodeError> {
             ("documents", delta.documents.len(), ROWS_MAX),
             ("rows", delta.rows.len(), ROWS_MAX),
         ],
-        Frame::Ack(ack) => vec![("stopped streams", ack.stopped.len(), STOPPED_MAX)],
+        Frame::Ack(ack) => {
+            let entries = ack.hub.iter().flatten().map(|space| space.entries.len()).sum();
+            let stopped = ("stopped streams", ack.stopped.len(), STOPPED_MAX);
+            vec![("hub entries", entries, HUB_ENTRIES_MAX), stopped]
+        }
         Frame::Fork(fork) => vec![("chains", fork.chains.len(), FORK_CHAINS_MAX)],
         Frame::Ask | Frame::Unknown(_) => Vec::new(),
     };

@@ -17,6 +17,9 @@ pub const STOPPED_MAX: usize = 1_024;
 /// Most entries of all version vectors of a frame together.
 pub const VECTOR_ENTRIES_MAX: usize = 16_384;
 
+/// Most entries of [`Ack::hub`].
+pub const HUB_ENTRIES_MAX: usize = 256;
+
 /// Reads a list of at most `N`: what a frame claims beyond that is refused before it takes memory.
 fn at_most<'b, Context, T, const N: usize>(
     decoder: &mut Decoder<'b>,
@@ -51,6 +54,24 @@ fn read_vectors<Context>(
         list.push(vector);
     }
     Ok(list)
+}
+
+/// Reads what the hub has: at most [`HUB_ENTRIES_MAX`] spaces and entries.
+fn read_hub<Context>(
+    decoder: &mut Decoder<'_>,
+    context: &mut Context,
+) -> Result<Option<Vec<HubSpace>>, minicbor::decode::Error> {
+    let spaces: Vec<HubSpace> = at_most::<_, _, HUB_ENTRIES_MAX>(decoder, context)?;
+    if spaces.iter().map(|space| space.entries.len()).sum::<usize>() > HUB_ENTRIES_MAX {
+        return Err(minicbor::decode::Error::message("a list is too long"));
+    }
+    Ok(Some(spaces))
+}
+
+/// A sender that does not know the field says nothing of the hub.
+#[expect(clippy::option_option, reason = "the derived decoder asks for this type")]
+fn no_hub() -> Option<Option<Vec<HubSpace>>> {
+    Some(None)
 }
 
 fn read_takes<Context>(
@@ -236,15 +257,42 @@ pub struct Row {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct Ack {
-    /// A [`Delta::to`] of the connection, or 0: everything up to it is durable, but for the rows of streams that stopped.
+    /// A [`Delta::to`] of the connection: everything up to it is durable, but for the rows of streams that
+    /// stopped. 0 says nothing.
     #[n(0)]
     pub durable: u64,
+    /// What is durable at the hub, of streams of which it has more than the sender said before on this connection: at
+    /// most [`HUB_ENTRIES_MAX`] entries together. Absent when there is nothing new.
+    #[cbor(n(1), decode_with = "read_hub", nil = "no_hub")]
+    pub hub: Option<Vec<HubSpace>>,
     /// What the receiver of a hello has kept of it durably.
     #[n(2)]
     pub heard: Option<Heard>,
     /// Streams of which the receiver takes no more on this connection until a rewind.
     #[cbor(n(3), decode_with = "at_most::<_, _, STOPPED_MAX>", nil = "none_when_absent")]
     pub stopped: Vec<Stopped>,
+}
+
+/// What the hub has of a space.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct HubSpace {
+    /// The space's name.
+    #[n(0)]
+    pub space: String,
+    /// Some of its streams.
+    #[cbor(n(1), decode_with = "at_most::<_, _, HUB_ENTRIES_MAX>")]
+    pub entries: Vec<HubEntry>,
+}
+
+/// How far the hub has an origin's changes in a space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct HubEntry {
+    /// Who wrote them.
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub origin: [u8; 16],
+    /// The last sequence; all before it are had.
+    #[n(1)]
+    pub sequence: u64,
 }
 
 /// A hello that its receiver has kept: the sender need not repeat it.

@@ -18,7 +18,7 @@ mod envelope;
 pub use envelope::{DecodeError, EncodeError, FRAME_BYTES_MAX, decode, encode};
 mod frame;
 pub use frame::{
-    Ack, Cursor, Delta, DocumentName, FORK_CHAINS_MAX, Fork, ForkChain, Frame, Heard, Hello, OriginKey,
-    PROTOCOL_VERSION, ROWS_MAX, Rewind, Row, STOPPED_MAX, SpaceVector, Stopped, TABLE_MAX,
-    VECTOR_ENTRIES_MAX, VectorEntry,
+    Ack, Cursor, Delta, DocumentName, FORK_CHAINS_MAX, Fork, ForkChain, Frame, HUB_ENTRIES_MAX, Heard, Hello,
+    HubEntry, HubSpace, OriginKey, PROTOCOL_VERSION, ROWS_MAX, Rewind, Row, STOPPED_MAX, SpaceVector,
+    Stopped, TABLE_MAX, VECTOR_ENTRIES_MAX, VectorEntry,
 };

@@ -67,6 +67,7 @@ fn below(node: usize, pairs: &[(usize, usize)]) -> Vec<usize> {
 }
 
 fn know(nodes: &mut [Settings], (node, peer): (usize, usize), settings: PeerSettings) {
+    let settings = PeerSettings { hub: peer == 0, ..settings };
     if let Some(node) = nodes.get_mut(node) {
         node.peers.insert(Topology::name(NodeId(peer)), settings);
     }

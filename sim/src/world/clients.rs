@@ -2,7 +2,9 @@
 
 use crate::topology::NodeId;
 use document::{Address, Operation, Space};
-use replica::{IdempotencyKey, Request, RequestError, RequestId, Response, TransactionWrite, WriteTerms};
+use replica::{
+    IdempotencyKey, Request, RequestError, RequestId, Response, TransactionWrite, WaitFor, WriteTerms,
+};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -38,7 +40,12 @@ impl ClientWrite {
 
     pub(super) fn request(&self) -> Request {
         let key = self.is_retried.then(|| IdempotencyKey::new(format!("operation-{}", self.id)).ok());
-        let terms = WriteTerms { idempotency_key: key.flatten(), ..WriteTerms::default() };
+        // Some wait for the hub, for less than a restart takes and for longer.
+        let wait = match self.id % 4 {
+            0 => WaitFor::Hub { within_ms: self.id % 3_000 },
+            _ => WaitFor::Local,
+        };
+        let terms = WriteTerms { idempotency_key: key.flatten(), wait, ..WriteTerms::default() };
         if let [(address, operations)] = self.parts.as_slice() {
             return Request::Write { address: address.clone(), operations: operations.clone(), terms };
         }

@@ -26,6 +26,8 @@ pub(crate) struct Node {
     pub(crate) paused_ns: u64,
     /// Counts its openings: what was planned for an earlier life is void.
     pub(crate) life: u32,
+    /// When it is to be woken: what was planned for another time is void.
+    pub(crate) wake_ns: Option<u64>,
     /// Syncs of its disk so far.
     pub(crate) syncs: u64,
     /// Connections that it was told of.
@@ -52,6 +54,7 @@ impl Node {
             busy_ns: 0,
             paused_ns: 0,
             life: 0,
+            wake_ns: None,
             syncs: 0,
             links: BTreeMap::new(),
             incarnations: 0,
@@ -251,7 +254,11 @@ fn answer(
     let effects: Vec<_> = std::iter::from_fn(|| replica.poll_effect()).collect();
     Ok(effects.into_iter().find_map(|effect| match effect {
         Effect::Reply { result, .. } => Some(result),
-        Effect::Send { .. } | Effect::Disconnect { .. } | Effect::Renew { .. } | Effect::Event(_) => None,
+        Effect::Send { .. }
+        | Effect::Watch { .. }
+        | Effect::Disconnect { .. }
+        | Effect::Renew { .. }
+        | Effect::Event(_) => None,
     }))
 }
 

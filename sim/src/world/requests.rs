@@ -11,7 +11,9 @@ use crate::time::SECOND_NS;
 use crate::topology::{NodeId, Topology};
 use crate::trace::Moment;
 use document::{Collection, Space};
-use replica::{Input, PAGE_DOCUMENTS_MAX, Queried, Query, Request, RequestError, RequestId, Response};
+use replica::{
+    Input, Level, PAGE_DOCUMENTS_MAX, Queried, Query, Request, RequestError, RequestId, Response, Stamp,
+};
 use std::rc::Rc;
 
 /// How long a direct request may take, in virtual nanoseconds.
@@ -130,8 +132,11 @@ impl World {
             Answered::Other => return Ok(()),
         };
         let (write, attempts) = (&awaited.write, awaited.attempts);
+        if let Ok(Response::Reached { stamp: Some(stamp), level: Level::Hub }) = &result {
+            self.check_hub(write, *stamp)?;
+        }
         match &result {
-            Ok(Response::Written(stamp)) => {
+            Ok(Response::Written(stamp) | Response::Reached { stamp, .. }) => {
                 self.tally.acknowledged += 1;
                 self.tally.transactions += u64::from(write.parts.len() > 1);
                 self.observe(&Observation::Acknowledged { write, stamp: *stamp, attempts })
@@ -155,6 +160,17 @@ impl World {
                 self.observe(&Observation::Refused { write, error })
             }
         }
+    }
+
+    /// A write is confirmed by the hub only if the hub has it.
+    fn check_hub(&self, write: &ClientWrite, stamp: Stamp) -> Result<(), Failure> {
+        let hub = NodeId(0);
+        let has = self.nodes.vector(hub, &write.space).get(&stamp.origin).copied().unwrap_or(0);
+        if self.nodes.node(hub).replica.is_none() || has >= stamp.sequence {
+            return Ok(());
+        }
+        let finding = format!("operation {} is confirmed by the hub, which has {has} of {stamp:?}", write.id);
+        Err(Failure::correctness("hub_has_what_it_confirms", finding))
     }
 
     fn looked(

@@ -34,6 +34,7 @@ impl World {
             Err(error) => return self.store_failed(id, &error),
         }
         node.life += 1;
+        node.wake_ns = None;
         self.trace.note(now_ns, Moment::Opened(id), &[]);
         self.observe(&Observation::Opened { node: id })?;
         if self.nodes.node(id).fills > 0 {
@@ -42,8 +43,31 @@ impl World {
         let planned = self.network.node_up(now_ns, id);
         self.plan(planned);
         self.submit_waiting(id)?;
+        self.start_watchers(id);
         self.plan_turn(id);
         Ok(())
+    }
+
+    /// The node is woken when its replica asks for it.
+    fn plan_wake(&mut self, id: NodeId) {
+        let node = self.nodes.node_mut(id);
+        let wake = node.replica.as_ref().and_then(Replica::poll_timeout);
+        let at_ns = wake.map(|(at_ms, _)| at_ms.saturating_mul(MILLISECOND_NS));
+        if at_ns == node.wake_ns {
+            return;
+        }
+        node.wake_ns = at_ns;
+        if let Some(at_ns) = at_ns {
+            self.agenda.plan(at_ns, Event::Wake { node: id, life: node.life, at_ns });
+        }
+    }
+
+    pub(super) fn wake(&mut self, id: NodeId, (life, at_ns): (u32, u64)) {
+        let node = self.nodes.node_mut(id);
+        if node.life == life && node.wake_ns == Some(at_ns) {
+            node.wake_ns = None;
+            self.give(id, Input::Timeout);
+        }
     }
 
     /// Puts an input before a node. One that is down takes none.
@@ -84,6 +108,7 @@ impl World {
         self.carry_out(id)?;
         self.observe(&Observation::TurnEnded { node: id })?;
         self.sync(id);
+        self.plan_wake(id);
         let node = self.nodes.node(id);
         let has_room = self.nodes.in_flight_bytes(id) < IN_FLIGHT_BYTES_MAX;
         if worked || !node.notices.is_empty() || (has_room && !node.inbox.is_empty()) {
@@ -121,6 +146,11 @@ impl World {
                     let content = format!("{request:?} {result:?}");
                     self.trace.note(now_ns, Moment::Replied { node: id }, content.as_bytes());
                     self.replied(request, result)?;
+                }
+                Effect::Watch { id: watch, events } => {
+                    let content = format!("{watch:?} {events:?}");
+                    self.trace.note(now_ns, Moment::Watched { node: id }, content.as_bytes());
+                    self.watched(id, watch, &events)?;
                 }
                 Effect::Disconnect { link, reason } => {
                     self.trace.note(now_ns, Moment::Left { node: id }, reason.to_string().as_bytes());

@@ -51,7 +51,7 @@ impl Header {
     }
 }
 
-fn read_dependencies(reader: &mut Reader<'_>) -> Result<Vec<ChangeHash>, ChangeRefusal> {
+pub(super) fn read_dependencies(reader: &mut Reader<'_>) -> Result<Vec<ChangeHash>, ChangeRefusal> {
     let count = reader.count(DEPENDENCIES_MAX, "dependencies")?;
     let mut dependencies = Vec::new();
     for _ in 0..count {
@@ -65,7 +65,7 @@ fn read_dependencies(reader: &mut Reader<'_>) -> Result<Vec<ChangeHash>, ChangeR
     Ok(dependencies)
 }
 
-fn read_origin(reader: &mut Reader<'_>) -> Result<Origin, ChangeRefusal> {
+pub(super) fn read_origin(reader: &mut Reader<'_>) -> Result<Origin, ChangeRefusal> {
     if reader.unsigned()? != 16 {
         return Err(ChangeRefusal::Actor);
     }

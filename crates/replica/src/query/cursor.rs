@@ -73,31 +73,51 @@ fn checksum(digest: Digest, body: &[u8]) -> [u8; 4] {
     first_bytes(blake3::hash(&[&[VERSION], digest.as_slice(), body].concat()))
 }
 
+/// The text of a cursor: what it is for, and where it is.
+pub(crate) fn seal<T: Encode<()>>(digest: Digest, position: &T) -> String {
+    let body = record::encode(position);
+    let bytes = [&[VERSION], digest.as_slice(), &checksum(digest, &body), &body].concat();
+    BASE64_URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// Where a cursor is, that was made for the same.
+pub(crate) fn unseal<T>(text: &str, digest: Digest) -> Result<T, CursorError>
+where
+    T: for<'a> Decode<'a, ()>,
+{
+    if text.len() > TEXT_BYTES_MAX {
+        return Err(CursorError::Unreadable);
+    }
+    let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).map_err(|_| CursorError::Unreadable)?;
+    open(&bytes, digest)
+}
+
+fn open<T>(bytes: &[u8], digest: Digest) -> Result<T, CursorError>
+where
+    T: for<'a> Decode<'a, ()>,
+{
+    let (&version, rest) = bytes.split_first().ok_or(CursorError::Unreadable)?;
+    if version != VERSION {
+        return Err(CursorError::Version { found: version });
+    }
+    let (made_for, rest) = rest.split_first_chunk::<8>().ok_or(CursorError::Unreadable)?;
+    let (sum, body) = rest.split_first_chunk::<4>().ok_or(CursorError::Unreadable)?;
+    if *sum != checksum(*made_for, body) {
+        return Err(CursorError::Unreadable);
+    }
+    if *made_for != digest {
+        return Err(CursorError::OtherQuery);
+    }
+    minicbor::decode(body).map_err(|_| CursorError::Unreadable)
+}
+
 impl Cursor {
     pub(crate) fn new(digest: Digest, position: &Position) -> Self {
-        let body = record::encode(position);
-        let bytes = [&[VERSION], digest.as_slice(), &checksum(digest, &body), &body].concat();
-        Self(BASE64_URL_SAFE_NO_PAD.encode(bytes))
+        Self(seal(digest, position))
     }
 
     pub(crate) fn read(&self, digest: Digest) -> Result<Position, CursorError> {
-        if self.0.len() > TEXT_BYTES_MAX {
-            return Err(CursorError::Unreadable);
-        }
-        let bytes = BASE64_URL_SAFE_NO_PAD.decode(&self.0).map_err(|_| CursorError::Unreadable)?;
-        let (&version, rest) = bytes.split_first().ok_or(CursorError::Unreadable)?;
-        if version != VERSION {
-            return Err(CursorError::Version { found: version });
-        }
-        let (made_for, rest) = rest.split_first_chunk::<8>().ok_or(CursorError::Unreadable)?;
-        let (sum, body) = rest.split_first_chunk::<4>().ok_or(CursorError::Unreadable)?;
-        if *sum != checksum(*made_for, body) {
-            return Err(CursorError::Unreadable);
-        }
-        if *made_for != digest {
-            return Err(CursorError::OtherQuery);
-        }
-        minicbor::decode(body).map_err(|_| CursorError::Unreadable)
+        unseal(&self.0, digest)
     }
 }
 

@@ -3,10 +3,13 @@
 use super::{Clock, Replica};
 use crate::effect::{DisconnectReason, Effect, Event, LinkId, Misbehaviour};
 use crate::journal::Journal;
+use crate::keys::SpaceNumber;
 use crate::session::{self, Context, Fork, Greeted, Outcome, OwnHello, Peer};
 use crate::store::{Room, Store, StoreError};
 use crate::turns::Turns;
-use wire::{Ack, Delta, Frame, Rewind};
+use crate::waits::hub_vectors;
+use document::Origin;
+use wire::{Ack, Delta, Frame, HUB_ENTRIES_MAX, Rewind};
 
 /// A frame was taken, or the connection is to end.
 pub(super) type Handled = Result<Result<(), DisconnectReason>, StoreError>;
@@ -48,6 +51,7 @@ impl<S: Store> Replica<S> {
             }
         }
         self.room = room;
+        self.watches.unstall();
     }
 
     pub(super) fn handle_frame(
@@ -59,27 +63,30 @@ impl<S: Store> Replica<S> {
         // A frame may still arrive after the session's end.
         let Some(peer) = self.peers.of(link) else { return Ok(()) };
         let (journal, turns) = (&mut self.journal, &mut self.turns);
-        let mut forked = None;
-        let handled = match wire::decode(bytes) {
-            Err(error) => Err(Misbehaviour::Frame(error).into()),
+        let (mut forked, mut shown) = (None, Vec::new());
+        let decoded = wire::decode(bytes);
+        let handled = match &decoded {
+            Err(error) => Err(Misbehaviour::Frame(*error).into()),
             Ok(Frame::Unknown(_)) => Ok(()),
             Ok(Frame::Ask) => Err(take_ask(peer)),
-            Ok(Frame::Fork(fork)) => self.take_fork(link, &fork, clock)?,
+            Ok(Frame::Fork(fork)) => self.take_fork(link, fork, clock)?,
             Ok(_) if peer.session.as_ref().is_some_and(|session| session.is_asked) => Ok(()),
             Ok(Frame::Hello(hello)) => {
-                let greeted = peer.greet(journal, &hello, (self.origin, self.room < Room::ReadOnly))?;
+                let greeted = peer.greet(journal, hello, (self.origin, self.room < Room::ReadOnly))?;
                 greeted.map(|greeted| forked = take_greeting(peer, turns, greeted))
             }
-            Ok(Frame::Delta(delta)) => take_delta(peer, journal, turns, &delta, clock)?,
-            Ok(Frame::Ack(ack)) => take_ack(peer, journal, &ack),
-            Ok(Frame::Rewind(rewind)) => take_rewind(peer, journal, &rewind)?,
+            Ok(Frame::Delta(delta)) => take_delta(peer, journal, turns, delta, (clock, &mut shown))?,
+            Ok(Frame::Ack(ack)) => take_ack(peer, journal, ack),
+            Ok(Frame::Rewind(rewind)) => take_rewind(peer, journal, rewind)?,
         };
         let handled = match forked {
             Some(fork) => self.settle_fork(link, &fork, clock)?,
             None => handled,
         };
-        if let Err(reason) = handled {
-            self.leave(link, reason);
+        match (handled, decoded) {
+            (Err(reason), _) => self.leave(link, reason),
+            (Ok(()), Ok(frame)) => self.learn(link, &frame, shown),
+            (Ok(()), Err(_)) => {}
         }
         Ok(())
     }
@@ -93,25 +100,37 @@ impl<S: Store> Replica<S> {
         self.turns.release(Effect::Disconnect { link, reason });
     }
 
-    /// Each peer gets one acknowledgement for all that it sent in the turn.
-    pub(super) fn hold_acknowledgements(&mut self) {
+    /// Each peer gets one acknowledgement for all that it sent in the turn, and is told what of it the hub has.
+    /// Returns whether there is more to tell.
+    pub(super) fn hold_acknowledgements(&mut self) -> Result<bool, StoreError> {
+        let mut more = false;
         for peer in self.peers.iter_mut() {
             let Some(session) = &mut peer.session else { continue };
+            let (link, is_hub) = (session.link, peer.settings.hub);
             let Some((_, receiver)) = &mut session.exchange else { continue };
-            let heard = session.heard_due.take();
-            let due = receiver.take_ack();
-            if heard.is_none() && due.is_none() {
+            let (heard, due) = (session.heard_due.take(), receiver.take_ack());
+            let writable = |space| receiver.writes(space);
+            let facts = match (self.settings.is_hub, is_hub) {
+                (true, _) => session.hub_told.own(&self.journal),
+                (false, true) => Vec::new(),
+                (false, false) => session.hub_told.next(&self.hub, link, writable),
+            };
+            more |= facts.len() == HUB_ENTRIES_MAX;
+            if heard.is_none() && due.is_none() && facts.is_empty() {
                 continue;
             }
+            let hub = hub_vectors(&self.journal, facts)?;
+            // Position 0 says nothing of deltas.
             let (durable, stopped) = due.unwrap_or_default();
-            let frame = Frame::Ack(Ack { durable, heard, stopped });
+            let frame = Frame::Ack(Ack { durable, hub, heard, stopped });
             #[cfg(isle_planted)]
             if crate::planted::is(crate::planted::Bug::AckBeforeSync) {
-                self.turns.release(frame_effect(session.link, &frame));
+                self.turns.release(frame_effect(link, &frame));
                 continue;
             }
-            hold_frame(&mut self.turns, session.link, &frame);
+            hold_frame(&mut self.turns, link, &frame);
         }
+        Ok(more)
     }
 
     /// Sends peers what is durable; returns whether there is more.
@@ -152,7 +171,7 @@ fn take_delta<S: Store>(
     journal: &mut Journal<S>,
     turns: &mut Turns,
     delta: &Delta,
-    clock: Clock,
+    (clock, told): (Clock, &mut Vec<(SpaceNumber, Origin, u64)>),
 ) -> Handled {
     let Some(session) = &mut peer.session else { return Ok(Ok(())) };
     let Some((sender, receiver)) = &mut session.exchange else { return Ok(Err(Misbehaviour::Order.into())) };
@@ -162,7 +181,7 @@ fn take_delta<S: Store>(
         Ok(outcome) => outcome,
         Err(reason) => return Ok(Err(reason)),
     };
-    for (space, origin, sequence) in shown {
+    for (space, origin, sequence) in shown.iter().copied() {
         #[cfg(isle_planted)]
         if crate::planted::is(crate::planted::Bug::EchoFilterLost) {
             continue;
@@ -170,6 +189,7 @@ fn take_delta<S: Store>(
         sender.raise(space, origin, sequence);
         peer.confirmed.raise(space, origin, sequence);
     }
+    *told = shown;
     if let Some(cursor) = receiver.cursor() {
         peer.cursor = Some(cursor);
     }

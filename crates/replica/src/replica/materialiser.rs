@@ -49,11 +49,7 @@ impl<S: Store> Replica<S> {
     /// Works off some of the list; returns whether there is more to do.
     pub(super) fn materialise(&mut self) -> Result<bool, StoreError> {
         let is_busy = std::mem::take(&mut self.materialiser.is_busy);
-        // A durable notice makes the next turn.
-        let must_wait = self.room == Room::ReadOnly
-            || self.strike.is_some()
-            || self.journal.rows.in_flight_bytes() >= IN_FLIGHT_BYTES_MAX;
-        if must_wait {
+        if self.must_spare_disk() {
             return Ok(false);
         }
         self.retry_after_upgrade()?;
@@ -74,6 +70,13 @@ impl<S: Store> Replica<S> {
             self.materialiser.position = Some(key);
         }
         Ok(self.journal.is_work_listed || builds)
+    }
+
+    /// Whether values are not brought up to date now. A durable notice, or room on the disk, makes the next turn.
+    pub(super) fn must_spare_disk(&self) -> bool {
+        self.room == Room::ReadOnly
+            || self.strike.is_some()
+            || self.journal.rows.in_flight_bytes() >= IN_FLIGHT_BYTES_MAX
     }
 
     /// The next entries of the list; round and round, until it is empty.

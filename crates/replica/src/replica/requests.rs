@@ -27,13 +27,35 @@ impl<S: Store> Replica<S> {
         clock: Clock,
     ) -> Result<(), StoreError> {
         let result = match request {
+            Request::Watch { scope, from, credit } => {
+                match self.start_watch(id, scope, from.as_ref(), credit)? {
+                    Ok(()) => return Ok(()),
+                    Err(error) => Err(error),
+                }
+            }
+            Request::Wait { space, stamp, wait } => match self.wait_for(id, (&space, stamp), (wait, clock)) {
+                Ok(()) => return Ok(()),
+                Err(error) => Err(error),
+            },
             Request::Get { address, at: None } => self.get(&address)?.map(Response::Document),
             Request::Get { address, at: Some(at) } => self.get_at(&address, &at)?.map(Response::Document),
             Request::Write { address, operations, terms } => {
-                self.write(&address, &operations, &terms, clock)?.map(Response::Written)
+                match self.write(&address, &operations, &terms, clock)? {
+                    Ok(stamp) => {
+                        self.answer_written(id, &address.space, stamp, (terms.wait, clock));
+                        return Ok(());
+                    }
+                    Err(error) => Err(error),
+                }
             }
             Request::Transaction { space, writes, terms } => {
-                self.transact(&space, &writes, &terms, clock)?.map(Response::Written)
+                match self.transact(&space, &writes, &terms, clock)? {
+                    Ok(stamp) => {
+                        self.answer_written(id, &space, stamp, (terms.wait, clock));
+                        return Ok(());
+                    }
+                    Err(error) => Err(error),
+                }
             }
             Request::List { space, collection, after, limit } => {
                 self.list(&space, &collection, after.as_ref(), limit)?.map(Response::Listed)

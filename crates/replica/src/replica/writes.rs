@@ -88,6 +88,9 @@ impl<S: Store> Replica<S> {
         terms: &WriteTerms,
         clock: Clock,
     ) -> Answer<Option<Stamp>> {
+        if let Err(error) = self.check_wait(terms.wait) {
+            return Ok(Err(error.into()));
+        }
         let key = terms.idempotency_key.as_ref().map(|key| (key, idempotency::digest(writes)));
         #[cfg(isle_planted)]
         let key = key.filter(|_| !crate::planted::is(crate::planted::Bug::IdempotencyForgotten));
@@ -111,7 +114,7 @@ impl<S: Store> Replica<S> {
         };
         let stamp = self.commit(prepared, clock)?;
         if let Some((key, digest)) = key {
-            idempotency::keep(&mut self.journal, key, digest, stamp)?;
+            idempotency::keep(&mut self.journal, key, (digest, stamp), clock.wall_ms)?;
         }
         Ok(Ok(stamp))
     }

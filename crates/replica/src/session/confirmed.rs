@@ -38,6 +38,11 @@ impl Confirmed {
         self.sequences.len()
     }
 
+    /// All of it.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (SpaceNumber, Origin, u64)> + '_ {
+        self.sequences.iter().map(|((space, origin), sequence)| (*space, *origin, *sequence))
+    }
+
     pub(crate) fn get(&self, space: SpaceNumber, origin: Origin) -> u64 {
         self.sequences.get(&(space, origin)).copied().unwrap_or(0)
     }

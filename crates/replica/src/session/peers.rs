@@ -7,6 +7,7 @@ use crate::rows::Rows;
 use crate::settings::PeerSettings;
 use crate::status::PeerStatus;
 use crate::store::{Store, StoreError, Turn};
+use crate::waits::Told;
 use document::Origin;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,6 +35,8 @@ pub(crate) struct Session {
     pub(crate) fork_frames: u32,
     /// An acknowledgement of the peer's hello that leaves with the turn.
     pub(crate) heard_due: Option<wire::Heard>,
+    /// What it was told of the hub's changes.
+    pub(crate) hub_told: Told,
     pub(crate) exchange: Option<(Sender, Receiver)>,
 }
 
@@ -193,6 +196,7 @@ impl Peers {
             is_asked: false,
             fork_frames: 0,
             heard_due: None,
+            hub_told: Told::default(),
             exchange: None,
         });
         if let Some(old) = &replaced {

@@ -108,6 +108,11 @@ impl Receiver {
         self.position.map(|lsn| wire::Cursor { epoch: self.epoch, lsn })
     }
 
+    /// Whether rows of the space are taken.
+    pub(crate) fn writes(&self, space: SpaceNumber) -> bool {
+        self.writable.values().any(|writable| *writable == space)
+    }
+
     /// The spaces whose rows are taken.
     pub(crate) fn writable(&self) -> impl Iterator<Item = &Space> {
         self.writable.keys()

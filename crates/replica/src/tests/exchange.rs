@@ -118,10 +118,8 @@ fn peers_are_shown_only_what_is_durable() {
     hub.end_turn();
     assert!(hub.frames.is_empty());
     hub.settle();
-    assert_eq!(
-        wire::decode(&hub.frames.pop_front().unwrap().1),
-        Ok(Frame::Ack(wire::Ack { durable: delta.to, ..wire::Ack::default() }))
-    );
+    let Ok(Frame::Ack(ack)) = wire::decode(&hub.frames.pop_front().unwrap().1) else { panic!() };
+    assert_eq!(ack.durable, delta.to);
 }
 
 #[test]

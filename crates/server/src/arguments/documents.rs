@@ -1,8 +1,10 @@
 //! `isle doc` and `isle query`.
 
-use super::Data;
+use super::watch::parse_duration;
+use super::{Data, WaitFor};
 use clap::{Args, Subcommand};
 use document::{Address, AddressError, Collection, Key, Space};
+use std::time::Duration;
 
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum DocumentCommand {
@@ -82,7 +84,7 @@ pub(crate) struct Document {
 }
 
 /// What goes with a write.
-#[derive(Clone, Debug, Default, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct Terms {
     /// A name for this write, 1 to 64 bytes: sent again under the same name it counts once.
     #[arg(long, value_name = "KEY")]
@@ -93,6 +95,12 @@ pub(crate) struct Terms {
     /// Why; kept with the change.
     #[arg(long, value_name = "WHY")]
     pub(crate) message: Option<String>,
+    /// How safe it is to be before the command ends.
+    #[arg(long, value_name = "LEVEL", value_enum, default_value_t = WaitFor::Local)]
+    pub(crate) wait: WaitFor,
+    /// How long to wait for the hub, as in 500ms or 5s; then the write stands here and gets there later.
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "5s")]
+    pub(crate) within: Duration,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -3,9 +3,9 @@
 use super::{CommandError, call, history, unasked};
 use crate::arguments::{
     DeleteArguments, Document, DocumentCommand, GetArguments, IncrementArguments, ListArguments,
-    PutArguments, Terms,
+    PutArguments, Terms, WaitFor,
 };
-use crate::local::{LocalClient, Moment, REQUEST_BYTES_MAX, Request, Response};
+use crate::local::{LocalClient, Moment, REQUEST_BYTES_MAX, Request, Response, Stamp};
 use document::{Key, Operation};
 use serde_json::Value;
 use std::io::{self, Read as _, Write as _};
@@ -82,11 +82,22 @@ async fn write(document: &Document, terms: &Terms, operations: Vec<Operation>) -
         idempotency_key: terms.idempotency_key.clone(),
         author: terms.author.clone(),
         message: terms.message.clone(),
+        hub_within_ms: (terms.wait == WaitFor::Hub)
+            .then(|| u64::try_from(terms.within.as_millis()).unwrap_or(u64::MAX)),
     };
     let mut stdout = io::stdout().lock();
-    let Response::Written(stamp) = call(&document.data.data, &request).await? else { return Err(unasked()) };
+    let response = call(&document.data.data, &request).await?;
+    let (stamp, reached) = if let Response::Written(stamp) = response {
+        (stamp, "")
+    } else if let Response::Reached { stamp, hub } = response {
+        (stamp, if hub { "; the hub has it" } else { "; the hub has not confirmed it yet" })
+    } else {
+        return Err(unasked());
+    };
     match stamp {
-        Some(stamp) => writeln!(stdout, "written: change {} of origin {}", stamp.sequence, stamp.origin)?,
+        Some(Stamp { sequence, origin }) => {
+            writeln!(stdout, "written: change {sequence} of origin {origin}{reached}")?;
+        }
         None => writeln!(stdout, "unchanged: the document was so already")?,
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! What arrives from services and peers, and how much of it may wait.
 
 use super::requests::{Waiting, unavailable};
+use super::watching::{ClientId, WatchId, Watching};
 use replica::{LinkId, Request};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,6 +23,20 @@ pub(crate) enum Arrival {
         request: Request,
         waiting: Waiting,
         bytes: ArrivalBytes,
+    },
+    /// A service watches. Events go into `outcomes`, which has room for as many as there is credit.
+    Watch {
+        request: Request,
+        watching: Watching,
+    },
+    /// A service has taken events.
+    WatchMore {
+        watch: WatchId,
+        credit: u32,
+    },
+    /// A service is gone, with all its watches.
+    WatchEnd {
+        client: ClientId,
     },
     /// The store is to be backed up.
     Backup {
@@ -83,6 +98,29 @@ impl Arrivals {
             return;
         };
         place.send(Arrival::Request { request, waiting, bytes });
+    }
+
+    /// A name for a connection of a service that no other has.
+    pub(crate) fn next_client(&self) -> ClientId {
+        ClientId(self.links.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// A watch, refused through `watching` if the loop has ended.
+    pub(crate) async fn watch(&self, request: Request, watching: Watching) {
+        match self.sender.reserve().await {
+            Ok(place) => place.send(Arrival::Watch { request, watching }),
+            Err(_) => watching.refuse(unavailable()),
+        }
+    }
+
+    /// Room for more events. Nothing is to be done when the loop has ended.
+    pub(crate) async fn watch_more(&self, watch: WatchId, credit: u32) {
+        let _ = self.send(Arrival::WatchMore { watch, credit }).await;
+    }
+
+    /// The end of a connection of a service.
+    pub(crate) async fn watch_end(&self, client: ClientId) {
+        let _ = self.send(Arrival::WatchEnd { client }).await;
     }
 
     /// A backup into a directory. It is answered through `waiting`, also if the loop has ended.

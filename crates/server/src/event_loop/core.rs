@@ -149,6 +149,19 @@ impl Core {
         outcome.unwrap_or(Outcome::Unknown)
     }
 
+    /// What to wait for: the store has something to report; the core is to be woken. Both may be dropped at any time.
+    pub(super) fn causes(&mut self) -> (impl Future<Output = ()> + '_, impl Future<Output = ()> + use<>) {
+        let now_ms = self.clocks.read().now_ms;
+        let pause = self.replica.poll_timeout().map(|(at_ms, _)| at_ms.saturating_sub(now_ms));
+        let due = async move {
+            match pause {
+                Some(pause_ms) => tokio::time::sleep(Duration::from_millis(pause_ms)).await,
+                None => std::future::pending().await,
+            }
+        };
+        (self.committed(), due)
+    }
+
     pub(super) fn end_turn(&mut self) -> Result<bool, StoreError> {
         self.replica.end_turn()
     }

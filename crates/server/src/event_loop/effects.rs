@@ -4,7 +4,7 @@ use super::EventLoop;
 use super::arrival::Arrival;
 use super::core::Core;
 use super::events::{log_disconnect, log_drop, log_event};
-use super::requests::unavailable;
+use super::requests::{refusal, unavailable};
 use replica::{Effect, Input, StoreError};
 
 impl EventLoop {
@@ -12,6 +12,21 @@ impl EventLoop {
         let (input, _bytes) = match arrival {
             Arrival::Request { request, waiting, bytes } => {
                 (Input::Request { id: self.requests.add(waiting), request }, Some(bytes))
+            }
+            Arrival::Watch { request, watching } => {
+                let id = self.requests.next_id();
+                if let Some(before) = self.watches.add(id, watching) {
+                    core.handle(Input::WatchEnd { id: before })?;
+                }
+                (Input::Request { id, request }, None)
+            }
+            Arrival::WatchMore { watch, credit } => match self.watches.request(watch) {
+                Some(id) => (Input::WatchMore { id, credit }, None),
+                None => return Ok(()),
+            },
+            Arrival::WatchEnd { client } => {
+                let ended = self.watches.end_client(client);
+                return ended.into_iter().try_for_each(|id| core.handle(Input::WatchEnd { id }));
             }
             Arrival::Backup { directory, waiting } => {
                 self.backups.start(core.snapshot(), directory, waiting);
@@ -39,6 +54,8 @@ impl EventLoop {
             Arrival::Request { waiting, .. } | Arrival::Backup { waiting, .. } => {
                 waiting.answer(Err(unavailable()));
             }
+            Arrival::Watch { watching, .. } => watching.refuse(unavailable()),
+            Arrival::WatchMore { .. } | Arrival::WatchEnd { .. } => {}
             Arrival::PeerUp { handle, .. } => handle.close("the store is not open"),
             Arrival::PeerDown { link } => self.links.remove(link),
             Arrival::Frame { .. } => {}
@@ -50,10 +67,14 @@ impl EventLoop {
         while let Some(effect) = core.next_effect() {
             match effect {
                 Effect::Send { link, bytes } => self.links.send(link, bytes),
-                Effect::Reply { id, result } => {
-                    log_drop(&result);
-                    self.requests.answer(id, result);
-                }
+                Effect::Reply { id, result } => match (self.watches.remove(id), result) {
+                    (Some(watching), Err(error)) => watching.refuse(refusal(&error)),
+                    (_, result) => {
+                        log_drop(&result);
+                        self.requests.answer(id, result);
+                    }
+                },
+                Effect::Watch { id, events } => self.watches.show(id, events),
                 Effect::Disconnect { link, reason } => {
                     log_disconnect(self.links.peer(link), &reason);
                     self.links.disconnect(link, &reason.to_string());

@@ -1,7 +1,7 @@
 //! Requests that wait for the core's answer.
 
 use crate::local::{Refusal, RefusalKind};
-use replica::{Behind, Reading, RequestError, RequestId, Response, StoreError};
+use replica::{Behind, Reading, RequestError, RequestId, Response, StoreError, WaitError, WatchEvent};
 use std::collections::BTreeMap;
 use store::Manifest;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
@@ -13,6 +13,8 @@ pub(crate) enum Reply {
     Core(Response),
     /// A backup is whole.
     BackedUp(Manifest),
+    /// Events of a watch, which goes on.
+    Watched(Vec<WatchEvent>),
 }
 
 /// What came of a request, on its way to the connection that it came from.
@@ -20,8 +22,9 @@ pub(crate) struct Outcome {
     /// The client's number; none when the line was not readable that far.
     pub(crate) id: Option<u64>,
     pub(crate) result: Result<Reply, Refusal>,
-    /// Its place among the connection's requests; given back when the answer is written.
-    pub(crate) place: OwnedSemaphorePermit,
+    /// Its place among the connection's requests; given back when the answer is written. None for events: a watch
+    /// keeps its place.
+    pub(crate) place: Option<OwnedSemaphorePermit>,
 }
 
 /// Who waits for an answer. Dropped without one it says that the outcome is unknown.
@@ -43,14 +46,19 @@ impl Waiting {
     }
 
     /// Answers.
-    pub(super) fn answer(mut self, result: Result<Reply, Refusal>) {
+    pub(crate) fn answer(mut self, result: Result<Reply, Refusal>) {
         self.send(result);
+    }
+
+    /// Who waited is gone, or wants no answer.
+    pub(super) fn forget(mut self) {
+        self.open = None;
     }
 
     fn send(&mut self, result: Result<Reply, Refusal>) {
         if let Some(Open { id, outcomes, place }) = self.open.take() {
             // It fails only when the client is gone: then nobody waits.
-            let _ = outcomes.try_send(Outcome { id: Some(id), result, place });
+            let _ = outcomes.try_send(Outcome { id: Some(id), result, place: Some(place) });
         }
     }
 }
@@ -103,9 +111,15 @@ pub(super) struct Requests {
 impl Requests {
     /// A number for the core.
     pub(super) fn add(&mut self, waiting: Waiting) -> RequestId {
+        let id = self.next_id();
+        self.waiting.insert(id, waiting);
+        id
+    }
+
+    /// A number of which no other request is.
+    pub(super) fn next_id(&mut self) -> RequestId {
         let id = RequestId(self.next);
         self.next += 1;
-        self.waiting.insert(id, waiting);
         id
     }
 
@@ -115,6 +129,7 @@ impl Requests {
         }
     }
 
+    #[cfg(test)]
     pub(super) fn are_waiting(&self) -> bool {
         !self.waiting.is_empty()
     }
@@ -143,7 +158,7 @@ fn shown(response: Response) -> Result<Response, Refusal> {
 }
 
 /// The core's refusal for programs and people.
-fn refusal(error: &RequestError) -> Refusal {
+pub(super) fn refusal(error: &RequestError) -> Refusal {
     let (kind, hint) = match error {
         RequestError::UnknownSpace(_) => (
             RefusalKind::UnknownSpace,
@@ -155,6 +170,8 @@ fn refusal(error: &RequestError) -> Refusal {
         RequestError::Write(_)
         | RequestError::Query(_)
         | RequestError::Transaction(_)
+        | RequestError::Watch(_)
+        | RequestError::Wait(WaitError::UnknownChange(_))
         | RequestError::UnknownChange(_)
         | RequestError::NothingToDrop(_) => (RefusalKind::Invalid, None),
         RequestError::NotBlocked(_) => {
@@ -164,6 +181,11 @@ fn refusal(error: &RequestError) -> Refusal {
             (RefusalKind::Behind, Some("try again soon: its changes are being applied"))
         }
         RequestError::Blocked(_) => (RefusalKind::Blocked, Some(BLOCKED_HINT)),
+        RequestError::Wait(WaitError::NoHub) => (
+            RefusalKind::Invalid,
+            Some("`hub = true` in [peers.NAME] of isle.toml says which peer is the hub"),
+        ),
+        RequestError::Wait(_) => (RefusalKind::Other, None),
         RequestError::KeyReused => (RefusalKind::KeyReused, None),
         RequestError::Renewing => (RefusalKind::Unavailable, Some("try again in a moment")),
         RequestError::DiskFull => {

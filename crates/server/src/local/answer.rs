@@ -5,9 +5,12 @@ use super::protocol::{
     ListedDocument, Moment, PeerStatus, Refusal, RefusalKind, Request, Response, SpaceMode, SpaceStatus,
     Stamp, Status,
 };
+use super::{WATCH_EVENTS_MAX, watched};
 use crate::event_loop::Reply;
 use document::{ChangeHash, HistoryEntry, HistoryQuery, Key};
-use replica::{At, IdempotencyKey, LIST_MAX, Room, TransactionWrite, WriteTerms};
+use replica::{
+    At, IdempotencyKey, LIST_MAX, Level, Room, TransactionWrite, WaitFor, WatchCursor, WatchScope, WriteTerms,
+};
 use serde_json::Value;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -23,6 +26,8 @@ pub(crate) struct Context {
 pub(super) enum Asked {
     /// The core.
     Core(replica::Request),
+    /// The core, which answers again and again.
+    Watch(replica::Request),
     /// The store, while the core goes on: a backup into this directory.
     Backup(PathBuf),
 }
@@ -31,12 +36,12 @@ pub(super) enum Asked {
 pub(super) fn asked(request: Request) -> Result<Asked, Refusal> {
     Ok(Asked::Core(match request {
         Request::Get { address, at } => replica::Request::Get { address, at: at.map(moment).transpose()? },
-        Request::Write { address, operations, idempotency_key, author, message } => {
-            let terms = terms(idempotency_key, author, message)?;
+        Request::Write { address, operations, idempotency_key, author, message, hub_within_ms } => {
+            let terms = terms(idempotency_key, (author, message), hub_within_ms)?;
             replica::Request::Write { address, operations, terms }
         }
-        Request::Transaction { space, writes, idempotency_key, author, message } => {
-            let terms = terms(idempotency_key, author, message)?;
+        Request::Transaction { space, writes, idempotency_key, author, message, hub_within_ms } => {
+            let terms = terms(idempotency_key, (author, message), hub_within_ms)?;
             let writes = writes.into_iter().map(|write| TransactionWrite {
                 collection: write.collection,
                 key: write.key,
@@ -58,19 +63,38 @@ pub(super) fn asked(request: Request) -> Result<Asked, Refusal> {
         Request::Blocked { after } => replica::Request::Blocked { after, limit: LIST_MAX },
         Request::Retry { address } => replica::Request::Retry { address },
         Request::Drop { address } => replica::Request::Drop { address },
+        Request::Watch { space, collection, prefix, from } => {
+            let scope = match (collection, prefix) {
+                (None, None) => WatchScope::Space(space),
+                (Some(collection), None) => WatchScope::Collection(space, collection),
+                (Some(collection), Some(prefix)) => WatchScope::Keys(space, collection, prefix),
+                (None, Some(_)) => return Err(prefix_without_collection()),
+            };
+            let (from, credit) = (from.map(WatchCursor), WATCH_EVENTS_MAX);
+            return Ok(Asked::Watch(replica::Request::Watch { scope, from, credit }));
+        }
         Request::Backup { directory } => return Ok(Asked::Backup(directory)),
         Request::Status => replica::Request::Status,
     }))
 }
 
+fn prefix_without_collection() -> Refusal {
+    Refusal {
+        kind: RefusalKind::Invalid,
+        message: "a prefix of keys belongs to a collection, and none is named".to_owned(),
+        hint: None,
+    }
+}
+
 fn terms(
     idempotency_key: Option<String>,
-    author: Option<String>,
-    message: Option<String>,
+    (author, message): (Option<String>, Option<String>),
+    hub_within_ms: Option<u64>,
 ) -> Result<WriteTerms, Refusal> {
     let idempotency_key =
         idempotency_key.map(IdempotencyKey::new).transpose().map_err(|error| invalid(&error))?;
-    Ok(WriteTerms { idempotency_key, author, message })
+    let wait = hub_within_ms.map_or(WaitFor::Local, |within_ms| WaitFor::Hub { within_ms });
+    Ok(WriteTerms { idempotency_key, author, message, wait })
 }
 
 fn moment(moment: Moment) -> Result<At, Refusal> {
@@ -111,10 +135,16 @@ fn shown(response: Reply, context: &Context) -> Response {
         Reply::BackedUp(manifest) => {
             return Response::BackedUp(BackedUp { rows: manifest.rows, bytes: manifest.bytes });
         }
+        Reply::Watched(events) => {
+            return Response::Watched(events.into_iter().map(watched::shown).collect());
+        }
     };
     match response {
         replica::Response::Document(reading) => Response::Document(reading.value),
         replica::Response::Written(stamp) => Response::Written(stamp.map(stamp_shown)),
+        replica::Response::Reached { stamp, level } => {
+            Response::Reached { stamp: stamp.map(stamp_shown), hub: level == Level::Hub }
+        }
         replica::Response::Listed(listed) => Response::Listed(listed_shown(listed)),
         replica::Response::Queried(queried) => Response::Found(found_shown(queried)),
         replica::Response::History(entries) => {

@@ -185,6 +185,10 @@ impl LocalClient {
             Ok(None) | Err(LineError::TooLong { .. } | LineError::Io(_)) => return Err(self.ended()),
         };
         match serde_json::from_slice(&line).map_err(CallError::Answer)? {
+            // A watch goes on.
+            Answer::Done { id, result: result @ Response::Watched(_) } if self.unanswered.contains(&id) => {
+                Ok((id, Ok(result)))
+            }
             Answer::Done { id, result } if self.unanswered.remove(&id) => Ok((id, Ok(result))),
             Answer::Refused { id: Some(id), error } if self.unanswered.remove(&id) => Ok((id, Err(error))),
             Answer::Refused { id: None, error } => Err(error.into()),

@@ -4,6 +4,7 @@ mod refusal;
 mod request;
 mod response;
 mod status;
+mod watch;
 
 pub use refusal::{Refusal, RefusalKind};
 pub use request::{DocumentWrite, Moment, Request};
@@ -12,6 +13,7 @@ pub use response::{
     ListedDocument, Response, Stamp,
 };
 pub use status::{PeerStatus, SpaceMode, SpaceStatus, Status};
+pub use watch::{WatchEvent, WatchedChange, WatchedDocument};
 
 use serde::{Deserialize, Serialize};
 

@@ -3,8 +3,10 @@
 use super::answer::{Asked, Context, answer, asked};
 use super::line::{LineError, read_line};
 use super::protocol::{Answer, Envelope, Refusal, RefusalKind};
-use super::{CLIENTS_MAX, REQUEST_BYTES_MAX, REQUESTS_IN_FLIGHT_MAX};
-use crate::event_loop::{Arrivals, Outcome, Stop, Waiting};
+use super::{
+    CLIENTS_MAX, REQUEST_BYTES_MAX, REQUESTS_IN_FLIGHT_MAX, WATCH_EVENTS_MAX, WATCHES_PER_CONNECTION_MAX,
+};
+use crate::event_loop::{Arrivals, ClientId, Outcome, Reply, Stop, Waiting, Watching};
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
@@ -115,20 +117,32 @@ fn if_there(removed: io::Result<()>) -> io::Result<()> {
 /// answered, or the client is gone.
 async fn serve(stream: UnixStream, arrivals: Arrivals, context: Arc<Context>, stop: Stop) {
     let (reader, writer) = stream.into_split();
-    // One place for each request, so that there is always room for an answer.
-    let (outcomes, queue) = mpsc::channel(REQUESTS_IN_FLIGHT_MAX);
-    let reading = read(reader, outcomes, &arrivals, stop);
-    let writing = write(writer, queue, &context);
+    // One place for each request and each event that is on its way, so that there is always room for an answer.
+    let events_max = WATCHES_PER_CONNECTION_MAX * usize::try_from(WATCH_EVENTS_MAX).unwrap_or(usize::MAX);
+    let (outcomes, queue) = mpsc::channel(REQUESTS_IN_FLIGHT_MAX + events_max);
+    let client = arrivals.next_client();
+    let reading = read(reader, (client, outcomes), &arrivals, stop);
+    let writing = write(writer, queue, (client, &arrivals, &context));
     tokio::pin!(writing);
     tokio::select! {
         biased;
-        () = &mut writing => {}
-        () = reading => writing.await,
+        () = &mut writing => arrivals.watch_end(client).await,
+        () = reading => {
+            // Its watches end with what it asks: nobody else holds the way for outcomes for ever.
+            arrivals.watch_end(client).await;
+            writing.await;
+        }
     }
 }
 
-async fn read(reader: OwnedReadHalf, outcomes: mpsc::Sender<Outcome>, arrivals: &Arrivals, mut stop: Stop) {
+async fn read(
+    reader: OwnedReadHalf,
+    (client, outcomes): (ClientId, mpsc::Sender<Outcome>),
+    arrivals: &Arrivals,
+    mut stop: Stop,
+) {
     let mut reader = BufReader::new(reader);
+    let mut watches = 0;
     let places = Arc::new(Semaphore::new(REQUESTS_IN_FLIGHT_MAX));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
@@ -138,12 +152,12 @@ async fn read(reader: OwnedReadHalf, outcomes: mpsc::Sender<Outcome>, arrivals: 
             line = read_line(&mut reader, REQUEST_BYTES_MAX) => line,
         };
         match line {
-            Ok(Some(line)) => take(&line, place, &outcomes, arrivals).await,
+            Ok(Some(line)) => take(&line, place, (client, &outcomes, &mut watches), arrivals).await,
             Ok(None) | Err(LineError::Io(_)) => return,
             Err(error @ LineError::TooLong { .. }) => {
                 // What follows cannot be told apart, so that the connection ends after this answer.
                 let refusal = Refusal { kind: RefusalKind::TooLong, message: error.to_string(), hint: None };
-                let _ = outcomes.try_send(Outcome { id: None, result: Err(refusal), place });
+                let _ = outcomes.try_send(Outcome { id: None, result: Err(refusal), place: Some(place) });
                 return;
             }
         }
@@ -153,7 +167,7 @@ async fn read(reader: OwnedReadHalf, outcomes: mpsc::Sender<Outcome>, arrivals: 
 async fn take(
     line: &[u8],
     place: OwnedSemaphorePermit,
-    outcomes: &mpsc::Sender<Outcome>,
+    (client, outcomes, watches): (ClientId, &mpsc::Sender<Outcome>, &mut usize),
     arrivals: &Arrivals,
 ) {
     let parsed = serde_json::from_slice::<Envelope>(line).map_err(|error| malformed(line, &error));
@@ -166,13 +180,27 @@ async fn take(
             let waiting = Waiting::new(id, outcomes.clone(), place);
             match asked {
                 Asked::Core(request) => arrivals.request(request, waiting, line.len()).await,
+                Asked::Watch(_) if *watches == WATCHES_PER_CONNECTION_MAX => waiting.answer(Err(too_many())),
+                Asked::Watch(request) => {
+                    *watches += 1;
+                    let watching = Watching { client, id, outcomes: outcomes.clone(), end: waiting };
+                    arrivals.watch(request, watching).await;
+                }
                 Asked::Backup(directory) => arrivals.backup(directory, waiting).await,
             }
         }
         Err((id, refusal)) => {
             // There is room: this request has a place.
-            let _ = outcomes.try_send(Outcome { id, result: Err(refusal), place });
+            let _ = outcomes.try_send(Outcome { id, result: Err(refusal), place: Some(place) });
         }
+    }
+}
+
+fn too_many() -> Refusal {
+    Refusal {
+        kind: RefusalKind::Invalid,
+        message: format!("a connection has at most {WATCHES_PER_CONNECTION_MAX} watches"),
+        hint: Some("watch a whole space, or connect once more".to_owned()),
     }
 }
 
@@ -186,17 +214,26 @@ fn malformed(line: &[u8], error: &serde_json::Error) -> (Option<u64>, Refusal) {
 }
 
 /// Ends when all senders of outcomes are gone, or the client is.
-async fn write(writer: OwnedWriteHalf, mut queue: mpsc::Receiver<Outcome>, context: &Context) {
+async fn write(
+    writer: OwnedWriteHalf,
+    mut queue: mpsc::Receiver<Outcome>,
+    (client, arrivals, context): (ClientId, &Arrivals, &Context),
+) {
     let mut writer = BufWriter::new(writer);
     while let Some(outcome) = queue.recv().await {
         let mut next = Some(outcome);
         // What is ready goes out together.
         while let Some(Outcome { id, result, place }) = next {
+            let events = if let Ok(Reply::Watched(events)) = &result { events.len() } else { 0 };
             let line = encode(&answer(id, result, context));
             if writer.write_all(&line).await.is_err() {
                 return;
             }
             drop(place);
+            if let Some(id) = id.filter(|_| events > 0) {
+                let credit = u32::try_from(events).unwrap_or(u32::MAX);
+                arrivals.watch_more((client, id), credit).await;
+            }
             next = queue.try_recv().ok();
         }
         if writer.flush().await.is_err() {

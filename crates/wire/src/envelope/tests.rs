@@ -45,6 +45,14 @@ fn any_delta() -> impl Strategy<Value = Delta> {
     )
 }
 
+fn any_hub() -> impl Strategy<Value = Option<Vec<HubSpace>>> {
+    let entry =
+        (any::<[u8; 16]>(), any::<u64>()).prop_map(|(origin, sequence)| HubEntry { origin, sequence });
+    let space = ("[a-z0-9-]{1,20}", prop::collection::vec(entry, 0..4))
+        .prop_map(|(space, entries)| HubSpace { space, entries });
+    prop::option::of(prop::collection::vec(space, 0..4))
+}
+
 fn any_frame() -> impl Strategy<Value = Frame> {
     let base = (any::<u64>(), any::<u64>(), any::<[u8; 8]>());
     let hello = (any::<u16>(), any::<u64>(), any::<Option<(u64, u64)>>(), any_vector(), base).prop_map(
@@ -57,8 +65,8 @@ fn any_frame() -> impl Strategy<Value = Frame> {
         .prop_map(|(space, origin, sequence)| Stopped { space, origin, sequence });
     let heard = any::<Option<(u64, [u8; 8])>>()
         .prop_map(|heard| heard.map(|(lsn, subscription)| Heard { lsn, subscription }));
-    let ack = (any::<u64>(), heard, prop::collection::vec(stopped, 0..3))
-        .prop_map(|(durable, heard, stopped)| Frame::Ack(Ack { durable, heard, stopped }));
+    let ack = (any::<u64>(), any_hub(), heard, prop::collection::vec(stopped, 0..3))
+        .prop_map(|(durable, hub, heard, stopped)| Frame::Ack(Ack { durable, hub, heard, stopped }));
     let chain = (any::<u64>(), any::<[u8; 8]>()).prop_map(|(sequence, chain)| ForkChain { sequence, chain });
     let fork = ("[a-z]{1,9}", any::<([u8; 16], u64, u64)>(), prop::collection::vec(chain, 0..5)).prop_map(
         |(space, (origin, agreed, differs), chains)| {
@@ -220,4 +228,17 @@ fn a_vector_of_an_older_version_takes_changes() {
         let Ok(Frame::Rewind(rewind)) = decode(&vector(rest)) else { panic!("{rest:?}") };
         assert_eq!(rewind.spaces, [SpaceVector { space: "s".into(), entries: vec![], takes }]);
     }
+}
+
+#[test]
+fn a_list_of_what_the_hub_has_is_bounded_both_ways() {
+    let entries = vec![HubEntry { origin: [1; 16], sequence: 1 }; HUB_ENTRIES_MAX];
+    let space = |entries| HubSpace { space: "s".into(), entries };
+    let fits = Frame::Ack(Ack { hub: Some(vec![space(entries.clone())]), ..Ack::default() });
+    assert_eq!(decode(&encode(&fits).unwrap()), Ok(fits));
+    let long =
+        Ack { hub: Some(vec![space(entries.clone()), space(entries[..1].to_vec())]), ..Ack::default() };
+    assert!(matches!(encode(&Frame::Ack(long.clone())), Err(EncodeError::TooMany { .. })));
+    let bytes = [&[KIND_ACK, 0][..], &to_vec(&long)].concat();
+    assert_eq!(decode(&bytes), Err(DecodeError::Body));
 }

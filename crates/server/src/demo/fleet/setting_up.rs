@@ -32,7 +32,7 @@ pub(super) fn hub(week: &Week) -> Result<Config, FleetError> {
         );
     }
     let listen = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
-    Ok(Config { name: HUB.to_owned(), listen, sync_interval_ms: None, spaces, peers })
+    Ok(Config { name: HUB.to_owned(), listen, sync_interval_ms: None, hub: true, spaces, peers })
 }
 
 /// A shop reads the catalog, writes its own space, and dials the hub.
@@ -48,6 +48,7 @@ pub(super) fn shop(shop: &Shop, hub: SocketAddr) -> Result<Config, FleetError> {
         name: shop.site(),
         listen: None,
         sync_interval_ms: None,
+        hub: false,
         spaces: [(catalog, SpaceMode::Read), (own, SpaceMode::Write)].into(),
         peers: [(HUB.to_owned(), peer)].into(),
     })

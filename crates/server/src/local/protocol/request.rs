@@ -33,6 +33,9 @@ pub enum Request {
         /// Why; kept with the change.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         message: Option<String>,
+        /// Answer when the hub has the change, or after so many milliseconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hub_within_ms: Option<u64>,
     },
     /// Operations on several documents of a space, which become visible together everywhere, or not at all.
     Transaction {
@@ -50,6 +53,9 @@ pub enum Request {
         /// As for a write.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         message: Option<String>,
+        /// As for a write.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hub_within_ms: Option<u64>,
     },
     /// Documents of a collection that fit a query.
     Query {
@@ -118,6 +124,21 @@ pub enum Request {
         #[serde(default = "list_limit")]
         limit: usize,
     },
+    /// A feed of changes: answers with events follow until the connection ends, with the number of this request.
+    Watch {
+        /// Where.
+        #[serde(with = "text")]
+        space: Space,
+        /// Only this collection.
+        #[serde(default, skip_serializing_if = "Option::is_none", with = "text::optional")]
+        collection: Option<Collection>,
+        /// Only keys of the collection that start so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        prefix: Option<String>,
+        /// Go on after the event that had this cursor; without it, begin with the present state.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<String>,
+    },
     /// How the replica and its peers are.
     Status,
 }
@@ -130,7 +151,14 @@ impl Request {
     /// Operations on a document.
     #[must_use]
     pub fn write(address: Address, operations: Vec<Operation>) -> Self {
-        Self::Write { address, operations, idempotency_key: None, author: None, message: None }
+        Self::Write {
+            address,
+            operations,
+            idempotency_key: None,
+            author: None,
+            message: None,
+            hub_within_ms: None,
+        }
     }
 
     /// The same request under a name by which it counts once; only writes have one.

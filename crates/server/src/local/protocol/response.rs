@@ -1,4 +1,4 @@
-use super::Status;
+use super::{Status, WatchEvent};
 use crate::local::text;
 use document::Address;
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,15 @@ pub enum Response {
     Document(Option<Value>),
     /// The write or transaction is durable: the stamp of its last change; none when everything was so already.
     Written(Option<Stamp>),
+    /// The same, of a write that waited for the hub.
+    Reached {
+        /// As for `written`.
+        stamp: Option<Stamp>,
+        /// Whether the hub has it durably. If not, it is durable here, and will get there.
+        hub: bool,
+    },
+    /// Events of a watch; more follow with the same number.
+    Watched(Vec<WatchEvent>),
     /// Part of a collection.
     Listed(Listed),
     /// What fits a query.

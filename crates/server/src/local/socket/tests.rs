@@ -1,4 +1,4 @@
-use super::super::{CallError, ConnectError, LocalClient, Request, Response};
+use super::super::{CallError, ConnectError, LocalClient, Request, Response, WatchEvent};
 use super::*;
 use crate::clock::Clocks;
 use crate::config::Config;
@@ -221,4 +221,51 @@ async fn a_socket_is_for_its_owner_and_replaces_a_dead_one() {
 async fn a_path_that_no_socket_can_have_is_refused() {
     let path = PathBuf::from("/tmp").join("d".repeat(100)).join("isle.sock");
     assert!(matches!(LocalSocket::bind(&path), Err(SocketError::PathTooLong { .. })));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_watches_and_goes_on_where_it_was() {
+    let server = Server::start();
+    let (mut writer, mut reader) = (server.client().await, server.client().await);
+    // More than are on their way at a time.
+    let count = 3 * WATCH_EVENTS_MAX as usize;
+    for number in 0..count {
+        writer.call(&put(&format!("{number:03}"), json!({"number": number}))).await.unwrap();
+    }
+    let watch =
+        |from| Request::Watch { space: "notes".parse().unwrap(), collection: None, prefix: None, from };
+    let id = reader.send(&watch(None)).await.unwrap();
+    let mut events = Vec::new();
+    while events.len() < count + 1 {
+        let (of, Ok(Response::Watched(more))) = reader.receive().await.unwrap() else { panic!("no events") };
+        assert_eq!(of, id);
+        events.extend(more);
+    }
+    let Some(WatchEvent::Synced { cursor }) = events.pop() else { panic!("no mark: {events:?}") };
+    writer.call(&put("x", json!({}))).await.unwrap();
+    // Another reader goes on there, and both are shown the same.
+    let mut again = server.client().await;
+    again.send(&watch(Some(cursor))).await.unwrap();
+    let (_, live) = reader.receive().await.unwrap();
+    assert_eq!(again.receive().await.unwrap().1, live);
+    let Ok(Response::Watched(live)) = live else { panic!("{live:?}") };
+    let [WatchEvent::Changed { changes, .. }] = live.as_slice() else { panic!("{live:?}") };
+    assert_eq!((changes[0].stamp.sequence, changes[0].document.value.clone()), (count as u64 + 1, json!({})));
+    again.send(&watch(Some("x".into()))).await.unwrap();
+    assert_eq!(again.receive().await.unwrap().1.unwrap_err().kind, RefusalKind::Invalid);
+    drop(reader);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn waiting_for_a_hub_that_nobody_knows_is_refused() {
+    let server = Server::start();
+    let Request::Write { address, operations, .. } = put("a", json!({})) else { panic!() };
+    let mut write = Request::write(address, operations);
+    if let Request::Write { hub_within_ms, .. } = &mut write {
+        *hub_within_ms = Some(1_000);
+    }
+    let error = server.client().await.call(&write).await.unwrap_err();
+    assert!(error.to_string().contains("hub"), "{error}");
+    server.stop().await;
 }

@@ -1,0 +1,216 @@
+use super::scope::WatchScope;
+use crate::effect::RequestId;
+use crate::keys::SpaceNumber;
+use document::{Address, Collection, Key};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// A reader's feed.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    pub(crate) scope: WatchScope,
+    pub(crate) space: SpaceNumber,
+    /// Events that it may show.
+    pub(crate) credit: u32,
+    pub(crate) stage: Stage,
+}
+
+/// Where a watch stands.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// It shows the initial state; changes after `head` follow.
+    Listing {
+        head: u64,
+        after: Option<(Collection, Key)>,
+        /// Its reader is told to forget what it was shown.
+        is_reset: bool,
+    },
+    /// It has shown the journal up to here.
+    Following(u64),
+    /// It has shown the journal as far as it was looked through.
+    Idle,
+}
+
+/// All watches. Each is in one of four places: idle, ready to work, stalled until more is durable, or, without
+/// credit, in none of them.
+#[derive(Default)]
+pub(crate) struct Watches {
+    by_id: BTreeMap<RequestId, Watch>,
+    idle: BTreeMap<SpaceNumber, IdleWatches>,
+    ready: VecDeque<RequestId>,
+    stalled: Vec<RequestId>,
+    /// The journal was looked through up to here for rows that idle watches are to show.
+    pub(crate) looked: u64,
+}
+
+/// The idle watches of a space.
+#[derive(Default)]
+struct IdleWatches {
+    whole: BTreeSet<RequestId>,
+    by_collection: BTreeMap<Collection, BTreeSet<RequestId>>,
+}
+
+impl Watches {
+    pub(crate) fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    pub(crate) fn has_idle(&self) -> bool {
+        !self.idle.is_empty()
+    }
+
+    /// Whether idle watches of the space care about the document of a row; `None` when there is none at all.
+    pub(crate) fn cares(&self, space: SpaceNumber) -> Option<bool> {
+        self.idle.get(&space).map(|idle| !idle.by_collection.is_empty())
+    }
+
+    /// The next that has something to do, taken out.
+    pub(crate) fn next_ready(&mut self) -> Option<(RequestId, Watch)> {
+        while let Some(id) = self.ready.pop_front() {
+            // It may have ended meanwhile.
+            if let Some(watch) = self.by_id.remove(&id) {
+                return Some((id, watch));
+            }
+        }
+        None
+    }
+
+    pub(crate) fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    /// Puts one in, or back.
+    pub(crate) fn put(&mut self, id: RequestId, watch: Watch, is_stalled: bool) {
+        if watch.stage == Stage::Idle {
+            let idle = self.idle.entry(watch.space).or_default();
+            match watch.scope.collection() {
+                None => &mut idle.whole,
+                Some(collection) => idle.by_collection.entry(collection.clone()).or_default(),
+            }
+            .insert(id);
+        } else if is_stalled {
+            self.stalled.push(id);
+        } else if watch.credit > 0 {
+            self.ready.push_back(id);
+        }
+        self.by_id.insert(id, watch);
+    }
+
+    /// More is durable, or there is room again: what stalled goes on.
+    pub(crate) fn unstall(&mut self) {
+        self.ready.extend(self.stalled.drain(..));
+    }
+
+    /// A row of the journal is to be shown by those that have it in their scope. `address` is given where one cares.
+    pub(crate) fn wake(&mut self, space: SpaceNumber, address: Option<&Address>, lsn: u64) {
+        let Some(idle) = self.idle.get_mut(&space) else { return };
+        let mut woken: Vec<RequestId> = std::mem::take(&mut idle.whole).into_iter().collect();
+        if let Some(address) = address
+            && let Some(within) = idle.by_collection.get_mut(&address.collection)
+        {
+            let by_id = &self.by_id;
+            within.retain(|id| {
+                let is_woken = by_id.get(id).is_none_or(|watch| watch.scope.contains(address));
+                woken.extend(is_woken.then_some(*id));
+                !is_woken
+            });
+            if within.is_empty() {
+                idle.by_collection.remove(&address.collection);
+            }
+        }
+        if idle.by_collection.is_empty() {
+            self.idle.remove(&space);
+        }
+        for id in woken {
+            let Some(watch) = self.by_id.get_mut(&id) else { continue };
+            watch.stage = Stage::Following(lsn.saturating_sub(1));
+            if watch.credit > 0 {
+                self.ready.push_back(id);
+            }
+        }
+    }
+
+    /// The reader has room for more events. Nothing happens to a watch that ended.
+    pub(crate) fn grant(&mut self, id: RequestId, credit: u32) {
+        let Some(watch) = self.by_id.get_mut(&id) else { return };
+        let was_out = watch.credit == 0;
+        watch.credit = watch.credit.saturating_add(credit);
+        if was_out && watch.credit > 0 && watch.stage != Stage::Idle {
+            self.ready.push_back(id);
+        }
+    }
+
+    /// The reader is gone.
+    pub(crate) fn end(&mut self, id: RequestId) {
+        let Some(watch) = self.by_id.remove(&id) else { return };
+        let Some(idle) = self.idle.get_mut(&watch.space) else { return };
+        match watch.scope.collection() {
+            None => drop(idle.whole.remove(&id)),
+            Some(collection) => {
+                if let Some(within) = idle.by_collection.get_mut(collection) {
+                    within.remove(&id);
+                    if within.is_empty() {
+                        idle.by_collection.remove(collection);
+                    }
+                }
+            }
+        }
+        if idle.whole.is_empty() && idle.by_collection.is_empty() {
+            self.idle.remove(&watch.space);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn idle(at: &str) -> Watch {
+        let address: Address = at.parse().unwrap();
+        let scope = match (address.collection.as_str(), address.key.as_str()) {
+            ("all", _) => WatchScope::Space(address.space),
+            (_, "all") => WatchScope::Collection(address.space, address.collection),
+            _ => WatchScope::Document(address),
+        };
+        Watch { scope, space: SpaceNumber(1), credit: 1, stage: Stage::Idle }
+    }
+
+    fn ready(watches: &mut Watches) -> Vec<u64> {
+        std::iter::from_fn(|| watches.next_ready()).map(|(id, _)| id.0).collect()
+    }
+
+    #[test]
+    fn a_row_wakes_those_that_have_it_in_their_scope_and_no_other() {
+        let mut watches = Watches::default();
+        for (id, at) in
+            [(1, "s/all/x"), (2, "s/note/all"), (3, "s/note/a"), (4, "s/note/b"), (5, "s/log/all")]
+        {
+            watches.put(RequestId(id), idle(at), false);
+        }
+        assert_eq!((watches.cares(SpaceNumber(1)), watches.cares(SpaceNumber(2))), (Some(true), None));
+        watches.wake(SpaceNumber(2), None, 8);
+        assert!(!watches.has_ready());
+        watches.wake(SpaceNumber(1), Some(&"s/note/a".parse().unwrap()), 9);
+        assert_eq!(ready(&mut watches), [1, 2, 3]);
+        watches.end(RequestId(4));
+        assert_eq!(watches.cares(SpaceNumber(1)), Some(true));
+        watches.end(RequestId(5));
+        assert!(!watches.has_idle() && watches.len() == 0);
+    }
+
+    #[test]
+    fn a_watch_without_credit_waits_for_it() {
+        let mut watches = Watches::default();
+        watches.put(RequestId(1), Watch { credit: 0, ..idle("s/all/x") }, false);
+        watches.wake(SpaceNumber(1), None, 9);
+        assert!(!watches.has_ready());
+        watches.grant(RequestId(1), 2);
+        watches.grant(RequestId(1), 2);
+        let (_, watch) = watches.next_ready().unwrap();
+        assert_eq!((watch.credit, watch.stage, watches.has_ready()), (4, Stage::Following(8), false));
+    }
+
+    #[test]
+    fn an_idle_watch_is_small() {
+        assert!(size_of::<Watch>() <= 160, "{}", size_of::<Watch>());
+    }
+}

@@ -1,0 +1,84 @@
+//! `isle watch`, and waiting for the hub.
+
+use super::Data;
+use clap::Args;
+use document::{AddressError, Collection, Space};
+use std::time::Duration;
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct WatchArguments {
+    #[command(flatten)]
+    pub(crate) data: Data,
+    /// space, space/collection or space/collection/prefix of keys.
+    #[arg(value_parser = parse_scope, value_name = "SPACE[/COLLECTION[/KEY-PREFIX]]")]
+    pub(crate) scope: Scope,
+    /// Go on after the event that had this cursor.
+    #[arg(long, value_name = "CURSOR")]
+    pub(crate) from: Option<String>,
+    /// Print the present state only.
+    #[arg(long, conflicts_with = "from")]
+    pub(crate) once: bool,
+}
+
+/// What is watched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Scope {
+    pub(crate) space: Space,
+    pub(crate) collection: Option<Collection>,
+    pub(crate) prefix: Option<String>,
+}
+
+fn parse_scope(text: &str) -> Result<Scope, AddressError> {
+    let mut parts = text.splitn(3, '/');
+    let space = parts.next().unwrap_or_default().parse()?;
+    let collection = parts.next().map(str::parse).transpose()?;
+    let prefix = parts.next().filter(|prefix| !prefix.is_empty()).map(str::to_owned);
+    Ok(Scope { space, collection, prefix })
+}
+
+/// How safe a write is to be when it is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum WaitFor {
+    /// On the disk of this replica.
+    Local,
+    /// On the disk of the hub.
+    Hub,
+}
+
+/// A duration as in `500ms`, `5s`, `2m`.
+pub(super) fn parse_duration(text: &str) -> Result<Duration, DurationError> {
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let number: u64 = digits.parse().map_err(|_| DurationError)?;
+    let unit_ms = match text.strip_prefix(digits) {
+        Some("ms") => 1,
+        Some("s") => 1_000,
+        Some("m") => 60_000,
+        Some(_) | None => return Err(DurationError),
+    };
+    number.checked_mul(unit_ms).map(Duration::from_millis).ok_or(DurationError)
+}
+
+/// Why a text is no duration.
+#[derive(Debug, thiserror::Error)]
+#[error("write a number and its unit, as in 500ms, 5s or 2m")]
+pub(super) struct DurationError;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_a_unit() {
+        let read = |text| parse_duration(text).ok().map(|duration| duration.as_millis());
+        assert_eq!([read("500ms"), read("5s"), read("2m")], [Some(500), Some(5_000), Some(120_000)]);
+        assert_eq!([read("5"), read("s"), read("-5s"), read("5h"), read("99999999999999999999s")], [None; 5]);
+    }
+
+    #[test]
+    fn a_scope_has_up_to_three_parts() {
+        let scope = parse_scope("s/c/a/b").unwrap();
+        assert_eq!((scope.space.as_str(), scope.prefix.as_deref()), ("s", Some("a/b")));
+        assert_eq!(parse_scope("s/c/").unwrap(), parse_scope("s/c").unwrap());
+        assert!(parse_scope("s").unwrap().collection.is_none() && parse_scope("S").is_err());
+    }
+}

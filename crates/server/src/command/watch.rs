@@ -1,0 +1,28 @@
+//! `isle watch`.
+
+use super::{CommandError, unasked};
+use crate::arguments::WatchArguments;
+use crate::local::{LocalClient, Request, Response, WatchEvent};
+use std::io::{self, Write as _};
+
+/// Prints events until the server ends, or the initial state was shown and no more is wanted.
+pub(super) async fn run(arguments: &WatchArguments) -> Result<(), CommandError> {
+    let mut client = LocalClient::connect(&arguments.data.data).await?;
+    let scope = arguments.scope.clone();
+    let (space, collection, prefix) = (scope.space, scope.collection, scope.prefix);
+    client.send(&Request::Watch { space, collection, prefix, from: arguments.from.clone() }).await?;
+    loop {
+        let (_, result) = client.receive().await?;
+        let Response::Watched(events) = result.map_err(crate::local::CallError::from)? else {
+            return Err(unasked());
+        };
+        let mut stdout = io::stdout().lock();
+        for event in events {
+            writeln!(stdout, "{}", serde_json::to_string(&event)?)?;
+            if arguments.once && matches!(event, WatchEvent::Synced { .. }) {
+                return Ok(());
+            }
+        }
+        stdout.flush()?;
+    }
+}

@@ -1,0 +1,108 @@
+//! Readers of feeds: each space of each node has one. Now and then one goes away and comes back, mostly with its
+//! cursor, sometimes with nothing.
+
+use super::World;
+use crate::dice::Dice;
+use crate::failure::Failure;
+use crate::observation::Observation;
+use crate::topology::NodeId;
+use document::Space;
+use replica::{Input, Request, RequestId, WatchCursor, WatchEvent, WatchScope};
+use std::collections::BTreeMap;
+
+/// Room of a reader for events; it is given back once half of it is used up.
+const CREDIT: u32 = 8;
+/// Of 100 times that it is shown something, a reader goes away so often.
+const LEAVES_PERCENT: u64 = 5;
+/// Of 100 times that it comes back, it has forgotten everything so often.
+const FORGETS_PERCENT: u64 = 20;
+/// Requests from here on are of watches.
+const FIRST_REQUEST: u64 = 1 << 40;
+
+#[derive(Default)]
+pub(super) struct Watchers {
+    is_on: bool,
+    requests: u64,
+    by_request: BTreeMap<RequestId, (NodeId, Space)>,
+    readers: BTreeMap<(NodeId, Space), Reader>,
+}
+
+#[derive(Default)]
+struct Reader {
+    cursor: Option<WatchCursor>,
+    /// Whether it was shown nothing yet since it began without a cursor.
+    is_anew: bool,
+    credit: u32,
+    /// What was drawn for it so far.
+    draws: u64,
+}
+
+impl World {
+    /// From now on every space of every node that opens is watched.
+    pub fn add_watchers(&mut self) {
+        self.watchers.is_on = true;
+    }
+
+    /// A node is up: its readers come back.
+    pub(super) fn start_watchers(&mut self, node: NodeId) {
+        if !self.watchers.is_on {
+            return;
+        }
+        self.watchers.by_request.retain(|_, (at, _)| *at != node);
+        let spaces: Vec<Space> = self.nodes.spaces(node).cloned().collect();
+        for space in spaces {
+            self.start_watcher(node, space);
+        }
+    }
+
+    fn start_watcher(&mut self, node: NodeId, space: Space) {
+        let forgets = self.draw(node, &space, FORGETS_PERCENT);
+        let id = RequestId(FIRST_REQUEST + self.watchers.requests);
+        self.watchers.requests += 1;
+        let reader = self.watchers.readers.entry((node, space.clone())).or_default();
+        if forgets {
+            reader.cursor = None;
+        }
+        reader.is_anew = reader.cursor.is_none();
+        reader.credit = CREDIT;
+        let from = reader.cursor.clone();
+        self.watchers.by_request.insert(id, (node, space.clone()));
+        let request = Request::Watch { scope: WatchScope::Space(space), from, credit: CREDIT };
+        self.give(node, Input::Request { id, request });
+    }
+
+    pub(super) fn watched(
+        &mut self,
+        node: NodeId,
+        id: RequestId,
+        events: &[WatchEvent],
+    ) -> Result<(), Failure> {
+        // A reader that went away is shown nothing.
+        let Some((_, space)) = self.watchers.by_request.get(&id).cloned() else { return Ok(()) };
+        let reader = self.watchers.readers.entry((node, space.clone())).or_default();
+        let is_anew = std::mem::take(&mut reader.is_anew);
+        reader.cursor = events.last().map(|event| event.cursor().clone());
+        let used = u32::try_from(events.len()).unwrap_or(u32::MAX);
+        let Some(credit) = reader.credit.checked_sub(used) else {
+            return Err(Failure::correctness("watches_keep_to_their_credit", format!("{used} events")));
+        };
+        let returns = if credit <= CREDIT / 2 { CREDIT - credit } else { 0 };
+        reader.credit = credit + returns;
+        self.observe(&Observation::Watched { node, space: &space, is_anew, events })?;
+        if self.draw(node, &space, LEAVES_PERCENT) {
+            self.watchers.by_request.remove(&id);
+            self.give(node, Input::WatchEnd { id });
+            self.start_watcher(node, space);
+        } else if returns > 0 {
+            self.give(node, Input::WatchMore { id, credit: returns });
+        }
+        Ok(())
+    }
+
+    fn draw(&mut self, node: NodeId, space: &Space, percent: u64) -> bool {
+        let seed = self.seed;
+        let reader = self.watchers.readers.entry((node, space.clone())).or_default();
+        reader.draws += 1;
+        Dice::of(seed, &format!("watch {space}"), &[node.0 as u64, reader.draws]).chance(percent)
+    }
+}
