@@ -69,14 +69,17 @@ fn an_edit_that_a_deletion_did_not_know_of_is_told() {
     assert_ne!(first.hash, edit.hash);
 }
 
+/// The value, its author's first byte, and whether it wins.
+type Told = (Value, u8, bool);
+
 /// What every field of a conflict tells, with the author's first byte and whether it wins.
-fn told(document: &Document) -> Vec<(String, Vec<(Value, u8, bool)>)> {
+fn told(document: &Document) -> Vec<(String, Vec<Told>)> {
     let value = |value: ConflictingValue| (value.value, value.origin.0[0], value.wins);
     let values = |conflict: Conflict| (conflict.field, conflict.values.into_iter().map(value).collect());
     document.conflicts().into_iter().map(values).collect()
 }
 
-fn schema(kind: Value) -> crate::Schema {
+fn schema(kind: &Value) -> crate::Schema {
     let schema = json!({"x-version": 1, "type": "object", "properties": {"a": kind}});
     crate::Schema::parse(&schema.to_string()).unwrap()
 }
@@ -87,7 +90,7 @@ fn merged_kinds(shared: &[Value], [here, there]: [(Value, Value); 2]) -> Documen
     let write = |document: &mut Document, number: u8, kind: &Value, operations: Value| {
         let operations: Vec<Operation> = serde_json::from_value(operations).unwrap();
         let signature = Signature::of(Origin([number; 16]), 0);
-        document.write(&signature, Some(&schema(kind.clone())), &operations).unwrap().unwrap().chunk
+        document.write(&signature, Some(&schema(kind)), &operations).unwrap().unwrap().chunk
     };
     for operations in shared {
         write(&mut one, 9, &here.0, operations.clone());
@@ -109,7 +112,7 @@ fn what_another_kind_hides_is_told() {
     let counter = json!({"type": "integer", "x-crdt": "counter"});
     let plain = json!({"type": ["object", "string"]});
     let put = |value: Value| json!([{"op": "put", "value": {"a": value}}]);
-    let a = |values: Vec<(Value, u8, bool)>| vec![("/a".to_owned(), values)];
+    let a = |values: Vec<Told>| vec![("/a".to_owned(), values)];
     // The text's sign comes before the set's, and that before the list's.
     let document = merged_kinds(&[], [(list.clone(), put(json!([1]))), (text.clone(), put(json!("x")))]);
     assert_eq!(

@@ -159,37 +159,45 @@ impl Sites {
                     rebased(&mut event, Some(start));
                 }
             }
-            Act::Clear | Act::PutBack(_) => {
-                if let Act::PutBack(_) = act {
-                    event.undeletes = known.tombstones.clone();
-                }
-                let target = if let Act::PutBack(target) = act { *target } else { None };
-                if target.is_none() && !known.is_there() {
-                    return Some(event);
-                }
-                event.has_entries = true;
-                if self.start.is_none() {
-                    let base = target.unwrap_or(0) - known.sum;
-                    if known.base.unwrap_or(0) != base {
-                        rebased(&mut event, Some(base));
-                    }
-                    return Some(event);
-                }
-                let above = target.unwrap_or(0).max(start) - known.sum - start;
-                let base = start + above.max(0);
-                if known.base.is_some_and(|before| before != base)
-                    || known.base.is_none() && base > start && target.is_some()
-                {
-                    rebased(&mut event, Some(base));
-                }
-                let held = known.own;
-                event.add = match target {
-                    Some(target) if target < start || -above > held => return None,
-                    Some(_) => above.min(0),
-                    None => -(-above).clamp(0, held.max(0)),
-                };
-            }
+            Act::Clear | Act::PutBack(_) => return self.expect_back(&known, act),
         }
+        Some(event)
+    }
+
+    /// A put after a deletion, and a clear that comes to the same for the field.
+    fn expect_back(&self, known: &Known, act: &Act) -> Option<Event> {
+        let (mut event, start) = (Event::default(), self.start.unwrap_or(0));
+        let rebased = |event: &mut Event, base: i64| {
+            (event.base, event.replaces) = (Some(base), known.bases.clone());
+        };
+        if let Act::PutBack(_) = act {
+            event.undeletes = known.tombstones.clone();
+        }
+        let target = if let Act::PutBack(target) = act { *target } else { None };
+        if target.is_none() && !known.is_there() {
+            return Some(event);
+        }
+        event.has_entries = true;
+        if self.start.is_none() {
+            let base = target.unwrap_or(0) - known.sum;
+            if known.base.unwrap_or(0) != base {
+                rebased(&mut event, base);
+            }
+            return Some(event);
+        }
+        let above = target.unwrap_or(0).max(start) - known.sum - start;
+        let base = start + above.max(0);
+        if known.base.is_some_and(|before| before != base)
+            || known.base.is_none() && base > start && target.is_some()
+        {
+            rebased(&mut event, base);
+        }
+        let held = known.own;
+        event.add = match target {
+            Some(target) if target < start || -above > held => return None,
+            Some(_) => above.min(0),
+            None => -(-above).clamp(0, held.max(0)),
+        };
         Some(event)
     }
 
