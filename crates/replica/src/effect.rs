@@ -148,9 +148,6 @@ pub enum Misbehaviour {
     /// A row names a place in a table that is not there.
     #[error("a row names a table entry that was never sent")]
     Table,
-    /// A table of the connection is full.
-    #[error("the connection's tables are full")]
-    TableFull,
     /// A name that is none.
     #[error("a name in a frame breaks the rules for names")]
     Name,

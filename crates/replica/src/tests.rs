@@ -151,6 +151,8 @@ struct Node {
     disconnects: Vec<DisconnectReason>,
     events: Vec<Event>,
     wall_ms: i64,
+    /// Packs what a test says in a peer's name.
+    foe: wire::DeltaEncoder,
 }
 
 impl Node {
@@ -170,6 +172,7 @@ impl Node {
             disconnects: Vec::new(),
             events: Vec::new(),
             wall_ms: 1_000,
+            foe: wire::DeltaEncoder::default(),
         }
     }
 
@@ -229,6 +232,20 @@ impl Node {
         let id = self.ask(request);
         self.settle();
         self.replies.remove(&id).expect("an answer once everything is durable")
+    }
+
+    /// The deltas among the frames since the connection began.
+    fn deltas(&self) -> Vec<wire::Delta> {
+        let mut decoder = wire::DeltaDecoder::default();
+        let mut unpack = |packed| match decoder.unpack(&packed, |_, _| None).unwrap() {
+            wire::Unpacked::Delta(delta) => delta,
+            wire::Unpacked::Gap => panic!("a change is named by a part of its hash"),
+        };
+        let packed = self.frames.iter().filter_map(|(_, bytes)| match wire::decode(bytes).unwrap() {
+            wire::Frame::Delta(packed) => Some(packed),
+            _ => None,
+        });
+        packed.map(|packed| unpack(packed)).collect()
     }
 
     fn put(&mut self, at: &str, value: Value) -> Option<Stamp> {

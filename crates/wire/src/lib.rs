@@ -14,10 +14,15 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod delta;
+pub use delta::{
+    Delta, DeltaDecoder, DeltaEncoder, DocumentName, DocumentPlace, HASHES_KNOWN_MAX, NAME_BYTES_MAX,
+    PackedDelta, ROWS_MAX, Row, SLOTS, Unpacked, change_hash,
+};
 mod envelope;
 pub use envelope::{DecodeError, EncodeError, FRAME_BYTES_MAX, decode, encode};
 mod frame;
 pub use frame::{
-    Ack, Cursor, Delta, DocumentName, Frame, Hello, OriginKey, PROTOCOL_VERSION, ROWS_MAX, Rewind, Row,
-    SpaceVector, TABLE_MAX, VECTOR_ENTRIES_MAX, VectorEntry,
+    Ack, Cursor, Frame, Hello, OriginKey, PROTOCOL_VERSION, Rewind, SpaceVector, TABLE_MAX,
+    VECTOR_ENTRIES_MAX, VectorEntry,
 };

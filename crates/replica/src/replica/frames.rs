@@ -6,7 +6,7 @@ use crate::journal::Journal;
 use crate::session::{self, Context, Outcome, OwnHello, Peer};
 use crate::store::{Room, Store, StoreError};
 use crate::turns::Turns;
-use wire::{Ack, Delta, Frame, Rewind};
+use wire::{Ack, Frame, PackedDelta, Rewind};
 
 /// A frame was taken, or the connection is to end.
 type Handled = Result<Result<(), DisconnectReason>, StoreError>;
@@ -97,8 +97,12 @@ impl<S: Store> Replica<S> {
             let Some((sender, _)) = &mut session.exchange else { continue };
             let pumped = sender.pump(&self.journal, &mut self.documents)?;
             more |= pumped.more;
-            for frame in pumped.frames {
-                self.turns.release(frame_effect(session.link, &frame));
+            for delta in pumped.deltas {
+                let link = session.link;
+                self.turns.release(match delta {
+                    Ok(delta) => frame_effect(link, &Frame::Delta(delta)),
+                    Err(_) => Effect::Disconnect { link, reason: DisconnectReason::FrameTooLong },
+                });
             }
         }
         Ok(more)
@@ -120,7 +124,7 @@ fn take_delta<S: Store>(
     peer: &mut Peer,
     journal: &mut Journal<S>,
     turns: &mut Turns,
-    delta: &Delta,
+    delta: &PackedDelta,
     clock: Clock,
 ) -> Handled {
     let Some(session) = &mut peer.session else { return Ok(Ok(())) };
