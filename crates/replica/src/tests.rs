@@ -237,15 +237,14 @@ impl Node {
     /// The deltas among the frames since the connection began.
     fn deltas(&self) -> Vec<wire::Delta> {
         let mut decoder = wire::DeltaDecoder::default();
-        let mut unpack = |packed| match decoder.unpack(&packed, |_, _| None).unwrap() {
-            wire::Unpacked::Delta(delta) => delta,
-            wire::Unpacked::Gap => panic!("a change is named by a part of its hash"),
+        let mut unpack = |bytes: &Vec<u8>| {
+            let wire::Frame::Delta(packed) = wire::decode(bytes).unwrap() else { return None };
+            match decoder.unpack(&packed, |_, _| None).unwrap() {
+                wire::Unpacked::Delta(delta) => Some(delta),
+                wire::Unpacked::Gap => panic!("a change is named by a part of its hash"),
+            }
         };
-        let packed = self.frames.iter().filter_map(|(_, bytes)| match wire::decode(bytes).unwrap() {
-            wire::Frame::Delta(packed) => Some(packed),
-            _ => None,
-        });
-        packed.map(|packed| unpack(packed)).collect()
+        self.frames.iter().filter_map(|(_, bytes)| unpack(bytes)).collect()
     }
 
     fn put(&mut self, at: &str, value: Value) -> Option<Stamp> {

@@ -54,9 +54,10 @@ impl Network {
             return None;
         }
         let Waiting { bytes, message } = connection.side_mut(end).queue.pop_front()?;
-        let bytes = match self.sabotage {
-            Sabotage::TornTransactions => torn(bytes, &mut self.sent, &mut connection.side_mut(end).torn),
-            _ => bytes,
+        let bytes = if self.sabotage == Sabotage::TornTransactions {
+            torn(bytes, &mut self.sent, &mut connection.side_mut(end).torn)
+        } else {
+            bytes
         };
         let (from, to) = (connection.node(end), connection.node(end.other()));
         let receiver = connection.side(end.other());

@@ -47,11 +47,10 @@ impl DeltaDecoder {
             || packed.restarts.then(|| Context { state: State::default(), inflater: Inflater::new() });
         let mut context = kept.or_else(fresh).ok_or(DecodeError::Restart)?;
         let plain = context.inflater.inflate(&packed.deflated)?;
-        let resolve: &mut dyn FnMut(&DocumentPlace<'_>, &[u8; 8]) -> Option<[u8; 32]> = &mut resolve;
         let unpacking = Unpacking {
             reader: Reader::new(&plain),
             state: &mut context.state,
-            resolve,
+            resolve: &mut resolve,
             delta: Delta { generation: packed.generation, ..Delta::default() },
             hashes: Vec::new(),
             bodies_bytes: 0,
@@ -82,6 +81,9 @@ pub struct DocumentPlace<'a> {
     pub key: &'a str,
 }
 
+/// Finds the change of a document whose hash begins so.
+type Resolve<'a> = dyn FnMut(&DocumentPlace<'_>, &[u8; 8]) -> Option<[u8; 32]> + 'a;
+
 /// Why the rest of a delta is not read.
 enum Stop {
     Gap,
@@ -106,7 +108,7 @@ struct Indexes {
 struct Unpacking<'a> {
     reader: Reader<'a>,
     state: &'a mut State,
-    resolve: &'a mut dyn FnMut(&DocumentPlace<'_>, &[u8; 8]) -> Option<[u8; 32]>,
+    resolve: &'a mut Resolve<'a>,
     delta: Delta,
     /// Of the rows so far.
     hashes: Vec<[u8; 32]>,
