@@ -112,6 +112,7 @@ pub(crate) struct Network {
     connections_made: u64,
     deltas: u64,
     cuts: u64,
+    sent: message::Sent,
     /// Whether frames are read for checkers.
     pub(crate) is_watched: bool,
 }
@@ -127,6 +128,7 @@ impl Network {
             connections_made: 0,
             deltas: 0,
             cuts: 0,
+            sent: message::Sent::default(),
             is_watched: false,
         }
     }

@@ -12,6 +12,7 @@ mod layout;
 mod manifests;
 mod modules;
 mod names;
+mod protocol;
 mod repository;
 mod sizes;
 mod source;

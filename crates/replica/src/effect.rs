@@ -182,9 +182,9 @@ pub enum Misbehaviour {
     /// A row names a place in a table that is not there.
     #[error("a row names a table entry that was never sent")]
     Table,
-    /// A table of the connection is full.
-    #[error("the connection's tables are full")]
-    TableFull,
+    /// It says that it has more streams than there can be.
+    #[error("a hello names too many streams")]
+    TooManyEntries,
     /// A name that is none.
     #[error("a name in a frame breaks the rules for names")]
     Name,

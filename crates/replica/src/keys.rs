@@ -190,6 +190,12 @@ pub(crate) fn hash(document: DocumentNumber, hash: &ChangeHash) -> Place {
     place(Keyspace::Changes, b'h', &[&document.0.to_be_bytes(), &hash.0])
 }
 
+/// Hashes of a document's changes from one on.
+pub(crate) fn hashes_from(document: DocumentNumber, first: &ChangeHash) -> (Keyspace, Range<Vec<u8>>) {
+    let (keyspace, from) = hash(document, first);
+    (keyspace, from..place(keyspace, b'h', &[&document.0.to_be_bytes(), &[0xff; 33]]).1)
+}
+
 pub(crate) fn journal(lsn: u64) -> Place {
     place(Keyspace::Journal, b'j', &[&lsn.to_be_bytes()])
 }

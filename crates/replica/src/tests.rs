@@ -171,6 +171,8 @@ struct Node {
     /// How often it was to draw a new incarnation.
     renewals: u8,
     wall_ms: i64,
+    /// Packs what a test says in a peer's name.
+    foe: wire::DeltaEncoder,
 }
 
 impl Node {
@@ -192,6 +194,7 @@ impl Node {
             events: Vec::new(),
             renewals: 0,
             wall_ms: 1_000,
+            foe: wire::DeltaEncoder::default(),
         }
     }
 
@@ -253,6 +256,19 @@ impl Node {
         let id = self.ask(request);
         self.settle();
         self.replies.remove(&id).expect("an answer once everything is durable")
+    }
+
+    /// The deltas among the frames since the connection began.
+    fn deltas(&self) -> Vec<wire::Delta> {
+        let mut decoder = wire::DeltaDecoder::default();
+        let mut unpack = |bytes: &Vec<u8>| {
+            let wire::Frame::Delta(packed) = wire::decode(bytes).unwrap() else { return None };
+            match decoder.unpack(&packed, |_, _| None).unwrap() {
+                wire::Unpacked::Delta(delta) => Some(delta),
+                wire::Unpacked::Gap => panic!("a change is named by a part of its hash"),
+            }
+        };
+        self.frames.iter().filter_map(|(_, bytes)| unpack(bytes)).collect()
     }
 
     fn put(&mut self, at: &str, value: Value) -> Option<Stamp> {

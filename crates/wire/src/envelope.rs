@@ -1,9 +1,9 @@
 //! A frame's bytes: kind, flags, body. The body is CBOR (RFC 8949) with numbered fields, deflated (RFC 1951) when
-//! that makes it smaller.
+//! that makes it smaller; a delta's is what [`crate::DeltaEncoder`] packed.
 
+use crate::PackedDelta;
 use crate::frame::{
-    Ack, Delta, FORK_CHAINS_MAX, Fork, Frame, HUB_ENTRIES_MAX, Hello, ROWS_MAX, Rewind, STOPPED_MAX,
-    SpaceVector, TABLE_MAX, VECTOR_ENTRIES_MAX,
+    FORK_CHAINS_MAX, Frame, HUB_ENTRIES_MAX, STOPPED_MAX, SpaceVector, TABLE_MAX, VECTOR_ENTRIES_MAX,
 };
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
@@ -14,6 +14,7 @@ const DEFLATE_BYTES_MIN: usize = 128;
 /// Measured on changes: higher levels gain 5 % for three times the processor time.
 const DEFLATE_LEVEL: u32 = 3;
 
+// 5 to 9 are reserved for the session, 10 to 19 for filling a space, 20 to 29 for later.
 const KIND_HELLO: u8 = 1;
 const KIND_DELTA: u8 = 2;
 const KIND_ACK: u8 = 3;
@@ -21,6 +22,8 @@ const KIND_REWIND: u8 = 4;
 const KIND_ASK: u8 = 5;
 const KIND_FORK: u8 = 6;
 const FLAG_DEFLATED: u8 = 1;
+/// Of a delta, which is always deflated: it begins the connection's state anew.
+const FLAG_RESTARTS: u8 = 2;
 
 /// Why a frame cannot be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -42,6 +45,15 @@ pub enum EncodeError {
     /// [`Frame::Unknown`] is only ever received.
     #[error("a frame of an unknown kind cannot be sent")]
     Unknown,
+    /// A name is longer than [`crate::NAME_BYTES_MAX`].
+    #[error("a name in the delta has {0} bytes, {max} are allowed", max = crate::NAME_BYTES_MAX)]
+    NameTooLong(usize),
+    /// An index in a delta names nothing in it.
+    #[error("a row of the delta names a document, space or origin that the delta does not have")]
+    Reference,
+    /// The deflate library broke its promise.
+    #[error("the delta cannot be deflated")]
+    Deflate,
 }
 
 /// Which rule a peer's frame breaks.
@@ -63,6 +75,18 @@ pub enum DecodeError {
     /// The body does not have the fields of its kind.
     #[error("the body of the frame is malformed")]
     Body,
+    /// A delta that builds on others, and those were not read.
+    #[error("a delta builds on others that were not sent")]
+    Restart,
+    /// A row of a delta ends early, or a number in it is out of range.
+    #[error("a row of a delta is malformed")]
+    Row,
+    /// A row of a delta names an entry of a table that is not there.
+    #[error("a row of a delta names what was never told")]
+    Table,
+    /// The digest of a delta is not that of its changes.
+    #[error("the changes of a delta are not those of its digest")]
+    Check,
 }
 
 /// The bytes of a frame.
@@ -73,7 +97,7 @@ pub fn encode(frame: &Frame) -> Result<Vec<u8>, EncodeError> {
     check_lists(frame)?;
     let (kind, body) = match frame {
         Frame::Hello(hello) => (KIND_HELLO, to_vec(hello)),
-        Frame::Delta(delta) => (KIND_DELTA, to_vec(delta)),
+        Frame::Delta(packed) => (KIND_DELTA, packed.to_body()),
         Frame::Ack(ack) => (KIND_ACK, to_vec(ack)),
         Frame::Rewind(rewind) => (KIND_REWIND, to_vec(rewind)),
         Frame::Ask => (KIND_ASK, Vec::new()),
@@ -83,10 +107,11 @@ pub fn encode(frame: &Frame) -> Result<Vec<u8>, EncodeError> {
     if body.len() > FRAME_BYTES_MAX {
         return Err(EncodeError::TooLong(body.len()));
     }
-    let deflated = deflate(&body);
-    let (flags, body) = match &deflated {
-        Some(deflated) => (FLAG_DEFLATED, deflated),
-        None => (0, &body),
+    let deflated = if kind == KIND_DELTA { None } else { deflate(&body) };
+    let (flags, body) = match (&deflated, frame) {
+        (Some(deflated), _) => (FLAG_DEFLATED, deflated),
+        (None, Frame::Delta(packed)) if packed.restarts => (FLAG_RESTARTS, &body),
+        (None, _) => (0, &body),
     };
     let mut bytes = Vec::with_capacity(body.len() + 2);
     bytes.extend_from_slice(&[kind, flags]);
@@ -103,19 +128,13 @@ fn check_lists(frame: &Frame) -> Result<(), EncodeError> {
     let lists = match frame {
         Frame::Hello(hello) => vectors(&hello.spaces),
         Frame::Rewind(rewind) => vectors(&rewind.spaces),
-        Frame::Delta(delta) => vec![
-            ("spaces", delta.spaces.len(), TABLE_MAX),
-            ("origins", delta.origins.len(), TABLE_MAX),
-            ("documents", delta.documents.len(), ROWS_MAX),
-            ("rows", delta.rows.len(), ROWS_MAX),
-        ],
         Frame::Ack(ack) => {
             let entries = ack.hub.iter().flatten().map(|space| space.entries.len()).sum();
             let stopped = ("stopped streams", ack.stopped.len(), STOPPED_MAX);
             vec![("hub entries", entries, HUB_ENTRIES_MAX), stopped]
         }
         Frame::Fork(fork) => vec![("chains", fork.chains.len(), FORK_CHAINS_MAX)],
-        Frame::Ask | Frame::Unknown(_) => Vec::new(),
+        Frame::Delta(_) | Frame::Ask | Frame::Unknown(_) => Vec::new(),
     };
     match lists.into_iter().find(|(_, count, limit)| count > limit) {
         Some((list, count, limit)) => Err(EncodeError::TooMany { list, count, limit }),
@@ -129,24 +148,27 @@ fn check_lists(frame: &Frame) -> Result<(), EncodeError> {
 /// [`DecodeError`] names the rule that the bytes break.
 pub fn decode(bytes: &[u8]) -> Result<Frame, DecodeError> {
     let (&[kind, flags], body) = bytes.split_first_chunk().ok_or(DecodeError::CutShort)?;
-    let inflated;
-    let body = match flags {
-        _ if body.len() > FRAME_BYTES_MAX => return Err(DecodeError::TooLong),
-        0 => body,
-        FLAG_DEFLATED => {
-            inflated = inflate(body)?;
-            &inflated
-        }
-        _ => return Err(DecodeError::Flags),
-    };
     match kind {
-        KIND_HELLO => from_slice::<Hello>(body).map(Frame::Hello),
-        KIND_DELTA => from_slice::<Delta>(body).map(Frame::Delta),
-        KIND_ACK => from_slice::<Ack>(body).map(Frame::Ack),
-        KIND_REWIND => from_slice::<Rewind>(body).map(Frame::Rewind),
+        _ if body.len() > FRAME_BYTES_MAX => Err(DecodeError::TooLong),
+        KIND_HELLO => read(flags, body).map(Frame::Hello),
+        KIND_DELTA => match flags {
+            0 | FLAG_RESTARTS => PackedDelta::from_body(flags != 0, body).map(Frame::Delta),
+            _ => Err(DecodeError::Flags),
+        },
+        KIND_ACK => read(flags, body).map(Frame::Ack),
+        KIND_REWIND => read(flags, body).map(Frame::Rewind),
         KIND_ASK => Ok(Frame::Ask),
-        KIND_FORK => from_slice::<Fork>(body).map(Frame::Fork),
+        KIND_FORK => read(flags, body).map(Frame::Fork),
+        // Its flags and body are a newer version's business.
         unknown => Ok(Frame::Unknown(unknown)),
+    }
+}
+
+fn read<T: for<'a> minicbor::Decode<'a, ()>>(flags: u8, body: &[u8]) -> Result<T, DecodeError> {
+    match flags {
+        0 => from_slice(body),
+        FLAG_DEFLATED => from_slice(&inflate(body)?),
+        _ => Err(DecodeError::Flags),
     }
 }
 

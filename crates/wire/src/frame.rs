@@ -1,14 +1,12 @@
 //! What replicas say to each other. Field numbers never change their meaning; new ones are added at the end.
 
+use crate::PackedDelta;
 use minicbor::{Decode, Decoder, Encode};
-use std::num::NonZeroU16;
 
 /// The protocol of this version. A peer with another one is told so and left.
-pub const PROTOCOL_VERSION: u16 = 1;
+pub const PROTOCOL_VERSION: u16 = 2;
 
-/// Most rows of a delta, and most documents.
-pub const ROWS_MAX: usize = 4_096;
-/// Most entries of a list of spaces or origins in a frame.
+/// Most spaces of a frame.
 pub const TABLE_MAX: usize = 4_096;
 /// Most chains of a frame about a fork.
 pub const FORK_CHAINS_MAX: usize = 64;
@@ -97,8 +95,8 @@ fn takes_when_absent() -> Option<bool> {
 pub enum Frame {
     /// First on a connection, from both sides at once.
     Hello(Hello),
-    /// Journal rows.
-    Delta(Delta),
+    /// Journal rows, as the connection's [`crate::DeltaEncoder`] packed them.
+    Delta(PackedDelta),
     /// What is durable at the receiver of deltas.
     Ack(Ack),
     /// The receiver of deltas asks for them again.
@@ -130,14 +128,14 @@ pub struct Hello {
     pub spaces: Vec<SpaceVector>,
     /// A position of the sender's journal as of which the receiver knows what the sender has: it acknowledged it
     /// ([`Heard`]). 0 when it knows nothing.
-    #[n(4)]
+    #[cbor(n(4), default)]
     pub since: u64,
     /// The position of the sender's journal as of which it says what it has.
-    #[n(5)]
+    #[cbor(n(5), default)]
     pub head: u64,
     /// Digest of which spaces the sender shares and takes changes of; the receiver knows the list when it knows
     /// `since`.
-    #[cbor(n(6), with = "minicbor::bytes")]
+    #[cbor(n(6), with = "minicbor::bytes", default)]
     pub subscription: [u8; 8],
 }
 
@@ -180,33 +178,6 @@ pub struct VectorEntry {
     pub chain: [u8; 8],
 }
 
-/// Journal rows, in the sender's journal order.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
-pub struct Delta {
-    /// Counts the receiver's rewinds on this connection; rows of an earlier one are passed over.
-    #[n(0)]
-    pub generation: u32,
-    /// Position before the first row.
-    #[n(1)]
-    pub from: u64,
-    /// Position up to which the receiver has everything meant for it, once it has these rows.
-    #[n(2)]
-    pub to: u64,
-    /// Names of spaces, added to the connection's table.
-    #[cbor(n(3), decode_with = "at_most::<_, _, TABLE_MAX>")]
-    pub spaces: Vec<String>,
-    /// Origins, added to the connection's table.
-    #[cbor(n(4), decode_with = "at_most::<_, _, TABLE_MAX>")]
-    pub origins: Vec<OriginKey>,
-    /// The documents of this frame.
-    #[cbor(n(5), decode_with = "at_most::<_, _, ROWS_MAX>")]
-    pub documents: Vec<DocumentName>,
-    /// The changes.
-    #[cbor(n(6), decode_with = "at_most::<_, _, ROWS_MAX>")]
-    pub rows: Vec<Row>,
-}
-
 /// What an origin is made of: the receiver computes the origin itself, so nobody can claim another's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
 pub struct OriginKey {
@@ -216,41 +187,6 @@ pub struct OriginKey {
     /// The number drawn when its store was made.
     #[cbor(n(1), with = "minicbor::bytes")]
     pub incarnation: [u8; 16],
-}
-
-/// A document, by place in the connection's table of spaces.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct DocumentName {
-    /// Index of the space.
-    #[n(0)]
-    pub space: u32,
-    /// The collection's name.
-    #[n(1)]
-    pub collection: String,
-    /// The document's key.
-    #[n(2)]
-    pub key: String,
-}
-
-/// One change on its way.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct Row {
-    /// Index into the frame's documents.
-    #[n(0)]
-    pub document: u32,
-    /// Index into the connection's origins.
-    #[n(1)]
-    pub origin: u32,
-    /// The change's number among the origin's changes in the space.
-    #[n(2)]
-    pub sequence: u64,
-    /// The change without what follows from it: magic, checksum, kind and length.
-    #[cbor(n(3), with = "minicbor::bytes")]
-    pub body: Vec<u8>,
-    /// How many changes of the same transaction follow: the next rows of this frame. Absent in the last one, and in a
-    /// change that is alone.
-    #[n(4)]
-    pub follow: Option<NonZeroU16>,
 }
 
 /// What is durable at the receiver of deltas. Cumulative.

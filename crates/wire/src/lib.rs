@@ -14,11 +14,16 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod delta;
+pub use delta::{
+    Delta, DeltaDecoder, DeltaEncoder, DocumentName, DocumentPlace, HASHES_KNOWN_MAX, NAME_BYTES_MAX,
+    PackedDelta, ROWS_MAX, Row, SLOTS, Unpacked, change_hash,
+};
 mod envelope;
 pub use envelope::{DecodeError, EncodeError, FRAME_BYTES_MAX, decode, encode};
 mod frame;
 pub use frame::{
-    Ack, Cursor, Delta, DocumentName, FORK_CHAINS_MAX, Fork, ForkChain, Frame, HUB_ENTRIES_MAX, Heard, Hello,
-    HubEntry, HubSpace, OriginKey, PROTOCOL_VERSION, ROWS_MAX, Rewind, Row, STOPPED_MAX, SpaceVector,
-    Stopped, TABLE_MAX, VECTOR_ENTRIES_MAX, VectorEntry,
+    Ack, Cursor, FORK_CHAINS_MAX, Fork, ForkChain, Frame, HUB_ENTRIES_MAX, Heard, Hello, HubEntry, HubSpace,
+    OriginKey, PROTOCOL_VERSION, Rewind, STOPPED_MAX, SpaceVector, Stopped, TABLE_MAX, VECTOR_ENTRIES_MAX,
+    VectorEntry,
 };

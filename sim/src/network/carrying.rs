@@ -1,13 +1,14 @@
 //! Frames on their way.
 
-use super::connection::Sent;
+use super::connection::Waiting;
+use super::message::Sent;
 use super::{ConnectionId, Delivery, Departure, End, Message, Network, NetworkEvent, Passage};
 use crate::dice::Dice;
 use crate::sabotage::Sabotage;
 use replica::LinkId;
 use std::num::NonZeroU16;
 use std::rc::Rc;
-use wire::Frame;
+use wire::{DeltaDecoder, DeltaEncoder, Frame};
 
 impl Network {
     /// Puts a frame on its stream. `None` when the connection is gone.
@@ -18,7 +19,8 @@ impl Network {
         let passage =
             Passage { connection: id, end, from: connection.node(end), to: connection.node(end.other()) };
         let (link, plan) = (connection.link, connection.plan);
-        let message = self.is_watched.then(|| Rc::new(connection.side_mut(end).tables.read(&bytes)));
+        let decoder = &mut connection.side_mut(end).decoder;
+        let message = self.is_watched.then(|| Rc::new(self.sent.read(decoder, &bytes)));
         let (seed, side) = (self.seed, self.link(link).side_mut(end));
         side.traffic.frames += 1;
         side.traffic.bytes += bytes.len() as u64;
@@ -27,7 +29,8 @@ impl Network {
             return Some(Departure { arrival: None, passage, message });
         }
         let connection = self.connections.get_mut(&id)?;
-        let at_ns = connection.push(now_ns, end, &plan, &mut dice, Sent { bytes, message: message.clone() });
+        let at_ns =
+            connection.push(now_ns, end, &plan, &mut dice, Waiting { bytes, message: message.clone() });
         let arrival = Some((at_ns, NetworkEvent::Arrive(id, end)));
         Some(Departure { arrival, passage, message })
     }
@@ -50,8 +53,12 @@ impl Network {
             connection.side_mut(end).stalled += 1;
             return None;
         }
-        let Sent { bytes, message } = connection.side_mut(end).queue.pop_front()?;
-        let bytes = if self.sabotage == Sabotage::TornTransactions { torn(bytes) } else { bytes };
+        let Waiting { bytes, message } = connection.side_mut(end).queue.pop_front()?;
+        let bytes = if self.sabotage == Sabotage::TornTransactions {
+            torn(bytes, &mut self.sent, &mut connection.side_mut(end).torn)
+        } else {
+            bytes
+        };
         let (from, to) = (connection.node(end), connection.node(end.other()));
         let receiver = connection.side(end.other());
         if receiver.is_closed {
@@ -63,8 +70,9 @@ impl Network {
 }
 
 /// The frame without the last row of each transaction in it.
-fn torn(bytes: Vec<u8>) -> Vec<u8> {
-    let Ok(Frame::Delta(mut delta)) = wire::decode(&bytes) else { return bytes };
+fn torn(bytes: Vec<u8>, sent: &mut Sent, (decoder, encoder): &mut (DeltaDecoder, DeltaEncoder)) -> Vec<u8> {
+    let Ok(Frame::Delta(packed)) = wire::decode(&bytes) else { return bytes };
+    let Some(mut delta) = sent.unpack(decoder, &packed) else { return bytes };
     let mut goes_on = false;
     delta.rows.retain(|row| {
         let is_last = goes_on && row.follow.is_none();
@@ -74,5 +82,6 @@ fn torn(bytes: Vec<u8>) -> Vec<u8> {
     for row in &mut delta.rows {
         row.follow = row.follow.and_then(|left| NonZeroU16::new(left.get() - 1));
     }
-    wire::encode(&Frame::Delta(delta)).unwrap_or(bytes)
+    let packed = encoder.pack(&delta, |_, _| false).map(Frame::Delta);
+    packed.and_then(|frame| wire::encode(&frame)).unwrap_or(bytes)
 }

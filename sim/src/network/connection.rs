@@ -1,4 +1,4 @@
-use super::message::{Message, Tables};
+use super::message::Message;
 use super::{End, LinkNumber};
 use crate::dice::Dice;
 use crate::time::SECOND_NS;
@@ -6,9 +6,10 @@ use crate::topology::{LinkPlan, NodeId};
 use replica::LinkId;
 use std::collections::VecDeque;
 use std::rc::Rc;
+use wire::{DeltaDecoder, DeltaEncoder};
 
 /// A frame on its way.
-pub(super) struct Sent {
+pub(super) struct Waiting {
     pub(super) bytes: Vec<u8>,
     pub(super) message: Option<Rc<Message>>,
 }
@@ -21,14 +22,17 @@ pub(super) struct Side {
     /// Its node has left it, or was told that it is gone, or is gone itself.
     pub(super) is_closed: bool,
     /// What is on its way from here.
-    pub(super) queue: VecDeque<Sent>,
+    pub(super) queue: VecDeque<Waiting>,
     /// Frames that would have arrived, but for a cut.
     pub(super) stalled: usize,
     /// When the line has taken all frames so far.
     free_ns: u64,
     /// When the last frame arrives.
     last_arrival_ns: u64,
-    pub(super) tables: Tables,
+    /// Reads the stream for checkers.
+    pub(super) decoder: DeltaDecoder,
+    /// Tear the stream's transactions, in a run that is sabotaged so.
+    pub(super) torn: (DeltaDecoder, DeltaEncoder),
 }
 
 impl Side {
@@ -42,7 +46,8 @@ impl Side {
             stalled: 0,
             free_ns: 0,
             last_arrival_ns: other_up_ns,
-            tables: Tables::default(),
+            decoder: DeltaDecoder::default(),
+            torn: <(DeltaDecoder, DeltaEncoder)>::default(),
         }
     }
 }
@@ -88,7 +93,7 @@ impl Connection {
         end: End,
         plan: &LinkPlan,
         dice: &mut Dice,
-        sent: Sent,
+        sent: Waiting,
     ) -> u64 {
         let side = self.side_mut(end);
         let line_ns = sent.bytes.len() as u64 * SECOND_NS / plan.bytes_per_second.max(1);

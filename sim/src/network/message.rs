@@ -1,8 +1,9 @@
-//! Frames as checkers see them: rows by name instead of by place in a connection's tables.
+//! Frames as checkers see them: rows by name instead of by place in their delta.
 
 use document::{Origin, Space};
 use replica::origin_of;
-use wire::{Frame, SpaceVector};
+use std::collections::BTreeMap;
+use wire::{Delta, DeltaDecoder, Frame, PackedDelta, SpaceVector, Unpacked};
 
 /// A change, by stamp.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,19 +51,25 @@ pub enum Message {
     Unreadable,
 }
 
-/// The tables of a connection in one direction.
+/// Every change that was ever sent, by the start of its hash: what a row may name so.
 #[derive(Default)]
-pub(crate) struct Tables {
-    spaces: Vec<Space>,
-    origins: Vec<Origin>,
-}
+pub(crate) struct Sent(BTreeMap<[u8; 8], [u8; 32]>);
 
-impl Tables {
-    /// Reads a frame in the order of the stream.
-    pub(crate) fn read(&mut self, bytes: &[u8]) -> Message {
+impl Sent {
+    /// Reads the next delta of a stream.
+    pub(crate) fn unpack(&mut self, decoder: &mut DeltaDecoder, packed: &PackedDelta) -> Option<Delta> {
+        let unpacked = decoder.unpack(packed, |_, prefix| self.0.get(prefix).copied());
+        let Ok(Unpacked::Delta(delta)) = unpacked else { return None };
+        let hashes = delta.rows.iter().map(|row| wire::change_hash(&row.body));
+        self.0.extend(hashes.filter_map(|hash| Some((*hash.first_chunk()?, hash))));
+        Some(delta)
+    }
+
+    /// Reads the next frame of a stream.
+    pub(crate) fn read(&mut self, decoder: &mut DeltaDecoder, bytes: &[u8]) -> Message {
         match wire::decode(bytes) {
             Ok(Frame::Hello(hello)) => named(&hello.spaces).map(|has| Message::Hello { has }),
-            Ok(Frame::Delta(delta)) => self.delta(delta),
+            Ok(Frame::Delta(packed)) => self.unpack(decoder, &packed).and_then(message),
             Ok(Frame::Ack(ack)) => Some(Message::Ack { durable: ack.durable }),
             Ok(Frame::Rewind(rewind)) => {
                 named(&rewind.spaces).map(|has| Message::Rewind { generation: rewind.generation, has })
@@ -71,23 +78,20 @@ impl Tables {
         }
         .unwrap_or(Message::Unreadable)
     }
+}
 
-    fn delta(&mut self, delta: wire::Delta) -> Option<Message> {
-        for space in delta.spaces {
-            self.spaces.push(Space::new(space).ok()?);
-        }
-        self.origins.extend(delta.origins.iter().map(origin_of));
-        let mut rows = Vec::with_capacity(delta.rows.len());
-        let mut body_bytes = 0;
-        for row in delta.rows {
-            let document = delta.documents.get(row.document as usize)?;
-            let space = self.spaces.get(document.space as usize)?.clone();
-            let origin = *self.origins.get(row.origin as usize)?;
-            body_bytes += row.body.len();
-            rows.push(RowName { space, origin, sequence: row.sequence });
-        }
-        Some(Message::Delta { generation: delta.generation, to: delta.to, rows, body_bytes })
+fn message(delta: Delta) -> Option<Message> {
+    let origins: Vec<_> = delta.origins.iter().map(origin_of).collect();
+    let mut rows = Vec::with_capacity(delta.rows.len());
+    let mut body_bytes = 0;
+    for row in delta.rows {
+        let document = delta.documents.get(row.document as usize)?;
+        let space = Space::new(delta.spaces.get(document.space as usize)?.as_str()).ok()?;
+        let origin = *origins.get(row.origin as usize)?;
+        body_bytes += row.body.len();
+        rows.push(RowName { space, origin, sequence: row.sequence });
     }
+    Some(Message::Delta { generation: delta.generation, to: delta.to, rows, body_bytes })
 }
 
 fn named(vectors: &[SpaceVector]) -> Option<Vec<RowName>> {

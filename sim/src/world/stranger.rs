@@ -11,7 +11,9 @@ use replica::LinkId;
 use serde_json::json;
 use std::collections::VecDeque;
 use std::num::NonZeroU16;
-use wire::{Ack, Delta, DocumentName, Frame, Hello, OriginKey, Rewind, Row, SpaceVector, VectorEntry};
+use wire::{
+    Ack, Delta, DeltaEncoder, DocumentName, Frame, Hello, OriginKey, Rewind, Row, SpaceVector, VectorEntry,
+};
 
 /// Frames of others that it keeps, to send them changed or again.
 const RECORDED_MAX: usize = 32;
@@ -31,6 +33,8 @@ pub(super) struct StrangerState {
     sequence: u64,
     rewinds: u32,
     is_silent: bool,
+    /// What it has packed on its connection.
+    encoder: DeltaEncoder,
 }
 
 /// What a row that it makes is like.
@@ -80,6 +84,7 @@ impl World {
     pub(super) fn stranger_connected(&mut self, link: LinkId) -> Result<(), Failure> {
         self.stranger.position = 0;
         self.stranger.rewinds = 0;
+        self.stranger.encoder = DeltaEncoder::default();
         let mut dice = self.stranger_dice();
         if dice.chance(85) {
             let hello = self.stranger_hello(0);
@@ -200,22 +205,21 @@ impl World {
         }
         let from = self.stranger.position;
         self.stranger.position += 1;
-        // Tables grow by one entry with each frame, which is named.
-        let place = u32::try_from(from).unwrap_or(0);
         let follow = if crafted.is_cut { NonZeroU16::new(3) } else { None };
-        Frame::Delta(Delta {
+        let delta = Delta {
             generation: 0,
             from,
             to: self.stranger.position,
             spaces: vec![space],
             origins: vec![key],
             documents: vec![DocumentName {
-                space: place,
+                space: 0,
                 collection: "inventory".to_owned(),
                 key: format!("strange-{}", self.stranger.acts),
             }],
-            rows: vec![Row { document: 0, origin: place, sequence, body, follow }],
-        })
+            rows: vec![Row { document: 0, origin: 0, sequence, body, follow }],
+        };
+        self.stranger.encoder.pack(&delta, |_, _| false).map_or(Frame::Unknown(0), Frame::Delta)
     }
 }
 

@@ -9,7 +9,7 @@ use crate::store::{Room, Store, StoreError};
 use crate::turns::Turns;
 use crate::waits::hub_vectors;
 use document::Origin;
-use wire::{Ack, Delta, Frame, HUB_ENTRIES_MAX, Rewind};
+use wire::{Ack, Frame, HUB_ENTRIES_MAX, PackedDelta, Rewind};
 
 /// A frame was taken, or the connection is to end.
 pub(super) type Handled = Result<Result<(), DisconnectReason>, StoreError>;
@@ -147,8 +147,12 @@ impl<S: Store> Replica<S> {
             let Some((sender, _)) = &mut session.exchange else { continue };
             let pumped = sender.pump(&self.journal, &mut self.documents)?;
             more |= pumped.more;
-            for frame in pumped.frames {
-                self.turns.release(frame_effect(session.link, &frame));
+            for delta in pumped.deltas {
+                let link = session.link;
+                self.turns.release(match delta {
+                    Ok(delta) => frame_effect(link, &Frame::Delta(delta)),
+                    Err(_) => Effect::Disconnect { link, reason: DisconnectReason::FrameTooLong },
+                });
             }
         }
         Ok(more)
@@ -170,7 +174,7 @@ fn take_delta<S: Store>(
     peer: &mut Peer,
     journal: &mut Journal<S>,
     turns: &mut Turns,
-    delta: &Delta,
+    delta: &PackedDelta,
     (clock, told): (Clock, &mut Vec<(SpaceNumber, Origin, u64)>),
 ) -> Handled {
     let Some(session) = &mut peer.session else { return Ok(Ok(())) };

@@ -120,7 +120,7 @@ impl Peer {
             }
         }
         if self.confirmed.len() > CONFIRMED_MAX {
-            return Err(Misbehaviour::TableFull);
+            return Err(Misbehaviour::TooManyEntries);
         }
         if hello.since == 0 {
             let spaces = hello.spaces.iter().map(|vector| (vector.space.clone(), vector.takes));

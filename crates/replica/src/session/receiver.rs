@@ -5,10 +5,15 @@ use crate::keys::{self, OriginNumber, SpaceNumber};
 use crate::request::{TRANSACTION_BYTES_MAX, TRANSACTION_CHANGES_MAX};
 use crate::settings::origin_of;
 use crate::store::{Store, StoreError};
-use document::{Address, ChangeRefusal, Collection, DEPENDENCIES_MAX, ForeignChange, Key, Origin, Space};
+use document::{
+    Address, ChangeHash, ChangeRefusal, Collection, DEPENDENCIES_MAX, ForeignChange, Key, Origin, Space,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU16;
-use wire::{Delta, OriginKey, Row, STOPPED_MAX, Stopped, TABLE_MAX};
+use wire::{
+    Delta, DeltaDecoder, DocumentPlace as PlaceName, OriginKey, PackedDelta, Row, STOPPED_MAX, Stopped,
+    Unpacked,
+};
 
 /// Most incarnations of a key: stores that a replica has had. They are never forgotten, so they must not be many.
 const INCARNATIONS_MAX: usize = 64;
@@ -24,7 +29,8 @@ pub(crate) struct Receiver {
     /// Where the peer's next delta starts; `None` before the first of a generation.
     position: Option<u64>,
     writable: BTreeMap<Space, SpaceNumber>,
-    /// The connection's tables.
+    decoder: DeltaDecoder,
+    /// Of the delta that is being taken.
     spaces: Vec<Space>,
     origins: Vec<(Origin, OriginKey)>,
     /// Streams of which a change was refused: nothing more of them is taken on this connection.
@@ -90,6 +96,7 @@ impl Receiver {
             own,
             position: None,
             writable,
+            decoder: DeltaDecoder::default(),
             spaces: Vec::new(),
             origins: Vec::new(),
             stopped: BTreeSet::new(),
@@ -122,15 +129,30 @@ impl Receiver {
     pub(crate) fn take<S: Store>(
         &mut self,
         journal: &mut Journal<S>,
-        delta: &Delta,
+        packed: &PackedDelta,
         context: &Context<'_>,
     ) -> Result<Result<Outcome, DisconnectReason>, StoreError> {
         let mut outcome = Outcome::default();
-        if let Err(misbehaviour) = self.extend_tables(delta, context) {
-            return Ok(Err(misbehaviour.into()));
-        }
-        if delta.generation != self.generation {
+        if packed.generation != self.generation {
             return Ok(Ok(outcome));
+        }
+        let mut failure = None;
+        let unpacked = self.decoder.unpack(packed, |place, prefix| {
+            resolve(journal, place, prefix).unwrap_or_else(|error| {
+                failure = Some(error);
+                None
+            })
+        });
+        if let Some(error) = failure {
+            return Err(error);
+        }
+        let delta = match unpacked {
+            Ok(Unpacked::Delta(delta)) => delta,
+            Ok(Unpacked::Gap) => return Ok(self.rewind(outcome)),
+            Err(error) => return Ok(Err(Misbehaviour::Frame(error).into())),
+        };
+        if let Err(misbehaviour) = self.take_names(&delta, context) {
+            return Ok(Err(misbehaviour.into()));
         }
         if delta.to < delta.from || self.position.is_some_and(|position| position != delta.from) {
             return Ok(Err(Misbehaviour::Position.into()));
@@ -147,19 +169,7 @@ impl Receiver {
             match self.take_transaction(journal, (&documents, transaction), context.wall_ms, &mut outcome)? {
                 Ok(()) => {}
                 Err(Refusal::Leave(reason)) => return Ok(Err(reason)),
-                Err(Refusal::Gap) if self.generation >= REWINDS_MAX => {
-                    return Ok(Err(Misbehaviour::Gap.into()));
-                }
-                Err(Refusal::Gap) => {
-                    self.generation += 1;
-                    self.position = None;
-                    // It would reach the peer after the rewind, and be taken for the new generation's.
-                    self.ack_due = None;
-                    self.stopped_due.clear();
-                    self.stopped.clear();
-                    outcome.rewind = Some(self.generation);
-                    return Ok(Ok(outcome));
-                }
+                Err(Refusal::Gap) => return Ok(self.rewind(outcome)),
             }
         }
         if !rest.is_empty() {
@@ -170,12 +180,24 @@ impl Receiver {
         Ok(Ok(outcome))
     }
 
-    fn extend_tables(&mut self, delta: &Delta, context: &Context<'_>) -> Result<(), Misbehaviour> {
-        if self.spaces.len() + delta.spaces.len() > TABLE_MAX
-            || self.origins.len() + delta.origins.len() > TABLE_MAX
-        {
-            return Err(Misbehaviour::TableFull);
+    /// Asks the peer to go back.
+    fn rewind(&mut self, mut outcome: Outcome) -> Result<Outcome, DisconnectReason> {
+        if self.generation >= REWINDS_MAX {
+            return Err(Misbehaviour::Gap.into());
         }
+        self.generation += 1;
+        self.position = None;
+        // It would reach the peer after the rewind, and be taken for the new generation's.
+        self.ack_due = None;
+        self.stopped_due.clear();
+        self.stopped.clear();
+        outcome.rewind = Some(self.generation);
+        Ok(outcome)
+    }
+
+    fn take_names(&mut self, delta: &Delta, context: &Context<'_>) -> Result<(), Misbehaviour> {
+        self.spaces.clear();
+        self.origins.clear();
         for space in &delta.spaces {
             let space = Space::new(space.as_str()).map_err(|_| Misbehaviour::Name)?;
             if !self.writable.contains_key(&space) {
@@ -353,6 +375,26 @@ fn append<S: Store>(
     let entry = Entry { origin, hash, dependencies, chunk, accepted_ms, follow, value: None };
     journal.append(address, &mut place, entry)?;
     Ok(())
+}
+
+/// The change of a document whose hash begins so.
+fn resolve<S: Store>(
+    journal: &Journal<S>,
+    place: &PlaceName<'_>,
+    prefix: &[u8; 8],
+) -> Result<Option<[u8; 32]>, StoreError> {
+    let names = (Space::new(place.space), Collection::new(place.collection), Key::new(place.key));
+    let (Ok(space), Ok(collection), Ok(key)) = names else { return Ok(None) };
+    let Some(place) = journal.document(&Address { space, collection, key })? else { return Ok(None) };
+    let (heads, _) = place.row.heads.as_chunks::<32>();
+    if let Some(head) = heads.iter().find(|head| head.starts_with(prefix)) {
+        return Ok(Some(*head));
+    }
+    let mut first = [0; 32];
+    first.first_chunk_mut().into_iter().for_each(|start: &mut [u8; 8]| *start = *prefix);
+    let row = journal.rows.scan(keys::hashes_from(place.number(), &ChangeHash(first))).next().transpose()?;
+    let hash = row.as_ref().and_then(|(key, _)| key.last_chunk::<32>());
+    Ok(hash.copied().filter(|hash| hash.starts_with(prefix)))
 }
 
 /// Whether everything that a change depends on is here.

@@ -8,7 +8,7 @@ use crate::store::{Keyspace, Store, StoreError};
 use document::{ChangeHash, ForeignChange, Origin};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::num::NonZeroU16;
-use wire::{Delta, DocumentName, Frame, Row, SpaceVector, Stopped};
+use wire::{Delta, DeltaEncoder, DocumentName, EncodeError, PackedDelta, Row, SpaceVector, Stopped};
 
 /// Bytes of changes in a frame, about. Larger frames compress no better and hold up what follows.
 const FRAME_BYTES: usize = 64 * 1024;
@@ -45,8 +45,7 @@ pub(crate) struct Sender {
     theirs: Confirmed,
     /// Streams of which it takes no more until it asks for a rewind.
     stopped: BTreeSet<(SpaceNumber, Origin)>,
-    spaces: BTreeMap<SpaceNumber, u32>,
-    origins: BTreeMap<OriginNumber, u32>,
+    encoder: DeltaEncoder,
     window: VecDeque<InFlight>,
     window_bytes: usize,
 }
@@ -57,6 +56,10 @@ struct Draft {
     delta: Delta,
     bytes: usize,
     documents: BTreeMap<DocumentNumber, u32>,
+    /// Of the delta's documents.
+    numbers: Vec<DocumentNumber>,
+    spaces: BTreeMap<SpaceNumber, u32>,
+    origins: BTreeMap<OriginNumber, u32>,
     last: BTreeMap<(SpaceNumber, Origin), u64>,
 }
 
@@ -68,7 +71,7 @@ impl Draft {
 
 /// What a pump gave: frames to send, and whether there is more to look at.
 pub(crate) struct Pumped {
-    pub(crate) frames: Vec<Frame>,
+    pub(crate) deltas: Vec<Result<PackedDelta, EncodeError>>,
     pub(crate) more: bool,
 }
 
@@ -83,8 +86,7 @@ impl Sender {
             readable,
             theirs,
             stopped: BTreeSet::new(),
-            spaces: BTreeMap::new(),
-            origins: BTreeMap::new(),
+            encoder: DeltaEncoder::default(),
             window: VecDeque::new(),
             window_bytes: 0,
         }
@@ -106,7 +108,7 @@ impl Sender {
         journal: &Journal<S>,
         documents: &mut Documents,
     ) -> Result<Pumped, StoreError> {
-        let mut frames = Vec::new();
+        let mut deltas = Vec::new();
         let (from, last) = (self.position, journal.durable_head());
         #[cfg(isle_planted)]
         let last = match crate::planted::is(crate::planted::Bug::CursorBeforeBatch) {
@@ -114,7 +116,7 @@ impl Sender {
             false => last,
         };
         if from >= last {
-            return Ok(Pumped { frames, more: false });
+            return Ok(Pumped { deltas, more: false });
         }
         let (keyspace, range) = keys::journal_after(from, last);
         let mut draft = self.draft();
@@ -149,15 +151,15 @@ impl Sender {
                 is_within = false;
             }
             if draft.is_full() && !is_within {
-                frames.push(self.seal(std::mem::take(&mut draft)));
+                deltas.push(self.seal(journal, std::mem::take(&mut draft)));
                 draft = self.draft();
             }
         }
         if !draft.delta.rows.is_empty() || self.position - self.announced >= SKIPPED_ROWS_MAX {
-            frames.push(self.seal(draft));
+            deltas.push(self.seal(journal, draft));
         }
         let more = self.position < last && self.window_bytes < WINDOW_BYTES_MAX;
-        Ok(Pumped { frames, more })
+        Ok(Pumped { deltas, more })
     }
 
     fn draft(&self) -> Draft {
@@ -191,8 +193,8 @@ impl Sender {
             None => self.add_document(journal, draft, number)?,
         };
         let (origin, key) = journal.names.origin(OriginNumber(row.origin))?;
-        let next = u32::try_from(self.origins.len()).map_err(|_| DAMAGED)?;
-        let index = *self.origins.entry(OriginNumber(row.origin)).or_insert_with(|| {
+        let next = u32::try_from(draft.origins.len()).map_err(|_| DAMAGED)?;
+        let index = *draft.origins.entry(OriginNumber(row.origin)).or_insert_with(|| {
             draft.delta.origins.push(key);
             next
         });
@@ -205,15 +207,15 @@ impl Sender {
     }
 
     fn add_document<S: Store>(
-        &mut self,
+        &self,
         journal: &Journal<S>,
         draft: &mut Draft,
         number: DocumentNumber,
     ) -> Result<u32, StoreError> {
         let address = journal.address(number)?;
         let space = journal.names.space_number(&address.space).ok_or(DAMAGED)?;
-        let next = u32::try_from(self.spaces.len()).map_err(|_| DAMAGED)?;
-        let space = *self.spaces.entry(space).or_insert_with(|| {
+        let next = u32::try_from(draft.spaces.len()).map_err(|_| DAMAGED)?;
+        let space = *draft.spaces.entry(space).or_insert_with(|| {
             draft.delta.spaces.push(address.space.as_str().to_owned());
             next
         });
@@ -222,10 +224,11 @@ impl Sender {
         draft.bytes += collection.len() + key.len() + 8;
         draft.delta.documents.push(DocumentName { space, collection, key });
         draft.documents.insert(number, index);
+        draft.numbers.push(number);
         Ok(index)
     }
 
-    fn seal(&mut self, mut draft: Draft) -> Frame {
+    fn seal<S: Store>(&mut self, journal: &Journal<S>, mut draft: Draft) -> Result<PackedDelta, EncodeError> {
         draft.delta.to = self.position;
         self.announced = self.position;
         self.announced_max = self.announced_max.max(self.position);
@@ -235,7 +238,12 @@ impl Sender {
         }
         self.window_bytes += draft.bytes;
         self.window.push_back(InFlight { to: self.position, bytes: draft.bytes, last: draft.last });
-        Frame::Delta(draft.delta)
+        // Changes that travel as rows were sent before what depends on them; creations of lists and texts do not.
+        self.encoder.pack(&draft.delta, |document, hash| {
+            draft.numbers.get(document).is_some_and(|number| {
+                journal.rows.has(&keys::hash(*number, &ChangeHash(*hash))).unwrap_or(false)
+            })
+        })
     }
 
     /// The peer has everything up to `durable`.

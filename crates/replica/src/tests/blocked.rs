@@ -1,9 +1,9 @@
 //! Documents whose changes cannot be applied.
 
-use super::hostile::{bodies, delta, send, site_and_foe};
+use super::hostile::{bodies, delta, send_delta, site_and_foe};
 use super::*;
 use crate::documents::read_suspect;
-use wire::{Delta, Frame};
+use wire::Delta;
 
 pub(super) const AT: &str = "store-1/product/1";
 
@@ -14,10 +14,10 @@ pub(super) fn site_with_a_blocked_document() -> Node {
     // Its author's second change of the document claims to be the seventh.
     bodies[1][50] = 7;
     let first = Delta { spaces: vec!["store-1".into()], ..delta(0, 1, 1, &bodies[..1]) };
-    send(&mut site, &Frame::Delta(first));
+    send_delta(&mut site, &first);
     assert_eq!(site.get(AT), Some(json!({"n": 0})));
     site.wall_ms = 9_000;
-    send(&mut site, &Frame::Delta(delta(1, 1, 2, &bodies[1..])));
+    send_delta(&mut site, &Delta { spaces: first.spaces, ..delta(1, 1, 2, &bodies[1..]) });
     site
 }
 
@@ -94,7 +94,7 @@ fn blocked_documents_are_listed_in_pages() {
         rows.documents.push(wire::DocumentName { space: 0, collection: "product".into(), key });
         rows.rows.push(wire::Row { document: number, origin: 0, sequence, body: body.clone(), follow: None });
     }
-    send(&mut site, &Frame::Delta(rows));
+    send_delta(&mut site, &rows);
     let (mut after, mut found) = (None, Vec::new());
     loop {
         let Ok(Response::Blocked(page)) = site.answer(Request::Blocked { after, limit: 2 }) else {

@@ -17,9 +17,10 @@ fn site_with_backlogs(counts: &[usize], settings: impl FnOnce(&mut Settings)) ->
             let mut rows = delta(position, 1, sequence, bodies);
             let name = DocumentName { space: 0, collection: "product".into(), key: number.to_string() };
             rows.documents = vec![name];
-            rows.spaces = if position == 0 { vec!["store-1".into()] } else { vec![] };
+            rows.spaces = vec!["store-1".into()];
             (sequence, position) = (sequence + bodies.len() as u64, rows.to);
-            let bytes = wire::encode(&Frame::Delta(rows)).unwrap();
+            let packed = site.foe.pack(&rows, |_, _| false).unwrap();
+            let bytes = wire::encode(&Frame::Delta(packed)).unwrap();
             site.input(Input::Frame { link: LinkId(1), bytes });
         }
     }

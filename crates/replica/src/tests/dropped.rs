@@ -1,11 +1,11 @@
 //! Changes that an operator dropped.
 
 use super::blocked::{AT, disk_of_a_crashed_hub, list, site_with_a_blocked_document, suspect};
-use super::hostile::{bodies, delta, hello, send};
+use super::hostile::{bodies, delta, hello, send, send_delta};
 use super::*;
 use crate::documents::read_suspect;
 use document::{ChangeHash, ForeignChange};
-use wire::{Frame, Row};
+use wire::{Delta, Frame, Row};
 
 /// The second change of the document, which cannot be applied, and one on top of it.
 fn bad_and_dependent() -> (ChangeHash, Vec<u8>) {
@@ -19,6 +19,10 @@ fn bad_and_dependent() -> (ChangeHash, Vec<u8>) {
 fn on_top_of(dependency: &ChangeHash, mut body: Vec<u8>) -> Vec<u8> {
     body[1..33].copy_from_slice(&dependency.0);
     body
+}
+
+fn in_store(delta: Delta) -> Delta {
+    Delta { spaces: vec!["store-1".into()], ..delta }
 }
 
 fn drop_change(node: &mut Node) -> Result<Dropped, RequestError> {
@@ -36,7 +40,7 @@ fn stored_changes(node: &Node) -> usize {
 fn a_dropped_change_and_what_depends_on_it_are_passed_over_for_good() {
     let mut site = site_with_a_blocked_document();
     let (bad, dependent) = bad_and_dependent();
-    send(&mut site, &Frame::Delta(delta(2, 1, 3, &[dependent])));
+    send_delta(&mut site, &in_store(delta(2, 1, 3, &[dependent])));
     let change = BlockingChange { hash: bad, stamp: Stamp { origin: origin(1), sequence: 2 } };
     let Ok(Response::Blocked(blocked)) = site.answer(Request::Blocked { after: None, limit: 10 }) else {
         panic!("no list")
@@ -59,7 +63,7 @@ fn a_dropped_change_and_what_depends_on_it_are_passed_over_for_good() {
 fn a_snapshot_keeps_the_changes_that_it_does_not_have() {
     let mut site = site_with_a_blocked_document();
     let (_, dependent) = bad_and_dependent();
-    send(&mut site, &Frame::Delta(delta(2, 1, 3, std::slice::from_ref(&dependent))));
+    send_delta(&mut site, &in_store(delta(2, 1, 3, std::slice::from_ref(&dependent))));
     drop_change(&mut site).unwrap();
     for n in 0..100 {
         site.put(AT, json!({ "n": n }));
@@ -77,7 +81,7 @@ fn a_snapshot_keeps_the_changes_that_it_does_not_have() {
     site.settle();
     send(&mut site, &Frame::Hello(hello(vec![])));
     let fresh = delta(0, 1, 4, &[last]);
-    send(&mut site, &Frame::Delta(wire::Delta { spaces: vec!["store-1".into()], ..fresh }));
+    send_delta(&mut site, &in_store(fresh));
     assert_eq!(site.place(AT).row.changes, 103, "99 of its own, and it is stored");
     for _ in 0..2 {
         assert_eq!(site.get(AT), Some(json!({"n": 99})));
@@ -96,8 +100,8 @@ fn a_second_drop_names_the_next_change() {
     let mut rows = delta(2, 1, 1, &[]);
     rows.origins = vec![key(3)];
     rows.to = 3;
-    rows.rows = vec![Row { document: 0, origin: 1, sequence: 1, body: other, follow: None }];
-    send(&mut site, &Frame::Delta(rows));
+    rows.rows = vec![Row { document: 0, origin: 0, sequence: 1, body: other, follow: None }];
+    send_delta(&mut site, &in_store(rows));
     let first = drop_change(&mut site).unwrap();
     assert_eq!((first.change.hash, first.blocked), (bad_and_dependent().0, Some(BlockReason::Refused)));
     assert_eq!(list(&mut site).len(), 1);
@@ -113,7 +117,7 @@ fn a_second_drop_names_the_next_change() {
 fn a_dropped_change_is_sent_on_and_who_drops_it_too_shows_the_same() {
     let mut site = site_with_a_blocked_document();
     let (bad, dependent) = bad_and_dependent();
-    send(&mut site, &Frame::Delta(delta(2, 1, 3, &[dependent])));
+    send_delta(&mut site, &in_store(delta(2, 1, 3, &[dependent])));
     let shared = || PeerSettings { spaces: [(space("store-1"), BOTH)].into(), relay: true, hub: false };
     site.settings.peers.insert("leaf".into(), shared());
     site.crash();

@@ -55,6 +55,7 @@ fn what_the_peer_has_kept_is_not_said_again() {
 
 #[test]
 fn a_replica_that_forgot_asks_and_is_told_all() {
+    // W-18.
     let (mut hub, mut site, mut wire) = pair();
     hub.put("catalog/product/1", json!({"price": 1}));
     wire.carry(&mut hub, &mut site);

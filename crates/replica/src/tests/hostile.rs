@@ -31,6 +31,12 @@ pub(super) fn send(site: &mut Node, frame: &Frame) {
     site.settle();
 }
 
+/// Sends rows, whose dependencies are named in full.
+pub(super) fn send_delta(site: &mut Node, delta: &Delta) {
+    let packed = site.foe.pack(delta, |_, _| false).unwrap();
+    send(site, &Frame::Delta(packed));
+}
+
 /// Changes of an origin to one document, each on top of the last.
 pub(super) fn bodies(origin: Origin, count: usize) -> Vec<Vec<u8>> {
     let mut document = Document::new();
@@ -52,13 +58,12 @@ pub(super) fn delta(from: u64, author: u8, first: u64, bodies: &[Vec<u8>]) -> De
         body: body.clone(),
         follow: None,
     });
-    let fresh = from == 0;
     Delta {
         generation: 0,
         from,
         to: from + bodies.len() as u64,
-        spaces: if fresh { vec!["catalog".into()] } else { vec![] },
-        origins: if fresh { vec![key(author)] } else { vec![] },
+        spaces: vec!["catalog".into()],
+        origins: vec![key(author)],
         documents: vec![DocumentName { space: 0, collection: "product".into(), key: "1".into() }],
         rows: rows.collect(),
     }
@@ -73,8 +78,8 @@ fn disconnected(site: &Node, reason: DisconnectReason) {
 fn rows_are_taken_once_and_in_order() {
     let mut site = site_and_foe();
     let bodies = bodies(origin(1), 3);
-    send(&mut site, &Frame::Delta(delta(0, 1, 1, &bodies[..2])));
-    send(&mut site, &Frame::Delta(delta(2, 1, 2, &bodies[1..])));
+    send_delta(&mut site, &delta(0, 1, 1, &bodies[..2]));
+    send_delta(&mut site, &delta(2, 1, 2, &bodies[1..]));
     assert_eq!(site.get("catalog/product/1"), Some(json!({"n": 2})));
     assert_eq!(site.replica.vector(&space("catalog")).unwrap()[0].1.sequence, 3);
     assert_eq!(site.status().head, 3);
@@ -82,18 +87,19 @@ fn rows_are_taken_once_and_in_order() {
 
 #[test]
 fn a_gap_is_answered_with_what_is_here() {
+    // W-14.
     let mut site = site_and_foe();
     let bodies = bodies(origin(1), 4);
-    send(&mut site, &Frame::Delta(delta(0, 1, 1, &bodies[..1])));
+    send_delta(&mut site, &delta(0, 1, 1, &bodies[..1]));
     site.frames.clear();
-    send(&mut site, &Frame::Delta(delta(1, 1, 3, &bodies[2..3])));
+    send_delta(&mut site, &delta(1, 1, 3, &bodies[2..3]));
     let frame = wire::decode(&site.frames.pop_front().unwrap().1).unwrap();
     let Frame::Rewind(Rewind { generation: 1, spaces }) = frame else { panic!("{frame:?}") };
     let catalog = spaces.iter().find(|vector| vector.space == "catalog").unwrap();
     assert_eq!((catalog.entries[0].origin, catalog.entries[0].sequence), (origin(1).0, 1));
-    send(&mut site, &Frame::Delta(delta(2, 1, 2, &bodies[1..])));
+    send_delta(&mut site, &delta(2, 1, 2, &bodies[1..]));
     assert_eq!(site.status().head, 1, "deltas of the old generation are passed over");
-    send(&mut site, &Frame::Delta(Delta { generation: 1, ..delta(1, 1, 2, &bodies[1..]) }));
+    send_delta(&mut site, &Delta { generation: 1, ..delta(1, 1, 2, &bodies[1..]) });
     assert_eq!(site.status().head, 4);
     assert!(site.disconnects.is_empty());
 }
@@ -103,12 +109,7 @@ fn a_change_without_what_it_depends_on_is_a_gap_and_ends_in_time() {
     let mut site = site_and_foe();
     let bodies = bodies(origin(1), 2);
     for generation in 0..4 {
-        let fresh = generation == 0;
-        let mut delta = delta(0, 1, 1, &bodies[1..]);
-        if !fresh {
-            (delta.spaces, delta.origins) = (vec![], vec![]);
-        }
-        send(&mut site, &Frame::Delta(Delta { generation, ..delta }));
+        send_delta(&mut site, &Delta { generation, ..delta(0, 1, 1, &bodies[1..]) });
     }
     disconnected(&site, Misbehaviour::Gap.into());
     assert_eq!(site.status().head, 0);
@@ -116,6 +117,7 @@ fn a_change_without_what_it_depends_on_is_a_gap_and_ends_in_time() {
 
 #[test]
 fn a_change_that_is_refused_stops_its_stream_and_nothing_else() {
+    // W-35.
     let mut site = site_and_foe();
     let bodies = bodies(origin(1), 2);
     let mut broken = bodies[0].clone();
@@ -125,7 +127,7 @@ fn a_change_that_is_refused_stops_its_stream_and_nothing_else() {
     rows.documents.push(DocumentName { space: 1, collection: "note".into(), key: "1".into() });
     rows.rows.push(wire::Row { document: 1, origin: 0, sequence: 1, body: bodies[0].clone(), follow: None });
     site.frames.clear();
-    send(&mut site, &Frame::Delta(rows));
+    send_delta(&mut site, &rows);
     let Ok(Frame::Ack(ack)) = wire::decode(&site.frames.pop_front().unwrap().1) else { panic!("no ack") };
     let stopped = Stopped { space: "catalog".into(), origin: origin(1).0, sequence: 0 };
     assert_eq!(ack.stopped, [stopped], "the peer is told that the rows are not had");
@@ -141,7 +143,7 @@ fn a_change_that_is_refused_stops_its_stream_and_nothing_else() {
 #[test]
 fn nobody_writes_under_the_origin_of_another() {
     let mut site = site_and_foe();
-    send(&mut site, &Frame::Delta(delta(0, 1, 1, &bodies(origin(7), 1))));
+    send_delta(&mut site, &delta(0, 1, 1, &bodies(origin(7), 1)));
     assert!(
         matches!(site.events.last(), Some(Event::StreamStopped { .. })),
         "the author is not the row's origin"
@@ -154,7 +156,7 @@ fn nobody_writes_under_the_origin_of_another() {
     send(&mut hub, &Frame::Hello(hello));
     let mut relayed = delta(0, 7, 1, &bodies(origin(7), 1));
     relayed.spaces = vec!["store-1".into()];
-    send(&mut hub, &Frame::Delta(relayed));
+    send_delta(&mut hub, &relayed);
     disconnected(&hub, Misbehaviour::Relay.into());
 }
 
@@ -163,7 +165,7 @@ fn a_space_that_the_peer_may_not_write_is_refused() {
     let mut hub = Node::new(hub_settings());
     hub.input(Input::PeerUp { link: LinkId(1), peer: "site".into(), public_key: key(2).public_key });
     send(&mut hub, &Frame::Hello(hello(vec![])));
-    send(&mut hub, &Frame::Delta(delta(0, 2, 1, &bodies(origin(2), 1))));
+    send_delta(&mut hub, &delta(0, 2, 1, &bodies(origin(2), 1)));
     disconnected(&hub, Misbehaviour::Space.into());
     assert_eq!(hub.status().head, 0);
 }
@@ -179,6 +181,7 @@ fn a_stranger_is_left_at_once() {
 
 #[test]
 fn frames_out_of_turn_and_out_of_shape_end_the_session() {
+    // W-10, W-12, W-13.
     let mut early = Node::new(site_settings());
     early.input(Input::PeerUp { link: LinkId(1), peer: "hub".into(), public_key: key(1).public_key });
     send(&mut early, &Frame::Ack(Ack { durable: 0, ..Ack::default() }));
@@ -194,15 +197,18 @@ fn frames_out_of_turn_and_out_of_shape_end_the_session() {
 
     let mut jump = site_and_foe();
     let bodies = bodies(origin(1), 2);
-    send(&mut jump, &Frame::Delta(delta(0, 1, 1, &bodies[..1])));
-    send(&mut jump, &Frame::Delta(delta(9, 1, 2, &bodies[1..])));
+    send_delta(&mut jump, &delta(0, 1, 1, &bodies[..1]));
+    send_delta(&mut jump, &delta(9, 1, 2, &bodies[1..]));
     disconnected(&jump, Misbehaviour::Position.into());
 
-    let mut table = site_and_foe();
-    let mut rows = delta(0, 1, 1, &bodies[..1]);
-    rows.rows[0].origin = 4;
-    send(&mut table, &Frame::Delta(rows));
-    disconnected(&table, Misbehaviour::Table.into());
+    let mut damaged = site_and_foe();
+    let packed = damaged.foe.pack(&delta(0, 1, 1, &bodies[..1]), |_, _| false).unwrap();
+    let mut bytes = wire::encode(&Frame::Delta(packed)).unwrap();
+    bytes[5] ^= 1;
+    damaged.input(Input::Frame { link: LinkId(1), bytes });
+    damaged.settle();
+    disconnected(&damaged, Misbehaviour::Frame(wire::DecodeError::Check).into());
+    assert_eq!(damaged.status().head, 0);
 
     let mut garbage = site_and_foe();
     garbage.input(Input::Frame { link: LinkId(1), bytes: vec![2, 0, 0xff] });
@@ -212,6 +218,7 @@ fn frames_out_of_turn_and_out_of_shape_end_the_session() {
 
 #[test]
 fn other_protocols_and_other_histories_are_told_apart() {
+    // W-11.
     let connect = || {
         let mut site = Node::new(site_settings());
         site.put("store-1/note/1", json!({"n": 1}));
@@ -220,8 +227,8 @@ fn other_protocols_and_other_histories_are_told_apart() {
         site
     };
     let mut newer = connect();
-    send(&mut newer, &Frame::Hello(Hello { protocol: 2, ..hello(vec![]) }));
-    disconnected(&newer, DisconnectReason::Protocol { theirs: 2, ours: 1 });
+    send(&mut newer, &Frame::Hello(Hello { protocol: 3, ..hello(vec![]) }));
+    disconnected(&newer, DisconnectReason::Protocol { theirs: 3, ours: 2 });
 
     let with_own = |sequence| {
         let entries = vec![VectorEntry { origin: origin(2).0, sequence, chain: [0; 8] }];
@@ -255,7 +262,7 @@ fn a_second_connection_of_a_peer_replaces_the_first() {
     site.settle();
     disconnected(&site, DisconnectReason::Replaced);
     site.disconnects.clear();
-    send(&mut site, &Frame::Delta(delta(0, 1, 1, &bodies(origin(1), 1))));
+    send_delta(&mut site, &delta(0, 1, 1, &bodies(origin(1), 1)));
     assert_eq!(site.status().head, 0, "frames of the old connection are passed over");
     site.input(Input::PeerDown { link: LinkId(1) });
     let bytes = wire::encode(&Frame::Hello(hello(vec![]))).unwrap();
@@ -309,7 +316,7 @@ fn what_depends_on_a_refused_change_stops_too_and_the_link_goes_on() {
         body: bodies(origin(1), 1).remove(0),
         follow: None,
     });
-    send(&mut site, &Frame::Delta(rows));
+    send_delta(&mut site, &rows);
     let reasons: Vec<StopReason> = site
         .events
         .iter()
@@ -333,13 +340,14 @@ fn a_peer_cannot_write_this_replica_s_next_change() {
     site.put("store-1/note/1", json!({"n": 1}));
     let mut rows = delta(0, 2, 2, &bodies(origin(2), 1));
     rows.spaces = vec!["store-1".into()];
-    send(&mut site, &Frame::Delta(rows));
+    send_delta(&mut site, &rows);
     disconnected(&site, DisconnectReason::RolledBack { space: space("store-1"), theirs: 2, ours: 1 });
     assert_eq!(site.status().head, 1);
 }
 
 #[test]
 fn a_peer_has_few_rewinds_and_few_incarnations() {
+    // W-16.
     let mut site = site_and_foe();
     for generation in 1..=3 {
         send(&mut site, &Frame::Rewind(Rewind { generation, spaces: vec![] }));
@@ -358,7 +366,7 @@ fn a_peer_has_few_rewinds_and_few_incarnations() {
         let body = bodies(origin_of(key), 1).remove(0);
         rows.rows.push(wire::Row { document: index, origin: index, sequence: 1, body, follow: None });
     }
-    send(&mut site, &Frame::Delta(rows));
+    send_delta(&mut site, &rows);
     assert_eq!(site.status().head, 64);
     assert!(
         matches!(
@@ -374,7 +382,7 @@ fn a_peer_has_few_rewinds_and_few_incarnations() {
 fn the_same_change_under_another_number_is_refused() {
     let mut site = site_and_foe();
     let body = bodies(origin(1), 1).remove(0);
-    send(&mut site, &Frame::Delta(delta(0, 1, 1, &[body.clone(), body])));
+    send_delta(&mut site, &delta(0, 1, 1, &[body.clone(), body]));
     assert_eq!(site.status().head, 1);
     assert!(matches!(site.events.last(), Some(Event::StreamStopped { reason: StopReason::Repeated, .. })));
 }
@@ -389,7 +397,7 @@ fn a_document_that_cannot_be_applied_hides_no_other() {
     rows.documents.push(DocumentName { space: 0, collection: "product".into(), key: "2".into() });
     let sound = bodies(origin(1), 1).remove(0);
     rows.rows.push(wire::Row { document: 1, origin: 0, sequence: 2, body: sound, follow: None });
-    send(&mut site, &Frame::Delta(rows));
+    send_delta(&mut site, &rows);
     let behind = Behind { as_of_ms: None, blocked: Some(BlockReason::Refused) };
     assert_eq!(site.read("catalog/product/1"), Reading { value: None, behind: Some(behind) });
     let (space, collection) = (space("catalog"), document::Collection::new("product").unwrap());
@@ -408,7 +416,7 @@ fn a_change_that_came_by_two_ways_goes_back_by_neither() {
     // The peer has it from elsewhere, and sends it before this replica's disk is done.
     let mut rows = delta(0, 2, 1, &bodies(origin(2), 1));
     rows.spaces = vec!["store-1".into()];
-    send(&mut site, &Frame::Delta(rows));
+    send_delta(&mut site, &rows);
     let sent = site.frames.iter().map(|(_, bytes)| wire::decode(bytes).unwrap());
     let sent: Vec<Frame> = sent.filter(|frame| matches!(frame, Frame::Delta(_))).collect();
     assert_eq!(sent, []);
@@ -420,7 +428,8 @@ fn no_acknowledgement_of_an_old_generation_follows_a_rewind() {
     site.frames.clear();
     let bodies = bodies(origin(1), 3);
     for delta in [delta(0, 1, 1, &bodies[..1]), delta(1, 1, 3, &bodies[2..])] {
-        let bytes = wire::encode(&Frame::Delta(delta)).unwrap();
+        let packed = site.foe.pack(&delta, |_, _| false).unwrap();
+        let bytes = wire::encode(&Frame::Delta(packed)).unwrap();
         site.input(Input::Frame { link: LinkId(1), bytes });
     }
     site.settle();

@@ -82,6 +82,7 @@ fn a_store_that_was_rolled_back_fetches_its_past_under_a_new_origin() {
 
 #[test]
 fn what_was_written_on_the_old_copy_is_written_again_and_counts_once() {
+    // W-19.
     for sales in [1, 3, 7] {
         let (mut hub, site, mut wire, image) = sold();
         let mut site = on_old_copy(image, site);

@@ -1,9 +1,9 @@
 //! Several documents written together.
 
-use super::hostile::{bodies, delta, send, site_and_foe};
+use super::hostile::{bodies, delta, send_delta, site_and_foe};
 use super::*;
 use std::num::NonZeroU16;
-use wire::{Delta, DocumentName, Frame};
+use wire::{Delta, DocumentName};
 
 fn write(key: &str, operation: document::Operation) -> TransactionWrite {
     let (collection, key) = ("inventory".parse().unwrap(), document::Key::new(key).unwrap());
@@ -81,6 +81,7 @@ fn transactions_have_limits() {
 
 #[test]
 fn no_frame_splits_a_transaction() {
+    // W-17.
     let (mut hub, mut site, mut wire) = pair();
     wire.cut(&mut hub, &mut site);
     for n in 0..8 {
@@ -141,13 +142,13 @@ fn rows(count: u16) -> Delta {
 #[test]
 fn a_transaction_is_taken_whole_or_not_at_all() {
     let mut site = site_and_foe();
-    send(&mut site, &Frame::Delta(rows(3)));
+    send_delta(&mut site, &rows(3));
     assert_eq!((site.status().head, site.get("catalog/product/2")), (3, Some(json!({"n": 0}))));
 
     let mut site = site_and_foe();
     let mut refused = rows(3);
     refused.rows[2].body[1] = 15;
-    send(&mut site, &Frame::Delta(refused));
+    send_delta(&mut site, &refused);
     assert!(matches!(site.events.last(), Some(Event::StreamStopped { sequence: 3, .. })));
     assert_eq!((site.status().head, site.get("catalog/product/0")), (0, None));
 }
@@ -170,7 +171,7 @@ fn transactions_that_are_not_whole_end_the_session() {
         let mut site = site_and_foe();
         let mut rows = rows(3);
         change(&mut rows);
-        send(&mut site, &Frame::Delta(rows));
+        send_delta(&mut site, &rows);
         let expected = [DisconnectReason::Misbehaved(Misbehaviour::Transaction)];
         assert_eq!(site.disconnects, expected, "{number}");
         assert_eq!(site.status().head, 0, "{number}");

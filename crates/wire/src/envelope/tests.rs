@@ -1,7 +1,6 @@
 use super::*;
 use crate::frame::*;
 use proptest::prelude::*;
-use std::num::NonZeroU16;
 
 fn any_vector() -> impl Strategy<Value = Vec<SpaceVector>> {
     let entry = (any::<[u8; 16]>(), any::<u64>(), any::<[u8; 8]>())
@@ -11,37 +10,10 @@ fn any_vector() -> impl Strategy<Value = Vec<SpaceVector>> {
     prop::collection::vec(space, 0..4)
 }
 
-fn any_delta() -> impl Strategy<Value = Delta> {
-    let body = prop::collection::vec(any::<u8>(), 0..200);
-    let row = (any::<u32>(), any::<u32>(), any::<u64>(), body, any::<u16>()).prop_map(
-        |(document, origin, sequence, body, follow)| Row {
-            document,
-            origin,
-            sequence,
-            body,
-            follow: NonZeroU16::new(follow),
-        },
-    );
-    let document = (any::<u32>(), "[a-z]{1,9}", "\\PC{1,9}")
-        .prop_map(|(space, collection, key)| DocumentName { space, collection, key });
-    let origin = (any::<[u8; 32]>(), any::<[u8; 16]>())
-        .prop_map(|(public_key, incarnation)| OriginKey { public_key, incarnation });
-    let tables = (
-        prop::collection::vec("[a-z]{1,9}", 0..3),
-        prop::collection::vec(origin, 0..3),
-        prop::collection::vec(document, 0..5),
-        prop::collection::vec(row, 0..20),
-    );
-    (any::<u32>(), any::<u64>(), any::<u64>(), tables).prop_map(
-        |(generation, from, to, (spaces, origins, documents, rows))| Delta {
-            generation,
-            from,
-            to,
-            spaces,
-            origins,
-            documents,
-            rows,
-        },
+fn any_packed() -> impl Strategy<Value = PackedDelta> {
+    let deflated = prop::collection::vec(any::<u8>(), 0..200);
+    (any::<u32>(), any::<bool>(), any::<[u8; 8]>(), deflated).prop_map(
+        |(generation, restarts, check, deflated)| PackedDelta { generation, restarts, check, deflated },
     )
 }
 
@@ -75,7 +47,7 @@ fn any_frame() -> impl Strategy<Value = Frame> {
     );
     prop_oneof![
         hello,
-        any_delta().prop_map(Frame::Delta),
+        any_packed().prop_map(Frame::Delta),
         ack,
         Just(Frame::Ask),
         fork,
@@ -104,10 +76,66 @@ proptest! {
     }
 }
 
+/// A hello as a later version may have it.
+#[derive(Clone, Debug, PartialEq, minicbor::Encode, minicbor::Decode)]
+#[cbor(map)]
+struct NewerHello {
+    #[n(0)]
+    protocol: u16,
+    #[n(1)]
+    epoch: u64,
+    #[n(2)]
+    cursor: Option<Cursor>,
+    #[n(3)]
+    spaces: Vec<NewerVector>,
+    #[n(30)]
+    capabilities: Option<Vec<String>>,
+}
+
+#[derive(Clone, Debug, PartialEq, minicbor::Encode, minicbor::Decode)]
+struct NewerVector {
+    #[n(0)]
+    space: String,
+    #[n(1)]
+    entries: Vec<VectorEntry>,
+    #[n(2)]
+    takes: bool,
+    #[n(9)]
+    digest: Option<u64>,
+}
+
+#[test]
+fn hellos_of_an_older_and_a_newer_version_are_read_by_each_other() {
+    // W-3: fields that are not known are passed over, fields that are not there have their absence's meaning.
+    let older = hello_of(2, 3);
+    let newer = NewerHello {
+        protocol: older.protocol,
+        epoch: older.epoch,
+        cursor: older.cursor,
+        spaces: older
+            .spaces
+            .iter()
+            .map(|vector| NewerVector {
+                space: vector.space.clone(),
+                entries: vector.entries.clone(),
+                takes: vector.takes,
+                digest: Some(7),
+            })
+            .collect(),
+        capabilities: Some(vec!["later".into()]),
+    };
+    assert_eq!(decode(&unchecked(KIND_HELLO, &newer)), Ok(Frame::Hello(older.clone())));
+    let read: NewerHello = minicbor::decode(&to_vec(&older)).unwrap();
+    assert_eq!((read.capabilities, read.spaces[0].digest), (None, None));
+}
+
 #[test]
 fn a_frame_of_a_newer_version_is_passed_over() {
+    // W-2: whatever its flags and its body are.
     assert_eq!(decode(&[200, 0, 1, 2, 3]), Ok(Frame::Unknown(200)));
-    // A map with field 0 (durable) and a field 9 that this version does not know.
+    assert_eq!(decode(&[200, 0xff, 1, 2, 3]), Ok(Frame::Unknown(200)));
+    assert_eq!(decode(&[200, FLAG_DEFLATED, 0xff]), Ok(Frame::Unknown(200)));
+    // W-3: a map with field 0 (durable) and a field 9 that this version does not know.
     assert_eq!(
         decode(&[KIND_ACK, 0, 0xa2, 0x00, 0x07, 0x09, 0x01]),
         Ok(Frame::Ack(Ack { durable: 7, ..Ack::default() }))
@@ -116,38 +144,36 @@ fn a_frame_of_a_newer_version_is_passed_over() {
 
 #[test]
 fn a_deflate_bomb_is_refused_at_the_limit() {
+    // W-4.
     let mut compress = Compress::new(Compression::new(9), false);
     let mut bomb = Vec::with_capacity(100_000);
     compress.compress_vec(&vec![0; 64 * FRAME_BYTES_MAX], &mut bomb, FlushCompress::Finish).unwrap();
-    let bytes = [&[KIND_DELTA, FLAG_DEFLATED][..], &bomb].concat();
+    let bytes = [&[KIND_HELLO, FLAG_DEFLATED][..], &bomb].concat();
     assert!(bytes.len() < 80_000);
     assert_eq!(decode(&bytes), Err(DecodeError::TooLong));
 }
 
 #[test]
 fn a_length_that_the_bytes_do_not_hold_is_refused() {
-    // Field 6 (rows) claims 2^32 - 1 rows.
-    let bytes = [KIND_DELTA, 0, 0xa1, 0x06, 0x9a, 0xff, 0xff, 0xff, 0xff];
+    // W-6.
+    // Field 3 (spaces) claims 2^32 - 1 spaces.
+    let bytes = [KIND_HELLO, 0, 0xa1, 0x03, 0x9a, 0xff, 0xff, 0xff, 0xff];
     assert_eq!(decode(&bytes), Err(DecodeError::Body));
 }
 
 #[test]
 fn refusals_name_the_rule() {
+    // W-1, W-4, W-5, W-7.
     assert_eq!(decode(&[]), Err(DecodeError::CutShort));
     assert_eq!(decode(&[KIND_ACK, 8]), Err(DecodeError::Flags));
     assert_eq!(decode(&[KIND_ACK, 0, 0xa1, 0x00, 0x07, 0x00]), Err(DecodeError::Body), "trailing byte");
     assert_eq!(decode(&vec![0; FRAME_BYTES_MAX + 3]), Err(DecodeError::TooLong));
-    let body = vec![0; FRAME_BYTES_MAX];
-    let rows = vec![Row { document: 0, origin: 0, sequence: 1, body, follow: None }];
-    assert!(matches!(
-        encode(&Frame::Delta(Delta { rows, ..Delta::default() })),
-        Err(EncodeError::TooLong(_))
-    ));
-}
-
-fn delta_of(documents: usize) -> Delta {
-    let document = |n: usize| DocumentName { space: 0, collection: "c".into(), key: n.to_string() };
-    Delta { documents: (0..documents).map(document).collect(), ..Delta::default() }
+    let packed = |deflated| PackedDelta { generation: 0, restarts: false, check: [0; 8], deflated };
+    assert!(decode(&encode(&Frame::Delta(packed(vec![0; FRAME_BYTES_MAX - 9]))).unwrap()).is_ok());
+    let long = Frame::Delta(packed(vec![0; FRAME_BYTES_MAX - 8]));
+    assert_eq!(encode(&long), Err(EncodeError::TooLong(FRAME_BYTES_MAX + 1)));
+    assert_eq!(decode(&[KIND_DELTA, FLAG_DEFLATED, 0, 0, 0, 0, 0, 0, 0, 0, 0]), Err(DecodeError::Flags));
+    assert_eq!(decode(&[KIND_DELTA, FLAG_RESTARTS, 0, 0, 0, 0, 0, 0, 0, 0]), Err(DecodeError::Body));
 }
 
 fn hello_of(spaces: usize, entries: usize) -> Hello {
@@ -174,11 +200,7 @@ fn unchecked<T: minicbor::Encode<()>>(kind: u8, value: &T) -> Vec<u8> {
 
 #[test]
 fn lists_that_are_too_long_are_refused() {
-    assert!(decode(&encode(&Frame::Delta(delta_of(ROWS_MAX))).unwrap()).is_ok());
-    assert_eq!(decode(&unchecked(KIND_DELTA, &delta_of(ROWS_MAX + 1))), Err(DecodeError::Body));
-    let origins = vec![OriginKey { public_key: [0; 32], incarnation: [0; 16] }; TABLE_MAX + 1];
-    let delta = Delta { origins, ..Delta::default() };
-    assert_eq!(decode(&unchecked(KIND_DELTA, &delta)), Err(DecodeError::Body));
+    // W-6.
     assert!(decode(&encode(&Frame::Hello(hello_of(4, VECTOR_ENTRIES_MAX / 4))).unwrap()).is_ok());
     for hello in [hello_of(1, VECTOR_ENTRIES_MAX + 1), hello_of(4, 4_097), hello_of(TABLE_MAX + 1, 0)] {
         assert_eq!(decode(&unchecked(KIND_HELLO, &hello)), Err(DecodeError::Body));
@@ -190,10 +212,6 @@ fn lists_that_are_too_long_are_refused() {
 #[test]
 fn a_frame_that_every_peer_would_refuse_is_not_made() {
     let refusal = |frame| encode(&frame).unwrap_err().to_string();
-    assert_eq!(
-        refusal(Frame::Delta(delta_of(ROWS_MAX + 1))),
-        "the frame has 4097 documents, 4096 are allowed"
-    );
     assert_eq!(
         refusal(Frame::Hello(hello_of(4, 4_097))),
         "the frame has 16388 vector entries, 16384 are allowed"
@@ -207,12 +225,12 @@ fn a_frame_that_every_peer_would_refuse_is_not_made() {
 
 #[test]
 fn a_deflated_frame_has_no_tail_and_the_limit_of_any_frame() {
-    let mut tail = encode(&Frame::Delta(delta_of(100))).unwrap();
+    let mut tail = encode(&Frame::Hello(hello_of(100, 1))).unwrap();
     assert_eq!(tail[1], FLAG_DEFLATED);
     tail.push(0);
     assert_eq!(decode(&tail), Err(DecodeError::Inflate));
     let mut long = vec![0; FRAME_BYTES_MAX + 3];
-    long[..2].copy_from_slice(&[KIND_DELTA, FLAG_DEFLATED]);
+    long[..2].copy_from_slice(&[KIND_HELLO, FLAG_DEFLATED]);
     assert_eq!(decode(&long), Err(DecodeError::TooLong));
 }
 
