@@ -46,6 +46,7 @@ pub fn settings(name: &str, number: u8, peer: &str) -> Settings {
         name: name.to_owned(),
         key: OriginKey { public_key: [number; 32], incarnation: [number; 16] },
         epoch: u64::from(number),
+        authority: None,
         spaces: [(space, SpaceMode::Write)].into(),
         peers: [(peer.to_owned(), peer_settings)].into(),
         schemas,

@@ -106,6 +106,7 @@ impl Topology {
             name: Self::name(node),
             key: OriginKey { public_key: dice.bytes(), incarnation: dice.bytes() },
             epoch: dice.below(u64::MAX),
+            authority: None,
             spaces: BTreeMap::new(),
             peers: BTreeMap::new(),
             schemas: schemas(),

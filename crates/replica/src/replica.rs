@@ -1,9 +1,11 @@
 mod blocked;
 mod frames;
+mod grants;
 mod history;
 mod indexes;
 mod materialiser;
 mod requests;
+mod system;
 mod values;
 mod writes;
 
@@ -20,6 +22,7 @@ use blocked::Strike;
 use document::{Address, ChangeHash, Origin, Space};
 use indexes::Indexes;
 use materialiser::Materialiser;
+use system::System;
 
 /// The times that a replica is told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,6 +50,7 @@ pub struct Replica<S> {
     turns: Turns,
     materialiser: Materialiser,
     indexes: Indexes,
+    system: System,
     /// What the process before this one ended with, until it is noted durably.
     strike: Option<Strike>,
     room: Room,
@@ -63,7 +67,8 @@ impl<S: Store> Replica<S> {
     ///
     /// # Errors
     /// [`StoreError`] when the store cannot be read.
-    pub fn open(store: S, settings: Settings) -> Result<Self, StoreError> {
+    pub fn open(store: S, mut settings: Settings) -> Result<Self, StoreError> {
+        system::carry(&mut settings);
         let mut journal =
             Journal::open(store, (settings.epoch, settings.key.incarnation), settings.snapshots)?;
         for space in settings.spaces.keys() {
@@ -72,6 +77,7 @@ impl<S: Store> Replica<S> {
         let peers = Peers::load(&journal.rows, &settings.peers)?;
         let documents = Documents::new(settings.open_documents_bytes_max);
         let origin = origin_of(&settings.key);
+        let system = System::new(&settings);
         let mut replica = Self {
             settings,
             origin,
@@ -81,10 +87,12 @@ impl<S: Store> Replica<S> {
             turns: Turns::default(),
             materialiser: Materialiser::default(),
             indexes: Indexes::default(),
+            system,
             strike: None,
             room: Room::default(),
         };
         replica.take_suspect()?;
+        replica.open_system()?;
         replica.forget_outdated_indexes()?;
         Ok(replica)
     }
@@ -132,6 +140,7 @@ impl<S: Store> Replica<S> {
     /// [`StoreError`]: see [`Replica`].
     pub fn end_turn(&mut self) -> Result<bool, StoreError> {
         let works = self.materialise()?;
+        self.follow_system()?;
         self.hold_acknowledgements();
         self.peers.iter_mut().for_each(|peer| peer.save(&mut self.journal.rows));
         self.journal.submit()?;

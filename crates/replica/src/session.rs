@@ -12,7 +12,7 @@ mod sender;
 
 pub(crate) use confirmed::Confirmed;
 pub(crate) use peers::{OwnHello, Peer, Peers};
-pub(crate) use receiver::{Context, Outcome, Receiver};
+pub(crate) use receiver::{Context, Outcome, Receiver, Reconsidered};
 pub(crate) use sender::Sender;
 
 use crate::journal::Journal;

@@ -11,7 +11,10 @@ pub struct Settings {
     pub key: OriginKey,
     /// Names the journal when the store is new, or has another incarnation than before. Random.
     pub epoch: u64,
-    /// The spaces that it carries.
+    /// The key whose replica, the hub, decides by documents of the space `system` what identities may do and which
+    /// schemas there are. Without one the settings of peers decide. See [`crate::Rights`].
+    pub authority: Option<[u8; 32]>,
+    /// The spaces that it carries. With an authority `system` is one of them, whatever stands here.
     pub spaces: BTreeMap<Space, SpaceMode>,
     /// The replicas that it may be connected to, by the name in their certificate.
     pub peers: BTreeMap<String, PeerSettings>,
@@ -66,7 +69,7 @@ pub enum SpaceMode {
     Read,
 }
 
-/// What a replica shares with one peer.
+/// What a replica shares with one peer, as far as no document of `system` says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PeerSettings {
     /// What the peer may do, by space. It is sent nothing of any other.

@@ -1,5 +1,6 @@
 //! Two replicas in memory, joined by hand.
 
+mod access;
 mod background;
 mod blocked;
 mod exchange;
@@ -116,6 +117,7 @@ fn hub_settings() -> Settings {
         name: "hub".into(),
         key: key(1),
         epoch: 11,
+        authority: None,
         spaces: [(space("catalog"), SpaceMode::Write), (space("store-1"), SpaceMode::Write)].into(),
         peers: [("site".to_owned(), site)].into(),
         schemas: schemas(),
@@ -132,6 +134,7 @@ fn site_settings() -> Settings {
         name: "site".into(),
         key: key(2),
         epoch: 22,
+        authority: None,
         spaces: [(space("catalog"), SpaceMode::Read), (space("store-1"), SpaceMode::Write)].into(),
         peers: [("hub".to_owned(), hub)].into(),
         schemas: schemas(),
@@ -149,6 +152,8 @@ struct Node {
     replies: BTreeMap<RequestId, Result<Response, RequestError>>,
     frames: VecDeque<(LinkId, Vec<u8>)>,
     disconnects: Vec<DisconnectReason>,
+    /// The connections that it ended.
+    ended: Vec<LinkId>,
     events: Vec<Event>,
     wall_ms: i64,
 }
@@ -168,6 +173,7 @@ impl Node {
             replies: BTreeMap::new(),
             frames: VecDeque::new(),
             disconnects: Vec::new(),
+            ended: Vec::new(),
             events: Vec::new(),
             wall_ms: 1_000,
         }
@@ -203,7 +209,10 @@ impl Node {
             match effect {
                 Effect::Send { link, bytes } => self.frames.push_back((link, bytes)),
                 Effect::Reply { id, result } => drop(self.replies.insert(id, result)),
-                Effect::Disconnect { reason, .. } => self.disconnects.push(reason),
+                Effect::Disconnect { link, reason } => {
+                    self.ended.push(link);
+                    self.disconnects.push(reason);
+                }
                 Effect::Event(event) => self.events.push(event),
             }
         }
@@ -277,6 +286,10 @@ impl Node {
             Event::StreamStopped { .. }
             | Event::Rewound { .. }
             | Event::Blocked { .. }
+            | Event::AccessRefused { .. }
+            | Event::RowsBeyondCut { .. }
+            | Event::SchemaTaken { .. }
+            | Event::SchemaRefused { .. }
             | Event::SnapshotRefused { .. } => None,
         })
     }

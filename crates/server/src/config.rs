@@ -7,6 +7,9 @@
 //! sync_interval_ms = 50         # absent: a write is answered when it is on the disk. With it, when the system has it:
 //!                               # a power cut loses what services wrote in the last interval
 //!
+//! authority = "5f3c…"           # the hub's public key, 64 digits: documents of the space `system` say what replicas may do;
+//!                               # what stands below holds until they are here. Absent: it holds for good
+//!
 //! [spaces]                      # what it carries, and what the services of the site may do there
 //! catalog = "read"
 //! store-367 = "write"
@@ -23,9 +26,11 @@
 mod address;
 mod error;
 mod line;
+mod public_key;
 
 pub use address::{PeerAddress, PeerAddressError};
 pub use error::ConfigError;
+pub use public_key::{PublicKey, PublicKeyError};
 
 use document::{AddressError, Schemas, Space};
 use replica::{Access, OriginKey, PeerSettings, Settings, SnapshotPolicy};
@@ -58,6 +63,10 @@ pub struct Config {
     /// cut loses what services wrote in the last one, though they were answered. Peers never see what can be lost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sync_interval_ms: Option<NonZeroU32>,
+    /// The public key of the hub that decides, by documents of the space `system`, what replicas may do. None: what
+    /// stands under `peers` decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authority: Option<PublicKey>,
     /// The spaces that it carries, and what the services of its site may do there.
     pub spaces: BTreeMap<SpaceName, SpaceMode>,
     /// The replicas that it may be connected to, by name.
@@ -183,6 +192,7 @@ impl Config {
             name: self.name.clone(),
             key: OriginKey { public_key, incarnation },
             epoch,
+            authority: self.authority.map(|PublicKey(key)| key),
             spaces: spaces.collect(),
             peers: self.peers.iter().map(|(name, peer)| (name.clone(), peer.settings())).collect(),
             schemas,

@@ -140,7 +140,8 @@ impl World {
                 | Response::Status(_)
                 | Response::Queried(_)
                 | Response::Blocked(_)
-                | Response::Retried(_),
+                | Response::Retried(_)
+                | Response::Schemas(_),
             ) => {
                 let finding = format!("operation {} got the answer to another question", write.id);
                 Err(Failure::correctness("requests_are_answered", finding))

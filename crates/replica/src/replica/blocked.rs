@@ -62,6 +62,7 @@ impl<S: Store> Replica<S> {
 
     pub(super) fn block(&mut self, address: &Address, place: &mut DocumentPlace, reason: BlockReason) {
         self.journal.block(address, place, reason);
+        self.note_system(address);
         self.turns.hold(Effect::Event(Event::Blocked { address: address.clone(), reason }));
     }
 

@@ -1,6 +1,7 @@
 //! What peers send, and what they are sent.
 
 use super::{Clock, Replica};
+use crate::access::Identities;
 use crate::effect::{DisconnectReason, Effect, Event, LinkId, Misbehaviour};
 use crate::journal::Journal;
 use crate::session::{self, Context, Outcome, OwnHello, Peer};
@@ -18,6 +19,10 @@ impl<S: Store> Replica<S> {
         name: &str,
         public_key: [u8; 32],
     ) -> Result<(), StoreError> {
+        if let Err(reason) = self.admit(name, &public_key)? {
+            self.turns.release(Effect::Disconnect { link, reason });
+            return Ok(());
+        }
         match self.peers.connect(link, name, public_key) {
             Err(()) => {
                 let reason = DisconnectReason::UnknownPeer { peer: name.to_owned() };
@@ -65,7 +70,9 @@ impl<S: Store> Replica<S> {
             Ok(Frame::Hello(hello)) => peer
                 .greet(journal, &hello, (self.origin, self.room < Room::ReadOnly))?
                 .map(|event| turns.release(Effect::Event(event))),
-            Ok(Frame::Delta(delta)) => take_delta(peer, journal, turns, &delta, clock)?,
+            Ok(Frame::Delta(delta)) => {
+                take_delta(peer, journal, turns, &delta, (&self.system.identities, clock))?
+            }
             Ok(Frame::Ack(ack)) => take_ack(peer, ack),
             Ok(Frame::Rewind(rewind)) => take_rewind(peer, journal, &rewind)?,
         };
@@ -73,7 +80,7 @@ impl<S: Store> Replica<S> {
             self.peers.disconnect(link);
             self.turns.release(Effect::Disconnect { link, reason });
         }
-        Ok(())
+        self.follow_system()
     }
 
     /// Each peer gets one acknowledgement for all that it sent in the turn.
@@ -121,12 +128,11 @@ fn take_delta<S: Store>(
     journal: &mut Journal<S>,
     turns: &mut Turns,
     delta: &Delta,
-    clock: Clock,
+    (identities, clock): (&Identities, Clock),
 ) -> Handled {
     let Some(session) = &mut peer.session else { return Ok(Ok(())) };
     let Some((sender, receiver)) = &mut session.exchange else { return Ok(Err(Misbehaviour::Order.into())) };
-    let context =
-        Context { public_key: &session.public_key, relay: peer.settings.relay, wall_ms: clock.wall_ms };
+    let context = Context { public_key: &session.public_key, identities, wall_ms: clock.wall_ms };
     let Outcome { shown, stopped, rewind } = match receiver.take(journal, delta, &context)? {
         Ok(outcome) => outcome,
         Err(reason) => return Ok(Err(reason)),
@@ -144,11 +150,24 @@ fn take_delta<S: Store>(
         turns.release(Effect::Event(Event::StreamStopped { peer, space, origin, sequence, reason }));
     }
     if let Some(generation) = rewind {
-        let spaces = session::vectors_of(journal, receiver.writable().map(|space| (space, true)))?;
-        hold_frame(turns, session.link, &Frame::Rewind(Rewind { generation, spaces }));
-        turns.release(Effect::Event(Event::Rewound { peer: peer.name.clone() }));
+        hold_rewind(peer, journal, turns, generation)?;
     }
     Ok(Ok(()))
+}
+
+/// Asks a peer to go back.
+pub(super) fn hold_rewind<S: Store>(
+    peer: &Peer,
+    journal: &Journal<S>,
+    turns: &mut Turns,
+    generation: u32,
+) -> Result<(), StoreError> {
+    let Some(session) = &peer.session else { return Ok(()) };
+    let Some((_, receiver)) = &session.exchange else { return Ok(()) };
+    let spaces = session::vectors_of(journal, receiver.writable().map(|space| (space, true)))?;
+    hold_frame(turns, session.link, &Frame::Rewind(Rewind { generation, spaces }));
+    turns.release(Effect::Event(Event::Rewound { peer: peer.name.clone() }));
+    Ok(())
 }
 
 fn take_ack(peer: &mut Peer, ack: Ack) -> Result<(), DisconnectReason> {

@@ -47,6 +47,14 @@ impl<S: Store> Replica<S> {
                 Ok(Response::Blocked(self.list_blocked(after.as_ref(), limit)?))
             }
             Request::Retry { address } => self.retry(&address)?.map(Response::Retried),
+            Request::Grant { public_key, name, spaces } => {
+                self.grant(&public_key, name, spaces, clock)?.map(Response::Written)
+            }
+            Request::Revoke { public_key } => self.revoke(&public_key, clock)?.map(Response::Written),
+            Request::AddSchema { collection, schema } => {
+                self.add_schema(&collection, &schema, clock)?.map(Response::Written)
+            }
+            Request::Schemas => Ok(Response::Schemas(self.schemas_in_force())),
         };
         self.turns.hold(Effect::Reply { id, result });
         Ok(())

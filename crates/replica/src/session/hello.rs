@@ -1,15 +1,15 @@
 use super::{Peer, Receiver, Sender, vectors_of};
+use crate::access::{Rights, SYSTEM};
 use crate::effect::{DisconnectReason, Event, Misbehaviour, Rung};
 use crate::journal::Journal;
 use crate::keys::SpaceNumber;
-use crate::settings::Access;
 use crate::store::{Store, StoreError};
 use document::{Origin, Space};
 use std::collections::{BTreeMap, BTreeSet};
 use wire::{Hello, PROTOCOL_VERSION};
 
 /// The spaces that both sides share on this connection, and what the peer may do in each.
-type Shared = BTreeMap<Space, (SpaceNumber, Access)>;
+type Shared = BTreeMap<Space, (SpaceNumber, Rights)>;
 
 impl Peer {
     /// What this replica says first; `takes` is whether it has room for changes.
@@ -20,7 +20,7 @@ impl Peer {
             cursor: self.cursor,
             spaces: vectors_of(
                 journal,
-                self.settings.spaces.iter().map(|(space, access)| (space, access.write && takes)),
+                self.shares.iter().map(|(space, rights)| (space, rights.delivers() && takes)),
             )?,
         })
     }
@@ -52,17 +52,19 @@ impl Peer {
         self.cursor = self.cursor.filter(|cursor| cursor.epoch == hello.epoch);
         self.changed = true;
         let readable: BTreeSet<SpaceNumber> =
-            shared.values().filter(|(_, access)| access.read).map(|(space, _)| *space).collect();
+            shared.values().filter(|(_, rights)| rights.read).map(|(space, _)| *space).collect();
         self.wanted = Some(readable.clone());
         let (rung, position) = self.rung(journal, hello)?;
         let writable = shared
             .iter()
-            .filter(|(_, (_, access))| access.write && takes)
-            .map(|(space, (number, _))| (space.clone(), *number))
+            .filter(|(_, (_, rights))| rights.delivers() && takes)
+            .map(|(space, taken)| (space.clone(), *taken))
             .collect();
+        let first = shared.iter().filter(|(space, (_, rights))| space.as_str() == SYSTEM && rights.read);
+        let first = first.map(|(_, (number, _))| *number).next();
         let known =
             hello.cursor.filter(|cursor| cursor.epoch == journal.epoch()).map_or(0, |cursor| cursor.lsn);
-        let sender = Sender::new(position, known, readable, self.confirmed.clone());
+        let sender = Sender::new((position, known), (readable, first), self.confirmed.clone());
         let receiver = Receiver::new(hello.epoch, own, writable);
         if let Some(session) = &mut self.session {
             session.exchange = Some((sender, receiver));
@@ -73,11 +75,11 @@ impl Peer {
 
     fn share<S: Store>(&self, journal: &mut Journal<S>, hello: &Hello) -> Result<Shared, StoreError> {
         let mut shared = Shared::new();
-        for (space, access) in &self.settings.spaces {
+        for (space, rights) in &self.shares {
             if let Some(theirs) = hello.spaces.iter().find(|vector| vector.space == space.as_str()) {
                 let number = journal.names.intern_space(&mut journal.rows, space)?;
-                let access = Access { read: access.read && theirs.takes, ..*access };
-                shared.insert(space.clone(), (number, access));
+                let rights = Rights { read: rights.read && theirs.takes, ..*rights };
+                shared.insert(space.clone(), (number, rights));
             }
         }
         Ok(shared)

@@ -1,4 +1,5 @@
 use super::{Confirmed, Receiver, Sender};
+use crate::access::{PublicKey, Shares, settled_shares};
 use crate::effect::LinkId;
 use crate::journal::Journal;
 use crate::keys::{self, OriginNumber, SpaceNumber};
@@ -23,15 +24,17 @@ pub(crate) enum OwnHello {
 /// A connection to a peer. Sender and receiver are there once its hello came.
 pub(crate) struct Session {
     pub(crate) link: LinkId,
-    pub(crate) public_key: [u8; 32],
+    pub(crate) public_key: PublicKey,
     pub(crate) own_hello: OwnHello,
     pub(crate) exchange: Option<(Sender, Receiver)>,
 }
 
-/// A replica in the settings, connected or not.
+/// A replica in the settings, connected or not, or one that was let in by its access document.
 pub(crate) struct Peer {
     pub(crate) name: String,
     pub(crate) settings: PeerSettings,
+    /// What it may do; fixed while it is connected.
+    pub(crate) shares: Shares,
     pub(crate) session: Option<Session>,
     pub(crate) cursor: Option<wire::Cursor>,
     /// What it has of this replica's spaces, as last heard.
@@ -48,6 +51,7 @@ impl Peer {
         Ok(Self {
             name: name.to_owned(),
             settings: settings.clone(),
+            shares: settled_shares(settings),
             session: None,
             cursor: row.cursor,
             confirmed: Confirmed::from_rows(&row.confirmed),
@@ -66,7 +70,7 @@ impl Peer {
 
     /// The spaces whose changes it is sent, as far as this replica has anything of them.
     fn readable<'a, S: Store>(&'a self, journal: &'a Journal<S>) -> impl Iterator<Item = SpaceNumber> + 'a {
-        let readable = self.settings.spaces.iter().filter(|(_, access)| access.read);
+        let readable = self.shares.iter().filter(|(_, rights)| rights.read);
         let numbers = readable.filter_map(|(space, _)| journal.names.space_number(space));
         numbers.filter(|space| self.wanted.as_ref().is_none_or(|wanted| wanted.contains(space)))
     }
@@ -80,8 +84,9 @@ impl Peer {
         for space in self.readable(journal) {
             for (origin, entry) in journal.vectors.of(space) {
                 let has = self.confirmed.get(space, journal.names.origin(origin)?.0);
-                if has < entry.sequence {
-                    lacking.push((space, origin, has, entry.sequence));
+                let last = entry.sequence.min(journal.passed_on(space, origin));
+                if has < last {
+                    lacking.push((space, origin, has, last));
                 }
             }
         }
@@ -141,12 +146,24 @@ impl Peers {
         })
     }
 
+    /// The peer of this name.
+    pub(crate) fn named(&mut self, name: &str) -> Option<&mut Peer> {
+        self.by_name.get_mut(name)
+    }
+
+    /// Adds a peer that is not in the settings.
+    pub(crate) fn add<S: Store>(&mut self, rows: &Rows<S>, name: &str) -> Result<(), StoreError> {
+        let peer = Peer::load(rows, name, &PeerSettings::default())?;
+        self.by_name.insert(name.to_owned(), peer);
+        Ok(())
+    }
+
     /// Starts a session; returns the connection that it replaces. `Err` when nobody has this name.
     pub(crate) fn connect(
         &mut self,
         link: LinkId,
         name: &str,
-        public_key: [u8; 32],
+        public_key: PublicKey,
     ) -> Result<Option<LinkId>, ()> {
         let peer = self.by_name.get_mut(name).ok_or(())?;
         let replaced =

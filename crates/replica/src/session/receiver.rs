@@ -1,4 +1,5 @@
 use super::REWINDS_MAX;
+use crate::access::{Delivery, Identities, PublicKey, Rights};
 use crate::effect::{DisconnectReason, Misbehaviour, StopReason};
 use crate::journal::{DocumentPlace, Entry, Journal};
 use crate::keys::{self, OriginNumber, SpaceNumber};
@@ -23,14 +24,35 @@ pub(crate) struct Receiver {
     own: Origin,
     /// Where the peer's next delta starts; `None` before the first of a generation.
     position: Option<u64>,
-    writable: BTreeMap<Space, SpaceNumber>,
+    /// The spaces of which rows are taken, and what the peer may do there.
+    writable: BTreeMap<Space, (SpaceNumber, Rights)>,
     /// The connection's tables.
     spaces: Vec<Space>,
     origins: Vec<(Origin, OriginKey)>,
     /// Streams of which a change was refused: nothing more of them is taken on this connection.
-    stopped: BTreeSet<(SpaceNumber, Origin)>,
+    stopped: BTreeMap<(SpaceNumber, Origin), Stop>,
     /// An acknowledgement that leaves with the turn.
     ack_due: Option<u64>,
+}
+
+/// Why a stream is stopped.
+enum Stop {
+    /// For good.
+    Refused,
+    /// Another stream of the space was.
+    DependsOnStopped,
+    /// For want of a right to this change.
+    Access { space: Space, key: OriginKey, sequence: u64 },
+}
+
+/// Whether streams can be taken again.
+pub(crate) enum Reconsidered {
+    /// None is to be asked for.
+    Settled,
+    /// The peer is asked to go back, to this generation.
+    Rewind(u32),
+    /// It was asked too often on this connection.
+    Exhausted,
 }
 
 /// What a delta came to.
@@ -75,13 +97,13 @@ enum Refusal {
 
 /// What a receiver must know of its peer and of time.
 pub(crate) struct Context<'a> {
-    pub(crate) public_key: &'a [u8; 32],
-    pub(crate) relay: bool,
+    pub(crate) public_key: &'a PublicKey,
+    pub(crate) identities: &'a Identities,
     pub(crate) wall_ms: i64,
 }
 
 impl Receiver {
-    pub(crate) fn new(epoch: u64, own: Origin, writable: BTreeMap<Space, SpaceNumber>) -> Self {
+    pub(crate) fn new(epoch: u64, own: Origin, writable: BTreeMap<Space, (SpaceNumber, Rights)>) -> Self {
         Self {
             generation: 0,
             epoch,
@@ -90,7 +112,7 @@ impl Receiver {
             writable,
             spaces: Vec::new(),
             origins: Vec::new(),
-            stopped: BTreeSet::new(),
+            stopped: BTreeMap::new(),
             ack_due: None,
         }
     }
@@ -136,18 +158,14 @@ impl Receiver {
         let mut rest = delta.rows.as_slice();
         while let Some((transaction, after)) = first_transaction(rest) {
             rest = after;
-            match self.take_transaction(journal, (&documents, transaction), context.wall_ms, &mut outcome)? {
+            match self.take_transaction(journal, (&documents, transaction), context, &mut outcome)? {
                 Ok(()) => {}
                 Err(Refusal::Leave(reason)) => return Ok(Err(reason)),
                 Err(Refusal::Gap) if self.generation >= REWINDS_MAX => {
                     return Ok(Err(Misbehaviour::Gap.into()));
                 }
                 Err(Refusal::Gap) => {
-                    self.generation += 1;
-                    self.position = None;
-                    // It would reach the peer after the rewind, and be taken for the new generation's.
-                    self.ack_due = None;
-                    outcome.rewind = Some(self.generation);
+                    outcome.rewind = Some(self.rewind());
                     return Ok(Ok(outcome));
                 }
             }
@@ -158,6 +176,43 @@ impl Receiver {
         self.position = Some(delta.to);
         self.ack_due = Some(delta.to);
         Ok(Ok(outcome))
+    }
+
+    /// Begins the next generation.
+    fn rewind(&mut self) -> u32 {
+        self.generation += 1;
+        self.position = None;
+        // It would reach the peer after the rewind, and be taken for the new generation's.
+        self.ack_due = None;
+        self.generation
+    }
+
+    /// What is known of rights changed: streams that were stopped for want of one are taken up again.
+    pub(crate) fn reconsider(&mut self, identities: &Identities, peer: &PublicKey) -> Reconsidered {
+        let mut freed = BTreeSet::new();
+        for ((number, origin), stop) in &self.stopped {
+            let Stop::Access { space, key, sequence } = stop else { continue };
+            let rights = self.writable.get(space).map_or_else(Rights::default, |(_, rights)| *rights);
+            let (origin, sequence) = (*origin, *sequence);
+            if identities.check(&Delivery { peer, rights, space, origin, key, sequence }).is_ok() {
+                freed.insert((*number, origin));
+            }
+        }
+        if freed.is_empty() {
+            return Reconsidered::Settled;
+        }
+        let spaces: BTreeSet<SpaceNumber> = freed.iter().map(|(space, _)| *space).collect();
+        self.stopped.retain(|stream, stop| {
+            let hangs_on_freed = matches!(stop, Stop::DependsOnStopped) && spaces.contains(&stream.0);
+            !freed.contains(stream) && !hangs_on_freed
+        });
+        match self.position {
+            // A rewind is under way.
+            None => Reconsidered::Settled,
+            // The last one is left for a gap.
+            Some(_) if self.generation + 1 >= REWINDS_MAX => Reconsidered::Exhausted,
+            Some(_) => Reconsidered::Rewind(self.rewind()),
+        }
     }
 
     fn extend_tables(&mut self, delta: &Delta, context: &Context<'_>) -> Result<(), Misbehaviour> {
@@ -173,8 +228,11 @@ impl Receiver {
             }
             self.spaces.push(space);
         }
+        // With an authority each row is looked at: rights change, and a peer may not know yet.
+        let may_relay =
+            context.identities.has_authority() || self.writable.values().any(|(_, rights)| rights.relay);
         for key in &delta.origins {
-            if key.public_key != *context.public_key && !context.relay {
+            if key.public_key != *context.public_key && !may_relay {
                 return Err(Misbehaviour::Relay);
             }
             self.origins.push((origin_of(key), *key));
@@ -195,7 +253,7 @@ impl Receiver {
         &mut self,
         journal: &mut Journal<S>,
         (documents, rows): (&[Address], &[Row]),
-        accepted_ms: i64,
+        context: &Context<'_>,
         outcome: &mut Outcome,
     ) -> Result<Result<(), Refusal>, StoreError> {
         let bytes = rows.iter().map(|row| row.body.len()).sum::<usize>();
@@ -214,7 +272,7 @@ impl Receiver {
                 return Ok(Err(Refusal::Leave(Misbehaviour::Transaction.into())));
             }
             let (sequence, before) = (row.sequence, ready.len() as u64);
-            match self.check_row(journal, address, (origin, before), row)? {
+            match self.check_row(journal, context, address, (origin, before), row)? {
                 Checked::Ready(checked) => ready.push(checked),
                 Checked::Had(space) => outcome.shown.push((space, origin.0, sequence)),
                 Checked::Passed => return Ok(Ok(())),
@@ -232,7 +290,7 @@ impl Receiver {
         }
         for checked in ready {
             outcome.shown.push((checked.space, checked.change.origin, checked.sequence));
-            append(journal, checked, accepted_ms)?;
+            append(journal, checked, context.wall_ms)?;
         }
         Ok(Ok(()))
     }
@@ -241,11 +299,12 @@ impl Receiver {
     fn check_row<'a, S: Store>(
         &mut self,
         journal: &Journal<S>,
+        context: &Context<'_>,
         address: &'a Address,
         ((origin, key), before): ((Origin, OriginKey), u64),
         row: &Row,
     ) -> Result<Checked<'a>, StoreError> {
-        let Some(&space) = self.writable.get(&address.space) else { return Ok(Checked::Passed) };
+        let Some(&(space, rights)) = self.writable.get(&address.space) else { return Ok(Checked::Passed) };
         let has = journal
             .names
             .origin_number(origin)
@@ -254,11 +313,18 @@ impl Receiver {
         if sequence <= has {
             return Ok(Checked::Had(space));
         }
-        if self.stopped.contains(&(space, origin)) {
+        if self.stopped.contains_key(&(space, origin)) {
             return Ok(Checked::Passed);
         }
         if origin == self.own {
             return Ok(Checked::OwnPast(has));
+        }
+        let (peer, in_space) = (context.public_key, &address.space);
+        let delivery = Delivery { peer, rights, space: in_space, origin, key: &key, sequence };
+        if let Err(reason) = context.identities.check(&delivery) {
+            let stop = Stop::Access { space: in_space.clone(), key, sequence };
+            self.stopped.insert((space, origin), stop);
+            return Ok(Checked::Stopped(reason));
         }
         if sequence > has + before + 1 {
             return Ok(Checked::Gap);
@@ -270,7 +336,9 @@ impl Receiver {
         };
         let place = journal.document(address)?;
         if !has_all(journal, place.as_ref(), &change)? {
-            let stopped = self.stopped.iter().any(|(of, _)| *of == space);
+            // What was beyond a cut never comes: after some rewinds what hangs on it stops, and the rest goes on.
+            let stopped = self.stopped.keys().any(|(of, _)| *of == space)
+                || self.generation >= REWINDS_MAX && context.identities.is_cut(in_space);
             return Ok(if stopped {
                 self.stop(space, origin, StopReason::DependsOnStopped)
             } else {
@@ -285,7 +353,9 @@ impl Receiver {
     }
 
     fn stop<'a>(&mut self, space: SpaceNumber, origin: Origin, reason: StopReason) -> Checked<'a> {
-        self.stopped.insert((space, origin));
+        let depends = reason == StopReason::DependsOnStopped;
+        let stop = if depends { Stop::DependsOnStopped } else { Stop::Refused };
+        self.stopped.insert((space, origin), stop);
         Checked::Stopped(reason)
     }
 }

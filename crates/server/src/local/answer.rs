@@ -2,7 +2,8 @@
 
 use super::protocol::{
     Answer, BackedUp, BlockedDocument, Change, Conflict, ConflictingValue, Found, Listed, ListedDocument,
-    Moment, PeerStatus, Refusal, RefusalKind, Request, Response, SpaceMode, SpaceStatus, Stamp, Status,
+    Moment, PeerStatus, Refusal, RefusalKind, Request, Response, SchemaInForce, SpaceMode, SpaceStatus,
+    Stamp, Status,
 };
 use crate::event_loop::Reply;
 use document::{ChangeHash, HistoryEntry, HistoryQuery, Key};
@@ -132,6 +133,16 @@ fn shown(response: Reply, context: &Context) -> Response {
             next: blocked.next.map(|address| address.to_string()),
         },
         replica::Response::Retried(reason) => Response::Retried(reason.map(|reason| reason.to_string())),
+        replica::Response::Schemas(schemas) => Response::Schemas(
+            schemas
+                .into_iter()
+                .map(|listed| SchemaInForce {
+                    collection: listed.collection.to_string(),
+                    version: listed.schema.version(),
+                    travelled: listed.travelled,
+                })
+                .collect(),
+        ),
         replica::Response::Status(status) => Response::Status(Box::new(status_shown(*status, context))),
     }
 }

@@ -9,7 +9,7 @@ pub use refusal::{Refusal, RefusalKind};
 pub use request::{DocumentWrite, Moment, Request};
 pub use response::{
     BackedUp, BlockedDocument, Change, Conflict, ConflictingValue, Found, Listed, ListedDocument, Response,
-    Stamp,
+    SchemaInForce, Stamp,
 };
 pub use status::{PeerStatus, SpaceMode, SpaceStatus, Status};
 

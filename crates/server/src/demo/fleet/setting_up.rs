@@ -29,7 +29,7 @@ pub(super) fn hub(week: &Week) -> Result<Config, FleetError> {
         peers.insert(shop.site(), PeerConfig { address: None, relay: false, spaces: shared.into() });
     }
     let listen = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
-    Ok(Config { name: HUB.to_owned(), listen, sync_interval_ms: None, spaces, peers })
+    Ok(Config { name: HUB.to_owned(), listen, sync_interval_ms: None, authority: None, spaces, peers })
 }
 
 /// A shop reads the catalog, writes its own space, and dials the hub.
@@ -44,6 +44,7 @@ pub(super) fn shop(shop: &Shop, hub: SocketAddr) -> Result<Config, FleetError> {
         name: shop.site(),
         listen: None,
         sync_interval_ms: None,
+        authority: None,
         spaces: [(catalog, SpaceMode::Read), (own, SpaceMode::Write)].into(),
         peers: [(HUB.to_owned(), peer)].into(),
     })
