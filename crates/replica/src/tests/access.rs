@@ -378,9 +378,18 @@ fn a_relay_that_does_not_know_of_the_cut_is_not_believed() {
     // What the relay wrote on top of it cannot be had; it says so and the link lives.
     let stopped = stops(&fleet.nodes[0]);
     assert!(stopped.iter().any(|(_, reason)| *reason == StopReason::DependsOnStopped), "{stopped:?}");
-    fleet.nodes[0].put("store-1/note/3", json!({"n": 5}));
-    fleet.carry();
-    assert_eq!(fleet.nodes[1].get("store-1/note/3"), Some(json!({"n": 5})));
+    // Once the relay knows the cut, it does not even send what the rest hangs on.
+    for note in ["store-1/note/3", "store-1/note/4"] {
+        fleet.nodes[0].put(note, json!({"n": 5}));
+        fleet.carry();
+        assert_eq!(fleet.nodes[1].get(note), Some(json!({"n": 5})));
+        fleet.cut(0, 1);
+        fleet.nodes[0].events.clear();
+        fleet.connect(0, 1);
+        let stopped = stops(&fleet.nodes[0]);
+        assert_eq!(stopped, [(origin(2), StopReason::DependsOnStopped)]);
+        assert_eq!(fleet.disconnects(), []);
+    }
 }
 
 #[test]
@@ -412,4 +421,65 @@ fn who_has_a_document_needs_no_settings() {
     fleet.carry();
     assert_eq!((fleet.has(0, 1, "store-1"), fleet.disconnects()), (1, vec![]));
     assert_eq!(fleet.nodes[0].status().peers[0].peer, "site-1");
+}
+
+/// A hub whose settings let the second site write, which has done so, as long as no document says what it may do.
+fn settled() -> Fleet {
+    let mut fleet = Fleet::new(3);
+    let all = PeerSettings { spaces: [(space("store-1"), BOTH)].into(), relay: true };
+    fleet.nodes[0].settings.peers.insert(name(2), all);
+    fleet.restart(0);
+    fleet.grant(1, &[("store-1", READ)]);
+    fleet.connect(0, 2);
+    fleet
+}
+
+#[test]
+fn a_session_starts_with_system() {
+    let mut fleet = settled();
+    fleet.nodes[2].put("store-1/note/1", json!({"n": 1}));
+    fleet.carry();
+    // In the hub's journal the row comes before what it may be written by.
+    fleet.grant(2, &[("store-1", READ_WRITE)]);
+    fleet.connect(0, 1);
+    assert_eq!(fleet.nodes[1].get("store-1/note/1"), Some(json!({"n": 1})));
+    assert_eq!(stops(&fleet.nodes[1]), []);
+    assert!(!fleet.nodes[1].events.contains(&Event::Rewound { peer: name(0) }));
+}
+
+#[test]
+fn a_right_and_what_was_written_by_it_go_out_in_two_frames() {
+    let mut fleet = settled();
+    fleet.connect(0, 1);
+    fleet.nodes[2].put("store-1/note/1", json!({"n": 1}));
+    // One turn of the hub takes both, and its next pump has both.
+    let all = Rights { snapshot: true, ..FULL };
+    let request = fleet.grant_request(2, &[("store-1", all), ("system", all)]);
+    fleet.nodes[0].ask(request);
+    for (link, bytes) in std::mem::take(&mut fleet.nodes[2].frames) {
+        fleet.nodes[0].input(Input::Frame { link, bytes });
+    }
+    fleet.carry();
+    assert_eq!(fleet.has(0, 2, "store-1"), 1);
+    assert_eq!(fleet.nodes[1].get("store-1/note/1"), Some(json!({"n": 1})));
+    assert_eq!((stops(&fleet.nodes[1]), fleet.disconnects()), (vec![], vec![]));
+}
+
+#[test]
+fn what_was_held_for_a_peer_whose_rights_end_never_leaves() {
+    let mut fleet = Fleet::new(2);
+    fleet.grant(1, &[("store-1", READ_WRITE)]);
+    fleet.connect(0, 1);
+    fleet.nodes[1].put("store-1/note/1", json!({"n": 1}));
+    for (link, bytes) in std::mem::take(&mut fleet.nodes[1].frames) {
+        fleet.nodes[0].input(Input::Frame { link, bytes });
+    }
+    let public_key = fleet.key(1);
+    fleet.nodes[0].ask(Request::Revoke { public_key });
+    fleet.nodes[0].settle();
+    assert!(fleet.nodes[0].frames.is_empty(), "not even the acknowledgement");
+    assert_eq!(fleet.nodes[0].disconnects, [DisconnectReason::Revoked]);
+    // The cut has what the same turn took before.
+    let document = fleet.nodes[0].get(&format!("system/access/{}", "02".repeat(32))).unwrap();
+    assert_eq!(document["cuts"], json!({"store-1": {origin(2).to_string(): 1}}));
 }

@@ -137,6 +137,7 @@ fn refusal(error: &RequestError) -> Refusal {
         }
         RequestError::NoRight(_) => (RefusalKind::ReadOnly, Some("ask the hub to grant it")),
         RequestError::Write(_)
+        | RequestError::Access(_)
         | RequestError::Schema(_)
         | RequestError::Query(_)
         | RequestError::Transaction(_)

@@ -191,3 +191,31 @@ fn an_unreadable_document_is_told() {
     stage.node().settle();
     assert!(told(stage.node()), "again at the next start");
 }
+
+#[test]
+fn a_relay_cannot_bring_what_lies_beyond_the_cut() {
+    let may = |relay| Said::Rights { read: true, write: true, relay };
+    let mut stage = Stage::new([may(true), may(false)]);
+    stage.meet();
+    let bodies = bodies(origin(3), 4);
+    let rows = |from: usize, to: usize| {
+        let row = |index: usize| Row {
+            sequence: index as u64 + 1,
+            body: bodies[index].clone(),
+            ..delta(3, "store-1").rows.remove(0)
+        };
+        let (spaces, origins) = match from {
+            0 => (vec!["store-1".into()], vec![key(3)]),
+            _ => (vec![], vec![]),
+        };
+        let rows = (from..to).map(row).collect();
+        Frame::Delta(Delta { from: from as u64, to: to as u64, spaces, origins, rows, ..delta(3, "store-1") })
+    };
+    stage.send(&rows(0, 2));
+    let public_key = key(3).public_key;
+    written(stage.node().answer(Request::Revoke { public_key }));
+    stage.send(&rows(2, 4));
+    assert_eq!(stage.node().replica.vector(&space("store-1")).unwrap()[0].1.sequence, 2);
+    assert_eq!(stops(stage.node()), [(origin(3), StopReason::Revoked { last: 2 })]);
+    assert_eq!(stage.node().disconnects, []);
+}
