@@ -28,7 +28,7 @@ pub(crate) use self::document::{AccessDocument, access_schema};
 pub(crate) use identities::{Delivery, Identities};
 
 use crate::settings::PeerSettings;
-use ::document::{AddressError, Key, Space};
+use ::document::{AddressError, Key, OriginError, Space, Violation};
 use std::collections::BTreeMap;
 
 /// The space whose documents say what identities may do and what schemas there are.
@@ -88,10 +88,16 @@ pub enum AccessFault {
     Value,
     /// It breaks its schema.
     #[error("it breaks its schema: {0}")]
-    Schema(String),
-    /// A name in it is none.
-    #[error("a name in it is none: {0}")]
-    Name(String),
+    Schema(Violation),
+    /// It keeps its schema and cannot be read all the same: a number is too large.
+    #[error("it cannot be read")]
+    Shape,
+    /// A space in it is none.
+    #[error(transparent)]
+    Space(#[from] AddressError),
+    /// An origin in it is none.
+    #[error(transparent)]
+    Origin(#[from] OriginError),
     /// There are too many.
     #[error("there are more than {IDENTITIES_MAX} access documents")]
     TooMany,

@@ -56,18 +56,18 @@ pub(crate) fn access_schema() -> Result<Schema, SchemaError> {
 impl AccessDocument {
     /// Reads a document.
     pub(crate) fn read(schema: &Schema, value: &Value) -> Result<Self, AccessFault> {
-        if let Some(violation) = schema.violations(value).first() {
-            return Err(AccessFault::Schema(violation.to_string()));
+        if let Some(violation) = schema.violations(value).into_iter().next() {
+            return Err(AccessFault::Schema(violation));
         }
-        let shape = Shape::deserialize(value).map_err(|error| AccessFault::Schema(error.to_string()))?;
+        let shape = Shape::deserialize(value).map_err(|_| AccessFault::Shape)?;
         let mut document = Self { name: shape.name, is_revoked: shape.revoked, ..Self::default() };
         for (name, rights) in shape.spaces {
-            document.spaces.insert(space(name)?, Right::together(&rights));
+            document.spaces.insert(Space::new(name)?, Right::together(&rights));
         }
         for (name, origins) in shape.cuts {
-            let space = space(name)?;
+            let space = Space::new(name)?;
             for (origin, last) in origins {
-                let origin: Origin = origin.parse().map_err(|_| AccessFault::Name(origin))?;
+                let origin: Origin = origin.parse()?;
                 document.cuts.insert((space.clone(), origin), last);
             }
         }
@@ -129,10 +129,6 @@ impl Right {
     }
 }
 
-fn space(name: String) -> Result<Space, AccessFault> {
-    Space::new(name).map_err(|error| AccessFault::Name(error.to_string()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -173,7 +169,8 @@ mod tests {
             json!({"name": "a", "revoked": "no"}),
             json!({"name": "a", "cuts": {"store-1": {"xyz": 1}}}),
             json!({"name": "a", "cuts": {"store-1": {origin.clone(): 0}}}),
-            json!({"name": "a", "cuts": {"store-1": {origin: -1}}}),
+            json!({"name": "a", "cuts": {"store-1": {origin.clone(): -1}}}),
+            json!({"name": "a", "cuts": {"store-1": {origin: 1e30}}}),
         ];
         for value in broken {
             assert!(read(&value).is_err(), "{value}");

@@ -474,12 +474,14 @@ fn what_was_held_for_a_peer_whose_rights_end_never_leaves() {
     for (link, bytes) in std::mem::take(&mut fleet.nodes[1].frames) {
         fleet.nodes[0].input(Input::Frame { link, bytes });
     }
+    // The acknowledgement waits for the disk.
+    fleet.nodes[0].end_turn();
     let public_key = fleet.key(1);
     fleet.nodes[0].ask(Request::Revoke { public_key });
     fleet.nodes[0].settle();
     assert!(fleet.nodes[0].frames.is_empty(), "not even the acknowledgement");
     assert_eq!(fleet.nodes[0].disconnects, [DisconnectReason::Revoked]);
-    // The cut has what the same turn took before.
+    // The cut has what was taken before, durable or not.
     let document = fleet.nodes[0].get(&format!("system/access/{}", "02".repeat(32))).unwrap();
     assert_eq!(document["cuts"], json!({"store-1": {origin(2).to_string(): 1}}));
 }
