@@ -47,6 +47,7 @@ pub fn settings(name: &str, number: u8, peer: &str) -> Settings {
         key: OriginKey { public_key: [number; 32], incarnation: [number; 16] },
         epoch: u64::from(number),
         is_hub: false,
+        authority: None,
         spaces: [(space, SpaceMode::Write)].into(),
         peers: [(peer.to_owned(), peer_settings)].into(),
         schemas,

@@ -67,6 +67,10 @@ impl Tally {
             Event::StreamStopped { .. } => "a stream stopped",
             Event::Blocked { .. } => "a document is blocked",
             Event::ForkSettled { .. } => "a branch of a forked history is taken out",
+            Event::AccessRefused { .. } => "an access document grants nothing",
+            Event::RowsBeyondCut { .. } => "changes beyond a cut are here",
+            Event::SchemaTaken { .. } => "a schema is in force",
+            Event::SchemaRefused { .. } => "a schema is passed over",
             Event::SnapshotRefused { .. } => "a snapshot is refused",
             Event::Rewound { .. } => {
                 self.rewinds += 1;

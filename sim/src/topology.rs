@@ -131,6 +131,7 @@ impl Topology {
             key: OriginKey { public_key: dice.bytes(), incarnation: dice.bytes() },
             epoch: dice.below(u64::MAX),
             is_hub: node.0 == 0,
+            authority: None,
             spaces: BTreeMap::new(),
             peers: BTreeMap::new(),
             schemas: schemas(),

@@ -28,6 +28,7 @@ fn make_store(directory: &Path) {
     let peer = PeerSettings { spaces: [(space.clone(), access)].into(), relay: false, hub: false };
     let settings = Settings {
         is_hub: false,
+        authority: None,
         name: "store-1".into(),
         key: own,
         epoch: 1,

@@ -73,6 +73,7 @@ impl Site {
             name: "hub".into(),
             key: OriginKey { public_key: [1; 32], incarnation: [1; 16] },
             epoch: 1,
+            authority: None,
             spaces: spaces.map(|name| (Space::new(name).unwrap(), SpaceMode::Write)).collect(),
             peers: BTreeMap::new(),
             schemas: schemas(),

@@ -282,6 +282,11 @@ impl Schemas {
         self.0.insert(collection, schema);
     }
 
+    /// All of them, by collection.
+    pub fn iter(&self) -> impl Iterator<Item = (&Collection, &Schema)> {
+        self.0.iter()
+    }
+
     /// The collection's schema; a collection without one holds plain JSON of registers.
     #[must_use]
     pub fn get(&self, collection: &Collection) -> Option<&Schema> {

@@ -1,7 +1,7 @@
 use crate::store::{Room, Turn};
 use crate::watch::WatchEvent;
-use crate::{BlockReason, Request, RequestError, Response};
-use document::{Address, ChangeRefusal, Origin, Space};
+use crate::{AccessFault, BlockReason, Request, RequestError, Response, SchemaFault};
+use document::{Address, ChangeRefusal, Collection, Origin, Space};
 
 /// Names a connection. The edge never uses a number twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -161,6 +161,12 @@ pub enum DisconnectReason {
     /// The peer does not know what this replica's hello built on.
     #[error("the peer asks to be told all anew: connect again")]
     Asked,
+    /// The peer's key was revoked.
+    #[error("the peer's key was revoked")]
+    Revoked,
+    /// What the peer may do is no more what it was when the session began.
+    #[error("the peer's rights changed: connect again")]
+    RightsChanged,
     /// The peer broke a rule.
     #[error("the peer misbehaved: {0}")]
     Misbehaved(#[from] Misbehaviour),
@@ -227,6 +233,21 @@ pub enum StopReason {
     /// The same change came under two sequences.
     #[error("a change came a second time under another number")]
     Repeated,
+    /// Nothing in `system` says what its writer may do. Taken as soon as something does.
+    #[error("no access document of its writer is here yet")]
+    RightUnknown,
+    /// Its writer may not write the space.
+    #[error("its writer may not write the space")]
+    NoWrite,
+    /// The peer may not deliver changes of others in the space.
+    #[error("the peer may not relay in the space")]
+    NoRelay,
+    /// Its writer's key was revoked.
+    #[error("its writer was revoked; changes up to {last} are taken")]
+    Revoked {
+        /// The last change that is taken.
+        last: u64,
+    },
 }
 
 /// Which step of the ladder brought two replicas together.
@@ -289,6 +310,41 @@ pub enum Event {
         taken_out: u64,
         /// Documents in which this replica's own part of them was written again.
         written_again: u64,
+    },
+    /// An access document grants nothing.
+    AccessRefused {
+        /// Which.
+        address: Address,
+        /// Why.
+        fault: AccessFault,
+    },
+    /// Changes are here that their writer lost the right to write before the authority had them: they are shown here, and
+    /// passed on to nobody.
+    RowsBeyondCut {
+        /// Whose, by the name in its access document.
+        name: String,
+        /// Where.
+        space: Space,
+        /// Who wrote them.
+        origin: Origin,
+        /// The last change before them.
+        last: u64,
+        /// How many they are.
+        rows: u64,
+    },
+    /// A schema came with `system`, and is in force.
+    SchemaTaken {
+        /// Of which collection.
+        collection: Collection,
+        /// Which version.
+        version: u32,
+    },
+    /// A schema document is passed over.
+    SchemaRefused {
+        /// Which.
+        address: Address,
+        /// Why.
+        fault: SchemaFault,
     },
     /// A document's history does not survive being saved: its changes are kept instead.
     SnapshotRefused {

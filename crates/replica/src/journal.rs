@@ -14,7 +14,7 @@ use crate::store::{Keyspace, Store, StoreError, Turn};
 use crate::value::ValueState;
 use crate::vectors::{VectorEntry, Vectors};
 use document::{Address, ChangeHash, Collection, Key};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 /// Rows that contradict each other: one names what is not there.
 pub(crate) const DAMAGED: StoreError =
@@ -73,6 +73,8 @@ pub(crate) struct Journal<S> {
     pub(crate) rows: Rows<S>,
     pub(crate) names: Names,
     pub(crate) vectors: Vectors,
+    /// The last change that is passed on, of streams that hold more: their writer lost the right to write.
+    pub(crate) cuts: BTreeMap<(SpaceNumber, OriginNumber), u64>,
     /// Whether there may be something on the materialiser's list.
     pub(crate) is_work_listed: bool,
     snapshots: SnapshotPolicy,
@@ -121,6 +123,7 @@ impl<S: Store> Journal<S> {
             rows,
             names,
             vectors,
+            cuts: BTreeMap::new(),
             is_work_listed: true,
             snapshots,
             counters,
@@ -256,6 +259,11 @@ impl<S: Store> Journal<S> {
         self.put_document(address, place);
         self.counters_changed = true;
         Ok((vector.sequence, lsn))
+    }
+
+    /// The last change of a stream that is passed on to peers; all of them mostly.
+    pub(crate) fn passed_on(&self, space: SpaceNumber, origin: OriginNumber) -> u64 {
+        self.cuts.get(&(space, origin)).copied().unwrap_or(u64::MAX)
     }
 
     /// Draws the number of an idempotency key.

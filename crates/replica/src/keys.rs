@@ -69,6 +69,18 @@ pub(crate) fn idempotency_order(number: u64) -> Place {
     place(Keyspace::Meta, b'r', &[&number.to_be_bytes()])
 }
 
+/// The text of a version of a schema that travelled.
+pub(crate) fn schema(collection: &Collection, version: u32) -> Place {
+    place(Keyspace::Meta, KIND_SCHEMA, &[collection.as_str().as_bytes(), &[0], &version.to_be_bytes()])
+}
+
+/// Collection and version of a key of [`schema`].
+pub(crate) fn read_schema(key: &[u8]) -> Option<(Collection, u32)> {
+    let (name, version) = key.get(1..)?.split_last_chunk::<4>()?;
+    let name = std::str::from_utf8(name).ok()?.strip_suffix('\0')?;
+    Some((Collection::new(name).ok()?, u32::from_be_bytes(*version)))
+}
+
 /// Names hold no byte 0, so the collection ends there.
 pub(crate) fn document(space: SpaceNumber, collection: &Collection, key: &Key) -> Place {
     place(
@@ -250,6 +262,8 @@ pub(crate) const KIND_SPACE: u8 = b's';
 pub(crate) const KIND_ORIGIN: u8 = b'o';
 /// See [`KIND_SPACE`].
 pub(crate) const KIND_VECTOR: u8 = b'v';
+/// See [`KIND_SPACE`].
+pub(crate) const KIND_SCHEMA: u8 = b'x';
 /// Documents that wait for the materialiser.
 pub(crate) const KIND_WAITING: u8 = b'd';
 /// Blocked documents.
@@ -381,7 +395,8 @@ mod tests {
     fn keys_are_read_as_they_were_made() {
         let (collection, key) = (name("note"), Key::new("a/b ü").unwrap());
         let (_, bytes) = document(SpaceNumber(7), &collection, &key);
-        assert_eq!(read_document(&bytes), Some((collection, key)));
+        assert_eq!(read_document(&bytes), Some((collection.clone(), key)));
+        assert_eq!(read_schema(&schema(&collection, 260).1), Some((collection.clone(), 260)));
         assert_eq!(read_journal(&journal(77).1), Some(77));
         assert_eq!(read_change(&change(DocumentNumber(3), 78).1), Some(78));
         let (_, skipped_range) = skipped_of(DocumentNumber(3));

@@ -12,6 +12,7 @@
 //! - No order of a hash map, no clock and no unseeded randomness decides anything: the same inputs give the same
 //!   effects, byte for byte.
 
+mod access;
 mod documents;
 mod effect;
 mod idempotency;
@@ -26,6 +27,7 @@ mod record;
 mod replica;
 mod request;
 mod rows;
+mod schemas;
 mod session;
 mod settings;
 mod status;
@@ -37,6 +39,7 @@ mod vectors;
 mod waits;
 mod watch;
 
+pub use access::{AccessError, AccessFault, IDENTITIES_MAX, Rights};
 pub use effect::{DisconnectReason, Effect, Event, Input, LinkId, Misbehaviour, RequestId, Rung, StopReason};
 pub use journal::verify_journal;
 pub use query::{
@@ -49,6 +52,7 @@ pub use request::{
     IdempotencyKeyError, LIST_MAX, Listed, Queried, Reading, Request, RequestError, Response, Stamp,
     TRANSACTION_BYTES_MAX, TRANSACTION_CHANGES_MAX, TransactionError, TransactionWrite, WriteTerms,
 };
+pub use schemas::{ListedSchema, SCHEMAS_MAX, SchemaFault};
 pub use settings::{Access, PeerSettings, Settings, SnapshotPolicy, SpaceMode, origin_of};
 pub use status::{PeerStatus, SpaceStatus, Status};
 pub use store::{Batch, Keyspace, ReadRows, Room, Row, Store, StoreError, Turn, Write};

@@ -91,6 +91,19 @@ impl Names {
         self.origins.iter().filter(|(_, key)| key.public_key == *public_key).count()
     }
 
+    /// The origins of a key.
+    pub(crate) fn origins_of(&self, public_key: &[u8; 32]) -> impl Iterator<Item = OriginNumber> {
+        let origins = self.origin_numbers.values().copied();
+        origins.filter(move |number| {
+            self.origins.get(number.0 as usize).is_some_and(|(_, key)| key.public_key == *public_key)
+        })
+    }
+
+    /// Every space.
+    pub(crate) fn spaces(&self) -> impl Iterator<Item = SpaceNumber> {
+        self.space_numbers.values().copied()
+    }
+
     pub(crate) fn space_number(&self, space: &Space) -> Option<SpaceNumber> {
         self.space_numbers.get(space).copied()
     }

@@ -1,10 +1,12 @@
 mod blocked;
 mod frames;
+mod grants;
 mod history;
 mod indexes;
 mod materialiser;
 mod recovery;
 mod requests;
+mod system;
 mod values;
 mod waiting;
 mod watching;
@@ -26,6 +28,7 @@ use blocked::Strike;
 use document::{Address, ChangeHash, Origin, Space};
 use indexes::Indexes;
 use materialiser::Materialiser;
+use system::System;
 #[cfg(test)]
 pub(crate) use values::CHANGES_PER_REQUEST_MAX;
 
@@ -59,6 +62,7 @@ pub struct Replica<S> {
     waits: Waits,
     /// What the hub is known to have.
     hub: HubVector,
+    system: System,
     /// What the process before this one ended with, until it is noted durably.
     strike: Option<Strike>,
     room: Room,
@@ -77,7 +81,8 @@ impl<S: Store> Replica<S> {
     ///
     /// # Errors
     /// [`StoreError`] when the store cannot be read.
-    pub fn open(store: S, settings: Settings) -> Result<Self, StoreError> {
+    pub fn open(store: S, mut settings: Settings) -> Result<Self, StoreError> {
+        system::carry(&mut settings);
         let mut journal =
             Journal::open(store, (settings.epoch, settings.key.incarnation), settings.snapshots)?;
         for space in settings.spaces.keys() {
@@ -90,6 +95,7 @@ impl<S: Store> Replica<S> {
         if crate::planted::is(crate::planted::Bug::SequenceReused) {
             journal.vectors.forget_last(journal.names.origin_number(origin));
         }
+        let system = System::new(&settings);
         let mut replica = Self {
             settings,
             origin,
@@ -102,11 +108,13 @@ impl<S: Store> Replica<S> {
             watches: Watches::default(),
             waits: Waits::default(),
             hub: HubVector::default(),
+            system,
             strike: None,
             room: Room::default(),
             is_renewing: false,
         };
         replica.take_suspect()?;
+        replica.open_system()?;
         replica.forget_outdated_indexes()?;
         Ok(replica)
     }
@@ -167,6 +175,7 @@ impl<S: Store> Replica<S> {
     /// [`StoreError`]: see [`Replica`].
     pub fn end_turn(&mut self) -> Result<bool, StoreError> {
         let works = self.materialise()?;
+        self.follow_system()?;
         // Before the batch is handed over: watches bring values up to date.
         let works = self.pump_watches()? || works;
         let works = self.hold_acknowledgements()? || works;

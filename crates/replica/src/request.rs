@@ -1,12 +1,15 @@
+use crate::access::{AccessError, Rights};
 use crate::query::{Page, Query, QueryError};
+use crate::schemas::{ListedSchema, SchemaFault};
 use crate::waits::{Level, WaitError, WaitFor};
 use crate::watch::{WatchCursor, WatchError, WatchScope};
 use document::{
-    Address, ChangeHash, Collection, Conflict, HistoryEntry, HistoryQuery, Key, Operation, Space,
+    Address, ChangeHash, Collection, Conflict, HistoryEntry, HistoryQuery, Key, Operation, Schema, Space,
     UnknownChange, WriteError,
 };
 use minicbor::{Decode, Encode};
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// Most documents of one listing.
 pub const LIST_MAX: usize = 1_000;
@@ -115,6 +118,31 @@ pub enum Request {
         /// Which document.
         address: Address,
     },
+    /// Says what an identity may do, in place of what was said before. Where it loses the right to write, what the
+    /// authority holds of it stays and nothing more is taken. For the authority's own replica.
+    Grant {
+        /// Who it is.
+        public_key: [u8; 32],
+        /// The name in its certificate.
+        name: String,
+        /// Its rights by space; it has none in any other.
+        spaces: BTreeMap<Space, Rights>,
+    },
+    /// Ends what an identity may do, for ever. What the authority holds of it stays; nothing more is taken from anyone.
+    /// For the authority's own replica.
+    Revoke {
+        /// Who it is.
+        public_key: [u8; 32],
+    },
+    /// Gives every replica a schema of a collection, or a version that follows it. For the authority's own replica.
+    AddSchema {
+        /// Of which collection.
+        collection: Collection,
+        /// The version; it never changes.
+        schema: Schema,
+    },
+    /// The schemas in force.
+    Schemas,
 }
 
 impl Request {
@@ -203,7 +231,7 @@ impl IdempotencyKey {
 pub enum Response {
     /// To [`Request::Get`].
     Document(Reading),
-    /// To [`Request::Write`] and [`Request::Transaction`], and safe: the stamp of the last change; `None` when
+    /// To whatever writes, and safe: the stamp of the last change; `None` when
     /// everything was so already.
     Written(Option<Stamp>),
     /// To [`Request::Wait`], and to writes that wait for the hub.
@@ -230,6 +258,8 @@ pub enum Response {
     Retried(Option<BlockReason>),
     /// To [`Request::Drop`], and safe.
     Dropped(Dropped),
+    /// To [`Request::Schemas`], by collection.
+    Schemas(Vec<ListedSchema>),
 }
 
 /// A document as it is read.
@@ -347,6 +377,15 @@ pub enum RequestError {
     /// The replica's services may not write the space.
     #[error("the space '{0}' is read-only here: another replica writes it")]
     ReadOnly(Space),
+    /// This replica lost, or never had, the right to write the space: nobody would take the change.
+    #[error("this replica may not write the space '{0}': its access document says so")]
+    NoRight(Space),
+    /// A right cannot be given or taken.
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    /// The schema cannot be given.
+    #[error("the schema is refused: {0}")]
+    Schema(#[from] SchemaFault),
     /// The document never was at these heads.
     #[error(transparent)]
     UnknownChange(#[from] UnknownChange),

@@ -15,7 +15,7 @@ pub(crate) use confirmed::Confirmed;
 pub(crate) use fork::{FORK_FRAMES_MAX, Fork};
 pub(crate) use hello::Greeted;
 pub(crate) use peers::{OwnHello, Peer, Peers};
-pub(crate) use receiver::{Context, Outcome, Receiver};
+pub(crate) use receiver::{Context, Outcome, Receiver, Reconsidered};
 pub(crate) use sender::Sender;
 
 use crate::journal::Journal;

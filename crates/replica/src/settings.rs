@@ -13,7 +13,10 @@ pub struct Settings {
     pub epoch: u64,
     /// Whether it is the hub itself.
     pub is_hub: bool,
-    /// The spaces that it carries.
+    /// The key whose replica, the hub, decides by documents of the space `system` what identities may do and which
+    /// schemas there are. Without one the settings of peers decide. See [`crate::Rights`].
+    pub authority: Option<[u8; 32]>,
+    /// The spaces that it carries. With an authority `system` is one of them, whatever stands here.
     pub spaces: BTreeMap<Space, SpaceMode>,
     /// The replicas that it may be connected to, by the name in their certificate.
     pub peers: BTreeMap<String, PeerSettings>,
@@ -68,7 +71,7 @@ pub enum SpaceMode {
     Read,
 }
 
-/// What a replica shares with one peer.
+/// What a replica shares with one peer, as far as no document of `system` says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PeerSettings {
     /// What the peer may do, by space. It is sent nothing of any other.

@@ -1,5 +1,6 @@
 //! Two replicas in memory, joined by hand.
 
+mod access;
 mod background;
 mod blocked;
 mod budgets;
@@ -132,6 +133,7 @@ fn hub_settings() -> Settings {
         name: "hub".into(),
         key: key(1),
         epoch: 11,
+        authority: None,
         spaces: [(space("catalog"), SpaceMode::Write), (space("store-1"), SpaceMode::Write)].into(),
         peers: [("site".to_owned(), site)].into(),
         schemas: schemas(),
@@ -149,6 +151,7 @@ fn site_settings() -> Settings {
         name: "site".into(),
         key: key(2),
         epoch: 22,
+        authority: None,
         spaces: [(space("catalog"), SpaceMode::Read), (space("store-1"), SpaceMode::Write)].into(),
         peers: [("hub".to_owned(), hub)].into(),
         schemas: schemas(),
@@ -167,6 +170,8 @@ struct Node {
     watched: BTreeMap<RequestId, Vec<WatchEvent>>,
     frames: VecDeque<(LinkId, Vec<u8>)>,
     disconnects: Vec<DisconnectReason>,
+    /// The connections that it ended.
+    ended: Vec<LinkId>,
     events: Vec<Event>,
     /// How often it was to draw a new incarnation.
     renewals: u8,
@@ -191,6 +196,7 @@ impl Node {
             watched: BTreeMap::new(),
             frames: VecDeque::new(),
             disconnects: Vec::new(),
+            ended: Vec::new(),
             events: Vec::new(),
             renewals: 0,
             wall_ms: 1_000,
@@ -229,8 +235,11 @@ impl Node {
                 Effect::Send { link, bytes } => self.frames.push_back((link, bytes)),
                 Effect::Reply { id, result } => drop(self.replies.insert(id, result)),
                 Effect::Watch { id, events } => self.watched.entry(id).or_default().extend(events),
-                Effect::Disconnect { reason, .. } => self.disconnects.push(reason),
                 Effect::Renew { .. } => self.renewals += 1,
+                Effect::Disconnect { link, reason } => {
+                    self.ended.push(link);
+                    self.disconnects.push(reason);
+                }
                 Effect::Event(event) => self.events.push(event),
             }
         }
@@ -318,6 +327,10 @@ impl Node {
             | Event::Rewound { .. }
             | Event::Blocked { .. }
             | Event::ForkSettled { .. }
+            | Event::AccessRefused { .. }
+            | Event::RowsBeyondCut { .. }
+            | Event::SchemaTaken { .. }
+            | Event::SchemaRefused { .. }
             | Event::SnapshotRefused { .. } => None,
         })
     }

@@ -1,6 +1,6 @@
 //! Effects wait here until what they rest on is durable.
 
-use crate::effect::Effect;
+use crate::effect::{Effect, LinkId};
 use crate::store::Turn;
 use std::collections::VecDeque;
 
@@ -59,6 +59,14 @@ impl Turns {
         release_up_to(&mut self.held, turn, &mut self.ready);
     }
 
+    /// The session of a connection ended: what was held for it never leaves.
+    pub(crate) fn drop_frames(&mut self, ended: LinkId) {
+        let stays = |effect: &Effect| !matches!(effect, Effect::Send { link, .. } if *link == ended);
+        self.current.retain(stays);
+        self.held.iter_mut().for_each(|(_, effects)| effects.retain(stays));
+        self.ready.retain(stays);
+    }
+
     pub(crate) fn pop(&mut self) -> Option<Effect> {
         self.ready.pop_front()
     }
@@ -73,7 +81,7 @@ fn release_up_to(held: &mut VecDeque<(Turn, Vec<Effect>)>, turn: Turn, ready: &m
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{LinkId, RequestId, Response};
+    use crate::{RequestId, Response};
 
     fn effect(number: u8) -> Effect {
         Effect::Send { link: LinkId(0), bytes: vec![number] }
@@ -106,6 +114,21 @@ mod tests {
         assert!(popped(&mut turns).is_empty());
         turns.end(None);
         assert_eq!(popped(&mut turns), [1]);
+    }
+
+    #[test]
+    fn nothing_is_sent_on_a_connection_whose_session_ended() {
+        let other = || Effect::Send { link: LinkId(1), bytes: vec![9] };
+        let mut turns = Turns::default();
+        turns.hold(effect(1));
+        turns.hold(other());
+        turns.end(Some(Turn(1)));
+        turns.release(effect(2));
+        turns.hold(effect(3));
+        turns.drop_frames(LinkId(0));
+        turns.end(Some(Turn(1)));
+        turns.settle(Turn(1));
+        assert_eq!((turns.pop(), turns.pop()), (Some(other()), None));
     }
 
     #[test]

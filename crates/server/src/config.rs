@@ -7,6 +7,9 @@
 //! sync_interval_ms = 50         # absent: a write is answered when it is on the disk. With it, when the system has it:
 //!                               # a power cut loses what services wrote in the last interval
 //!
+//! authority = "5f3c…"           # the hub's public key, 64 digits: documents of the space `system` say what replicas may do;
+//!                               # what stands below holds until they are here. Absent: it holds for good
+//!
 //! [spaces]                      # what it carries, and what the services of the site may do there
 //! catalog = "read"
 //! store-367 = "write"
@@ -25,9 +28,11 @@
 mod address;
 mod error;
 mod line;
+mod public_key;
 
 pub use address::{PeerAddress, PeerAddressError};
 pub use error::ConfigError;
+pub use public_key::{PublicKey, PublicKeyError};
 
 use document::{AddressError, Schemas, Space};
 use replica::{Access, OriginKey, PeerSettings, Settings, SnapshotPolicy};
@@ -63,6 +68,10 @@ pub struct Config {
     /// Whether this replica is the hub: then what is durable here has reached the hub.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub hub: bool,
+    /// The public key of the hub that decides, by documents of the space `system`, what replicas may do. None: what
+    /// stands under `peers` decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authority: Option<PublicKey>,
     /// The spaces that it carries, and what the services of its site may do there.
     pub spaces: BTreeMap<SpaceName, SpaceMode>,
     /// The replicas that it may be connected to, by name.
@@ -192,6 +201,7 @@ impl Config {
             key: OriginKey { public_key, incarnation },
             epoch,
             is_hub: self.hub,
+            authority: self.authority.map(|PublicKey(key)| key),
             spaces: spaces.collect(),
             peers: self.peers.iter().map(|(name, peer)| (name.clone(), peer.settings())).collect(),
             schemas,

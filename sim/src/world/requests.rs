@@ -150,7 +150,8 @@ impl World {
                 | Response::Queried(_)
                 | Response::Blocked(_)
                 | Response::Retried(_)
-                | Response::Dropped(_),
+                | Response::Dropped(_)
+                | Response::Schemas(_),
             ) => {
                 let finding = format!("operation {} got the answer to another question", write.id);
                 Err(Failure::correctness("requests_are_answered", finding))

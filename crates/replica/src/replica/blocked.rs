@@ -72,6 +72,7 @@ impl<S: Store> Replica<S> {
         (reason, at): (BlockReason, Option<u64>),
     ) {
         self.journal.block(address, place, (reason, at));
+        self.note_system(address);
         self.turns.hold(Effect::Event(Event::Blocked { address: address.clone(), reason }));
     }
 

@@ -1,6 +1,7 @@
 //! What peers send, and what they are sent.
 
 use super::{Clock, Replica};
+use crate::access::Identities;
 use crate::effect::{DisconnectReason, Effect, Event, LinkId, Misbehaviour};
 use crate::journal::Journal;
 use crate::keys::SpaceNumber;
@@ -21,6 +22,10 @@ impl<S: Store> Replica<S> {
         name: &str,
         public_key: [u8; 32],
     ) -> Result<(), StoreError> {
+        if let Err(reason) = self.admit(name, &public_key)? {
+            self.turns.release(Effect::Disconnect { link, reason });
+            return Ok(());
+        }
         match self.peers.connect(link, name, public_key) {
             Err(()) => {
                 let reason = DisconnectReason::UnknownPeer { peer: name.to_owned() };
@@ -75,7 +80,10 @@ impl<S: Store> Replica<S> {
                 let greeted = peer.greet(journal, hello, (self.origin, self.room < Room::ReadOnly))?;
                 greeted.map(|greeted| forked = take_greeting(peer, turns, greeted))
             }
-            Ok(Frame::Delta(delta)) => take_delta(peer, journal, turns, delta, (clock, &mut shown))?,
+            Ok(Frame::Delta(delta)) => {
+                let context = (&self.system.identities, clock);
+                take_delta(peer, journal, turns, delta, (context, &mut shown))?
+            }
             Ok(Frame::Ack(ack)) => take_ack(peer, journal, ack),
             Ok(Frame::Rewind(rewind)) => take_rewind(peer, journal, rewind)?,
         };
@@ -88,11 +96,11 @@ impl<S: Store> Replica<S> {
             (Ok(()), Ok(frame)) => self.learn(link, &frame, shown),
             (Ok(()), Err(_)) => {}
         }
-        Ok(())
+        self.follow_system()
     }
 
     fn leave(&mut self, link: LinkId, reason: DisconnectReason) {
-        let relays = self.peers.of(link).is_some_and(|peer| peer.settings.relay);
+        let relays = self.peers.of(link).is_some_and(|peer| peer.shares.values().any(|rights| rights.relay));
         if relays && matches!(reason, DisconnectReason::RolledBack { .. }) {
             self.renew(reason.clone());
         }
@@ -175,12 +183,11 @@ fn take_delta<S: Store>(
     journal: &mut Journal<S>,
     turns: &mut Turns,
     delta: &PackedDelta,
-    (clock, told): (Clock, &mut Vec<(SpaceNumber, Origin, u64)>),
+    ((identities, clock), told): ((&Identities, Clock), &mut Vec<(SpaceNumber, Origin, u64)>),
 ) -> Handled {
     let Some(session) = &mut peer.session else { return Ok(Ok(())) };
     let Some((sender, receiver)) = &mut session.exchange else { return Ok(Err(Misbehaviour::Order.into())) };
-    let context =
-        Context { public_key: &session.public_key, relay: peer.settings.relay, wall_ms: clock.wall_ms };
+    let context = Context { public_key: &session.public_key, identities, wall_ms: clock.wall_ms };
     let Outcome { shown, stopped, rewind } = match receiver.take(journal, delta, &context)? {
         Ok(outcome) => outcome,
         Err(reason) => return Ok(Err(reason)),
@@ -203,9 +210,7 @@ fn take_delta<S: Store>(
         turns.release(Effect::Event(Event::StreamStopped { peer, space, origin, sequence, reason }));
     }
     if let Some(generation) = rewind {
-        let spaces = session::vectors_of(journal, receiver.writable().map(|space| (space, true)), 0)?;
-        hold_frame(turns, session.link, &Frame::Rewind(Rewind { generation, spaces }));
-        turns.release(Effect::Event(Event::Rewound { peer: peer.name.clone() }));
+        hold_rewind(peer, journal, turns, generation)?;
     }
     Ok(Ok(()))
 }
@@ -232,6 +237,21 @@ fn take_greeting(peer: &mut Peer, turns: &mut Turns, greeted: Greeted) -> Option
         (Greeted::Ask | Greeted::Forked(_), None) => {}
     }
     None
+}
+
+/// Asks a peer to go back.
+pub(super) fn hold_rewind<S: Store>(
+    peer: &Peer,
+    journal: &Journal<S>,
+    turns: &mut Turns,
+    generation: u32,
+) -> Result<(), StoreError> {
+    let Some(session) = &peer.session else { return Ok(()) };
+    let Some((_, receiver)) = &session.exchange else { return Ok(()) };
+    let spaces = session::vectors_of(journal, receiver.writable().map(|space| (space, true)), 0)?;
+    hold_frame(turns, session.link, &Frame::Rewind(Rewind { generation, spaces }));
+    turns.release(Effect::Event(Event::Rewound { peer: peer.name.clone() }));
+    Ok(())
 }
 
 fn take_ack<S: Store>(peer: &mut Peer, journal: &Journal<S>, ack: &Ack) -> Result<(), DisconnectReason> {

@@ -119,6 +119,13 @@ impl<S: Store> Replica<S> {
         Ok(NewValue { state, json, removed, added })
     }
 
+    /// The schema of a collection is another: its indexes are made again when they are next asked for.
+    pub(super) fn forget_schema(&mut self, collection: &Collection) -> Result<(), StoreError> {
+        self.indexes.by_collection.remove(collection);
+        self.indexes.builds.retain(|build| build.collection != *collection);
+        self.forget_outdated_indexes()
+    }
+
     /// Forgets which indexes are complete where the schema is another than they were made by: they are not kept up from
     /// here on, also if it comes back.
     pub(super) fn forget_outdated_indexes(&mut self) -> Result<(), StoreError> {

@@ -52,7 +52,7 @@ impl<S: Store> Replica<S> {
     pub(super) fn take_fork(&mut self, link: LinkId, frame: &wire::Fork, clock: Clock) -> Handled {
         let Some(peer) = self.peers.of(link) else { return Ok(Ok(())) };
         let space = Space::new(frame.space.as_str()).ok();
-        let Some(space) = space.filter(|space| peer.settings.spaces.contains_key(space)) else {
+        let Some(space) = space.filter(|space| peer.shares.contains_key(space)) else {
             return Ok(Err(Misbehaviour::Space.into()));
         };
         match Fork::read(&self.journal, frame, &space)? {
@@ -70,7 +70,7 @@ impl<S: Store> Replica<S> {
             let Fork { space, origin, agreed, .. } = fork.clone();
             return Ok(Err(DisconnectReason::Forked { space, origin, sequence: agreed }));
         }
-        let yields = peer.stands(&self.journal, fork.origin, &self.settings.key.public_key);
+        let yields = peer.stands(&self.journal, fork, &self.settings.key.public_key);
         if !(fork.is_found() && yields) {
             let frame = Frame::Fork(fork.frame(&self.journal)?);
             hold_frame(&mut self.turns, link, &frame);

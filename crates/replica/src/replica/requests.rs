@@ -71,6 +71,14 @@ impl<S: Store> Replica<S> {
             }
             Request::Retry { address } => self.retry(&address)?.map(Response::Retried),
             Request::Drop { address } => self.drop_change(&address)?.map(Response::Dropped),
+            Request::Grant { public_key, name, spaces } => {
+                self.grant(&public_key, name, spaces, clock)?.map(Response::Written)
+            }
+            Request::Revoke { public_key } => self.revoke(&public_key, clock)?.map(Response::Written),
+            Request::AddSchema { collection, schema } => {
+                self.add_schema(&collection, &schema, clock)?.map(Response::Written)
+            }
+            Request::Schemas => Ok(Response::Schemas(self.schemas_in_force())),
         };
         #[cfg(isle_planted)]
         if crate::planted::is(crate::planted::Bug::ReplyBeforeSync) {

@@ -103,6 +103,7 @@ impl<S: Store> Replica<S> {
         let value = self.new_value(address, place, &open.document)?;
         self.journal.put_value(address, place, (open.applied, &heads.concat()), value);
         self.journal.put_document(address, place);
+        self.note_system(address);
         Ok(())
     }
 

@@ -11,7 +11,7 @@ use crate::request::{
 };
 use crate::settings::SpaceMode;
 use crate::store::{Room, Store, StoreError};
-use document::{Address, NewChange, Operation, Signature, Space};
+use document::{Address, Collection, NewChange, Operation, Signature, Space};
 use std::collections::BTreeSet;
 
 /// An answer, or the store's failure.
@@ -35,7 +35,7 @@ impl<S: Store> Replica<S> {
         terms: &WriteTerms,
         clock: Clock,
     ) -> Answer<Option<Stamp>> {
-        if let Err(error) = self.check_writable(&address.space) {
+        if let Err(error) = self.check_writable(&address.space, [&address.collection]) {
             return Ok(Err(error));
         }
         let writes = [(address, operations)];
@@ -49,7 +49,7 @@ impl<S: Store> Replica<S> {
         terms: &WriteTerms,
         clock: Clock,
     ) -> Answer<Option<Stamp>> {
-        if let Err(error) = self.check_writable(space) {
+        if let Err(error) = self.check_writable(space, writes.iter().map(|write| &write.collection)) {
             return Ok(Err(error));
         }
         if writes.len() > TRANSACTION_CHANGES_MAX {
@@ -70,19 +70,23 @@ impl<S: Store> Replica<S> {
         self.once(&writes, terms, clock)
     }
 
-    fn check_writable(&self, space: &Space) -> Result<(), RequestError> {
+    fn check_writable<'a>(
+        &self,
+        space: &Space,
+        collections: impl IntoIterator<Item = &'a Collection>,
+    ) -> Result<(), RequestError> {
         if self.is_renewing {
             return Err(RequestError::Renewing);
         }
         match self.settings.spaces.get(space) {
-            Some(SpaceMode::Write) => Ok(()),
+            Some(SpaceMode::Write) => self.check_rights(space, collections),
             Some(SpaceMode::Read) => Err(RequestError::ReadOnly(space.clone())),
             None => Err(RequestError::UnknownSpace(space.clone())),
         }
     }
 
     /// Carries the writes out, unless a request with the same key did. Returns the stamp of the last change.
-    fn once(
+    pub(super) fn once(
         &mut self,
         writes: &[(&Address, &[Operation])],
         terms: &WriteTerms,
@@ -156,7 +160,7 @@ impl<S: Store> Replica<S> {
                 Err(error) => return Ok(Err(error)),
             },
         };
-        let schema = self.settings.schemas.get(&address.collection);
+        let schema = self.system.schema(address).or_else(|| self.settings.schemas.get(&address.collection));
         let signature = Signature {
             origin: self.origin,
             wall_ms: clock.wall_ms,
@@ -257,6 +261,7 @@ impl<S: Store> Replica<S> {
         };
         let (sequence, lsn) = self.journal.append(address, place, entry)?;
         open.applied = lsn;
+        self.note_system(address);
         Ok(sequence)
     }
 }

@@ -1,10 +1,10 @@
 use super::fork::Fork;
 use super::{Peer, Receiver, Sender, vectors_of};
+use crate::access::{Rights, SYSTEM};
 use crate::effect::{DisconnectReason, Event, Misbehaviour, Rung};
 use crate::journal::Journal;
 use crate::keys::SpaceNumber;
 use crate::record::{SharesRow, ToldRow};
-use crate::settings::Access;
 use crate::store::{Store, StoreError};
 use document::{Origin, Space};
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,7 +14,7 @@ use wire::{Cursor, Heard, Hello, PROTOCOL_VERSION};
 const CONFIRMED_MAX: usize = 4 * wire::VECTOR_ENTRIES_MAX;
 
 /// The spaces that both sides share on this connection, and what the peer may do in each.
-type Shared = BTreeMap<Space, (SpaceNumber, Access)>;
+type Shared = BTreeMap<Space, (SpaceNumber, Rights)>;
 
 /// What a hello came to.
 pub(crate) enum Greeted {
@@ -30,7 +30,7 @@ impl Peer {
     /// What this replica says first; `takes` is whether it has room for changes. What the peer has kept of an earlier
     /// hello is left out.
     pub(crate) fn hello<S: Store>(&mut self, journal: &Journal<S>, takes: bool) -> Result<Hello, StoreError> {
-        let shares = self.settings.spaces.iter().map(|(space, access)| (space, access.write && takes));
+        let shares = self.shares.iter().map(|(space, rights)| (space, may_deliver(*rights) && takes));
         let subscription = digest(shares.clone());
         let at = Cursor { epoch: journal.epoch(), lsn: journal.head() };
         let told = self.told.filter(|told| told.at.epoch == at.epoch && told.subscription == subscription);
@@ -79,19 +79,21 @@ impl Peer {
             return Ok(Err(misbehaviour.into()));
         }
         let readable: BTreeSet<SpaceNumber> =
-            shared.values().filter(|(_, access)| access.read).map(|(space, _)| *space).collect();
+            shared.values().filter(|(_, rights)| rights.read).map(|(space, _)| *space).collect();
         self.wanted = Some(readable.clone());
         let (rung, position) = self.rung(journal, hello)?;
         #[cfg(isle_planted)]
         let position = position + u64::from(crate::planted::is(crate::planted::Bug::RowDroppedAtReconnect));
         let writable = shared
             .iter()
-            .filter(|(_, (_, access))| may_write(*access) && takes)
-            .map(|(space, (number, _))| (space.clone(), *number))
+            .filter(|(_, (_, rights))| may_deliver(*rights) && takes)
+            .map(|(space, taken)| (space.clone(), *taken))
             .collect();
+        let first = shared.iter().filter(|(space, (_, rights))| space.as_str() == SYSTEM && rights.read);
+        let first = first.map(|(_, (number, _))| *number).next();
         let known =
             hello.cursor.filter(|cursor| cursor.epoch == journal.epoch()).map_or(0, |cursor| cursor.lsn);
-        let sender = Sender::new(position, known, readable, self.confirmed.clone());
+        let sender = Sender::new((position, known), (readable, first), self.confirmed.clone());
         let receiver = Receiver::new(hello.epoch, own, writable);
         if let Some(session) = &mut self.session {
             session.exchange = Some((sender, receiver));
@@ -103,7 +105,7 @@ impl Peer {
     /// Whether this replica knows what a hello leaves out.
     fn knows_base(&self, hello: &Hello) -> bool {
         let heard = self.heard.filter(|heard| heard.epoch == hello.epoch).map_or(0, |heard| heard.lsn);
-        let shares = self.shares.as_ref().is_some_and(|shares| shares.digest == hello.subscription);
+        let shares = self.their_shares.as_ref().is_some_and(|shares| shares.digest == hello.subscription);
         hello.since == 0 || (shares && hello.since <= heard)
     }
 
@@ -124,7 +126,7 @@ impl Peer {
         }
         if hello.since == 0 {
             let spaces = hello.spaces.iter().map(|vector| (vector.space.clone(), vector.takes));
-            self.shares = Some(SharesRow { digest: hello.subscription, spaces: spaces.collect() });
+            self.their_shares = Some(SharesRow { digest: hello.subscription, spaces: spaces.collect() });
         }
         let is_news = hello.since == 0 || !hello.spaces.is_empty();
         if let Some(session) = self.session.as_mut().filter(|_| is_kept && is_news) {
@@ -148,19 +150,19 @@ impl Peer {
 
     fn share<S: Store>(&self, journal: &mut Journal<S>, hello: &Hello) -> Result<Shared, StoreError> {
         let mut shared = Shared::new();
-        for (space, access) in &self.settings.spaces {
+        for (space, rights) in &self.shares {
             let takes = match hello.since {
                 0 => hello
                     .spaces
                     .iter()
                     .find(|vector| vector.space == space.as_str())
                     .map(|vector| vector.takes),
-                _ => self.shares.as_ref().and_then(|shares| shares.takes(space)),
+                _ => self.their_shares.as_ref().and_then(|shares| shares.takes(space)),
             };
             if let Some(takes) = takes {
                 let number = journal.names.intern_space(&mut journal.rows, space)?;
-                let access = Access { read: access.read && takes, ..*access };
-                shared.insert(space.clone(), (number, access));
+                let rights = Rights { read: rights.read && takes, ..*rights };
+                shared.insert(space.clone(), (number, rights));
             }
         }
         Ok(shared)
@@ -179,12 +181,12 @@ impl Peer {
     }
 }
 
-fn may_write(access: Access) -> bool {
+fn may_deliver(rights: Rights) -> bool {
     #[cfg(isle_planted)]
     if crate::planted::is(crate::planted::Bug::WriteRightForgotten) {
         return true;
     }
-    access.write
+    rights.delivers()
 }
 
 /// Refuses a peer that has more of this replica's own changes than itself, and finds a stream of which the two have

@@ -1,4 +1,5 @@
-use super::{Confirmed, Receiver, Sender};
+use super::{Confirmed, Fork, Receiver, Sender};
+use crate::access::{PublicKey, Shares, settled_shares};
 use crate::effect::LinkId;
 use crate::journal::Journal;
 use crate::keys::{self, OriginNumber, SpaceNumber};
@@ -8,7 +9,7 @@ use crate::settings::PeerSettings;
 use crate::status::PeerStatus;
 use crate::store::{Store, StoreError, Turn};
 use crate::waits::Told;
-use document::Origin;
+use document::Space;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Whether this replica's hello left. Nothing else leaves before it.
@@ -25,7 +26,7 @@ pub(crate) enum OwnHello {
 /// A connection to a peer. Sender and receiver are there once its hello came.
 pub(crate) struct Session {
     pub(crate) link: LinkId,
-    pub(crate) public_key: [u8; 32],
+    pub(crate) public_key: PublicKey,
     pub(crate) own_hello: OwnHello,
     /// What this replica's hello says: up to which position, and the digest of what it shares.
     pub(crate) said: ToldRow,
@@ -40,16 +41,18 @@ pub(crate) struct Session {
     pub(crate) exchange: Option<(Sender, Receiver)>,
 }
 
-/// A replica in the settings, connected or not.
+/// A replica in the settings, connected or not, or one that was let in by its access document.
 pub(crate) struct Peer {
     pub(crate) name: String,
     pub(crate) settings: PeerSettings,
+    /// What it may do; fixed while it is connected.
+    pub(crate) shares: Shares,
     pub(crate) session: Option<Session>,
     pub(crate) cursor: Option<wire::Cursor>,
     /// The position of its journal as of which it last said what it has.
     pub(crate) heard: Option<wire::Cursor>,
     /// The spaces that it shares, as it last said.
-    pub(crate) shares: Option<SharesRow>,
+    pub(crate) their_shares: Option<SharesRow>,
     /// What it has kept of what this replica said.
     pub(crate) told: Option<ToldRow>,
     /// What it has of this replica's spaces, as last heard.
@@ -68,10 +71,11 @@ impl Peer {
         Ok(Self {
             name: name.to_owned(),
             settings: settings.clone(),
+            shares: settled_shares(settings),
             session: None,
             cursor: row.cursor,
             heard: row.heard,
-            shares: row.shares,
+            their_shares: row.shares,
             told: row.told,
             confirmed: Confirmed::load(rows, name)?,
             wanted: None,
@@ -86,7 +90,7 @@ impl Peer {
             return;
         }
         let Self { cursor, heard, told, .. } = *self;
-        let row = record::encode(&PeerRow { cursor, heard, shares: self.shares.clone(), told });
+        let row = record::encode(&PeerRow { cursor, heard, shares: self.their_shares.clone(), told });
         if std::mem::take(&mut self.is_urgent) {
             rows.put(keys::peer(&self.name), row);
         } else {
@@ -97,15 +101,21 @@ impl Peer {
 
     /// Whether its branch of a fork stands: it relays to this replica, which has made the branch itself, or it is the
     /// hub.
-    pub(crate) fn stands<S: Store>(&self, journal: &Journal<S>, origin: Origin, own: &[u8; 32]) -> bool {
-        let key = journal.names.origin_number(origin).and_then(|number| journal.names.origin(number).ok());
+    pub(crate) fn stands<S: Store>(&self, journal: &Journal<S>, fork: &Fork, own: &[u8; 32]) -> bool {
+        let number = journal.names.origin_number(fork.origin);
+        let key = number.and_then(|number| journal.names.origin(number).ok());
         let is_own = key.is_some_and(|(_, key)| key.public_key == *own);
-        self.settings.relay && (is_own || self.settings.hub)
+        self.relays(&fork.space) && (is_own || self.settings.hub)
+    }
+
+    /// Whether changes of others are taken from it in a space.
+    pub(crate) fn relays(&self, space: &Space) -> bool {
+        self.shares.get(space).is_some_and(|rights| rights.relay)
     }
 
     /// The spaces whose changes it is sent, as far as this replica has anything of them.
     fn readable<'a, S: Store>(&'a self, journal: &'a Journal<S>) -> impl Iterator<Item = SpaceNumber> + 'a {
-        let readable = self.settings.spaces.iter().filter(|(_, access)| access.read);
+        let readable = self.shares.iter().filter(|(_, rights)| rights.read);
         let numbers = readable.filter_map(|(space, _)| journal.names.space_number(space));
         numbers.filter(|space| self.wanted.as_ref().is_none_or(|wanted| wanted.contains(space)))
     }
@@ -119,8 +129,9 @@ impl Peer {
         for space in self.readable(journal) {
             for (origin, entry) in journal.vectors.of(space) {
                 let has = self.confirmed.get(space, journal.names.origin(origin)?.0);
-                if has < entry.sequence {
-                    lacking.push((space, origin, has, entry.sequence));
+                let last = entry.sequence.min(journal.passed_on(space, origin));
+                if has < last {
+                    lacking.push((space, origin, has, last));
                 }
             }
         }
@@ -180,12 +191,24 @@ impl Peers {
         })
     }
 
+    /// The peer of this name.
+    pub(crate) fn named(&mut self, name: &str) -> Option<&mut Peer> {
+        self.by_name.get_mut(name)
+    }
+
+    /// Adds a peer that is not in the settings.
+    pub(crate) fn add<S: Store>(&mut self, rows: &Rows<S>, name: &str) -> Result<(), StoreError> {
+        let peer = Peer::load(rows, name, &PeerSettings::default())?;
+        self.by_name.insert(name.to_owned(), peer);
+        Ok(())
+    }
+
     /// Starts a session; returns the connection that it replaces. `Err` when nobody has this name.
     pub(crate) fn connect(
         &mut self,
         link: LinkId,
         name: &str,
-        public_key: [u8; 32],
+        public_key: PublicKey,
     ) -> Result<Option<LinkId>, ()> {
         let peer = self.by_name.get_mut(name).ok_or(())?;
         let replaced = peer.session.replace(Session {

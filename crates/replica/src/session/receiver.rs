@@ -1,4 +1,5 @@
 use super::REWINDS_MAX;
+use crate::access::{Delivery, Identities, PublicKey, Rights};
 use crate::effect::{DisconnectReason, Misbehaviour, StopReason};
 use crate::journal::{DocumentPlace, Entry, Journal};
 use crate::keys::{self, OriginNumber, SpaceNumber};
@@ -28,17 +29,40 @@ pub(crate) struct Receiver {
     own: Origin,
     /// Where the peer's next delta starts; `None` before the first of a generation.
     position: Option<u64>,
-    writable: BTreeMap<Space, SpaceNumber>,
+    /// The spaces of which rows are taken, and what the peer may do there.
+    writable: BTreeMap<Space, (SpaceNumber, Rights)>,
     decoder: DeltaDecoder,
     /// Of the delta that is being taken.
     spaces: Vec<Space>,
     origins: Vec<(Origin, OriginKey)>,
     /// Streams of which a change was refused: nothing more of them is taken on this connection.
-    stopped: BTreeSet<(SpaceNumber, Origin)>,
+    stopped: BTreeMap<(SpaceNumber, Origin), Stop>,
     /// An acknowledgement that leaves with the turn.
     ack_due: Option<u64>,
     /// Streams that stopped since the last one.
     stopped_due: Vec<Stopped>,
+    /// Streams of which the peer was told in this generation that they stopped.
+    told: BTreeSet<(Space, Origin)>,
+}
+
+/// Why a stream is stopped.
+enum Stop {
+    /// For good.
+    Refused,
+    /// Another stream of the space was.
+    DependsOnStopped,
+    /// For want of a right to this change.
+    Access { space: Space, key: OriginKey, sequence: u64 },
+}
+
+/// Whether streams can be taken again.
+pub(crate) enum Reconsidered {
+    /// None is to be asked for.
+    Settled,
+    /// The peer is asked to go back, to this generation.
+    Rewind(u32),
+    /// It was asked too often on this connection.
+    Exhausted,
 }
 
 /// What a delta came to.
@@ -83,13 +107,13 @@ enum Refusal {
 
 /// What a receiver must know of its peer and of time.
 pub(crate) struct Context<'a> {
-    pub(crate) public_key: &'a [u8; 32],
-    pub(crate) relay: bool,
+    pub(crate) public_key: &'a PublicKey,
+    pub(crate) identities: &'a Identities,
     pub(crate) wall_ms: i64,
 }
 
 impl Receiver {
-    pub(crate) fn new(epoch: u64, own: Origin, writable: BTreeMap<Space, SpaceNumber>) -> Self {
+    pub(crate) fn new(epoch: u64, own: Origin, writable: BTreeMap<Space, (SpaceNumber, Rights)>) -> Self {
         Self {
             generation: 0,
             epoch,
@@ -99,9 +123,10 @@ impl Receiver {
             decoder: DeltaDecoder::default(),
             spaces: Vec::new(),
             origins: Vec::new(),
-            stopped: BTreeSet::new(),
+            stopped: BTreeMap::new(),
             ack_due: None,
             stopped_due: Vec::new(),
+            told: BTreeSet::new(),
         }
     }
 
@@ -117,7 +142,7 @@ impl Receiver {
 
     /// Whether rows of the space are taken.
     pub(crate) fn writes(&self, space: SpaceNumber) -> bool {
-        self.writable.values().any(|writable| *writable == space)
+        self.writable.values().any(|(number, _)| *number == space)
     }
 
     /// The spaces whose rows are taken.
@@ -148,7 +173,11 @@ impl Receiver {
         }
         let delta = match unpacked {
             Ok(Unpacked::Delta(delta)) => delta,
-            Ok(Unpacked::Gap) => return Ok(self.rewind(outcome)),
+            Ok(Unpacked::Gap) if self.generation >= REWINDS_MAX => return Ok(Err(Misbehaviour::Gap.into())),
+            Ok(Unpacked::Gap) => {
+                outcome.rewind = Some(self.rewind());
+                return Ok(Ok(outcome));
+            }
             Err(error) => return Ok(Err(Misbehaviour::Frame(error).into())),
         };
         if let Err(misbehaviour) = self.take_names(&delta, context) {
@@ -166,10 +195,16 @@ impl Receiver {
         let mut rest = delta.rows.as_slice();
         while let Some((transaction, after)) = first_transaction(rest) {
             rest = after;
-            match self.take_transaction(journal, (&documents, transaction), context.wall_ms, &mut outcome)? {
+            match self.take_transaction(journal, (&documents, transaction), context, &mut outcome)? {
                 Ok(()) => {}
                 Err(Refusal::Leave(reason)) => return Ok(Err(reason)),
-                Err(Refusal::Gap) => return Ok(self.rewind(outcome)),
+                Err(Refusal::Gap) if self.generation >= REWINDS_MAX => {
+                    return Ok(Err(Misbehaviour::Gap.into()));
+                }
+                Err(Refusal::Gap) => {
+                    outcome.rewind = Some(self.rewind());
+                    return Ok(Ok(outcome));
+                }
             }
         }
         if !rest.is_empty() {
@@ -180,19 +215,44 @@ impl Receiver {
         Ok(Ok(outcome))
     }
 
-    /// Asks the peer to go back.
-    fn rewind(&mut self, mut outcome: Outcome) -> Result<Outcome, DisconnectReason> {
-        if self.generation >= REWINDS_MAX {
-            return Err(Misbehaviour::Gap.into());
-        }
+    /// Begins the next generation.
+    fn rewind(&mut self) -> u32 {
         self.generation += 1;
         self.position = None;
         // It would reach the peer after the rewind, and be taken for the new generation's.
         self.ack_due = None;
+        // The peer forgets which streams stopped: it is told again.
         self.stopped_due.clear();
-        self.stopped.clear();
-        outcome.rewind = Some(self.generation);
-        Ok(outcome)
+        self.told.clear();
+        self.generation
+    }
+
+    /// What is known of rights changed: streams that were stopped for want of one are taken up again.
+    pub(crate) fn reconsider(&mut self, identities: &Identities, peer: &PublicKey) -> Reconsidered {
+        let mut freed = BTreeSet::new();
+        for ((number, origin), stop) in &self.stopped {
+            let Stop::Access { space, key, sequence } = stop else { continue };
+            let rights = self.writable.get(space).map_or_else(Rights::default, |(_, rights)| *rights);
+            let (origin, sequence) = (*origin, *sequence);
+            if identities.check(&Delivery { peer, rights, space, origin, key, sequence }).is_ok() {
+                freed.insert((*number, origin));
+            }
+        }
+        if freed.is_empty() {
+            return Reconsidered::Settled;
+        }
+        let spaces: BTreeSet<SpaceNumber> = freed.iter().map(|(space, _)| *space).collect();
+        self.stopped.retain(|stream, stop| {
+            let hangs_on_freed = matches!(stop, Stop::DependsOnStopped) && spaces.contains(&stream.0);
+            !freed.contains(stream) && !hangs_on_freed
+        });
+        match self.position {
+            // A rewind is under way.
+            None => Reconsidered::Settled,
+            // The last one is left for a gap.
+            Some(_) if self.generation + 1 >= REWINDS_MAX => Reconsidered::Exhausted,
+            Some(_) => Reconsidered::Rewind(self.rewind()),
+        }
     }
 
     fn take_names(&mut self, delta: &Delta, context: &Context<'_>) -> Result<(), Misbehaviour> {
@@ -205,13 +265,13 @@ impl Receiver {
             }
             self.spaces.push(space);
         }
+        // With an authority each row is looked at: rights change, and a peer may not know yet.
+        let may_relay =
+            context.identities.has_authority() || self.writable.values().any(|(_, rights)| rights.relay);
         #[cfg(isle_planted)]
-        let context = &Context {
-            relay: context.relay || crate::planted::is(crate::planted::Bug::AcceptedByDeliverer),
-            ..*context
-        };
+        let may_relay = may_relay || crate::planted::is(crate::planted::Bug::AcceptedByDeliverer);
         for key in &delta.origins {
-            if key.public_key != *context.public_key && !context.relay {
+            if key.public_key != *context.public_key && !may_relay {
                 return Err(Misbehaviour::Relay);
             }
             self.origins.push((origin_of(key), *key));
@@ -232,7 +292,7 @@ impl Receiver {
         &mut self,
         journal: &mut Journal<S>,
         (documents, rows): (&[Address], &[Row]),
-        accepted_ms: i64,
+        context: &Context<'_>,
         outcome: &mut Outcome,
     ) -> Result<Result<(), Refusal>, StoreError> {
         let bytes = rows.iter().map(|row| row.body.len()).sum::<usize>();
@@ -251,7 +311,7 @@ impl Receiver {
                 return Ok(Err(Refusal::Leave(Misbehaviour::Transaction.into())));
             }
             let (sequence, before) = (row.sequence, ready.len() as u64);
-            match self.check_row(journal, address, (origin, before), row)? {
+            match self.check_row(journal, context, address, (origin, before), row)? {
                 Checked::Ready(checked) => ready.push(checked),
                 Checked::Had(space) => outcome.shown.push((space, origin.0, sequence)),
                 Checked::Passed => return Ok(Ok(())),
@@ -270,7 +330,7 @@ impl Receiver {
         }
         for checked in ready {
             outcome.shown.push((checked.space, checked.change.origin, checked.sequence));
-            append(journal, checked, accepted_ms)?;
+            append(journal, checked, context.wall_ms)?;
         }
         Ok(Ok(()))
     }
@@ -279,11 +339,12 @@ impl Receiver {
     fn check_row<'a, S: Store>(
         &mut self,
         journal: &Journal<S>,
+        context: &Context<'_>,
         address: &'a Address,
         ((origin, key), before): ((Origin, OriginKey), u64),
         row: &Row,
     ) -> Result<Checked<'a>, StoreError> {
-        let Some(&space) = self.writable.get(&address.space) else { return Ok(Checked::Passed) };
+        let Some(&(space, rights)) = self.writable.get(&address.space) else { return Ok(Checked::Passed) };
         let has = journal
             .names
             .origin_number(origin)
@@ -292,11 +353,19 @@ impl Receiver {
         if sequence <= has {
             return Ok(Checked::Had(space));
         }
-        if self.stopped.contains(&(space, origin)) {
+        if self.stopped.contains_key(&(space, origin)) {
+            self.tell_stopped(journal, address, origin);
             return Ok(Checked::Passed);
         }
         if origin == self.own {
             return Ok(Checked::OwnPast(has));
+        }
+        let (peer, in_space) = (context.public_key, &address.space);
+        let delivery = Delivery { peer, rights, space: in_space, origin, key: &key, sequence };
+        if let Err(reason) = context.identities.check(&delivery) {
+            let stop = Stop::Access { space: in_space.clone(), key, sequence };
+            self.stopped.insert((space, origin), stop);
+            return Ok(Checked::Stopped(reason));
         }
         #[cfg(isle_planted)]
         let sequence = match crate::planted::is(crate::planted::Bug::GapAccepted) {
@@ -313,7 +382,9 @@ impl Receiver {
         };
         let place = journal.document(address)?;
         if !has_all(journal, place.as_ref(), &change)? {
-            let stopped = self.stopped.iter().any(|(of, _)| *of == space);
+            // What was beyond a cut never comes: after some rewinds what hangs on it stops, and the rest goes on.
+            let stopped = self.stopped.keys().any(|(of, _)| *of == space)
+                || self.generation >= REWINDS_MAX && context.identities.is_cut(in_space);
             return Ok(if stopped {
                 self.stop(space, origin, StopReason::DependsOnStopped)
             } else {
@@ -330,7 +401,10 @@ impl Receiver {
     /// The peer is told of a stream that stopped, so that it neither sends more of it nor takes it as had.
     fn tell_stopped<S: Store>(&mut self, journal: &Journal<S>, address: &Address, origin: Origin) {
         let number = journal.names.origin_number(origin).zip(self.writable.get(&address.space));
-        let sequence = number.map_or(0, |(origin, space)| journal.vectors.get(*space, origin).sequence);
+        let sequence = number.map_or(0, |(origin, space)| journal.vectors.get(space.0, origin).sequence);
+        if !self.told.insert((address.space.clone(), origin)) {
+            return;
+        }
         if self.stopped_due.len() < STOPPED_MAX {
             let space = address.space.as_str().to_owned();
             self.stopped_due.push(Stopped { space, origin: origin.0, sequence });
@@ -338,7 +412,9 @@ impl Receiver {
     }
 
     fn stop<'a>(&mut self, space: SpaceNumber, origin: Origin, reason: StopReason) -> Checked<'a> {
-        self.stopped.insert((space, origin));
+        let depends = reason == StopReason::DependsOnStopped;
+        let stop = if depends { Stop::DependsOnStopped } else { Stop::Refused };
+        self.stopped.insert((space, origin), stop);
         Checked::Stopped(reason)
     }
 }

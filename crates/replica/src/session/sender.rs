@@ -20,6 +20,8 @@ const WINDOW_BYTES_MAX: usize = 1024 * 1024;
 const SCAN_ROWS_MAX: usize = 4_096;
 /// Changes built again from their documents in one turn, because a snapshot stands in their place.
 const REBUILT_MAX: usize = 64;
+/// Rows of the first space sent before all others; more go in the journal's order.
+const FIRST_ROWS_MAX: usize = 1_024;
 /// The peer's cursor is moved over rows that are not for it once there are so many.
 const SKIPPED_ROWS_MAX: u64 = 1_024;
 
@@ -41,6 +43,11 @@ pub(crate) struct Sender {
     /// The highest position ever told on this connection; a rewind leaves it.
     announced_max: u64,
     readable: BTreeSet<SpaceNumber>,
+    /// The space whose rows go before all others and share no frame with them: what it says of others' rights is taken
+    /// before their rows.
+    first: Option<SpaceNumber>,
+    /// Whether the first space's rows are still to be sent before all others.
+    first_due: bool,
     /// What the peer has, or has been sent.
     theirs: Confirmed,
     /// Streams of which it takes no more until it asks for a rewind.
@@ -54,6 +61,8 @@ pub(crate) struct Sender {
 #[derive(Default)]
 struct Draft {
     delta: Delta,
+    /// Whether its rows are of the first space.
+    is_first: bool,
     bytes: usize,
     documents: BTreeMap<DocumentNumber, u32>,
     /// Of the delta's documents.
@@ -76,14 +85,21 @@ pub(crate) struct Pumped {
 }
 
 impl Sender {
-    /// `position` is where to send from; `known` is what the peer says it has of the journal.
-    pub(crate) fn new(position: u64, known: u64, readable: BTreeSet<SpaceNumber>, theirs: Confirmed) -> Self {
+    /// `position` is where to send from; `known` is what the peer says it has of the journal; `first` goes before all
+    /// else that is readable.
+    pub(crate) fn new(
+        (position, known): (u64, u64),
+        (readable, first): (BTreeSet<SpaceNumber>, Option<SpaceNumber>),
+        theirs: Confirmed,
+    ) -> Self {
         Self {
             generation: 0,
             position,
             announced: known.min(position),
             announced_max: 0,
             readable,
+            first,
+            first_due: first.is_some(),
             theirs,
             stopped: BTreeSet::new(),
             encoder: DeltaEncoder::default(),
@@ -109,6 +125,9 @@ impl Sender {
         documents: &mut Documents,
     ) -> Result<Pumped, StoreError> {
         let mut deltas = Vec::new();
+        if std::mem::take(&mut self.first_due) {
+            self.pump_first(journal, documents, &mut deltas)?;
+        }
         let (from, last) = (self.position, journal.durable_head());
         #[cfg(isle_planted)]
         let last = match crate::planted::is(crate::planted::Bug::CursorBeforeBatch) {
@@ -135,12 +154,14 @@ impl Sender {
             let lsn = keys::read_journal(&key).ok_or(DAMAGED)?;
             let row: JournalRow = record::decode(Keyspace::Journal, &value)?;
             if self.wants(journal, &row)? {
-                let mut chunk = stored_chunk(journal, lsn, &row)?;
-                if chunk.is_none() && journal.is_stamped(lsn, &row)? {
-                    rebuilt += 1;
-                    chunk = Some(rebuilt_chunk(journal, documents, &row)?);
+                let is_first = self.first == Some(SpaceNumber(row.space));
+                if !draft.delta.rows.is_empty() && draft.is_first != is_first {
+                    deltas.push(self.seal(journal, std::mem::take(&mut draft)));
+                    draft = self.draft();
                 }
-                if let Some(chunk) = chunk {
+                draft.is_first = is_first;
+                if let Some((chunk, is_rebuilt)) = chunk_of(journal, documents, lsn, &row)? {
+                    rebuilt += usize::from(is_rebuilt);
                     self.add(journal, &mut draft, &chunk, &row)?;
                 }
             }
@@ -162,6 +183,41 @@ impl Sender {
         Ok(Pumped { deltas, more })
     }
 
+    /// Sends what the peer lacks of the first space, stream by stream; what does not fit goes with the journal. The
+    /// frames stay at the position: they move no cursor.
+    fn pump_first<S: Store>(
+        &mut self,
+        journal: &Journal<S>,
+        documents: &mut Documents,
+        deltas: &mut Vec<Result<PackedDelta, EncodeError>>,
+    ) -> Result<(), StoreError> {
+        let Some(space) = self.first else { return Ok(()) };
+        let mut draft = self.draft();
+        let (mut seen, mut is_within) = (0, false);
+        for (number, entry) in journal.vectors.of(space) {
+            let has = self.theirs.get(space, journal.names.origin(number)?.0);
+            for sequence in has + 1..=entry.sequence.min(journal.passed_on(space, number)) {
+                if !is_within && (seen >= FIRST_ROWS_MAX || self.window_bytes >= WINDOW_BYTES_MAX) {
+                    break;
+                }
+                let lsn = journal.position(space, number, sequence)?;
+                let Some(lsn) = lsn.filter(|lsn| *lsn <= journal.durable_head()) else { break };
+                let row = journal.row(lsn)?;
+                let Some((chunk, _)) = chunk_of(journal, documents, lsn, &row)? else { break };
+                self.add(journal, &mut draft, &chunk, &row)?;
+                (seen, is_within) = (seen + 1, row.follow > 0);
+                if draft.is_full() && !is_within {
+                    deltas.push(self.seal(journal, std::mem::take(&mut draft)));
+                    draft = self.draft();
+                }
+            }
+        }
+        if !draft.delta.rows.is_empty() {
+            deltas.push(self.seal(journal, draft));
+        }
+        Ok(())
+    }
+
     fn draft(&self) -> Draft {
         let delta = Delta { generation: self.generation, from: self.announced, ..Delta::default() };
         Draft { delta, ..Draft::default() }
@@ -176,7 +232,8 @@ impl Sender {
         }
         Ok(self.readable.contains(&space)
             && self.theirs.get(space, origin) < row.sequence
-            && !self.stopped.contains(&(space, origin)))
+            && !self.stopped.contains(&(space, origin))
+            && row.sequence <= journal.passed_on(space, OriginNumber(row.origin)))
     }
 
     fn add<S: Store>(
@@ -316,6 +373,20 @@ impl Sender {
                 confirmed.replace(space, &vector.entries);
             }
         }
+    }
+}
+
+/// A change, and whether it was built again; `None` when the branch that it was in was taken out.
+fn chunk_of<S: Store>(
+    journal: &Journal<S>,
+    documents: &mut Documents,
+    lsn: u64,
+    row: &JournalRow,
+) -> Result<Option<(Vec<u8>, bool)>, StoreError> {
+    match stored_chunk(journal, lsn, row)? {
+        Some(chunk) => Ok(Some((chunk, false))),
+        None if journal.is_stamped(lsn, row)? => Ok(Some((rebuilt_chunk(journal, documents, row)?, true))),
+        None => Ok(None),
     }
 }
 

@@ -326,6 +326,10 @@ fn what_depends_on_a_refused_change_stops_too_and_the_link_goes_on() {
             | Event::Rewound { .. }
             | Event::Blocked { .. }
             | Event::ForkSettled { .. }
+            | Event::AccessRefused { .. }
+            | Event::RowsBeyondCut { .. }
+            | Event::SchemaTaken { .. }
+            | Event::SchemaRefused { .. }
             | Event::SnapshotRefused { .. } => None,
         })
         .collect();

@@ -38,6 +38,16 @@ fn a_site_becomes_settings_of_the_core() {
 }
 
 #[test]
+fn the_authority_is_a_key() {
+    let with = |key: &str| parse(&format!("authority = \"{key}\"\n{SITE}"));
+    let config = with(&"0f".repeat(32)).unwrap();
+    let settings = config.settings(Schemas::default(), [1; 32], [2; 16], 3);
+    assert_eq!(settings.authority, Some([0x0f; 32]));
+    assert_eq!(parse(&toml::to_string(&config).unwrap()).unwrap(), config);
+    assert!(with("0f").unwrap_err().to_string().contains("64 hexadecimal digits"));
+}
+
+#[test]
 fn what_is_written_is_read_back() {
     let config = parse(SITE).unwrap();
     assert_eq!(parse(&toml::to_string(&config).unwrap()).unwrap(), config);

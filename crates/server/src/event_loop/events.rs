@@ -9,7 +9,7 @@ pub(super) fn log_disconnect(peer: Option<&str>, reason: &DisconnectReason) {
         matches!(reason, DisconnectReason::RolledBack { .. } | DisconnectReason::Forked { .. });
     if is_lost_history {
         tracing::error!(%peer, %reason, "connection ended here");
-    } else if *reason == DisconnectReason::Replaced {
+    } else if matches!(reason, DisconnectReason::Replaced | DisconnectReason::RightsChanged) {
         tracing::debug!(%peer, %reason, "connection ended here");
     } else {
         tracing::warn!(%peer, %reason, "connection ended here");
@@ -41,6 +41,18 @@ pub(super) fn log_event(event: &Event) {
         }
         Event::SnapshotRefused { address } => {
             tracing::error!(%address, "a document does not survive being saved: its changes are kept");
+        }
+        Event::AccessRefused { address, fault } => {
+            tracing::error!(%address, %fault, "an access document grants nothing");
+        }
+        Event::RowsBeyondCut { name, space, origin, last, rows } => {
+            tracing::error!(%name, %space, %origin, last, rows, "changes of a writer without right are here: nobody is sent them");
+        }
+        Event::SchemaTaken { collection, version } => {
+            tracing::info!(%collection, version, "a schema is in force");
+        }
+        Event::SchemaRefused { address, fault } => {
+            tracing::error!(%address, %fault, "a schema document is passed over");
         }
         Event::Rewound { peer } => tracing::debug!(%peer, "asked to go back"),
     }

@@ -167,7 +167,10 @@ pub(super) fn refusal(error: &RequestError) -> Refusal {
         RequestError::ReadOnly(_) => {
             (RefusalKind::ReadOnly, Some("write it at the replica whose isle.toml says \"write\""))
         }
+        RequestError::NoRight(_) => (RefusalKind::ReadOnly, Some("ask the hub to grant it")),
         RequestError::Write(_)
+        | RequestError::Access(_)
+        | RequestError::Schema(_)
         | RequestError::Query(_)
         | RequestError::Transaction(_)
         | RequestError::Watch(_)

@@ -2,8 +2,8 @@
 
 use super::protocol::{
     Answer, BackedUp, BlockedDocument, BlockingChange, Change, Conflict, ConflictingValue, Found, Listed,
-    ListedDocument, Moment, PeerStatus, Refusal, RefusalKind, Request, Response, SpaceMode, SpaceStatus,
-    Stamp, Status,
+    ListedDocument, Moment, PeerStatus, Refusal, RefusalKind, Request, Response, SchemaInForce, SpaceMode,
+    SpaceStatus, Stamp, Status,
 };
 use super::{WATCH_EVENTS_MAX, watched};
 use crate::event_loop::Reply;
@@ -170,6 +170,16 @@ fn shown(response: Reply, context: &Context) -> Response {
             change: blocking_shown(dropped.change),
             blocked: dropped.blocked.map(|reason| reason.to_string()),
         },
+        replica::Response::Schemas(schemas) => Response::Schemas(
+            schemas
+                .into_iter()
+                .map(|listed| SchemaInForce {
+                    collection: listed.collection.to_string(),
+                    version: listed.schema.version(),
+                    travelled: listed.travelled,
+                })
+                .collect(),
+        ),
         replica::Response::Status(status) => Response::Status(Box::new(status_shown(*status, context))),
     }
 }

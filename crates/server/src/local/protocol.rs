@@ -10,7 +10,7 @@ pub use refusal::{Refusal, RefusalKind};
 pub use request::{DocumentWrite, Moment, Request};
 pub use response::{
     BackedUp, BlockedDocument, BlockingChange, Change, Conflict, ConflictingValue, Found, Listed,
-    ListedDocument, Response, Stamp,
+    ListedDocument, Response, SchemaInForce, Stamp,
 };
 pub use status::{PeerStatus, SpaceMode, SpaceStatus, Status};
 pub use watch::{WatchEvent, WatchedChange, WatchedDocument};

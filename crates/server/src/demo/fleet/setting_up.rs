@@ -32,7 +32,15 @@ pub(super) fn hub(week: &Week) -> Result<Config, FleetError> {
         );
     }
     let listen = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
-    Ok(Config { name: HUB.to_owned(), listen, sync_interval_ms: None, hub: true, spaces, peers })
+    Ok(Config {
+        name: HUB.to_owned(),
+        listen,
+        sync_interval_ms: None,
+        hub: true,
+        authority: None,
+        spaces,
+        peers,
+    })
 }
 
 /// A shop reads the catalog, writes its own space, and dials the hub.
@@ -49,6 +57,7 @@ pub(super) fn shop(shop: &Shop, hub: SocketAddr) -> Result<Config, FleetError> {
         listen: None,
         sync_interval_ms: None,
         hub: false,
+        authority: None,
         spaces: [(catalog, SpaceMode::Read), (own, SpaceMode::Write)].into(),
         peers: [(HUB.to_owned(), peer)].into(),
     })

@@ -46,6 +46,8 @@ pub enum Response {
         /// Why the document is blocked still, by another change; none when it is not.
         blocked: Option<String>,
     },
+    /// The schemas in force, by collection.
+    Schemas(Vec<SchemaInForce>),
     /// The backup is whole.
     BackedUp(BackedUp),
     /// How the replica is.
@@ -59,6 +61,17 @@ pub struct Stamp {
     pub origin: String,
     /// The number.
     pub sequence: u64,
+}
+
+/// A collection's schema.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SchemaInForce {
+    /// The collection's name.
+    pub collection: String,
+    /// Counts from 1.
+    pub version: u32,
+    /// Whether the hub gave it; otherwise it is this replica's own.
+    pub travelled: bool,
 }
 
 /// Part of a collection.
