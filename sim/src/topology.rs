@@ -4,7 +4,7 @@ mod rights;
 
 use crate::dice::Dice;
 use document::{Schema, Schemas, Space};
-use replica::{OriginKey, Settings, SnapshotPolicy, SpaceMode};
+use replica::{OriginKey, Settings, SnapshotPolicy, SpaceMode, TrimPolicy};
 use std::collections::BTreeMap;
 
 /// Fewest nodes of a world.
@@ -111,6 +111,7 @@ impl Topology {
             schemas: schemas(),
             open_documents_bytes_max: OPEN_DOCUMENTS_BYTES_MAX,
             snapshots: snapshots(self.seed),
+            trimming: TrimPolicy::default(),
         }
     }
 }

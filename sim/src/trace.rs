@@ -37,6 +37,7 @@ pub(crate) enum Kind {
     Delta { generation: u32, to: u64, rows: usize },
     Ack { durable: u64 },
     Rewind,
+    Fill,
 }
 
 impl Kind {
@@ -49,6 +50,7 @@ impl Kind {
             }
             Some(Message::Ack { durable }) => Self::Ack { durable: *durable },
             Some(Message::Rewind { .. }) => Self::Rewind,
+            Some(Message::Fill) => Self::Fill,
         }
     }
 }
@@ -93,6 +95,7 @@ impl fmt::Display for Kind {
             }
             Self::Ack { durable } => write!(f, "ack of position {durable}"),
             Self::Rewind => write!(f, "rewind"),
+            Self::Fill => write!(f, "part of a fill"),
         }
     }
 }

@@ -212,13 +212,18 @@ impl World {
                     self.give(node, Input::PeerDown { link });
                 }
             }
-            NetworkEvent::Arrive(connection, end) => self.arrive((connection, end))?,
+            NetworkEvent::Arrive(connection, end, lane) => self.arrive(connection, end, lane)?,
         }
         Ok(())
     }
 
-    fn arrive(&mut self, (connection, end): (crate::network::ConnectionId, End)) -> Result<(), Failure> {
-        let Some(delivery) = self.network.arrive(connection, end) else { return Ok(()) };
+    fn arrive(
+        &mut self,
+        connection: crate::network::ConnectionId,
+        end: End,
+        lane: replica::Lane,
+    ) -> Result<(), Failure> {
+        let Some(delivery) = self.network.arrive(connection, end, lane) else { return Ok(()) };
         self.tally.frames += 1;
         let kind = Kind::of(delivery.message.as_deref());
         self.trace.note(self.now_ns(), Moment::Delivered(delivery.passage, kind), &delivery.bytes);

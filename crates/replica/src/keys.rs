@@ -39,6 +39,21 @@ pub(crate) fn origin(number: OriginNumber) -> Place {
     place(Keyspace::Meta, b'o', &[&number.0.to_be_bytes()])
 }
 
+/// What is known of a space that is being filled.
+pub(crate) fn incomplete(space: SpaceNumber) -> Place {
+    place(Keyspace::Meta, KIND_INCOMPLETE, &[&space.0.to_be_bytes()])
+}
+
+/// The space's number in a key of [`incomplete`].
+pub(crate) fn read_incomplete(key: &[u8]) -> Option<SpaceNumber> {
+    read_space(key)
+}
+
+/// How far the journal was trimmed.
+pub(crate) fn trimmed() -> Place {
+    place(Keyspace::Meta, b't', &[])
+}
+
 pub(crate) fn peer(name: &str) -> Place {
     place(Keyspace::Meta, b'p', &[name.as_bytes()])
 }
@@ -85,6 +100,20 @@ pub(crate) fn documents_of(space: SpaceNumber) -> (Keyspace, Range<Vec<u8>>) {
     let (keyspace, from) = place(Keyspace::Documents, b'a', &[&space.0.to_be_bytes()]);
     let (_, to) = place(Keyspace::Documents, b'a', &[&space.0.saturating_add(1).to_be_bytes()]);
     (keyspace, from..to)
+}
+
+/// The documents of a space after a row's key.
+pub(crate) fn documents_of_after(space: SpaceNumber, after: Option<&[u8]>) -> (Keyspace, Range<Vec<u8>>) {
+    let (keyspace, mut range) = documents_of(space);
+    if let Some(after) = after {
+        range.start = [after, &[0]].concat();
+    }
+    (keyspace, range)
+}
+
+/// Collection, a byte 0 and key, as a key by address has them.
+pub(crate) fn name_bytes(key: &[u8]) -> Option<&[u8]> {
+    key.get(5..)
 }
 
 /// A document's entry on the materialiser's list.
@@ -204,6 +233,8 @@ pub(crate) const KIND_SPACE: u8 = b's';
 pub(crate) const KIND_ORIGIN: u8 = b'o';
 /// See [`KIND_SPACE`].
 pub(crate) const KIND_VECTOR: u8 = b'v';
+/// See [`KIND_SPACE`].
+pub(crate) const KIND_INCOMPLETE: u8 = b'f';
 /// Documents that wait for the materialiser.
 pub(crate) const KIND_WAITING: u8 = b'd';
 /// Blocked documents.

@@ -20,6 +20,7 @@ mod journal;
 mod keys;
 mod names;
 mod query;
+mod reconcile;
 mod record;
 mod replica;
 mod request;
@@ -32,7 +33,9 @@ mod turns;
 mod value;
 mod vectors;
 
-pub use effect::{DisconnectReason, Effect, Event, Input, LinkId, Misbehaviour, RequestId, Rung, StopReason};
+pub use effect::{
+    DisconnectReason, Effect, Event, Input, Lane, LinkId, Misbehaviour, RequestId, Rung, StopReason,
+};
 pub use journal::verify_journal;
 pub use query::{
     Cursor, CursorError, EXAMINED_BYTES_MAX, EXAMINED_MAX, FIELDS_MAX, FILTERS_MAX, Filter, IN_VALUES_MAX,
@@ -44,8 +47,8 @@ pub use request::{
     Reading, Request, RequestError, Response, Stamp, TRANSACTION_BYTES_MAX, TRANSACTION_CHANGES_MAX,
     TransactionError, TransactionWrite, WriteTerms,
 };
-pub use settings::{Access, PeerSettings, Settings, SnapshotPolicy, SpaceMode, origin_of};
-pub use status::{PeerStatus, SpaceStatus, Status};
+pub use settings::{Access, PeerSettings, Settings, SnapshotPolicy, SpaceMode, TrimPolicy, origin_of};
+pub use status::{PeerStatus, Sessions, SpaceStatus, Status};
 pub use store::{Batch, Keyspace, ReadRows, Room, Row, Store, StoreError, Turn, Write};
 pub use vectors::VectorEntry;
 pub use wire::OriginKey;

@@ -1,9 +1,11 @@
 mod blocked;
+mod fills;
 mod frames;
 mod history;
 mod indexes;
 mod materialiser;
 mod requests;
+mod trimming;
 mod values;
 mod writes;
 
@@ -11,8 +13,10 @@ use crate::documents::Documents;
 use crate::effect::{Effect, Input};
 use crate::journal::Journal;
 use crate::keys;
+use crate::reconcile::Sketches;
 use crate::session::Peers;
 use crate::settings::{Settings, origin_of};
+use crate::status::Sessions;
 use crate::store::{Room, Store, StoreError};
 use crate::turns::Turns;
 use crate::vectors::VectorEntry;
@@ -20,6 +24,7 @@ use blocked::Strike;
 use document::{Address, ChangeHash, Origin, Space};
 use indexes::Indexes;
 use materialiser::Materialiser;
+use trimming::Trimming;
 
 /// The times that a replica is told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,6 +52,10 @@ pub struct Replica<S> {
     turns: Turns,
     materialiser: Materialiser,
     indexes: Indexes,
+    /// Of spaces that peers are filled with.
+    sketches: Sketches,
+    trimming: Trimming,
+    sessions: Sessions,
     /// What the process before this one ended with, until it is noted durably.
     strike: Option<Strike>,
     room: Room,
@@ -81,6 +90,9 @@ impl<S: Store> Replica<S> {
             turns: Turns::default(),
             materialiser: Materialiser::default(),
             indexes: Indexes::default(),
+            sketches: Sketches::default(),
+            trimming: Trimming::default(),
+            sessions: Sessions::default(),
             strike: None,
             room: Room::default(),
         };
@@ -94,6 +106,7 @@ impl<S: Store> Replica<S> {
     /// # Errors
     /// [`StoreError`]: see [`Replica`].
     pub fn handle(&mut self, input: Input, clock: Clock) -> Result<(), StoreError> {
+        self.trimming.wall_ms = clock.wall_ms;
         match input {
             Input::Request { id, request } => {
                 self.materialiser.is_busy = true;
@@ -132,13 +145,16 @@ impl<S: Store> Replica<S> {
     /// [`StoreError`]: see [`Replica`].
     pub fn end_turn(&mut self) -> Result<bool, StoreError> {
         let works = self.materialise()?;
+        let trims = self.trim()?;
+        let fills = self.fill()?;
         self.hold_acknowledgements();
+        self.hold_fill_acknowledgements();
         self.peers.iter_mut().for_each(|peer| peer.save(&mut self.journal.rows));
         self.journal.submit()?;
         let last_in_flight = self.journal.rows.last_in_flight();
         self.turns.end(last_in_flight);
         self.peers.end_turn(last_in_flight);
-        Ok(self.pump()? || works)
+        Ok(self.pump()? || works || trims || fills)
     }
 
     /// Checks the chain over the journal's rows after a position, at most `limit` of them, and returns the position

@@ -199,6 +199,8 @@ pub struct Reading {
     pub value: Option<Value>,
     /// When the value lacks changes that are here.
     pub behind: Option<Behind>,
+    /// Whether the space is being filled from a peer: the document, or changes of it, may be missing.
+    pub is_filling: bool,
 }
 
 /// Why a value lacks changes that are here, and since when.
@@ -234,6 +236,8 @@ pub struct Queried {
     /// Whether documents of the collection still have changes that are here and not in their values: more came than
     /// are brought up to date for one query, or a document is blocked.
     pub is_behind: bool,
+    /// Whether the space is being filled from a peer: documents, or changes of them, may be missing.
+    pub is_filling: bool,
 }
 
 /// Documents that are blocked.
@@ -252,6 +256,8 @@ pub struct Listed {
     pub documents: Vec<(Key, Value)>,
     /// Keys whose documents are blocked; those among `documents` are shown as before.
     pub blocked: Vec<Key>,
+    /// Whether the space is being filled from a peer: documents, or changes of them, may be missing.
+    pub is_filling: bool,
     /// Where there are more: the key after which to list them.
     pub next: Option<Key>,
 }

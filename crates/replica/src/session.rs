@@ -5,7 +5,9 @@
 //! after what they depend on; its acknowledgements leave when the rows are durable.
 
 mod confirmed;
+pub(crate) mod fill;
 mod hello;
+mod open;
 mod peers;
 mod receiver;
 mod sender;

@@ -73,10 +73,10 @@ fn release_up_to(held: &mut VecDeque<(Turn, Vec<Effect>)>, turn: Turn, ready: &m
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{LinkId, RequestId, Response};
+    use crate::{Lane, LinkId, RequestId, Response};
 
     fn effect(number: u8) -> Effect {
-        Effect::Send { link: LinkId(0), bytes: vec![number] }
+        Effect::Send { link: LinkId(0), lane: Lane::Live, bytes: vec![number] }
     }
 
     fn popped(turns: &mut Turns) -> Vec<u8> {

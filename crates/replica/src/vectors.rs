@@ -35,7 +35,11 @@ impl VectorEntry {
 }
 
 #[derive(Default)]
-pub(crate) struct Vectors(BTreeMap<(SpaceNumber, OriginNumber), VectorEntry>);
+pub(crate) struct Vectors {
+    entries: BTreeMap<(SpaceNumber, OriginNumber), VectorEntry>,
+    /// The first sequence that is in the journal, where it is not 1: those before were trimmed, or came by a fill.
+    firsts: BTreeMap<(SpaceNumber, OriginNumber), u64>,
+}
 
 impl Vectors {
     pub(crate) fn load<S: Store>(rows: &Rows<S>) -> Result<Self, StoreError> {
@@ -44,14 +48,33 @@ impl Vectors {
             let (key, value) = row?;
             let place = keys::read_vector(&key)
                 .ok_or(StoreError::Damaged { what: "a version vector's key", keyspace: Keyspace::Journal })?;
-            let VectorRow { sequence, chain } = record::decode(Keyspace::Journal, &value)?;
-            vectors.0.insert(place, VectorEntry { sequence, chain });
+            let VectorRow { sequence, chain, first } = record::decode(Keyspace::Journal, &value)?;
+            vectors.entries.insert(place, VectorEntry { sequence, chain });
+            if let Some(first) = first {
+                vectors.firsts.insert(place, first);
+            }
         }
         Ok(vectors)
     }
 
     pub(crate) fn get(&self, space: SpaceNumber, origin: OriginNumber) -> VectorEntry {
-        self.0.get(&(space, origin)).copied().unwrap_or_default()
+        self.entries.get(&(space, origin)).copied().unwrap_or_default()
+    }
+
+    /// The first sequence of a stream that is in the journal, or will be.
+    pub(crate) fn first(&self, space: SpaceNumber, origin: OriginNumber) -> u64 {
+        self.firsts.get(&(space, origin)).copied().unwrap_or(1)
+    }
+
+    /// Sequences before `first` are not in the journal.
+    pub(crate) fn set_first<S: Store>(
+        &mut self,
+        rows: &mut Rows<S>,
+        (space, origin): (SpaceNumber, OriginNumber),
+        first: u64,
+    ) {
+        self.firsts.insert((space, origin), first);
+        self.set(rows, (space, origin), self.get(space, origin));
     }
 
     pub(crate) fn set<S: Store>(
@@ -60,14 +83,15 @@ impl Vectors {
         (space, origin): (SpaceNumber, OriginNumber),
         entry: VectorEntry,
     ) {
-        self.0.insert((space, origin), entry);
-        let row = VectorRow { sequence: entry.sequence, chain: entry.chain };
+        self.entries.insert((space, origin), entry);
+        let first = self.firsts.get(&(space, origin)).copied();
+        let row = VectorRow { sequence: entry.sequence, chain: entry.chain, first };
         rows.put(keys::vector(space, origin), record::encode(&row));
     }
 
     /// The entries of a space, by origin.
     pub(crate) fn of(&self, space: SpaceNumber) -> impl Iterator<Item = (OriginNumber, VectorEntry)> + '_ {
         let range = (space, OriginNumber(0))..=(space, OriginNumber(u32::MAX));
-        self.0.range(range).map(|((_, origin), entry)| (*origin, *entry))
+        self.entries.range(range).map(|((_, origin), entry)| (*origin, *entry))
     }
 }

@@ -28,7 +28,7 @@ pub use address::{PeerAddress, PeerAddressError};
 pub use error::ConfigError;
 
 use document::{AddressError, Schemas, Space};
-use replica::{Access, OriginKey, PeerSettings, Settings, SnapshotPolicy};
+use replica::{Access, OriginKey, PeerSettings, Settings, SnapshotPolicy, TrimPolicy};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -188,6 +188,7 @@ impl Config {
             schemas,
             open_documents_bytes_max: OPEN_DOCUMENTS_BYTES_MAX,
             snapshots: SnapshotPolicy::default(),
+            trimming: TrimPolicy::default(),
         }
     }
 }
@@ -196,7 +197,7 @@ impl PeerConfig {
     fn settings(&self) -> PeerSettings {
         let access = |access: &PeerAccess| Access { read: access.read, write: access.write };
         let spaces = self.spaces.iter().map(|(SpaceName(space), allowed)| (space.clone(), access(allowed)));
-        PeerSettings { spaces: spaces.collect(), relay: self.relay }
+        PeerSettings { spaces: spaces.collect(), relay: self.relay, snapshots: false }
     }
 }
 

@@ -1,6 +1,7 @@
 //! A frame's bytes: kind, flags, body. The body is CBOR (RFC 8949) with numbered fields, deflated (RFC 1951) when
 //! that makes it smaller.
 
+use crate::fill::{FILL_DOCUMENTS_MAX, LISTED_MAX};
 use crate::frame::{Ack, Delta, Frame, Hello, ROWS_MAX, Rewind, SpaceVector, TABLE_MAX, VECTOR_ENTRIES_MAX};
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
@@ -15,6 +16,14 @@ const KIND_HELLO: u8 = 1;
 const KIND_DELTA: u8 = 2;
 const KIND_ACK: u8 = 3;
 const KIND_REWIND: u8 = 4;
+const KIND_FILL_OFFER: u8 = 10;
+const KIND_FILL_MORE: u8 = 11;
+const KIND_FILL_SYMBOLS: u8 = 12;
+const KIND_FILL_LISTING: u8 = 13;
+const KIND_FILL_WANT: u8 = 14;
+const KIND_FILL_DOCUMENTS: u8 = 15;
+const KIND_FILL_ACK: u8 = 16;
+const KIND_FILL_FINISHED: u8 = 17;
 const FLAG_DEFLATED: u8 = 1;
 
 /// Why a frame cannot be sent.
@@ -71,6 +80,14 @@ pub fn encode(frame: &Frame) -> Result<Vec<u8>, EncodeError> {
         Frame::Delta(delta) => (KIND_DELTA, to_vec(delta)),
         Frame::Ack(ack) => (KIND_ACK, to_vec(ack)),
         Frame::Rewind(rewind) => (KIND_REWIND, to_vec(rewind)),
+        Frame::FillOffer(body) => (KIND_FILL_OFFER, to_vec(body)),
+        Frame::FillMore(body) => (KIND_FILL_MORE, to_vec(body)),
+        Frame::FillSymbols(body) => (KIND_FILL_SYMBOLS, to_vec(body)),
+        Frame::FillListing(body) => (KIND_FILL_LISTING, to_vec(body)),
+        Frame::FillWant(body) => (KIND_FILL_WANT, to_vec(body)),
+        Frame::FillDocuments(body) => (KIND_FILL_DOCUMENTS, to_vec(body)),
+        Frame::FillAck(body) => (KIND_FILL_ACK, to_vec(body)),
+        Frame::FillFinished(body) => (KIND_FILL_FINISHED, to_vec(body)),
         Frame::Unknown(_) => return Err(EncodeError::Unknown),
     };
     if body.len() > FRAME_BYTES_MAX {
@@ -94,7 +111,10 @@ fn check_lists(frame: &Frame) -> Result<(), EncodeError> {
         vec![("spaces", vectors.len(), TABLE_MAX), ("vector entries", entries, VECTOR_ENTRIES_MAX)]
     };
     let lists = match frame {
-        Frame::Hello(hello) => vectors(&hello.spaces),
+        Frame::Hello(hello) => {
+            let incomplete = ("incomplete spaces", hello.incomplete.len(), TABLE_MAX);
+            [vectors(&hello.spaces), vec![incomplete]].concat()
+        }
         Frame::Rewind(rewind) => vectors(&rewind.spaces),
         Frame::Delta(delta) => vec![
             ("spaces", delta.spaces.len(), TABLE_MAX),
@@ -102,7 +122,22 @@ fn check_lists(frame: &Frame) -> Result<(), EncodeError> {
             ("documents", delta.documents.len(), ROWS_MAX),
             ("rows", delta.rows.len(), ROWS_MAX),
         ],
-        Frame::Ack(_) | Frame::Unknown(_) => Vec::new(),
+        Frame::FillOffer(offer) => vec![("origins", offer.origins.len(), TABLE_MAX)],
+        Frame::FillWant(want) => vec![("documents", want.documents.len(), LISTED_MAX)],
+        Frame::FillDocuments(fill) => vec![
+            ("origins", fill.origins.len(), TABLE_MAX),
+            ("documents", fill.documents.len(), FILL_DOCUMENTS_MAX),
+            ("vector entries", fill.done.as_ref().map_or(0, |done| done.entries.len()), VECTOR_ENTRIES_MAX),
+        ],
+        Frame::FillFinished(finished) => {
+            vec![("vector entries", finished.entries.len(), VECTOR_ENTRIES_MAX)]
+        }
+        Frame::Ack(_)
+        | Frame::FillMore(_)
+        | Frame::FillSymbols(_)
+        | Frame::FillListing(_)
+        | Frame::FillAck(_)
+        | Frame::Unknown(_) => Vec::new(),
     };
     match lists.into_iter().find(|(_, count, limit)| count > limit) {
         Some((list, count, limit)) => Err(EncodeError::TooMany { list, count, limit }),
@@ -131,6 +166,14 @@ pub fn decode(bytes: &[u8]) -> Result<Frame, DecodeError> {
         KIND_DELTA => from_slice::<Delta>(body).map(Frame::Delta),
         KIND_ACK => from_slice::<Ack>(body).map(Frame::Ack),
         KIND_REWIND => from_slice::<Rewind>(body).map(Frame::Rewind),
+        KIND_FILL_OFFER => from_slice(body).map(Frame::FillOffer),
+        KIND_FILL_MORE => from_slice(body).map(Frame::FillMore),
+        KIND_FILL_SYMBOLS => from_slice(body).map(Frame::FillSymbols),
+        KIND_FILL_LISTING => from_slice(body).map(Frame::FillListing),
+        KIND_FILL_WANT => from_slice(body).map(Frame::FillWant),
+        KIND_FILL_DOCUMENTS => from_slice(body).map(Frame::FillDocuments),
+        KIND_FILL_ACK => from_slice(body).map(Frame::FillAck),
+        KIND_FILL_FINISHED => from_slice(body).map(Frame::FillFinished),
         unknown => Ok(Frame::Unknown(unknown)),
     }
 }

@@ -1,5 +1,8 @@
 //! What replicas say to each other. Field numbers never change their meaning; new ones are added at the end.
 
+use crate::fill::{
+    FillAck, FillDocuments, FillFinished, FillListing, FillMore, FillOffer, FillSymbols, FillWant,
+};
 use minicbor::{Decode, Decoder, Encode};
 use std::num::NonZeroU16;
 
@@ -14,7 +17,7 @@ pub const TABLE_MAX: usize = 4_096;
 pub const VECTOR_ENTRIES_MAX: usize = 16_384;
 
 /// Reads a list of at most `N`: what a frame claims beyond that is refused before it takes memory.
-fn at_most<'b, Context, T, const N: usize>(
+pub(crate) fn at_most<'b, Context, T, const N: usize>(
     decoder: &mut Decoder<'b>,
     context: &mut Context,
 ) -> Result<Vec<T>, minicbor::decode::Error>
@@ -62,6 +65,19 @@ fn takes_when_absent() -> Option<bool> {
     Some(true)
 }
 
+fn read_incomplete<Context>(
+    decoder: &mut Decoder<'_>,
+    context: &mut Context,
+) -> Result<Vec<String>, minicbor::decode::Error> {
+    at_most::<_, _, TABLE_MAX>(decoder, context)
+}
+
+/// A sender that does not know the field has its spaces whole.
+#[expect(clippy::unnecessary_wraps, reason = "the derived decoder asks for this type")]
+fn none_when_absent() -> Option<Vec<String>> {
+    Some(Vec::new())
+}
+
 /// One message on the stream between two replicas.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Frame {
@@ -73,6 +89,22 @@ pub enum Frame {
     Ack(Ack),
     /// The receiver of deltas asks for them again.
     Rewind(Rewind),
+    /// The documents of a space are offered.
+    FillOffer(FillOffer),
+    /// More is asked for that tells which documents differ.
+    FillMore(FillMore),
+    /// Symbols of the documents.
+    FillSymbols(FillSymbols),
+    /// A listing of the documents.
+    FillListing(FillListing),
+    /// Documents are asked for.
+    FillWant(FillWant),
+    /// Documents.
+    FillDocuments(FillDocuments),
+    /// Documents are durable.
+    FillAck(FillAck),
+    /// Nothing more of a fill is needed.
+    FillFinished(FillFinished),
     /// Of a kind that a newer version knows; passed over.
     Unknown(u8),
 }
@@ -93,6 +125,9 @@ pub struct Hello {
     /// The spaces that the sender shares on this link, with what it has of each.
     #[cbor(n(3), decode_with = "read_vectors")]
     pub spaces: Vec<SpaceVector>,
+    /// Those of them of which the sender has only some documents, besides what its vectors say; none when absent.
+    #[cbor(n(4), decode_with = "read_incomplete", nil = "none_when_absent")]
+    pub incomplete: Vec<String>,
 }
 
 /// A position in a journal.

@@ -16,6 +16,12 @@
 
 mod envelope;
 pub use envelope::{DecodeError, EncodeError, FRAME_BYTES_MAX, decode, encode};
+mod fill;
+pub use fill::{
+    Body, FILL_CHANGES_MAX, FILL_DOCUMENTS_MAX, FillAck, FillDocument, FillDocuments, FillDone, FillFinished,
+    FillListing, FillMore, FillName, FillOffer, FillOrigin, FillSymbols, FillWant, LISTED_BYTES, LISTED_MAX,
+    SYMBOL_BYTES_MAX, WANTED_HEADS_MAX, Wanted,
+};
 mod frame;
 pub use frame::{
     Ack, Cursor, Delta, DocumentName, Frame, Hello, OriginKey, PROTOCOL_VERSION, ROWS_MAX, Rewind, Row,

@@ -50,7 +50,7 @@ impl BoundedMemory {
                 }
             }
             Message::Rewind { .. } => *window = Window::default(),
-            Message::Hello { .. } | Message::Delta { .. } | Message::Unreadable => {}
+            Message::Hello { .. } | Message::Delta { .. } | Message::Fill | Message::Unreadable => {}
         }
     }
 }

@@ -29,7 +29,7 @@ impl NeverShownBeforeDurable {
                     shown.raise_all(&streams);
                 }
             }
-            Message::Unreadable => {}
+            Message::Fill | Message::Unreadable => {}
         }
     }
 

@@ -46,6 +46,8 @@ pub enum Message {
         /// The last change of each stream.
         has: Vec<RowName>,
     },
+    /// Part of a fill.
+    Fill,
     /// Something that cannot be read.
     Unreadable,
 }
@@ -67,7 +69,9 @@ impl Tables {
             Ok(Frame::Rewind(rewind)) => {
                 named(&rewind.spaces).map(|has| Message::Rewind { generation: rewind.generation, has })
             }
-            Ok(Frame::Unknown(_)) | Err(_) => None,
+            Ok(Frame::Unknown(_)) => None,
+            Ok(_) => Some(Message::Fill),
+            Err(_) => None,
         }
         .unwrap_or(Message::Unreadable)
     }

@@ -29,10 +29,11 @@ pub(super) fn grant_tree(nodes: &mut [Settings], pairs: &[(usize, usize)]) {
         let sites = below(child, pairs);
         let stores = || sites.iter().filter_map(|site| space(&format!("store-{site}")));
         // Changes of others come up from a node with nodes below it, and down from every node but the hub.
-        let mut up = PeerSettings { relay: sites.len() > 1, ..PeerSettings::default() };
+        let mut up =
+            PeerSettings { relay: sites.len() > 1, snapshots: sites.len() > 1, ..PeerSettings::default() };
         up.spaces.extend(space("catalog").map(|space| (space, GIVEN)));
         up.spaces.extend(stores().map(|space| (space, FULL)));
-        let mut down = PeerSettings { relay: parent != 0, ..PeerSettings::default() };
+        let mut down = PeerSettings { relay: parent != 0, snapshots: true, ..PeerSettings::default() };
         down.spaces.extend(space("catalog").map(|space| (space, TAKEN)));
         down.spaces.extend(stores().map(|space| (space, FULL)));
         know(nodes, (parent, child), up);
@@ -46,7 +47,7 @@ pub(super) fn grant_mesh(nodes: &mut [Settings], pairs: &[(usize, usize)]) {
         node.spaces.extend(space("shared").map(|space| (space, SpaceMode::Write)));
     }
     for &(one, other) in pairs {
-        let mut peer = PeerSettings { relay: true, ..PeerSettings::default() };
+        let mut peer = PeerSettings { relay: true, snapshots: true, ..PeerSettings::default() };
         peer.spaces.extend(space("shared").map(|space| (space, FULL)));
         know(nodes, (one, other), peer.clone());
         know(nodes, (other, one), peer);

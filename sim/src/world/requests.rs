@@ -159,8 +159,8 @@ impl World {
         result: &Result<Response, RequestError>,
     ) -> Result<(), Failure> {
         match result {
-            Ok(Response::Queried(Queried { page, is_behind })) => {
-                let is_whole = !is_behind && page.next.is_none();
+            Ok(Response::Queried(Queried { page, is_behind, is_filling })) => {
+                let is_whole = !is_behind && !is_filling && page.next.is_none();
                 self.tally.looks += u64::from(is_whole);
                 self.observe(&Observation::Looked { node, space, goods: &page.documents, is_whole })
             }

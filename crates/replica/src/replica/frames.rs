@@ -1,7 +1,7 @@
 //! What peers send, and what they are sent.
 
 use super::{Clock, Replica};
-use crate::effect::{DisconnectReason, Effect, Event, LinkId, Misbehaviour};
+use crate::effect::{DisconnectReason, Effect, Event, Lane, LinkId, Misbehaviour};
 use crate::journal::Journal;
 use crate::session::{self, Context, Outcome, OwnHello, Peer};
 use crate::store::{Room, Store, StoreError};
@@ -62,12 +62,19 @@ impl<S: Store> Replica<S> {
         let handled = match wire::decode(bytes) {
             Err(error) => Err(Misbehaviour::Frame(error).into()),
             Ok(Frame::Unknown(_)) => Ok(()),
-            Ok(Frame::Hello(hello)) => peer
-                .greet(journal, &hello, (self.origin, self.room < Room::ReadOnly))?
-                .map(|event| turns.release(Effect::Event(event))),
+            Ok(Frame::Hello(hello)) => {
+                let greeted = peer.greet(journal, &hello, (self.origin, self.room < Room::ReadOnly))?;
+                greeted.map(|event| {
+                    if let Event::SessionStarted { rung, .. } = &event {
+                        self.sessions.count(*rung);
+                    }
+                    turns.release(Effect::Event(event));
+                })
+            }
             Ok(Frame::Delta(delta)) => take_delta(peer, journal, turns, &delta, clock)?,
             Ok(Frame::Ack(ack)) => take_ack(peer, ack),
             Ok(Frame::Rewind(rewind)) => take_rewind(peer, journal, &rewind)?,
+            Ok(fill) => self.handle_fill(link, fill, clock)?,
         };
         if let Err(reason) = handled {
             self.peers.disconnect(link);
@@ -107,12 +114,28 @@ impl<S: Store> Replica<S> {
 
 fn frame_effect(link: LinkId, frame: &Frame) -> Effect {
     match wire::encode(frame) {
-        Ok(bytes) => Effect::Send { link, bytes },
+        Ok(bytes) => Effect::Send { link, lane: lane_of(frame), bytes },
         Err(_) => Effect::Disconnect { link, reason: DisconnectReason::FrameTooLong },
     }
 }
 
-fn hold_frame(turns: &mut Turns, link: LinkId, frame: &Frame) {
+fn lane_of(frame: &Frame) -> Lane {
+    match frame {
+        Frame::FillOffer(_)
+        | Frame::FillMore(_)
+        | Frame::FillSymbols(_)
+        | Frame::FillListing(_)
+        | Frame::FillWant(_)
+        | Frame::FillDocuments(_)
+        | Frame::FillAck(_)
+        | Frame::FillFinished(_) => Lane::Bulk,
+        Frame::Hello(_) | Frame::Delta(_) | Frame::Ack(_) | Frame::Rewind(_) | Frame::Unknown(_) => {
+            Lane::Live
+        }
+    }
+}
+
+pub(super) fn hold_frame(turns: &mut Turns, link: LinkId, frame: &Frame) {
     turns.hold(frame_effect(link, frame));
 }
 
@@ -171,5 +194,6 @@ fn take_rewind<S: Store>(peer: &mut Peer, journal: &Journal<S>, rewind: &Rewind)
     if let Some((sender, _)) = peer.session.as_mut().and_then(|session| session.exchange.as_mut()) {
         sender.rewind(rewind.generation, position, theirs);
     }
+    peer.reconsider_all(journal)?;
     Ok(Ok(()))
 }

@@ -27,6 +27,14 @@ impl Confirmed {
         self.0.get(&(space, origin)).copied().unwrap_or(0)
     }
 
+    /// Whether the peer has any change of a space.
+    pub(crate) fn has_any(&self, space: SpaceNumber) -> bool {
+        self.0
+            .range((space, Origin([0; 16]))..)
+            .next()
+            .is_some_and(|((of, _), last)| *of == space && *last > 0)
+    }
+
     pub(crate) fn raise(&mut self, space: SpaceNumber, origin: Origin, sequence: u64) {
         let known = self.0.entry((space, origin)).or_default();
         *known = sequence.max(*known);

@@ -22,6 +22,16 @@ impl Peer {
                 journal,
                 self.settings.spaces.iter().map(|(space, access)| (space, access.write && takes)),
             )?,
+            incomplete: self
+                .settings
+                .spaces
+                .keys()
+                .filter(|space| {
+                    let number = journal.names.space_number(space);
+                    number.is_some_and(|number| journal.lacks_documents(number))
+                })
+                .map(|space| space.as_str().to_owned())
+                .collect(),
         })
     }
 
@@ -54,6 +64,12 @@ impl Peer {
         let readable: BTreeSet<SpaceNumber> =
             shared.values().filter(|(_, access)| access.read).map(|(space, _)| *space).collect();
         self.wanted = Some(readable.clone());
+        if let Some(session) = &mut self.session {
+            let forced = shared.iter().filter(|(space, (number, _))| {
+                readable.contains(number) && hello.incomplete.iter().any(|name| name == space.as_str())
+            });
+            session.fills.forced = forced.map(|(_, (number, _))| *number).collect();
+        }
         let (rung, position) = self.rung(journal, hello)?;
         let writable = shared
             .iter()
@@ -67,6 +83,7 @@ impl Peer {
         if let Some(session) = &mut self.session {
             session.exchange = Some((sender, receiver));
         }
+        self.reconsider_all(journal)?;
         let backlog_rows = self.backlog_rows(journal)?;
         Ok(Ok(Event::SessionStarted { peer: self.name.clone(), rung, backlog_rows }))
     }
@@ -86,13 +103,39 @@ impl Peer {
     /// The first step of the ladder that serves, and the position to send from. A cursor serves when nothing that
     /// the peer lacks lies before it: a space that was shared anew, or a change that was once refused, does.
     fn rung<S: Store>(&self, journal: &Journal<S>, hello: &Hello) -> Result<(Rung, u64), StoreError> {
+        let filled = self.fill_rung(journal)?;
         let Some(first) = self.first_lacking(journal)? else {
-            return Ok((Rung::Equal, journal.head()));
+            return Ok((filled.unwrap_or(Rung::Equal), journal.head()));
         };
+        if let Some(rung) = filled {
+            return Ok((rung, first.saturating_sub(1)));
+        }
         match hello.cursor.filter(|cursor| cursor.epoch == journal.epoch() && cursor.lsn < first) {
             Some(cursor) => Ok((Rung::Cursor, cursor.lsn)),
             None => Ok((Rung::Vector, first.saturating_sub(1))),
         }
+    }
+}
+
+impl Peer {
+    /// The step of the ladder when some space must be filled.
+    fn fill_rung<S: Store>(&self, journal: &Journal<S>) -> Result<Option<Rung>, StoreError> {
+        let mut rung = None;
+        for space in self.wanted.iter().flatten() {
+            if self.is_whole(journal, *space) && self.needs_fill(journal, *space)? {
+                if self.has_documents(*space) {
+                    return Ok(Some(Rung::Reconcile));
+                }
+                rung = Some(Rung::Fill);
+            }
+        }
+        Ok(rung)
+    }
+
+    /// Whether the peer may have documents of the space.
+    pub(crate) fn has_documents(&self, space: SpaceNumber) -> bool {
+        let is_forced = self.session.as_ref().is_some_and(|session| session.fills.forced.contains(&space));
+        is_forced || self.confirmed.has_any(space)
     }
 }
 

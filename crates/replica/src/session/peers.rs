@@ -1,3 +1,4 @@
+use super::fill::Fills;
 use super::{Confirmed, Receiver, Sender};
 use crate::effect::LinkId;
 use crate::journal::Journal;
@@ -26,6 +27,7 @@ pub(crate) struct Session {
     pub(crate) public_key: [u8; 32],
     pub(crate) own_hello: OwnHello,
     pub(crate) exchange: Option<(Sender, Receiver)>,
+    pub(crate) fills: Fills,
 }
 
 /// A replica in the settings, connected or not.
@@ -64,6 +66,19 @@ impl Peer {
         }
     }
 
+    /// How far it was sent the journal, when it is.
+    pub(crate) fn position(&self) -> Option<u64> {
+        let (sender, _) = self.session.as_ref()?.exchange.as_ref()?;
+        Some(sender.position())
+    }
+
+    /// How far it has a stream, or was sent it.
+    pub(super) fn has(&self, space: SpaceNumber, origin: document::Origin) -> u64 {
+        let exchange = self.session.as_ref().and_then(|session| session.exchange.as_ref());
+        let sent = exchange.map_or(0, |(sender, _)| sender.sent(space, origin));
+        sent.max(self.confirmed.get(space, origin))
+    }
+
     /// The spaces whose changes it is sent, as far as this replica has anything of them.
     fn readable<'a, S: Store>(&'a self, journal: &'a Journal<S>) -> impl Iterator<Item = SpaceNumber> + 'a {
         let readable = self.settings.spaces.iter().filter(|(_, access)| access.read);
@@ -75,9 +90,10 @@ impl Peer {
     fn lacking<S: Store>(
         &self,
         journal: &Journal<S>,
+        spaces: impl Iterator<Item = SpaceNumber>,
     ) -> Result<Vec<(SpaceNumber, OriginNumber, u64, u64)>, StoreError> {
         let mut lacking = Vec::new();
-        for space in self.readable(journal) {
+        for space in spaces {
             for (origin, entry) in journal.vectors.of(space) {
                 let has = self.confirmed.get(space, journal.names.origin(origin)?.0);
                 if has < entry.sequence {
@@ -90,13 +106,28 @@ impl Peer {
 
     /// Rows that it lacks.
     pub(crate) fn backlog_rows<S: Store>(&self, journal: &Journal<S>) -> Result<u64, StoreError> {
-        Ok(self.lacking(journal)?.iter().map(|(_, _, has, last)| last - has).sum())
+        Ok(self.lacking(journal, self.readable(journal))?.iter().map(|(_, _, has, last)| last - has).sum())
     }
 
-    /// The position of the first row that it lacks.
+    /// The position of the first row that it lacks, of those that are sent.
     pub(crate) fn first_lacking<S: Store>(&self, journal: &Journal<S>) -> Result<Option<u64>, StoreError> {
+        let mut open = Vec::new();
+        for space in self.readable(journal) {
+            if self.is_open(journal, space)? {
+                open.push(space);
+            }
+        }
+        self.first_lacking_of(journal, open.into_iter())
+    }
+
+    /// The position of the first row that it lacks of some spaces.
+    pub(super) fn first_lacking_of<S: Store>(
+        &self,
+        journal: &Journal<S>,
+        spaces: impl Iterator<Item = SpaceNumber>,
+    ) -> Result<Option<u64>, StoreError> {
         let mut first = None;
-        for (space, origin, has, _) in self.lacking(journal)? {
+        for (space, origin, has, _) in self.lacking(journal, spaces)? {
             let position = journal.position(space, origin, has + 1)?;
             first = [first, position].into_iter().flatten().min();
         }
@@ -149,8 +180,9 @@ impl Peers {
         public_key: [u8; 32],
     ) -> Result<Option<LinkId>, ()> {
         let peer = self.by_name.get_mut(name).ok_or(())?;
-        let replaced =
-            peer.session.replace(Session { link, public_key, own_hello: OwnHello::Waiting, exchange: None });
+        let (own_hello, fills) = (OwnHello::Waiting, Fills::default());
+        let session = Session { link, public_key, own_hello, exchange: None, fills };
+        let replaced = peer.session.replace(session);
         if let Some(old) = &replaced {
             self.names.remove(&old.link);
         }
@@ -178,8 +210,12 @@ impl Peers {
     /// Every connected peer was sent what it is to have of the journal up to here.
     pub(crate) fn lowest_position(&self) -> u64 {
         let sessions = self.by_name.values().filter_map(|peer| peer.session.as_ref());
-        let exchanges = sessions.filter_map(|session| session.exchange.as_ref());
-        exchanges.map(|(sender, _)| sender.position()).min().unwrap_or(u64::MAX)
+        let position = |session: &Session| {
+            let (sender, _) = session.exchange.as_ref()?;
+            let filled = session.fills.server.as_ref().map_or(u64::MAX, |server| server.lsn);
+            Some(sender.position().min(filled))
+        };
+        sessions.filter_map(position).min().unwrap_or(u64::MAX)
     }
 
     /// The turn ended; what it held waits for `last_in_flight`.

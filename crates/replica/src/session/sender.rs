@@ -92,6 +92,23 @@ impl Sender {
         self.position
     }
 
+    /// How far the peer has a stream, or was sent it.
+    pub(crate) fn sent(&self, space: SpaceNumber, origin: Origin) -> u64 {
+        self.theirs.get(space, origin)
+    }
+
+    /// Sends nothing of a space from here on.
+    pub(crate) fn withhold(&mut self, space: SpaceNumber) {
+        self.readable.remove(&space);
+    }
+
+    /// Sends a space from `position` on, also what other spaces' rows went past.
+    pub(crate) fn open(&mut self, space: SpaceNumber, position: u64) {
+        if self.readable.insert(space) {
+            self.position = self.position.min(position);
+        }
+    }
+
     /// The peer has this change: it sent it.
     pub(crate) fn raise(&mut self, space: SpaceNumber, origin: Origin, sequence: u64) {
         self.theirs.raise(space, origin, sequence);
@@ -105,7 +122,10 @@ impl Sender {
     ) -> Result<Pumped, StoreError> {
         let mut frames = Vec::new();
         let (from, last) = (self.position, journal.durable_head());
-        if from >= last {
+        // Deltas of rows that were passed before end where the last one did: only one is under way, so that its
+        // acknowledgement is of no other.
+        let is_behind = from < self.announced;
+        if from >= last || (is_behind && !self.window.is_empty()) {
             return Ok(Pumped { frames, more: false });
         }
         let (keyspace, range) = keys::journal_after(from, last);
@@ -139,9 +159,12 @@ impl Sender {
             if draft.is_full() && !is_within {
                 frames.push(self.seal(std::mem::take(&mut draft)));
                 draft = self.draft();
+                if is_behind {
+                    return Ok(Pumped { frames, more: false });
+                }
             }
         }
-        if !draft.delta.rows.is_empty() || self.position - self.announced >= SKIPPED_ROWS_MAX {
+        if !draft.delta.rows.is_empty() || self.position.saturating_sub(self.announced) >= SKIPPED_ROWS_MAX {
             frames.push(self.seal(draft));
         }
         let more = self.position < last && self.window_bytes < WINDOW_BYTES_MAX;
@@ -208,11 +231,11 @@ impl Sender {
     }
 
     fn seal(&mut self, mut draft: Draft) -> Frame {
-        draft.delta.to = self.position;
-        self.announced = self.position;
-        self.announced_max = self.announced_max.max(self.position);
+        self.announced = self.announced.max(self.position);
+        draft.delta.to = self.announced;
+        self.announced_max = self.announced_max.max(self.announced);
         self.window_bytes += draft.bytes;
-        self.window.push_back(InFlight { to: self.position, bytes: draft.bytes, last: draft.last });
+        self.window.push_back(InFlight { to: self.announced, bytes: draft.bytes, last: draft.last });
         Frame::Delta(draft.delta)
     }
 

@@ -49,7 +49,7 @@ impl EventLoop {
     pub(super) fn carry_out(&mut self, core: &mut Core) {
         while let Some(effect) = core.next_effect() {
             match effect {
-                Effect::Send { link, bytes } => self.links.send(link, bytes),
+                Effect::Send { link, lane: _, bytes } => self.links.send(link, bytes),
                 Effect::Reply { id, result } => self.requests.answer(id, result),
                 Effect::Disconnect { link, reason } => {
                     log_disconnect(self.links.peer(link), &reason);

@@ -30,6 +30,12 @@ pub(super) fn log_event(event: &Event) {
         Event::SnapshotRefused { address } => {
             tracing::error!(%address, "a document does not survive being saved: its changes are kept");
         }
+        Event::Filled { peer, space, documents } => {
+            tracing::info!(%peer, %space, documents, "a space was filled");
+        }
+        Event::FillStopped { peer, space, reason } => {
+            tracing::error!(%peer, %space, %reason, "a change is refused: the space is not filled by this peer");
+        }
         Event::Rewound { peer } => tracing::debug!(%peer, "asked to go back"),
     }
 }

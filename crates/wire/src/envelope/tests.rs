@@ -1,4 +1,5 @@
 use super::*;
+use crate::fill::*;
 use crate::frame::*;
 use proptest::prelude::*;
 use std::num::NonZeroU16;
@@ -45,15 +46,73 @@ fn any_delta() -> impl Strategy<Value = Delta> {
     )
 }
 
+fn any_name() -> impl Strategy<Value = FillName> {
+    ("[a-z]{1,9}", "\\PC{1,9}").prop_map(|(collection, key)| FillName { collection, key })
+}
+
+fn any_bytes() -> impl Strategy<Value = Vec<u8>> {
+    prop::collection::vec(any::<u8>(), 0..99)
+}
+
+fn any_entries() -> impl Strategy<Value = Vec<VectorEntry>> {
+    let entry = (any::<[u8; 16]>(), any::<u64>(), any::<[u8; 8]>())
+        .prop_map(|(origin, sequence, chain)| VectorEntry { origin, sequence, chain });
+    prop::collection::vec(entry, 0..4)
+}
+
+fn any_fill() -> impl Strategy<Value = Frame> {
+    let key = (any::<[u8; 32]>(), any::<[u8; 16]>())
+        .prop_map(|(public_key, incarnation)| OriginKey { public_key, incarnation });
+    let origin = (key.clone(), any::<u64>(), any::<[u8; 32]>())
+        .prop_map(|(key, sequence, chain)| FillOrigin { key, sequence, chain });
+    let offer = (any::<u64>(), any::<[u8; 32]>(), prop::collection::vec(origin, 0..3), any_bytes()).prop_map(
+        |(fill, key, origins, symbols)| {
+            Frame::FillOffer(FillOffer { fill, space: "s".into(), key, documents: fill, origins, symbols })
+        },
+    );
+    let more = (any::<Option<u32>>(), prop::option::of(any_name()))
+        .prop_map(|(symbols, after)| Frame::FillMore(FillMore { fill: 1, symbols, after }));
+    let symbols = (any::<u32>(), any_bytes())
+        .prop_map(|(first, symbols)| Frame::FillSymbols(FillSymbols { fill: 1, first, symbols }));
+    let listing = (prop::option::of(any_name()), any_bytes())
+        .prop_map(|(to, entries)| Frame::FillListing(FillListing { fill: 1, to, entries }));
+    let wanted = (any::<u64>(), any_bytes()).prop_map(|(document, heads)| Wanted { document, heads });
+    let want = (any::<bool>(), prop::option::of(any_name()), prop::collection::vec(wanted, 0..4)).prop_map(
+        |(all, to, documents)| {
+            let after = to.clone();
+            Frame::FillWant(FillWant { fill: 1, all, snapshots: !all, after, to, documents, more: all })
+        },
+    );
+    let body = any_bytes().prop_map(Body);
+    let document =
+        (any_name(), prop::option::of(body.clone()), prop::collection::vec(body, 0..3), any_bytes())
+            .prop_map(|(name, snapshot, changes, heads)| FillDocument { name, snapshot, changes, heads });
+    let documents = (
+        prop::collection::vec(key, 0..3),
+        prop::collection::vec(document, 0..3),
+        prop::option::of(any_entries()),
+    )
+        .prop_map(|(origins, documents, done)| {
+            let done = done.map(|entries| FillDone { entries });
+            Frame::FillDocuments(FillDocuments { fill: 1, number: 2, origins, documents, done })
+        });
+    let ack = any::<u32>().prop_map(|number| Frame::FillAck(FillAck { fill: 1, number }));
+    let finished = (any::<bool>(), any_entries())
+        .prop_map(|(taken, entries)| Frame::FillFinished(FillFinished { fill: 1, taken, entries }));
+    prop_oneof![offer, more, symbols, listing, want, documents, ack, finished]
+}
+
 fn any_frame() -> impl Strategy<Value = Frame> {
-    let hello = (any::<u16>(), any::<u64>(), any::<Option<(u64, u64)>>(), any_vector()).prop_map(
-        |(protocol, epoch, cursor, spaces)| {
+    let names = prop::collection::vec("[a-z]{1,9}", 0..3);
+    let hello = (any::<u16>(), any::<u64>(), any::<Option<(u64, u64)>>(), any_vector(), names).prop_map(
+        |(protocol, epoch, cursor, spaces, incomplete)| {
             let cursor = cursor.map(|(epoch, lsn)| Cursor { epoch, lsn });
-            Frame::Hello(Hello { protocol, epoch, cursor, spaces })
+            Frame::Hello(Hello { protocol, epoch, cursor, spaces, incomplete })
         },
     );
     prop_oneof![
         hello,
+        any_fill(),
         any_delta().prop_map(Frame::Delta),
         any::<u64>().prop_map(|durable| Frame::Ack(Ack { durable })),
         (any::<u32>(), any_vector())
@@ -127,7 +186,8 @@ fn delta_of(documents: usize) -> Delta {
 fn hello_of(spaces: usize, entries: usize) -> Hello {
     let entry = VectorEntry { origin: [7; 16], sequence: 1, chain: [7; 8] };
     let vector = SpaceVector { space: "s".into(), entries: vec![entry; entries], takes: true };
-    Hello { protocol: PROTOCOL_VERSION, epoch: 1, cursor: None, spaces: vec![vector; spaces] }
+    let spaces = vec![vector; spaces];
+    Hello { protocol: PROTOCOL_VERSION, epoch: 1, cursor: None, spaces, incomplete: vec![] }
 }
 
 /// What a peer without limits would send.
