@@ -42,7 +42,7 @@ pub fn settings(name: &str, number: u8, peer: &str) -> Settings {
     let schema = Schema::parse(include_str!("../../schemas/collections/inventory.json")).expect("a schema");
     schemas.insert(Collection::new("inventory").expect("a collection"), schema);
     let peer_settings =
-        PeerSettings { spaces: [(space.clone(), access)].into(), relay: false, snapshots: true };
+        PeerSettings { spaces: [(space.clone(), access)].into(), relay: false, snapshots: true, hub: false };
     Settings {
         name: name.to_owned(),
         key: OriginKey { public_key: [number; 32], incarnation: [number; 16] },
@@ -88,13 +88,14 @@ impl Node {
                     Effect::Send { bytes, .. } => self.frames.push_back(bytes),
                     Effect::Disconnect { reason, .. } => panic!("{reason}"),
                     Effect::Reply { result, .. } => drop(result.expect("an answer")),
+                    Effect::Renew { reason } => panic!("{reason}"),
                     Effect::Event(_) => {}
                 }
             }
             if !self.disk.begin_sync() {
                 return;
             }
-            if let Some(turn) = self.disk.finish_sync() {
+            if let Some(turn) = self.disk.finish_sync().expect("the simulated disk does not fail") {
                 self.input(Input::Durable(turn));
             }
         }

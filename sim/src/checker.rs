@@ -1,32 +1,51 @@
 //! The properties that hold whatever happens, one object each. Each has a model of its own, which knows nothing of
 //! Automerge.
 
+#![expect(clippy::wildcard_enum_match_arm, reason = "a checker looks at what concerns it")]
+
 mod acknowledged_writes_survive;
 mod bounded_memory;
+mod causally_closed;
 mod converged;
 mod counters_exact;
+mod full_disks_spared;
 mod honest_peers_agree;
 mod indexes_hold;
 mod never_oversold;
 mod never_shown_before_durable;
 mod no_resend;
+mod only_writers_write;
+mod origins_once;
 mod registers;
+mod rewinds_answered;
+mod sent_by_right;
+mod sessions_hold;
+mod shown;
 mod stream;
 mod transactions_whole;
 mod values_hold;
+mod versions_refused;
 
 pub use acknowledged_writes_survive::AcknowledgedWritesSurvive;
 pub use bounded_memory::BoundedMemory;
+pub use causally_closed::CausallyClosed;
 pub use converged::Converged;
 pub use counters_exact::CountersExact;
+pub use full_disks_spared::FullDisksSpared;
 pub use honest_peers_agree::HonestPeersAgree;
 pub use indexes_hold::IndexesHold;
 pub use never_oversold::NeverOversold;
 pub use never_shown_before_durable::NeverShownBeforeDurable;
 pub use no_resend::NoResend;
+pub use only_writers_write::OnlyWritersWrite;
+pub use origins_once::OriginsOnce;
 pub use registers::Registers;
+pub use rewinds_answered::RewindsAnswered;
+pub use sent_by_right::SentByRight;
+pub use sessions_hold::SessionsHold;
 pub use transactions_whole::TransactionsWhole;
 pub use values_hold::ValuesHold;
+pub use versions_refused::VersionsRefused;
 
 use crate::observation::Checker;
 
@@ -38,6 +57,14 @@ pub fn all() -> Vec<Box<dyn Checker>> {
         Box::new(AcknowledgedWritesSurvive::default()),
         Box::new(NeverShownBeforeDurable::default()),
         Box::new(NoResend::default()),
+        Box::new(SentByRight),
+        Box::new(OnlyWritersWrite::default()),
+        Box::new(VersionsRefused),
+        Box::new(RewindsAnswered::default()),
+        Box::new(OriginsOnce::default()),
+        Box::new(CausallyClosed::default()),
+        Box::new(SessionsHold::default()),
+        Box::new(FullDisksSpared::default()),
         Box::new(BoundedMemory::default()),
         Box::new(NeverOversold::default()),
         Box::new(TransactionsWhole),

@@ -1,4 +1,5 @@
 mod output;
+mod planted;
 mod run;
 mod seeds;
 
@@ -10,7 +11,7 @@ use std::process::ExitCode;
 /// What the program can do.
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Runs one seed, or a schedule from a file, and prints its trace hash and what was done.
+    /// Runs one seed, a scenario, or a schedule from a file, and prints its trace hash and what was done.
     ///
     /// A seed first becomes a list of events: what is cut, crashed, stalled, written and read, and when. `--print`
     /// shows the list, one JSON object a line. Put into a file and edited, it runs with `--events`: take out events
@@ -18,20 +19,38 @@ pub(crate) enum Command {
     Run(RunArguments),
     /// Runs all seeds of a range, and stops at the first failure.
     ///
+    /// Prints one hash over all traces: two runs of the same range, in two processes, print the same.
     /// With `--twice` each seed runs twice, and the two must leave the same trace.
     Seeds(SeedsArguments),
+    /// Plants bugs in the core, one after another, and says how many seeds it takes to find each.
+    ///
+    /// The core is built with the bugs in it for that, into a directory of its own. Fails when one is not found.
+    Planted(PlantedArguments),
+}
+
+#[derive(clap::Args)]
+pub(crate) struct PlantedArguments {
+    /// Most seeds for a bug.
+    #[arg(long, default_value_t = 1_000)]
+    seeds: u64,
+    /// This bug alone, by the name that the table gives it.
+    #[arg(long)]
+    bug: Option<String>,
 }
 
 #[derive(clap::Args)]
 pub(crate) struct RunArguments {
+    /// A scenario file: see schemas/scenario.md, and sim/scenarios for examples.
+    #[arg(value_name = "SCENARIO")]
+    scenario: Option<PathBuf>,
     /// The seed.
-    #[arg(long, required_unless_present = "events", conflicts_with = "events")]
+    #[arg(long, required_unless_present_any = ["events", "scenario"], conflicts_with_all = ["events", "scenario"])]
     seed: Option<u64>,
     /// How many nodes there are, instead of what the seed draws (a mesh has at most five).
-    #[arg(long, value_parser = nodes, conflicts_with = "events")]
+    #[arg(long, value_parser = nodes, conflicts_with_all = ["events", "scenario"])]
     nodes: Option<usize>,
     /// Runs the schedule of this file, as `--print` prints it.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "scenario")]
     events: Option<PathBuf>,
     /// Prints the schedule instead of running it.
     #[arg(long)]
@@ -79,6 +98,7 @@ impl Command {
         match self {
             Self::Run(arguments) => run::run(&arguments),
             Self::Seeds(arguments) => seeds::seeds(arguments),
+            Self::Planted(arguments) => planted::planted(&arguments),
         }
     }
 }
@@ -119,6 +139,6 @@ mod tests {
     #[test]
     fn numbers_of_nodes_are_bounded() {
         assert_eq!((nodes("3"), nodes("10")), (Ok(3), Ok(10)));
-        assert_eq!((nodes("1"), nodes("11")), (Err(ArgumentError::Nodes), Err(ArgumentError::Nodes)));
+        assert_eq!((nodes("1"), nodes("1002")), (Err(ArgumentError::Nodes), Err(ArgumentError::Nodes)));
     }
 }

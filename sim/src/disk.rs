@@ -1,7 +1,7 @@
 use crate::sabotage::LYING_SYNCS;
 use replica::{Batch, Keyspace, ReadRows, Row, Store, StoreError, Turn, Write};
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::{Bound, Range};
 use std::rc::Rc;
 
@@ -26,11 +26,22 @@ struct Platter {
     suspect: Option<Vec<u8>>,
     /// What a crash takes back, newest last. Only a disk that lies has any.
     unsafe_writes: Vec<Replaced>,
+    /// Durable rows whose checksum is wrong: reading them fails until they are written again.
+    rotten: BTreeSet<(Keyspace, Vec<u8>)>,
+    /// The next sync fails.
+    is_failing: bool,
+    /// There is no room: every sync fails.
+    is_full: bool,
+    /// The rows as they were when somebody took a copy.
+    image: Option<Keyspaces>,
 }
 
 impl Platter {
     fn apply(&mut self, batch: Batch) {
         for Write { keyspace, key, value } in batch.writes {
+            if !self.rotten.is_empty() {
+                self.rotten.remove(&(keyspace, key.clone()));
+            }
             let rows = self.rows.entry(keyspace).or_default();
             let before = match value {
                 Some(value) => rows.insert(key.clone(), value),
@@ -64,18 +75,28 @@ fn row_from(keyspaces: &Keyspaces, keyspace: Keyspace, from: Bound<&[u8]>, to: &
     Some((key.clone(), value.clone()))
 }
 
-/// Row after row of a range; `next` finds the first between two keys.
+/// Row after row of a range; `next` finds the first between two keys, and whether it can be read.
 fn rows_of(
     range: Range<Vec<u8>>,
-    next: impl Fn(Bound<&[u8]>, &[u8]) -> Option<Row>,
+    next: impl Fn(Bound<&[u8]>, &[u8]) -> Option<(Row, Result<(), StoreError>)>,
 ) -> impl Iterator<Item = Result<Row, StoreError>> {
     let mut last: Option<Vec<u8>> = None;
     std::iter::from_fn(move || {
         let from = last.as_deref().map_or(Bound::Included(range.start.as_slice()), Bound::Excluded);
-        let row = next(from, &range.end)?;
+        let (row, read) = next(from, &range.end)?;
         last = Some(row.0.clone());
-        Some(Ok(row))
+        Some(read.map(|()| row))
     })
+}
+
+impl Platter {
+    /// Whether a row can be read.
+    fn check(&self, keyspace: Keyspace, key: &[u8]) -> Result<(), StoreError> {
+        match !self.rotten.is_empty() && self.rotten.contains(&(keyspace, key.to_vec())) {
+            true => Err(StoreError::Damaged { what: "a row whose checksum is wrong", keyspace }),
+            false => Ok(()),
+        }
+    }
 }
 
 /// A node's disk. It outlives the node: a crash takes what was not synced.
@@ -115,9 +136,17 @@ impl Disk {
     }
 
     /// The sync is done: what it covers is durable, and readable. Returns the last turn of it.
-    #[must_use]
-    pub fn finish_sync(&self) -> Option<Turn> {
+    ///
+    /// # Errors
+    /// [`StoreError`] when it failed. Nobody knows what is durable of what it covers until [`Disk::crash`] decides.
+    pub fn finish_sync(&self) -> Result<Option<Turn>, StoreError> {
         let mut platter = self.0.borrow_mut();
+        if platter.is_full && platter.syncing > 0 {
+            return Err(StoreError::Full);
+        }
+        if platter.syncing > 0 && std::mem::take(&mut platter.is_failing) {
+            return Err(StoreError::Io { operation: "syncing", kind: std::io::ErrorKind::Other });
+        }
         let mut last = None;
         for _ in 0..std::mem::take(&mut platter.syncing) {
             let Some((turn, batch)) = platter.pending.pop_front() else { break };
@@ -128,7 +157,61 @@ impl Disk {
         if platter.syncs.is_multiple_of(LYING_SYNCS) {
             platter.unsafe_writes.clear();
         }
-        last
+        Ok(last)
+    }
+
+    /// The next sync fails, or with `false` it does not.
+    pub fn fail_sync(&self, is_failing: bool) {
+        self.0.borrow_mut().is_failing = is_failing;
+    }
+
+    /// There is no room for any batch, or with `false` there is again.
+    pub fn fill(&self, is_full: bool) {
+        self.0.borrow_mut().is_full = is_full;
+    }
+
+    /// Damages the durable row of this number, counted over all and going round. Returns false when there is none.
+    pub fn rot(&self, number: u64) -> bool {
+        let mut platter = self.0.borrow_mut();
+        let count = platter.rows.values().map(BTreeMap::len).sum::<usize>() as u64;
+        let place = usize::try_from(number.checked_rem(count).unwrap_or(0)).unwrap_or(0);
+        let rows =
+            platter.rows.iter().flat_map(|(keyspace, rows)| rows.keys().map(move |key| (*keyspace, key)));
+        let row = rows.map(|(keyspace, key)| (keyspace, key.clone())).nth(place);
+        row.is_some_and(|row| platter.rotten.insert(row))
+    }
+
+    /// Whether some row cannot be read.
+    #[must_use]
+    pub fn is_rotten(&self) -> bool {
+        !self.0.borrow().rotten.is_empty()
+    }
+
+    /// Somebody takes a copy of the durable rows.
+    pub fn take_image(&self) {
+        let mut platter = self.0.borrow_mut();
+        platter.image = Some(platter.rows.clone());
+    }
+
+    /// Somebody puts the copy in place of the rows. False when none was taken; the rows stay.
+    #[must_use]
+    pub fn restore_image(&self) -> bool {
+        let image = self.0.borrow().image.clone();
+        let is_there = image.is_some();
+        if let Some(image) = image {
+            self.replace(image);
+        }
+        is_there
+    }
+
+    /// The disk is another one, without a row.
+    pub fn wipe(&self) {
+        self.replace(Keyspaces::new());
+    }
+
+    fn replace(&self, rows: Keyspaces) {
+        let mut platter = self.0.borrow_mut();
+        *platter = Platter { rows, lies: platter.lies, image: platter.image.take(), ..Platter::default() };
     }
 
     /// The node is gone. Of the batches that were not synced, a prefix of `keep_percent` of 100 is kept, each whole
@@ -157,7 +240,9 @@ pub struct SimulatedDisk(Disk);
 
 impl ReadRows for SimulatedDisk {
     fn get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(self.0.0.borrow().rows.get(&keyspace).and_then(|rows| rows.get(key)).cloned())
+        let platter = self.0.0.borrow();
+        platter.check(keyspace, key)?;
+        Ok(platter.rows.get(&keyspace).and_then(|rows| rows.get(key)).cloned())
     }
 
     fn scan(
@@ -165,7 +250,12 @@ impl ReadRows for SimulatedDisk {
         keyspace: Keyspace,
         range: Range<Vec<u8>>,
     ) -> impl Iterator<Item = Result<Row, StoreError>> + '_ {
-        rows_of(range, move |from, to| row_from(&self.0.0.borrow().rows, keyspace, from, to))
+        rows_of(range, move |from, to| {
+            let platter = self.0.0.borrow();
+            let row = row_from(&platter.rows, keyspace, from, to)?;
+            let read = platter.check(keyspace, &row.0);
+            Some((row, read))
+        })
     }
 }
 
@@ -183,7 +273,7 @@ impl ReadRows for DiskSnapshot {
         keyspace: Keyspace,
         range: Range<Vec<u8>>,
     ) -> impl Iterator<Item = Result<Row, StoreError>> + '_ {
-        rows_of(range, move |from, to| row_from(&self.0, keyspace, from, to))
+        rows_of(range, move |from, to| Some((row_from(&self.0, keyspace, from, to)?, Ok(()))))
     }
 }
 
@@ -234,7 +324,7 @@ mod tests {
         store.submit(Turn(2), batch(2)).unwrap();
         assert!(!disk.begin_sync());
         assert!(keys(&disk).is_empty());
-        assert_eq!(disk.finish_sync(), Some(Turn(1)));
+        assert_eq!(disk.finish_sync(), Ok(Some(Turn(1))));
         assert_eq!(keys(&disk), [1, 1]);
         assert_eq!(store.get(Keyspace::Meta, &[2, 1]).unwrap(), None);
     }
@@ -247,7 +337,7 @@ mod tests {
         assert!(disk.begin_sync());
         assert_eq!(disk.crash(50), 2);
         assert_eq!(keys(&disk), [1, 1, 2, 2]);
-        assert_eq!(disk.finish_sync(), None);
+        assert_eq!(disk.finish_sync(), Ok(None));
     }
 
     #[test]
@@ -255,9 +345,53 @@ mod tests {
         let disk = Disk::lying();
         disk.store().submit(Turn(1), batch(1)).unwrap();
         assert!(disk.begin_sync());
-        assert_eq!(disk.finish_sync(), Some(Turn(1)));
+        assert_eq!(disk.finish_sync(), Ok(Some(Turn(1))));
         assert_eq!(keys(&disk), [1, 1]);
         disk.crash(100);
+        assert!(keys(&disk).is_empty());
+    }
+
+    #[test]
+    fn a_sync_that_fails_leaves_its_batches_in_doubt() {
+        let disk = Disk::default();
+        let mut store = disk.store();
+        (1..=2).for_each(|turn| store.submit(Turn(turn), batch(u8::try_from(turn).unwrap())).unwrap());
+        disk.fail_sync(true);
+        assert!(disk.begin_sync());
+        assert!(matches!(disk.finish_sync(), Err(StoreError::Io { .. })));
+        assert_eq!(disk.crash(50), 1);
+        assert_eq!(keys(&disk), [1, 1]);
+        disk.fill(true);
+        store.submit(Turn(3), batch(3)).unwrap();
+        assert!(disk.begin_sync());
+        assert_eq!(disk.finish_sync(), Err(StoreError::Full));
+    }
+
+    #[test]
+    fn a_rotten_row_cannot_be_read_until_it_is_written_again() {
+        let disk = Disk::default();
+        let mut store = disk.store();
+        store.submit(Turn(1), batch(1)).unwrap();
+        assert!(!disk.rot(0) && disk.begin_sync());
+        disk.finish_sync().unwrap();
+        assert!(disk.rot(3) && disk.is_rotten());
+        assert!(store.get(Keyspace::Meta, &[1, 1]).is_ok() && store.get(Keyspace::Meta, &[1, 2]).is_err());
+        assert_eq!(store.scan(Keyspace::Meta, vec![0]..vec![255]).filter(Result::is_err).count(), 1);
+        store.submit(Turn(2), batch(1)).unwrap();
+        assert!(disk.begin_sync() && disk.finish_sync().is_ok() && !disk.is_rotten());
+    }
+
+    #[test]
+    fn an_image_is_what_was_durable_when_it_was_taken() {
+        let disk = Disk::default();
+        disk.store().submit(Turn(1), batch(1)).unwrap();
+        assert!(!disk.restore_image() && disk.begin_sync() && disk.finish_sync().is_ok());
+        disk.take_image();
+        disk.store().submit(Turn(2), batch(2)).unwrap();
+        assert!(disk.begin_sync() && disk.finish_sync().is_ok());
+        assert!(disk.restore_image());
+        assert_eq!(keys(&disk), [1, 1]);
+        disk.wipe();
         assert!(keys(&disk).is_empty());
     }
 }

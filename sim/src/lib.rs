@@ -4,8 +4,8 @@
 //! `document`, `wire` and `replica`. [`checker`]s watch, each one property, with models that know nothing of
 //! Automerge. [`run`] puts them together; a world can also be driven by hand, by tests and benchmarks.
 //!
-//! Not simulated: QUIC and TLS (a link carries ordered frames, as a stream does), fjall (a disk keeps batches that
-//! were synced and a prefix of those that were not), and hostile peers.
+//! Not simulated: QUIC and TLS (a link carries ordered frames, as a stream does), and fjall (a disk keeps batches that
+//! were synced and a prefix of those that were not, and can be full, slow, rotten, lost or replaced by an old copy).
 //!
 //! Invariants:
 //! - A schedule gives the same trace, byte for byte, in every run: no clock, no thread, no hash map, and every draw
@@ -38,9 +38,14 @@ pub use observation::{Checker, Observation};
 pub use run::{REST_NS_MAX, Report, run};
 pub use sabotage::Sabotage;
 pub use schedule::{
-    BIN_PREFIX, Change, Discarded, EVENTS_MAX, Event, Header, LineError, Schedule, Scheduled, bin,
+    BIN_PREFIX, Change, Discarded, EVENTS_MAX, Event, Header, LineError, ScenarioError, Schedule, Scheduled,
+    bin,
 };
 pub use tally::Tally;
 pub use time::{MICROSECOND_NS, MILLISECOND_NS, SECOND_NS};
-pub use topology::{LinkPlan, MESH_NODES_MAX, NODES_MAX, NODES_MIN, NodeId, Shape, Topology};
+pub use topology::{
+    LinkPlan, MESH_NODES_MAX, NODES_DRAWN_MAX, NODES_MAX, NODES_MIN, NodeId, Shape, Strangeness, Stranger,
+    Topology,
+};
+pub use trace::MILESTONE_EVENTS;
 pub use world::{ClientWrite, INDEXED, Nodes, Settled, SettledSpace, World};

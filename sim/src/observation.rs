@@ -2,7 +2,7 @@ use crate::failure::Failure;
 use crate::network::{Message, Passage};
 use crate::topology::NodeId;
 use crate::world::{ClientWrite, Nodes, Settled};
-use document::{Key, Space};
+use document::{Key, Origin, Space};
 use replica::{DisconnectReason, Event, RequestError, Stamp};
 use serde_json::Value;
 
@@ -58,6 +58,24 @@ pub enum Observation<'a> {
         /// Which.
         node: NodeId,
     },
+    /// A node's disk is gone, and with it every change of which no other node has a copy. It comes back empty, or with
+    /// what an old copy has.
+    Destroyed {
+        /// Which.
+        node: NodeId,
+    },
+    /// An old copy of a store goes on under the origin that it had.
+    OldCopy {
+        /// The origin.
+        origin: Origin,
+    },
+    /// A node is told that its disk has no room, or that it has some again.
+    Room {
+        /// Which.
+        node: NodeId,
+        /// Whether there is none.
+        is_full: bool,
+    },
     /// A node ended a turn.
     TurnEnded {
         /// Which.
@@ -67,6 +85,8 @@ pub enum Observation<'a> {
     Left {
         /// Which.
         node: NodeId,
+        /// Whom, when it had told the peer's name already.
+        peer: Option<NodeId>,
         /// Why.
         reason: &'a DisconnectReason,
     },

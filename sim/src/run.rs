@@ -2,7 +2,6 @@ mod writes;
 
 use crate::checker;
 use crate::failure::{Failure, FailureKind};
-use crate::network::Direction;
 use crate::sabotage::Sabotage;
 use crate::schedule::{Event, Schedule, Scheduled};
 use crate::tally::Tally;
@@ -22,6 +21,9 @@ pub struct Report {
     pub tally: Tally,
     /// Hash over all that happened, in hexadecimal.
     pub trace_hash: String,
+    /// The same after every [`crate::MILESTONE_EVENTS`] events: two runs that differ went apart after the last that is
+    /// equal.
+    pub milestones: Vec<[u8; 32]>,
     /// How long the replicas took to come to rest after the last fault, in nanoseconds.
     pub rest_ns: u64,
     /// What does not hold.
@@ -45,7 +47,14 @@ pub fn run(schedule: &Schedule, sabotage: Sabotage) -> Report {
     };
     let last_lines = if failure.is_some() { world.last_lines() } else { Vec::new() };
     let rest_ns = world.now_ns().saturating_sub(schedule.end_ns());
-    Report { tally: world.tally(), trace_hash: world.trace_hash(), rest_ns, failure, last_lines }
+    Report {
+        tally: world.tally(),
+        trace_hash: world.trace_hash(),
+        milestones: world.milestones().to_vec(),
+        rest_ns,
+        failure,
+        last_lines,
+    }
 }
 
 fn crash(panic: &(dyn std::any::Any + Send)) -> Failure {
@@ -61,6 +70,7 @@ fn play(world: &mut World, schedule: &Schedule) -> Result<(), Failure> {
         happen(world, event)?;
     }
     world.run_until(schedule.end_ns())?;
+    world.silence();
     if !world.run_until_quiet(REST_NS_MAX)? {
         let finding =
             format!("{} s after the last fault something is still going on", REST_NS_MAX / SECOND_NS);
@@ -70,41 +80,42 @@ fn play(world: &mut World, schedule: &Schedule) -> Result<(), Failure> {
 }
 
 fn happen(world: &mut World, event: &Event) -> Result<(), Failure> {
+    let ns = |us: &u64| us.saturating_mul(MICROSECOND_NS);
     match event {
-        Event::Cut { link, direction, for_us } => {
-            cut(world, (*link, *direction), *for_us);
-            Ok(())
-        }
+        Event::Cut { link, direction, for_us } => world.cut_for(*link, *direction, ns(for_us)),
         Event::Crash { node, keep_percent, down_us } => {
-            world.crash(*node, *keep_percent, down_us.saturating_mul(MICROSECOND_NS))
+            return world.crash(*node, *keep_percent, ns(down_us));
         }
-        Event::Pause { node, for_us } => {
-            world.pause(*node, for_us.saturating_mul(MICROSECOND_NS));
-            Ok(())
+        Event::Pause { node, for_us } => world.pause(*node, ns(for_us)),
+        Event::Full { node, at_once, for_us } => return world.fill(*node, *at_once, ns(for_us)),
+        Event::Eio { node } => world.fail_sync(*node),
+        Event::Slow { node, times, for_us } => world.slow_down(*node, *times, ns(for_us)),
+        Event::Rot { node, row, found_us } => world.rot(*node, *row, ns(found_us)),
+        Event::Wipe { node, down_us } => return world.wipe(*node, ns(down_us)),
+        Event::Image { node } => world.take_image(*node),
+        Event::Restore { node, keeps_incarnation, down_us } => {
+            return world.restore(*node, *keeps_incarnation, ns(down_us));
         }
+        Event::Clock { node, wrong_ms } => world.set_clock(*node, *wrong_ms),
+        Event::Core { nodes } => return world.converge(nodes),
         Event::Write { id, node, space, key, change, retried } => {
             match writes::client_write((*id, *node), (space, key), (*change, *retried), world.nodes()) {
-                Some(write) => world.write(write),
-                None => Ok(()),
+                Some(write) => return world.write(write),
+                None => {}
             }
         }
         Event::Read { node, space, key } => {
             if let Some(address) = writes::address(space, "inventory", key) {
                 world.ask(*node, Request::Get { address, at: None });
             }
-            Ok(())
         }
         Event::Look { node, space } => {
             if let Ok(space) = Space::new(space.as_str()) {
                 world.look(*node, &space);
             }
-            Ok(())
         }
     }
-}
-
-fn cut(world: &mut World, (link, direction): (crate::network::LinkNumber, Direction), for_us: u64) {
-    world.cut_for(link, direction, for_us.saturating_mul(MICROSECOND_NS));
+    Ok(())
 }
 
 #[cfg(test)]

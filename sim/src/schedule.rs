@@ -5,14 +5,17 @@
 mod change;
 mod expand;
 mod lines;
+mod sales;
+mod scenario;
 mod workload;
 
 pub use change::{BIN_PREFIX, Change, Discarded, bin};
 pub use lines::LineError;
+pub use scenario::ScenarioError;
 
 use crate::network::{Direction, LinkNumber};
 use crate::time::MICROSECOND_NS;
-use crate::topology::{NodeId, Shape, Topology};
+use crate::topology::{NodeId, Shape, Stranger, Topology};
 use serde::{Deserialize, Serialize};
 
 /// Most events of a schedule.
@@ -28,6 +31,9 @@ pub struct Header {
     pub shape: Shape,
     /// How many nodes.
     pub nodes: usize,
+    /// The node that is none of us, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stranger: Option<Stranger>,
 }
 
 /// Something that happens.
@@ -68,6 +74,72 @@ pub enum Event {
         node: NodeId,
         /// For how long.
         for_us: u64,
+    },
+    /// A node's disk has no room for some time.
+    Full {
+        /// Which.
+        node: NodeId,
+        /// Whether it is full before the store can say so.
+        at_once: bool,
+        /// For how long.
+        for_us: u64,
+    },
+    /// The next sync of a node's disk fails.
+    Eio {
+        /// Which.
+        node: NodeId,
+    },
+    /// Syncs of a node's disk take longer for some time.
+    Slow {
+        /// Which.
+        node: NodeId,
+        /// How many times as long.
+        times: u64,
+        /// For how long.
+        for_us: u64,
+    },
+    /// A row of a node's disk cannot be read any more. Its store is set aside when that is found.
+    Rot {
+        /// Which.
+        node: NodeId,
+        /// Which row; numbers go round.
+        row: u64,
+        /// When it is found, if nobody reads it before.
+        found_us: u64,
+    },
+    /// A node loses its disk, and comes back with an empty one and a new incarnation.
+    Wipe {
+        /// Which.
+        node: NodeId,
+        /// How long it is down.
+        down_us: u64,
+    },
+    /// A copy of a node's disk is taken.
+    Image {
+        /// Which.
+        node: NodeId,
+    },
+    /// The last copy of a node's disk is put in its place.
+    Restore {
+        /// Which.
+        node: NodeId,
+        /// Whether it goes on under the incarnation that wrote after the copy was taken.
+        keeps_incarnation: bool,
+        /// How long it is down.
+        down_us: u64,
+    },
+    /// A node's wall clock is wrong from here on.
+    Clock {
+        /// Which.
+        node: NodeId,
+        /// By how much, in milliseconds.
+        wrong_ms: i64,
+    },
+    /// These nodes and the links between them are healed; whatever else there is fails and stays so until the end. The
+    /// core must converge.
+    Core {
+        /// Which.
+        nodes: Vec<NodeId>,
     },
     /// A service writes.
     Write {
@@ -126,6 +198,14 @@ impl Schedule {
         lines::read(text)
     }
 
+    /// Reads a scenario file: see `schemas/scenario.md`.
+    ///
+    /// # Errors
+    /// [`ScenarioError`] says what is wrong with it.
+    pub fn from_scenario(text: &str) -> Result<Self, ScenarioError> {
+        scenario::read(text)
+    }
+
     /// The schedule as text: a line of JSON for the header, and one for each event.
     #[must_use]
     pub fn to_lines(&self) -> String {
@@ -135,16 +215,29 @@ impl Schedule {
     /// What to build the world of.
     #[must_use]
     pub fn topology(&self) -> Topology {
-        Topology::new(self.header.seed, self.header.shape, self.header.nodes)
+        let topology = Topology::new(self.header.seed, self.header.shape, self.header.nodes);
+        Topology { stranger: self.header.stranger, ..topology }
     }
 
     /// When the last fault is over, in nanoseconds.
     #[must_use]
     pub fn end_ns(&self) -> u64 {
         let end_us = |scheduled: &Scheduled| match scheduled.event {
-            Event::Cut { for_us, .. } | Event::Pause { for_us, .. } => scheduled.at_us.saturating_add(for_us),
-            Event::Crash { down_us, .. } => scheduled.at_us.saturating_add(down_us),
-            Event::Write { .. } | Event::Read { .. } | Event::Look { .. } => scheduled.at_us,
+            Event::Cut { for_us, .. }
+            | Event::Pause { for_us, .. }
+            | Event::Full { for_us, .. }
+            | Event::Slow { for_us, .. }
+            | Event::Rot { found_us: for_us, .. }
+            | Event::Crash { down_us: for_us, .. }
+            | Event::Wipe { down_us: for_us, .. }
+            | Event::Restore { down_us: for_us, .. } => scheduled.at_us.saturating_add(for_us),
+            Event::Eio { .. }
+            | Event::Image { .. }
+            | Event::Clock { .. }
+            | Event::Core { .. }
+            | Event::Write { .. }
+            | Event::Read { .. }
+            | Event::Look { .. } => scheduled.at_us,
         };
         self.events.iter().map(end_us).max().unwrap_or(0).saturating_mul(MICROSECOND_NS)
     }

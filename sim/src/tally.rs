@@ -28,6 +28,14 @@ pub struct Tally {
     pub batches_lost: u64,
     /// Nodes stalled.
     pub pauses: u64,
+    /// Disks that were full, slow, rotten or failed to sync.
+    pub disk_faults: u64,
+    /// Disks lost, or replaced by an old copy.
+    pub destroyed: u64,
+    /// Wall clocks that jumped.
+    pub clocks: u64,
+    /// Frames of a peer that keeps no rule.
+    pub strange: u64,
     /// Sessions that started with equal vectors.
     pub equal: u64,
     /// Sessions that started at a cursor.
@@ -77,6 +85,7 @@ impl Tally {
             Event::FillStopped { .. } => "a fill was stopped",
             Event::StreamStopped { .. } => "a stream stopped",
             Event::Blocked { .. } => "a document is blocked",
+            Event::ForkSettled { .. } => "a branch of a forked history is taken out",
             Event::SnapshotRefused { .. } => "a snapshot is refused",
             Event::Rewound { .. } => {
                 self.rewinds += 1;
@@ -99,6 +108,10 @@ impl AddAssign for Tally {
         self.crashes += other.crashes;
         self.batches_lost += other.batches_lost;
         self.pauses += other.pauses;
+        self.disk_faults += other.disk_faults;
+        self.destroyed += other.destroyed;
+        self.clocks += other.clocks;
+        self.strange += other.strange;
         self.equal += other.equal;
         self.cursor += other.cursor;
         self.vector += other.vector;
@@ -115,7 +128,8 @@ impl fmt::Display for Tally {
         write!(
             f,
             "{} operations ({} acknowledged, {} of them transactions, {} refused, {} unknown, {} looks), {} frames in {} virtual seconds; \
-             faults: {} cuts, {} crashes ({} batches lost), {} stalls; \
+             faults: {} cuts, {} crashes ({} batches lost), {} stalls, {} of disks, {} disks destroyed, {} of clocks, \
+             {} strange frames; \
              sessions: {} equal, {} by cursor, {} by vector, {} to reconcile, {} to fill; {} spaces filled; {} rewinds",
             self.operations,
             self.acknowledged,
@@ -129,6 +143,10 @@ impl fmt::Display for Tally {
             self.crashes,
             self.batches_lost,
             self.pauses,
+            self.disk_faults,
+            self.destroyed,
+            self.clocks,
+            self.strange,
             self.equal,
             self.cursor,
             self.vector,

@@ -9,8 +9,10 @@ use std::collections::BTreeMap;
 
 /// Fewest nodes of a world.
 pub const NODES_MIN: usize = 2;
+/// Most nodes of a world that a seed draws.
+pub const NODES_DRAWN_MAX: usize = 10;
 /// Most nodes of a world.
-pub const NODES_MAX: usize = 10;
+pub const NODES_MAX: usize = 1_001;
 /// Most nodes of a mesh: every one is linked with several others.
 pub const MESH_NODES_MAX: usize = 5;
 
@@ -32,6 +34,26 @@ pub enum Shape {
     Chain,
     /// Equals that share one space and relay.
     Mesh,
+}
+
+/// A node that is none of us: it has a name, a key and a link, and keeps no rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stranger {
+    /// Which.
+    pub node: NodeId,
+    /// What is strange about it.
+    pub kind: Strangeness,
+}
+
+/// What is strange about a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Strangeness {
+    /// It sends whatever may do harm, and acknowledges nothing.
+    Hostile,
+    /// It speaks another version of the protocol.
+    Version,
 }
 
 /// A link between two nodes.
@@ -60,6 +82,8 @@ pub struct Topology {
     pub nodes: Vec<Settings>,
     /// The links.
     pub links: Vec<LinkPlan>,
+    /// The node that is none of us.
+    pub stranger: Option<Stranger>,
 }
 
 impl Topology {
@@ -75,7 +99,7 @@ impl Topology {
             Shape::Chain => chain(seed, nodes),
             Shape::Mesh => mesh(seed, nodes),
         };
-        let mut topology = Self { seed, shape, nodes: Vec::new(), links: Vec::new() };
+        let mut topology = Self { seed, shape, nodes: Vec::new(), links: Vec::new(), stranger: None };
         topology.nodes = (0..nodes).map(|node| topology.blank(NodeId(node))).collect();
         topology.links = pairs
             .iter()
@@ -133,6 +157,7 @@ fn schemas() -> Schemas {
         ("inventory", include_str!("../../schemas/collections/inventory.json")),
         ("note", include_str!("../../schemas/collections/note.json")),
         ("basket", include_str!("../../schemas/collections/basket.json")),
+        ("device", include_str!("../../schemas/collections/device.json")),
         ("product", include_str!("../../schemas/collections/product.json")),
     ];
     for (collection, text) in shipped {

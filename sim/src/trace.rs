@@ -10,12 +10,16 @@ use std::fmt::{self, Write as _};
 /// Moments kept for a failure's report.
 const LAST_MOMENTS: usize = 40;
 
+/// After so many events the hash so far is kept: where two runs go apart is then known.
+pub const MILESTONE_EVENTS: u64 = 1_000;
+
 /// Something that happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Moment {
     Opened(NodeId),
     Crashed { node: NodeId, batches_lost: usize },
     Paused(NodeId),
+    Faulted { node: NodeId, what: &'static str },
     Cut { link: usize },
     Healed { link: usize },
     PeerUp { node: NodeId, peer: NodeId },
@@ -63,6 +67,7 @@ impl fmt::Display for Moment {
             Self::Crashed { node, batches_lost } => {
                 write!(f, "{} crashed, {batches_lost} batches lost", name(node))
             }
+            Self::Faulted { node, what } => write!(f, "{} {what}", name(node)),
             Self::Paused(node) => write!(f, "{} stalls", name(node)),
             Self::Cut { link } => write!(f, "link {link} cut"),
             Self::Healed { link } => write!(f, "link {link} healed"),
@@ -105,6 +110,8 @@ impl fmt::Display for Kind {
 pub(crate) struct Trace {
     hasher: Hasher,
     last: VecDeque<(u64, Moment)>,
+    events: u64,
+    milestones: Vec<[u8; 32]>,
 }
 
 #[derive(Default)]
@@ -123,6 +130,10 @@ impl Trace {
         // Hashing cannot fail.
         let _ = write!(self.hasher, "{now_ns} {moment:?} {} ", content.len());
         self.hasher.0.update(content);
+        self.events += 1;
+        if self.events.is_multiple_of(MILESTONE_EVENTS) {
+            self.milestones.push(*self.hasher.0.finalize().as_bytes());
+        }
         if self.last.len() >= LAST_MOMENTS {
             self.last.pop_front();
         }
@@ -132,6 +143,11 @@ impl Trace {
     /// Hash over everything so far, in hexadecimal.
     pub(crate) fn hash(&self) -> String {
         self.hasher.0.finalize().to_hex().to_string()
+    }
+
+    /// The hash after every [`MILESTONE_EVENTS`].
+    pub(crate) fn milestones(&self) -> &[[u8; 32]] {
+        &self.milestones
     }
 
     /// The last moments, oldest first, a line each.

@@ -1,10 +1,13 @@
 //! The world: nodes, links, disks and services in one thread and virtual time.
 
 mod clients;
+mod core;
+mod disks;
 mod faults;
 mod node;
 mod requests;
 mod settled;
+mod stranger;
 mod turns;
 
 pub use clients::ClientWrite;
@@ -24,17 +27,45 @@ use crate::trace::{Kind, Moment, Trace};
 use clients::Clients;
 use node::Node;
 use replica::{Input, LinkId, Turn};
+use stranger::StrangerState;
 
 /// Most events of one run, so that one without end is seen.
 const EVENTS_MAX: u64 = 20_000_000;
 
 /// Something that is going to happen.
 enum Event {
-    Turn { node: NodeId, life: u32 },
-    Synced { node: NodeId, life: u32 },
-    Notice { node: NodeId, life: u32, turn: Turn },
-    Restart { node: NodeId },
-    Heal { link: LinkNumber, direction: Direction },
+    Turn {
+        node: NodeId,
+        life: u32,
+    },
+    Synced {
+        node: NodeId,
+        life: u32,
+    },
+    Notice {
+        node: NodeId,
+        life: u32,
+        turn: Turn,
+    },
+    Restart {
+        node: NodeId,
+    },
+    /// What took the room of a disk is gone.
+    Roomy {
+        node: NodeId,
+    },
+    /// What cannot be read of a disk is found.
+    Scrub {
+        node: NodeId,
+    },
+    /// The stranger does something.
+    Stranger {
+        link: LinkId,
+    },
+    Heal {
+        link: LinkNumber,
+        direction: Direction,
+    },
     Network(NetworkEvent),
 }
 
@@ -60,6 +91,7 @@ pub struct World {
     network: Network,
     clients: Clients,
     checkers: Vec<Box<dyn Checker>>,
+    stranger: StrangerState,
     trace: Trace,
     tally: Tally,
     link_ids: u64,
@@ -85,10 +117,11 @@ impl World {
             seed: topology.seed,
             sabotage,
             agenda: Agenda::new(),
-            nodes: Nodes(nodes),
+            nodes: Nodes::new(nodes, topology.stranger),
             network: Network::new(topology.seed, &topology.links, sabotage),
             clients: Clients::default(),
             checkers: Vec::new(),
+            stranger: StrangerState::default(),
             trace: Trace::default(),
             tally: Tally::default(),
             link_ids: 0,
@@ -140,6 +173,12 @@ impl World {
         self.trace.hash()
     }
 
+    /// The same hash after every [`crate::MILESTONE_EVENTS`] events.
+    #[must_use]
+    pub fn milestones(&self) -> &[[u8; 32]] {
+        self.trace.milestones()
+    }
+
     /// The last that happened, a line each.
     #[must_use]
     pub fn last_lines(&self) -> Vec<String> {
@@ -176,9 +215,12 @@ impl World {
         }
         match event {
             Event::Turn { node, life } => self.turn(node, life)?,
-            Event::Synced { node, life } => self.synced(node, life),
+            Event::Synced { node, life } => self.synced(node, life)?,
             Event::Notice { node, life, turn } => self.notice(node, life, turn),
             Event::Restart { node } => self.restart(node)?,
+            Event::Roomy { node } => self.make_room(node)?,
+            Event::Scrub { node } => self.scrub(node)?,
+            Event::Stranger { link } => self.stranger_acts(link)?,
             Event::Heal { link, direction } => self.heal(link, direction),
             Event::Network(event) => self.network_event(event)?,
         }
@@ -200,7 +242,7 @@ impl World {
             }
             NetworkEvent::Up(connection, end) => {
                 if let Some((node, link, peer)) = self.network.up(connection, end) {
-                    self.peer_up(node, link, peer);
+                    self.peer_up(node, link, peer)?;
                 }
             }
             NetworkEvent::Down(connection, end, cut) => {
@@ -230,16 +272,23 @@ impl World {
         if let Some(message) = &delivery.message {
             self.observe(&Observation::Delivered { passage: delivery.passage, message })?;
         }
+        if self.nodes.stranger().is_some() {
+            self.record(delivery.node, &delivery.bytes);
+        }
         self.give(delivery.node, Input::Frame { link: delivery.link, bytes: delivery.bytes });
         Ok(())
     }
 
-    fn peer_up(&mut self, node: NodeId, link: LinkId, peer: NodeId) {
+    fn peer_up(&mut self, node: NodeId, link: LinkId, peer: NodeId) -> Result<(), Failure> {
         self.trace.note(self.now_ns(), Moment::PeerUp { node, peer }, &[]);
         let settings = &self.nodes.node(peer).settings;
         let (name, public_key) = (settings.name.clone(), settings.key.public_key);
         self.nodes.node_mut(node).links.insert(link, peer);
+        if self.nodes.is_stranger(node) {
+            return self.stranger_connected(link);
+        }
         self.give(node, Input::PeerUp { link, peer: name, public_key });
+        Ok(())
     }
 
     fn plan(&mut self, planned: Planned) {
@@ -260,11 +309,13 @@ impl World {
         let now_ns = self.now_ns();
         let mut settled = Settled::default();
         for node in self.nodes.ids() {
+            self.nodes.node(node).disk.fail_sync(false);
             let spaces: Vec<_> = self.nodes.spaces(node).cloned().collect();
             for space in spaces {
                 let content = self.nodes.settled(node, &space, now_ns);
                 let content = content.map_err(|error| store_failure(node, &error))?;
-                if let Some(content) = content {
+                // What a stranger wrote is read all the same: nothing panics.
+                if let Some(content) = content.filter(|_| !self.nodes.is_strange(&space)) {
                     settled.spaces.entry(space).or_default().insert(node, content);
                 }
             }

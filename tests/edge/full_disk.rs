@@ -2,8 +2,7 @@
 
 use serde_json::json;
 use server::local::{RefusalKind, Request, Response};
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use tests::disk::Disk;
 use tests::eventually_async;
 use tests::process::{DEADLINE, Fleet, Process, put, site_config};
 
@@ -12,46 +11,13 @@ const DISK_MIB: u32 = 12;
 const WRITES_MAX: usize = 2_000;
 const VALUE_BYTES: usize = 64 * 1024;
 
-/// A small file system in memory; unmounted when dropped.
-struct Disk {
-    mounted_on: PathBuf,
-}
-
-impl Disk {
-    /// None, with the reason printed, where mounting is not allowed.
-    fn mount(on: &Path) -> Option<Self> {
-        let options = format!("size={DISK_MIB}m");
-        let mounted =
-            Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(on).output().unwrap();
-        if !mounted.status.success() {
-            println!("skipped: cannot mount a tmpfs: {}", String::from_utf8_lossy(&mounted.stderr).trim());
-            return None;
-        }
-        Some(Self { mounted_on: on.into() })
-    }
-
-    fn grow(&self, mib: u32) {
-        let options = format!("remount,size={mib}m");
-        assert!(
-            Command::new("mount").args(["-o", &options]).arg(&self.mounted_on).status().unwrap().success()
-        );
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        let unmounted = Command::new("umount").arg(&self.mounted_on).status();
-        assert!(unmounted.is_ok_and(|status| status.success()) || std::thread::panicking(), "umount failed");
-    }
-}
-
 #[tokio::test]
 async fn a_server_whose_disk_was_full_goes_on_when_there_is_space() {
     let fleet = Fleet::new();
     let data = fleet.prepare("store-1", &site_config("store-1", "127.0.0.1:9"));
     let store = data.join("store");
     std::fs::create_dir(&store).unwrap();
-    let Some(disk) = Disk::mount(&store) else { return };
+    let Some(disk) = Disk::in_memory(&store, DISK_MIB, "full disks") else { return };
     let site = Process::start(data);
 
     let mut acknowledged = Vec::new();
@@ -70,14 +36,7 @@ async fn a_server_whose_disk_was_full_goes_on_when_there_is_space() {
         }
     }
     let refusal = refusal.expect("the disk is full");
-    // The watermark comes first; a write that the store refused has an outcome that the service cannot know.
-    assert!(
-        matches!(
-            refusal.kind,
-            RefusalKind::DiskFull | RefusalKind::UnknownOutcome | RefusalKind::Unavailable
-        ),
-        "{refusal:?}"
-    );
+    assert_eq!(refusal.kind, RefusalKind::DiskFull, "{refusal:?}");
     site.logs(&["ERROR", "the disk is full"]);
     eventually_async(DEADLINE, "reads go on while the disk is full", async || {
         let address = "store-1/note/0".parse().unwrap();
@@ -85,7 +44,7 @@ async fn a_server_whose_disk_was_full_goes_on_when_there_is_space() {
     })
     .await;
 
-    disk.grow(16 * DISK_MIB);
+    disk.resize(16 * DISK_MIB);
     eventually_async(DEADLINE, "writes are taken again", async || {
         let request = put("store-1/note/again", json!({"text": "x"}), None);
         matches!(client.call(&request).await, Ok(Response::Written(_)))
@@ -96,4 +55,40 @@ async fn a_server_whose_disk_was_full_goes_on_when_there_is_space() {
         assert_eq!(value["number"], number);
     }
     drop(site);
+}
+
+/// Writes that arrive together are one batch of 2 MiB: the room ends before one must be refused, so the core is not
+/// opened again.
+#[tokio::test]
+async fn large_batches_end_the_room_and_not_the_core() {
+    const TOGETHER: usize = 24;
+    let fleet = Fleet::new();
+    let data = fleet.prepare("store-1", &site_config("store-1", "127.0.0.1:9"));
+    let store = data.join("store");
+    std::fs::create_dir(&store).unwrap();
+    let Some(_disk) = Disk::in_memory(&store, 128, "full disks") else { return };
+    let site = Process::start(data);
+    let mut client = site.client().await;
+    let (mut sent, mut written, mut refused) = (0, 0, 0);
+    while refused < 3 * TOGETHER {
+        for _ in 0..TOGETHER {
+            let text = "x".repeat(VALUE_BYTES);
+            let value = json!({"first": text, "second": text});
+            client.send(&put(&format!("store-1/note/{sent}"), value, None)).await.unwrap();
+            sent += 1;
+        }
+        for _ in 0..TOGETHER {
+            match client.receive().await.unwrap().1 {
+                Ok(Response::Written(Some(_))) => written += 1,
+                other => {
+                    let refusal = other.unwrap_err();
+                    assert_eq!(refusal.kind, RefusalKind::DiskFull, "{refusal}");
+                    refused += 1;
+                }
+            }
+        }
+    }
+    assert!(written > 3 * TOGETHER, "{written}");
+    assert!(!site.log().contains("the store failed"));
+    assert!(site.get("store-1/note/0").await.is_some(), "reads go on");
 }

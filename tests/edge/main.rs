@@ -1,6 +1,8 @@
 //! The `isle` program as processes: they replicate, refuse, crash, stop and explain themselves.
 
 #[cfg(test)]
+mod blocked;
+#[cfg(test)]
 mod command;
 #[cfg(test)]
 mod converge;
@@ -8,6 +10,8 @@ mod converge;
 mod demo;
 #[cfg(test)]
 mod documents;
+#[cfg(test)]
+mod failed_disk;
 #[cfg(test)]
 mod full_disk;
 #[cfg(test)]

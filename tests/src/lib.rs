@@ -17,6 +17,7 @@
 
 pub mod disk;
 mod eventually;
+pub mod faults;
 pub mod process;
 pub mod program;
 mod repository;

@@ -80,7 +80,12 @@ pub struct Process {
 impl Process {
     /// Starts a server and waits until it says that it is ready.
     pub fn start(data: PathBuf) -> Self {
-        let mut process = Self { child: spawn(&data), data };
+        Self::start_with(data, &[])
+    }
+
+    /// As [`Process::start`], with more variables in its environment.
+    pub fn start_with(data: PathBuf, variables: &[(&str, String)]) -> Self {
+        let mut process = Self { child: spawn_with(&data, variables), data };
         eventually(DEADLINE, "the server is ready", || {
             if let Some(status) = process.child.try_wait().unwrap() {
                 panic!("the server ended with {status}:\n{}", process.log());
@@ -195,11 +200,16 @@ impl Drop for Process {
 
 /// Starts the server of a data directory, with its output and log in files there.
 pub fn spawn(data: &Path) -> Child {
+    spawn_with(data, &[])
+}
+
+fn spawn_with(data: &Path, variables: &[(&str, String)]) -> Child {
     let file = |name: &str| File::create(data.join(name)).unwrap();
     Command::new(program::path())
         .args(["serve", "--data"])
         .arg(data)
         .env_remove("ISLE_LOG")
+        .envs(variables.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
         .stdout(file("output"))
         .stderr(file("log"))

@@ -1,14 +1,12 @@
-//! A disk that gives I/O errors: a library that is loaded before the C library makes calls on fjall's files fail.
+//! A disk that gives I/O errors.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::sync::mpsc;
 use std::time::Duration;
 
 use replica::{Store as _, Turn};
 use store::{CommitNotice, FjallStore, Options};
-use tests::disk::run;
-use tests::repository_root;
+use tests::faults;
 
 use crate::content;
 use crate::writer::{Line, Start};
@@ -26,38 +24,22 @@ const FAULTS: [(&str, u64); 9] = [
     ("short", 401),
 ];
 
-/// The library; none where there is no C compiler.
-fn library(directory: &Path) -> Option<PathBuf> {
-    let source = repository_root().join("tests/store/faults.c");
-    let library = directory.join("faults.so");
-    let mut compiler = Command::new("cc");
-    compiler.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).arg("-ldl");
-    run(&mut compiler, "I/O errors").then_some(library)
-}
-
 #[test]
 fn after_an_io_error_reads_go_on_and_the_outcome_is_told() {
     let temporary = tempfile::tempdir().unwrap();
-    let Some(library) = library(temporary.path()) else { return };
     for (call, when) in FAULTS {
         let directory = temporary.path().join(format!("{call}-{when}"));
         // A store that is there already: the calls are those of writing, not of making it.
         drop(FjallStore::open(&directory, Options::default(), |_| {}).unwrap());
-        check(&directory, &library, call, when);
+        let rows = directory.join("rows");
+        let Some(variables) = faults::variables(temporary.path(), (call, when), &rows) else { return };
+        check(&directory, &variables, &format!("{call} {when}"));
     }
 }
 
 #[track_caller]
-fn check(directory: &Path, library: &Path, call: &str, when: u64) {
-    let context = format!("{call} {when}");
-    let rows = directory.join("rows");
-    let variables = [
-        ("LD_PRELOAD", library.display().to_string()),
-        ("FAULT_CALL", call.into()),
-        ("FAULT_PATH", rows.display().to_string()),
-        ("FAULT_WHEN", when.to_string()),
-    ];
-    let mut writer = Start { directory, in_flight: 16, interval_ms: None, variables: &variables }.start();
+fn check(directory: &Path, variables: &[(&str, String)], context: &str) {
+    let mut writer = Start { directory, in_flight: 16, interval_ms: None, variables }.start();
     let lines: Vec<Line> = writer.by_ref().collect();
     assert!(writer.process.wait().unwrap().success(), "{context}");
     let durable = lines.iter().rev().find_map(|line| match line {
@@ -75,7 +57,7 @@ fn check(directory: &Path, library: &Path, call: &str, when: u64) {
     let on_notice = move |notice| drop(notices.send(notice));
     let mut store = FjallStore::open(directory, Options::default(), on_notice)
         .unwrap_or_else(|error| panic!("{context}: {error}"));
-    let last = content::check(&store, &context);
+    let last = content::check(&store, context);
     assert!(last >= durable, "{context}: {durable} was durable, {last} is there");
     if outcome == "NotWritten" {
         assert_eq!(last, durable, "{context}: said not to be written");

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
-use replica::{Room, Store, StoreError, Turn};
+use replica::{Batch, Keyspace, Room, Store, StoreError, Turn, Write};
 use store::{CommitNotice, FjallStore, Options, Outcome};
 use tests::disk::Disk;
 
@@ -37,11 +37,38 @@ struct Failure {
 
 impl Scene {
     fn open(directory: &Path) -> Self {
+        Self::open_with(directory, Options::default())
+    }
+
+    fn open_with(directory: &Path, options: Options) -> Self {
         let (notices, received) = mpsc::channel();
         let on_notice = move |notice| drop(notices.send(notice));
-        let store = FjallStore::open(directory, Options::default(), on_notice).unwrap();
+        let store = FjallStore::open(directory, options, on_notice).unwrap();
         let durable = content::last(&store);
         Self { store, received, durable, rooms: Vec::new() }
+    }
+
+    fn submit(&mut self, batch: Batch) {
+        self.store.submit(Turn(self.durable + 1), batch).unwrap();
+    }
+
+    /// What comes of the turns that were submitted.
+    fn told(&mut self) -> Result<u64, (StoreError, Outcome)> {
+        loop {
+            match self.received.recv_timeout(DEADLINE).expect("a notice in time") {
+                CommitNotice::Durable(turn) => return Ok(turn.0),
+                CommitNotice::Room(room) => self.rooms.push(room),
+                CommitNotice::Failed { error, outcome, .. } => return Err((error, outcome)),
+                CommitNotice::Written(_) => panic!("a store that syncs every commit"),
+            }
+        }
+    }
+
+    /// The room as of an empty turn.
+    fn room(&mut self) -> Room {
+        self.submit(Batch::default());
+        self.durable = self.told().unwrap();
+        self.rooms.last().copied().unwrap_or_default()
     }
 
     /// Submits up to `last`, until a commit fails. A batch may be refused just before that is told.
@@ -130,6 +157,51 @@ fn room_comes_back_in_steps_when_a_file_of_others_goes() {
         scene.rooms.push(room);
     }
     assert!(temporary.path().join("store/ballast").exists());
+}
+
+/// A store on a disk of 64 MiB that `filler` leaves a little less than 6.4 MiB of: [`Room::Low`] has begun.
+fn nearly_full(directory: &Path) -> Option<(Disk, Scene)> {
+    let disk = Disk::in_memory(directory, 64, "full disks")?;
+    let mut scene = Scene::open(&directory.join("store"));
+    scene.fill(50).unwrap();
+    let mut filler = File::create(directory.join("filler")).unwrap();
+    while scene.room() != Room::Low {
+        filler.write_all(&[1; 128 * 1024]).unwrap();
+    }
+    Some((disk, scene))
+}
+
+/// Far more than a commit of small batches: what a large document or a full frame of a peer comes to.
+fn large(bytes: usize) -> Batch {
+    let write = Write { keyspace: Keyspace::Changes, key: b"large".to_vec(), value: Some(vec![7; bytes]) };
+    Batch { writes: vec![write] }
+}
+
+#[test]
+fn a_large_batch_on_a_nearly_full_disk_ends_the_room_and_is_written() {
+    let temporary = tempfile::tempdir().unwrap();
+    let Some((_disk, mut scene)) = nearly_full(temporary.path()) else { return };
+    scene.submit(large(2 * 1024 * 1024));
+    assert_eq!(scene.told(), Ok(scene.durable + 1));
+    assert_eq!(scene.rooms.last(), Some(&Room::ReadOnly));
+}
+
+#[test]
+fn a_batch_that_cannot_be_written_ends_the_room_until_there_is_room_for_it() {
+    let temporary = tempfile::tempdir().unwrap();
+    let Some((_disk, mut scene)) = nearly_full(temporary.path()) else { return };
+    let bytes = 4 * 1024 * 1024;
+    scene.submit(large(bytes));
+    assert_eq!(scene.told(), Err((StoreError::Full, Outcome::NotWritten)));
+    assert_eq!(scene.rooms.last(), Some(&Room::ReadOnly));
+    drop(scene);
+    let options = Options { refused_bytes: bytes, ..Options::default() };
+    let mut scene = Scene::open_with(&temporary.path().join("store"), options);
+    assert_eq!(scene.room(), Room::ReadOnly, "nobody hands it over again");
+    std::fs::remove_file(temporary.path().join("filler")).unwrap();
+    while scene.room() == Room::ReadOnly {}
+    scene.submit(large(bytes));
+    assert_eq!(scene.told(), Ok(scene.durable + 1));
 }
 
 /// Others take everything while the store writes. Whatever fjall meets then, nothing acknowledged is lost.

@@ -12,6 +12,7 @@
 //! | `f/+!<short>` | whole number: what the origin has spent of the bounded counter `f` | that origin |
 //! | `f/+><from><to>` | whole number: rights moved from one origin to another; made anew where both are one | `from` |
 //! | `f/+#` | whole number: where the bounded counter `f` started, when that is not 0 | anybody |
+//! | `f` | beside entries of a counter, a whole number: its base (module `write::counter`) | anybody |
 //! | `f/+=<element>` | true: the element, as JSON text, is in the set `f` | anybody |
 //! | `f/+=` | true: `f` is a set, perhaps empty | anybody |
 //! | `f/+[`, `f/+"` | true: `f` is a list, a text; tells that its object is to be there (module `sequence`) | anybody |

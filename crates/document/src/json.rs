@@ -3,7 +3,8 @@
 //! Entries tell by their names what they are, so a document is read without its schema. Where entries of several kinds
 //! meet at one field, as two cut-off sites with contradicting schemas may write them, members are shown before a
 //! counter, set, list or text, and that before a plain value; of two such kinds the one whose entry comes first in byte
-//! order. What is hidden is a conflict, not lost.
+//! order. What is hidden is a conflict, not lost. A whole number at a counter's own name is no conflict: the counter
+//! counts on from it.
 
 mod assemble;
 mod bounded;
@@ -42,15 +43,16 @@ pub enum JsonError {
     NameTooLong(usize),
 }
 
-/// The leaves of a JSON object by entry name. Arrays, and objects without members, are leaves.
-pub(crate) fn leaves(value: &Value) -> Result<BTreeMap<String, &Value>, JsonError> {
+/// The leaves of a JSON object by entry name, at most so many. Arrays, and objects without members, are leaves; how deep
+/// an array nests is for [`check_depth`].
+pub(crate) fn leaves(value: &Value, entries_max: usize) -> Result<BTreeMap<String, &Value>, JsonError> {
     let Value::Object(members) = value else {
         return Err(JsonError::NoObject(kind(value)));
     };
     let mut leaves = BTreeMap::new();
     match members.is_empty() {
         true => drop(leaves.insert(EMPTY_DOCUMENT.to_owned(), value)),
-        false => add_members(&mut leaves, members, "", 1)?,
+        false => add_members(&mut leaves, members, "", 1, entries_max)?,
     }
     Ok(leaves)
 }
@@ -60,6 +62,7 @@ fn add_members<'a>(
     members: &'a Map<String, Value>,
     parent: &str,
     depth: usize,
+    entries_max: usize,
 ) -> Result<(), JsonError> {
     for (key, value) in members {
         let mut name = String::with_capacity(parent.len() + key.len() + 1);
@@ -68,21 +71,29 @@ fn add_members<'a>(
         if name.len() > NAME_BYTES_MAX {
             return Err(JsonError::NameTooLong(name.len()));
         }
-        let below = if value.is_array() { value_depth(value, DEPTH_MAX) } else { 0 };
-        if depth + below > DEPTH_MAX {
+        if depth > DEPTH_MAX {
             return Err(JsonError::TooDeep(Pointer::from_name(name)));
         }
         if let Some(members) = value.as_object().filter(|members| !members.is_empty()) {
             name.push('/');
-            add_members(leaves, members, &name, depth + 1)?;
+            add_members(leaves, members, &name, depth + 1, entries_max)?;
         } else {
             leaves.insert(name, value);
         }
-        if leaves.len() > ENTRIES_MAX {
+        if leaves.len() > entries_max {
             return Err(JsonError::TooManyEntries);
         }
     }
     Ok(())
+}
+
+/// Checks that a leaf nests no deeper than a document may where it is.
+pub(crate) fn check_depth(name: &str, leaf: &Value) -> Result<(), JsonError> {
+    let depth = name.split('/').count();
+    match leaf.is_array() && depth + value_depth(leaf, DEPTH_MAX) > DEPTH_MAX {
+        true => Err(JsonError::TooDeep(Pointer::from_name(name.to_owned()))),
+        false => Ok(()),
+    }
 }
 
 /// How deep a value nests, itself included; looked at down to `depth_max`.
@@ -135,6 +146,20 @@ pub(crate) fn stored_json(value: &ScalarValueRef<'_>) -> Value {
         ScalarValueRef::Boolean(value) => Value::Bool(*value),
         ScalarValueRef::Null | ScalarValueRef::Unknown { .. } => Value::Null,
     }
+}
+
+/// A whole number, however it is written: 10.0 is 10 (JSON Schema 2020-12 validation, section 6.1.1).
+pub(crate) fn whole<N: TryFrom<i128>>(number: &Number) -> Option<N> {
+    let exact = number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from));
+    let written = || number.as_f64().filter(|number| number.fract() == 0.0);
+    // Decimals of a float without a fraction are exact.
+    let whole = exact.or_else(|| format!("{:.0}", written()?).parse().ok())?;
+    N::try_from(whole).ok()
+}
+
+/// A counter's value that a JSON value gives.
+pub(crate) fn count(value: &Value) -> Option<i64> {
+    if let Value::Number(number) = value { whole(number) } else { None }
 }
 
 /// A counter's sum as 64 bits; beyond them it stays at their end.

@@ -6,7 +6,8 @@
 //! - A document is stored flat: one entry of the root map per JSON leaf (module `entry`), so two cut-off sites that make
 //!   the same document merge entry by entry. Only lists and texts are containers, and who creates one does not matter
 //!   (module `sequence`).
-//! - A counter is a tally per origin. No Automerge counter is ever written.
+//! - A counter is a tally per origin, on a base that all share (module `write::counter`). No Automerge counter is ever
+//!   written.
 //! - A document says by the names of its entries what its fields are: it is read without its schema.
 //! - Bytes from elsewhere meet [`ForeignChange::parse`] before Automerge sees them, and so do the changes made here
 //!   before they are acknowledged.
@@ -30,8 +31,8 @@ mod address;
 pub use address::{Address, AddressError, AddressPart, Collection, Key, Space};
 mod document;
 pub use document::{
-    ApplyError, ApplyReason, CONFLICTING_EDITS_MAX, Conflict, ConflictingValue, Document, DocumentState,
-    HISTORY_MAX, HistoryEntry, HistoryQuery, LoadError, NewChange, UnknownChange,
+    ApplyError, ApplyReason, CONFLICTING_EDITS_MAX, CONFLICTING_VALUES_MAX, Conflict, ConflictingValue,
+    Document, DocumentState, HISTORY_MAX, HistoryEntry, HistoryQuery, LoadError, NewChange, UnknownChange,
 };
 mod entry;
 pub use entry::{ELEMENT_BYTES_MAX, Pointer, PointerError};

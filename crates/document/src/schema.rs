@@ -205,11 +205,20 @@ impl Schema {
     /// for counts as there. A document may come to break rules by merging alone: it stays readable.
     #[must_use]
     pub fn violations(&self, document: &Value) -> Vec<Violation> {
+        self.0.validator.violations(&self.filled(document))
+    }
+
+    /// The rules that a document breaks and an earlier state of it did not.
+    pub(crate) fn new_violations(&self, document: &Value, earlier: &Value) -> Vec<Violation> {
+        self.0.validator.new_violations(&self.filled(document), &self.filled(earlier))
+    }
+
+    fn filled<'a>(&self, document: &'a Value) -> Cow<'a, Value> {
         let mut document = Cow::Borrowed(document);
         if defaults::lacks(&self.0.fields.root, &document) {
             self.fill_defaults(document.to_mut());
         }
-        self.0.validator.violations(&document)
+        document
     }
 
     /// Supplies the defaults of fields that a document lacks, for reading. A missing object is supplied where a member

@@ -3,6 +3,7 @@
 //! What a field is, its entries tell; where it has none, the collection's schema. So what is shown and what is written
 //! agree also where the schema is not known, or has changed.
 
+mod again;
 mod bounded;
 mod clear;
 mod counter;
@@ -81,7 +82,7 @@ impl<'a, 'b> Writer<'a, 'b> {
             Operation::Put(value) if self.is_deleted => self.put_back(value),
             Operation::Put(value) => self.put(value),
             Operation::Delete => self.delete_document(),
-            _ if self.is_deleted => Err(WriteError::Deleted),
+            _ if self.is_deleted && !operation.only_empties() => Err(WriteError::Deleted),
             Operation::MergePatch(patch) => self.merge_patch(patch),
             Operation::Patch(patch) => self.patch(patch),
             Operation::Increment { field, by } => self.increment(field, *by),
@@ -116,18 +117,15 @@ impl<'a, 'b> Writer<'a, 'b> {
             return Ok(());
         }
         let now = View::now(self.transaction);
-        let mut violations = schema.violations(&json::assemble(&now));
+        let now = json::assemble(&now);
+        let mut violations = schema.violations(&now);
         if violations.is_empty() {
             return Ok(());
         }
         if !self.is_new {
             let heads = self.transaction.base_heads();
-            let view = View::at(self.transaction, &heads);
-            let before = schema.violations(&json::assemble(&view));
-            let was = |new: &crate::Violation| {
-                before.iter().any(|old| (&old.field, &old.rule) == (&new.field, &new.rule))
-            };
-            violations.retain(|violation| !was(violation));
+            let before = json::assemble(&View::at(self.transaction, &heads));
+            violations = schema.new_violations(&now, &before);
         }
         if violations.is_empty() { Ok(()) } else { Err(WriteError::Invalid(violations)) }
     }
@@ -244,7 +242,7 @@ struct Survey {
 }
 
 /// What the name of an entry tells of its field's type, also where the schema is not known.
-fn stored_kind(name: &str) -> Option<FieldKind> {
+pub(crate) fn stored_kind(name: &str) -> Option<FieldKind> {
     match entry::read_name(name) {
         Entry::Tally(_) => Some(FieldKind::Counter),
         Entry::Spend(_) | Entry::Grant(_) | Entry::Bound(_) => Some(FieldKind::BoundedCounter),

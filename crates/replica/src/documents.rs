@@ -1,14 +1,17 @@
 //! Open documents: an LRU bounded in bytes. A document is opened from its snapshot and its changes, and brought up to
-//! date with those that came since it was opened.
+//! date with those that came since it was opened, without those that are skipped.
 
 use crate::journal::{DAMAGED, DocumentPlace, Journal};
 use crate::keys::DocumentNumber;
 use crate::store::{Store, StoreError};
-use document::{ApplyError, ApplyReason, ChangeHash, Document};
-use std::collections::BTreeMap;
+use document::{ApplyError, ChangeHash, Document, ForeignChange};
+use std::collections::{BTreeMap, BTreeSet};
 
-/// Most changes applied at once: between them a document could be taken as it is.
-const CHANGES_AT_ONCE_MAX: usize = 1_024;
+/// Changes applied at once: between them a document could be taken as it is. Of a long document it is more.
+const CHANGES_AT_ONCE: usize = 1_024;
+/// Applying changes costs a copy of the document, and opening it all of its changes. In steps of a constant number a
+/// long backlog would cost its square; in steps of at least this part of what is there it costs a few times itself.
+const STEP_PART: u64 = 4;
 
 /// A document in memory. Its owner gives it back with [`Documents::keep`].
 pub(crate) struct Open {
@@ -27,10 +30,44 @@ impl Open {
     pub(crate) fn new() -> Self {
         Self { document: Box::new(Document::new()), applied: 0, tried: 0, used: 0 }
     }
+
+    /// Takes in how far changes were applied.
+    fn advance(&mut self, read: &Read, applied: Result<(), ApplyError>) -> Result<(), Unapplied> {
+        let Err(error) = applied else {
+            self.applied = read.last();
+            self.tried += read.positions.len();
+            return Ok(());
+        };
+        let at = read.chunk_positions.get(error.applied).copied();
+        let before = read.positions.iter().take_while(|lsn| at.is_some_and(|at| **lsn < at));
+        self.tried += before.clone().count();
+        self.applied = before.last().copied().unwrap_or(self.applied);
+        Err(Unapplied { at })
+    }
+
+    /// How many changes are worth a step, at least `least`.
+    fn step(&self, least: usize) -> usize {
+        let part = self.document.changes_count() / STEP_PART;
+        least.max(usize::try_from(part).unwrap_or(usize::MAX))
+    }
+}
+
+impl Open {
+    /// A document with the changes up to a position.
+    pub(crate) fn of(document: Document, applied: u64) -> Self {
+        Self { document: Box::new(document), applied, ..Self::new() }
+    }
 }
 
 /// A document as far as its changes could be applied, and why no further.
-pub(crate) type Opened = (Open, Result<(), ApplyError>);
+pub(crate) type Opened = (Open, Result<(), Unapplied>);
+
+/// A document has no more changes than those before one that cannot be applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unapplied {
+    /// Its position, where it was never applied before; `None` when the snapshot or a change that was cannot be read.
+    pub(crate) at: Option<u64>,
+}
 
 pub(crate) struct Documents {
     open: BTreeMap<DocumentNumber, Open>,
@@ -59,17 +96,23 @@ impl Documents {
             Some(open) if open.applied >= place.row.snapshot => open,
             Some(_) | None => match load(journal, place)? {
                 Some(open) => open,
-                None => return Ok((Open::new(), Err(UNREADABLE))),
+                None => return Ok((Open::new(), Err(Unapplied { at: None }))),
             },
         };
-        let applied =
-            advance(&mut open, journal, place, (place.row.value, usize::MAX), Document::apply_known)?;
+        while open.applied < place.row.value {
+            let read = read(journal, place, (open.applied, place.row.value), open.step(CHANGES_AT_ONCE))?;
+            let applied = open.document.apply_known(&read.chunks);
+            if open.advance(&read, applied).is_err() {
+                return Ok((open, Err(Unapplied { at: None })));
+            }
+        }
         open.tried = 0;
-        Ok((open, applied))
+        Ok((open, Ok(())))
     }
 
-    /// A document with at most `most` of the changes that were never applied before, in the journal's order. While
-    /// they are tried it is noted as suspect: if the process ends, the next one knows of which document.
+    /// A document with about `most` of the changes that were never applied before, in the journal's order; more where
+    /// that is little beside what it has, see [`STEP_PART`]. While they are tried it is noted as suspect: if the process
+    /// ends, the next one knows of which document, and the one after it of which change.
     pub(crate) fn open<S: Store>(
         &mut self,
         journal: &mut Journal<S>,
@@ -80,10 +123,18 @@ impl Documents {
         if known.is_err() || open.applied >= place.row.last || most == 0 {
             return Ok((open, known));
         }
-        journal.rows.set_suspect(Some(&suspect(place)))?;
-        let applied = advance(&mut open, journal, place, (place.row.last, most), Document::apply)?;
+        let most = open.step(most);
+        let mut done = Ok(());
+        while done.is_ok() && open.applied < place.row.last && open.tried < most {
+            let at_once = if place.row.strikes == 0 { open.step(CHANGES_AT_ONCE) } else { 1 };
+            let read = read(journal, place, (open.applied, place.row.last), at_once.min(most - open.tried))?;
+            read.skipped.iter().for_each(|(lsn, hash)| journal.skip(place, *lsn, hash));
+            journal.rows.set_suspect(Some(&suspect(place.number(), read.last())))?;
+            let applied = open.document.apply(&read.chunks);
+            done = open.advance(&read, applied);
+        }
         journal.rows.set_suspect(None)?;
-        Ok((open, applied))
+        Ok((open, done))
     }
 
     /// The chunk of a change whose row gave way to a snapshot.
@@ -97,6 +148,11 @@ impl Documents {
         let chunk = open.document.change(hash);
         self.keep(place.number(), open);
         Ok(chunk)
+    }
+
+    /// Lets go of a document whose changes are about to be others.
+    pub(crate) fn forget(&mut self, number: DocumentNumber) {
+        self.take(number);
     }
 
     fn take(&mut self, number: DocumentNumber) -> Option<Open> {
@@ -122,16 +178,12 @@ impl Documents {
     }
 }
 
-/// Stands for a snapshot that cannot be read.
-const UNREADABLE: ApplyError =
-    ApplyError { applied: 0, change: ChangeHash([0; 32]), reason: ApplyReason::SaveDiffers };
-
-/// What is noted before changes are tried: the document's number and the position of its last change.
-fn suspect(place: &DocumentPlace) -> [u8; 12] {
+/// What is noted before changes are tried: the document's number and the position of the last of them.
+fn suspect(document: DocumentNumber, last: u64) -> [u8; 12] {
     let mut bytes = [0; 12];
-    let (number, last) = bytes.split_at_mut(4);
-    number.copy_from_slice(&place.number().0.to_be_bytes());
-    last.copy_from_slice(&place.row.last.to_be_bytes());
+    let (number, position) = bytes.split_at_mut(4);
+    number.copy_from_slice(&document.0.to_be_bytes());
+    position.copy_from_slice(&last.to_be_bytes());
     bytes
 }
 
@@ -156,33 +208,76 @@ fn load<S: Store>(journal: &Journal<S>, place: &DocumentPlace) -> Result<Option<
     }))
 }
 
-/// Applies changes up to a position, at most so many, and all before one that cannot be applied.
-fn advance<S: Store>(
-    open: &mut Open,
+/// Changes of a document, read from the journal.
+struct Read {
+    /// The position of each, those that are skipped included.
+    positions: Vec<u64>,
+    /// Those to be applied.
+    chunks: Vec<Vec<u8>>,
+    /// Their positions.
+    chunk_positions: Vec<u64>,
+    /// Those that are skipped because of what they depend on, found here.
+    skipped: Vec<(u64, ChangeHash)>,
+}
+
+impl Read {
+    fn last(&self) -> u64 {
+        self.positions.last().copied().unwrap_or_default()
+    }
+}
+
+/// Reads at most `most` changes after a position.
+fn read<S: Store>(
     journal: &Journal<S>,
     place: &DocumentPlace,
-    (last, most): (u64, usize),
-    apply: impl Fn(&mut Document, &[Vec<u8>]) -> Result<(), ApplyError>,
-) -> Result<Result<(), ApplyError>, StoreError> {
-    let mut left = most;
-    while open.applied < last && left > 0 {
-        let at_once = left.min(CHANGES_AT_ONCE_MAX);
-        let (chunks, position) = journal.chunks(place.number(), (open.applied, last), at_once)?;
-        if position == open.applied {
-            return Err(DAMAGED);
-        }
-        if let Err(error) = apply(&mut open.document, &chunks) {
-            if error.applied > 0 {
-                (_, open.applied) = journal.chunks(place.number(), (open.applied, last), error.applied)?;
-                open.tried += error.applied;
-            }
-            return Ok(Err(error));
-        }
-        open.applied = position;
-        left -= chunks.len();
-        open.tried += chunks.len();
+    span: (u64, u64),
+    most: usize,
+) -> Result<Read, StoreError> {
+    let rows = journal.changes_after(place.number(), span, most)?;
+    if rows.is_empty() {
+        return Err(DAMAGED);
     }
-    Ok(Ok(()))
+    let positions = rows.iter().map(|(lsn, _)| *lsn).collect();
+    let mut read = Read { positions, chunks: Vec::new(), chunk_positions: Vec::new(), skipped: Vec::new() };
+    let mut found = BTreeSet::new();
+    for (lsn, chunk) in rows {
+        if place.row.dropped.is_some() {
+            // One that cannot be parsed any more is tried, and blamed itself. The journal's row may be trimmed.
+            let change = ForeignChange::body(&chunk).and_then(ForeignChange::parse).ok();
+            let row = journal.find_row(lsn)?.map(|row| ChangeHash(row.hash));
+            let hash = row.or(change.as_ref().map(|change| change.hash));
+            if let Some(hash) = hash {
+                if journal.is_skipped(place, &hash)? {
+                    continue;
+                }
+                if let Some(change) = change
+                    && depends_on_skipped(journal, place, &change, &found)?
+                {
+                    found.insert(hash);
+                    read.skipped.push((lsn, hash));
+                    continue;
+                }
+            }
+        }
+        read.chunks.push(chunk);
+        read.chunk_positions.push(lsn);
+    }
+    Ok(read)
+}
+
+/// Whether a change depends on one that is skipped.
+fn depends_on_skipped<S: Store>(
+    journal: &Journal<S>,
+    place: &DocumentPlace,
+    change: &ForeignChange,
+    found: &BTreeSet<ChangeHash>,
+) -> Result<bool, StoreError> {
+    for dependency in &change.dependencies {
+        if found.contains(dependency) || journal.is_skipped(place, dependency)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 #[cfg(test)]
@@ -191,9 +286,8 @@ mod tests {
 
     #[test]
     fn a_suspect_is_read_as_it_was_noted() {
-        let row = crate::record::DocumentRow { number: 7, last: 1 << 40, ..Default::default() };
-        let place = DocumentPlace { space: crate::keys::SpaceNumber(0), row };
-        assert_eq!(read_suspect(&suspect(&place)), Some((DocumentNumber(7), 1 << 40)));
+        let noted = suspect(DocumentNumber(7), 1 << 40);
+        assert_eq!(read_suspect(&noted), Some((DocumentNumber(7), 1 << 40)));
         assert_eq!((read_suspect(&[1; 11]), read_suspect(&[])), (None, None));
     }
 }

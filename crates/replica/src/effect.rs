@@ -85,6 +85,12 @@ pub enum Effect {
         /// Why.
         reason: DisconnectReason,
     },
+    /// Draw a new incarnation, keep it, and open the replica again under it: its store is an old copy. Until then it
+    /// refuses writes.
+    Renew {
+        /// What has shown it.
+        reason: DisconnectReason,
+    },
     /// Tell the operator.
     Event(Event),
 }
@@ -138,6 +144,12 @@ pub enum DisconnectReason {
         /// Whether it takes none.
         is_full: bool,
     },
+    /// One of two histories gave way to the other.
+    #[error("one of two histories of an origin gave way to the other: connect again")]
+    ForkSettled,
+    /// The peer does not know what this replica's hello built on.
+    #[error("the peer asks to be told all anew: connect again")]
+    Asked,
     /// The peer broke a rule.
     #[error("the peer misbehaved: {0}")]
     Misbehaved(#[from] Misbehaviour),
@@ -180,6 +192,9 @@ pub enum Misbehaviour {
     /// A frame of a fill that was not asked for, or does not say what it must.
     #[error("a frame of a fill that is out of turn or malformed")]
     Fill,
+    /// What it says of a forked history contradicts itself, or is of none that both have.
+    #[error("a frame about a fork that contradicts itself")]
+    Fork,
     /// It went on sending changes that lack what they depend on.
     #[error("changes without what they depend on, again and again")]
     Gap,
@@ -275,6 +290,19 @@ pub enum Event {
         address: Address,
         /// Why.
         reason: BlockReason,
+    },
+    /// This replica's branch of a forked history gave way to the hub's.
+    ForkSettled {
+        /// Where.
+        space: Space,
+        /// Whose.
+        origin: Origin,
+        /// The last change that both histories have.
+        sequence: u64,
+        /// Changes of the branch, and those that depended on them.
+        taken_out: u64,
+        /// Documents in which this replica's own part of them was written again.
+        written_again: u64,
     },
     /// A document's history does not survive being saved: its changes are kept instead.
     SnapshotRefused {

@@ -1,5 +1,6 @@
 //! The journal: the order in which this replica took changes, and every row that goes with one.
 
+mod branch;
 mod chain;
 pub use chain::verify_journal;
 mod documents;
@@ -14,7 +15,7 @@ use crate::rows::Rows;
 use crate::settings::SnapshotPolicy;
 use crate::store::{Keyspace, Store, StoreError, Turn};
 use crate::value::ValueState;
-use crate::vectors::Vectors;
+use crate::vectors::{VectorEntry, Vectors};
 use document::{Address, ChangeHash, Collection, Key};
 use std::collections::VecDeque;
 
@@ -247,7 +248,13 @@ impl<S: Store> Journal<S> {
         place.row.bytes += entry.chunk.len() as u64;
         self.rows.put(keys::change(document, lsn), entry.chunk);
         self.rows.put(keys::hash(document, &entry.hash), lsn.to_be_bytes().to_vec());
-        place.row.heads = next_heads(&place.row.heads, entry.dependencies, &entry.hash);
+        let heads = next_heads(&place.row.heads, entry.dependencies, &entry.hash);
+        #[cfg(isle_planted)]
+        let heads = match crate::planted::is(crate::planted::Bug::HeadsNotUpdated) && entry.value.is_none() {
+            true => place.row.heads.clone(),
+            false => heads,
+        };
+        place.row.heads = heads;
         place.row.last = lsn;
         place.row.changes += 1;
         if let Some(value) = entry.value {
@@ -261,7 +268,7 @@ impl<S: Store> Journal<S> {
     fn append_stamp(&mut self, place: &DocumentPlace, entry: &Entry<'_>) -> (u64, u64) {
         let stream = (place.space, entry.origin);
         let vector = self.vectors.get(stream.0, stream.1).next(&entry.hash);
-        self.vectors.set(&mut self.rows, stream, vector);
+        self.vectors.set(&mut self.rows, stream, (vector, self.counters.head + 1));
         let lsn = self.append_row(JournalRow {
             document: place.row.number,
             space: place.space.0,
@@ -272,7 +279,8 @@ impl<S: Store> Journal<S> {
             chain: [0; 16],
             follow: entry.follow,
         });
-        self.rows.put(keys::stamp(stream.0, stream.1, vector.sequence), lsn.to_be_bytes().to_vec());
+        let stamp = [&lsn.to_be_bytes()[..], &vector.chain].concat();
+        self.rows.put(keys::stamp(stream.0, stream.1, vector.sequence), stamp);
         (vector.sequence, lsn)
     }
 
@@ -302,7 +310,26 @@ impl<S: Store> Journal<S> {
         sequence: u64,
     ) -> Result<Option<u64>, StoreError> {
         let bytes = self.rows.get(&keys::stamp(space, origin, sequence))?;
-        Ok(bytes.and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes))
+        Ok(bytes.and_then(|bytes| bytes.first_chunk().copied()).map(u64::from_be_bytes))
+    }
+
+    /// The version vector's entry as it was at a sequence; `None` when the change is not here.
+    pub(crate) fn entry_at(
+        &self,
+        space: SpaceNumber,
+        origin: OriginNumber,
+        sequence: u64,
+    ) -> Result<Option<VectorEntry>, StoreError> {
+        if sequence == 0 {
+            return Ok(Some(VectorEntry::default()));
+        }
+        let last = self.vectors.get(space, origin);
+        if last.sequence == sequence {
+            return Ok(Some(last));
+        }
+        let bytes = self.rows.get(&keys::stamp(space, origin, sequence))?;
+        let chain = bytes.as_ref().and_then(|bytes| bytes.get(8..)?.try_into().ok());
+        Ok(chain.map(|chain| VectorEntry { sequence, chain }))
     }
 
     /// The journal row at a position.
@@ -310,27 +337,14 @@ impl<S: Store> Journal<S> {
         self.rows.record(&keys::journal(lsn))?.ok_or(DAMAGED)
     }
 
-    /// When the change at a position was taken, in milliseconds of wall time; `None` when that was trimmed.
-    pub(crate) fn accepted_ms(&self, lsn: u64) -> Result<Option<i64>, StoreError> {
-        let row: Option<JournalRow> = self.rows.record(&keys::journal(lsn))?;
-        Ok(row.map(|row| row.accepted_ms))
+    /// The journal row at a position; `None` when it was trimmed.
+    pub(crate) fn find_row(&self, lsn: u64) -> Result<Option<JournalRow>, StoreError> {
+        self.rows.record(&keys::journal(lsn))
     }
 
-    /// At most `most` of a document's changes after a position, in journal order, and the position of the last of
-    /// them. Empty when there are no more.
-    pub(crate) fn chunks(
-        &self,
-        document: DocumentNumber,
-        (after, last): (u64, u64),
-        most: usize,
-    ) -> Result<(Vec<Vec<u8>>, u64), StoreError> {
-        let (mut chunks, mut position) = (Vec::new(), after);
-        for row in self.rows.scan(keys::changes(document, after, last)).take(most) {
-            let (key, chunk) = row?;
-            position = keys::read_change(&key).ok_or(DAMAGED)?;
-            chunks.push(chunk);
-        }
-        Ok((chunks, position))
+    /// When the change at a position was taken, in milliseconds of wall time; `None` when that was trimmed.
+    pub(crate) fn accepted_ms(&self, lsn: u64) -> Result<Option<i64>, StoreError> {
+        Ok(self.find_row(lsn)?.map(|row| row.accepted_ms))
     }
 }
 

@@ -2,7 +2,7 @@
 //! makes or reads a key.
 
 use crate::store::Keyspace;
-use document::{ChangeHash, Collection, Key};
+use document::{ChangeHash, Collection, Key, Origin};
 use std::ops::Range;
 
 /// A space's number in this store.
@@ -56,6 +56,24 @@ pub(crate) fn trimmed() -> Place {
 
 pub(crate) fn peer(name: &str) -> Place {
     place(Keyspace::Meta, b'p', &[name.as_bytes()])
+}
+
+/// How far a peer has an origin's changes in a space. Names of peers hold no byte 0.
+pub(crate) fn confirmed(peer: &str, space: SpaceNumber, origin: Origin) -> Place {
+    place(Keyspace::Meta, b'q', &[peer.as_bytes(), &[0], &space.0.to_be_bytes(), &origin.0])
+}
+
+/// All that a peer has.
+pub(crate) fn confirmed_of(peer: &str) -> (Keyspace, Range<Vec<u8>>) {
+    let (keyspace, from) = place(Keyspace::Meta, b'q', &[peer.as_bytes(), &[0]]);
+    (keyspace, from..place(Keyspace::Meta, b'q', &[peer.as_bytes(), &[1]]).1)
+}
+
+/// Space and origin in a key of [`confirmed`].
+pub(crate) fn read_confirmed(key: &[u8]) -> Option<(SpaceNumber, Origin)> {
+    let (_, origin) = key.split_last_chunk::<16>()?;
+    let (_, space) = key.get(..key.len() - 16)?.split_last_chunk::<4>()?;
+    Some((SpaceNumber(u32::from_be_bytes(*space)), Origin(*origin)))
 }
 
 pub(crate) fn idempotency(key: &[u8]) -> Place {
@@ -194,6 +212,17 @@ pub(crate) fn journal(lsn: u64) -> Place {
     place(Keyspace::Journal, b'j', &[&lsn.to_be_bytes()])
 }
 
+/// A change that is not applied when its document is opened: dropped, or dependent on one that is.
+pub(crate) fn skipped(document: DocumentNumber, hash: &ChangeHash) -> Place {
+    place(Keyspace::Changes, b'x', &[&document.0.to_be_bytes(), &hash.0])
+}
+
+/// Every skipped change of a document.
+pub(crate) fn skipped_of(document: DocumentNumber) -> (Keyspace, Range<Vec<u8>>) {
+    let (keyspace, from) = place(Keyspace::Changes, b'x', &[&document.0.to_be_bytes()]);
+    (keyspace, from..place(Keyspace::Changes, b'x', &[&document.0.to_be_bytes(), AFTER_HASHES]).1)
+}
+
 /// Journal rows after `after`, up to and including `last`.
 pub(crate) fn journal_after(after: u64, last: u64) -> (Keyspace, Range<Vec<u8>>) {
     let (keyspace, from) = journal(after.saturating_add(1));
@@ -299,6 +328,9 @@ pub(crate) fn read_indexed(key: &[u8]) -> Option<Collection> {
 /// Comes after every key and every pointer: UTF-8 has no such byte.
 pub(crate) const AFTER_KEYS: &[u8] = &[0xf8];
 
+/// Comes after every hash: it is longer than the greatest.
+const AFTER_HASHES: &[u8] = &[0xff; 33];
+
 /// Appends bytes so that a byte 0 ends them and a shorter text orders before what it begins: what follows never starts
 /// with 255.
 pub(crate) fn push_terminated(out: &mut Vec<u8>, bytes: &[u8]) {
@@ -366,6 +398,12 @@ mod tests {
         assert_eq!(read_document(&bytes), Some((collection, key)));
         assert_eq!(read_journal(&journal(77).1), Some(77));
         assert_eq!(read_change(&change(DocumentNumber(3), 78).1), Some(78));
+        let (_, skipped_range) = skipped_of(DocumentNumber(3));
+        for (document, expected) in [(2, false), (3, true), (4, false)] {
+            let hashes = [ChangeHash([0; 32]), ChangeHash([0xff; 32])];
+            let within = |hash| skipped_range.contains(&skipped(DocumentNumber(document), hash).1);
+            assert_eq!(hashes.each_ref().map(within), [expected; 2], "{document}");
+        }
         assert_eq!(
             read_vector(&vector(SpaceNumber(3), OriginNumber(9)).1),
             Some((SpaceNumber(3), OriginNumber(9)))
@@ -377,6 +415,10 @@ mod tests {
         assert!(!listed_after(KIND_WAITING, Some(&waits)).1.contains(&waits));
         assert_eq!(read_document(&waits), Some((collection, key)));
         assert_eq!((read_space(&waits), read_space(b"d12")), (Some(SpaceNumber(7)), None));
+        let (space, origin) = (SpaceNumber(7), Origin([9; 16]));
+        let (_, bytes) = confirmed("hub", space, origin);
+        assert_eq!((read_confirmed(&bytes), read_confirmed(b"q")), (Some((space, origin)), None));
+        assert!(confirmed_of("hub").1.contains(&bytes) && !confirmed_of("hu").1.contains(&bytes));
         assert_eq!((read_document(b"a"), read_journal(b"j1"), read_vector(b"v")), (None, None, None));
     }
 

@@ -19,6 +19,8 @@ mod index;
 mod journal;
 mod keys;
 mod names;
+#[cfg(isle_planted)]
+pub mod planted;
 mod query;
 mod reconcile;
 mod record;
@@ -43,9 +45,9 @@ pub use query::{
 };
 pub use replica::{Clock, Replica};
 pub use request::{
-    At, Behind, BlockReason, BlockedList, IdempotencyKey, IdempotencyKeyError, LIST_MAX, Listed, Queried,
-    Reading, Request, RequestError, Response, Stamp, TRANSACTION_BYTES_MAX, TRANSACTION_CHANGES_MAX,
-    TransactionError, TransactionWrite, WriteTerms,
+    At, Behind, BlockReason, Blocked, BlockedList, BlockingChange, Dropped, IdempotencyKey,
+    IdempotencyKeyError, LIST_MAX, Listed, Queried, Reading, Request, RequestError, Response, Stamp,
+    TRANSACTION_BYTES_MAX, TRANSACTION_CHANGES_MAX, TransactionError, TransactionWrite, WriteTerms,
 };
 pub use settings::{Access, PeerSettings, Settings, SnapshotPolicy, SpaceMode, TrimPolicy, origin_of};
 pub use status::{PeerStatus, Sessions, SpaceStatus, Status};

@@ -66,6 +66,9 @@ pub(crate) struct DocumentRow {
     /// Why it is blocked.
     #[n(11)]
     pub(crate) blocked: Option<BlockedRow>,
+    /// How many of its changes an operator dropped; none while it is none.
+    #[n(12)]
+    pub(crate) dropped: Option<u32>,
 }
 
 /// See [`DocumentRow::blocked`].
@@ -76,6 +79,9 @@ pub(crate) struct BlockedRow {
     /// Which [`APPLIER_VERSION`] blocked it.
     #[n(1)]
     pub(crate) version: u32,
+    /// Position of the change to blame, where it is known.
+    #[n(2)]
+    pub(crate) at: Option<u64>,
 }
 
 /// A document with its history up to a position, in place of the changes that it covers.
@@ -139,8 +145,11 @@ pub(crate) struct VectorRow {
     pub(crate) sequence: u64,
     #[cbor(n(1), with = "minicbor::bytes")]
     pub(crate) chain: [u8; 32],
-    /// The first sequence that is in the journal; 1 when absent.
+    /// Position of the last of them in the journal.
     #[n(2)]
+    pub(crate) lsn: u64,
+    /// The first sequence that is in the journal; 1 when absent.
+    #[n(3)]
     pub(crate) first: Option<u64>,
 }
 
@@ -176,26 +185,50 @@ pub(crate) struct UntilRow {
     pub(crate) sequence: u64,
 }
 
-/// What is known of a peer between connections.
+/// What is known of a peer between connections. What it has is in rows of their own ([`crate::session::Confirmed`]).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub(crate) struct PeerRow {
     /// How far its journal is here durably.
     #[n(0)]
     pub(crate) cursor: Option<wire::Cursor>,
-    /// What it has of this replica's spaces, as last heard.
-    #[n(1)]
-    pub(crate) confirmed: Vec<ConfirmedRow>,
+    /// The position of its journal as of which it last said what it has.
+    #[n(2)]
+    pub(crate) heard: Option<wire::Cursor>,
+    /// The spaces that it shares, as it last said.
+    #[n(3)]
+    pub(crate) shares: Option<SharesRow>,
+    /// What it has kept of what this replica said.
+    #[n(4)]
+    pub(crate) told: Option<ToldRow>,
 }
 
-/// See [`PeerRow::confirmed`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-pub(crate) struct ConfirmedRow {
+/// See [`PeerRow::shares`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct SharesRow {
+    /// Its digest of them.
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub(crate) digest: [u8; 8],
+    /// Names, and whether it takes changes of each.
+    #[n(1)]
+    pub(crate) spaces: Vec<(String, bool)>,
+}
+
+impl SharesRow {
+    /// Whether changes of a space are taken; `None` when it is not shared.
+    pub(crate) fn takes(&self, space: &document::Space) -> Option<bool> {
+        self.spaces.iter().find(|(name, _)| name == space.as_str()).map(|(_, takes)| *takes)
+    }
+}
+
+/// See [`PeerRow::told`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct ToldRow {
+    /// A position of this replica's journal.
     #[n(0)]
-    pub(crate) space: u32,
+    pub(crate) at: wire::Cursor,
+    /// This replica's digest of the spaces that it shares with the peer.
     #[cbor(n(1), with = "minicbor::bytes")]
-    pub(crate) origin: [u8; 16],
-    #[n(2)]
-    pub(crate) sequence: u64,
+    pub(crate) subscription: [u8; 8],
 }
 
 /// A write that carried an idempotency key.

@@ -4,6 +4,7 @@ mod frames;
 mod history;
 mod indexes;
 mod materialiser;
+mod recovery;
 mod requests;
 mod trimming;
 mod values;
@@ -25,6 +26,8 @@ use document::{Address, ChangeHash, Origin, Space};
 use indexes::Indexes;
 use materialiser::Materialiser;
 use trimming::Trimming;
+#[cfg(test)]
+pub(crate) use values::CHANGES_PER_REQUEST_MAX;
 
 /// The times that a replica is told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,6 +62,8 @@ pub struct Replica<S> {
     /// What the process before this one ended with, until it is noted durably.
     strike: Option<Strike>,
     room: Room,
+    /// Whether it waits to be opened again under a new origin.
+    is_renewing: bool,
 }
 
 impl<S> std::fmt::Debug for Replica<S> {
@@ -81,6 +86,10 @@ impl<S: Store> Replica<S> {
         let peers = Peers::load(&journal.rows, &settings.peers)?;
         let documents = Documents::new(settings.open_documents_bytes_max);
         let origin = origin_of(&settings.key);
+        #[cfg(isle_planted)]
+        if crate::planted::is(crate::planted::Bug::SequenceReused) {
+            journal.vectors.forget_last(journal.names.origin_number(origin));
+        }
         let mut replica = Self {
             settings,
             origin,
@@ -95,6 +104,7 @@ impl<S: Store> Replica<S> {
             sessions: Sessions::default(),
             strike: None,
             room: Room::default(),
+            is_renewing: false,
         };
         replica.take_suspect()?;
         replica.forget_outdated_indexes()?;
@@ -202,7 +212,9 @@ impl<S: Store> Replica<S> {
     pub fn vector(&self, space: &Space) -> Result<Vec<(Origin, VectorEntry)>, StoreError> {
         let number = self.journal.names.space_number(space);
         let entries = number.into_iter().flat_map(|number| self.journal.vectors.of(number));
+        // A stream of which all was taken out is told to peers, and shown to nobody.
         let mut vector: Vec<_> = entries
+            .filter(|(_, entry)| entry.sequence > 0)
             .map(|(origin, entry)| Ok((self.journal.names.origin(origin)?.0, entry)))
             .collect::<Result<_, StoreError>>()?;
         vector.sort_unstable_by_key(|(origin, _)| *origin);

@@ -88,6 +88,13 @@ pub enum Request {
         /// Which.
         address: Address,
     },
+    /// Drops the change that blocks a document, for good: it stays stored, counted and sent to peers, but it and every
+    /// change that depends on it is passed over when the document is opened. Replicas that dropped the same changes
+    /// show the same.
+    Drop {
+        /// Which document.
+        address: Address,
+    },
 }
 
 impl Request {
@@ -190,6 +197,8 @@ pub enum Response {
     Blocked(BlockedList),
     /// To [`Request::Retry`]: why the document is blocked still; `None` when it is not.
     Retried(Option<BlockReason>),
+    /// To [`Request::Drop`], and safe.
+    Dropped(Dropped),
 }
 
 /// A document as it is read.
@@ -244,13 +253,42 @@ pub struct Queried {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BlockedList {
     /// Which, and why.
-    pub documents: Vec<(Address, BlockReason)>,
+    pub documents: Vec<Blocked>,
     /// Where there are more: the address after which to list them.
     pub next: Option<Address>,
 }
 
+/// A document that is blocked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blocked {
+    /// Which.
+    pub address: Address,
+    /// Why.
+    pub reason: BlockReason,
+    /// The change to blame, where it is known: the one that [`Request::Drop`] drops.
+    pub change: Option<BlockingChange>,
+}
+
+/// A change that cannot be applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlockingChange {
+    /// Which.
+    pub hash: ChangeHash,
+    /// Who wrote it, and its number; 0 when the journal does not tell, because it was trimmed or the change came by a fill.
+    pub stamp: Stamp,
+}
+
+/// A change was dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dropped {
+    /// Which.
+    pub change: BlockingChange,
+    /// Why the document is blocked still, by another change; `None` when it is not.
+    pub blocked: Option<BlockReason>,
+}
+
 /// Part of a collection.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Listed {
     /// Keys and documents, in order of the keys, without those that are deleted.
     pub documents: Vec<(Key, Value)>,
@@ -258,6 +296,9 @@ pub struct Listed {
     pub blocked: Vec<Key>,
     /// Whether the space is being filled from a peer: documents, or changes of them, may be missing.
     pub is_filling: bool,
+    /// Whether documents among them lack changes that are here: more came than are applied for one listing, or a
+    /// document is blocked.
+    pub is_behind: bool,
     /// Where there are more: the key after which to list them.
     pub next: Option<Key>,
 }
@@ -296,9 +337,22 @@ pub enum RequestError {
     /// A change of the document cannot be applied by this version; the document waits for an upgrade.
     #[error("{0} is blocked: one of its changes cannot be applied by this version")]
     Blocked(Address),
+    /// There is nothing to drop.
+    #[error("{0} is not blocked: nothing was dropped")]
+    NotBlocked(Address),
+    /// Which change to drop is not known, or it cannot be dropped.
+    #[error(
+        "no change of {0} can be dropped: none that was never applied is known to block it; release the document first"
+    )]
+    NothingToDrop(Address),
     /// More changes of the document have come than are applied at once.
     #[error("{0} has many changes that are still being applied: try again in a moment")]
     Behind(Address),
+    /// The store is an old copy, and the replica is about to be opened again under a new origin.
+    #[error(
+        "the store is an old copy: the replica is being opened under a new origin, try again in a moment"
+    )]
+    Renewing,
     /// The disk is nearly full.
     #[error("the disk has no room left: reads go on, writes are refused until there is some")]
     DiskFull,

@@ -6,6 +6,7 @@
 
 mod confirmed;
 pub(crate) mod fill;
+mod fork;
 mod hello;
 mod open;
 mod peers;
@@ -13,6 +14,8 @@ mod receiver;
 mod sender;
 
 pub(crate) use confirmed::Confirmed;
+pub(crate) use fork::{FORK_FRAMES_MAX, Fork};
+pub(crate) use hello::Greeted;
 pub(crate) use peers::{OwnHello, Peer, Peers};
 pub(crate) use receiver::{Context, Outcome, Receiver};
 pub(crate) use sender::Sender;
@@ -25,14 +28,16 @@ use wire::{SpaceVector, VectorEntry};
 /// Rewinds of a connection after which it ends: a peer that needs more sends rows with gaps, or wastes this one's time.
 pub(crate) const REWINDS_MAX: u32 = 3;
 
-/// What this replica has of some spaces, as peers are told, and whether it takes changes of them from the peer.
+/// What this replica has of some spaces, as peers are told, as far as it changed after a position of its journal, and
+/// whether it takes changes of them from the peer.
 pub(crate) fn vectors_of<'a, S: Store>(
     journal: &Journal<S>,
     spaces: impl Iterator<Item = (&'a Space, bool)>,
+    since: u64,
 ) -> Result<Vec<SpaceVector>, StoreError> {
     let vector = |(space, takes): (&Space, bool)| {
         let number = journal.names.space_number(space);
-        let entries = number.into_iter().flat_map(|number| journal.vectors.of(number));
+        let entries = number.into_iter().flat_map(|number| journal.vectors.since(number, since));
         let entries = entries.map(|(origin, entry)| {
             let (origin, _) = journal.names.origin(origin)?;
             Ok(VectorEntry { origin: origin.0, sequence: entry.sequence, chain: entry.chain_short() })

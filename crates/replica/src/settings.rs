@@ -94,6 +94,8 @@ pub struct PeerSettings {
     /// Whether whole documents are taken from it, with their history as it says: Automerge expands them without a
     /// bound.
     pub snapshots: bool,
+    /// Whether it is the hub: where two histories of one origin meet, the hub's stands.
+    pub hub: bool,
 }
 
 /// What a peer may do in a space.

@@ -2,9 +2,13 @@
 
 mod background;
 mod blocked;
+mod budgets;
+mod dropped;
 mod exchange;
 mod fill;
+mod hello;
 mod hostile;
+mod recovery;
 mod requests;
 mod transactions;
 
@@ -25,6 +29,10 @@ struct Platter {
     rows: BTreeMap<(Keyspace, Vec<u8>), Vec<u8>>,
     waiting: VecDeque<(Turn, Batch)>,
     suspect: Option<Vec<u8>>,
+    /// Every suspect that was noted.
+    suspects: Vec<Vec<u8>>,
+    /// Rows of changes and snapshots that were read.
+    changes_read: usize,
 }
 
 impl Disk {
@@ -62,7 +70,10 @@ impl ReadRows for Disk {
         let rows = self.0.borrow();
         let rows: Vec<Row> =
             rows.rows.range(range).map(|((_, key), value)| (key.clone(), value.clone())).collect();
-        rows.into_iter().map(Ok)
+        let count = move |_: &Row| {
+            self.0.borrow_mut().changes_read += usize::from(keyspace == Keyspace::Changes);
+        };
+        rows.into_iter().inspect(count).map(Ok)
     }
 }
 
@@ -79,7 +90,9 @@ impl Store for Disk {
     }
 
     fn set_suspect(&mut self, suspect: Option<&[u8]>) -> Result<(), StoreError> {
-        self.0.borrow_mut().suspect = suspect.map(<[u8]>::to_vec);
+        let mut platter = self.0.borrow_mut();
+        platter.suspect = suspect.map(<[u8]>::to_vec);
+        platter.suspects.extend(suspect.map(<[u8]>::to_vec));
         Ok(())
     }
 
@@ -112,7 +125,7 @@ const BOTH: Access = Access { read: true, write: true };
 /// The hub: writes `catalog` and `store-1`, shares both with the site.
 fn hub_settings() -> Settings {
     let access = [(space("catalog"), Access { read: true, write: false }), (space("store-1"), BOTH)];
-    let site = PeerSettings { spaces: access.into(), relay: false, snapshots: false };
+    let site = PeerSettings { spaces: access.into(), relay: false, snapshots: false, hub: false };
     Settings {
         name: "hub".into(),
         key: key(1),
@@ -129,7 +142,7 @@ fn hub_settings() -> Settings {
 /// The site: reads `catalog`, writes `store-1`.
 fn site_settings() -> Settings {
     let access = [(space("catalog"), Access { read: false, write: true }), (space("store-1"), BOTH)];
-    let hub = PeerSettings { spaces: access.into(), relay: true, snapshots: false };
+    let hub = PeerSettings { spaces: access.into(), relay: true, snapshots: false, hub: true };
     Settings {
         name: "site".into(),
         key: key(2),
@@ -153,6 +166,8 @@ struct Node {
     frames: VecDeque<(LinkId, Vec<u8>)>,
     disconnects: Vec<DisconnectReason>,
     events: Vec<Event>,
+    /// How often it was to draw a new incarnation.
+    renewals: u8,
     wall_ms: i64,
 }
 
@@ -172,6 +187,7 @@ impl Node {
             frames: VecDeque::new(),
             disconnects: Vec::new(),
             events: Vec::new(),
+            renewals: 0,
             wall_ms: 1_000,
         }
     }
@@ -207,6 +223,7 @@ impl Node {
                 Effect::Send { link, bytes, .. } => self.frames.push_back((link, bytes)),
                 Effect::Reply { id, result } => drop(self.replies.insert(id, result)),
                 Effect::Disconnect { reason, .. } => self.disconnects.push(reason),
+                Effect::Renew { .. } => self.renewals += 1,
                 Effect::Event(event) => self.events.push(event),
             }
         }
@@ -289,6 +306,7 @@ impl Node {
             | Event::Filled { .. }
             | Event::FillStopped { .. }
             | Event::Blocked { .. }
+            | Event::ForkSettled { .. }
             | Event::SnapshotRefused { .. } => None,
         })
     }
@@ -303,7 +321,18 @@ struct Wire {
 }
 
 impl Wire {
+    /// Connects, once more when one side asks to be told all anew.
     fn connect(&mut self, hub: &mut Node, site: &mut Node) {
+        self.connect_once(hub, site);
+        let asked =
+            |node: &mut Node| node.disconnects.pop_if(|last| *last == DisconnectReason::Asked).is_some();
+        if asked(hub) | asked(site) {
+            self.cut(hub, site);
+            self.connect_once(hub, site);
+        }
+    }
+
+    fn connect_once(&mut self, hub: &mut Node, site: &mut Node) {
         self.link += 1;
         let names = [&hub.settings, &site.settings].map(|node| (node.name.clone(), node.key.public_key));
         let [hub_is, site_is] = names;

@@ -34,9 +34,10 @@ impl VectorEntry {
     }
 }
 
+/// By space and origin: the entry, and the position of its last change in this replica's journal.
 #[derive(Default)]
 pub(crate) struct Vectors {
-    entries: BTreeMap<(SpaceNumber, OriginNumber), VectorEntry>,
+    entries: BTreeMap<(SpaceNumber, OriginNumber), (VectorEntry, u64)>,
     /// The first sequence that is in the journal, where it is not 1: those before were trimmed, or came by a fill.
     firsts: BTreeMap<(SpaceNumber, OriginNumber), u64>,
 }
@@ -48,8 +49,8 @@ impl Vectors {
             let (key, value) = row?;
             let place = keys::read_vector(&key)
                 .ok_or(StoreError::Damaged { what: "a version vector's key", keyspace: Keyspace::Journal })?;
-            let VectorRow { sequence, chain, first } = record::decode(Keyspace::Journal, &value)?;
-            vectors.entries.insert(place, VectorEntry { sequence, chain });
+            let VectorRow { sequence, chain, lsn, first } = record::decode(Keyspace::Journal, &value)?;
+            vectors.entries.insert(place, (VectorEntry { sequence, chain }, lsn));
             if let Some(first) = first {
                 vectors.firsts.insert(place, first);
             }
@@ -57,7 +58,22 @@ impl Vectors {
         Ok(vectors)
     }
 
+    /// See [`crate::planted::Bug::SequenceReused`].
+    #[cfg(isle_planted)]
+    pub(crate) fn forget_last(&mut self, of: Option<OriginNumber>) {
+        for ((_, origin), (entry, _)) in &mut self.entries {
+            if Some(*origin) == of {
+                entry.sequence = entry.sequence.saturating_sub(1);
+            }
+        }
+    }
+
     pub(crate) fn get(&self, space: SpaceNumber, origin: OriginNumber) -> VectorEntry {
+        self.entry(space, origin).0
+    }
+
+    /// An entry, and the position of its last change.
+    fn entry(&self, space: SpaceNumber, origin: OriginNumber) -> (VectorEntry, u64) {
         self.entries.get(&(space, origin)).copied().unwrap_or_default()
     }
 
@@ -74,24 +90,34 @@ impl Vectors {
         first: u64,
     ) {
         self.firsts.insert((space, origin), first);
-        self.set(rows, (space, origin), self.get(space, origin));
+        self.set(rows, (space, origin), self.entry(space, origin));
     }
 
     pub(crate) fn set<S: Store>(
         &mut self,
         rows: &mut Rows<S>,
         (space, origin): (SpaceNumber, OriginNumber),
-        entry: VectorEntry,
+        (entry, lsn): (VectorEntry, u64),
     ) {
-        self.entries.insert((space, origin), entry);
+        self.entries.insert((space, origin), (entry, lsn));
         let first = self.firsts.get(&(space, origin)).copied();
-        let row = VectorRow { sequence: entry.sequence, chain: entry.chain, first };
+        let row = VectorRow { sequence: entry.sequence, chain: entry.chain, lsn, first };
         rows.put(keys::vector(space, origin), record::encode(&row));
     }
 
     /// The entries of a space, by origin.
     pub(crate) fn of(&self, space: SpaceNumber) -> impl Iterator<Item = (OriginNumber, VectorEntry)> + '_ {
+        self.since(space, 0)
+    }
+
+    /// The entries of a space that changed after a position of the journal, by origin.
+    pub(crate) fn since(
+        &self,
+        space: SpaceNumber,
+        after: u64,
+    ) -> impl Iterator<Item = (OriginNumber, VectorEntry)> + '_ {
         let range = (space, OriginNumber(0))..=(space, OriginNumber(u32::MAX));
-        self.entries.range(range).map(|((_, origin), entry)| (*origin, *entry))
+        let changed = self.entries.range(range).filter(move |(_, (_, lsn))| after == 0 || *lsn > after);
+        changed.map(|((_, origin), (entry, _))| (*origin, *entry))
     }
 }

@@ -1,7 +1,9 @@
 //! The command line.
 
+mod blocked;
 mod documents;
 
+pub(crate) use blocked::{BlockedCommand, BlockedListArguments};
 pub(crate) use documents::{
     DeleteArguments, Document, DocumentCommand, GetArguments, HistoryArguments, IncrementArguments,
     ListArguments, PutArguments, QueryArguments, ShowArguments, Terms,
@@ -59,6 +61,9 @@ BACKLOG is the changes that a peer has not confirmed, LAG the age of the oldest 
     Doc(DocumentCommand),
     /// Print the documents of a collection that fit conditions, one JSON line each.
     Query(QueryArguments),
+    /// See and free documents with a change that this version cannot apply.
+    #[command(subcommand, after_help = blocked::AFTER_HELP)]
+    Blocked(BlockedCommand),
     /// Copy a replica's store, also while it runs.
     #[command(after_help = "\
 Example:

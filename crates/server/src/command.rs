@@ -1,6 +1,7 @@
 //! The commands.
 
 mod backup;
+mod blocked;
 mod condition;
 mod documents;
 mod history;
@@ -41,6 +42,14 @@ pub enum CommandError {
     NoDocument {
         /// Which.
         address: document::Address,
+    },
+    /// A change of a document still cannot be applied.
+    #[error("{address} is blocked still: {reason}")]
+    StillBlocked {
+        /// Which document.
+        address: document::Address,
+        /// Why.
+        reason: String,
     },
     /// A text is no JSON, or not of the form that belongs there.
     #[error("the JSON does not fit: {0}")]
@@ -127,6 +136,11 @@ impl CommandError {
         if matches!(self, Self::Damaged { .. } | Self::Open(store::OpenError::Damaged { .. })) {
             return Some("`isle repair` sets the store aside; peers fill an empty one");
         }
+        if matches!(self, Self::StillBlocked { .. }) {
+            return Some(
+                "upgrade this replica; `isle blocked drop --help` says how to go on without the change",
+            );
+        }
         matches!(self, Self::NoDocument { .. }).then_some("`isle doc list` shows what a collection has")
     }
 }
@@ -141,6 +155,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, CommandError> {
         Command::Status(arguments) => block_on(status::run(&arguments))?,
         Command::Doc(command) => block_on(documents::run(&command))?,
         Command::Query(arguments) => block_on(query::run(&arguments))?,
+        Command::Blocked(command) => block_on(blocked::run(&command))?,
         Command::Backup(arguments) => block_on(backup::back_up(&arguments))?,
         Command::Restore(arguments) => backup::restore(&arguments)?,
         Command::Verify(data) => backup::verify(&data)?,

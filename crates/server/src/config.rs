@@ -14,6 +14,7 @@
 //! [peers.hub]
 //! address = "hub.example:7400"  # where to dial it; absent: the peer dials
 //! relay = true                  # changes of others are taken from it
+//! hub = true                    # where two histories of one origin meet, its stands
 //!
 //! [peers.hub.spaces]            # what the peer may do
 //! catalog = { write = true }
@@ -85,6 +86,9 @@ pub struct PeerConfig {
     /// Whether changes of others are taken from it.
     #[serde(default)]
     pub relay: bool,
+    /// Whether it is the hub: where two histories of one origin meet, the hub's stands.
+    #[serde(default)]
+    pub hub: bool,
     /// What it may do, by space; nothing in any other.
     #[serde(default)]
     pub spaces: BTreeMap<SpaceName, PeerAccess>,
@@ -197,7 +201,7 @@ impl PeerConfig {
     fn settings(&self) -> PeerSettings {
         let access = |access: &PeerAccess| Access { read: access.read, write: access.write };
         let spaces = self.spaces.iter().map(|(SpaceName(space), allowed)| (space.clone(), access(allowed)));
-        PeerSettings { spaces: spaces.collect(), relay: self.relay, snapshots: false }
+        PeerSettings { spaces: spaces.collect(), relay: self.relay, snapshots: false, hub: self.hub }
     }
 }
 

@@ -7,7 +7,8 @@
 //! Invariants:
 //! - While more than [`IN_FLIGHT_BYTES_MAX`] wait for the disk, nothing but the store's reports is taken: services and
 //!   peers wait in their sockets.
-//! - Every request that was taken gets one answer: the core's, or that the outcome is unknown.
+//! - Every request that was taken gets one answer: the core's, or what is known when there is none: that it was not
+//!   done, or that the outcome is unknown.
 //! - A failed store is opened again with growing pauses; the server goes on.
 
 mod arrival;
@@ -24,6 +25,7 @@ pub(crate) use core::{Core, OpenCoreError, Opening};
 pub(crate) use requests::{Outcome, Reply, Waiting};
 pub(crate) use stop::{Stop, StopOrder};
 
+use crate::local::Refusal;
 use arrival::{Arrival, ArrivalQueue};
 use backup::Backups;
 use links::Links;
@@ -57,6 +59,8 @@ pub(crate) struct EventLoop {
     links: Links,
     requests: Requests,
     backups: Backups,
+    /// Whether the core is to be opened again under a new incarnation.
+    is_renewing: bool,
 }
 
 /// What the loop does next.
@@ -77,20 +81,36 @@ impl EventLoop {
             links: Links::default(),
             requests: Requests::default(),
             backups: Backups::default(),
+            is_renewing: false,
         }
     }
 
     /// Runs until it is told to stop and what was taken is durable and answered.
     pub(crate) async fn run(mut self, mut core: Core, opening: &mut Opening) {
         loop {
-            let served = match self.serve(&mut core).await {
-                Ok(()) => self.drain(&mut core).await,
-                Err(error) => Err(error),
-            };
-            let Err(error) = served else { break };
-            // What became durable before the failure is answered.
-            self.carry_out(&mut core);
-            self.give_up(&error);
+            match self.serve(&mut core).await {
+                Ok(()) if self.is_renewing => {
+                    self.is_renewing = false;
+                    opening.must_renew = true;
+                    let why = "the store is an old copy and is being opened under a new origin";
+                    self.let_go(&requests::unknown_outcome(), why);
+                }
+                served => {
+                    let drained = if served.is_ok() { self.drain(&mut core).await } else { served };
+                    let Err(error) = drained else { break };
+                    let outcome = core.outcome().await;
+                    // What became durable before the failure is answered.
+                    self.carry_out(&mut core);
+                    tracing::error!(%error, "the store failed: it is opened again");
+                    let refusal = match outcome {
+                        store::Outcome::NotWritten => requests::not_done(&error),
+                        store::Outcome::Unknown => requests::unknown_outcome(),
+                    };
+                    self.let_go(&refusal, "the store failed and is being opened again");
+                    opening.refused_bytes =
+                        if error == StoreError::Full { core.in_flight_bytes() } else { 0 };
+                }
+            }
             // Before it is opened again: the directory is locked until then.
             drop(core);
             match self.reopen(opening).await {
@@ -99,11 +119,11 @@ impl EventLoop {
             }
         }
         self.backups.end();
-        self.requests.end();
+        self.requests.end(&requests::unknown_outcome());
         self.links.end();
     }
 
-    /// Serves until it is to stop.
+    /// Serves until it is to stop, or to be opened anew.
     async fn serve(&mut self, core: &mut Core) -> Result<(), StoreError> {
         let mut more = false;
         loop {
@@ -115,6 +135,9 @@ impl EventLoop {
             }
             more = core.end_turn()?;
             self.carry_out(core);
+            if self.is_renewing {
+                return Ok(());
+            }
         }
     }
 
@@ -163,12 +186,11 @@ impl EventLoop {
         Ok(())
     }
 
-    /// The core is lost: nobody may wait for it.
-    fn give_up(&mut self, error: &StoreError) {
-        tracing::error!(%error, "the store failed: it is opened again");
+    /// The core is lost: nobody may wait for it. `refusal` is for the requests that it has not answered.
+    fn let_go(&mut self, refusal: &Refusal, why: &str) {
         self.backups.end();
-        self.requests.end();
-        self.links.disconnect_all("the store failed and is being opened again");
+        self.requests.end(refusal);
+        self.links.disconnect_all(why);
     }
 
     /// Opens the store again; `None` when the server is to stop.

@@ -11,6 +11,9 @@
 //! - Two servers never share a data directory, and no origin ever writes from two stores ([`data_directory`]).
 //! - Every queue, buffer and pause has a named limit.
 
+#[cfg(isle_planted)]
+compile_error!("bugs are planted in the core: only the simulator is built with `--cfg isle_planted`");
+
 mod arguments;
 mod clock;
 mod command;

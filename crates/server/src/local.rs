@@ -16,9 +16,9 @@ mod text;
 pub(crate) use answer::Context;
 pub use client::{CallError, ConnectError, LocalClient, Received};
 pub use protocol::{
-    Answer, BackedUp, BlockedDocument, Change, Conflict, ConflictingValue, DocumentWrite, Envelope, Found,
-    Listed, ListedDocument, Moment, PeerStatus, Refusal, RefusalKind, Request, Response, SpaceMode,
-    SpaceStatus, Stamp, Status,
+    Answer, BackedUp, BlockedDocument, BlockingChange, Change, Conflict, ConflictingValue, DocumentWrite,
+    Envelope, Found, Listed, ListedDocument, Moment, PeerStatus, Refusal, RefusalKind, Request, Response,
+    SpaceMode, SpaceStatus, Stamp, Status,
 };
 pub(crate) use socket::LocalSocket;
 pub use socket::SocketError;

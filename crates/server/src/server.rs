@@ -107,7 +107,14 @@ pub(crate) fn run(data: &Path) -> Result<(), ServeError> {
     let schemas = schemas::load(&directory.schemas())?;
     let settings = config.settings(schemas, identity.public_key(), incarnation, random::number()?);
     let durability = config.durability();
-    let mut opening = Opening { directory: directory.clone(), settings, durability, clocks: Clocks::start() };
+    let mut opening = Opening {
+        directory: directory.clone(),
+        settings,
+        durability,
+        clocks: Clocks::start(),
+        must_renew: false,
+        refused_bytes: 0,
+    };
     let core = opening.open()?;
     tracing::info!(name = %config.name, origin = %core.origin(), "store opened");
     // The loop runs on this thread, where waiting for the disk holds up nobody; connections run on the others.

@@ -31,7 +31,8 @@ pub enum CommitNotice {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Nothing of them was written, and nothing ever will be. With [`StoreError::Full`] the store goes on: it takes
-    /// the failed turn again, and refuses others until then. With another error this is the last notice about turns.
+    /// the failed turn again, and refuses others until then; [`Room::ReadOnly`] was told before and holds until there is
+    /// room for that turn. With another error this is the last notice about turns.
     NotWritten,
     /// After the store is opened again, each batch is either wholly there or wholly absent, and none is there without
     /// those before it. The last notice about turns: the store takes no more.
@@ -52,10 +53,10 @@ impl Events {
         (self.0.lock().unwrap_or_else(PoisonError::into_inner))(notice);
     }
 
-    /// Looks at the room and tells of a change, in the order of looking.
-    pub(crate) fn look(&self, gauge: &RoomGauge) {
+    /// Looks at the room, before a commit of `bytes` or of none, and tells of a change, in the order of looking.
+    pub(crate) fn look(&self, gauge: &RoomGauge, bytes: usize) {
         let mut on_notice = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(room) = gauge.look() {
+        if let Some(room) = gauge.look(bytes) {
             match room {
                 Room::Ample => tracing::info!("the disk has room"),
                 Room::Low => tracing::warn!("the disk has little room: free space"),

@@ -25,8 +25,8 @@
 //! - After a failed commit no later batch is ever written; rows are still read. What the failed group wrote is
 //!   *unknown* until the store is opened again: each batch is wholly there or wholly absent, and if a turn is absent so
 //!   is every later one. Nothing is synced again that failed to sync.
-//! - A full disk is met before fjall meets it: the commit is refused, certainly not written, and the store goes on when
-//!   there is room.
+//! - A full disk is met before fjall meets it: the room ends before a commit must be refused; one that is refused is
+//!   certainly not written, and the store goes on when there is room.
 //! - Rows that were durable and are gone are noticed when the store is opened, up to the last second before a power cut.
 //! - Memory does not grow with what is written or stored: see the constants of the queue, the pacer and the engine.
 //! - No type of fjall appears in a public signature.
@@ -52,6 +52,7 @@ mod verify;
 pub use aside::{SET_ASIDE_MAX, SetAside, SetAsideError, set_aside};
 pub use backup::{BackupError, BackupFile, Manifest, RestoreError, restore};
 pub use ballast::BALLAST_BYTES_MAX;
+pub use committer::UNSYNCED_BYTES_MAX;
 pub use error::OpenError;
 pub use events::{CommitNotice, Outcome};
 pub use high_water::HighWater;

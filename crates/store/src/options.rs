@@ -8,10 +8,10 @@ pub enum Durability {
     /// After `fdatasync`. Nothing reported is ever lost.
     #[default]
     Fsync,
-    /// Batches are handed to the operating system at once and reported as written, and synced together at intervals:
-    /// only then are they reported as durable. The end of the process loses nothing. A power cut, or the end of the
-    /// operating system, **loses what was written in the last interval**, although services were told that it is
-    /// written; peers have seen none of it.
+    /// Batches are handed to the operating system at once and reported as written, and synced together at intervals,
+    /// earlier when [`crate::UNSYNCED_BYTES_MAX`] wait: only then are they reported as durable. The end of the process
+    /// loses nothing. A power cut, or the end of the operating system, **loses what was written in the last interval**,
+    /// although services were told that it is written; peers have seen none of it.
     Interval {
         /// Milliseconds from the first batch that is not synced to the sync.
         interval_ms: u32,
@@ -30,4 +30,8 @@ pub struct Options {
     pub accept_shortened: bool,
     /// From which free space on which state of room holds.
     pub room: RoomLimits,
+    /// Bytes of a batch for which this store had no room when it was last open, 0 for none: it is
+    /// [`replica::Room::ReadOnly`] from the start until there is room for as many. Otherwise whoever hands over the same
+    /// again would be refused again, after each opening.
+    pub refused_bytes: usize,
 }

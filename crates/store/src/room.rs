@@ -1,7 +1,8 @@
 //! How much room the disk has, so that fjall never meets a full one.
 //!
-//! Free space is counted as if the ballast were there, also while it is released: its room is for fjall to finish
-//! what it has begun, not for new rows.
+//! Free space is counted as if the ballast were there, also while it is released: half of its room is for fjall to
+//! finish what it has begun, half for batches that were on their way when the room ended. So the core is told, and hands
+//! over no more, before a commit must be refused.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -78,11 +79,11 @@ impl Disk {
 }
 
 impl RoomLimits {
-    /// The state that follows `now`, with `needed` bytes for fjall itself.
-    fn next(&self, now: Room, disk: Disk, needed: u64) -> Room {
+    /// The state that follows `now`, with `needed` bytes for fjall itself and `wanted` for a commit that found no room.
+    fn next(&self, now: Room, disk: Disk, needed: u64, wanted: u64) -> Room {
         let queue = QUEUE_BYTES_MAX as u64;
         let steps = [
-            (Room::ReadOnly, self.read_only, needed.saturating_add(queue.min(disk.size / 32))),
+            (Room::ReadOnly, self.read_only, needed.saturating_add(queue.min(disk.size / 32).max(wanted))),
             (Room::Shed, self.shed, needed.saturating_add(needed / 2)),
             (Room::Low, self.low, needed.saturating_mul(2)),
         ];
@@ -109,38 +110,57 @@ struct State {
     room: Room,
     ballast: Ballast,
     tables: Option<(Instant, u64)>,
+    /// What a commit takes that found no room; 0 once there is room again. As long as there is none for it, nothing
+    /// smaller is let through: the one who hands it over would only try again.
+    wanted: u64,
+}
+
+/// What a commit of `bytes` takes: the journal, the memtable's table, and as much again for blocks that are not full.
+fn taken_by(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX).saturating_mul(3)
 }
 
 impl RoomGauge {
-    pub(crate) fn new(path: &Path, limits: RoomLimits, engine: Arc<Engine>, ballast: Ballast) -> Self {
-        let state = State { room: Room::Ample, ballast, tables: None };
+    /// `refused_bytes`: see [`crate::Options`].
+    pub(crate) fn new(
+        path: &Path,
+        (limits, refused_bytes): (RoomLimits, usize),
+        engine: Arc<Engine>,
+        ballast: Ballast,
+    ) -> Self {
+        let state = State { room: Room::Ample, ballast, tables: None, wanted: taken_by(refused_bytes) };
         Self { path: path.into(), limits, engine, state: Mutex::new(state) }
     }
 
-    /// Looks at the disk. Returns the room if it changed.
-    pub(crate) fn look(&self) -> Option<Room> {
+    /// Looks at the disk before a commit of `bytes`, 0 for none: one for which there is no room ends the room. Returns
+    /// the room if it changed.
+    pub(crate) fn look(&self, bytes: usize) -> Option<Room> {
         let disk = Disk::look(&self.path).ok()?;
         let mut state = self.lock();
         let needed = self.needed(&mut state);
         let counted = Disk { free: state.ballast.counted(disk.free), ..disk };
-        let room = self.limits.next(state.room, counted, needed);
+        if counted.free < needed.saturating_add(taken_by(bytes)) {
+            state.wanted = state.wanted.max(taken_by(bytes));
+        }
+        let room = self.limits.next(state.room, counted, needed, state.wanted);
         match room {
             Room::ReadOnly => state.ballast.release(),
             Room::Ample => state.ballast.make(),
             Room::Low | Room::Shed => {}
         }
+        if room != Room::ReadOnly {
+            state.wanted = 0;
+        }
         (std::mem::replace(&mut state.room, room) != room).then_some(room)
     }
 
-    /// Refuses a commit of `bytes` that would leave less than fjall needs. A file system that does not say what is
-    /// free is written to.
+    /// Refuses a commit of `bytes` that would leave less than fjall needs, after [`Self::look`] has released the
+    /// ballast for it. A file system that does not say what is free is written to.
     pub(crate) fn admit(&self, bytes: usize) -> Result<(), StoreError> {
         let Ok(disk) = Disk::look(&self.path) else { return Ok(()) };
         let mut state = self.lock();
-        // The journal, the memtable's table, and as much again for blocks that are not full.
-        let commit = u64::try_from(bytes).unwrap_or(u64::MAX).saturating_mul(3);
-        let needed = self.needed(&mut state).saturating_add(commit);
-        if state.ballast.counted(disk.free) < needed { Err(StoreError::Full) } else { Ok(()) }
+        let needed = self.needed(&mut state).saturating_add(taken_by(bytes));
+        if state.ballast.lent(disk.free) < needed { Err(StoreError::Full) } else { Ok(()) }
     }
 
     /// Bytes that fjall may still take for what was committed: memtables become tables, and tables are rewritten.
@@ -172,7 +192,7 @@ mod tests {
         let mut room = Room::Ample;
         for (free_mib, expected) in steps {
             let disk = Disk { size: size_mib * MIB, free: free_mib * MIB };
-            room = RoomLimits::default().next(room, disk, needed_mib * MIB);
+            room = RoomLimits::default().next(room, disk, needed_mib * MIB, 0);
             assert_eq!(room, *expected, "{free_mib} MiB free of {size_mib}");
         }
     }
@@ -190,6 +210,18 @@ mod tests {
     fn a_large_disk_has_watermarks_in_bytes() {
         use Room::{Ample, Low, ReadOnly, Shed};
         check(1 << 20, 10, &[(1_100, Ample), (1_000, Low), (500, Shed), (250, ReadOnly)]);
+    }
+
+    #[test]
+    fn a_commit_that_found_no_room_ends_it_until_there_is_room_for_it() {
+        let room = |now, free_mib, wanted_mib| {
+            let disk = Disk { size: 64 * MIB, free: free_mib * MIB };
+            RoomLimits::default().next(now, disk, 10 * MIB, wanted_mib * MIB)
+        };
+        assert_eq!(room(Room::Shed, 14, 0), Room::Shed);
+        assert_eq!(room(Room::Shed, 14, 5), Room::ReadOnly);
+        assert_eq!(room(Room::ReadOnly, 18, 5), Room::ReadOnly);
+        assert_eq!(room(Room::ReadOnly, 19, 5), Room::Low);
     }
 
     #[test]

@@ -87,7 +87,7 @@ impl FjallStore {
         if high_water != HighWater::Agrees {
             mark_file.reset(mark).map_err(failed("writing the high-water mark"))?;
         }
-        let gauge = RoomGauge::new(path, options.room, Arc::clone(&engine), ballast);
+        let gauge = RoomGauge::new(path, (options.room, options.refused_bytes), Arc::clone(&engine), ballast);
         let parts = Parts {
             gauge: Arc::new(gauge),
             mark_file: Arc::new(mark_file),
@@ -117,7 +117,7 @@ impl FjallStore {
 
     fn start(&mut self, parts: Parts) -> io::Result<()> {
         let Parts { gauge, mark_file, events, progress } = parts;
-        events.look(&gauge);
+        events.look(&gauge, 0);
         let pacer = Arc::clone(&self.pacer);
         self.pacing = Some(Builder::new().name("store-pacer".into()).spawn(move || pacer.run())?);
         let upkeep = Upkeep {

@@ -44,7 +44,7 @@ impl Upkeep {
     /// Until it is ended; syncs the mark once more then.
     pub(crate) fn run(&self) {
         while !self.end.wait() {
-            self.events.look(&self.gauge);
+            self.events.look(&self.gauge, 0);
             self.mark.sync();
         }
         self.mark.sync();

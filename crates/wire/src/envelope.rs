@@ -2,7 +2,10 @@
 //! that makes it smaller.
 
 use crate::fill::{FILL_DOCUMENTS_MAX, LISTED_MAX};
-use crate::frame::{Ack, Delta, Frame, Hello, ROWS_MAX, Rewind, SpaceVector, TABLE_MAX, VECTOR_ENTRIES_MAX};
+use crate::frame::{
+    Ack, Delta, FORK_CHAINS_MAX, Fork, Frame, Hello, ROWS_MAX, Rewind, STOPPED_MAX, SpaceVector, TABLE_MAX,
+    VECTOR_ENTRIES_MAX,
+};
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
 /// Longest frame, inflated, in bytes.
@@ -24,6 +27,8 @@ const KIND_FILL_WANT: u8 = 14;
 const KIND_FILL_DOCUMENTS: u8 = 15;
 const KIND_FILL_ACK: u8 = 16;
 const KIND_FILL_FINISHED: u8 = 17;
+const KIND_ASK: u8 = 5;
+const KIND_FORK: u8 = 6;
 const FLAG_DEFLATED: u8 = 1;
 
 /// Why a frame cannot be sent.
@@ -88,6 +93,8 @@ pub fn encode(frame: &Frame) -> Result<Vec<u8>, EncodeError> {
         Frame::FillDocuments(body) => (KIND_FILL_DOCUMENTS, to_vec(body)),
         Frame::FillAck(body) => (KIND_FILL_ACK, to_vec(body)),
         Frame::FillFinished(body) => (KIND_FILL_FINISHED, to_vec(body)),
+        Frame::Ask => (KIND_ASK, Vec::new()),
+        Frame::Fork(fork) => (KIND_FORK, to_vec(fork)),
         Frame::Unknown(_) => return Err(EncodeError::Unknown),
     };
     if body.len() > FRAME_BYTES_MAX {
@@ -132,7 +139,9 @@ fn check_lists(frame: &Frame) -> Result<(), EncodeError> {
         Frame::FillFinished(finished) => {
             vec![("vector entries", finished.entries.len(), VECTOR_ENTRIES_MAX)]
         }
-        Frame::Ack(_)
+        Frame::Ack(ack) => vec![("stopped streams", ack.stopped.len(), STOPPED_MAX)],
+        Frame::Fork(fork) => vec![("chains", fork.chains.len(), FORK_CHAINS_MAX)],
+        Frame::Ask
         | Frame::FillMore(_)
         | Frame::FillSymbols(_)
         | Frame::FillListing(_)
@@ -174,6 +183,8 @@ pub fn decode(bytes: &[u8]) -> Result<Frame, DecodeError> {
         KIND_FILL_DOCUMENTS => from_slice(body).map(Frame::FillDocuments),
         KIND_FILL_ACK => from_slice(body).map(Frame::FillAck),
         KIND_FILL_FINISHED => from_slice(body).map(Frame::FillFinished),
+        KIND_ASK => Ok(Frame::Ask),
+        KIND_FORK => from_slice::<Fork>(body).map(Frame::Fork),
         unknown => Ok(Frame::Unknown(unknown)),
     }
 }

@@ -13,6 +13,10 @@ pub const PROTOCOL_VERSION: u16 = 1;
 pub const ROWS_MAX: usize = 4_096;
 /// Most entries of a list of spaces or origins in a frame.
 pub const TABLE_MAX: usize = 4_096;
+/// Most chains of a frame about a fork.
+pub const FORK_CHAINS_MAX: usize = 64;
+/// Most streams of an acknowledgement that stopped.
+pub const STOPPED_MAX: usize = 1_024;
 /// Most entries of all version vectors of a frame together.
 pub const VECTOR_ENTRIES_MAX: usize = 16_384;
 
@@ -59,6 +63,11 @@ fn read_takes<Context>(
     decoder.bool()
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the derived decoder asks for this type")]
+fn none_when_absent<T>() -> Option<Vec<T>> {
+    Some(Vec::new())
+}
+
 /// A sender that does not know the field takes changes of all spaces that it shares.
 #[expect(clippy::unnecessary_wraps, reason = "the derived decoder asks for this type")]
 fn takes_when_absent() -> Option<bool> {
@@ -70,12 +79,6 @@ fn read_incomplete<Context>(
     context: &mut Context,
 ) -> Result<Vec<String>, minicbor::decode::Error> {
     at_most::<_, _, TABLE_MAX>(decoder, context)
-}
-
-/// A sender that does not know the field has its spaces whole.
-#[expect(clippy::unnecessary_wraps, reason = "the derived decoder asks for this type")]
-fn none_when_absent() -> Option<Vec<String>> {
-    Some(Vec::new())
 }
 
 /// One message on the stream between two replicas.
@@ -105,6 +108,10 @@ pub enum Frame {
     FillAck(FillAck),
     /// Nothing more of a fill is needed.
     FillFinished(FillFinished),
+    /// The receiver of a hello does not know what the hello builds on: the sender is to connect again and say all.
+    Ask,
+    /// A stream has two histories: where they part is looked for.
+    Fork(Fork),
     /// Of a kind that a newer version knows; passed over.
     Unknown(u8),
 }
@@ -122,16 +129,29 @@ pub struct Hello {
     /// How far the sender has the receiver's journal durably; `None` when it does not know it.
     #[n(2)]
     pub cursor: Option<Cursor>,
-    /// The spaces that the sender shares on this link, with what it has of each.
+    /// With `since` 0: every space that the sender shares on this link, with all that it has of each. Else the spaces
+    /// of which it got more since, with the entries that changed.
     #[cbor(n(3), decode_with = "read_vectors")]
     pub spaces: Vec<SpaceVector>,
-    /// Those of them of which the sender has only some documents, besides what its vectors say; none when absent.
-    #[cbor(n(4), decode_with = "read_incomplete", nil = "none_when_absent")]
+    /// A position of the sender's journal as of which the receiver knows what the sender has: it acknowledged it
+    /// ([`Heard`]). 0 when it knows nothing.
+    #[n(4)]
+    pub since: u64,
+    /// The position of the sender's journal as of which it says what it has.
+    #[n(5)]
+    pub head: u64,
+    /// Digest of which spaces the sender shares and takes changes of; the receiver knows the list when it knows
+    /// `since`.
+    #[cbor(n(6), with = "minicbor::bytes")]
+    pub subscription: [u8; 8],
+    /// Every space that the sender shares and has only some documents of, besides what its vectors say; whatever
+    /// `since` is. None when absent.
+    #[cbor(n(7), decode_with = "read_incomplete", nil = "none_when_absent")]
     pub incomplete: Vec<String>,
 }
 
 /// A position in a journal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Cursor {
     /// Which journal.
     #[n(0)]
@@ -243,12 +263,43 @@ pub struct Row {
 }
 
 /// What is durable at the receiver of deltas. Cumulative.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct Ack {
-    /// A [`Delta::to`] of the connection: everything up to it is durable.
+    /// A [`Delta::to`] of the connection, or 0: everything up to it is durable, but for the rows of streams that stopped.
     #[n(0)]
     pub durable: u64,
+    /// What the receiver of a hello has kept of it durably.
+    #[n(2)]
+    pub heard: Option<Heard>,
+    /// Streams of which the receiver takes no more on this connection until a rewind.
+    #[cbor(n(3), decode_with = "at_most::<_, _, STOPPED_MAX>", nil = "none_when_absent")]
+    pub stopped: Vec<Stopped>,
+}
+
+/// A hello that its receiver has kept: the sender need not repeat it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Heard {
+    /// [`Hello::head`].
+    #[n(0)]
+    pub lsn: u64,
+    /// [`Hello::subscription`].
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub subscription: [u8; 8],
+}
+
+/// A stream of which a change was refused.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Stopped {
+    /// The space's name.
+    #[n(0)]
+    pub space: String,
+    /// Who wrote the changes.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub origin: [u8; 16],
+    /// The last sequence that the receiver has.
+    #[n(2)]
+    pub sequence: u64,
 }
 
 /// Rows did not follow what the receiver has: it says what that is and passes over deltas until the sender has gone
@@ -262,4 +313,36 @@ pub struct Rewind {
     /// What the receiver has.
     #[cbor(n(1), decode_with = "read_vectors")]
     pub spaces: Vec<SpaceVector>,
+}
+
+/// Where in a stream two histories part, as far as it is known, and the sender's history there.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Fork {
+    /// The space's name.
+    #[n(0)]
+    pub space: String,
+    /// Whose changes.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub origin: [u8; 16],
+    /// Up to this sequence the histories are one.
+    #[n(2)]
+    pub agreed: u64,
+    /// At this sequence they are two.
+    #[n(3)]
+    pub differs: u64,
+    /// The sender's history between, in order of the sequences.
+    #[cbor(n(4), decode_with = "at_most::<_, _, FORK_CHAINS_MAX>")]
+    pub chains: Vec<ForkChain>,
+}
+
+/// An origin's history up to a sequence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ForkChain {
+    /// The sequence.
+    #[n(0)]
+    pub sequence: u64,
+    /// Digest over the hashes of the changes up to it, as in [`VectorEntry::chain`].
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub chain: [u8; 8],
 }

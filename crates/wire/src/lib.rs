@@ -9,8 +9,8 @@
 //!
 //! ```
 //! use wire::{Ack, Frame};
-//! let bytes = wire::encode(&Frame::Ack(Ack { durable: 7 }))?;
-//! assert_eq!(wire::decode(&bytes)?, Frame::Ack(Ack { durable: 7 }));
+//! let ack = Frame::Ack(Ack { durable: 7, ..Ack::default() });
+//! assert_eq!(wire::decode(&wire::encode(&ack)?)?, ack);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -24,6 +24,7 @@ pub use fill::{
 };
 mod frame;
 pub use frame::{
-    Ack, Cursor, Delta, DocumentName, Frame, Hello, OriginKey, PROTOCOL_VERSION, ROWS_MAX, Rewind, Row,
-    SpaceVector, TABLE_MAX, VECTOR_ENTRIES_MAX, VectorEntry,
+    Ack, Cursor, Delta, DocumentName, FORK_CHAINS_MAX, Fork, ForkChain, Frame, Heard, Hello, OriginKey,
+    PROTOCOL_VERSION, ROWS_MAX, Rewind, Row, STOPPED_MAX, SpaceVector, Stopped, TABLE_MAX,
+    VECTOR_ENTRIES_MAX, VectorEntry,
 };

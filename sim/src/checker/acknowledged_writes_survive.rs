@@ -1,24 +1,43 @@
+use super::shown::Shown;
 use crate::failure::Failure;
+use crate::network::RowName;
 use crate::observation::{Checker, Observation};
 use crate::topology::{NodeId, Topology};
 use crate::world::{Nodes, Settled};
 use document::{Origin, Space};
 use replica::Stamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const PROPERTY: &str = "acknowledged_writes_survive";
 
 /// An acknowledged write is for ever in the version vector of its origin, and in the end in that of every replica
-/// which shares the space; no two writes have one stamp.
+/// which shares the space; no two writes have one stamp. It is lost only with the disks of all nodes that had it.
 #[derive(Debug, Default)]
 pub struct AcknowledgedWritesSurvive {
-    /// The last acknowledged stamp of each node and space.
-    last: BTreeMap<(NodeId, Space), Stamp>,
+    /// The last acknowledged stamp of each origin and space.
+    last: BTreeMap<(Origin, Space), Stamp>,
+    /// What each node surely has on its disk, as it said to others.
+    shown: Shown,
+    /// Origins whose author had another disk since: it gets its own past from others.
+    renewed: BTreeSet<Origin>,
     /// Which write a stamp was given to.
     writes: BTreeMap<(Space, Stamp), u64>,
 }
 
 impl AcknowledgedWritesSurvive {
+    /// Of changes whose author has no disk any more, those stay that another node said it has.
+    fn destroyed(&mut self, node: NodeId, nodes: &Nodes) {
+        self.shown.forget(node);
+        self.renewed.insert(nodes.origin(node));
+        for ((origin, space), stamp) in &mut self.last {
+            let is_alive = nodes.ids().any(|other| other != node && nodes.origin(other) == *origin);
+            if !is_alive {
+                let row = RowName { space: space.clone(), origin: *origin, sequence: 0 };
+                stamp.sequence = stamp.sequence.min(self.shown.most(&row));
+            }
+        }
+    }
+
     fn acknowledge(
         &mut self,
         (id, node, space): (u64, NodeId, &Space),
@@ -30,7 +49,7 @@ impl AcknowledgedWritesSurvive {
             let finding = format!("operations {other} and {id} have one stamp, {stamp:?} in {space}");
             return Err(Failure::correctness(PROPERTY, finding));
         }
-        let last = self.last.entry((node, space.clone())).or_insert(stamp);
+        let last = self.last.entry((stamp.origin, space.clone())).or_insert(stamp);
         *last = stamp.max(*last);
         has(node, space, *last, &nodes.vector(node, space))
     }
@@ -54,21 +73,20 @@ impl Checker for AcknowledgedWritesSurvive {
                 self.acknowledge((write.id, write.node, &write.space), *stamp, nodes)
             }
             Observation::Opened { node } => {
-                let own = self.last.iter().filter(|((of, _), _)| of == node);
+                let origin = nodes.origin(*node);
+                let own = self.last.iter().filter(|((of, _), _)| *of == origin && !self.renewed.contains(of));
                 own.into_iter().try_for_each(|((_, space), stamp)| {
                     has(*node, space, *stamp, &nodes.vector(*node, space))
                 })
             }
-            Observation::Acknowledged { .. }
-            | Observation::Submitted { .. }
-            | Observation::Refused { .. }
-            | Observation::Unknown { .. }
-            | Observation::Sent { .. }
-            | Observation::Delivered { .. }
-            | Observation::TurnEnded { .. }
-            | Observation::Left { .. }
-            | Observation::Looked { .. }
-            | Observation::Told { .. } => Ok(()),
+            Observation::Destroyed { node } => {
+                self.destroyed(*node, nodes);
+                Ok(())
+            }
+            _ => {
+                self.shown.observe(observation, nodes);
+                Ok(())
+            }
         }
     }
 

@@ -17,6 +17,13 @@ impl Checker for Converged {
     }
 
     fn settle(&mut self, settled: &Settled) -> Result<(), Failure> {
+        self.compare_all(settled)
+    }
+}
+
+impl Converged {
+    /// The same, for some of the nodes.
+    pub(crate) fn compare_all(&self, settled: &Settled) -> Result<(), Failure> {
         for (space, nodes) in &settled.spaces {
             let mut nodes = nodes.iter();
             let Some(first) = nodes.next() else { continue };

@@ -2,15 +2,17 @@ use crate::failure::Failure;
 use crate::observation::{Checker, Observation};
 use crate::world::{ClientWrite, Nodes, Settled};
 use document::{Address, Operation, Pointer};
+use replica::Stamp;
 use std::collections::{BTreeMap, BTreeSet};
 
 const PROPERTY: &str = "counters_exact";
 /// Sums that unanswered increments may come to, at most; the workload stays far below.
 const SUMS_MAX: usize = 100_000;
 
-/// A counter, bounded or not, is the sum of its acknowledged increments (grants, and spends as negative ones) and of some of those of which nobody knows; a write with an
-/// idempotency key counts once however often it was sent. The workload changes counters so only, but for
-/// documents that are deleted, which are passed over.
+/// A counter, bounded or not, is the sum of its acknowledged increments (grants, and spends as negative ones) and of
+/// some of those of which nobody knows; a write with an idempotency key counts once however often it was sent. What
+/// went with a disk does not count: whether it may have is `acknowledged_writes_survive`'s to say. The workload
+/// changes counters so only, but for documents that are deleted, which are passed over.
 #[derive(Debug, Default)]
 pub struct CountersExact {
     counters: BTreeMap<(Address, String), Counter>,
@@ -20,15 +22,16 @@ pub struct CountersExact {
 
 #[derive(Debug, Default)]
 struct Counter {
-    acknowledged: i64,
+    acknowledged: Vec<(Option<Stamp>, i64)>,
     /// Increments that may have happened.
     unknown: Vec<i64>,
 }
 
 impl Counter {
     /// Whether the counter may have this value.
-    fn allows(&self, value: i64) -> bool {
-        let mut sums = BTreeSet::from([self.acknowledged]);
+    fn allows(&self, value: i64, is_there: impl Fn(Stamp) -> bool) -> bool {
+        let there = self.acknowledged.iter().filter(|(stamp, _)| stamp.is_none_or(&is_there));
+        let mut sums = BTreeSet::from([there.map(|(_, by)| by).sum::<i64>()]);
         for by in &self.unknown {
             let more: Vec<_> = sums.iter().map(|sum| sum + by).collect();
             sums.extend(more);
@@ -67,19 +70,12 @@ fn counted(operation: &Operation) -> Option<(&Pointer, i64)> {
 impl Checker for CountersExact {
     fn observe(&mut self, observation: &Observation<'_>, _nodes: &Nodes) -> Result<(), Failure> {
         match observation {
-            Observation::Acknowledged { write, .. } => {
-                self.each(write, |counter, by| counter.acknowledged += by);
+            Observation::Acknowledged { write, stamp, .. } => {
+                self.each(write, |counter, by| counter.acknowledged.push((*stamp, by)));
             }
             Observation::Unknown { write } => self.each(write, |counter, by| counter.unknown.push(by)),
             Observation::Submitted { write, .. } => self.deleted.extend(write.deleted().cloned()),
-            Observation::Opened { .. }
-            | Observation::Refused { .. }
-            | Observation::Sent { .. }
-            | Observation::Delivered { .. }
-            | Observation::TurnEnded { .. }
-            | Observation::Left { .. }
-            | Observation::Looked { .. }
-            | Observation::Told { .. } => {}
+            _ => {}
         }
         Ok(())
     }
@@ -89,8 +85,10 @@ impl Checker for CountersExact {
         for ((address, field), counter) in kept {
             let value = settled.document(address).and_then(|document| document.pointer(field));
             let value = value.and_then(serde_json::Value::as_i64).unwrap_or(0);
-            if !counter.allows(value) {
+            let is_there = |stamp: Stamp| settled.has(&address.space, stamp);
+            if !counter.allows(value, is_there) {
                 let Counter { acknowledged, unknown } = counter;
+                let acknowledged: i64 = acknowledged.iter().map(|(_, by)| by).sum();
                 let finding = format!(
                     "{field} of {address} is {value}: acknowledged is {acknowledged}, and unknown {unknown:?}"
                 );
@@ -107,8 +105,8 @@ mod tests {
 
     #[test]
     fn a_counter_may_have_any_of_the_unknown_increments_and_no_other() {
-        let counter = Counter { acknowledged: 10, unknown: vec![-3, 5] };
-        let allowed: Vec<i64> = (0..20).filter(|value| counter.allows(*value)).collect();
+        let counter = Counter { acknowledged: vec![(None, 10)], unknown: vec![-3, 5] };
+        let allowed: Vec<i64> = (0..20).filter(|value| counter.allows(*value, |_| true)).collect();
         assert_eq!(allowed, [7, 10, 12, 15]);
     }
 }

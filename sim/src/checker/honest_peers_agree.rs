@@ -1,6 +1,6 @@
 use crate::failure::Failure;
 use crate::observation::{Checker, Observation};
-use crate::topology::Topology;
+use crate::topology::{NodeId, Topology};
 use crate::world::{ClientWrite, Nodes, Settled};
 use document::{Address, Operation, WriteError};
 use replica::{DisconnectReason, Event, RequestError};
@@ -15,10 +15,20 @@ const PROPERTY: &str = "honest_peers_agree";
 pub struct HonestPeersAgree {
     /// Documents that somebody has asked to delete.
     deleted: BTreeSet<Address>,
+    /// Nodes whose disk ever had no room.
+    full: BTreeSet<NodeId>,
+    /// Whether an old copy of a store went on under its origin: then histories are at odds until it is healed.
+    has_old_copy: bool,
 }
 
 impl HonestPeersAgree {
     fn is_expected(&self, write: &ClientWrite, error: &RequestError) -> bool {
+        if *error == RequestError::DiskFull {
+            return self.full.contains(&write.node);
+        }
+        if *error == RequestError::Renewing {
+            return self.has_old_copy;
+        }
         let mut operations = write.operations();
         let RequestError::Write(error) = error else { return false };
         if matches!(error, WriteError::NotEnough { .. }) {
@@ -39,10 +49,37 @@ impl HonestPeersAgree {
 }
 
 impl Checker for HonestPeersAgree {
-    fn observe(&mut self, observation: &Observation<'_>, _nodes: &Nodes) -> Result<(), Failure> {
+    fn observe(&mut self, observation: &Observation<'_>, nodes: &Nodes) -> Result<(), Failure> {
         let finding = match observation {
-            Observation::Left { reason: DisconnectReason::Replaced, .. } => return Ok(()),
-            Observation::Left { node, reason } => {
+            Observation::Left {
+                reason:
+                    DisconnectReason::Replaced
+                    | DisconnectReason::Room { .. }
+                    | DisconnectReason::Asked
+                    | DisconnectReason::ForkSettled,
+                ..
+            } => {
+                return Ok(());
+            }
+            Observation::OldCopy { .. } => {
+                self.has_old_copy = true;
+                return Ok(());
+            }
+            Observation::Left {
+                reason: DisconnectReason::RolledBack { .. } | DisconnectReason::Forked { .. },
+                ..
+            } if self.has_old_copy => return Ok(()),
+            Observation::Left { peer: Some(peer), .. } if nodes.is_stranger(*peer) => return Ok(()),
+            Observation::Told { event: Event::StreamStopped { peer, .. }, .. }
+                if nodes.stranger().is_some_and(|stranger| Topology::name(stranger.node) == *peer) =>
+            {
+                return Ok(());
+            }
+            Observation::Room { node, .. } => {
+                self.full.insert(*node);
+                return Ok(());
+            }
+            Observation::Left { node, reason, .. } => {
                 format!("{} left a connection: {reason}", Topology::name(*node))
             }
             Observation::Told { node, event: Event::StreamStopped { space, sequence, reason, .. } } => {
@@ -56,15 +93,7 @@ impl Checker for HonestPeersAgree {
             Observation::Refused { write, error } => {
                 format!("{} refused operation {}: {error}", Topology::name(write.node), write.id)
             }
-            Observation::Told { .. }
-            | Observation::Looked { .. }
-            | Observation::Submitted { .. }
-            | Observation::Acknowledged { .. }
-            | Observation::Unknown { .. }
-            | Observation::Sent { .. }
-            | Observation::Delivered { .. }
-            | Observation::Opened { .. }
-            | Observation::TurnEnded { .. } => return Ok(()),
+            _ => return Ok(()),
         };
         Err(Failure::correctness(PROPERTY, finding))
     }

@@ -7,7 +7,8 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Fields that are registers, and that the workload writes by puts alone.
-const REGISTERS: [&str; 8] = ["product", "shelf", "text", "price", "department", "title", "till", "basket"];
+const REGISTERS: [&str; 9] =
+    ["product", "shelf", "text", "price", "department", "title", "till", "basket", "last_seen"];
 
 /// In the end a document's registers have values that were put, and none of a put that a later acknowledged put had
 /// seen. The workload puts the same fields in all puts of a document, with values of which one is unlike any other.
@@ -24,6 +25,8 @@ struct Put {
     /// What the node had of the space when the write was sent for the first time.
     seen: BTreeMap<Origin, u64>,
     outcome: Outcome,
+    /// A disk was lost while it was tried again and again: it may have been done twice.
+    is_doubled: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -45,7 +48,9 @@ impl Put {
             (
                 Outcome::Acknowledged { stamp: Some(_), attempts: 1 },
                 Outcome::Acknowledged { stamp: Some(stamp), .. },
-            ) => self.seen.get(&stamp.origin).is_some_and(|seen| *seen >= stamp.sequence),
+            ) if !other.is_doubled => {
+                self.seen.get(&stamp.origin).is_some_and(|seen| *seen >= stamp.sequence)
+            }
             _ => false,
         }
     }
@@ -57,7 +62,7 @@ impl Registers {
         for (address, operation) in write.operations() {
             if let Operation::Put(value) = operation {
                 let seen = nodes.vector(write.node, &write.space);
-                let put = Put { value: value.clone(), seen, outcome: Outcome::Open };
+                let put = Put { value: value.clone(), seen, outcome: Outcome::Open, is_doubled: false };
                 self.puts.entry(address.clone()).or_default().insert(write.id, put);
             }
         }
@@ -80,20 +85,27 @@ impl Checker for Registers {
                 self.answered(write, &Outcome::Acknowledged { stamp: *stamp, attempts: *attempts });
             }
             Observation::Refused { write, .. } => self.answered(write, &Outcome::Refused),
-            Observation::Submitted { .. }
-            | Observation::Unknown { .. }
-            | Observation::Sent { .. }
-            | Observation::Delivered { .. }
-            | Observation::Opened { .. }
-            | Observation::TurnEnded { .. }
-            | Observation::Left { .. }
-            | Observation::Looked { .. }
-            | Observation::Told { .. } => {}
+            Observation::Unknown { write } => {
+                for (address, _) in &write.parts {
+                    let put = self.puts.get_mut(address).and_then(|puts| puts.get_mut(&write.id));
+                    put.into_iter().for_each(|put| put.is_doubled = true);
+                }
+            }
+            _ => {}
         }
         Ok(())
     }
 
     fn settle(&mut self, settled: &Settled) -> Result<(), Failure> {
+        // What went with a disk is neither shown nor hides anything.
+        for (address, puts) in &mut self.puts {
+            puts.retain(|_, put| match &put.outcome {
+                Outcome::Acknowledged { stamp: Some(stamp), .. } => {
+                    put.is_doubled || settled.has(&address.space, *stamp)
+                }
+                Outcome::Acknowledged { stamp: None, .. } | Outcome::Open | Outcome::Refused => true,
+            });
+        }
         let mut kept = self.puts.iter().filter(|(address, _)| !self.deleted.contains(*address));
         kept.try_for_each(|(address, puts)| check(address, puts, settled.document(address)))
     }
@@ -107,7 +119,8 @@ fn check(address: &Address, puts: &BTreeMap<u64, Put>, document: Option<&Value>)
         .collect();
     let fields = candidates.iter().filter_map(|put| put.value.as_object()).flat_map(|object| object.keys());
     let fields = fields.filter(|field| REGISTERS.contains(&field.as_str()));
-    let is_written = candidates.iter().any(|put| matches!(put.outcome, Outcome::Acknowledged { .. }));
+    let is_written =
+        candidates.iter().any(|put| matches!(put.outcome, Outcome::Acknowledged { .. }) && !put.is_doubled);
     for field in fields {
         let shown = document.and_then(|document| document.get(field));
         let is_fine = match shown {
@@ -135,6 +148,7 @@ mod tests {
             value: json!({ "shelf": number }),
             seen: BTreeMap::from([(ORIGIN, seen)]),
             outcome: Outcome::Acknowledged { stamp, attempts: 1 },
+            is_doubled: false,
         }
     }
 

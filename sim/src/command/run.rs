@@ -1,5 +1,5 @@
 use super::{Ending, RunArguments, output};
-use sim::{LineError, Sabotage, Schedule};
+use sim::{LineError, Sabotage, ScenarioError, Schedule};
 use std::path::{Path, PathBuf};
 
 /// Why there is no schedule.
@@ -9,6 +9,8 @@ enum ScheduleError {
     Read { path: PathBuf, source: std::io::Error },
     #[error("{}: {}", path.display(), with_cause(source))]
     Lines { path: PathBuf, source: LineError },
+    #[error("{}: {source}", path.display())]
+    Scenario { path: PathBuf, source: ScenarioError },
 }
 
 fn with_cause(error: &LineError) -> String {
@@ -19,9 +21,10 @@ fn with_cause(error: &LineError) -> String {
 }
 
 pub(super) fn run(arguments: &RunArguments) -> Ending {
-    let schedule = match &arguments.events {
-        Some(path) => from_file(path),
-        None => Ok(Schedule::of_seed(arguments.seed.unwrap_or_default(), arguments.nodes)),
+    let schedule = match (&arguments.scenario, &arguments.events) {
+        (Some(path), _) => from_scenario(path),
+        (None, Some(path)) => from_file(path),
+        (None, None) => Ok(Schedule::of_seed(arguments.seed.unwrap_or_default(), arguments.nodes)),
     };
     let schedule = match schedule {
         Ok(schedule) => schedule,
@@ -46,16 +49,25 @@ pub(super) fn run(arguments: &RunArguments) -> Ending {
     Ending::Passed
 }
 
+fn read(path: &Path) -> Result<String, ScheduleError> {
+    std::fs::read_to_string(path).map_err(|source| ScheduleError::Read { path: path.to_owned(), source })
+}
+
+fn from_scenario(path: &Path) -> Result<Schedule, ScheduleError> {
+    let wrong = |source| ScheduleError::Scenario { path: path.to_owned(), source };
+    Schedule::from_scenario(&read(path)?).map_err(wrong)
+}
+
 fn from_file(path: &Path) -> Result<Schedule, ScheduleError> {
-    let read = |source| ScheduleError::Read { path: path.to_owned(), source };
-    let text = std::fs::read_to_string(path).map_err(read)?;
-    Schedule::from_lines(&text).map_err(|source| ScheduleError::Lines { path: path.to_owned(), source })
+    Schedule::from_lines(&read(path)?)
+        .map_err(|source| ScheduleError::Lines { path: path.to_owned(), source })
 }
 
 fn replay(arguments: &RunArguments) -> String {
-    match &arguments.events {
-        Some(path) => format!("cargo sim run --events {}", path.display()),
-        None => command(arguments.seed.unwrap_or_default(), arguments.nodes),
+    match (&arguments.scenario, &arguments.events) {
+        (Some(path), _) => format!("cargo sim run {}", path.display()),
+        (None, Some(path)) => format!("cargo sim run --events {}", path.display()),
+        (None, None) => command(arguments.seed.unwrap_or_default(), arguments.nodes),
     }
 }
 

@@ -13,9 +13,11 @@ pub(super) fn seeds(arguments: SeedsArguments) -> Ending {
     let mut tally = Tally::default();
     let (mut passed, mut failed) = (0_u64, 0_u64);
     let mut ending = Ending::Passed;
+    let mut traces = blake3::Hasher::new();
     for seed in arguments.range {
         let report = run_seed(seed, arguments.nodes, arguments.twice);
         tally += report.tally;
+        traces.update(report.trace_hash.as_bytes());
         progress.inc(1);
         let Some(failure) = &report.failure else {
             passed += 1;
@@ -35,6 +37,7 @@ pub(super) fn seeds(arguments: SeedsArguments) -> Ending {
     let took = progress.elapsed();
     progress.finish_and_clear();
     output::result(summary(&tally, took));
+    output::result(format_args!("traces {}", traces.finalize().to_hex()));
     output::result(format_args!("{passed} passed, {failed} failed"));
     ending
 }
@@ -45,7 +48,13 @@ fn run_seed(seed: u64, nodes: Option<usize>, twice: bool) -> Report {
     if twice && report.failure.is_none() {
         let again = sim::run(&schedule, Sabotage::None);
         if again.trace_hash != report.trace_hash {
-            let finding = format!("two runs left the traces {} and {}", report.trace_hash, again.trace_hash);
+            let same =
+                report.milestones.iter().zip(&again.milestones).take_while(|(one, other)| one == other);
+            let after = same.count() as u64 * sim::MILESTONE_EVENTS;
+            let finding = format!(
+                "two runs went apart within {} events after the first {after}",
+                sim::MILESTONE_EVENTS
+            );
             report.failure = Some(Failure::correctness("a_seed_replays", finding));
         }
     }

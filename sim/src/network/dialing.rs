@@ -17,7 +17,7 @@ impl Network {
     pub(super) fn redial(&mut self, now_ns: u64, link: LinkNumber) -> Option<(u64, NetworkEvent)> {
         let seed = self.seed;
         let state = self.link(link);
-        if state.current.is_some() || state.is_dialing {
+        if state.current.is_some() || state.is_dialing || state.is_retired {
             return None;
         }
         state.is_dialing = true;
@@ -38,7 +38,7 @@ impl Network {
             return Planned::new();
         }
         state.is_dialing = false;
-        if !reachable || state.is_cut() {
+        if !reachable || state.is_cut() || state.is_retired {
             return self.redial(now_ns, link).into_iter().collect();
         }
         state.tries = 0;

@@ -28,6 +28,13 @@ impl Network {
         planned
     }
 
+    /// The links of a node are never dialled again.
+    pub(crate) fn retire(&mut self, node: NodeId) {
+        for link in &mut self.links {
+            link.is_retired |= link.plan.dialer == node || link.plan.acceptor == node;
+        }
+    }
+
     /// An end learns that its connection is gone. Returns whom to tell, when it ever knew of it.
     pub(crate) fn down(
         &mut self,

@@ -66,6 +66,8 @@ pub(super) struct Link {
     all_tries: u64,
     /// Connections so far.
     pub(super) connections: u64,
+    /// It is never dialled again.
+    pub(super) is_retired: bool,
 }
 
 impl Link {
@@ -80,6 +82,7 @@ impl Link {
             tries: 0,
             all_tries: 0,
             connections: 0,
+            is_retired: false,
         }
     }
 

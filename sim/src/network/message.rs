@@ -69,9 +69,8 @@ impl Tables {
             Ok(Frame::Rewind(rewind)) => {
                 named(&rewind.spaces).map(|has| Message::Rewind { generation: rewind.generation, has })
             }
-            Ok(Frame::Unknown(_)) => None,
+            Ok(Frame::Ask | Frame::Fork(_) | Frame::Unknown(_)) | Err(_) => None,
             Ok(_) => Some(Message::Fill),
-            Err(_) => None,
         }
         .unwrap_or(Message::Unreadable)
     }

@@ -75,7 +75,7 @@ fn nodes_and_links_that_are_not_there_are_passed_over() {
 
 #[test]
 fn a_replica_that_is_refused_a_write_is_seen() {
-    let header = crate::Header { seed: 1, shape: Shape::Star, nodes: 2 };
+    let header = crate::Header { seed: 1, shape: Shape::Star, nodes: 2, stranger: None };
     let event = Event::Write {
         id: 1,
         node: NodeId(1),
@@ -87,4 +87,67 @@ fn a_replica_that_is_refused_a_write_is_seen() {
     let schedule = Schedule { header, events: vec![Scheduled { at_us: 1, event }] };
     let failure = run(&schedule, Sabotage::None).failure.unwrap();
     assert_eq!((failure.property, failure.kind), ("honest_peers_agree", FailureKind::Correctness));
+}
+
+/// Runs a shipped scenario.
+#[track_caller]
+fn scenario(text: &str) -> Report {
+    let report = run(&Schedule::from_scenario(text).unwrap(), Sabotage::None);
+    assert_eq!(report.failure, None, "{:?}", report.last_lines);
+    report
+}
+
+#[test]
+fn a_shop_that_only_hears_catches_up_when_it_is_heard() {
+    let report = scenario(include_str!("../../scenarios/one-way-cut.toml"));
+    assert_eq!((report.tally.cuts, report.tally.acknowledged), (1, 221));
+}
+
+#[test]
+fn a_hub_that_crashes_in_a_burst_loses_no_sale() {
+    let report = scenario(include_str!("../../scenarios/hub-crash.toml"));
+    assert_eq!(report.tally.crashes, 2);
+    assert!(report.tally.acknowledged >= 600);
+}
+
+#[test]
+fn a_full_disk_refuses_writes_and_delays_nobody_else() {
+    let report = scenario(include_str!("../../scenarios/full-disk.toml"));
+    assert_eq!(report.tally.disk_faults, 2);
+    assert!(report.tally.refused > 20 && report.tally.acknowledged >= 200);
+}
+
+#[test]
+fn a_flapping_link_costs_connections_and_no_change() {
+    let report = scenario(include_str!("../../scenarios/flapping-link.toml"));
+    assert_eq!((report.tally.cuts, report.tally.acknowledged), (20, 450));
+}
+
+#[test]
+fn a_restored_site_gets_its_own_past_back() {
+    let report = scenario(include_str!("../../scenarios/restore.toml"));
+    assert_eq!((report.tally.destroyed, report.tally.acknowledged), (1, 215));
+}
+
+/// Somebody copied the files by hand: the copy finds out as soon as it meets others.
+#[test]
+fn an_old_copy_under_its_old_incarnation_heals() {
+    let text = include_str!("../../scenarios/restore.toml");
+    let text = text.replace("kind = \"restore\"", "kind = \"restore\"\nkeeps_incarnation = true");
+    let report = run(&Schedule::from_scenario(&text).unwrap(), Sabotage::None);
+    assert!(report.failure.is_none(), "{}", report.failure.unwrap());
+    assert_eq!((report.tally.destroyed, report.tally.acknowledged), (1, 215));
+}
+
+#[test]
+fn a_failure_replays_to_the_byte() {
+    let schedule = Schedule::of_seed(0, Some(3));
+    let fails = || run(&schedule, Sabotage::DoubledWrites);
+    let (one, other) = (fails(), fails());
+    assert!(one.failure.is_some() && !one.milestones.is_empty());
+    assert_eq!(
+        (one.failure, one.trace_hash, one.milestones),
+        (other.failure, other.trace_hash, other.milestones)
+    );
+    assert_eq!(one.last_lines, other.last_lines);
 }

@@ -48,6 +48,7 @@ fn collection(change: Change) -> &'static str {
         | Change::Pay
         | Change::Discard(Discarded::Basket) => "basket",
         Change::Price => "product",
+        Change::Report => "device",
     }
 }
 
@@ -109,6 +110,10 @@ fn operations(id: u64, key: &str, change: Change, nodes: &Nodes) -> Option<Vec<O
         Change::Pay => {
             let totals = json!({ "units": 1, "sum": id });
             vec![Operation::MergePatch(json!({ "state": "paid", "totals": totals, "closed_ms": id }))]
+        }
+        Change::Report => {
+            let state = if id.is_multiple_of(5) { "fault" } else { "online" };
+            vec![Operation::Put(json!({ "state": state, "last_seen": id }))]
         }
         Change::Discard(_) => vec![Operation::Delete],
     })

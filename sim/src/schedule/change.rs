@@ -74,6 +74,8 @@ pub enum Change {
     Basket,
     /// A basket is paid.
     Pay,
+    /// A device is heard of: two registers of its state.
+    Report,
     /// A document is deleted.
     Discard(Discarded),
 }

@@ -3,11 +3,13 @@
 //! A swarm: each seed draws its own subset of fault kinds, so that some runs see one kind alone and others all at
 //! once. What is drawn for an event is keyed by the event's number: see `Dice`.
 
+use super::sales::sales;
 use super::workload::Workload;
 use super::{Event, Header, Schedule, Scheduled};
 use crate::dice::Dice;
 use crate::network::{Direction, LinkNumber};
-use crate::topology::{MESH_NODES_MAX, NODES_MAX, NodeId, Shape, Topology};
+use crate::time::MICROSECOND_NS;
+use crate::topology::{MESH_NODES_MAX, NODES_DRAWN_MAX, NodeId, Shape, Strangeness, Stranger, Topology};
 use replica::SpaceMode;
 
 /// Of 100 seeds so many are meshes; as many are chains.
@@ -32,14 +34,12 @@ const BURSTS: u64 = 8;
 /// How long a burst of writes lasts, in microseconds.
 const BURST_US: u64 = 20_000;
 
-/// Which kinds of faults a run has.
-struct Swarm {
-    cuts: bool,
-    one_way: bool,
-    flapping: bool,
-    crashes: bool,
-    pauses: bool,
-}
+/// Of 100 worlds in which one can be, so many have a node that keeps no rule, and so many one of another version.
+const STRANGE_PERCENT: (u64, u64) = (25, 10);
+/// Of 100 seeds so many end with a core that must converge though everything else fails.
+const CORE_PERCENT: u64 = 40;
+/// How far a wall clock is wrong, in milliseconds: some minutes, or ten years.
+const CLOCK_WRONG_MS: [u64; 2] = [600_000, 10 * 365 * 86_400_000];
 
 pub(super) fn expand(seed: u64, nodes: Option<usize>) -> Schedule {
     let mut dice = Dice::of(seed, "swarm", &[]);
@@ -48,33 +48,43 @@ pub(super) fn expand(seed: u64, nodes: Option<usize>) -> Schedule {
         percent if percent < 2 * MESH_PERCENT => Shape::Chain,
         _ => Shape::Star,
     };
-    let most = if shape == Shape::Mesh { MESH_NODES_MAX } else { NODES_MAX } as u64;
+    let most = if shape == Shape::Mesh { MESH_NODES_MAX } else { NODES_DRAWN_MAX } as u64;
     // Small worlds are quick, and find most of what there is to find.
     let drawn = dice.between(NODES_DRAWN_MIN, most).min(dice.between(NODES_DRAWN_MIN, most));
     let nodes = nodes.unwrap_or_else(|| usize::try_from(drawn).unwrap_or(MESH_NODES_MAX));
     let duration_us = dice.between(DURATION_US.0, DURATION_US.1);
-    let swarm = Swarm {
-        cuts: dice.chance(70),
-        one_way: dice.chance(40),
-        flapping: dice.chance(25),
-        crashes: dice.chance(60),
-        pauses: dice.chance(40),
-    };
-    let topology = Topology::new(seed, shape, nodes);
-    let header = Header { seed, shape, nodes: topology.nodes.len() };
+    let mut topology = Topology::new(seed, shape, nodes);
+    topology.stranger = stranger(&topology);
+    let header = Header { seed, shape, nodes: topology.nodes.len(), stranger: topology.stranger };
     let workload = Workload::new(seed, topology.nodes.len());
-    let expansion = Expansion { seed, topology, duration_us, swarm, workload };
+    let expansion = Expansion { seed, topology, duration_us, workload };
     let mut events = expansion.writes();
-    events.extend(expansion.faults());
+    events.extend(sales(&expansion.topology, expansion.duration_us));
+    events.extend(expansion.faults().into_iter().filter(|scheduled| scheduled.at_us < 2 * DURATION_US.1));
     events.sort_by_key(|scheduled| scheduled.at_us);
-    Schedule { header, events }
+    let mut schedule = Schedule { header, events };
+    let end_us = schedule.end_ns() / MICROSECOND_NS;
+    let core = expansion.core().map(|event| Scheduled { at_us: end_us, event });
+    schedule.events.extend(core);
+    schedule
+}
+
+/// A node that keeps no rule is a leaf of a star: its changes come to the hub alone, which passes them on to nobody.
+fn stranger(topology: &Topology) -> Option<Stranger> {
+    let mut dice = Dice::of(topology.seed, "strange", &[]);
+    let node = NodeId(topology.nodes.len().checked_sub(1)?);
+    let kind = match dice.below(100) {
+        percent if percent < STRANGE_PERCENT.0 => Strangeness::Hostile,
+        percent if percent < STRANGE_PERCENT.0 + STRANGE_PERCENT.1 => Strangeness::Version,
+        _ => return None,
+    };
+    (topology.shape == Shape::Star && node.0 > 1).then_some(Stranger { node, kind })
 }
 
 struct Expansion {
     seed: u64,
     topology: Topology,
     duration_us: u64,
-    swarm: Swarm,
     workload: Workload,
 }
 
@@ -131,29 +141,116 @@ impl Expansion {
         Some(Scheduled { at_us, event: Event::Look { node, space } })
     }
 
+    /// Each kind of fault is drawn or not; `percent` of 100 seeds have it.
     fn faults(&self) -> Vec<Scheduled> {
-        let swarm = &self.swarm;
         let mut events = Vec::new();
-        let mut add = |is_drawn: bool, purpose: &str, make: &dyn Fn(&mut Dice) -> Option<Event>| {
-            let count = if is_drawn { self.dice(purpose, u64::MAX).between(1, FAULTS_MAX) } else { 0 };
+        let mut add = |percent: u64, purpose: &str, make: &dyn Fn(&mut Dice) -> Vec<(u64, Event)>| {
+            let is_drawn = self.dice(purpose, u64::MAX).chance(percent);
+            let count = if is_drawn { self.dice(purpose, u64::MAX - 1).between(1, FAULTS_MAX) } else { 0 };
             for number in 0..count {
                 let mut dice = self.dice(purpose, number);
                 let at_us = self.moment_us(&mut dice);
-                events.extend(make(&mut dice).map(|event| Scheduled { at_us, event }));
+                let made = make(&mut dice).into_iter();
+                events.extend(made.map(|(later_us, event)| Scheduled { at_us: at_us + later_us, event }));
             }
         };
-        add(swarm.cuts, "cut", &|dice| self.cut(dice, Direction::Both, (100_000, 15_000_000)));
-        add(swarm.one_way, "one-way", &|dice| {
+        let one = |event: Option<Event>| event.into_iter().map(|event| (0, event)).collect();
+        add(60, "cut", &|dice| one(self.cut(dice, Direction::Both, (100_000, 15_000_000))));
+        add(35, "one-way", &|dice| {
             let direction = if dice.chance(50) { Direction::Up } else { Direction::Down };
-            self.cut(dice, direction, (100_000, 10_000_000))
+            one(self.cut(dice, direction, (100_000, 10_000_000)))
         });
         for flap in 0..4 {
             let purpose = format!("flap-{flap}");
-            add(swarm.flapping, &purpose, &|dice| self.cut(dice, Direction::Both, (10_000, 2_500_000)));
+            add(12, &purpose, &|dice| one(self.cut(dice, Direction::Both, (10_000, 2_500_000))));
         }
-        add(swarm.crashes, "crash", &|dice| self.crash(dice));
-        add(swarm.pauses, "pause", &|dice| self.pause(dice));
+        add(15, "swizzle", &|dice| self.swizzle(dice));
+        add(50, "crash", &|dice| one(self.crash(dice)));
+        add(30, "pause", &|dice| one(self.pause(dice)));
+        add(20, "full", &|dice| one(self.full(dice)));
+        add(20, "eio", &|dice| one(self.any_node(dice).map(|node| Event::Eio { node })));
+        add(20, "slow", &|dice| one(self.slow(dice)));
+        add(12, "rot", &|dice| one(self.rot(dice)));
+        add(12, "wipe", &|dice| one(self.wipe(dice)));
+        add(12, "restore", &|dice| self.restore(dice));
+        add(30, "clock", &|dice| one(self.clock(dice)));
         events
+    }
+
+    /// Some links are cut one after another, and healed in another order.
+    fn swizzle(&self, dice: &mut Dice) -> Vec<(u64, Event)> {
+        let links = (0..self.topology.links.len()).map(LinkNumber).filter(|_| dice.chance(60));
+        let links: Vec<_> = links.collect();
+        let mut at_us = 0;
+        let cut = |link| {
+            at_us += dice.below(1_000_000);
+            let for_us = dice.between(100_000, 6_000_000);
+            (at_us, Event::Cut { link, direction: Direction::Both, for_us })
+        };
+        links.into_iter().map(cut).collect()
+    }
+
+    fn full(&self, dice: &mut Dice) -> Option<Event> {
+        let (node, at_once) = (self.any_node(dice)?, dice.chance(40));
+        Some(Event::Full { node, at_once, for_us: dice.between(200_000, 8_000_000) })
+    }
+
+    fn slow(&self, dice: &mut Dice) -> Option<Event> {
+        let (node, times) = (self.any_node(dice)?, dice.between(2, 60));
+        Some(Event::Slow { node, times, for_us: dice.between(200_000, 8_000_000) })
+    }
+
+    fn rot(&self, dice: &mut Dice) -> Option<Event> {
+        let (node, row) = (self.any_fungible(dice)?, dice.below(1 << 20));
+        Some(Event::Rot { node, row, found_us: dice.between(100_000, 8_000_000) })
+    }
+
+    fn wipe(&self, dice: &mut Dice) -> Option<Event> {
+        Some(Event::Wipe { node: self.any_fungible(dice)?, down_us: dice.between(10_000, 6_000_000) })
+    }
+
+    fn restore(&self, dice: &mut Dice) -> Vec<(u64, Event)> {
+        let Some(node) = self.any_fungible(dice) else { return Vec::new() };
+        let later_us = dice.between(100_000, 10_000_000);
+        let down_us = dice.between(10_000, 6_000_000);
+        let restore = Event::Restore { node, keeps_incarnation: false, down_us };
+        vec![(0, Event::Image { node }), (later_us, restore)]
+    }
+
+    fn clock(&self, dice: &mut Dice) -> Option<Event> {
+        let node = self.any_node(dice)?;
+        let most = i64::try_from(*dice.pick(&CLOCK_WRONG_MS)?).ok()?;
+        let wrong_ms = i64::try_from(dice.below(2 * most.unsigned_abs())).ok()? - most;
+        Some(Event::Clock { node, wrong_ms })
+    }
+
+    /// A node whose disk may be lost: what others wrote comes back to it. In a tree nobody gives the hub its catalog
+    /// back, so there it is any node but the hub.
+    fn any_fungible(&self, dice: &mut Dice) -> Option<NodeId> {
+        let first = usize::from(self.topology.shape != Shape::Mesh);
+        let others = self.topology.nodes.len().checked_sub(first)?;
+        Some(NodeId(first + usize::try_from(dice.below(others as u64)).ok()?))
+    }
+
+    /// Nodes that are linked with each other: one, and neighbours of those that are in already.
+    fn core(&self) -> Option<Event> {
+        let mut dice = self.dice("core", 0);
+        let honest = |node: &NodeId| self.topology.stranger.is_none_or(|stranger| stranger.node != *node);
+        if !dice.chance(CORE_PERCENT) {
+            return None;
+        }
+        let size = usize::try_from(dice.between(2, self.topology.nodes.len() as u64)).ok()?;
+        let mut nodes = vec![self.any_node(&mut dice).filter(honest).unwrap_or(NodeId(0))];
+        while nodes.len() < size {
+            let ends = self.topology.links.iter().map(|link| (link.dialer, link.acceptor));
+            let both = ends.flat_map(|(one, other)| [(one, other), (other, one)]);
+            let next = both.filter(|(one, other)| nodes.contains(one) && !nodes.contains(other));
+            let next: Vec<_> = next.map(|(_, other)| other).filter(honest).collect();
+            let Some(next) = dice.pick(&next) else { break };
+            nodes.push(*next);
+        }
+        nodes.sort_unstable();
+        Some(Event::Core { nodes })
     }
 
     fn cut(&self, dice: &mut Dice, direction: Direction, for_us: (u64, u64)) -> Option<Event> {
@@ -194,6 +291,19 @@ mod tests {
         assert!(has(|event| matches!(event, Event::Crash { .. })));
         assert!(has(|event| matches!(event, Event::Pause { .. })));
         assert!(has(|event| matches!(event, Event::Look { .. })));
+        assert!(has(|event| matches!(event, Event::Full { .. })));
+        assert!(has(|event| matches!(event, Event::Eio { .. })));
+        assert!(has(|event| matches!(event, Event::Slow { .. })));
+        assert!(has(|event| matches!(event, Event::Rot { .. })));
+        assert!(has(|event| matches!(event, Event::Wipe { .. })));
+        assert!(has(|event| matches!(event, Event::Restore { keeps_incarnation: false, .. })));
+        assert!(has(|event| matches!(event, Event::Clock { .. })));
+        assert!(has(|event| matches!(event, Event::Core { .. })));
+        for kind in [Strangeness::Hostile, Strangeness::Version] {
+            let is =
+                |schedule: &Schedule| schedule.header.stranger.is_some_and(|stranger| stranger.kind == kind);
+            assert!(schedules.iter().any(is), "{kind:?}");
+        }
     }
 
     #[test]

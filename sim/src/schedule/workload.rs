@@ -28,11 +28,20 @@ enum Kind {
     Pages,
     Baskets,
     Seasons,
+    Devices,
 }
 
 /// All kinds but the goods, which every seed has.
-const DRAWN: [Kind; 7] =
-    [Kind::Notes, Kind::Promises, Kind::Moves, Kind::Patches, Kind::Pages, Kind::Baskets, Kind::Seasons];
+const DRAWN: [Kind; 8] = [
+    Kind::Notes,
+    Kind::Promises,
+    Kind::Moves,
+    Kind::Patches,
+    Kind::Pages,
+    Kind::Baskets,
+    Kind::Seasons,
+    Kind::Devices,
+];
 
 /// What the services of a seed do.
 pub(super) struct Workload {
@@ -76,6 +85,7 @@ impl Workload {
             Kind::Patches => Some((product(dice), Change::Patch)),
             Kind::Pages => Some((discarded("page", dice), page(dice)?)),
             Kind::Baskets => Some((discarded("basket", dice), basket(dice)?)),
+            Kind::Devices => Some((format!("device-{}", dice.below(DOCUMENTS)), Change::Report)),
             Kind::Seasons => Some((discarded("season", dice), self.season(dice)?)),
         }
     }

@@ -28,12 +28,14 @@ pub(super) fn grant_tree(nodes: &mut [Settings], pairs: &[(usize, usize)]) {
     for &(child, parent) in pairs {
         let sites = below(child, pairs);
         let stores = || sites.iter().filter_map(|site| space(&format!("store-{site}")));
-        // Changes of others come up from a node with nodes below it, and down from every node but the hub.
-        let mut up =
-            PeerSettings { relay: sites.len() > 1, snapshots: sites.len() > 1, ..PeerSettings::default() };
+        // Changes of others come up from a node with nodes below it, and down from every node: who lost its disk gets
+        // its own past from others. So a relay takes them from all below it.
+        let relay = sites.len() > 1 || parent != 0;
+        let mut up = PeerSettings { relay, snapshots: relay, ..PeerSettings::default() };
         up.spaces.extend(space("catalog").map(|space| (space, GIVEN)));
         up.spaces.extend(stores().map(|space| (space, FULL)));
-        let mut down = PeerSettings { relay: parent != 0, snapshots: true, ..PeerSettings::default() };
+        let mut down =
+            PeerSettings { relay: true, snapshots: true, hub: parent == 0, ..PeerSettings::default() };
         down.spaces.extend(space("catalog").map(|space| (space, TAKEN)));
         down.spaces.extend(stores().map(|space| (space, FULL)));
         know(nodes, (parent, child), up);

@@ -158,6 +158,12 @@ impl Clients {
         mine.into_values().collect()
     }
 
+    /// Writes that wait for a node, and were sent to it before.
+    pub(super) fn attempted(&self, node: NodeId) -> Vec<Rc<ClientWrite>> {
+        let waiting = self.waiting.range((node, 0)..=(node, u64::MAX)).map(|(_, awaited)| awaited);
+        waiting.filter(|awaited| awaited.attempts > 0).map(|awaited| Rc::clone(&awaited.write)).collect()
+    }
+
     /// Requests without an answer.
     pub(super) fn open(&self) -> usize {
         self.asked.len() + self.waiting.len()

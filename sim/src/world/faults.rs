@@ -48,7 +48,8 @@ impl World {
     }
 
     /// A node is gone at once, with its connections and with what its disk had not synced, but for `keep_percent` of
-    /// 100 of those batches. It is opened again after `down_ns` nanoseconds. Nothing happens to one that is down.
+    /// 100 of those batches. It is opened again after `down_ns` nanoseconds; with
+    /// [`u64::MAX`] when somebody restarts it. Nothing happens to one that is down.
     ///
     /// # Errors
     /// [`Failure`] of a checker.
@@ -56,6 +57,12 @@ impl World {
         if !self.nodes.has(id) || self.nodes.node(id).replica.is_none() {
             return Ok(());
         }
+        self.tally.crashes += 1;
+        self.go_down(id, keep_percent, down_ns)
+    }
+
+    /// As a crash, whatever the cause.
+    pub(super) fn go_down(&mut self, id: NodeId, keep_percent: u64, down_ns: u64) -> Result<(), Failure> {
         let now_ns = self.now_ns();
         let node = self.nodes.node_mut(id);
         node.replica = None;
@@ -66,12 +73,13 @@ impl World {
         node.busy_ns = 0;
         node.paused_ns = 0;
         let batches_lost = node.disk.crash(keep_percent);
-        self.tally.crashes += 1;
         self.tally.batches_lost += batches_lost as u64;
         self.trace.note(now_ns, Moment::Crashed { node: id, batches_lost }, &[]);
         let planned = self.network.node_down(now_ns, id);
         self.plan(planned);
-        self.agenda.plan(now_ns.saturating_add(down_ns), Event::Restart { node: id });
+        if down_ns < u64::MAX {
+            self.agenda.plan(now_ns.saturating_add(down_ns), Event::Restart { node: id });
+        }
         self.lose_answers(id)
     }
 
@@ -94,6 +102,9 @@ impl World {
     pub(super) fn is_reachable(&self, link: LinkNumber) -> bool {
         let now_ns = self.now_ns();
         let runs = |node: NodeId| {
+            if self.nodes.is_stranger(node) {
+                return true;
+            }
             let node = self.nodes.node(node);
             node.replica.is_some() && node.paused_ns <= now_ns
         };

@@ -1,11 +1,11 @@
 use super::settled::{INDEXED, SettledSpace};
 use crate::disk::{Disk, SimulatedDisk};
 use crate::time::clock;
-use crate::topology::NodeId;
+use crate::topology::{NodeId, Stranger, Topology};
 use document::{Collection, Origin, Pointer, Space};
 use replica::{
     Clock, Effect, Input, LinkId, Order, PAGE_DOCUMENTS_MAX, Queried, Query, Replica, Request, RequestError,
-    RequestId, Response, Settings, StoreError, Turn,
+    RequestId, Response, Settings, SpaceMode, StoreError, Turn, VectorEntry,
 };
 use std::collections::{BTreeMap, VecDeque};
 
@@ -30,6 +30,14 @@ pub(crate) struct Node {
     pub(crate) syncs: u64,
     /// Connections that it was told of.
     pub(crate) links: BTreeMap<LinkId, NodeId>,
+    /// Incarnations that it had before this one.
+    pub(crate) incarnations: u64,
+    /// By how much its wall clock is wrong, in milliseconds.
+    pub(crate) clock_wrong_ms: i64,
+    /// Until when its syncs take so many times as long as they would.
+    pub(crate) slow: (u64, u64),
+    /// What takes the room of its disk, at present.
+    pub(crate) fills: u32,
 }
 
 impl Node {
@@ -46,23 +54,93 @@ impl Node {
             life: 0,
             syncs: 0,
             links: BTreeMap::new(),
+            incarnations: 0,
+            clock_wrong_ms: 0,
+            slow: (0, 1),
+            fills: 0,
         }
+    }
+
+    /// Whether it is up, and has nothing to do but what somebody gives it.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        let is_idle = self.inbox.is_empty() && self.notices.is_empty() && !self.turn_planned;
+        is_idle && self.replica.as_ref().is_some_and(|replica| replica.in_flight_bytes() == 0)
+    }
+
+    /// The times that it is told.
+    pub(crate) fn clock(&self, now_ns: u64) -> Clock {
+        clock(now_ns, self.clock_wrong_ms)
     }
 }
 
 /// All nodes; what checkers may look at.
-pub struct Nodes(pub(crate) Vec<Node>);
+pub struct Nodes {
+    nodes: Vec<Node>,
+    /// The node that is none of us, and whether it still acts.
+    stranger: Option<Stranger>,
+    /// Who wrote under each origin, former incarnations included.
+    owners: BTreeMap<Origin, NodeId>,
+}
 
 impl std::fmt::Debug for Nodes {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Nodes").field(&self.0.len()).finish()
+        f.debug_struct("Nodes").field("nodes", &self.nodes.len()).finish_non_exhaustive()
     }
 }
 
 impl Nodes {
+    pub(crate) fn new(nodes: Vec<Node>, stranger: Option<Stranger>) -> Self {
+        let mut nodes = Self { nodes, stranger, owners: BTreeMap::new() };
+        nodes.ids().for_each(|node| nodes.own(node));
+        nodes
+    }
+
     /// Every node.
     pub fn ids(&self) -> impl Iterator<Item = NodeId> + use<> {
-        (0..self.0.len()).map(NodeId)
+        (0..self.nodes.len()).map(NodeId)
+    }
+
+    /// The node writes under its origin from here on.
+    pub(crate) fn own(&mut self, node: NodeId) {
+        self.owners.insert(self.origin(node), node);
+    }
+
+    /// Who writes, or wrote, under an origin; `None` when no node ever did.
+    #[must_use]
+    pub fn owner(&self, origin: Origin) -> Option<NodeId> {
+        self.owners.get(&origin).copied()
+    }
+
+    /// The node that keeps no rule, when there is one.
+    #[must_use]
+    pub fn stranger(&self) -> Option<Stranger> {
+        self.stranger
+    }
+
+    /// Whether a node keeps no rule.
+    #[must_use]
+    pub fn is_stranger(&self, id: NodeId) -> bool {
+        self.stranger.is_some_and(|stranger| stranger.node == id)
+    }
+
+    /// Whether a node that keeps no rule may write a space: nothing is known of what is in it.
+    #[must_use]
+    pub fn is_strange(&self, space: &Space) -> bool {
+        self.stranger.is_some_and(|stranger| self.may_write(stranger.node, space))
+    }
+
+    /// Whether a node's services may write a space.
+    #[must_use]
+    pub fn may_write(&self, id: NodeId, space: &Space) -> bool {
+        self.has(id) && self.node(id).settings.spaces.get(space) == Some(&SpaceMode::Write)
+    }
+
+    /// Whether a node is to be sent changes of a space by another.
+    #[must_use]
+    pub fn may_read(&self, (from, to): (NodeId, NodeId), space: &Space) -> bool {
+        let granted = self.node(from).settings.peers.get(&Topology::name(to));
+        let granted = granted.and_then(|peer| peer.spaces.get(space)).is_some_and(|access| access.read);
+        granted && self.node(to).settings.spaces.contains_key(space)
     }
 
     #[expect(
@@ -70,7 +148,7 @@ impl Nodes {
         reason = "node ids come from the topology, and are checked on the way in"
     )]
     pub(crate) fn node(&self, id: NodeId) -> &Node {
-        &self.0[id.0]
+        &self.nodes[id.0]
     }
 
     #[expect(
@@ -78,11 +156,11 @@ impl Nodes {
         reason = "node ids come from the topology, and are checked on the way in"
     )]
     pub(crate) fn node_mut(&mut self, id: NodeId) -> &mut Node {
-        &mut self.0[id.0]
+        &mut self.nodes[id.0]
     }
 
     pub(crate) fn has(&self, id: NodeId) -> bool {
-        id.0 < self.0.len()
+        id.0 < self.nodes.len()
     }
 
     /// The spaces that a node carries.
@@ -99,8 +177,14 @@ impl Nodes {
     /// How far a node has each origin's changes in a space. Empty while it is down, or cannot read its disk.
     #[must_use]
     pub fn vector(&self, id: NodeId, space: &Space) -> BTreeMap<Origin, u64> {
+        self.entries(id, space).into_iter().map(|(origin, entry)| (origin, entry.sequence)).collect()
+    }
+
+    /// The same, with the digests of the changes.
+    #[must_use]
+    pub fn entries(&self, id: NodeId, space: &Space) -> Vec<(Origin, VectorEntry)> {
         let vector = self.node(id).replica.as_ref().and_then(|replica| replica.vector(space).ok());
-        vector.into_iter().flatten().map(|(origin, entry)| (origin, entry.sequence)).collect()
+        vector.unwrap_or_default()
     }
 
     /// Bytes that a node's replica has handed to its disk and that are not durable.
@@ -127,7 +211,7 @@ impl Nodes {
         let Some(replica) = &mut node.replica else { return Ok(None) };
         let vector = replica.vector(space)?;
         let heads = replica.heads(space)?;
-        let clock = clock(now_ns);
+        let clock = clock(now_ns, 0);
         let mut documents = BTreeMap::new();
         for (address, heads) in heads {
             let request = Request::Get { address: address.clone(), at: None };
@@ -160,14 +244,14 @@ fn answer(
     replica.end_turn()?;
     // A read may bring indexes up to date, and its answer waits until that is durable.
     while disk.begin_sync() {
-        let Some(turn) = disk.finish_sync() else { break };
+        let Some(turn) = disk.finish_sync()? else { break };
         replica.handle(Input::Durable(turn), clock)?;
         replica.end_turn()?;
     }
     let effects: Vec<_> = std::iter::from_fn(|| replica.poll_effect()).collect();
     Ok(effects.into_iter().find_map(|effect| match effect {
         Effect::Reply { result, .. } => Some(result),
-        Effect::Send { .. } | Effect::Disconnect { .. } | Effect::Event(_) => None,
+        Effect::Send { .. } | Effect::Disconnect { .. } | Effect::Renew { .. } | Effect::Event(_) => None,
     }))
 }
 

@@ -26,7 +26,11 @@ impl World {
     pub fn write(&mut self, write: ClientWrite) -> Result<(), Failure> {
         let awaited = Awaited { write: Rc::new(write), attempts: 0 };
         let node = awaited.write.node;
-        if !self.nodes.has(node) {
+        // Of a space that a stranger may write, nobody can say what is in it.
+        if !self.nodes.has(node)
+            || self.nodes.is_stranger(node)
+            || self.nodes.is_strange(&awaited.write.space)
+        {
             return Ok(());
         }
         match self.nodes.node(node).replica.is_some() {
@@ -140,7 +144,8 @@ impl World {
                 | Response::Status(_)
                 | Response::Queried(_)
                 | Response::Blocked(_)
-                | Response::Retried(_),
+                | Response::Retried(_)
+                | Response::Dropped(_),
             ) => {
                 let finding = format!("operation {} got the answer to another question", write.id);
                 Err(Failure::correctness("requests_are_answered", finding))
@@ -160,6 +165,9 @@ impl World {
     ) -> Result<(), Failure> {
         match result {
             Ok(Response::Queried(Queried { page, is_behind, is_filling })) => {
+                if self.nodes.is_strange(space) {
+                    return Ok(());
+                }
                 let is_whole = !is_behind && !is_filling && page.next.is_none();
                 self.tally.looks += u64::from(is_whole);
                 self.observe(&Observation::Looked { node, space, goods: &page.documents, is_whole })

@@ -1,6 +1,6 @@
 use crate::topology::NodeId;
 use document::{Address, ChangeHash, Key, Origin, Space};
-use replica::VectorEntry;
+use replica::{Stamp, VectorEntry};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -30,6 +30,14 @@ pub struct Settled {
 }
 
 impl Settled {
+    /// Whether a change is there in the end.
+    #[must_use]
+    pub fn has(&self, space: &Space, stamp: Stamp) -> bool {
+        let nodes = self.spaces.get(space).into_iter().flat_map(BTreeMap::values);
+        let mut entries = nodes.filter_map(|content| content.vector.get(&stamp.origin));
+        entries.any(|entry| entry.sequence >= stamp.sequence)
+    }
+
     /// What any service reads of a document; `None` when nobody has it. [`crate::checker::Converged`] says that all
     /// read the same.
     #[must_use]

@@ -1,14 +1,14 @@
 //! How a node works: it takes a bounded number of inputs, ends the turn, and does what comes out of it.
 
-use super::{Event, World, store_failure};
+use super::{Event, World};
 use crate::dice::Dice;
 use crate::failure::Failure;
 use crate::network::Departure;
 use crate::observation::Observation;
-use crate::time::{MICROSECOND_NS, MILLISECOND_NS, clock};
+use crate::time::{MICROSECOND_NS, MILLISECOND_NS};
 use crate::topology::NodeId;
 use crate::trace::{Kind, Moment};
-use replica::{Effect, Input, Lane, LinkId, Replica, StoreError, Turn};
+use replica::{Effect, Input, Lane, LinkId, Replica, Room, StoreError, Turn};
 
 /// Inputs of one turn, as the server takes them.
 const INPUTS_PER_TURN_MAX: usize = 128;
@@ -23,12 +23,22 @@ impl World {
     /// Opens a node on what its disk has.
     pub(super) fn open_node(&mut self, id: NodeId) -> Result<(), Failure> {
         let now_ns = self.now_ns();
+        if self.nodes.is_stranger(id) {
+            let planned = self.network.node_up(now_ns, id);
+            self.plan(planned);
+            return Ok(());
+        }
         let node = self.nodes.node_mut(id);
-        let opened = Replica::open(node.disk.store(), node.settings.clone());
-        node.replica = Some(opened.map_err(|error| store_failure(id, &error))?);
+        match Replica::open(node.disk.store(), node.settings.clone()) {
+            Ok(replica) => node.replica = Some(replica),
+            Err(error) => return self.store_failed(id, &error),
+        }
         node.life += 1;
         self.trace.note(now_ns, Moment::Opened(id), &[]);
         self.observe(&Observation::Opened { node: id })?;
+        if self.nodes.node(id).fills > 0 {
+            self.tell_room(id, Room::ReadOnly)?;
+        }
         let planned = self.network.node_up(now_ns, id);
         self.plan(planned);
         self.submit_waiting(id)?;
@@ -67,7 +77,10 @@ impl World {
             self.plan_turn(id);
             return Ok(());
         }
-        let worked = self.work(id).map_err(|error| store_failure(id, &error))?;
+        let worked = match self.work(id) {
+            Ok(worked) => worked,
+            Err(error) => return self.store_failed(id, &error),
+        };
         self.carry_out(id)?;
         self.observe(&Observation::TurnEnded { node: id })?;
         self.sync(id);
@@ -82,8 +95,8 @@ impl World {
     /// Takes inputs and ends the turn. Returns whether there is more to do without any.
     fn work(&mut self, id: NodeId) -> Result<bool, StoreError> {
         let now_ns = self.now_ns();
-        let clock = clock(now_ns);
         let node = self.nodes.node_mut(id);
+        let clock = node.clock(now_ns);
         let Some(replica) = &mut node.replica else { return Ok(false) };
         let mut taken = 0;
         while let Some(turn) = node.notices.pop_front() {
@@ -111,10 +124,14 @@ impl World {
                 }
                 Effect::Disconnect { link, reason } => {
                     self.trace.note(now_ns, Moment::Left { node: id }, reason.to_string().as_bytes());
-                    self.nodes.node_mut(id).links.remove(&link);
+                    let peer = self.nodes.node_mut(id).links.remove(&link);
                     let planned = self.network.disconnect(now_ns, link);
                     self.plan(planned);
-                    self.observe(&Observation::Left { node: id, reason: &reason })?;
+                    self.observe(&Observation::Left { node: id, peer, reason: &reason })?;
+                }
+                Effect::Renew { reason } => {
+                    self.trace.note(now_ns, Moment::Left { node: id }, reason.to_string().as_bytes());
+                    return self.renew(id);
                 }
                 Effect::Event(event) => {
                     let content = format!("{event:?}");
@@ -148,23 +165,33 @@ impl World {
             return;
         }
         node.syncs += 1;
-        let sync_ns = sync_ns(seed, id, node.syncs);
+        let (slow_until_ns, times) = node.slow;
+        let times = if now_ns < slow_until_ns { times } else { 1 };
+        let sync_ns = sync_ns(seed, id, node.syncs).saturating_mul(times);
         self.agenda.plan(now_ns + sync_ns, Event::Synced { node: id, life: node.life });
     }
 
     /// The disk is done: rows are readable at once, and the node is told a little later.
-    pub(super) fn synced(&mut self, id: NodeId, life: u32) {
+    ///
+    /// # Errors
+    /// [`Failure`] of a checker.
+    pub(super) fn synced(&mut self, id: NodeId, life: u32) -> Result<(), Failure> {
         let (seed, now_ns) = (self.seed, self.now_ns());
         let node = self.nodes.node_mut(id);
         if node.life != life || node.replica.is_none() {
-            return;
+            return Ok(());
         }
-        if let Some(turn) = node.disk.finish_sync() {
+        let synced = match node.disk.finish_sync() {
+            Ok(synced) => synced,
+            Err(error) => return self.store_failed(id, &error),
+        };
+        if let Some(turn) = synced {
             let mut dice = Dice::of(seed, "notice", &[id.0 as u64, node.syncs]);
             let at_ns = now_ns + dice.between(10, 300) * MICROSECOND_NS;
             self.agenda.plan(at_ns, Event::Notice { node: id, life, turn });
         }
         self.sync(id);
+        Ok(())
     }
 
     pub(super) fn notice(&mut self, id: NodeId, life: u32, turn: Turn) {

@@ -135,6 +135,7 @@ impl Document {
         for (at, candidate) in &candidates {
             lineage.check(candidate).map_err(|reason| Failure { at: Some(*at), reason })?;
         }
+        let operations: u64 = changes.iter().map(|change| change.len() as u64).sum();
         let (creations, last_operations) = lineage.finish();
         let mut trial = self.automerge.clone();
         let creations = creations.into_iter().map(Change::from_bytes).collect::<Result<Vec<_>, _>>();
@@ -144,10 +145,14 @@ impl Document {
             check_given_back(&self.automerge, &trial, chunks, &candidates)?;
         }
         let bytes = candidates.iter().filter_map(|(at, _)| chunks.get(*at)).map(|chunk| chunk.len() as u64);
+        let bytes = bytes.sum::<u64>();
+        let mut memory = self.memory;
+        memory.add(bytes, operations, &trial);
         Ok(Some(Self {
             automerge: trial,
             changes: self.changes + candidates.len() as u64,
-            bytes: self.bytes + bytes.sum::<u64>(),
+            bytes: self.bytes + bytes,
+            memory,
             last_operations,
         }))
     }

@@ -3,13 +3,19 @@
 
 use super::Document;
 use super::history::{Signed, signed};
-use crate::entry::{self, Entry, Pointer, TOMBSTONE};
-use crate::{ChangeHash, Origin, json};
-use automerge::{ObjId, ROOT, ReadDoc as _, ScalarValueRef};
+use crate::entry::{self, Entry, Pointer, SequenceKind, TOMBSTONE};
+use crate::json::{self, View};
+use crate::write::stored_kind;
+use crate::{ChangeHash, FieldKind, Origin, sequence};
+use automerge::{ObjId, ObjType, ROOT, ReadDoc as _, ScalarValueRef, ValueRef};
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// Most edits concurrent with a deletion that [`Document::conflicts`] tells.
 pub const CONFLICTING_EDITS_MAX: usize = 100;
+
+/// Most concurrent values of fields that [`Document::conflicts`] tells; at least two of each of the first fields.
+pub const CONFLICTING_VALUES_MAX: usize = 4_096;
 
 /// Whether a document is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,12 +28,13 @@ pub enum DocumentState {
     Live,
 }
 
-/// A field with more than one value, none of whose authors knew of the other.
+/// A field with more than one value, none of whose authors knew of the other; an item of a list is a field too.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Conflict {
     /// The field as JSON Pointer; empty for the whole document, which was deleted by one and edited by another.
     pub field: String,
-    /// The values, the one that is shown last. Where members hide a value, no value of the field is shown.
+    /// The values, the one that is shown last. Where members or another kind hide them, none of them is shown: of a
+    /// hidden counter or set each entry is a value, of a hidden list or text the whole.
     pub values: Vec<ConflictingValue>,
 }
 
@@ -46,6 +53,49 @@ pub struct ConflictingValue {
     pub author: Option<String>,
     /// Whether it is what is shown.
     pub wins: bool,
+}
+
+/// What hides a plain value.
+#[derive(Clone, Copy)]
+enum Hiding {
+    Members,
+    Kind(FieldKind),
+}
+
+/// Conflicts by field, as they are found.
+struct Told {
+    conflicts: BTreeMap<String, Vec<ConflictingValue>>,
+    /// Values that may still be told.
+    left: usize,
+}
+
+impl Told {
+    fn add(&mut self, name: &str, values: Vec<ConflictingValue>) {
+        if self.left == 0 || values.is_empty() {
+            return;
+        }
+        self.left = self.left.saturating_sub(values.len());
+        let field = Pointer::from_name(name.to_owned()).to_string();
+        self.conflicts.entry(field).or_default().extend(values);
+    }
+}
+
+/// The kind of field that an entry tells of, where it has a value of that kind.
+fn shown_kind(name: &str, value: &ValueRef<'_>) -> Option<FieldKind> {
+    let kind = stored_kind(name)?;
+    let is_number = matches!(value, ValueRef::Scalar(ScalarValueRef::Int(_)));
+    let needs_number = matches!(kind, FieldKind::Counter | FieldKind::BoundedCounter);
+    (is_number || !needs_number).then_some(kind)
+}
+
+fn differ(values: &[ConflictingValue]) -> bool {
+    values.windows(2).any(|pair| matches!(pair, [a, b] if a.value != b.value))
+}
+
+/// Whether a plain value is what a counter counts on from.
+fn is_base(hiding: Hiding, value: &Value) -> bool {
+    let is_counter = matches!(hiding, Hiding::Kind(FieldKind::Counter | FieldKind::BoundedCounter));
+    is_counter && json::count(value).is_some()
 }
 
 impl Document {
@@ -71,44 +121,121 @@ impl Document {
     }
 
     fn conflicts_of_fields(&self) -> Vec<Conflict> {
-        let mut conflicts = Vec::new();
+        let mut told = Told { conflicts: BTreeMap::new(), left: CONFLICTING_VALUES_MAX };
+        let mut last_field: Option<(String, Option<FieldKind>)> = None;
         for item in self.automerge.map_range(ROOT, ..) {
             let name = item.key.as_ref();
-            if !matches!(entry::read_name(name), Entry::Leaf(_)) {
+            let entry = entry::read_name(name);
+            if let Entry::Leaf(_) = entry {
+                self.tell_plain(&mut told, name, item.conflict);
+                if matches!(item.value, ValueRef::Object(ObjType::List))
+                    && !self.has_entry(&Pointer::from_name(name.to_owned()).sequence_mark(SequenceKind::List))
+                {
+                    self.tell_items(&mut told, name);
+                }
                 continue;
             }
-            let is_hidden = self.is_hidden(name);
-            if !is_hidden && !item.conflict {
+            // The entries of a field that start with '+' follow one another, and the first tells what is shown.
+            let (Some(kind), Some((field, _))) = (shown_kind(name, &item.value), entry::split_reserved(name))
+            else {
                 continue;
+            };
+            if last_field.as_ref().is_none_or(|(last, _)| last != field) {
+                let shown = (!self.has_members(field)).then_some(kind);
+                last_field = Some((field.to_owned(), shown));
             }
-            let values = self.values(name, is_hidden);
-            let differ = values.windows(2).any(|pair| matches!(pair, [a, b] if a.value != b.value));
-            if differ || (is_hidden && !values.is_empty()) {
-                let field = Pointer::from_name(name.to_owned()).to_string();
-                conflicts.push(Conflict { field, values });
+            let is_shown = last_field.as_ref().is_some_and(|(_, shown)| *shown == Some(kind));
+            match kind {
+                _ if !is_shown => self.tell_hidden(&mut told, name, field, &entry),
+                FieldKind::List => self.tell_items(&mut told, field),
+                FieldKind::Counter | FieldKind::BoundedCounter | FieldKind::Set | FieldKind::Text => {}
             }
         }
-        conflicts
+        told.conflicts.into_iter().map(|(field, values)| Conflict { field, values }).collect()
     }
 
-    /// Whether anything is below the entry of this name: members, shares of a counter, elements, a sequence.
-    fn is_hidden(&self, name: &str) -> bool {
-        // '0' follows '/' in byte order.
-        let below = format!("{name}/")..format!("{name}0");
-        let mut below = self.automerge.map_range(ROOT, below);
-        below.any(|item| entry::read_name(&item.key) != Entry::Reserved)
-    }
-
-    fn values(&self, name: &str, is_hidden: bool) -> Vec<ConflictingValue> {
+    /// The plain values of a field, where there are several or something hides them.
+    fn tell_plain(&self, told: &mut Told, name: &str, is_conflict: bool) {
+        let hiding = self.hiding(name);
+        if hiding.is_none() && !is_conflict {
+            return;
+        }
         let shown = self.automerge.get(ROOT, name).ok().flatten().map(|(_, id)| id);
         let all = self.automerge.get_all(ROOT, name).unwrap_or_default();
         let values = all.into_iter().filter_map(|(value, id)| {
             let automerge::Value::Scalar(scalar) = value else { return None };
-            let scalar = ScalarValueRef::from(scalar.into_owned());
-            let wins = !is_hidden && shown.as_ref() == Some(&id);
-            self.conflicting(json::stored_json(&scalar), &id, wins)
+            let value = json::stored_json(&ScalarValueRef::from(scalar.into_owned()));
+            let wins = shown.as_ref() == Some(&id) && hiding.is_none_or(|kind| is_base(kind, &value));
+            self.conflicting(value, &id, wins)
         });
-        values.collect()
+        let values: Vec<_> = values.collect();
+        let is_shown = values.iter().any(|value| value.wins);
+        if differ(&values) || hiding.is_some() && !is_shown {
+            told.add(name, values);
+        }
+    }
+
+    /// What a field holds of a kind that another one hides.
+    fn tell_hidden(&self, told: &mut Told, name: &str, field: &str, entry: &Entry) {
+        let view = View::now(&self.automerge);
+        let all = self.automerge.get_all(ROOT, name).unwrap_or_default();
+        let values = all.into_iter().filter_map(|(value, id)| {
+            let value = match (entry, value) {
+                (Entry::Element(_, Some(element)), _) => element.clone(),
+                (Entry::Element(_, None), _) => Value::Array(Vec::new()),
+                (Entry::Sequence(_, SequenceKind::List), _) => Value::Array(view.items(field)),
+                (Entry::Sequence(_, SequenceKind::Text), _) => Value::String(view.text(field)),
+                (_, automerge::Value::Scalar(scalar)) => {
+                    json::stored_json(&ScalarValueRef::from(scalar.into_owned()))
+                }
+                (_, automerge::Value::Object(_)) => return None,
+            };
+            self.conflicting(value, &id, false)
+        });
+        told.add(field, values.collect());
+    }
+
+    /// The items of a list that several have put another value in the place of.
+    fn tell_items(&self, told: &mut Told, field: &str) {
+        let list = sequence::object(SequenceKind::List, field);
+        let items = self.automerge.list_range(&list, ..).filter(|item| item.conflict);
+        for (index, shown) in items.map(|item| (item.index, item.id())) {
+            if told.left == 0 {
+                return;
+            }
+            let all = self.automerge.get_all(&list, index).unwrap_or_default();
+            let values = all.into_iter().filter_map(|(value, id)| {
+                let automerge::Value::Scalar(scalar) = value else { return None };
+                let value = json::stored_json(&ScalarValueRef::from(scalar.into_owned()));
+                self.conflicting(value, &id, id == shown)
+            });
+            let values: Vec<_> = values.collect();
+            if differ(&values) {
+                told.add(&format!("{field}/{index}"), values);
+            }
+        }
+    }
+
+    /// What hides a field's plain value, if anything does: members, or a kind that the field is.
+    fn hiding(&self, name: &str) -> Option<Hiding> {
+        if self.has_members(name) {
+            return Some(Hiding::Members);
+        }
+        // ',' follows '+' in byte order.
+        let entries = self.automerge.map_range(ROOT, format!("{name}/+")..format!("{name}/,"));
+        entries.filter_map(|item| shown_kind(&item.key, &item.value)).map(Hiding::Kind).next()
+    }
+
+    /// Whether the field has members, which are shown before all else.
+    fn has_members(&self, name: &str) -> bool {
+        // '0' follows '/' in byte order.
+        let mut below = self.automerge.map_range(ROOT, format!("{name}/")..format!("{name}0"));
+        let own = format!("{name}/+");
+        below.any(|item| !item.key.starts_with(&own) && entry::read_name(&item.key) != Entry::Reserved)
+    }
+
+    fn has_entry(&self, name: &str) -> bool {
+        matches!(self.automerge.get(ROOT, name), Ok(Some(_)))
     }
 
     fn conflicting(&self, value: Value, id: &ObjId, wins: bool) -> Option<ConflictingValue> {

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 mod convergence;
+mod counters;
 mod golden;
 mod operations;
 mod patches;

@@ -29,11 +29,21 @@ impl Document {
         schema: Option<&Schema>,
         operations: &[Operation],
     ) -> Result<Option<NewChange>, WriteError> {
+        self.commit(signature, schema, &|writer| writer.run(operations))
+    }
+
+    /// What `run` writes as one change. It runs again after the creations that it lacks.
+    pub(super) fn commit(
+        &mut self,
+        signature: &Signature<'_>,
+        schema: Option<&Schema>,
+        run: &dyn Fn(&mut Writer<'_, '_>) -> Result<(), WriteError>,
+    ) -> Result<Option<NewChange>, WriteError> {
         let dependencies = self.heads();
         // The document without the creations that this call makes. Few calls make any.
         let mut before: Option<Automerge> = None;
         let written = loop {
-            match self.attempt(signature, schema, operations, dependencies.is_empty()) {
+            match self.attempt(signature, schema, run, dependencies.is_empty()) {
                 Ok(Attempt::Written(hash)) => break self.seal(signature, hash).map(Some),
                 Ok(Attempt::Nothing) => break Ok(None),
                 Ok(Attempt::Lacks(creations)) => {
@@ -69,14 +79,14 @@ impl Document {
         &mut self,
         signature: &Signature<'_>,
         schema: Option<&Schema>,
-        operations: &[Operation],
+        run: &dyn Fn(&mut Writer<'_, '_>) -> Result<(), WriteError>,
         is_new: bool,
     ) -> Result<Attempt, WriteError> {
         let text = signature.text()?;
         self.automerge.set_actor(ActorId::from(&signature.origin.0));
         let mut transaction = self.automerge.transaction();
         let mut writer = Writer::new(&mut transaction, signature.origin, schema, is_new);
-        let outcome = writer.run(operations);
+        let outcome = run(&mut writer);
         let lacking = writer.lacking();
         if !lacking.is_empty() {
             transaction.rollback();
@@ -110,6 +120,7 @@ impl Document {
     ) -> Result<(ChangeHash, Vec<u8>), WriteError> {
         let change = self.automerge.get_last_local_change().ok_or(WriteError::Document)?;
         let (chunk, last_operation) = (change.raw_bytes().to_vec(), change.max_op());
+        let operations = change.len() as u64;
         let parsed = ForeignChange::body(&chunk).and_then(ForeignChange::parse)?;
         // A creation that the change depends on and does not mark would be missing everywhere else.
         let is_creation = |hash| {
@@ -120,6 +131,7 @@ impl Document {
             return Err(WriteError::Document);
         }
         self.changes += 1;
+        self.memory.add(chunk.len() as u64, operations, &self.automerge);
         self.bytes += chunk.len() as u64;
         self.last_operations.insert(ActorId::from(&signature.origin.0), last_operation);
         Ok((hash, chunk))

@@ -24,10 +24,7 @@ impl Node {
             return Some(Value::Object(members));
         }
         self.field.finish();
-        match self.field.special {
-            Some(special) => Some(special.json()),
-            None => self.field.leaf,
-        }
+        self.field.json()
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 /// What a field holds that is no plain value.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Special {
-    /// The sum of the tallies.
+    /// The sum of the tallies, without the base.
     Counter(i128),
     Bounded(Box<Ledger>),
     /// Elements by the names of their entries.
@@ -16,22 +16,10 @@ pub(crate) enum Special {
     Text(String),
 }
 
-impl Special {
-    pub(super) fn json(self) -> Value {
-        match self {
-            Self::Counter(sum) => Value::from(clamp(sum)),
-            Self::Bounded(ledger) => Value::from(clamp(ledger.value())),
-            Self::Set(elements) => elements.into_values().collect(),
-            Self::List(items) => Value::Array(items),
-            Self::Text(text) => Value::String(text),
-        }
-    }
-}
-
 /// What the entries of one field say.
 #[derive(Debug, Default)]
 pub(crate) struct Field {
-    /// The plain value.
+    /// The plain value; the base of a counter, where it is a whole number.
     pub(crate) leaf: Option<Value>,
     pub(crate) special: Option<Special>,
     /// A list or text whose mark was taken away while somebody wrote to it: shown when it has content.
@@ -119,6 +107,28 @@ impl Field {
             Special::Counter(_) | Special::Bounded(_) | Special::Set(_) => false,
         });
         self.special = self.special.take().or(unmarked);
+        let base = self.base();
+        if let Some(Special::Bounded(ledger)) = &mut self.special {
+            ledger.set_base(base);
+        }
+    }
+
+    /// The number that a counter here counts on from.
+    pub(crate) fn base(&self) -> Option<i64> {
+        self.leaf.as_ref().and_then(super::count)
+    }
+
+    /// What is shown of the field.
+    pub(super) fn json(self) -> Option<Value> {
+        let base = self.base();
+        Some(match self.special {
+            None => return self.leaf,
+            Some(Special::Counter(tallies)) => Value::from(clamp(i128::from(base.unwrap_or(0)) + tallies)),
+            Some(Special::Bounded(ledger)) => Value::from(clamp(ledger.value())),
+            Some(Special::Set(elements)) => elements.into_values().collect(),
+            Some(Special::List(items)) => Value::Array(items),
+            Some(Special::Text(text)) => Value::String(text),
+        })
     }
 
     /// Whether the field holds nothing that is shown.
@@ -161,8 +171,10 @@ pub(crate) fn ledger(document: &impl ReadDoc, field: &Pointer) -> Ledger {
     for item in document.map_range(ROOT, format!("{}/+", field.name())..format!("{}/,", field.name())) {
         special.add(&view, &entry::read_name(&item.key), &item.key, &item.value);
     }
-    match special.special {
+    let mut ledger = match special.special {
         Some(Special::Bounded(ledger)) => *ledger,
         _ => Ledger::default(),
-    }
+    };
+    ledger.set_base(view.plain(field.name()).as_ref().and_then(super::count));
+    ledger
 }

@@ -5,6 +5,7 @@ use super::flat::push_key;
 use super::{Violation, cut, shortened};
 use jsonschema::{PatternOptions, ValidationError, error::ValidationErrorKind};
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// Most violations that are reported of one document.
 pub const VIOLATIONS_MAX: usize = 100;
@@ -35,6 +36,27 @@ impl Validator {
 
     /// Every rule that a value breaks, by field and rule, up to [`VIOLATIONS_MAX`].
     pub(super) fn violations(&self, value: &Value) -> Vec<Violation> {
+        let mut violations = self.examined(value);
+        violations.truncate(VIOLATIONS_MAX);
+        violations
+    }
+
+    /// The rules that a value breaks and an earlier one did not; none when so much was broken that not all is looked at
+    /// and not more is.
+    pub(super) fn new_violations(&self, value: &Value, earlier: &Value) -> Vec<Violation> {
+        let (mut violations, before) = (self.examined(value), self.examined(earlier));
+        let count = |value| self.0.iter_errors(value).count();
+        if before.len() > VIOLATIONS_MAX && count(earlier) >= EXAMINED_MAX && count(value) <= count(earlier) {
+            return Vec::new();
+        }
+        let before: BTreeSet<_> = before.iter().map(|broken| (&broken.field, &broken.rule)).collect();
+        violations.retain(|broken| !before.contains(&(&broken.field, &broken.rule)));
+        violations.truncate(VIOLATIONS_MAX);
+        violations
+    }
+
+    /// The rules that a value breaks, as far as they are looked at.
+    fn examined(&self, value: &Value) -> Vec<Violation> {
         if self.0.is_valid(value) {
             return Vec::new();
         }
@@ -43,7 +65,6 @@ impl Validator {
             errors.flat_map(|error| violations(&error)).take(EXAMINED_MAX).collect();
         violations.sort_unstable();
         violations.dedup();
-        violations.truncate(VIOLATIONS_MAX);
         violations
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{FieldKind, WriteError, Writer};
 use crate::entry::Pointer;
-use crate::json::{self, Ledger};
+use crate::json::{self, Field, Ledger, Special};
 use crate::{Crdt, Origin};
 use automerge::ScalarValue;
 
@@ -37,42 +37,88 @@ impl Writer<'_, '_> {
         &mut self,
         field: &Pointer,
         target: i64,
-        ledger: Option<&Ledger>,
+        present: Option<&Field>,
     ) -> Result<(), WriteError> {
-        let Some(ledger) = ledger else {
-            let start = self.start(field);
-            let by = i128::from(target) - i128::from(start);
-            return match u64::try_from(by) {
-                Ok(by) => self.make_first(field, by, start),
-                Err(_) => Err(self.not_enough(field, by.unsigned_abs(), &Ledger::default())),
-            };
-        };
+        let (ledger, has_entries) = self.seen(field, present);
         let by = i128::from(target) - ledger.value();
+        if !has_entries && ledger.base() == Some(target) {
+            return Ok(());
+        }
+        if !has_entries {
+            return match u64::try_from(by) {
+                Ok(by) => self.make_first(field, by, ledger.start()),
+                Err(_) => Err(self.not_enough(field, by.unsigned_abs(), &ledger)),
+            };
+        }
         let amount = u64::try_from(by.unsigned_abs());
         let amount = amount.map_err(|_| WriteError::Overflow { field: field.clone() })?;
         match by {
             0 => Ok(()),
-            1.. => self.make(field, amount, ledger),
-            ..0 => self.spend_from(field, amount, ledger),
+            1.. => self.make(field, amount, &ledger),
+            ..0 => self.spend_from(field, amount, &ledger),
         }
     }
 
-    /// Spends what this origin holds, as far as the value is above 0.
-    pub(super) fn spend_all(&mut self, field: &Pointer, ledger: &Ledger) -> Result<(), WriteError> {
-        let above = u64::try_from(ledger.value().max(0)).unwrap_or(u64::MAX);
-        let held = ledger.held(&self.origin.short());
-        self.spend_from(field, held.min(above), ledger)
+    /// Brings the value of a document that was deleted to a target, or without one to 0 as far as this origin holds
+    /// the rights. No right is made: two who put a document back at once would both make them.
+    pub(super) fn put_back_bounded(
+        &mut self,
+        field: &Pointer,
+        target: Option<i64>,
+        present: Option<&Field>,
+    ) -> Result<(), WriteError> {
+        let (ledger, has_entries) = self.seen(field, present);
+        let start = ledger.start();
+        let above = i128::from(target.unwrap_or(0).max(start)) - ledger.rights() - i128::from(start);
+        let base = i64::try_from(i128::from(start) + above.max(0));
+        let base = base.map_err(|_| WriteError::Overflow { field: field.clone() })?;
+        let is_raised = target.is_some() && base > start;
+        if (is_raised || ledger.base().is_some()) && ledger.base() != Some(base) {
+            self.set(field.name(), ScalarValue::Int(base))?;
+        }
+        if !has_entries {
+            self.make_first(field, 0, start)?;
+        }
+        let below = u64::try_from((-above).max(0)).unwrap_or(u64::MAX);
+        let by = match target {
+            Some(target) if target < start => {
+                return Err(self.not_enough(field, u128::from(start.abs_diff(target)), &ledger));
+            }
+            Some(_) => below,
+            None => below.min(ledger.held(&self.origin.short())),
+        };
+        self.spend_from(field, by, &ledger)
     }
 
-    /// What the counter's entries say. A plain number that was there before becomes rights of this origin.
+    /// Takes the base away where nobody holds rights.
+    pub(super) fn clear_bounded(&mut self, field: &Pointer, present: &Field) -> Result<(), WriteError> {
+        let (ledger, _) = self.seen(field, Some(present));
+        match ledger.base() {
+            _ if ledger.rights() != 0 => {
+                let kind = FieldKind::BoundedCounter;
+                Err(WriteError::Unremovable { field: field.clone(), kind })
+            }
+            Some(base) if base > ledger.start() => self.set(field.name(), ScalarValue::Int(ledger.start())),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// What a field's entries say, and whether there are any.
+    fn seen(&self, field: &Pointer, present: Option<&Field>) -> (Ledger, bool) {
+        match present.and_then(|present| present.special.as_ref()) {
+            Some(Special::Bounded(ledger)) => (ledger.as_ref().clone(), true),
+            _ => (Ledger::without_entries(self.start(field), present.and_then(Field::base)), false),
+        }
+    }
+
+    /// What the counter's entries say, after the first of them were put.
     fn ledger(&mut self, field: &Pointer) -> Result<Ledger, WriteError> {
-        if self.require(field, FieldKind::BoundedCounter)?.kind.is_none() {
-            let start = self.start(field);
-            let plain = self.take_plain(field)?.and_then(|plain| plain.as_i64());
-            let above = plain.map_or(0, |plain| i128::from(plain) - i128::from(start));
-            self.make_first(field, u64::try_from(above.max(0)).unwrap_or(0), start)?;
-        } else {
-            self.take_plain(field)?;
+        let survey = self.require(field, FieldKind::BoundedCounter)?;
+        if survey.has_plain {
+            self.keep_base(field)?;
+        }
+        if survey.kind.is_none() {
+            self.make_first(field, 0, self.start(field))?;
         }
         Ok(json::ledger(self.transaction, field))
     }

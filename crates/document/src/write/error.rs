@@ -100,7 +100,7 @@ pub enum WriteError {
     /// The message is too long.
     #[error("a change's message has at most {MESSAGE_BYTES_MAX} bytes, this one has {0}")]
     Message(usize),
-    /// The document is deleted: only a put brings it back.
+    /// The document is deleted: only a put brings it back, and nothing but what empties it is written before.
     #[error("the document is deleted: put it to bring it back")]
     Deleted,
     /// A field was given a value that it does not take.

@@ -19,21 +19,28 @@ pub enum Operation {
     Put(#[serde(with = "value_member")] Value),
     /// Merges by JSON Merge Patch (RFC 7396): null removes a field. What it does not name is not written.
     MergePatch(#[serde(with = "patch_member")] Value),
-    /// Patches by JSON Patch (RFC 6902). A `test` is the precondition of everything in the call.
+    /// Patches by JSON Patch (RFC 6902) what is read: with the schema's defaults, which are written only where the patch
+    /// changes them. A `test` is the precondition of everything in the call.
     Patch(#[serde(with = "patch_member")] json_patch::Patch),
     /// Deletes the document: it is not shown while anybody's deletion stands, whatever is written concurrently.
     /// Nothing is written where no document is.
     ///
     /// A put by somebody who has seen the deletion brings the document back: what was there is cleared, counters that
     /// the value leaves out start again at 0, and so do bounded counters as far as the writer holds the rights: what
-    /// others hold cannot be taken from them. A deletion that the put has not seen stands.
+    /// others hold cannot be taken from them. Of several who put it back at once the last decides what a counter counts
+    /// on from. No rights of a bounded counter are made: what it has above them is granted before it is spent. A deletion
+    /// that the put has not seen stands.
+    ///
+    /// One call clears only so much. A document with more is emptied first, in several calls: while it is deleted, only
+    /// `clear`, `remove`, and a `splice` that inserts nothing are carried out besides a put.
     #[serde(deserialize_with = "no_members")]
     Delete,
     /// Adds to a counter.
     Increment {
         /// The counter.
         field: Pointer,
-        /// What to add; may be negative.
+        /// What to add, a whole number; may be negative.
+        #[serde(deserialize_with = "whole")]
         by: i64,
     },
     /// Takes from a bounded counter, of the rights that this origin holds.
@@ -41,6 +48,7 @@ pub enum Operation {
         /// The bounded counter.
         field: Pointer,
         /// What to take.
+        #[serde(deserialize_with = "whole")]
         by: u64,
     },
     /// Adds to a bounded counter: makes rights.
@@ -48,6 +56,7 @@ pub enum Operation {
         /// The bounded counter.
         field: Pointer,
         /// What to add.
+        #[serde(deserialize_with = "whole")]
         by: u64,
         /// Who holds the rights; this origin when nobody is named.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -60,6 +69,7 @@ pub enum Operation {
         /// Who gets them.
         to: Origin,
         /// How many.
+        #[serde(deserialize_with = "whole")]
         by: u64,
     },
     /// Adds an element to a set; it wins over concurrent removing, also when the element is there already.
@@ -97,8 +107,9 @@ pub enum Operation {
         /// What to insert.
         insert: Insertion,
     },
-    /// Empties a field: a register and the members of a map are removed, a counter is compensated to 0, a set, list or
-    /// text is left without content. A bounded counter is refused.
+    /// Empties a field: a register and the members of a map are removed, a counter is brought to 0, a set, list or text
+    /// is left without content. A bounded counter is refused while anybody holds rights of it; else what it counts on
+    /// from goes: `clear` and `grant` in one call make rights of a plain number.
     Clear {
         /// The field.
         field: Pointer,
@@ -123,6 +134,33 @@ impl Operation {
     pub fn increment(field: &str, by: i64) -> Result<Self, PointerError> {
         Ok(Self::Increment { field: Pointer::parse(field)?, by })
     }
+
+    /// Whether it takes content away and adds none.
+    pub(crate) fn only_empties(&self) -> bool {
+        match self {
+            Self::Clear { .. } | Self::Remove { .. } => true,
+            Self::Splice { insert: Insertion::Text(text), .. } => text.is_empty(),
+            Self::Splice { insert: Insertion::Values(values), .. } => values.is_empty(),
+            Self::Put(_)
+            | Self::MergePatch(_)
+            | Self::Patch(_)
+            | Self::Delete
+            | Self::Increment { .. }
+            | Self::Spend { .. }
+            | Self::Grant { .. }
+            | Self::Transfer { .. }
+            | Self::Add { .. }
+            | Self::Insert { .. } => false,
+        }
+    }
+}
+
+/// A whole number, however it is written: 10.0 is 10.
+fn whole<'de, N: TryFrom<i128>, D: Deserializer<'de>>(deserializer: D) -> Result<N, D::Error> {
+    let number = serde_json::Number::deserialize(deserializer)?;
+    let refused =
+        || serde::de::Error::custom(format!("{number} is no whole number of 64 bits that fits here"));
+    crate::json::whole(&number).ok_or_else(refused)
 }
 
 /// An operation with nothing beside its name.

@@ -1,8 +1,9 @@
-//! Patches: carried out on the value that is shown, then put.
+//! Patches: carried out on the value that is shown, then put. A JSON Patch sees the schema's defaults, as whoever reads
+//! the document does; a Merge Patch tests nothing and comes to the same without them.
 
-use super::{FieldKind, PATCH_OPERATIONS_MAX, PATCHED_BYTES_MAX, PatchFault, WriteError, Writer};
+use super::{PATCH_OPERATIONS_MAX, PATCHED_BYTES_MAX, PatchFault, WriteError, Writer};
 use crate::entry::Pointer;
-use crate::json::{self, Special, View};
+use crate::json::{self, View};
 use json_patch::{PatchErrorKind, PatchOperation};
 use serde_json::Value;
 
@@ -23,7 +24,10 @@ impl Writer<'_, '_> {
         if patch.len() > PATCH_OPERATIONS_MAX {
             return Err(WriteError::PatchTooLong(patch.len()));
         }
-        let before = json::assemble(&View::now(self.transaction));
+        let mut before = json::assemble(&View::now(self.transaction));
+        if let Some(schema) = self.schema.filter(|_| self.exists()) {
+            schema.fill_defaults(&mut before);
+        }
         let mut after = before.clone();
         for (operation, step) in patch.iter().enumerate() {
             let fault = match json_patch::patch(&mut after, std::slice::from_ref(step)) {
@@ -43,12 +47,9 @@ impl Writer<'_, '_> {
         }
         let present = json::fields(&View::now(self.transaction));
         for (name, field) in &present {
-            let kind = match field.special {
-                Some(Special::Counter(_)) => FieldKind::Counter,
-                Some(Special::Bounded(_)) => FieldKind::BoundedCounter,
-                Some(Special::Set(_) | Special::List(_) | Special::Text(_)) | None => continue,
-            };
-            let field = Pointer::from_name(name.clone());
+            let pointer = Pointer::from_name(name.clone());
+            let Some(kind) = self.counter_at(&pointer, field) else { continue };
+            let field = pointer;
             let path = field.to_string();
             if before.pointer(&path).is_some() && after.pointer(&path).is_none() {
                 return Err(WriteError::Unremovable { field, kind });

@@ -1,8 +1,9 @@
 //! Putting a whole value: what differs from the present one is written.
 
 use super::{FieldKind, WriteError, Writer, kind_of};
+use crate::ENTRIES_MAX;
 use crate::entry::{EMPTY_DOCUMENT, Pointer, SequenceKind, TOMBSTONE};
-use crate::json::{self, Field, Special, View};
+use crate::json::{self, Field, JsonError, Special, View};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -42,7 +43,16 @@ impl Writer<'_, '_> {
             let path = Pointer::from_name(name.to_owned()).to_string();
             name == EMPTY_DOCUMENT || before.pointer(&path) != after.pointer(&path)
         };
-        self.put_where(after, present, LeftOut::Seen, differs)
+        let mut all = json::leaves(after, usize::MAX)?;
+        // What is not stored and stays as it was is a default.
+        all.retain(|name, _| present.contains_key(name) || differs(name));
+        if all.is_empty() {
+            all.insert(EMPTY_DOCUMENT.to_owned(), after);
+        }
+        if all.len() > entries_max(present) {
+            return Err(JsonError::TooManyEntries.into());
+        }
+        self.put_where(&all, present, LeftOut::Seen, differs)
     }
 
     fn put_over(
@@ -51,18 +61,18 @@ impl Writer<'_, '_> {
         present: &BTreeMap<String, Field>,
         left_out: LeftOut,
     ) -> Result<(), WriteError> {
-        self.put_where(value, present, left_out, |_| true)
+        let all = json::leaves(value, entries_max(present))?;
+        self.put_where(&all, present, left_out, |_| true)
     }
 
-    /// Puts the value as far as `is_meant` means its entries.
+    /// Puts the leaves of a value that `is_meant` means.
     fn put_where(
         &mut self,
-        value: &Value,
+        all: &BTreeMap<String, &Value>,
         present: &BTreeMap<String, Field>,
         left_out: LeftOut,
         is_meant: impl Fn(&str) -> bool,
     ) -> Result<(), WriteError> {
-        let all = json::leaves(value)?;
         let left = present.iter().filter(|(name, _)| !all.contains_key(*name) && is_meant(name));
         let left: Vec<_> = left.collect();
         let wanted: BTreeMap<_, _> =
@@ -72,8 +82,9 @@ impl Writer<'_, '_> {
             self.leave_out(&Pointer::from_name(name.clone()), field, left_out)?;
         }
         for (name, leaf) in wanted {
+            json::check_depth(&name, leaf)?;
             let field = Pointer::from_name(name);
-            self.put_field(&field, leaf, present.get(field.name()))?;
+            self.put_field(&field, leaf, present.get(field.name()), left_out)?;
         }
         Ok(())
     }
@@ -83,6 +94,7 @@ impl Writer<'_, '_> {
         field: &Pointer,
         leaf: &Value,
         present: Option<&Field>,
+        left_out: LeftOut,
     ) -> Result<(), WriteError> {
         let special = present.and_then(|present| present.special.as_ref());
         let kind = special.map(kind_of_special).or_else(|| kind_of(self.schema_says(field)));
@@ -93,22 +105,20 @@ impl Writer<'_, '_> {
             }
             return if plain == Some(leaf) { Ok(()) } else { self.set(field.name(), json::scalar(leaf)) };
         };
-        if plain.is_some() {
-            self.take_plain(field)?;
+        let is_counter = matches!(kind, FieldKind::Counter | FieldKind::BoundedCounter);
+        match plain {
+            Some(_) if is_counter => self.keep_base(field)?,
+            Some(_) => drop(self.take_plain(field)?),
+            None => {}
         }
         let refused = || WriteError::FieldValue { field: field.clone(), kind, given: json::kind(leaf) };
+        let target = || json::count(leaf).ok_or_else(refused);
+        let is_back = left_out == LeftOut::All;
         match kind {
-            FieldKind::Counter => {
-                let target = leaf.as_i64().ok_or_else(refused)?;
-                let sum = if let Some(Special::Counter(sum)) = special { Some(*sum) } else { None };
-                self.tally(field, i128::from(target) - sum.unwrap_or(0), sum.is_none())
-            }
-            FieldKind::BoundedCounter => {
-                let target = leaf.as_i64().ok_or_else(refused)?;
-                let ledger =
-                    if let Some(Special::Bounded(ledger)) = special { Some(ledger.as_ref()) } else { None };
-                self.put_bounded(field, target, ledger)
-            }
+            FieldKind::Counter if is_back => self.rebase(field, target()?, present),
+            FieldKind::Counter => self.put_counter(field, target()?, present),
+            FieldKind::BoundedCounter if is_back => self.put_back_bounded(field, Some(target()?), present),
+            FieldKind::BoundedCounter => self.put_bounded(field, target()?, present),
             FieldKind::Set => {
                 let elements = if let Some(Special::Set(elements)) = special { Some(elements) } else { None };
                 self.put_set(field, leaf, elements)
@@ -118,19 +128,29 @@ impl Writer<'_, '_> {
         }
     }
 
+    /// Takes a field away as [`Writer::put_back`] does.
+    pub(super) fn clear_for_put_back(&mut self, pointer: &Pointer, field: &Field) -> Result<(), WriteError> {
+        self.leave_out(pointer, field, LeftOut::All)
+    }
+
     fn leave_out(&mut self, pointer: &Pointer, field: &Field, left_out: LeftOut) -> Result<(), WriteError> {
         let knows = |pointer: &Pointer| self.schema.is_none_or(|schema| schema.knows(pointer));
         if left_out == LeftOut::Known && pointer.name() != EMPTY_DOCUMENT && !knows(pointer) {
             return Ok(());
         }
+        if let Some(kind) = self.counter_at(pointer, field) {
+            self.keep_base(pointer)?;
+            return match (left_out, kind == FieldKind::BoundedCounter) {
+                (LeftOut::Known | LeftOut::Seen, _) => Ok(()),
+                (LeftOut::All, true) => self.put_back_bounded(pointer, None, Some(field)),
+                (LeftOut::All, false) => self.rebase(pointer, 0, Some(field)),
+            };
+        }
         if field.leaf.is_some() {
             self.delete(pointer.name())?;
         }
         match &field.special {
-            None => Ok(()),
-            Some(Special::Counter(sum)) if left_out == LeftOut::All => self.tally(pointer, -sum, false),
-            Some(Special::Bounded(ledger)) if left_out == LeftOut::All => self.spend_all(pointer, ledger),
-            Some(Special::Counter(_) | Special::Bounded(_)) => Ok(()),
+            None | Some(Special::Counter(_) | Special::Bounded(_)) => Ok(()),
             Some(Special::Set(elements)) => {
                 self.empty_set(elements)?;
                 self.delete(&pointer.set_mark())
@@ -168,22 +188,26 @@ impl Writer<'_, '_> {
             }
             // An empty object takes nothing away.
             if !leaf.is_object()
-                && let Some(counter) = counter_below(name, present)
+                && let Some(counter) = self.counter_below(name, present)
             {
-                let counter = Pointer::from_name(counter.to_owned());
                 return Err(WriteError::CounterBelow { field: pointer, counter });
             }
         }
         Ok(())
     }
+
+    /// The first counter below a field.
+    fn counter_below(&self, name: &str, present: &BTreeMap<String, Field>) -> Option<Pointer> {
+        let below = format!("{name}/");
+        let fields = present.range(below.clone()..).take_while(|(name, _)| name.starts_with(&below));
+        let mut fields = fields.map(|(name, field)| (Pointer::from_name(name.clone()), field));
+        fields.find(|(pointer, field)| self.counter_at(pointer, field).is_some()).map(|(pointer, _)| pointer)
+    }
 }
 
-/// The first counter below a field.
-pub(super) fn counter_below<'a>(name: &str, present: &'a BTreeMap<String, Field>) -> Option<&'a str> {
-    let below = format!("{name}/");
-    let mut fields = present.range(below.clone()..).take_while(|(name, _)| name.starts_with(&below));
-    let is_counter = |field: &Field| matches!(field.special, Some(Special::Counter(_) | Special::Bounded(_)));
-    fields.find(|(_, field)| is_counter(field)).map(|(name, _)| name.as_str())
+/// Most leaves that a document may have. One that a merge made larger can be written as long as it does not grow.
+fn entries_max(present: &BTreeMap<String, Field>) -> usize {
+    ENTRIES_MAX.max(present.len())
 }
 
 pub(super) fn kind_of_special(special: &Special) -> FieldKind {

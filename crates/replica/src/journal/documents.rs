@@ -1,14 +1,15 @@
 //! Rows about one document: itself, its value, its snapshot, and the lists that it is on.
 
 use super::{DAMAGED, DocumentPlace, Journal, NewValue};
-use crate::keys;
+use crate::keys::{self, DocumentNumber};
 use crate::record::{self, APPLIER_VERSION, BlockedRow, DocumentRow, SnapshotRow};
 use crate::request::BlockReason;
 use crate::settings::{Since, SnapshotPolicy};
 use crate::store::{Keyspace, Store, StoreError};
 use crate::value::ValueRow;
-use document::Address;
+use document::{Address, ChangeHash};
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 impl<S: Store> Journal<S> {
     /// A document's row; `None` while it has no change.
@@ -48,6 +49,11 @@ impl<S: Store> Journal<S> {
         let row = ValueRow { lsn, heads, state: value.state, json: &value.json };
         let key = keys::value(place.space, &address.collection, &address.key);
         self.rows.put(key, record::encode(&row));
+        #[cfg(isle_planted)]
+        let value = match crate::planted::is(crate::planted::Bug::IndexRowKept) {
+            true => NewValue { removed: Vec::new(), ..value },
+            false => value,
+        };
         value.removed.into_iter().for_each(|place| self.rows.remove(place));
         value.added.into_iter().for_each(|place| self.rows.put(place, Vec::new()));
     }
@@ -65,9 +71,52 @@ impl<S: Store> Journal<S> {
         ValueRow::read(&row.ok_or(DAMAGED)?)?.document()
     }
 
-    /// Sets a document aside: changes of it are stored, and none is applied.
-    pub(crate) fn block(&mut self, address: &Address, place: &mut DocumentPlace, reason: BlockReason) {
-        place.row.blocked = Some(BlockedRow { reason, version: APPLIER_VERSION });
+    /// At most `most` of a document's changes after a position, up to and including `last`, each with its position, in
+    /// journal order.
+    pub(crate) fn changes_after(
+        &self,
+        document: DocumentNumber,
+        (after, last): (u64, u64),
+        most: usize,
+    ) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
+        let rows = self.rows.scan(keys::changes(document, after, last)).take(most);
+        rows.map(|row| {
+            let (key, chunk) = row?;
+            Ok((keys::read_change(&key).ok_or(DAMAGED)?, chunk))
+        })
+        .collect()
+    }
+
+    /// Whether a change is not applied when its document is opened.
+    pub(crate) fn is_skipped(&self, place: &DocumentPlace, hash: &ChangeHash) -> Result<bool, StoreError> {
+        Ok(place.row.dropped.is_some() && self.rows.has(&keys::skipped(place.number(), hash))?)
+    }
+
+    /// From here on a change is not applied when its document is opened. It stays stored, counted and sent.
+    pub(crate) fn skip(&mut self, place: &DocumentPlace, lsn: u64, hash: &ChangeHash) {
+        self.rows.put(keys::skipped(place.number(), hash), lsn.to_be_bytes().to_vec());
+    }
+
+    /// The positions of a document's skipped changes.
+    fn skipped_positions(&self, place: &DocumentPlace) -> Result<BTreeSet<u64>, StoreError> {
+        if place.row.dropped.is_none() {
+            return Ok(BTreeSet::new());
+        }
+        let position = |row: Result<(Vec<u8>, Vec<u8>), StoreError>| {
+            Ok(u64::from_be_bytes(row?.1.try_into().map_err(|_| DAMAGED)?))
+        };
+        self.rows.scan(keys::skipped_of(place.number())).map(position).collect()
+    }
+
+    /// Sets a document aside: changes of it are stored, and none is applied. `at` is the position of the one to blame,
+    /// where it is known.
+    pub(crate) fn block(
+        &mut self,
+        address: &Address,
+        place: &mut DocumentPlace,
+        (reason, at): (BlockReason, Option<u64>),
+    ) {
+        place.row.blocked = Some(BlockedRow { reason, version: APPLIER_VERSION, at });
         let key = keys::blocked(place.space, &address.collection, &address.key);
         self.rows.put(key, APPLIER_VERSION.to_be_bytes().to_vec());
         self.put_document(address, place);
@@ -89,7 +138,8 @@ impl<S: Store> Journal<S> {
             .ok_or(damaged)
     }
 
-    /// Puts a snapshot of the whole document in place of its changes up to `removed_to`.
+    /// Puts a snapshot of the whole document in place of its changes up to `removed_to`; those that it does not have
+    /// stay.
     pub(crate) fn put_snapshot(
         &mut self,
         place: &mut DocumentPlace,
@@ -101,9 +151,11 @@ impl<S: Store> Journal<S> {
         self.rows
             .put(keys::snapshot(place.number()), record::encode(&SnapshotRow { lsn, changes, sum, bytes }));
         let range = keys::changes(place.number(), 0, lsn.min(removed_to));
+        let skipped = self.skipped_positions(place)?;
+        let is_covered = |key: &Vec<u8>| keys::read_change(key).is_none_or(|lsn| !skipped.contains(&lsn));
         let covered: Vec<_> =
             self.rows.scan(range).map(|row| row.map(|(key, _)| key)).collect::<Result<_, _>>()?;
-        covered.into_iter().for_each(|key| self.rows.remove((Keyspace::Changes, key)));
+        covered.into_iter().filter(is_covered).for_each(|key| self.rows.remove((Keyspace::Changes, key)));
         place.row.snapshot = lsn;
         Ok(())
     }

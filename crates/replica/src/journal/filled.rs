@@ -88,7 +88,9 @@ impl<S: Store> Journal<S> {
     /// All changes of a stream up to an entry are here, by a fill.
     pub(crate) fn adopt(&mut self, stream: (SpaceNumber, OriginNumber), entry: VectorEntry) {
         if self.vectors.get(stream.0, stream.1).sequence < entry.sequence {
-            self.vectors.set(&mut self.rows, stream, entry);
+            // After all that peers have kept: the next hellos say so.
+            let lsn = self.head() + 1;
+            self.vectors.set(&mut self.rows, stream, (entry, lsn));
             self.vectors.set_first(&mut self.rows, stream, entry.sequence + 1);
         }
     }

@@ -1,14 +1,16 @@
-//! Documents whose changes cannot be applied: set aside, listed, tried again.
+//! Documents whose changes cannot be applied: set aside, listed, tried again, or freed of the change to blame.
 
 use super::Replica;
 use super::values::{CHANGES_PER_REQUEST_MAX, Freshness};
 use crate::documents::read_suspect;
 use crate::effect::{Effect, Event};
 use crate::journal::{DAMAGED, DocumentPlace};
-use crate::keys::{self, DocumentNumber};
-use crate::request::{BlockReason, BlockedList, LIST_MAX, RequestError};
+use crate::keys::{self, DocumentNumber, OriginNumber};
+use crate::request::{
+    BlockReason, Blocked, BlockedList, BlockingChange, Dropped, LIST_MAX, RequestError, Stamp,
+};
 use crate::store::{Room, Store, StoreError, Turn};
-use document::Address;
+use document::{Address, ChangeHash, ForeignChange};
 
 /// A document is blocked when the process ended so often while changes of it were tried: once may be chance, a power
 /// cut in that moment.
@@ -36,9 +38,11 @@ impl<S: Store> Replica<S> {
             // The batch that made the document was lost, or its changes were applied after all.
             return self.journal.rows.set_suspect(None);
         };
+        // After a first strike changes are tried, and noted, one at a time.
+        let at = (place.row.strikes > 0).then_some(last);
         place.row.strikes = place.row.strikes.saturating_add(1);
         if place.row.strikes >= STRIKES_MAX {
-            self.block(&address, &mut place, BlockReason::Crashed);
+            self.block(&address, &mut place, (BlockReason::Crashed, at));
         } else {
             self.journal.put_document(&address, &mut place);
         }
@@ -60,8 +64,14 @@ impl<S: Store> Replica<S> {
         self.strike.as_ref().is_some_and(|strike| strike.document == place.number())
     }
 
-    pub(super) fn block(&mut self, address: &Address, place: &mut DocumentPlace, reason: BlockReason) {
-        self.journal.block(address, place, reason);
+    /// `at` is the position of the change to blame, where it is known.
+    pub(super) fn block(
+        &mut self,
+        address: &Address,
+        place: &mut DocumentPlace,
+        (reason, at): (BlockReason, Option<u64>),
+    ) {
+        self.journal.block(address, place, (reason, at));
         self.turns.hold(Effect::Event(Event::Blocked { address: address.clone(), reason }));
     }
 
@@ -82,13 +92,14 @@ impl<S: Store> Replica<S> {
         for row in self.journal.rows.scan(keys::listed_after(keys::KIND_BLOCKED, after.as_deref())) {
             let (key, _) = row?;
             if list.documents.len() == limit {
-                list.next = list.documents.last().map(|(address, _)| address.clone());
+                list.next = list.documents.last().map(|blocked| blocked.address.clone());
                 break;
             }
             let address = self.journal.listed_address(&key)?;
             let place = self.journal.document(&address)?.ok_or(DAMAGED)?;
             if let Some(blocked) = place.row.blocked {
-                list.documents.push((address, blocked.reason));
+                let change = self.blocking(&place)?.map(|(_, change)| change);
+                list.documents.push(Blocked { address, reason: blocked.reason, change });
             }
         }
         Ok(list)
@@ -99,18 +110,75 @@ impl<S: Store> Replica<S> {
         &mut self,
         address: &Address,
     ) -> Result<Result<Option<BlockReason>, RequestError>, StoreError> {
+        match self.blocked_document(address)? {
+            Err(error) => Ok(Err(error)),
+            Ok(None) => Ok(Ok(None)),
+            Ok(Some(mut place)) => Ok(Ok(self.release(address, &mut place)?)),
+        }
+    }
+
+    /// Drops the change that blocks a document, and tries the others again.
+    pub(super) fn drop_change(
+        &mut self,
+        address: &Address,
+    ) -> Result<Result<Dropped, RequestError>, StoreError> {
+        let mut place = match self.blocked_document(address)? {
+            Err(error) => return Ok(Err(error)),
+            Ok(None) => return Ok(Err(RequestError::NotBlocked(address.clone()))),
+            Ok(Some(place)) => place,
+        };
+        let Some((lsn, change)) = self.blocking(&place)? else {
+            return Ok(Err(RequestError::NothingToDrop(address.clone())));
+        };
+        place.row.dropped = Some(place.row.dropped.unwrap_or(0).saturating_add(1));
+        self.journal.skip(&place, lsn, &change.hash);
+        let blocked = self.release(address, &mut place)?;
+        Ok(Ok(Dropped { change, blocked }))
+    }
+
+    /// A document that may be tried again; `None` when it is not blocked.
+    fn blocked_document(
+        &self,
+        address: &Address,
+    ) -> Result<Result<Option<DocumentPlace>, RequestError>, StoreError> {
         if !self.settings.spaces.contains_key(&address.space) {
             return Ok(Err(RequestError::UnknownSpace(address.space.clone())));
         }
         if self.room == Room::ReadOnly {
             return Ok(Err(RequestError::DiskFull));
         }
-        let place = self.journal.document(address)?.filter(|place| place.row.blocked.is_some());
-        let Some(mut place) = place else { return Ok(Ok(None)) };
-        self.journal.unblock(address, &mut place);
-        Ok(Ok(match self.refresh(address, &mut place, CHANGES_PER_REQUEST_MAX)?.freshness {
+        Ok(Ok(self.journal.document(address)?.filter(|place| place.row.blocked.is_some())))
+    }
+
+    /// Tries the changes of a blocked document; returns why it is blocked still.
+    fn release(
+        &mut self,
+        address: &Address,
+        place: &mut DocumentPlace,
+    ) -> Result<Option<BlockReason>, StoreError> {
+        self.journal.unblock(address, place);
+        Ok(match self.refresh(address, place, CHANGES_PER_REQUEST_MAX)?.freshness {
             Freshness::Fresh | Freshness::Behind => None,
             Freshness::Blocked(reason) => Some(reason),
+        })
+    }
+
+    /// The change to blame and its position. Only one that was never applied: what was, others may have been written on.
+    /// So it is never one of this replica's own, and numbers that the document has had from its author are not used again.
+    fn blocking(&self, place: &DocumentPlace) -> Result<Option<(u64, BlockingChange)>, StoreError> {
+        let at = place.row.blocked.and_then(|blocked| blocked.at);
+        let Some(lsn) = at.filter(|lsn| *lsn > place.row.value) else { return Ok(None) };
+        if let Some(row) = self.journal.find_row(lsn)? {
+            let (origin, _) = self.journal.names.origin(OriginNumber(row.origin))?;
+            let stamp = Stamp { origin, sequence: row.sequence };
+            return Ok(Some((lsn, BlockingChange { hash: ChangeHash(row.hash), stamp })));
+        }
+        // The row was trimmed, and its number with it.
+        let chunk = self.journal.rows.get(&keys::change(place.number(), lsn))?;
+        let change = chunk.and_then(|chunk| ForeignChange::parse(ForeignChange::body(&chunk).ok()?).ok());
+        Ok(change.map(|change| {
+            let stamp = Stamp { origin: change.origin, sequence: 0 };
+            (lsn, BlockingChange { hash: change.hash, stamp })
         }))
     }
 }

@@ -3,13 +3,13 @@
 use super::{Clock, Replica};
 use crate::effect::{DisconnectReason, Effect, Event, Lane, LinkId, Misbehaviour};
 use crate::journal::Journal;
-use crate::session::{self, Context, Outcome, OwnHello, Peer};
+use crate::session::{self, Context, Fork, Greeted, Outcome, OwnHello, Peer};
 use crate::store::{Room, Store, StoreError};
 use crate::turns::Turns;
 use wire::{Ack, Delta, Frame, Rewind};
 
 /// A frame was taken, or the connection is to end.
-type Handled = Result<Result<(), DisconnectReason>, StoreError>;
+pub(super) type Handled = Result<Result<(), DisconnectReason>, StoreError>;
 
 impl<S: Store> Replica<S> {
     pub(super) fn handle_peer_up(
@@ -59,39 +59,64 @@ impl<S: Store> Replica<S> {
         // A frame may still arrive after the session's end.
         let Some(peer) = self.peers.of(link) else { return Ok(()) };
         let (journal, turns) = (&mut self.journal, &mut self.turns);
+        let mut forked = None;
         let handled = match wire::decode(bytes) {
             Err(error) => Err(Misbehaviour::Frame(error).into()),
             Ok(Frame::Unknown(_)) => Ok(()),
+            Ok(Frame::Ask) => Err(take_ask(peer)),
+            Ok(Frame::Fork(fork)) => self.take_fork(link, &fork, clock)?,
+            Ok(_) if peer.session.as_ref().is_some_and(|session| session.is_asked) => Ok(()),
             Ok(Frame::Hello(hello)) => {
                 let greeted = peer.greet(journal, &hello, (self.origin, self.room < Room::ReadOnly))?;
-                greeted.map(|event| {
-                    if let Event::SessionStarted { rung, .. } = &event {
+                greeted.map(|greeted| {
+                    if let Greeted::Started(Event::SessionStarted { rung, .. }) = &greeted {
                         self.sessions.count(*rung);
                     }
-                    turns.release(Effect::Event(event));
+                    forked = take_greeting(peer, turns, greeted);
                 })
             }
             Ok(Frame::Delta(delta)) => take_delta(peer, journal, turns, &delta, clock)?,
-            Ok(Frame::Ack(ack)) => take_ack(peer, ack),
+            Ok(Frame::Ack(ack)) => take_ack(peer, journal, &ack),
             Ok(Frame::Rewind(rewind)) => take_rewind(peer, journal, &rewind)?,
             Ok(fill) => self.handle_fill(link, fill, clock)?,
         };
+        let handled = match forked {
+            Some(fork) => self.settle_fork(link, &fork, clock)?,
+            None => handled,
+        };
         if let Err(reason) = handled {
-            self.peers.disconnect(link);
-            self.turns.release(Effect::Disconnect { link, reason });
+            self.leave(link, reason);
         }
         Ok(())
+    }
+
+    fn leave(&mut self, link: LinkId, reason: DisconnectReason) {
+        let relays = self.peers.of(link).is_some_and(|peer| peer.settings.relay);
+        if relays && matches!(reason, DisconnectReason::RolledBack { .. }) {
+            self.renew(reason.clone());
+        }
+        self.peers.disconnect(link);
+        self.turns.release(Effect::Disconnect { link, reason });
     }
 
     /// Each peer gets one acknowledgement for all that it sent in the turn.
     pub(super) fn hold_acknowledgements(&mut self) {
         for peer in self.peers.iter_mut() {
             let Some(session) = &mut peer.session else { continue };
-            let Some(durable) = session.exchange.as_mut().and_then(|(_, receiver)| receiver.take_ack())
-            else {
+            let Some((_, receiver)) = &mut session.exchange else { continue };
+            let heard = session.heard_due.take();
+            let due = receiver.take_ack();
+            if heard.is_none() && due.is_none() {
                 continue;
-            };
-            hold_frame(&mut self.turns, session.link, &Frame::Ack(Ack { durable }));
+            }
+            let (durable, stopped) = due.unwrap_or_default();
+            let frame = Frame::Ack(Ack { durable, heard, stopped });
+            #[cfg(isle_planted)]
+            if crate::planted::is(crate::planted::Bug::AckBeforeSync) {
+                self.turns.release(frame_effect(session.link, &frame));
+                continue;
+            }
+            hold_frame(&mut self.turns, session.link, &frame);
         }
     }
 
@@ -100,6 +125,11 @@ impl<S: Store> Replica<S> {
         let mut more = false;
         for peer in self.peers.iter_mut() {
             let greeted = peer.session.as_mut().filter(|session| session.own_hello == OwnHello::Sent);
+            #[cfg(isle_planted)]
+            let greeted = match crate::planted::is(crate::planted::Bug::DeltasBeforeHello) {
+                true => peer.session.as_mut(),
+                false => greeted,
+            };
             let Some(session) = greeted else { continue };
             let Some((sender, _)) = &mut session.exchange else { continue };
             let pumped = sender.pump(&self.journal, &mut self.documents)?;
@@ -129,9 +159,13 @@ fn lane_of(frame: &Frame) -> Lane {
         | Frame::FillDocuments(_)
         | Frame::FillAck(_)
         | Frame::FillFinished(_) => Lane::Bulk,
-        Frame::Hello(_) | Frame::Delta(_) | Frame::Ack(_) | Frame::Rewind(_) | Frame::Unknown(_) => {
-            Lane::Live
-        }
+        Frame::Hello(_)
+        | Frame::Delta(_)
+        | Frame::Ack(_)
+        | Frame::Rewind(_)
+        | Frame::Ask
+        | Frame::Fork(_)
+        | Frame::Unknown(_) => Lane::Live,
     }
 }
 
@@ -155,6 +189,10 @@ fn take_delta<S: Store>(
         Err(reason) => return Ok(Err(reason)),
     };
     for (space, origin, sequence) in shown {
+        #[cfg(isle_planted)]
+        if crate::planted::is(crate::planted::Bug::EchoFilterLost) {
+            continue;
+        }
         sender.raise(space, origin, sequence);
         peer.confirmed.raise(space, origin, sequence);
     }
@@ -167,19 +205,44 @@ fn take_delta<S: Store>(
         turns.release(Effect::Event(Event::StreamStopped { peer, space, origin, sequence, reason }));
     }
     if let Some(generation) = rewind {
-        let spaces = session::vectors_of(journal, receiver.writable().map(|space| (space, true)))?;
+        let spaces = session::vectors_of(journal, receiver.writable().map(|space| (space, true)), 0)?;
         hold_frame(turns, session.link, &Frame::Rewind(Rewind { generation, spaces }));
         turns.release(Effect::Event(Event::Rewound { peer: peer.name.clone() }));
     }
     Ok(Ok(()))
 }
 
-fn take_ack(peer: &mut Peer, ack: Ack) -> Result<(), DisconnectReason> {
+/// The peer does not know what this replica's hello built on: the next one says all.
+fn take_ask(peer: &mut Peer) -> DisconnectReason {
+    peer.told = None;
+    (peer.changed, peer.is_urgent) = (true, true);
+    DisconnectReason::Asked
+}
+
+/// Returns the fork that is to be settled before anything else.
+fn take_greeting(peer: &mut Peer, turns: &mut Turns, greeted: Greeted) -> Option<Fork> {
+    match (greeted, &mut peer.session) {
+        (Greeted::Started(event), _) => turns.release(Effect::Event(event)),
+        (Greeted::Ask, Some(session)) => {
+            session.is_asked = true;
+            hold_frame(turns, session.link, &Frame::Ask);
+        }
+        (Greeted::Forked(fork), Some(session)) => {
+            session.is_asked = true;
+            return Some(fork);
+        }
+        (Greeted::Ask | Greeted::Forked(_), None) => {}
+    }
+    None
+}
+
+fn take_ack<S: Store>(peer: &mut Peer, journal: &Journal<S>, ack: &Ack) -> Result<(), DisconnectReason> {
     let exchange = peer.session.as_mut().and_then(|session| session.exchange.as_mut());
     let (sender, _) = exchange.ok_or(Misbehaviour::Order)?;
     sender.acknowledge(ack.durable, &mut peer.confirmed)?;
+    sender.stop(journal, &mut peer.confirmed, &ack.stopped);
     peer.changed = true;
-    Ok(())
+    ack.heard.map_or(Ok(()), |heard| Ok(peer.is_heard(&heard)?))
 }
 
 fn take_rewind<S: Store>(peer: &mut Peer, journal: &Journal<S>, rewind: &Rewind) -> Handled {
@@ -187,6 +250,10 @@ fn take_rewind<S: Store>(peer: &mut Peer, journal: &Journal<S>, rewind: &Rewind)
     let Some((sender, _)) = exchange else { return Ok(Err(Misbehaviour::Order.into())) };
     if !sender.expects(rewind.generation) {
         return Ok(Err(Misbehaviour::Position.into()));
+    }
+    #[cfg(isle_planted)]
+    if crate::planted::is(crate::planted::Bug::RewindIgnored) {
+        return Ok(Ok(()));
     }
     sender.confirm(journal, &mut peer.confirmed, &rewind.spaces);
     let theirs = peer.confirmed.clone();

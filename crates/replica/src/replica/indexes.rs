@@ -8,13 +8,16 @@ use crate::journal::{DAMAGED, DocumentPlace, NewValue};
 use crate::keys::{self, SpaceNumber};
 use crate::query::{self, Query, QueryContext};
 use crate::request::{Queried, RequestError};
-use crate::store::{Keyspace, Store, StoreError};
+use crate::store::{Keyspace, Row, Store, StoreError};
 use crate::value::{ValueRow, ValueState};
 use document::{Address, Collection, Document, Space};
 use std::collections::{BTreeMap, VecDeque};
 
 /// Index rows written or removed, or documents indexed, in one turn.
 const ROWS_PER_TURN: usize = 128;
+/// Bytes of values that are indexed in one turn, and of the rows written for them, about: documents may be long, and
+/// requests wait meanwhile.
+const BYTES_PER_TURN: usize = 256 * 1024;
 /// Documents whose values are brought up to date for one query.
 const REFRESHED_MAX: usize = 64;
 /// Collections whose indexes wait to be built; a query that comes later asks again.
@@ -76,6 +79,10 @@ impl<S: Store> Replica<S> {
         let mut is_behind = waiting.len() > REFRESHED_MAX;
         let mut changes = CHANGES_PER_REQUEST_MAX;
         for key in waiting.iter().take(REFRESHED_MAX) {
+            if changes == 0 {
+                is_behind = true;
+                break;
+            }
             let address = self.journal.listed_address(key)?;
             let mut place = self.journal.document(&address)?.ok_or(DAMAGED)?;
             let refreshed = self.refresh(&address, &mut place, changes)?;
@@ -185,15 +192,25 @@ impl<S: Store> Replica<S> {
         if let Some(after) = after {
             range.start = [after, &[0]].concat();
         }
-        let rows = self.journal.rows.scan((keyspace, range)).take(ROWS_PER_TURN);
+        let (mut left, mut read) = (BYTES_PER_TURN, 0_usize);
+        let fits = |row: &Result<Row, StoreError>| {
+            let before = read;
+            read += row.as_ref().map_or(0, |(_, value)| value.len());
+            before < BYTES_PER_TURN
+        };
+        let rows = self.journal.rows.scan((keyspace, range)).take(ROWS_PER_TURN).take_while(fits);
         let rows: Vec<_> = rows.collect::<Result<_, _>>()?;
         let indexing = self.indexing(&build.collection).clone();
         let mut last = None;
         for (key, value) in rows {
+            if left == 0 {
+                break;
+            }
             let (collection, name) = keys::read_value(&key).ok_or(DAMAGED)?;
             let document = ValueRow::read(&value)?.document()?;
             for (keyspace, row) in index::rows(&indexing, build.space, &collection, &name, document.as_ref())
             {
+                left = left.saturating_sub(row.len());
                 self.journal.rows.put((keyspace, row), Vec::new());
             }
             last = Some(key);

@@ -18,7 +18,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 const DOCUMENTS_PER_TURN: usize = 8;
 /// Documents of one turn that had some.
 const DOCUMENTS_PER_BUSY_TURN: usize = 1;
-/// Changes applied in one turn.
+/// Changes applied in one turn, more of a long document: see [`crate::documents`].
 const CHANGES_PER_TURN: usize = 256;
 /// Blocked documents looked at in one turn, whether another version blocked them.
 const BLOCKED_PER_TURN: usize = 64;
@@ -110,8 +110,8 @@ impl<S: Store> Replica<S> {
     /// connected peer is still to be sent stay, so that they need not be built again from the document.
     fn save_snapshot(&mut self, address: &Address, place: &mut DocumentPlace) -> Result<(), StoreError> {
         let (open, applied) = self.documents.open_known(&self.journal, place)?;
-        if applied.is_err() {
-            self.block(address, place, BlockReason::Refused);
+        if let Err(unapplied) = applied {
+            self.block(address, place, (BlockReason::Refused, unapplied.at));
             return Ok(());
         }
         let bytes = catch_unwind(AssertUnwindSafe(|| open.document.save())).unwrap_or_default();

@@ -1,5 +1,6 @@
 //! What services ask for.
 
+use super::values::CHANGES_PER_REQUEST_MAX;
 use super::{Clock, Replica};
 use crate::effect::{Effect, RequestId};
 use crate::journal::DocumentPlace;
@@ -47,7 +48,13 @@ impl<S: Store> Replica<S> {
                 Ok(Response::Blocked(self.list_blocked(after.as_ref(), limit)?))
             }
             Request::Retry { address } => self.retry(&address)?.map(Response::Retried),
+            Request::Drop { address } => self.drop_change(&address)?.map(Response::Dropped),
         };
+        #[cfg(isle_planted)]
+        if crate::planted::is(crate::planted::Bug::ReplyBeforeSync) {
+            self.turns.release(Effect::Reply { id, result });
+            return Ok(());
+        }
         self.turns.hold(Effect::Reply { id, result });
         Ok(())
     }
@@ -58,7 +65,10 @@ impl<S: Store> Replica<S> {
         }
         Ok(Ok(match self.journal.document(address)? {
             None => Reading { is_filling: self.is_filling(&address.space), ..Reading::default() },
-            Some(mut place) => self.read(address, &mut place)?,
+            Some(mut place) => {
+                let mut budget = CHANGES_PER_REQUEST_MAX;
+                self.read(address, &mut place, &mut budget)?
+            }
         }))
     }
 
@@ -72,16 +82,15 @@ impl<S: Store> Replica<S> {
         if !self.settings.spaces.contains_key(space) {
             return Ok(Err(RequestError::UnknownSpace(space.clone())));
         }
-        let is_filling = self.is_filling(space);
-        let mut listed = Listed { documents: Vec::new(), blocked: Vec::new(), is_filling, next: None };
+        let mut listed = Listed { is_filling: self.is_filling(space), ..Listed::default() };
         let Some(number) = self.journal.names.space_number(space) else { return Ok(Ok(listed)) };
         let limit = limit.clamp(1, LIST_MAX);
         let range = keys::documents_after(number, collection, after);
         let rows: Vec<_> = self.journal.rows.scan(range).take(limit + 1).collect::<Result<_, _>>()?;
-        let (mut bytes, mut stale, mut last) = (0, 0, None);
+        let (mut bytes, mut stale, mut last, mut budget) = (0, 0, None, CHANGES_PER_REQUEST_MAX);
         for (key, value) in rows {
             let read = listed.documents.len() + listed.blocked.len();
-            if read == limit || bytes >= LIST_BYTES || stale == STALE_PER_LIST_MAX {
+            if read == limit || bytes >= LIST_BYTES || stale == STALE_PER_LIST_MAX || budget == 0 {
                 listed.next = last;
                 break;
             }
@@ -92,7 +101,8 @@ impl<S: Store> Replica<S> {
             stale += usize::from(place.row.value < place.row.last);
             last = Some(key.clone());
             let address = Address { space: space.clone(), collection, key };
-            let reading = self.read(&address, &mut place)?;
+            let reading = self.read(&address, &mut place, &mut budget)?;
+            listed.is_behind |= reading.behind.is_some();
             if reading.behind.is_some_and(|behind| behind.blocked.is_some()) {
                 listed.blocked.push(address.key.clone());
             }

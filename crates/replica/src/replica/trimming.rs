@@ -7,6 +7,7 @@ use crate::keys::{self, DocumentNumber, OriginNumber, SpaceNumber};
 use crate::record::{self, JournalRow};
 use crate::settings::TrimPolicy;
 use crate::store::{Keyspace, Room, Store, StoreError};
+use document::ChangeHash;
 use std::collections::BTreeMap;
 
 /// Rows trimmed in one turn.
@@ -105,7 +106,11 @@ impl<S: Store> Replica<S> {
         if self.journal.rows.has(&change)? {
             let address = self.journal.address(document)?;
             let place = self.journal.document(&address)?;
-            if place.is_some_and(|place| place.row.snapshot >= lsn) {
+            let is_covered = match place.filter(|place| place.row.snapshot >= lsn) {
+                Some(place) => !self.journal.is_skipped(&place, &ChangeHash(row.hash))?,
+                None => false,
+            };
+            if is_covered {
                 self.journal.rows.remove(change);
             }
         }

@@ -8,8 +8,8 @@ use crate::request::{Behind, Reading};
 use crate::store::{Room, Store, StoreError};
 use document::{Address, Space};
 
-/// Most changes that are applied for one read or write; the materialiser applies the rest.
-pub(super) const CHANGES_PER_REQUEST_MAX: usize = 4_096;
+/// Most changes that are applied for one request, over all of its documents; the materialiser applies the rest.
+pub(crate) const CHANGES_PER_REQUEST_MAX: usize = 4_096;
 
 /// What it came to to bring a value up to date.
 pub(super) struct Refreshed {
@@ -33,7 +33,7 @@ pub(super) enum Freshness {
 }
 
 impl<S: Store> Replica<S> {
-    /// Brings a document's value up to date, with at most `most` changes that were not applied before.
+    /// Brings a document's value up to date, with about `most` changes that were not applied before.
     pub(super) fn refresh(
         &mut self,
         address: &Address,
@@ -42,6 +42,11 @@ impl<S: Store> Replica<S> {
     ) -> Result<Refreshed, StoreError> {
         if let Some(blocked) = place.row.blocked {
             return Ok(Freshness::Blocked(blocked.reason).into());
+        }
+        #[cfg(isle_planted)]
+        if crate::planted::is(crate::planted::Bug::ValueNotRefreshed) && place.row.value > 0 {
+            place.row.value = place.row.last;
+            self.journal.put_document(address, place);
         }
         if place.row.value == place.row.last {
             return Ok(Freshness::Fresh.into());
@@ -56,8 +61,8 @@ impl<S: Store> Replica<S> {
         }
         let changes = open.tried;
         self.documents.keep(place.number(), open);
-        let freshness = if applied.is_err() {
-            self.block(address, place, BlockReason::Refused);
+        let freshness = if let Err(unapplied) = applied {
+            self.block(address, place, (BlockReason::Refused, unapplied.at));
             Freshness::Blocked(BlockReason::Refused)
         } else if place.row.value == place.row.last {
             Freshness::Fresh
@@ -85,27 +90,30 @@ impl<S: Store> Replica<S> {
     }
 
     /// Writes the value that an open document has.
-    fn save_value(
+    pub(super) fn save_value(
         &mut self,
         address: &Address,
         place: &mut DocumentPlace,
         open: &Open,
     ) -> Result<(), StoreError> {
         let heads: Vec<[u8; 32]> = open.document.heads().into_iter().map(|head| head.0).collect();
-        debug_assert!(open.applied < place.row.last || heads.concat() == place.row.heads);
+        debug_assert!(
+            open.applied < place.row.last || place.row.dropped.is_some() || heads.concat() == place.row.heads
+        );
         let value = self.new_value(address, place, &open.document)?;
         self.journal.put_value(address, place, (open.applied, &heads.concat()), value);
         self.journal.put_document(address, place);
         Ok(())
     }
 
-    /// A document as services read it.
+    /// A document as services read it. What is applied for it is taken off the request's `budget` of changes.
     pub(super) fn read(
         &mut self,
         address: &Address,
         place: &mut DocumentPlace,
+        budget: &mut usize,
     ) -> Result<Reading, StoreError> {
-        self.refresh(address, place, CHANGES_PER_REQUEST_MAX)?;
+        *budget = budget.saturating_sub(self.refresh(address, place, *budget)?.changes);
         let behind = self.behind(place)?;
         let value = self.journal.value(address, place)?;
         let is_filling = self.is_filling(&address.space);

@@ -71,6 +71,9 @@ impl<S: Store> Replica<S> {
     }
 
     fn check_writable(&self, space: &Space) -> Result<(), RequestError> {
+        if self.is_renewing {
+            return Err(RequestError::Renewing);
+        }
         match self.settings.spaces.get(space) {
             Some(SpaceMode::Write) => Ok(()),
             Some(SpaceMode::Read) => Err(RequestError::ReadOnly(space.clone())),
@@ -86,6 +89,8 @@ impl<S: Store> Replica<S> {
         clock: Clock,
     ) -> Answer<Option<Stamp>> {
         let key = terms.idempotency_key.as_ref().map(|key| (key, idempotency::digest(writes)));
+        #[cfg(isle_planted)]
+        let key = key.filter(|_| !crate::planted::is(crate::planted::Bug::IdempotencyForgotten));
         if let Some((key, digest)) = key
             && let Some(earlier) = idempotency::find(&self.journal, key)?
         {
@@ -93,6 +98,10 @@ impl<S: Store> Replica<S> {
             return Ok(if same { Ok(earlier.stamp) } else { Err(RequestError::KeyReused) });
         }
         // After the look for an earlier answer: that one may have been written.
+        #[cfg(isle_planted)]
+        if crate::planted::is(crate::planted::Bug::RoomIgnored) {
+            self.room = Room::Ample;
+        }
         if self.room == Room::ReadOnly {
             return Ok(Err(RequestError::DiskFull));
         }
@@ -115,8 +124,9 @@ impl<S: Store> Replica<S> {
         clock: Clock,
     ) -> Answer<Vec<Prepared<'a>>> {
         let (mut all, mut bytes) = (Vec::with_capacity(writes.len()), 0);
+        let mut budget = CHANGES_PER_REQUEST_MAX;
         for (address, operations) in writes {
-            let prepared = match self.prepare(address, operations, terms, clock)? {
+            let prepared = match self.prepare((address, operations), terms, clock, &mut budget)? {
                 Ok(prepared) => prepared,
                 Err(error) => return Ok(Err(error)),
             };
@@ -131,14 +141,14 @@ impl<S: Store> Replica<S> {
 
     fn prepare<'a>(
         &mut self,
-        address: &'a Address,
-        operations: &[Operation],
+        (address, operations): (&'a Address, &[Operation]),
         terms: &WriteTerms,
         clock: Clock,
+        budget: &mut usize,
     ) -> Answer<Prepared<'a>> {
         let (mut open, place) = match self.journal.document(address)? {
             None => (Open::new(), None),
-            Some(mut place) => match self.open_for_write(address, &mut place)? {
+            Some(mut place) => match self.open_for_write(address, &mut place, budget)? {
                 Ok(open) => (open, Some(place)),
                 Err(error) => return Ok(Err(error)),
             },
@@ -161,23 +171,29 @@ impl<S: Store> Replica<S> {
         }
     }
 
-    /// A document with all of its changes.
-    fn open_for_write(&mut self, address: &Address, place: &mut DocumentPlace) -> Answer<Open> {
+    /// A document with all of its changes. What is applied for it is taken off the request's `budget` of changes.
+    fn open_for_write(
+        &mut self,
+        address: &Address,
+        place: &mut DocumentPlace,
+        budget: &mut usize,
+    ) -> Answer<Open> {
         if place.row.blocked.is_some() {
             return Ok(Err(RequestError::Blocked(address.clone())));
         }
         if self.is_struck(place) {
             return Ok(Err(RequestError::Behind(address.clone())));
         }
-        let (open, applied) = self.documents.open(&mut self.journal, place, CHANGES_PER_REQUEST_MAX)?;
+        let (open, applied) = self.documents.open(&mut self.journal, place, *budget)?;
+        *budget = budget.saturating_sub(open.tried);
         if applied.is_ok() && open.applied == place.row.last {
             return Ok(Ok(open));
         }
         self.documents.keep(place.number(), open);
         Ok(Err(match applied {
             Ok(()) => RequestError::Behind(address.clone()),
-            Err(_) => {
-                self.block(address, place, BlockReason::Refused);
+            Err(unapplied) => {
+                self.block(address, place, (BlockReason::Refused, unapplied.at));
                 RequestError::Blocked(address.clone())
             }
         }))
@@ -199,6 +215,10 @@ impl<S: Store> Replica<S> {
                     left -= 1;
                     let sequence = self.append(address, &mut place, (change, left), &mut open, clock)?;
                     last = Some(Stamp { origin: self.origin, sequence });
+                    #[cfg(isle_planted)]
+                    if crate::planted::is(crate::planted::Bug::TransactionSplit) {
+                        self.journal.submit()?;
+                    }
                     Some(place)
                 }
             };
@@ -209,7 +229,7 @@ impl<S: Store> Replica<S> {
         Ok(last)
     }
 
-    fn append(
+    pub(super) fn append(
         &mut self,
         address: &Address,
         place: &mut DocumentPlace,

@@ -1,37 +1,56 @@
+use super::fork::Fork;
 use super::{Peer, Receiver, Sender, vectors_of};
 use crate::effect::{DisconnectReason, Event, Misbehaviour, Rung};
 use crate::journal::Journal;
 use crate::keys::SpaceNumber;
+use crate::record::{SharesRow, ToldRow};
 use crate::settings::Access;
 use crate::store::{Store, StoreError};
 use document::{Origin, Space};
 use std::collections::{BTreeMap, BTreeSet};
-use wire::{Hello, PROTOCOL_VERSION};
+use wire::{Cursor, Heard, Hello, PROTOCOL_VERSION};
+
+/// Most entries that are kept of what a peer has: a few hellos' worth.
+const CONFIRMED_MAX: usize = 4 * wire::VECTOR_ENTRIES_MAX;
 
 /// The spaces that both sides share on this connection, and what the peer may do in each.
 type Shared = BTreeMap<Space, (SpaceNumber, Access)>;
 
+/// What a hello came to.
+pub(crate) enum Greeted {
+    /// Rows flow from here on.
+    Started(Event),
+    /// It builds on what this replica does not know: the peer is to say all.
+    Ask,
+    /// A stream has two histories.
+    Forked(Fork),
+}
+
 impl Peer {
-    /// What this replica says first; `takes` is whether it has room for changes.
-    pub(crate) fn hello<S: Store>(&self, journal: &Journal<S>, takes: bool) -> Result<Hello, StoreError> {
+    /// What this replica says first; `takes` is whether it has room for changes. What the peer has kept of an earlier
+    /// hello is left out.
+    pub(crate) fn hello<S: Store>(&mut self, journal: &Journal<S>, takes: bool) -> Result<Hello, StoreError> {
+        let shares = self.settings.spaces.iter().map(|(space, access)| (space, access.write && takes));
+        let subscription = digest(shares.clone());
+        let at = Cursor { epoch: journal.epoch(), lsn: journal.head() };
+        let told = self.told.filter(|told| told.at.epoch == at.epoch && told.subscription == subscription);
+        let since = told.map_or(0, |told| told.at.lsn);
+        let mut spaces = vectors_of(journal, shares, since)?;
+        if since > 0 {
+            spaces.retain(|vector| !vector.entries.is_empty());
+        }
+        if let Some(session) = &mut self.session {
+            session.said = ToldRow { at, subscription };
+        }
         Ok(Hello {
             protocol: PROTOCOL_VERSION,
-            epoch: journal.epoch(),
+            epoch: at.epoch,
             cursor: self.cursor,
-            spaces: vectors_of(
-                journal,
-                self.settings.spaces.iter().map(|(space, access)| (space, access.write && takes)),
-            )?,
-            incomplete: self
-                .settings
-                .spaces
-                .keys()
-                .filter(|space| {
-                    let number = journal.names.space_number(space);
-                    number.is_some_and(|number| journal.lacks_documents(number))
-                })
-                .map(|space| space.as_str().to_owned())
-                .collect(),
+            spaces,
+            since,
+            head: at.lsn,
+            subscription,
+            incomplete: self.incomplete(journal),
         })
     }
 
@@ -41,26 +60,25 @@ impl Peer {
         journal: &mut Journal<S>,
         hello: &Hello,
         (own, takes): (Origin, bool),
-    ) -> Result<Result<Event, DisconnectReason>, StoreError> {
+    ) -> Result<Result<Greeted, DisconnectReason>, StoreError> {
         if self.session.as_ref().is_none_or(|session| session.exchange.is_some()) {
             return Ok(Err(Misbehaviour::Order.into()));
         }
         if hello.protocol != PROTOCOL_VERSION {
             return Ok(Err(DisconnectReason::Protocol { theirs: hello.protocol, ours: PROTOCOL_VERSION }));
         }
+        if !self.knows_base(hello) {
+            return Ok(Ok(Greeted::Ask));
+        }
         let shared = self.share(journal, hello)?;
-        if let Err(reason) = check_histories(journal, hello, &shared, own)? {
-            return Ok(Err(reason));
+        match check_histories(journal, hello, &shared, own)? {
+            Ok(None) => {}
+            Ok(Some(fork)) => return Ok(Ok(Greeted::Forked(fork))),
+            Err(reason) => return Ok(Err(reason)),
         }
-        for vector in &hello.spaces {
-            if let Some((space, _)) =
-                Space::new(vector.space.as_str()).ok().and_then(|space| shared.get(&space))
-            {
-                self.confirmed.replace(*space, &vector.entries);
-            }
+        if let Err(misbehaviour) = self.hear(journal, hello) {
+            return Ok(Err(misbehaviour.into()));
         }
-        self.cursor = self.cursor.filter(|cursor| cursor.epoch == hello.epoch);
-        self.changed = true;
         let readable: BTreeSet<SpaceNumber> =
             shared.values().filter(|(_, access)| access.read).map(|(space, _)| *space).collect();
         self.wanted = Some(readable.clone());
@@ -71,9 +89,11 @@ impl Peer {
             session.fills.forced = forced.map(|(_, (number, _))| *number).collect();
         }
         let (rung, position) = self.rung(journal, hello)?;
+        #[cfg(isle_planted)]
+        let position = position + u64::from(crate::planted::is(crate::planted::Bug::RowDroppedAtReconnect));
         let writable = shared
             .iter()
-            .filter(|(_, (_, access))| access.write && takes)
+            .filter(|(_, (_, access))| may_write(*access) && takes)
             .map(|(space, (number, _))| (space.clone(), *number))
             .collect();
         let known =
@@ -85,15 +105,69 @@ impl Peer {
         }
         self.reconsider_all(journal)?;
         let backlog_rows = self.backlog_rows(journal)?;
-        Ok(Ok(Event::SessionStarted { peer: self.name.clone(), rung, backlog_rows }))
+        Ok(Ok(Greeted::Started(Event::SessionStarted { peer: self.name.clone(), rung, backlog_rows })))
+    }
+
+    /// Whether this replica knows what a hello leaves out.
+    fn knows_base(&self, hello: &Hello) -> bool {
+        let heard = self.heard.filter(|heard| heard.epoch == hello.epoch).map_or(0, |heard| heard.lsn);
+        let shares = self.shares.as_ref().is_some_and(|shares| shares.digest == hello.subscription);
+        hello.since == 0 || (shares && hello.since <= heard)
+    }
+
+    /// Keeps what a hello says. News are acknowledged, so that the peer need not say them again; not while it shares a
+    /// space that this replica does not know, of which nothing can be kept.
+    fn hear<S: Store>(&mut self, journal: &Journal<S>, hello: &Hello) -> Result<(), Misbehaviour> {
+        let mut is_kept = true;
+        for vector in &hello.spaces {
+            let Ok(space) = Space::new(vector.space.as_str()) else { return Err(Misbehaviour::Name) };
+            match (journal.names.space_number(&space), hello.since) {
+                (None, _) => is_kept = false,
+                (Some(space), 0) => self.confirmed.replace(space, &vector.entries),
+                (Some(space), _) => self.confirmed.merge(space, &vector.entries),
+            }
+        }
+        if self.confirmed.len() > CONFIRMED_MAX {
+            return Err(Misbehaviour::TableFull);
+        }
+        if hello.since == 0 {
+            let spaces = hello.spaces.iter().map(|vector| (vector.space.clone(), vector.takes));
+            self.shares = Some(SharesRow { digest: hello.subscription, spaces: spaces.collect() });
+        }
+        let is_news = hello.since == 0 || !hello.spaces.is_empty();
+        if let Some(session) = self.session.as_mut().filter(|_| is_kept && is_news) {
+            session.heard_due = Some(Heard { lsn: hello.head, subscription: hello.subscription });
+            self.is_urgent = true;
+        }
+        self.heard = is_kept.then_some(Cursor { epoch: hello.epoch, lsn: hello.head });
+        self.cursor = self.cursor.filter(|cursor| cursor.epoch == hello.epoch);
+        self.changed = true;
+        Ok(())
+    }
+
+    /// The peer has kept this replica's hello.
+    pub(crate) fn is_heard(&mut self, heard: &Heard) -> Result<(), Misbehaviour> {
+        let said = self.session.as_ref().map(|session| session.said);
+        let said = said.filter(|said| said.at.lsn == heard.lsn && said.subscription == heard.subscription);
+        self.told = Some(said.ok_or(Misbehaviour::Position)?);
+        (self.changed, self.is_urgent) = (true, true);
+        Ok(())
     }
 
     fn share<S: Store>(&self, journal: &mut Journal<S>, hello: &Hello) -> Result<Shared, StoreError> {
         let mut shared = Shared::new();
         for (space, access) in &self.settings.spaces {
-            if let Some(theirs) = hello.spaces.iter().find(|vector| vector.space == space.as_str()) {
+            let takes = match hello.since {
+                0 => hello
+                    .spaces
+                    .iter()
+                    .find(|vector| vector.space == space.as_str())
+                    .map(|vector| vector.takes),
+                _ => self.shares.as_ref().and_then(|shares| shares.takes(space)),
+            };
+            if let Some(takes) = takes {
                 let number = journal.names.intern_space(&mut journal.rows, space)?;
-                let access = Access { read: access.read && theirs.takes, ..*access };
+                let access = Access { read: access.read && takes, ..*access };
                 shared.insert(space.clone(), (number, access));
             }
         }
@@ -115,9 +189,7 @@ impl Peer {
             None => Ok((Rung::Vector, first.saturating_sub(1))),
         }
     }
-}
 
-impl Peer {
     /// The step of the ladder when some space must be filled.
     fn fill_rung<S: Store>(&self, journal: &Journal<S>) -> Result<Option<Rung>, StoreError> {
         let mut rung = None;
@@ -132,6 +204,14 @@ impl Peer {
         Ok(rung)
     }
 
+    /// The spaces that this replica lacks documents of, whatever the peer knows: there are few, for a short time.
+    fn incomplete<S: Store>(&self, journal: &Journal<S>) -> Vec<String> {
+        let lacks = |space: &&Space| {
+            journal.names.space_number(space).is_some_and(|number| journal.lacks_documents(number))
+        };
+        self.settings.spaces.keys().filter(lacks).map(|space| space.as_str().to_owned()).collect()
+    }
+
     /// Whether the peer may have documents of the space.
     pub(crate) fn has_documents(&self, space: SpaceNumber) -> bool {
         let is_forced = self.session.as_ref().is_some_and(|session| session.fills.forced.contains(&space));
@@ -139,28 +219,52 @@ impl Peer {
     }
 }
 
-/// Refuses a peer that has other changes under the same stamps, or more of this replica's own than itself.
+fn may_write(access: Access) -> bool {
+    #[cfg(isle_planted)]
+    if crate::planted::is(crate::planted::Bug::WriteRightForgotten) {
+        return true;
+    }
+    access.write
+}
+
+/// Refuses a peer that has more of this replica's own changes than itself, and finds a stream of which the two have
+/// other changes under the same stamps.
 fn check_histories<S: Store>(
     journal: &Journal<S>,
     hello: &Hello,
     shared: &Shared,
     own: Origin,
-) -> Result<Result<(), DisconnectReason>, StoreError> {
+) -> Result<Result<Option<Fork>, DisconnectReason>, StoreError> {
+    let mut forked = None;
     for vector in &hello.spaces {
         let Ok(space) = Space::new(vector.space.as_str()) else { return Ok(Err(Misbehaviour::Name.into())) };
         let Some((number, _)) = shared.get(&space) else { continue };
         for theirs in &vector.entries {
             let origin = Origin(theirs.origin);
-            let ours = journal.names.origin_number(origin).map(|origin| journal.vectors.get(*number, origin));
-            let ours = ours.unwrap_or_default();
+            let Some(known) = journal.names.origin_number(origin) else { continue };
+            let ours = journal.vectors.get(*number, known);
             if origin == own && theirs.sequence > ours.sequence {
                 let (theirs, ours) = (theirs.sequence, ours.sequence);
                 return Ok(Err(DisconnectReason::RolledBack { space, theirs, ours }));
             }
-            if theirs.sequence == ours.sequence && theirs.sequence > 0 && theirs.chain != ours.chain_short() {
-                return Ok(Err(DisconnectReason::Forked { space, origin, sequence: theirs.sequence }));
+            let meet = theirs.sequence <= ours.sequence;
+            let at = if meet { journal.entry_at(*number, known, theirs.sequence)? } else { None };
+            if at.is_some_and(|at| theirs.sequence > 0 && at.chain_short() != theirs.chain) {
+                forked.get_or_insert(Fork::new(&space, origin, theirs.sequence));
             }
         }
     }
-    Ok(Ok(()))
+    Ok(Ok(forked))
+}
+
+/// Stands for which spaces are shared, and of which changes are taken.
+fn digest<'a>(shares: impl Iterator<Item = (&'a Space, bool)>) -> [u8; 8] {
+    let mut hasher = blake3::Hasher::new();
+    for (space, takes) in shares {
+        // Names hold no byte 0.
+        hasher.update(space.as_str().as_bytes()).update(&[0, u8::from(takes)]);
+    }
+    let mut digest = [0; 8];
+    hasher.finalize_xof().fill(&mut digest);
+    digest
 }

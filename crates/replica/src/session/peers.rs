@@ -3,11 +3,12 @@ use super::{Confirmed, Receiver, Sender};
 use crate::effect::LinkId;
 use crate::journal::Journal;
 use crate::keys::{self, OriginNumber, SpaceNumber};
-use crate::record::{self, PeerRow};
+use crate::record::{self, PeerRow, SharesRow, ToldRow};
 use crate::rows::Rows;
 use crate::settings::PeerSettings;
 use crate::status::PeerStatus;
 use crate::store::{Store, StoreError, Turn};
+use document::Origin;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Whether this replica's hello left. Nothing else leaves before it.
@@ -26,6 +27,14 @@ pub(crate) struct Session {
     pub(crate) link: LinkId,
     pub(crate) public_key: [u8; 32],
     pub(crate) own_hello: OwnHello,
+    /// What this replica's hello says: up to which position, and the digest of what it shares.
+    pub(crate) said: ToldRow,
+    /// The peer was asked to connect again; what it sends until then is passed over.
+    pub(crate) is_asked: bool,
+    /// Frames about forks so far.
+    pub(crate) fork_frames: u32,
+    /// An acknowledgement of the peer's hello that leaves with the turn.
+    pub(crate) heard_due: Option<wire::Heard>,
     pub(crate) exchange: Option<(Sender, Receiver)>,
     pub(crate) fills: Fills,
 }
@@ -36,12 +45,20 @@ pub(crate) struct Peer {
     pub(crate) settings: PeerSettings,
     pub(crate) session: Option<Session>,
     pub(crate) cursor: Option<wire::Cursor>,
+    /// The position of its journal as of which it last said what it has.
+    pub(crate) heard: Option<wire::Cursor>,
+    /// The spaces that it shares, as it last said.
+    pub(crate) shares: Option<SharesRow>,
+    /// What it has kept of what this replica said.
+    pub(crate) told: Option<ToldRow>,
     /// What it has of this replica's spaces, as last heard.
     pub(crate) confirmed: Confirmed,
     /// The spaces that it takes changes of, as it last said; before that, those that it may read.
     pub(crate) wanted: Option<BTreeSet<SpaceNumber>>,
     /// Whether the row in the store is behind.
     pub(crate) changed: bool,
+    /// Whether it is to be written with this turn: a crash would make the next hellos long.
+    pub(crate) is_urgent: bool,
 }
 
 impl Peer {
@@ -52,18 +69,37 @@ impl Peer {
             settings: settings.clone(),
             session: None,
             cursor: row.cursor,
-            confirmed: Confirmed::from_rows(&row.confirmed),
+            heard: row.heard,
+            shares: row.shares,
+            told: row.told,
+            confirmed: Confirmed::load(rows, name)?,
             wanted: None,
             changed: false,
+            is_urgent: false,
         })
     }
 
-    /// Puts the row into the next batch: with the rows that the cursor speaks of, never before them.
+    /// Puts its rows into the next batch: with the rows that the cursor speaks of, never before them.
     pub(crate) fn save<S: Store>(&mut self, rows: &mut Rows<S>) {
-        if std::mem::take(&mut self.changed) {
-            let row = PeerRow { cursor: self.cursor, confirmed: self.confirmed.to_rows() };
-            rows.put_lazily(keys::peer(&self.name), record::encode(&row));
+        if !std::mem::take(&mut self.changed) {
+            return;
         }
+        let Self { cursor, heard, told, .. } = *self;
+        let row = record::encode(&PeerRow { cursor, heard, shares: self.shares.clone(), told });
+        if std::mem::take(&mut self.is_urgent) {
+            rows.put(keys::peer(&self.name), row);
+        } else {
+            rows.put_lazily(keys::peer(&self.name), row);
+        }
+        self.confirmed.save(rows, &self.name);
+    }
+
+    /// Whether its branch of a fork stands: it relays to this replica, which has made the branch itself, or it is the
+    /// hub.
+    pub(crate) fn stands<S: Store>(&self, journal: &Journal<S>, origin: Origin, own: &[u8; 32]) -> bool {
+        let key = journal.names.origin_number(origin).and_then(|number| journal.names.origin(number).ok());
+        let is_own = key.is_some_and(|(_, key)| key.public_key == *own);
+        self.settings.relay && (is_own || self.settings.hub)
     }
 
     /// How far it was sent the journal, when it is.
@@ -73,7 +109,7 @@ impl Peer {
     }
 
     /// How far it has a stream, or was sent it.
-    pub(super) fn has(&self, space: SpaceNumber, origin: document::Origin) -> u64 {
+    pub(super) fn has(&self, space: SpaceNumber, origin: Origin) -> u64 {
         let exchange = self.session.as_ref().and_then(|session| session.exchange.as_ref());
         let sent = exchange.map_or(0, |(sender, _)| sender.sent(space, origin));
         sent.max(self.confirmed.get(space, origin))
@@ -180,9 +216,17 @@ impl Peers {
         public_key: [u8; 32],
     ) -> Result<Option<LinkId>, ()> {
         let peer = self.by_name.get_mut(name).ok_or(())?;
-        let (own_hello, fills) = (OwnHello::Waiting, Fills::default());
-        let session = Session { link, public_key, own_hello, exchange: None, fills };
-        let replaced = peer.session.replace(session);
+        let replaced = peer.session.replace(Session {
+            link,
+            public_key,
+            own_hello: OwnHello::Waiting,
+            said: ToldRow::default(),
+            is_asked: false,
+            fork_frames: 0,
+            heard_due: None,
+            exchange: None,
+            fills: Fills::default(),
+        });
         if let Some(old) = &replaced {
             self.names.remove(&old.link);
         }

@@ -8,7 +8,7 @@ use crate::store::{Store, StoreError};
 use document::{Address, ChangeRefusal, Collection, DEPENDENCIES_MAX, ForeignChange, Key, Origin, Space};
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU16;
-use wire::{Delta, OriginKey, Row, TABLE_MAX};
+use wire::{Delta, OriginKey, Row, STOPPED_MAX, Stopped, TABLE_MAX};
 
 /// Most incarnations of a key: stores that a replica has had. They are never forgotten, so they must not be many.
 const INCARNATIONS_MAX: usize = 64;
@@ -31,6 +31,8 @@ pub(crate) struct Receiver {
     stopped: BTreeSet<(SpaceNumber, Origin)>,
     /// An acknowledgement that leaves with the turn.
     ack_due: Option<u64>,
+    /// Streams that stopped since the last one.
+    stopped_due: Vec<Stopped>,
 }
 
 /// What a delta came to.
@@ -94,12 +96,13 @@ impl Receiver {
             origins: Vec::new(),
             stopped: BTreeSet::new(),
             ack_due: None,
+            stopped_due: Vec::new(),
         }
     }
 
-    /// The acknowledgement that is due, once.
-    pub(crate) fn take_ack(&mut self) -> Option<u64> {
-        self.ack_due.take()
+    /// The acknowledgement that is due, once: a position, and the streams that stopped.
+    pub(crate) fn take_ack(&mut self) -> Option<(u64, Vec<Stopped>)> {
+        Some((self.ack_due.take()?, std::mem::take(&mut self.stopped_due)))
     }
 
     /// How far the peer's journal is here, with the delta just taken.
@@ -154,6 +157,8 @@ impl Receiver {
                     self.position = None;
                     // It would reach the peer after the rewind, and be taken for the new generation's.
                     self.ack_due = None;
+                    self.stopped_due.clear();
+                    self.stopped.clear();
                     outcome.rewind = Some(self.generation);
                     return Ok(Ok(outcome));
                 }
@@ -180,6 +185,11 @@ impl Receiver {
             }
             self.spaces.push(space);
         }
+        #[cfg(isle_planted)]
+        let context = &Context {
+            relay: context.relay || crate::planted::is(crate::planted::Bug::AcceptedByDeliverer),
+            ..*context
+        };
         for key in &delta.origins {
             if key.public_key != *context.public_key && !context.relay {
                 return Err(Misbehaviour::Relay);
@@ -226,6 +236,7 @@ impl Receiver {
                 Checked::Had(space) => outcome.shown.push((space, origin.0, sequence)),
                 Checked::Passed => return Ok(Ok(())),
                 Checked::Stopped(reason) => {
+                    self.tell_stopped(journal, address, origin.0);
                     outcome.stopped.push((address.space.clone(), origin.0, sequence, reason));
                     return Ok(Ok(()));
                 }
@@ -267,6 +278,11 @@ impl Receiver {
         if origin == self.own {
             return Ok(Checked::OwnPast(has));
         }
+        #[cfg(isle_planted)]
+        let sequence = match crate::planted::is(crate::planted::Bug::GapAccepted) {
+            true => has + before + 1,
+            false => sequence,
+        };
         if sequence > has + before + 1 {
             return Ok(Checked::Gap);
         }
@@ -296,6 +312,16 @@ impl Receiver {
         }
         let checked = CheckedRow { space, address, place, key, change, sequence, follow, is_known: false };
         Ok(Checked::Ready(Box::new(checked)))
+    }
+
+    /// The peer is told of a stream that stopped, so that it neither sends more of it nor takes it as had.
+    fn tell_stopped<S: Store>(&mut self, journal: &Journal<S>, address: &Address, origin: Origin) {
+        let number = journal.names.origin_number(origin).zip(self.writable.get(&address.space));
+        let sequence = number.map_or(0, |(origin, space)| journal.vectors.get(*space, origin).sequence);
+        if self.stopped_due.len() < STOPPED_MAX {
+            let space = address.space.as_str().to_owned();
+            self.stopped_due.push(Stopped { space, origin: origin.0, sequence });
+        }
     }
 
     fn stop<'a>(&mut self, space: SpaceNumber, origin: Origin, reason: StopReason) -> Checked<'a> {

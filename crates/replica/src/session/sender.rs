@@ -8,7 +8,7 @@ use crate::store::{Keyspace, Store, StoreError};
 use document::{ChangeHash, ForeignChange, Origin};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::num::NonZeroU16;
-use wire::{Delta, DocumentName, Frame, Row, SpaceVector};
+use wire::{Delta, DocumentName, Frame, Row, SpaceVector, Stopped};
 
 /// Bytes of changes in a frame, about. Larger frames compress no better and hold up what follows.
 const FRAME_BYTES: usize = 64 * 1024;
@@ -43,6 +43,8 @@ pub(crate) struct Sender {
     readable: BTreeSet<SpaceNumber>,
     /// What the peer has, or has been sent.
     theirs: Confirmed,
+    /// Streams of which it takes no more until it asks for a rewind.
+    stopped: BTreeSet<(SpaceNumber, Origin)>,
     spaces: BTreeMap<SpaceNumber, u32>,
     origins: BTreeMap<OriginNumber, u32>,
     window: VecDeque<InFlight>,
@@ -80,6 +82,7 @@ impl Sender {
             announced_max: 0,
             readable,
             theirs,
+            stopped: BTreeSet::new(),
             spaces: BTreeMap::new(),
             origins: BTreeMap::new(),
             window: VecDeque::new(),
@@ -122,6 +125,11 @@ impl Sender {
     ) -> Result<Pumped, StoreError> {
         let mut frames = Vec::new();
         let (from, last) = (self.position, journal.durable_head());
+        #[cfg(isle_planted)]
+        let last = match crate::planted::is(crate::planted::Bug::CursorBeforeBatch) {
+            true => journal.head(),
+            false => last,
+        };
         // Deltas of rows that were passed before end where the last one did: only one is under way, so that its
         // acknowledgement is of no other.
         let is_behind = from < self.announced;
@@ -145,17 +153,21 @@ impl Sender {
             let lsn = keys::read_journal(&key).ok_or(DAMAGED)?;
             let row: JournalRow = record::decode(Keyspace::Journal, &value)?;
             if self.wants(journal, &row)? {
-                let chunk = match stored_chunk(journal, lsn, &row)? {
-                    Some(chunk) => chunk,
-                    None => {
-                        rebuilt += 1;
-                        rebuilt_chunk(journal, documents, &row)?
-                    }
-                };
-                self.add(journal, &mut draft, &chunk, &row)?;
+                let mut chunk = stored_chunk(journal, lsn, &row)?;
+                if chunk.is_none() && journal.is_stamped(lsn, &row)? {
+                    rebuilt += 1;
+                    chunk = Some(rebuilt_chunk(journal, documents, &row)?);
+                }
+                if let Some(chunk) = chunk {
+                    self.add(journal, &mut draft, &chunk, &row)?;
+                }
             }
             self.position = lsn;
             is_within = row.follow > 0;
+            #[cfg(isle_planted)]
+            if crate::planted::is(crate::planted::Bug::TransactionCutByFrame) {
+                is_within = false;
+            }
             if draft.is_full() && !is_within {
                 frames.push(self.seal(std::mem::take(&mut draft)));
                 draft = self.draft();
@@ -179,7 +191,13 @@ impl Sender {
     fn wants<S: Store>(&self, journal: &Journal<S>, row: &JournalRow) -> Result<bool, StoreError> {
         let space = SpaceNumber(row.space);
         let (origin, _) = journal.names.origin(OriginNumber(row.origin))?;
-        Ok(self.readable.contains(&space) && self.theirs.get(space, origin) < row.sequence)
+        #[cfg(isle_planted)]
+        if crate::planted::is(crate::planted::Bug::ReadRightForgotten) {
+            return Ok(self.theirs.get(space, origin) < row.sequence);
+        }
+        Ok(self.readable.contains(&space)
+            && self.theirs.get(space, origin) < row.sequence
+            && !self.stopped.contains(&(space, origin)))
     }
 
     fn add<S: Store>(
@@ -234,6 +252,10 @@ impl Sender {
         self.announced = self.announced.max(self.position);
         draft.delta.to = self.announced;
         self.announced_max = self.announced_max.max(self.announced);
+        #[cfg(isle_planted)]
+        if crate::planted::is(crate::planted::Bug::WindowIgnored) {
+            draft.bytes = 0;
+        }
         self.window_bytes += draft.bytes;
         self.window.push_back(InFlight { to: self.announced, bytes: draft.bytes, last: draft.last });
         Frame::Delta(draft.delta)
@@ -252,10 +274,31 @@ impl Sender {
             let Some(delta) = self.window.pop_front() else { break };
             self.window_bytes -= delta.bytes;
             for ((space, origin), sequence) in delta.last {
-                confirmed.raise(space, origin, sequence);
+                if !self.stopped.contains(&(space, origin)) {
+                    confirmed.raise(space, origin, sequence);
+                }
             }
         }
         Ok(())
+    }
+
+    /// The peer takes no more of some streams: what was sent beyond what it names is not had.
+    pub(crate) fn stop<S: Store>(
+        &mut self,
+        journal: &Journal<S>,
+        confirmed: &mut Confirmed,
+        stopped: &[Stopped],
+    ) {
+        for Stopped { space, origin, sequence } in stopped {
+            let space = document::Space::new(space.as_str()).ok();
+            let space = space.and_then(|space| journal.names.space_number(&space));
+            let Some(space) = space.filter(|space| self.readable.contains(space)) else { continue };
+            // Only of origins that there are: a peer cannot make this grow.
+            if journal.names.origin_number(Origin(*origin)).is_some() {
+                self.stopped.insert((space, Origin(*origin)));
+                confirmed.set(space, Origin(*origin), *sequence);
+            }
+        }
     }
 
     /// The peer asks to be sent again what it lacks: from `position`, in a new generation.
@@ -264,6 +307,7 @@ impl Sender {
         self.position = position;
         self.announced = position;
         self.theirs = theirs;
+        self.stopped.clear();
         self.window.clear();
         self.window_bytes = 0;
     }

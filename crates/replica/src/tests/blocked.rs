@@ -5,10 +5,10 @@ use super::*;
 use crate::documents::read_suspect;
 use wire::{Delta, Frame};
 
-const AT: &str = "store-1/product/1";
+pub(super) const AT: &str = "store-1/product/1";
 
 /// A site with a document of which the first change is sound and the second cannot be applied.
-fn site_with_a_blocked_document() -> Node {
+pub(super) fn site_with_a_blocked_document() -> Node {
     let mut site = site_and_foe();
     let mut bodies = bodies(origin(1), 2);
     // Its author's second change of the document claims to be the seventh.
@@ -29,12 +29,12 @@ fn blocked_events(node: &Node) -> usize {
     node.events.iter().filter(|event| matches!(event, Event::Blocked { .. })).count()
 }
 
-fn list(node: &mut Node) -> Vec<(Address, BlockReason)> {
+pub(super) fn list(node: &mut Node) -> Vec<(Address, BlockReason)> {
     let Ok(Response::Blocked(list)) = node.answer(Request::Blocked { after: None, limit: 10 }) else {
         panic!("no list")
     };
     assert_eq!(list.next, None);
-    list.documents
+    list.documents.into_iter().map(|blocked| (blocked.address, blocked.reason)).collect()
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn blocked_documents_are_listed_in_pages() {
         let Ok(Response::Blocked(page)) = site.answer(Request::Blocked { after, limit: 2 }) else {
             panic!("no list")
         };
-        found.extend(page.documents.iter().map(|(address, _)| address.key.to_string()));
+        found.extend(page.documents.iter().map(|blocked| blocked.address.key.to_string()));
         after = page.next;
         if after.is_none() {
             break;
@@ -114,7 +114,7 @@ fn blocked_documents_are_listed_in_pages() {
 
 /// A hub that has the changes of two documents on its disk and has applied those of the first, as if its process had
 /// ended while it tried the second's.
-fn disk_of_a_crashed_hub() -> Disk {
+pub(super) fn disk_of_a_crashed_hub() -> Disk {
     let (mut hub, mut site, _) = pair();
     for n in 0..2 {
         site.put(&format!("store-1/inventory/{n}"), item(n));
@@ -129,7 +129,7 @@ fn disk_of_a_crashed_hub() -> Disk {
     disk
 }
 
-fn suspect(document: u32, last: u64) -> Vec<u8> {
+pub(super) fn suspect(document: u32, last: u64) -> Vec<u8> {
     [&document.to_be_bytes()[..], &last.to_be_bytes()].concat()
 }
 

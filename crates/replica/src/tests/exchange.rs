@@ -120,7 +120,7 @@ fn peers_are_shown_only_what_is_durable() {
     hub.settle();
     assert_eq!(
         wire::decode(&hub.frames.pop_front().unwrap().1),
-        Ok(Frame::Ack(wire::Ack { durable: delta.to }))
+        Ok(Frame::Ack(wire::Ack { durable: delta.to, ..wire::Ack::default() }))
     );
 }
 

@@ -302,7 +302,7 @@ fn till_settings() -> Settings {
 fn a_relay_that_was_filled_fills_who_is_behind_it() {
     let mut settings = site_settings();
     let access = [(space("catalog"), Access { read: true, write: false }), (space("store-1"), BOTH)];
-    let till = PeerSettings { spaces: access.into(), relay: false, snapshots: false };
+    let till = PeerSettings { spaces: access.into(), relay: false, snapshots: false, hub: false };
     settings.peers.insert("till".into(), till);
     let (mut site, mut till) = (Node::new(settings), Node::new(till_settings()));
     let mut settings = trimming_hub().settings;

@@ -114,6 +114,9 @@ async fn list(arguments: &ListArguments) -> Result<(), CommandError> {
         for key in &listed.blocked {
             eprintln!("{key} is blocked: one of its changes cannot be applied by this version");
         }
+        if listed.is_behind && listed.blocked.is_empty() {
+            eprintln!("some documents have changes that are not applied yet: ask again soon");
+        }
         left = left.saturating_sub(listed.documents.len());
         // A page that goes no further would come again for ever.
         let next = listed.next.and_then(|key| key.parse().ok());

@@ -4,8 +4,13 @@ use crate::clock::Clocks;
 use crate::data_directory::{DataDirectory, IncarnationError};
 use crate::random::{self, RandomError};
 use replica::{Effect, Input, Replica, Room, Settings, Store as _, StoreError, Turn};
-use store::{CommitNotice, Durability, FjallStore, OpenError, Options, StoreSnapshot};
+use std::time::Duration;
+use store::{CommitNotice, Durability, FjallStore, OpenError, Options, Outcome, StoreSnapshot};
 use tokio::sync::watch;
+use tokio::time::timeout;
+
+/// How long the store may take to say what it knows of a commit that failed: it has failed already.
+const REPORT_DEADLINE: Duration = Duration::from_secs(1);
 
 /// What it takes to open a core, as often as needed.
 #[derive(Clone, Debug)]
@@ -14,6 +19,10 @@ pub(crate) struct Opening {
     pub(crate) settings: Settings,
     pub(crate) durability: Durability,
     pub(crate) clocks: Clocks,
+    /// Whether the store turned out to be an old copy: it is opened under a new incarnation.
+    pub(crate) must_renew: bool,
+    /// See [`Options::refused_bytes`].
+    pub(crate) refused_bytes: usize,
 }
 
 /// Why a core did not open.
@@ -48,7 +57,7 @@ struct Commits {
     written: Option<Turn>,
     durable: Option<Turn>,
     room: Option<Room>,
-    failed: Option<StoreError>,
+    failed: Option<(StoreError, Outcome)>,
 }
 
 impl Opening {
@@ -57,6 +66,9 @@ impl Opening {
     /// A store that lost rows is opened under a new incarnation, drawn and kept before: peers may know what was lost,
     /// and bring it back as another origin's.
     pub(crate) fn open(&mut self) -> Result<Core, OpenCoreError> {
+        if self.must_renew {
+            self.renew()?;
+        }
         match self.open_store(false) {
             Err(OpenCoreError::Open(
                 lost @ (OpenError::Shortened { .. } | OpenError::MarkMissing { .. }),
@@ -73,18 +85,20 @@ impl Opening {
     fn renew(&mut self) -> Result<(), OpenCoreError> {
         self.settings.key.incarnation = self.directory.renew_incarnation()?;
         self.settings.epoch = random::number()?;
+        self.must_renew = false;
         Ok(())
     }
 
     fn open_store(&self, accept_shortened: bool) -> Result<Core, OpenCoreError> {
         let (reports, commits) = watch::channel(Commits::default());
-        let options = Options { durability: self.durability, accept_shortened, ..Options::default() };
+        let (durability, refused_bytes) = (self.durability, self.refused_bytes);
+        let options = Options { durability, accept_shortened, refused_bytes, ..Options::default() };
         let store = FjallStore::open(&self.directory.store(), options, move |notice| {
             reports.send_modify(|commits| match notice {
                 CommitNotice::Written(turn) => commits.written = Some(turn),
                 CommitNotice::Durable(turn) => commits.durable = Some(turn),
                 CommitNotice::Room(room) => commits.room = Some(room),
-                CommitNotice::Failed { error, .. } => commits.failed = Some(error),
+                CommitNotice::Failed { error, outcome, .. } => commits.failed = Some((error, outcome)),
             });
         })?;
         let replica = Replica::open(store, self.settings.clone())?;
@@ -118,10 +132,21 @@ impl Core {
             self.handle(Input::Durable(turn))?;
         }
         match failed {
-            Some(error) => Err(error),
+            Some((error, _)) => Err(error),
             None if is_gone => Err(StoreError::Poisoned),
             None => Ok(()),
         }
+    }
+
+    /// After a failure: takes in what became durable before it, and says what is known of the rest. What the store does
+    /// not speak of is unknown; so is what rests on a failure to read.
+    pub(super) async fn outcome(&mut self) -> Outcome {
+        // The store stops taking batches just before it says why.
+        drop(timeout(REPORT_DEADLINE, self.commits.wait_for(|commits| commits.failed.is_some())).await);
+        let outcome = self.commits.borrow().failed.as_ref().map(|(_, outcome)| *outcome);
+        // It fails again, after it has taken in the rest.
+        drop(self.settle());
+        outcome.unwrap_or(Outcome::Unknown)
     }
 
     pub(super) fn end_turn(&mut self) -> Result<bool, StoreError> {

@@ -3,7 +3,7 @@
 use super::EventLoop;
 use super::arrival::Arrival;
 use super::core::Core;
-use super::events::{log_disconnect, log_event};
+use super::events::{log_disconnect, log_drop, log_event};
 use super::requests::unavailable;
 use replica::{Effect, Input, StoreError};
 
@@ -50,10 +50,17 @@ impl EventLoop {
         while let Some(effect) = core.next_effect() {
             match effect {
                 Effect::Send { link, lane: _, bytes } => self.links.send(link, bytes),
-                Effect::Reply { id, result } => self.requests.answer(id, result),
+                Effect::Reply { id, result } => {
+                    log_drop(&result);
+                    self.requests.answer(id, result);
+                }
                 Effect::Disconnect { link, reason } => {
                     log_disconnect(self.links.peer(link), &reason);
                     self.links.disconnect(link, &reason.to_string());
+                }
+                Effect::Renew { reason } => {
+                    tracing::error!(%reason, "the store is an old copy: it is opened under a new origin");
+                    self.is_renewing = true;
                 }
                 Effect::Event(event) => log_event(&event),
             }

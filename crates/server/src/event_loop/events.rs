@@ -1,6 +1,6 @@
 //! What an operator reads about the core.
 
-use replica::{DisconnectReason, Event};
+use replica::{DisconnectReason, Event, RequestError, Response};
 
 /// `peer` is the name in the certificate; none when the connection has ended by itself.
 pub(super) fn log_disconnect(peer: Option<&str>, reason: &DisconnectReason) {
@@ -16,6 +16,15 @@ pub(super) fn log_disconnect(peer: Option<&str>, reason: &DisconnectReason) {
     }
 }
 
+/// A change that an operator dropped is missing here for good: that must be found later.
+pub(super) fn log_drop(result: &Result<Response, RequestError>) {
+    if let Ok(Response::Dropped(dropped)) = result {
+        let change = dropped.change;
+        let (hash, origin, sequence) = (change.hash, change.stamp.origin, change.stamp.sequence);
+        tracing::warn!(%hash, %origin, sequence, "a change was dropped: it is stored and never applied here");
+    }
+}
+
 pub(super) fn log_event(event: &Event) {
     match event {
         Event::SessionStarted { peer, rung, backlog_rows } => {
@@ -26,6 +35,9 @@ pub(super) fn log_event(event: &Event) {
         }
         Event::Blocked { address, reason } => {
             tracing::error!(%address, %reason, "a document is blocked: its changes are stored, it is read as before");
+        }
+        Event::ForkSettled { space, origin, sequence, taken_out, written_again } => {
+            tracing::error!(%space, %origin, sequence, taken_out, written_again, "an old copy of the store was written to: its changes gave way to the hub's and are written again under a new origin");
         }
         Event::SnapshotRefused { address } => {
             tracing::error!(%address, "a document does not survive being saved: its changes are kept");

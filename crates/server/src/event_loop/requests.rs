@@ -1,7 +1,7 @@
 //! Requests that wait for the core's answer.
 
 use crate::local::{Refusal, RefusalKind};
-use replica::{Behind, Reading, RequestError, RequestId, Response};
+use replica::{Behind, Reading, RequestError, RequestId, Response, StoreError};
 use std::collections::BTreeMap;
 use store::Manifest;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
@@ -61,13 +61,25 @@ impl Drop for Waiting {
     }
 }
 
-fn unknown_outcome() -> Refusal {
+pub(super) fn unknown_outcome() -> Refusal {
     Refusal {
         kind: RefusalKind::UnknownOutcome,
         message:
             "the store failed or the server ended before the request was done: a write may be there or not"
                 .to_owned(),
         hint: Some("send a write again with its idempotency key: it counts once".to_owned()),
+    }
+}
+
+/// The request was taken and certainly not done: the store failed before it began to write.
+pub(super) fn not_done(error: &StoreError) -> Refusal {
+    if *error == StoreError::Full {
+        return refusal(&RequestError::DiskFull);
+    }
+    Refusal {
+        kind: RefusalKind::Unavailable,
+        message: format!("the store failed before anything of the request was written: {error}"),
+        hint: Some("the store is being opened again: try again soon".to_owned()),
     }
 }
 
@@ -107,11 +119,16 @@ impl Requests {
         !self.waiting.is_empty()
     }
 
-    /// Nobody will answer the rest: their outcome is unknown.
-    pub(super) fn end(&mut self) {
-        self.waiting.clear();
+    /// Nobody will answer the rest: all are told the same.
+    pub(super) fn end(&mut self, refusal: &Refusal) {
+        for waiting in std::mem::take(&mut self.waiting).into_values() {
+            waiting.answer(Err(refusal.clone()));
+        }
     }
 }
+
+/// What to do about a blocked document.
+const BLOCKED_HINT: &str = "upgrade this replica; `isle blocked --help` says what else can be done";
 
 /// Of a blocked document of which nothing was ever applied it would be wrong to say that it is not there.
 fn shown(response: Response) -> Result<Response, Refusal> {
@@ -119,7 +136,7 @@ fn shown(response: Response) -> Result<Response, Refusal> {
         &response
     {
         let message = format!("the document is blocked: {reason}");
-        let hint = Some("upgrade this replica".to_owned());
+        let hint = Some(BLOCKED_HINT.to_owned());
         return Err(Refusal { kind: RefusalKind::Blocked, message, hint });
     }
     Ok(response)
@@ -138,12 +155,17 @@ fn refusal(error: &RequestError) -> Refusal {
         RequestError::Write(_)
         | RequestError::Query(_)
         | RequestError::Transaction(_)
-        | RequestError::UnknownChange(_) => (RefusalKind::Invalid, None),
+        | RequestError::UnknownChange(_)
+        | RequestError::NothingToDrop(_) => (RefusalKind::Invalid, None),
+        RequestError::NotBlocked(_) => {
+            (RefusalKind::Invalid, Some("`isle blocked list` shows those that are"))
+        }
         RequestError::Behind(_) => {
             (RefusalKind::Behind, Some("try again soon: its changes are being applied"))
         }
-        RequestError::Blocked(_) => (RefusalKind::Blocked, Some("upgrade this replica")),
+        RequestError::Blocked(_) => (RefusalKind::Blocked, Some(BLOCKED_HINT)),
         RequestError::KeyReused => (RefusalKind::KeyReused, None),
+        RequestError::Renewing => (RefusalKind::Unavailable, Some("try again in a moment")),
         RequestError::DiskFull => {
             (RefusalKind::DiskFull, Some("free space on the disk; it goes on by itself"))
         }
@@ -181,10 +203,25 @@ mod tests {
 
     #[test]
     fn what_nobody_answers_has_an_unknown_outcome() {
-        let mut requests = Requests::default();
         let (waiting, mut queue, _places) = waiting(7);
-        requests.add(waiting);
-        requests.end();
+        drop(waiting);
         assert_eq!(queue.try_recv().unwrap().result.unwrap_err().kind, RefusalKind::UnknownOutcome);
+    }
+
+    #[test]
+    fn what_was_certainly_not_done_is_told_so() {
+        let broken = StoreError::Io { operation: "writing out rows", kind: std::io::ErrorKind::Other };
+        let ends = [
+            (unknown_outcome(), RefusalKind::UnknownOutcome),
+            (not_done(&StoreError::Full), RefusalKind::DiskFull),
+            (not_done(&broken), RefusalKind::Unavailable),
+        ];
+        for (refusal, kind) in ends {
+            let mut requests = Requests::default();
+            let (waiting, mut queue, _places) = waiting(7);
+            requests.add(waiting);
+            requests.end(&refusal);
+            assert_eq!(queue.try_recv().unwrap().result.unwrap_err().kind, kind);
+        }
     }
 }

@@ -1,8 +1,9 @@
 //! Between the shapes of the lines and those of the core.
 
 use super::protocol::{
-    Answer, BackedUp, BlockedDocument, Change, Conflict, ConflictingValue, Found, Listed, ListedDocument,
-    Moment, PeerStatus, Refusal, RefusalKind, Request, Response, SpaceMode, SpaceStatus, Stamp, Status,
+    Answer, BackedUp, BlockedDocument, BlockingChange, Change, Conflict, ConflictingValue, Found, Listed,
+    ListedDocument, Moment, PeerStatus, Refusal, RefusalKind, Request, Response, SpaceMode, SpaceStatus,
+    Stamp, Status,
 };
 use crate::event_loop::Reply;
 use document::{ChangeHash, HistoryEntry, HistoryQuery, Key};
@@ -56,6 +57,7 @@ pub(super) fn asked(request: Request) -> Result<Asked, Refusal> {
         }
         Request::Blocked { after } => replica::Request::Blocked { after, limit: LIST_MAX },
         Request::Retry { address } => replica::Request::Retry { address },
+        Request::Drop { address } => replica::Request::Drop { address },
         Request::Backup { directory } => return Ok(Asked::Backup(directory)),
         Request::Status => replica::Request::Status,
     }))
@@ -112,9 +114,7 @@ fn shown(response: Reply, context: &Context) -> Response {
     };
     match response {
         replica::Response::Document(reading) => Response::Document(reading.value),
-        replica::Response::Written(stamp) => Response::Written(
-            stamp.map(|stamp| Stamp { origin: stamp.origin.to_string(), sequence: stamp.sequence }),
-        ),
+        replica::Response::Written(stamp) => Response::Written(stamp.map(stamp_shown)),
         replica::Response::Listed(listed) => Response::Listed(listed_shown(listed)),
         replica::Response::Queried(queried) => Response::Found(found_shown(queried)),
         replica::Response::History(entries) => {
@@ -127,13 +127,29 @@ fn shown(response: Reply, context: &Context) -> Response {
             documents: blocked
                 .documents
                 .into_iter()
-                .map(|(address, reason)| BlockedDocument { address, reason: reason.to_string() })
+                .map(|blocked| BlockedDocument {
+                    address: blocked.address,
+                    reason: blocked.reason.to_string(),
+                    change: blocked.change.map(blocking_shown),
+                })
                 .collect(),
             next: blocked.next.map(|address| address.to_string()),
         },
         replica::Response::Retried(reason) => Response::Retried(reason.map(|reason| reason.to_string())),
+        replica::Response::Dropped(dropped) => Response::Dropped {
+            change: blocking_shown(dropped.change),
+            blocked: dropped.blocked.map(|reason| reason.to_string()),
+        },
         replica::Response::Status(status) => Response::Status(Box::new(status_shown(*status, context))),
     }
+}
+
+fn stamp_shown(stamp: replica::Stamp) -> Stamp {
+    Stamp { origin: stamp.origin.to_string(), sequence: stamp.sequence }
+}
+
+fn blocking_shown(change: replica::BlockingChange) -> BlockingChange {
+    BlockingChange { hash: change.hash.to_string(), stamp: stamp_shown(change.stamp) }
 }
 
 fn found_shown(queried: replica::Queried) -> Found {
@@ -178,6 +194,7 @@ fn listed_shown(listed: replica::Listed) -> Listed {
         documents: listed.documents.into_iter().map(document).collect(),
         blocked: listed.blocked.iter().map(ToString::to_string).collect(),
         next: listed.next.map(|key| key.to_string()),
+        is_behind: listed.is_behind,
     }
 }
 
@@ -224,8 +241,12 @@ mod tests {
     fn listed_keys_are_written_as_in_an_address() {
         let key = |text: &str| Key::new(text).unwrap();
         let documents = vec![(key("a/b"), json!({"n": 1}))];
-        let listed =
-            listed_shown(replica::Listed { documents, blocked: vec![key("c%")], next: Some(key("c%")) });
+        let listed = listed_shown(replica::Listed {
+            documents,
+            blocked: vec![key("c%")],
+            next: Some(key("c%")),
+            is_behind: true,
+        });
         assert_eq!((listed.documents[0].key.as_str(), listed.blocked[0].as_str()), ("a%2Fb", "c%25"));
         assert_eq!(listed.next.as_deref(), Some("c%25"));
     }

@@ -8,8 +8,8 @@ mod status;
 pub use refusal::{Refusal, RefusalKind};
 pub use request::{DocumentWrite, Moment, Request};
 pub use response::{
-    BackedUp, BlockedDocument, Change, Conflict, ConflictingValue, Found, Listed, ListedDocument, Response,
-    Stamp,
+    BackedUp, BlockedDocument, BlockingChange, Change, Conflict, ConflictingValue, Found, Listed,
+    ListedDocument, Response, Stamp,
 };
 pub use status::{PeerStatus, SpaceMode, SpaceStatus, Status};
 

@@ -343,6 +343,26 @@ fn turns_are_written_first_and_durable_together_later() {
     assert_eq!(open(&directory).0.high_water(), HighWater::Agrees);
 }
 
+/// Who waits for durable turns before it hands over more must not wait for the interval.
+#[test]
+fn many_bytes_are_synced_before_the_interval_ends() {
+    let directory = tempfile::tempdir().unwrap();
+    let (notices, received) = mpsc::channel();
+    let options =
+        Options { durability: Durability::Interval { interval_ms: 3_600_000 }, ..Options::default() };
+    let on_notice = move |notice| drop(notices.send(notice));
+    let mut store = FjallStore::open(directory.path(), options, on_notice).unwrap();
+    // The same row again and again: what counts is what was handed over.
+    let value = "v".repeat(64 * 1_024);
+    let turns = (crate::UNSYNCED_BYTES_MAX / value.len()) as u64;
+    for round in 0..3 {
+        for turn in 1..=turns {
+            store.submit(Turn(round * turns + turn), row("key", &value)).unwrap();
+        }
+        wait_for(round * turns + 1, &received);
+    }
+}
+
 #[test]
 fn a_suspect_is_there_until_it_is_taken_back() {
     let directory = tempfile::tempdir().unwrap();

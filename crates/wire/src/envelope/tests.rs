@@ -50,7 +50,7 @@ fn any_name() -> impl Strategy<Value = FillName> {
     ("[a-z]{1,9}", "\\PC{1,9}").prop_map(|(collection, key)| FillName { collection, key })
 }
 
-fn any_bytes() -> impl Strategy<Value = Vec<u8>> {
+fn any_bytes() -> impl Strategy<Value = Vec<u8>> + Clone {
     prop::collection::vec(any::<u8>(), 0..99)
 }
 
@@ -103,18 +103,32 @@ fn any_fill() -> impl Strategy<Value = Frame> {
 }
 
 fn any_frame() -> impl Strategy<Value = Frame> {
-    let names = prop::collection::vec("[a-z]{1,9}", 0..3);
-    let hello = (any::<u16>(), any::<u64>(), any::<Option<(u64, u64)>>(), any_vector(), names).prop_map(
-        |(protocol, epoch, cursor, spaces, incomplete)| {
+    let base = (any::<u64>(), any::<u64>(), any::<[u8; 8]>(), prop::collection::vec("[a-z]{1,9}", 0..3));
+    let hello = (any::<u16>(), any::<u64>(), any::<Option<(u64, u64)>>(), any_vector(), base).prop_map(
+        |(protocol, epoch, cursor, spaces, (since, head, subscription, incomplete))| {
             let cursor = cursor.map(|(epoch, lsn)| Cursor { epoch, lsn });
-            Frame::Hello(Hello { protocol, epoch, cursor, spaces, incomplete })
+            Frame::Hello(Hello { protocol, epoch, cursor, spaces, since, head, subscription, incomplete })
+        },
+    );
+    let stopped = ("[a-z]{1,9}", any::<[u8; 16]>(), any::<u64>())
+        .prop_map(|(space, origin, sequence)| Stopped { space, origin, sequence });
+    let heard = any::<Option<(u64, [u8; 8])>>()
+        .prop_map(|heard| heard.map(|(lsn, subscription)| Heard { lsn, subscription }));
+    let ack = (any::<u64>(), heard, prop::collection::vec(stopped, 0..3))
+        .prop_map(|(durable, heard, stopped)| Frame::Ack(Ack { durable, heard, stopped }));
+    let chain = (any::<u64>(), any::<[u8; 8]>()).prop_map(|(sequence, chain)| ForkChain { sequence, chain });
+    let fork = ("[a-z]{1,9}", any::<([u8; 16], u64, u64)>(), prop::collection::vec(chain, 0..5)).prop_map(
+        |(space, (origin, agreed, differs), chains)| {
+            Frame::Fork(Fork { space, origin, agreed, differs, chains })
         },
     );
     prop_oneof![
         hello,
         any_fill(),
         any_delta().prop_map(Frame::Delta),
-        any::<u64>().prop_map(|durable| Frame::Ack(Ack { durable })),
+        ack,
+        Just(Frame::Ask),
+        fork,
         (any::<u32>(), any_vector())
             .prop_map(|(generation, spaces)| Frame::Rewind(Rewind { generation, spaces })),
     ]
@@ -144,7 +158,10 @@ proptest! {
 fn a_frame_of_a_newer_version_is_passed_over() {
     assert_eq!(decode(&[200, 0, 1, 2, 3]), Ok(Frame::Unknown(200)));
     // A map with field 0 (durable) and a field 9 that this version does not know.
-    assert_eq!(decode(&[KIND_ACK, 0, 0xa2, 0x00, 0x07, 0x09, 0x01]), Ok(Frame::Ack(Ack { durable: 7 })));
+    assert_eq!(
+        decode(&[KIND_ACK, 0, 0xa2, 0x00, 0x07, 0x09, 0x01]),
+        Ok(Frame::Ack(Ack { durable: 7, ..Ack::default() }))
+    );
 }
 
 #[test]
@@ -187,7 +204,16 @@ fn hello_of(spaces: usize, entries: usize) -> Hello {
     let entry = VectorEntry { origin: [7; 16], sequence: 1, chain: [7; 8] };
     let vector = SpaceVector { space: "s".into(), entries: vec![entry; entries], takes: true };
     let spaces = vec![vector; spaces];
-    Hello { protocol: PROTOCOL_VERSION, epoch: 1, cursor: None, spaces, incomplete: vec![] }
+    Hello {
+        protocol: PROTOCOL_VERSION,
+        epoch: 1,
+        cursor: None,
+        spaces,
+        since: 0,
+        head: 0,
+        subscription: [0; 8],
+        incomplete: vec![],
+    }
 }
 
 /// What a peer without limits would send.
@@ -243,14 +269,14 @@ fn a_deflated_frame_has_no_tail_and_the_limit_of_any_frame() {
 
 #[test]
 fn a_vector_of_an_older_version_takes_changes() {
-    // A hello with protocol 1, epoch 1 and one vector of two fields: space "s", no entries.
+    // A rewind with generation 1 and one vector of two fields: space "s", no entries.
     let vector = |rest: &[u8]| {
-        let hello = [0xa3, 0x00, 0x01, 0x01, 0x01, 0x03, 0x81];
-        [&[KIND_HELLO, 0], &hello[..], &[0x80 + 2 + u8::from(!rest.is_empty()), 0x61, b's', 0x80], rest]
+        let rewind = [0xa2, 0x00, 0x01, 0x01, 0x81];
+        [&[KIND_REWIND, 0], &rewind[..], &[0x80 + 2 + u8::from(!rest.is_empty()), 0x61, b's', 0x80], rest]
             .concat()
     };
     for (rest, takes) in [(&[][..], true), (&[0xf5][..], true), (&[0xf4][..], false)] {
-        let Ok(Frame::Hello(hello)) = decode(&vector(rest)) else { panic!("{rest:?}") };
-        assert_eq!(hello.spaces, [SpaceVector { space: "s".into(), entries: vec![], takes }]);
+        let Ok(Frame::Rewind(rewind)) = decode(&vector(rest)) else { panic!("{rest:?}") };
+        assert_eq!(rewind.spaces, [SpaceVector { space: "s".into(), entries: vec![], takes }]);
     }
 }

@@ -68,3 +68,93 @@ fn an_edit_that_a_deletion_did_not_know_of_is_told() {
     assert_eq!((conflict.field.as_str(), &told[..]), ("", &expected[..]));
     assert_ne!(first.hash, edit.hash);
 }
+
+/// What every field of a conflict tells, with the author's first byte and whether it wins.
+fn told(document: &Document) -> Vec<(String, Vec<(Value, u8, bool)>)> {
+    let value = |value: ConflictingValue| (value.value, value.origin.0[0], value.wins);
+    let values = |conflict: Conflict| (conflict.field, conflict.values.into_iter().map(value).collect());
+    document.conflicts().into_iter().map(values).collect()
+}
+
+fn schema(kind: Value) -> crate::Schema {
+    let schema = json!({"x-version": 1, "type": "object", "properties": {"a": kind}});
+    crate::Schema::parse(&schema.to_string()).unwrap()
+}
+
+/// Two replicas that wrote these at once, each under its schema.
+fn merged_kinds(shared: &[Value], [here, there]: [(Value, Value); 2]) -> Document {
+    let mut one = Document::new();
+    let write = |document: &mut Document, number: u8, kind: &Value, operations: Value| {
+        let operations: Vec<Operation> = serde_json::from_value(operations).unwrap();
+        let signature = Signature::of(Origin([number; 16]), 0);
+        document.write(&signature, Some(&schema(kind.clone())), &operations).unwrap().unwrap().chunk
+    };
+    for operations in shared {
+        write(&mut one, 9, &here.0, operations.clone());
+    }
+    let mut other = one.clone();
+    let mine = write(&mut one, 1, &here.0, here.1);
+    let theirs = write(&mut other, 2, &there.0, there.1);
+    one.apply(&[theirs]).unwrap();
+    other.apply(&[mine]).unwrap();
+    assert_eq!(one.conflicts(), other.conflicts(), "every replica tells the same");
+    one
+}
+
+#[test]
+fn what_another_kind_hides_is_told() {
+    let list = json!({"type": "array", "x-crdt": "list"});
+    let text = json!({"type": "string", "x-crdt": "text"});
+    let set = json!({"type": "array", "x-crdt": "set", "items": {"type": "string"}, "uniqueItems": true});
+    let counter = json!({"type": "integer", "x-crdt": "counter"});
+    let plain = json!({"type": ["object", "string"]});
+    let put = |value: Value| json!([{"op": "put", "value": {"a": value}}]);
+    let a = |values: Vec<(Value, u8, bool)>| vec![("/a".to_owned(), values)];
+    // The text's sign comes before the set's, and that before the list's.
+    let document = merged_kinds(&[], [(list.clone(), put(json!([1]))), (text.clone(), put(json!("x")))]);
+    assert_eq!(
+        (document.json(), told(&document)),
+        (Some(json!({"a": "x"})), a(vec![(json!([1]), 1, false)]))
+    );
+    let document = merged_kinds(&[], [(set, put(json!(["s"]))), (text.clone(), put(json!("x")))]);
+    let hidden = vec![(json!([]), 1, false), (json!("s"), 1, false)];
+    assert_eq!((document.json(), told(&document)), (Some(json!({"a": "x"})), a(hidden)));
+    let document =
+        merged_kinds(&[], [(counter.clone(), put(json!(4))), (plain.clone(), put(json!({"b": 1})))]);
+    assert_eq!(
+        (document.json(), told(&document)),
+        (Some(json!({"a": {"b": 1}})), a(vec![(json!(4), 1, false)]))
+    );
+    let document = merged_kinds(&[], [(text, put(json!("x"))), (plain.clone(), put(json!("y")))]);
+    assert_eq!(
+        (document.json(), told(&document)),
+        (Some(json!({"a": "x"})), a(vec![(json!("y"), 2, false)]))
+    );
+    let document = merged_kinds(&[], [(counter, put(json!(4))), (plain, put(json!("y")))]);
+    assert_eq!((document.json(), told(&document)), (Some(json!({"a": 4})), a(vec![(json!("y"), 2, false)])));
+}
+
+#[test]
+fn an_item_that_two_replaced_is_told() {
+    let list = json!({"type": "array", "x-crdt": "list"});
+    let put = |value: Value| json!([{"op": "put", "value": {"a": value}}]);
+    let writes = [(list.clone(), put(json!(["1", "x", "3"]))), (list, put(json!(["1", "y", "3"])))];
+    let document = merged_kinds(&[put(json!(["1", "2", "3"]))], writes);
+    let conflict = ("/a/1".to_owned(), vec![(json!("x"), 1, false), (json!("y"), 2, true)]);
+    assert_eq!((document.json(), told(&document)), (Some(json!({"a": ["1", "y", "3"]})), vec![conflict]));
+}
+
+#[test]
+fn bases_put_at_once_are_told_and_one_alone_is_no_conflict() {
+    let counter = json!({"type": "integer", "x-crdt": "counter"});
+    let shared = [json!([{"op": "put", "value": {"a": 5}}]), json!([{"op": "delete"}])];
+    let put = |value: Value| json!([{"op": "put", "value": {"a": value}}]);
+    let document = merged_kinds(&shared, [(counter.clone(), put(json!(7))), (counter, put(json!(8)))]);
+    let conflict = ("/a".to_owned(), vec![(json!(2), 1, false), (json!(3), 2, true)]);
+    assert_eq!((document.json(), told(&document)), (Some(json!({"a": 8})), vec![conflict]));
+    let mut document = document;
+    write(&mut document, 1, json!({"a": 1}));
+    let put = [Operation::Delete, Operation::Put(json!({"a": 2}))];
+    document.write(&Signature::of(Origin([1; 16]), 0), None, &put).unwrap();
+    assert_eq!((document.json(), told(&document)), (Some(json!({"a": 2})), vec![]));
+}

@@ -5,6 +5,8 @@ use crate::{Document, Operation, Signature};
 use serde_json::{Value, json};
 
 const GOLDEN: &str = include_str!("../../../../../schemas/golden/document/v1/changes.json");
+const PUT_BACK_IN_TALLIES: &str =
+    include_str!("../../../../../schemas/golden/document/v1/put_back_in_tallies.json");
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -48,7 +50,11 @@ fn the_bytes_of_every_operation_are_as_they_were_released() {
 #[test]
 fn released_bytes_are_read_as_they_were() {
     let mut document = Document::new();
-    for step in golden() {
+    let mut steps = golden();
+    // Counters were once brought back by tallies in place of a base.
+    steps.pop();
+    steps.extend(serde_json::from_str::<Vec<Value>>(PUT_BACK_IN_TALLIES).unwrap());
+    for step in steps {
         document.apply(&[bytes(step["change"].as_str().unwrap())]).unwrap();
         assert_eq!(json!(document.json()), step["document"]);
     }

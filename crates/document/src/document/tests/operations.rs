@@ -307,10 +307,12 @@ fn plain_values_go_into_what_the_schema_makes_of_a_field() {
         {"op": "add", "field": "/tags", "element": "b"},
         {"op": "insert", "field": "/lines", "index": 1, "values": [2]},
         {"op": "splice", "field": "/body", "index": 1, "insert": "y"},
+        {"op": "grant", "field": "/sellable", "by": 2},
         {"op": "spend", "field": "/sellable", "by": 1},
         {"op": "increment", "field": "/on_hand", "by": 1}
     ]));
-    site.shows(json!({"tags": ["a", "b"], "lines": [1, 2], "body": "xy", "sellable": 3, "on_hand": 3}));
+    site.shows(json!({"tags": ["a", "b"], "lines": [1, 2], "body": "xy", "sellable": 5, "on_hand": 3}));
+    assert!(site.refused(json!([{"op": "spend", "field": "/sellable", "by": 2}])).contains("1 more rights"));
 }
 
 #[test]
@@ -379,7 +381,8 @@ fn a_deleted_document_is_written_by_a_put_alone() {
         json!({"op": "increment", "field": "/on_hand", "by": 1}),
         json!({"op": "merge_patch", "patch": {}}),
         json!({"op": "patch", "patch": []}),
-        json!({"op": "clear", "field": "/name"}),
+        json!({"op": "add", "field": "/tags", "element": "a"}),
+        json!({"op": "splice", "field": "/body", "index": 0, "insert": "x"}),
     ] {
         assert_eq!(site.refused(json!([operation])), "the document is deleted: put it to bring it back");
     }
@@ -389,6 +392,22 @@ fn a_deleted_document_is_written_by_a_put_alone() {
     site.write(json!([{"op": "put", "value": {"tags": ["b"]}}]));
     site.shows(json!({"tags": ["b"], "on_hand": 0, "sellable": 2}));
     assert_eq!(given.dependencies.len(), 1);
+}
+
+#[test]
+fn a_deleted_document_that_is_too_large_to_clear_at_once_is_emptied_by_steps() {
+    let mut site = Site::new(HERE);
+    let splice = |delete: usize, insert: &str| json!([{"op": "splice", "field": "/body", "index": 0, "delete": delete, "insert": insert}]);
+    (0..2).for_each(|_| drop(site.write(splice(0, &"x".repeat(6_000)))));
+    site.write(json!([{"op": "put", "value": {"body": "x".repeat(12_000), "lines": [1], "on_hand": 3}}]));
+    site.write(json!([{"op": "delete"}]));
+    let back = json!([{"op": "put", "value": {"name": "n", "body": "b"}}]);
+    assert!(site.refused(back.clone()).starts_with("one call may write 8192"));
+    site.write(splice(6_000, ""));
+    site.write(json!([{"op": "clear", "field": "/lines"}]));
+    assert_eq!(site.document.json(), None, "it stays deleted");
+    site.write(back);
+    site.shows(json!({"name": "n", "body": "b", "on_hand": 0}));
 }
 
 #[test]
@@ -441,6 +460,73 @@ fn a_write_breaks_no_rule_but_mends_what_a_merge_broke() {
     here.write(json!([{"op": "put", "value": {"name": "fine"}}]));
     assert!(here.refused(json!([{"op": "put", "value": {"name": "much too long"}}])).contains("/name"));
     here.shows(json!({"name": "fine", "on_hand": 1_199}));
+}
+
+#[test]
+fn a_whole_number_is_one_however_it_is_written() {
+    let mut site = Site::new(HERE);
+    site.write(json!([{"op": "put", "value": {"on_hand": 10.0, "sellable": 4.0, "depth": -2.0}}]));
+    site.write(json!([
+        {"op": "increment", "field": "/on_hand", "by": -3.0},
+        {"op": "spend", "field": "/sellable", "by": 1.0},
+        {"op": "grant", "field": "/depth", "by": 2e0}
+    ]));
+    site.shows(json!({"on_hand": 7, "sellable": 3, "depth": 0}));
+    assert!(
+        site.refused(json!([{"op": "put", "value": {"on_hand": 1e300}}])).contains("takes a whole number")
+    );
+    assert!(site.refused(json!([{"op": "put", "value": {"on_hand": 7.5}}])).contains("takes a whole number"));
+    for by in [json!(1.5), json!(1e30), json!("1"), json!(-1)] {
+        let spend = json!({"op": "spend", "field": "/sellable", "by": by});
+        assert!(serde_json::from_value::<Operation>(spend.clone()).is_err(), "{spend}");
+    }
+}
+
+/// Merges of documents that each keep the limits.
+fn joined(schema: Option<&Schema>, values: impl Iterator<Item = Value>) -> Document {
+    let mut joined = Document::new();
+    for (site, value) in (1..).zip(values) {
+        let put = [Operation::Put(value)];
+        let mut document = Document::new();
+        let change = document.write(&Signature::of(Origin([site; 16]), 0), schema, &put).unwrap().unwrap();
+        joined.apply(&[change.chunk]).unwrap();
+    }
+    joined
+}
+
+#[test]
+fn a_document_that_a_merge_made_too_large_is_mended_by_steps() {
+    let fields = |site: usize| -> serde_json::Map<String, Value> {
+        (0..2_500).map(|n| (format!("{site} {n}"), json!(n))).collect()
+    };
+    let mut document = joined(None, (0..2).map(|site| fields(site).into()));
+    let mut write = |operation: Value| {
+        let operation: Operation = serde_json::from_value(operation).unwrap();
+        document.write(&Signature::of(HERE, 0), None, &[operation]).map(|change| change.is_some())
+    };
+    let more = json!({"op": "merge_patch", "patch": {"more": 1}});
+    let refused = write(more.clone()).unwrap_err();
+    assert_eq!(refused.to_string(), "a document has at most 4096 fields");
+    assert_eq!(write(json!({"op": "merge_patch", "patch": {"0 1": null, "0 2": 7}})), Ok(true));
+    assert_eq!(write(json!({"op": "patch", "patch": [{"op": "remove", "path": "/0 3"}]})), Ok(true));
+    assert_eq!(write(json!({"op": "put", "value": fields(1)})), Ok(true));
+    assert_eq!(write(more), Ok(true));
+}
+
+#[test]
+fn a_document_that_breaks_many_rules_is_mended_by_steps() {
+    let strict = r#"{"x-version":1,"type":"object","additionalProperties":{"type":"string"}}"#;
+    let strict = Schema::parse(strict).unwrap();
+    let fields: serde_json::Map<String, Value> = (0..300).map(|n| (n.to_string(), json!(n))).collect();
+    let mut document = joined(None, std::iter::once(Value::from(fields)));
+    assert_eq!(document.violations(&strict).len(), crate::VIOLATIONS_MAX);
+    let mut write = |patch: Value| {
+        let patch = [Operation::MergePatch(patch)];
+        document.write(&Signature::of(HERE, 0), Some(&strict), &patch).map(|change| change.is_some())
+    };
+    assert_eq!(write(json!({"0": "zero", "99": "more"})), Ok(true));
+    assert_eq!(write(json!({"100": 7})), Ok(true), "it is no worse");
+    assert!(matches!(write(json!({"more": 1})), Err(WriteError::Invalid(new)) if new.len() == 1));
 }
 
 #[test]

@@ -108,3 +108,46 @@ fn a_patch_removes_no_counter() {
     write(Operation::MergePatch(json!({"on_hand": 5, "tags": ["a"]}))).unwrap().unwrap();
     assert_eq!(document.json(), Some(json!({"on_hand": 5, "tags": ["a"]})));
 }
+
+/// A document under a schema with defaults, and what is stored of it.
+fn with_defaults(
+    before: &Value,
+    steps: Value,
+) -> Result<(Option<Value>, Option<crate::NewChange>), WriteError> {
+    let schema = crate::Schema::parse(
+        r#"{"x-version":1,"type":"object","properties":{"unit":{"type":"string","default":"piece"},"n":{},
+            "settings":{"type":"object","properties":{"theme":{"default":"dark"},"size":{"default":1}}}}}"#,
+    )
+    .unwrap();
+    let mut document = Document::new();
+    let mut write = |operation| document.write(&Signature::of(HERE, 0), Some(&schema), &[operation]);
+    write(Operation::Put(before.clone()))?;
+    let change = write(Operation::Patch(serde_json::from_value(steps).unwrap()))?;
+    Ok((document.json(), change))
+}
+
+#[test]
+fn a_patch_sees_defaults_and_writes_what_it_changes() {
+    let test = |path: &str, value: Value| json!({"op": "test", "path": path, "value": value});
+    let stored = |before: Value, steps: Value| with_defaults(&before, steps).unwrap().0.unwrap();
+    let (json, change) = with_defaults(&json!({"n": 1}), json!([test("/unit", json!("piece"))])).unwrap();
+    assert_eq!((json, change), (Some(json!({"n": 1})), None));
+    let replaced = stored(
+        json!({"n": 1}),
+        json!([
+            test("/settings", json!({"theme": "dark", "size": 1})),
+            {"op": "replace", "path": "/settings/theme", "value": "light"},
+            {"op": "replace", "path": "/n", "value": 2}
+        ]),
+    );
+    assert_eq!(replaced, json!({"n": 2, "settings": {"theme": "light"}}), "the other default is not written");
+    let removed = json!([{"op": "remove", "path": "/unit"}]);
+    assert_eq!(stored(json!({"n": 1}), removed.clone()), json!({"n": 1}));
+    assert_eq!(stored(json!({"unit": "box"}), removed), json!({}));
+    let copied = stored(json!({}), json!([{"op": "copy", "from": "/unit", "path": "/n"}]));
+    assert_eq!(copied, json!({"n": "piece"}));
+    let moved = stored(json!({}), json!([{"op": "add", "path": "/settings/font", "value": "x"}]));
+    assert_eq!(moved, json!({"settings": {"font": "x"}}));
+    let refused = with_defaults(&json!({"unit": "box"}), json!([test("/unit", json!("piece"))])).unwrap_err();
+    assert!(refused.to_string().contains("another value is there"), "{refused}");
+}

@@ -26,8 +26,12 @@ pub(super) fn lacking<S: Store>(
                 Document::load(&row.bytes).ok().and_then(|document| document.changes()).ok_or(DAMAGED)?;
         }
     }
-    let (tail, _) = journal.chunks(place.number(), (place.row.snapshot, place.row.last), usize::MAX)?;
-    chunks.extend(tail);
+    // Skipped changes are in no snapshot.
+    for (lsn, chunk) in journal.changes_after(place.number(), (0, place.row.last), usize::MAX)? {
+        if lsn > place.row.snapshot || place.row.dropped.is_some() {
+            chunks.push(chunk);
+        }
+    }
     let bodies = without_had(&chunks, heads)?;
     let name =
         FillName { collection: address.collection.as_str().to_owned(), key: address.key.as_str().to_owned() };

@@ -26,7 +26,10 @@ pub(super) fn hub(week: &Week) -> Result<Config, FleetError> {
         let own = space(&shop.site())?;
         spaces.insert(own.clone(), SpaceMode::Write);
         let shared = [(space(CATALOG)?, READ), (own, BOTH)];
-        peers.insert(shop.site(), PeerConfig { address: None, relay: false, spaces: shared.into() });
+        peers.insert(
+            shop.site(),
+            PeerConfig { address: None, relay: false, hub: false, spaces: shared.into() },
+        );
     }
     let listen = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
     Ok(Config { name: HUB.to_owned(), listen, sync_interval_ms: None, spaces, peers })
@@ -38,6 +41,7 @@ pub(super) fn shop(shop: &Shop, hub: SocketAddr) -> Result<Config, FleetError> {
     let peer = PeerConfig {
         address: Some(hub.to_string().parse()?),
         relay: true,
+        hub: true,
         spaces: [(catalog.clone(), WRITE), (own.clone(), BOTH)].into(),
     };
     Ok(Config {

@@ -91,6 +91,13 @@ pub enum Request {
         #[serde(with = "text")]
         address: Address,
     },
+    /// Drop the change that blocks a document, for good: it stays stored and is sent to peers, but it and every change
+    /// that depends on it is passed over when the document is read.
+    Drop {
+        /// Which document.
+        #[serde(with = "text")]
+        address: Address,
+    },
     /// Copy the store, while everything goes on, into a directory that is not there or empty.
     Backup {
         /// Where, as the server sees it: an absolute path.

@@ -30,6 +30,13 @@ pub enum Response {
     },
     /// The changes of a blocked document were tried: why it is blocked still; none when it is not.
     Retried(Option<String>),
+    /// The change that blocked a document is dropped.
+    Dropped {
+        /// Which change.
+        change: BlockingChange,
+        /// Why the document is blocked still, by another change; none when it is not.
+        blocked: Option<String>,
+    },
     /// The backup is whole.
     BackedUp(BackedUp),
     /// How the replica is.
@@ -55,6 +62,9 @@ pub struct Listed {
     pub blocked: Vec<String>,
     /// Where there are more: the key after which to list them.
     pub next: Option<String>,
+    /// Whether documents among them have changes that are here and not in what is listed.
+    #[serde(default)]
+    pub is_behind: bool,
 }
 
 /// A document of a listing.
@@ -91,6 +101,18 @@ pub struct BlockedDocument {
     pub address: Address,
     /// Why.
     pub reason: String,
+    /// The change to blame, where it is known: the one that would be dropped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<BlockingChange>,
+}
+
+/// A change that this version cannot apply.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlockingChange {
+    /// Its hash, in hexadecimal.
+    pub hash: String,
+    /// Who wrote it, and its number.
+    pub stamp: Stamp,
 }
 
 /// A change of a document.

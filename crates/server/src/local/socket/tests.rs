@@ -27,6 +27,8 @@ impl Server {
             settings,
             durability: config.durability(),
             clocks: Clocks::start(),
+            must_renew: false,
+            refused_bytes: 0,
         };
         let core: Core = opening.open().unwrap();
         let (order, stop) = Stop::new();

@@ -11,6 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
     Name,
+    /// What the counter counts on from.
+    Base,
     Element,
     ElementMark,
     Item,
@@ -37,6 +39,8 @@ pub(super) struct Event {
     pub(super) spends: Option<i64>,
     /// The Lamport number of the operation that puts the register, and its author's origin.
     pub(super) lamport: (u64, [u8; 16]),
+    /// That of the operation that puts the base.
+    pub(super) base_lamport: (u64, [u8; 16]),
 }
 
 #[derive(Default)]
@@ -72,8 +76,18 @@ impl Model {
         tags.into_iter().max_by_key(|((event, _), _)| self.events[*event].lamport).map(|(_, text)| text)
     }
 
-    pub(super) fn count(&self, seen: &BTreeSet<usize>) -> Option<i64> {
+    pub(super) fn base(&self, seen: &BTreeSet<usize>) -> Option<i64> {
+        let tags = self.live(seen, &Kind::Base);
+        let last = tags.into_iter().max_by_key(|((event, _), _)| self.events[*event].base_lamport);
+        last.map(|(_, text)| text.parse().unwrap())
+    }
+
+    pub(super) fn tallies(&self, seen: &BTreeSet<usize>) -> Option<i64> {
         self.seen(seen).filter_map(|(_, event)| event.count).reduce(|sum, by| sum + by)
+    }
+
+    fn count(&self, seen: &BTreeSet<usize>) -> Option<i64> {
+        self.base(seen).into_iter().chain(self.tallies(seen)).reduce(|sum, by| sum + by)
     }
 
     /// What each site may spend; nothing when the counter was never written.

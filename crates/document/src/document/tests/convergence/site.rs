@@ -57,7 +57,8 @@ impl Sites {
             (Ok(Some(change)), Expected::Change(mut event)) => {
                 let id = self.model.events.len();
                 event.author = site;
-                event.lamport = (lamport(&change.chunk), origin(site).0);
+                event.lamport = (lamport(&change.chunk, "name"), origin(site).0);
+                event.base_lamport = (lamport(&change.chunk, "on_hand"), origin(site).0);
                 event.past = self.sites[site].seen.clone();
                 event.past.insert(id);
                 self.model.events.push(event);
@@ -155,6 +156,9 @@ impl Sites {
         let expected = match (act, event) {
             (Act::Delete, _) if is_deleted || seen.is_empty() => Expected::Nothing,
             (Act::Delete | Act::Put { .. }, Ok(Some(event))) => Expected::Change(event),
+            (Act::Remove(_) | Act::Take { .. } | Act::Erase { .. }, Ok(event)) if is_deleted => {
+                event.map_or(Expected::Nothing, Expected::Change)
+            }
             (_, _) if is_deleted => Expected::Refused(WriteError::Deleted),
             (_, Ok(Some(event))) => Expected::Change(event),
             (_, Ok(None)) => Expected::Nothing,
@@ -311,8 +315,18 @@ impl Sites {
     fn plan_put(&self, site: usize, name: &str, count: i64, event: &mut Event) {
         let seen = &self.sites[site].seen;
         self.put_name(site, Some(name.to_owned()), event);
-        let sum = self.model.count(seen);
-        event.count = Some(count - sum.unwrap_or(0)).filter(|by| *by != 0 || sum.is_none());
+        let (base, tallies) = (self.model.base(seen), self.model.tallies(seen));
+        let on_base = count - tallies.unwrap_or(0);
+        if !self.model.is_deleted(seen) {
+            let is_first = base.is_none() && tallies.is_none();
+            event.count = Some(on_base - base.unwrap_or(0)).filter(|by| *by != 0 || is_first);
+        } else {
+            event.count = Some(0).filter(|_| tallies.is_none());
+            if base.unwrap_or(0) != on_base {
+                event.kills.extend(self.of(site, &Kind::Base, |_| true));
+                event.adds.push((Kind::Base, on_base.to_string()));
+            }
+        }
         for (kind, mark) in [
             (Kind::Element, Kind::ElementMark),
             (Kind::Item, Kind::ItemMark),
@@ -361,11 +375,11 @@ impl Sites {
     }
 }
 
-/// The number of the operation that puts the register, or of the first.
-fn lamport(chunk: &[u8]) -> u64 {
+/// The number of the operation that puts an entry, or of the first.
+fn lamport(chunk: &[u8], entry: &str) -> u64 {
     let change = automerge::Change::from_bytes(chunk.to_vec()).unwrap();
     let operations = change.decode().operations;
-    let place = operations.iter().position(|operation| operation.key == Key::Map("name".into()));
+    let place = operations.iter().position(|operation| operation.key == Key::Map(entry.into()));
     change.start_op().get() + place.unwrap_or(0) as u64
 }
 

@@ -1,0 +1,65 @@
+//! How fast the simulator runs, in processor time of its thread: operations that services ask for, with every checker
+//! and random faults; and how long the seeds of the gate take.
+
+#![expect(
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a benchmark whose scene fails ends, and says what it saw"
+)]
+
+use benches::cpu::thread_time;
+use benches::reach::{Goal, Row, measuring, record};
+use criterion::{Criterion, criterion_group, criterion_main};
+use sim::{NodeId, Sabotage, Schedule, Shape, Topology, World};
+
+/// Runs seeds; returns operations and the seconds of processor time that they took.
+fn run(seeds: u64, nodes: Option<usize>) -> (u64, f64) {
+    let before = thread_time();
+    let mut operations = 0;
+    for seed in 0..seeds {
+        let report = sim::run(&Schedule::of_seed(seed, nodes), Sabotage::None);
+        assert_eq!(report.failure, None, "seed {seed}");
+        operations += report.tally.operations;
+    }
+    (operations, (thread_time() - before).as_secs_f64())
+}
+
+fn keep(name: &str, unit: &str, value: f64, goal: Goal) {
+    println!("{name}: {value:.0} {unit}");
+    let row = Row { name: name.into(), unit: unit.into(), value, reference: None, goal };
+    record(&row).expect("the row is written");
+}
+
+fn rate(_: &mut Criterion) {
+    for (nodes, least) in [(3, 3_000.0), (10, 1_000.0)] {
+        let (operations, seconds) = run(if measuring() { 60 } else { 2 }, Some(nodes));
+        let goal = Goal::value_at_least(least);
+        keep(&format!("sim.rate.{nodes}"), "operations/s", operations as f64 / seconds, goal);
+    }
+}
+
+fn gate(_: &mut Criterion) {
+    let (_, seconds) = run(if measuring() { 300 } else { 2 }, None);
+    keep("sim.gate", "seconds", seconds, Goal::value_at_most(180.0));
+}
+
+/// A hub with 1,000 sites, each of which writes once: what the process holds at its highest, in MiB.
+fn crowd(_: &mut Criterion) {
+    let sites = if measuring() { 1_000 } else { 20 };
+    let mut world = World::new(&Topology::new(1, Shape::Star, sites + 1), Sabotage::None);
+    world.open().expect("the nodes open");
+    for site in 1..=sites {
+        let address = format!("store-{site}/inventory/milk").parse().expect("an address");
+        let operations = vec![document::Operation::increment("/on_hand", 5).expect("an operation")];
+        let answer = world.request(NodeId(site), replica::Request::write(address, operations));
+        assert!(answer.is_ok_and(|answer| answer.is_some_and(|answer| answer.is_ok())));
+    }
+    assert!(world.run_until_quiet(600 * sim::SECOND_NS).expect("nothing fails"), "no rest");
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+    let peak: f64 = peak.and_then(|peak| peak.trim().parse().ok()).unwrap_or(f64::NAN);
+    keep("sim.crowd", "MiB", peak / 1024.0, Goal::value_at_most(8.0 * 1024.0));
+}
+
+criterion_group!(simulator, rate, crowd, gate);
+criterion_main!(simulator);

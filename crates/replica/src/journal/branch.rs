@@ -1,0 +1,105 @@
+//! Taking a branch of a forked stream out of the rows.
+//!
+//! The journal's own rows stay, and its chain with them; what they speak of is gone, and no stamp leads to them.
+
+use super::{DAMAGED, DocumentPlace, Journal};
+use crate::keys::{self, OriginNumber, SpaceNumber};
+use crate::record::{self, DocumentRow, JournalRow, SnapshotRow};
+use crate::store::{Keyspace, Store, StoreError};
+use document::{Address, ChangeHash, Document};
+use std::collections::BTreeSet;
+
+impl<S: Store> Journal<S> {
+    /// The rows of a stream after a sequence; `None` when one of them is not here any more.
+    pub(crate) fn stream_after(
+        &self,
+        (space, origin): (SpaceNumber, OriginNumber),
+        after: u64,
+        most: usize,
+    ) -> Result<Option<Vec<JournalRow>>, StoreError> {
+        let last = self.vectors.get(space, origin).sequence;
+        if last.saturating_sub(after) > most as u64 {
+            return Ok(None);
+        }
+        let mut rows = Vec::new();
+        for sequence in after + 1..=last {
+            let Some(lsn) = self.position(space, origin, sequence)? else { return Ok(None) };
+            rows.push(self.row(lsn)?);
+        }
+        Ok(Some(rows))
+    }
+
+    /// Whether a row is still what its stamp names: it is not when its branch was taken out.
+    pub(crate) fn is_stamped(&self, lsn: u64, row: &JournalRow) -> Result<bool, StoreError> {
+        let stamped = self.position(SpaceNumber(row.space), OriginNumber(row.origin), row.sequence)?;
+        Ok(stamped == Some(lsn))
+    }
+
+    /// The row about a change of a document; `None` when it is not here any more.
+    pub(crate) fn row_of(
+        &self,
+        place: &DocumentPlace,
+        hash: &ChangeHash,
+    ) -> Result<Option<JournalRow>, StoreError> {
+        let lsn = self.rows.get(&keys::hash(place.number(), hash))?;
+        let lsn = lsn.and_then(|bytes| bytes.first_chunk().copied()).map(u64::from_be_bytes);
+        lsn.map_or(Ok(None), |lsn| self.rows.record(&keys::journal(lsn)))
+    }
+
+    /// Puts what a document is without some changes in its place.
+    pub(crate) fn replace_document(
+        &mut self,
+        address: &Address,
+        place: &mut DocumentPlace,
+        (without, left_out): (&Document, &BTreeSet<ChangeHash>),
+    ) -> Result<(), StoreError> {
+        let number = place.number();
+        for hash in left_out {
+            self.rows.remove(keys::hash(number, hash));
+        }
+        let changes: Vec<_> =
+            self.rows.scan(keys::changes(number, 0, place.row.last)).collect::<Result<_, _>>()?;
+        changes.into_iter().for_each(|(key, _)| self.rows.remove((Keyspace::Changes, key)));
+        let (bytes, changes, lsn) = (without.save(), without.changes_count(), place.row.last);
+        let sum = *blake3::hash(&bytes).as_bytes();
+        let heads: Vec<[u8; 32]> = without.heads().into_iter().map(|head| head.0).collect();
+        place.row = DocumentRow {
+            heads: heads.concat(),
+            changes,
+            bytes: without.bytes(),
+            snapshot: lsn,
+            snapshot_changes: changes,
+            snapshot_bytes: bytes.len() as u64,
+            strikes: 0,
+            blocked: None,
+            ..place.row.clone()
+        };
+        self.rows.put(keys::snapshot(number), record::encode(&SnapshotRow { lsn, changes, sum, bytes }));
+        self.rows.remove(keys::blocked(place.space, &address.collection, &address.key));
+        Ok(())
+    }
+
+    /// A document of which nothing is left.
+    pub(crate) fn remove_document(&mut self, address: &Address, place: &DocumentPlace) {
+        self.rows.remove(keys::snapshot(place.number()));
+        self.rows.remove(keys::value(place.space, &address.collection, &address.key));
+        self.rows.remove(keys::waiting(place.space, &address.collection, &address.key));
+        self.rows.remove(keys::document(place.space, &address.collection, &address.key));
+    }
+
+    /// A stream ends at this sequence again.
+    pub(crate) fn end_stream(
+        &mut self,
+        (space, origin): (SpaceNumber, OriginNumber),
+        last: u64,
+    ) -> Result<(), StoreError> {
+        let entry = self.entry_at(space, origin, last)?.ok_or(DAMAGED)?;
+        for sequence in last + 1..=self.vectors.get(space, origin).sequence {
+            self.rows.remove(keys::stamp(space, origin, sequence));
+        }
+        // After all that peers have kept: the next hellos say so.
+        let lsn = self.head() + 1;
+        self.vectors.set(&mut self.rows, (space, origin), (entry, lsn));
+        Ok(())
+    }
+}

@@ -1,0 +1,91 @@
+//! Bugs on purpose, so that it can be shown that the simulator finds bugs. Compiled with `--cfg isle_planted` alone,
+//! which the program refuses to be built with.
+//!
+//! The choice is the thread's: no signature of the core knows of it.
+
+use std::cell::Cell;
+
+thread_local! {
+    static CHOSEN: Cell<Option<Bug>> = const { Cell::new(None) };
+}
+
+/// A bug.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bug {
+    /// Peers are told that changes are durable before they are.
+    AckBeforeSync,
+    /// Services are answered before what they wrote is durable.
+    ReplyBeforeSync,
+    /// The sender's cursor moves over rows whose batch is on its way.
+    CursorBeforeBatch,
+    /// The first row that a peer lacks is left out when it connects.
+    RowDroppedAtReconnect,
+    /// A peer is sent back what it sent.
+    EchoFilterLost,
+    /// Rows are sent before the hello.
+    DeltasBeforeHello,
+    /// A write that is sent again is done again.
+    IdempotencyForgotten,
+    /// Changes of others are taken from a peer that may not relay.
+    AcceptedByDeliverer,
+    /// Changes to a space are taken from a peer that may not write it.
+    WriteRightForgotten,
+    /// A peer is sent changes of spaces that it may not read.
+    ReadRightForgotten,
+    /// The last sequence is given again after a restart.
+    SequenceReused,
+    /// Changes may be missing between two of an origin.
+    GapAccepted,
+    /// A peer that asks for changes again does not get them.
+    RewindIgnored,
+    /// The changes of a transaction are batches of their own.
+    TransactionSplit,
+    /// The changes of a transaction may come in two frames.
+    TransactionCutByFrame,
+    /// A foreign change does not become a head.
+    HeadsNotUpdated,
+    /// A document's value lacks the changes that came last.
+    ValueNotRefreshed,
+    /// An index keeps the rows of former values.
+    IndexRowKept,
+    /// Writes are taken though the disk has no room.
+    RoomIgnored,
+    /// Peers are sent more than the window allows.
+    WindowIgnored,
+}
+
+impl Bug {
+    /// Every bug.
+    pub const ALL: [Self; 20] = [
+        Self::AckBeforeSync,
+        Self::ReplyBeforeSync,
+        Self::CursorBeforeBatch,
+        Self::RowDroppedAtReconnect,
+        Self::EchoFilterLost,
+        Self::DeltasBeforeHello,
+        Self::IdempotencyForgotten,
+        Self::AcceptedByDeliverer,
+        Self::WriteRightForgotten,
+        Self::ReadRightForgotten,
+        Self::SequenceReused,
+        Self::GapAccepted,
+        Self::RewindIgnored,
+        Self::TransactionSplit,
+        Self::TransactionCutByFrame,
+        Self::HeadsNotUpdated,
+        Self::ValueNotRefreshed,
+        Self::IndexRowKept,
+        Self::RoomIgnored,
+        Self::WindowIgnored,
+    ];
+}
+
+/// Plants a bug in every replica of this thread, or with `None` takes it out.
+pub fn plant(bug: Option<Bug>) {
+    CHOSEN.set(bug);
+}
+
+/// Whether a bug is planted.
+pub(crate) fn is(bug: Bug) -> bool {
+    CHOSEN.get() == Some(bug)
+}

@@ -1,0 +1,156 @@
+//! Stores that come back as old copies of themselves.
+
+use super::*;
+
+/// Connects as edges do: again after each end of a connection, under a new incarnation where one is asked for.
+fn meet(hub: &mut Node, site: &mut Node, wire: &mut Wire) {
+    for _ in 0..8 {
+        wire.connect_once(hub, site);
+        let left = !hub.disconnects.is_empty() || !site.disconnects.is_empty();
+        if !left && site.renewals == 0 {
+            return;
+        }
+        wire.cut(hub, site);
+        hub.disconnects.clear();
+        site.disconnects.clear();
+        if site.renewals > 0 {
+            renew(site);
+        }
+    }
+    panic!("they never come together: {:?} {:?}", hub.events, site.events);
+}
+
+/// What the edge does: a new incarnation and a new epoch, on the same store.
+fn renew(site: &mut Node) {
+    let incarnation = site.settings.key.incarnation[0] + 100;
+    let key = OriginKey { incarnation: [incarnation; 16], ..site.settings.key };
+    let settings = Settings { key, epoch: u64::from(incarnation), ..site.settings.clone() };
+    let wall_ms = site.wall_ms;
+    *site = Node {
+        events: std::mem::take(&mut site.events),
+        wall_ms,
+        ..Node::on(site.disk.after_crash(), settings)
+    };
+}
+
+/// The site on an old copy of its store, later: what it writes is not what it wrote before.
+fn on_old_copy(image: Disk, site: Node) -> Node {
+    Node { wall_ms: 9_000, ..Node::on(image, site.settings) }
+}
+
+/// A hub and a site with ten in stock, of which the site has sold three; the site's store as it was before, too.
+fn sold() -> (Node, Node, Wire, Disk) {
+    let (mut hub, mut site, mut wire) = pair();
+    hub.put("store-1/inventory/1", item(10));
+    site.put("store-1/note/1", json!({"text": "a"}));
+    wire.carry(&mut hub, &mut site);
+    let image = site.disk.after_crash();
+    for _ in 0..3 {
+        site.sell("store-1/inventory/1", 1);
+    }
+    wire.carry(&mut hub, &mut site);
+    wire.cut(&mut hub, &mut site);
+    (hub, site, wire, image)
+}
+
+fn stock(node: &mut Node) -> Option<Value> {
+    node.get("store-1/inventory/1")
+}
+
+#[test]
+fn a_store_that_was_rolled_back_fetches_its_past_under_a_new_origin() {
+    let (mut hub, site, mut wire, image) = sold();
+    let mut site = on_old_copy(image, site);
+    wire.connect_once(&mut hub, &mut site);
+    assert_eq!(site.renewals, 1);
+    let request = Request::Write {
+        address: address("store-1/note/1"),
+        operations: vec![document::Operation::Put(json!({"text": "b"}))],
+        terms: WriteTerms::default(),
+    };
+    assert_eq!(site.answer(request), Err(RequestError::Renewing));
+    wire.cut(&mut hub, &mut site);
+    hub.disconnects.clear();
+    renew(&mut site);
+    meet(&mut hub, &mut site, &mut wire);
+    assert_eq!((stock(&mut hub), stock(&mut site)), (Some(item(7)), Some(item(7))));
+    site.sell("store-1/inventory/1", 2);
+    wire.carry(&mut hub, &mut site);
+    assert_eq!(stock(&mut hub), Some(item(5)));
+    assert_converged(&mut hub, &mut site);
+}
+
+#[test]
+fn what_was_written_on_the_old_copy_is_written_again_and_counts_once() {
+    for sales in [1, 3, 7] {
+        let (mut hub, site, mut wire, image) = sold();
+        let mut site = on_old_copy(image, site);
+        for _ in 0..sales {
+            site.sell("store-1/inventory/1", 1);
+        }
+        site.put("store-1/note/2", json!({"text": "new"}));
+        site.put("store-1/note/1", json!({"text": "changed"}));
+        meet(&mut hub, &mut site, &mut wire);
+        let left = item(7 - sales);
+        assert_eq!((stock(&mut hub), stock(&mut site)), (Some(left.clone()), Some(left)), "{sales}");
+        assert_eq!(hub.get("store-1/note/1"), Some(json!({"text": "changed"})));
+        assert_eq!(hub.get("store-1/note/2"), Some(json!({"text": "new"})));
+        assert_converged(&mut hub, &mut site);
+        assert!(site.events.iter().any(|event| matches!(event, Event::ForkSettled { .. })));
+        assert_eq!(site.replica.verify(0, u64::MAX), Ok(site.status().head));
+        assert_eq!(site.replica.verify_values(&space("store-1")), Ok(vec![]));
+    }
+}
+
+#[test]
+fn what_a_new_origin_wrote_upon_the_branch_is_written_again_too() {
+    let (mut hub, site, mut wire, image) = sold();
+    let mut site = on_old_copy(image, site);
+    site.sell("store-1/inventory/1", 1);
+    renew(&mut site);
+    site.sell("store-1/inventory/1", 1);
+    meet(&mut hub, &mut site, &mut wire);
+    assert_eq!((stock(&mut hub), stock(&mut site)), (Some(item(5)), Some(item(5))));
+    assert_converged(&mut hub, &mut site);
+}
+
+#[test]
+fn a_crash_between_any_two_steps_loses_nothing() {
+    for steps in 0..12 {
+        let (mut hub, site, mut wire, image) = sold();
+        let mut site = on_old_copy(image, site);
+        site.sell("store-1/inventory/1", 1);
+        site.sell("store-1/inventory/1", 1);
+        wire.connect_once(&mut hub, &mut site);
+        for _ in 0..steps {
+            site.end_turn();
+            let Some(turn) = site.disk.sync_one() else { break };
+            site.input(Input::Durable(turn));
+        }
+        wire.cut(&mut hub, &mut site);
+        let wall_ms = site.wall_ms;
+        site.crash();
+        site.wall_ms = wall_ms;
+        hub.disconnects.clear();
+        meet(&mut hub, &mut site, &mut wire);
+        assert_eq!((stock(&mut hub), stock(&mut site)), (Some(item(5)), Some(item(5))), "{steps}");
+        assert_converged(&mut hub, &mut site);
+    }
+}
+
+#[test]
+fn a_peer_that_does_not_relay_moves_nothing() {
+    let (mut hub, mut site, mut wire, _) = sold();
+    // The hub's store is an old copy, and the site knows more of it. The site's word is not enough.
+    let image = hub.disk.after_crash();
+    wire.connect(&mut hub, &mut site);
+    hub.put("catalog/product/1", json!({"price": 1}));
+    wire.carry(&mut hub, &mut site);
+    wire.cut(&mut hub, &mut site);
+    let mut hub = Node::on(image, hub.settings);
+    wire.connect_once(&mut hub, &mut site);
+    wire.cut(&mut hub, &mut site);
+    wire.connect_once(&mut hub, &mut site);
+    assert_eq!(hub.renewals, 0);
+    assert!(matches!(hub.disconnects.as_slice(), [DisconnectReason::RolledBack { .. }]));
+}

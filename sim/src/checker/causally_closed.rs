@@ -1,0 +1,83 @@
+use crate::failure::Failure;
+use crate::network::Message;
+use crate::observation::{Checker, Observation};
+use crate::topology::{NodeId, Topology};
+use crate::world::{Nodes, Settled};
+use document::{Origin, Space};
+use std::collections::{BTreeMap, BTreeSet};
+
+const PROPERTY: &str = "causally_closed";
+
+/// What a node had of a space, by origin.
+type Seen = BTreeMap<Origin, u64>;
+
+/// A node that has a change has all changes of the space that its author had when it was written.
+#[derive(Debug, Default)]
+pub struct CausallyClosed {
+    /// What a node had when a write was sent to it for the first time.
+    open: BTreeMap<u64, Seen>,
+    /// What its author had seen, by change.
+    seen: BTreeMap<(Space, Origin), BTreeMap<u64, Seen>>,
+    /// Nodes to which changes came, and of which spaces, since they were looked at.
+    came: BTreeMap<NodeId, BTreeSet<Space>>,
+    /// How far each node's changes were looked at.
+    checked: BTreeMap<(NodeId, Space), Seen>,
+}
+
+impl CausallyClosed {
+    fn check(&mut self, node: NodeId, space: &Space, nodes: &Nodes) -> Result<(), Failure> {
+        let has = nodes.vector(node, space);
+        let checked = self.checked.insert((node, space.clone()), has.clone()).unwrap_or_default();
+        for (origin, last) in &has {
+            let from = checked.get(origin).copied().unwrap_or(0) + 1;
+            let changes = self.seen.get(&(space.clone(), *origin)).into_iter();
+            for (sequence, seen) in changes.flat_map(|changes| changes.range(from..=(*last).max(from))) {
+                let missing = seen.iter().find(|(origin, seen)| has.get(origin).is_none_or(|has| has < seen));
+                if let Some((other, seen)) = missing.filter(|_| sequence <= last) {
+                    let name = Topology::name(node);
+                    let finding = format!(
+                        "{name} has change {sequence} of {origin} in {space}, and not change {seen} of {other}, which it was written on"
+                    );
+                    return Err(Failure::correctness(PROPERTY, finding));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Checker for CausallyClosed {
+    fn observe(&mut self, observation: &Observation<'_>, nodes: &Nodes) -> Result<(), Failure> {
+        match observation {
+            Observation::Submitted { write, attempt: 1 } => {
+                self.open.insert(write.id, nodes.vector(write.node, &write.space));
+            }
+            Observation::Acknowledged { write, stamp: Some(stamp), attempts: 1 } => {
+                if let Some(seen) = self.open.remove(&write.id) {
+                    let changes = self.seen.entry((write.space.clone(), stamp.origin)).or_default();
+                    changes.insert(stamp.sequence, seen);
+                }
+            }
+            Observation::Delivered { passage, message: Message::Delta { rows, .. } } => {
+                let came = self.came.entry(passage.to).or_default();
+                for row in rows {
+                    if !came.contains(&row.space) {
+                        came.insert(row.space.clone());
+                    }
+                }
+            }
+            Observation::TurnEnded { node } if nodes.inputs_waiting(*node) == 0 => {
+                for space in self.came.remove(node).into_iter().flatten() {
+                    self.check(*node, &space, nodes)?;
+                }
+            }
+            Observation::Opened { node } => self.checked.retain(|(of, _), _| of != node),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self, _settled: &Settled) -> Result<(), Failure> {
+        Ok(())
+    }
+}

@@ -1,0 +1,115 @@
+use crate::failure::Failure;
+use crate::observation::{Checker, Observation};
+use crate::topology::{NodeId, Topology};
+use crate::world::{ClientWrite, Nodes, Settled};
+use document::{Address, Operation, Origin, Space};
+use replica::Stamp;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+const PROPERTY: &str = "sessions_hold";
+
+/// A service that stays with one node reads what it wrote, and nothing older than what it has read: of a register
+/// whose puts are all unlike each other, no value is shown that one which was written or shown there had replaced.
+#[derive(Debug, Default)]
+pub struct SessionsHold {
+    puts: BTreeMap<(Address, String), Put>,
+    open: BTreeMap<u64, BTreeMap<Origin, u64>>,
+    /// Values written or shown at a node, by document.
+    known: BTreeMap<NodeId, BTreeMap<Address, BTreeSet<String>>>,
+    /// Documents that are deleted now and then, and puts that may have been done twice.
+    passed: BTreeSet<Address>,
+}
+
+#[derive(Debug)]
+struct Put {
+    stamp: Stamp,
+    /// What its author had of the space when it was written for the first and only time; `None` when it may have been
+    /// tried before.
+    seen: Option<BTreeMap<Origin, u64>>,
+}
+
+impl Put {
+    fn replaced(&self, other: &Self) -> bool {
+        let seen = self.seen.as_ref().and_then(|seen| seen.get(&other.stamp.origin));
+        seen.is_some_and(|seen| *seen >= other.stamp.sequence)
+    }
+}
+
+fn shelf(write: &ClientWrite) -> Option<(&Address, &str)> {
+    write.operations().find_map(|(address, operation)| match operation {
+        Operation::Put(value) => Some((address, value.get("shelf")?.as_str()?)),
+        _ => None,
+    })
+}
+
+impl SessionsHold {
+    fn acknowledged(&mut self, write: &ClientWrite, stamp: Stamp, attempts: u32) {
+        let seen = self.open.remove(&write.id).filter(|_| attempts == 1);
+        if let Some((address, value)) = shelf(write) {
+            self.puts.insert((address.clone(), value.to_owned()), Put { stamp, seen });
+            self.know(write.node, address, value);
+        }
+    }
+
+    fn know(&mut self, node: NodeId, address: &Address, value: &str) {
+        let known = self.known.entry(node).or_default().entry(address.clone()).or_default();
+        known.insert(value.to_owned());
+    }
+
+    fn looked(
+        &mut self,
+        node: NodeId,
+        space: &Space,
+        key: &document::Key,
+        document: &Value,
+    ) -> Result<(), Failure> {
+        let Some(value) = document.get("shelf").and_then(Value::as_str) else { return Ok(()) };
+        let Ok(address) = format!("{space}/inventory/{key}").parse::<Address>() else { return Ok(()) };
+        if self.passed.contains(&address) {
+            return Ok(());
+        }
+        let put = |value: &str| self.puts.get(&(address.clone(), value.to_owned()));
+        let known = self.known.get(&node).and_then(|known| known.get(&address)).into_iter().flatten();
+        let later = put(value).and_then(|shown| {
+            known.into_iter().find(|known| put(known).is_some_and(|known| known.replaced(shown)))
+        });
+        if let Some(later) = later {
+            let name = Topology::name(node);
+            let finding = format!("{name} shows {value} of {address}, where {later} was, which replaced it");
+            return Err(Failure::correctness(PROPERTY, finding));
+        }
+        let value = value.to_owned();
+        self.know(node, &address, &value);
+        Ok(())
+    }
+}
+
+impl Checker for SessionsHold {
+    fn observe(&mut self, observation: &Observation<'_>, nodes: &Nodes) -> Result<(), Failure> {
+        match observation {
+            Observation::Submitted { write, attempt: 1 } => {
+                self.passed.extend(write.deleted().cloned());
+                self.open.insert(write.id, nodes.vector(write.node, &write.space));
+            }
+            Observation::Acknowledged { write, stamp: Some(stamp), attempts } => {
+                self.acknowledged(write, *stamp, *attempts);
+            }
+            Observation::Unknown { write } => {
+                self.passed.extend(write.parts.iter().map(|(address, _)| address.clone()));
+            }
+            Observation::Looked { node, space, goods, is_whole: true } => {
+                for (key, document) in *goods {
+                    self.looked(*node, space, key, document)?;
+                }
+            }
+            Observation::Destroyed { node } => drop(self.known.remove(node)),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self, _settled: &Settled) -> Result<(), Failure> {
+        Ok(())
+    }
+}

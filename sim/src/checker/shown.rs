@@ -1,0 +1,60 @@
+use super::stream::Streams;
+use crate::network::{ConnectionId, End, Message, Passage, RowName};
+use crate::observation::Observation;
+use crate::topology::NodeId;
+use crate::world::Nodes;
+use std::collections::BTreeMap;
+
+/// What each node has let others know that it has, which is on its disk.
+#[derive(Debug, Default)]
+pub(super) struct Shown {
+    nodes: BTreeMap<NodeId, Streams>,
+    /// Deltas that came over a connection and are not acknowledged: how far each goes, and what is in it.
+    came: BTreeMap<(ConnectionId, End), Vec<(u64, Streams)>>,
+}
+
+impl Shown {
+    pub(super) fn of(&self, node: NodeId) -> Option<&Streams> {
+        self.nodes.get(&node)
+    }
+
+    /// The last sequence of a stream that some node has.
+    pub(super) fn most(&self, row: &RowName) -> u64 {
+        self.nodes.values().map(|shown| shown.last(row)).max().unwrap_or(0)
+    }
+
+    /// The node has another disk.
+    pub(super) fn forget(&mut self, node: NodeId) {
+        self.nodes.remove(&node);
+    }
+
+    pub(super) fn observe(&mut self, observation: &Observation<'_>, nodes: &Nodes) {
+        match observation {
+            Observation::Sent { passage, message, .. } => self.sent(*passage, message),
+            // Of what a stranger sends, not all is taken.
+            Observation::Delivered { passage, .. } if nodes.is_stranger(passage.from) => {}
+            Observation::Delivered { passage, message: Message::Delta { to, rows, .. } } => {
+                let receiver = (passage.connection, passage.end.other());
+                self.came.entry(receiver).or_default().push((*to, rows.iter().collect()));
+            }
+            _ => {}
+        }
+    }
+
+    fn sent(&mut self, passage: Passage, message: &Message) {
+        let shown = self.nodes.entry(passage.from).or_default();
+        match message {
+            Message::Delta { rows, .. } => rows.iter().for_each(|row| shown.raise(row)),
+            Message::Hello { has } | Message::Rewind { has, .. } => {
+                has.iter().for_each(|row| shown.raise(row))
+            }
+            Message::Ack { durable } => {
+                let came = self.came.entry((passage.connection, passage.end)).or_default();
+                for (_, streams) in came.extract_if(.., |(to, _)| *to <= *durable) {
+                    shown.raise_all(&streams);
+                }
+            }
+            Message::Fill | Message::Unreadable => {}
+        }
+    }
+}

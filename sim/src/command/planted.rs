@@ -1,0 +1,51 @@
+//! How many seeds each planted bug takes.
+
+use super::{Ending, PlantedArguments, output};
+
+/// Built without bugs: builds itself with them, into a directory of its own, and runs that.
+#[cfg(not(isle_planted))]
+pub(super) fn planted(arguments: &PlantedArguments) -> Ending {
+    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+    let target = std::path::PathBuf::from(target).join("planted");
+    let mut command = std::process::Command::new("cargo");
+    // Unoptimised programs of the core take three times as long to run, and a tenth to build.
+    command.args(["run", "--quiet", "--locked", "--package", "sim", "--bin", "sim", "--", "planted"]);
+    command.args(["--seeds", &arguments.seeds.to_string()]);
+    command.args(arguments.bug.iter().flat_map(|bug| ["--bug", bug.as_str()]));
+    command.env("RUSTFLAGS", "--cfg isle_planted").env("CARGO_PROFILE_DEV_DEBUG", "0");
+    match command.env("CARGO_TARGET_DIR", target).status() {
+        Ok(status) if status.success() => Ending::Passed,
+        Ok(_) => Ending::Failed(sim::FailureKind::Correctness),
+        Err(error) => {
+            output::error(format_args!("cargo cannot be run, which builds the simulator with bugs: {error}"));
+            Ending::Usage
+        }
+    }
+}
+
+/// Runs the default swarm on each bug until a seed fails.
+#[cfg(isle_planted)]
+pub(super) fn planted(arguments: &PlantedArguments) -> Ending {
+    use replica::planted::{Bug, plant};
+    let mut ending = Ending::Passed;
+    output::result(format_args!("{:<24} {:>5}  {:<28} {:>8}", "bug", "seeds", "seen by", "seconds"));
+    let chosen = |bug: &Bug| arguments.bug.as_ref().is_none_or(|name| format!("{bug:?}") == *name);
+    for bug in Bug::ALL.into_iter().filter(chosen) {
+        plant(Some(bug));
+        let started = std::time::Instant::now();
+        let failure = |seed| sim::run(&sim::Schedule::of_seed(seed, None), sim::Sabotage::None).failure;
+        let found =
+            (0..arguments.seeds).find_map(|seed| failure(seed).map(|failure| (seed + 1, failure.property)));
+        plant(None);
+        let (seeds, property) = match found {
+            Some((seeds, property)) => (seeds.to_string(), property),
+            None => {
+                ending = Ending::Failed(sim::FailureKind::Correctness);
+                (format!(">{}", arguments.seeds), "nobody")
+            }
+        };
+        let seconds = started.elapsed().as_secs_f64();
+        output::result(format_args!("{:<24} {seeds:>5}  {property:<28} {seconds:>8.1}", format!("{bug:?}")));
+    }
+    ending
+}

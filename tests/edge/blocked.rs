@@ -1,0 +1,124 @@
+//! A document with a change that cannot be applied: an operator sees it, tries it again, and drops the change.
+
+use crate::command::words;
+use document::{Document, ForeignChange, Operation, Signature};
+use replica::{
+    Access, Clock, Input, LinkId, OriginKey, PeerSettings, Replica, Settings, SnapshotPolicy, SpaceMode,
+    TrimPolicy, origin_of,
+};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::sync::mpsc;
+use std::time::Duration;
+use store::{CommitNotice, FjallStore, Options};
+use tests::process::{Fleet, Process, site_config};
+use tests::program::{run, run_well};
+use wire::{Delta, DocumentName, Frame, Hello, Row, SpaceVector};
+
+const ADDRESS: &str = "store-1/note/1";
+
+/// Makes a store that took two changes of a document from a peer; the second cannot be applied.
+fn make_store(directory: &Path) {
+    let (notices, received) = mpsc::channel();
+    let on_notice = move |notice| drop(notices.send(notice));
+    let store = FjallStore::open(directory, Options::default(), on_notice).unwrap();
+    let [own, hub] = [1, 2].map(|n| OriginKey { public_key: [n; 32], incarnation: [n; 16] });
+    let space: document::Space = "store-1".parse().unwrap();
+    let access = Access { read: true, write: true };
+    let peer =
+        PeerSettings { spaces: [(space.clone(), access)].into(), relay: false, hub: false, snapshots: false };
+    let settings = Settings {
+        name: "store-1".into(),
+        key: own,
+        epoch: 1,
+        spaces: [(space, SpaceMode::Write)].into(),
+        peers: [("hub".to_owned(), peer)].into(),
+        schemas: document::Schemas::default(),
+        open_documents_bytes_max: 1 << 20,
+        snapshots: SnapshotPolicy::default(),
+        trimming: TrimPolicy::default(),
+    };
+    let mut replica = Replica::open(store, settings).unwrap();
+    let frames = [Frame::Hello(hello()), Frame::Delta(delta(&hub))];
+    let frames = frames.map(|frame| Input::Frame { link: LinkId(1), bytes: wire::encode(&frame).unwrap() });
+    let up = Input::PeerUp { link: LinkId(1), peer: "hub".into(), public_key: hub.public_key };
+    for input in [up].into_iter().chain(frames) {
+        replica.handle(input, Clock::default()).unwrap();
+        while replica.end_turn().unwrap() {}
+    }
+    while replica.in_flight_bytes() > 0 {
+        if let CommitNotice::Durable(turn) = received.recv_timeout(Duration::from_secs(20)).unwrap() {
+            replica.handle(Input::Durable(turn), Clock::default()).unwrap();
+            while replica.end_turn().unwrap() {}
+        }
+    }
+}
+
+fn hello() -> Hello {
+    let space = SpaceVector { space: "store-1".into(), entries: vec![], takes: true };
+    let (since, head, subscription) = (0, 0, [0; 8]);
+    let protocol = wire::PROTOCOL_VERSION;
+    let incomplete = vec![];
+    Hello { protocol, epoch: 5, cursor: None, spaces: vec![space], since, head, subscription, incomplete }
+}
+
+fn delta(author: &OriginKey) -> Delta {
+    let mut document = Document::new();
+    let signature = Signature::of(origin_of(author), 0);
+    let mut body = |n: u8| {
+        let change = document.write(&signature, None, &[Operation::Put(json!({ "n": n }))]).unwrap().unwrap();
+        ForeignChange::body(&change.chunk).unwrap().to_vec()
+    };
+    let mut bodies = [body(0), body(1)];
+    // Its author's second change of the document claims to be the seventh.
+    bodies[1][50] = 7;
+    let row = |(body, sequence)| Row { document: 0, origin: 0, sequence, body, follow: None };
+    Delta {
+        generation: 0,
+        from: 0,
+        to: 2,
+        spaces: vec!["store-1".into()],
+        origins: vec![*author],
+        documents: vec![DocumentName { space: 0, collection: "note".into(), key: "1".into() }],
+        rows: bodies.into_iter().zip(1..).map(row).collect(),
+    }
+}
+
+#[test]
+fn an_operator_sees_a_blocked_document_tries_it_again_and_drops_the_change() {
+    let fleet = Fleet::new();
+    let data = fleet.prepare("store-1", &site_config("store-1", "127.0.0.1:9"));
+    make_store(&data.join("store"));
+    let site = Process::start(data.clone());
+    let got = || serde_json::from_str::<Value>(&run_well(words("doc get", &data, &[ADDRESS]))).unwrap();
+    let refused = |command: &str, rest: &[&str]| {
+        let output = run(words(command, &data, rest));
+        assert_eq!(output.status.code(), Some(1), "{command}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+
+    let listed = run_well(words("blocked list", &data, &["--json"]));
+    let listed: Value = serde_json::from_str(&listed).unwrap();
+    assert_eq!((&listed["address"], &listed["change"]["stamp"]["sequence"]), (&json!(ADDRESS), &json!(2)));
+    assert_eq!(got(), json!({"n": 0}), "it is read as before");
+    let put = refused("doc put", &[ADDRESS, r#"{"n": 5}"#]);
+    assert!(put.contains("isle blocked --help"), "{put}");
+    let released = refused("blocked release", &[ADDRESS]);
+    assert!(
+        released.contains("is blocked still") && released.contains("isle blocked drop --help"),
+        "{released}"
+    );
+
+    let dropped = run_well(words("blocked drop", &data, &[ADDRESS]));
+    let hash = listed["change"]["hash"].as_str().unwrap();
+    assert!(dropped.contains(hash) && dropped.ends_with("store-1/note/1 is not blocked\n"), "{dropped}");
+    site.logs(&["WARN", "a change was dropped", hash]);
+    let again = refused("blocked drop", &[ADDRESS]);
+    assert!(again.contains("is not blocked"), "{again}");
+
+    let _site = site.restart();
+    assert_eq!(run_well(words("blocked list", &data, &[])), "no document is blocked\n");
+    assert_eq!(got(), json!({"n": 0}));
+    run_well(words("doc put", &data, &[ADDRESS, r#"{"n": 5}"#]));
+    assert_eq!(got(), json!({"n": 5}), "it lives again");
+}
