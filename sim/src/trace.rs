@@ -54,7 +54,7 @@ impl Kind {
             }
             Some(Message::Ack { durable }) => Self::Ack { durable: *durable },
             Some(Message::Rewind { .. }) => Self::Rewind,
-            Some(Message::Fill) => Self::Fill,
+            Some(Message::Offer { .. } | Message::Fill) => Self::Fill,
         }
     }
 }

@@ -12,7 +12,7 @@ impl Checker for SentByRight {
     fn observe(&mut self, observation: &Observation<'_>, nodes: &Nodes) -> Result<(), Failure> {
         let Observation::Sent { passage, message, .. } = observation else { return Ok(()) };
         let rows: &[RowName] = match message {
-            Message::Delta { rows, .. } => rows,
+            Message::Delta { rows, .. } | Message::Offer { has: rows } => rows,
             Message::Hello { .. }
             | Message::Ack { .. }
             | Message::Rewind { .. }
