@@ -167,13 +167,13 @@ pub(crate) struct TrimmedRow {
 /// A space that is being filled.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub(crate) struct IncompleteRow {
-    /// What its documents may have of other streams than the vector says, once all of them came: it is complete when
-    /// the vector has reached that. `None` while documents are missing.
+    /// What its documents may have of streams that the vector did not tell of when they came, by whichever fill, in
+    /// order of the origins. It is complete when the vector has reached that, and no documents are missing.
     #[n(0)]
-    pub(crate) until: Option<Vec<UntilRow>>,
-    /// The peer whose documents they are.
+    pub(crate) until: Vec<UntilRow>,
+    /// Whether documents are missing.
     #[n(1)]
-    pub(crate) filler: String,
+    pub(crate) lacks_documents: bool,
 }
 
 /// See [`IncompleteRow::until`].

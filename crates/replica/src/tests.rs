@@ -6,6 +6,7 @@ mod budgets;
 mod dropped;
 mod exchange;
 mod fill;
+mod fillers;
 mod hello;
 mod hostile;
 mod recovery;

@@ -134,7 +134,8 @@ fn check_lists(frame: &Frame) -> Result<(), EncodeError> {
         Frame::FillDocuments(fill) => vec![
             ("origins", fill.origins.len(), TABLE_MAX),
             ("documents", fill.documents.len(), FILL_DOCUMENTS_MAX),
-            ("vector entries", fill.done.as_ref().map_or(0, |done| done.entries.len()), VECTOR_ENTRIES_MAX),
+            ("vector entries", fill.vector.len(), VECTOR_ENTRIES_MAX),
+            ("entries of fills", fill.filled.len(), VECTOR_ENTRIES_MAX),
         ],
         Frame::FillFinished(finished) => {
             vec![("vector entries", finished.entries.len(), VECTOR_ENTRIES_MAX)]

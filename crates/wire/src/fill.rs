@@ -192,17 +192,27 @@ pub struct FillDocuments {
     /// The documents.
     #[cbor(n(3), decode_with = "at_most::<_, _, FILL_DOCUMENTS_MAX>")]
     pub documents: Vec<FillDocument>,
-    /// Present when everything that was wanted has been sent: what the documents have of each stream at most.
-    #[cbor(n(4))]
-    pub done: Option<FillDone>,
+    /// Whether everything that was wanted has been sent.
+    #[n(4)]
+    pub is_done: bool,
+    /// How far the filler has streams, where that is further than the offer and earlier frames of the fill say: the
+    /// documents may have so much.
+    #[cbor(n(5), decode_with = "at_most::<_, _, VECTOR_ENTRIES_MAX>")]
+    pub vector: Vec<Reach>,
+    /// The same of changes that the filler itself has by a fill, and not by its vector.
+    #[cbor(n(6), decode_with = "at_most::<_, _, VECTOR_ENTRIES_MAX>")]
+    pub filled: Vec<Reach>,
 }
 
-/// See [`FillDocuments::done`].
-#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
-pub struct FillDone {
-    /// The filler's version vector.
-    #[cbor(n(0), decode_with = "at_most::<_, _, VECTOR_ENTRIES_MAX>")]
-    pub entries: Vec<VectorEntry>,
+/// How far documents may have the changes of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Reach {
+    /// Who wrote them.
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub origin: [u8; 16],
+    /// The last sequence.
+    #[n(1)]
+    pub sequence: u64,
 }
 
 /// What is durable at the receiver. Cumulative.

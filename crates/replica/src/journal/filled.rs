@@ -8,12 +8,16 @@ use crate::record::{self, IncompleteRow, JournalRow, SnapshotRow, UntilRow};
 use crate::rows::Rows;
 use crate::store::{Keyspace, Store, StoreError};
 use crate::vectors::VectorEntry;
-use document::{Address, ChangeHash, ForeignChange};
-use std::collections::BTreeMap;
+use document::{Address, ChangeHash, ForeignChange, Origin};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The spaces of which this replica has only some documents, besides what its version vector says.
 #[derive(Default)]
-pub(crate) struct Incomplete(BTreeMap<SpaceNumber, IncompleteRow>);
+pub(crate) struct Incomplete {
+    rows: BTreeMap<SpaceNumber, IncompleteRow>,
+    /// Those whose row was written, until somebody looks.
+    changed: BTreeSet<SpaceNumber>,
+}
 
 impl Incomplete {
     pub(super) fn load<S: Store>(rows: &Rows<S>) -> Result<Self, StoreError> {
@@ -22,7 +26,7 @@ impl Incomplete {
             let (key, value) = row?;
             let damaged = StoreError::Damaged { what: "an incomplete space's key", keyspace: Keyspace::Meta };
             let space = keys::read_incomplete(&key).ok_or(damaged)?;
-            incomplete.0.insert(space, record::decode(Keyspace::Meta, &value)?);
+            incomplete.rows.insert(space, record::decode(Keyspace::Meta, &value)?);
         }
         Ok(incomplete)
     }
@@ -54,12 +58,13 @@ impl<S: Store> Journal<S> {
         self.rows.put(keys::change(place.number(), lsn), entry.chunk);
     }
 
-    /// Whether a change is here that came by a fill and has no stamp yet.
+    /// Whether a change is here that came by a fill and has no stamp yet. When its row was trimmed nobody can tell, and
+    /// it may get one.
     pub(crate) fn is_unstamped(&self, place: &DocumentPlace, hash: &ChangeHash) -> Result<bool, StoreError> {
         let Some(lsn) = self.rows.get(&keys::hash(place.number(), hash))? else { return Ok(false) };
         let Ok(lsn) = lsn.try_into().map(u64::from_be_bytes) else { return Ok(false) };
         let row: Option<JournalRow> = self.rows.record(&keys::journal(lsn))?;
-        Ok(row.is_some_and(|row| row.sequence == 0))
+        Ok(row.is_none_or(|row| row.sequence == 0))
     }
 
     /// Takes a whole document that came by a fill, of which nothing is here.
@@ -97,44 +102,84 @@ impl<S: Store> Journal<S> {
 
     /// Whether the space has documents, or changes of them, that its vector does not tell of.
     pub(crate) fn is_incomplete(&self, space: SpaceNumber) -> bool {
-        self.incomplete.0.contains_key(&space)
+        self.incomplete.rows.contains_key(&space)
     }
 
     /// Whether documents of the space are missing, so that it must be filled.
     pub(crate) fn lacks_documents(&self, space: SpaceNumber) -> bool {
-        self.incomplete.0.get(&space).is_some_and(|row| row.until.is_none())
+        self.incomplete.rows.get(&space).is_some_and(|row| row.lacks_documents)
     }
 
-    /// Whether the space is being filled by another than this peer, so that the peer may lack what it is filled with.
-    pub(crate) fn is_filled_by_another(&self, space: SpaceNumber, peer: &str) -> bool {
-        self.incomplete.0.get(&space).is_some_and(|row| row.filler != peer)
+    /// What documents of the space may have that its vector did not tell of when they came. Only who has all of that
+    /// can take what was written here since.
+    pub(crate) fn until(&self, space: SpaceNumber) -> &[UntilRow] {
+        self.incomplete.rows.get(&space).map_or(&[], |row| row.until.as_slice())
     }
 
-    /// Documents of the space are missing from here on, or until the vector has reached `until`; those that came are
-    /// of `filler`.
-    pub(crate) fn set_incomplete(&mut self, space: SpaceNumber, until: Option<Vec<UntilRow>>, filler: &str) {
-        let row = IncompleteRow { until, filler: filler.to_owned() };
-        if self.incomplete.0.get(&space) != Some(&row) {
-            self.rows.put(keys::incomplete(space), record::encode(&row));
-            self.incomplete.0.insert(space, row);
+    /// Documents of the space are missing from here on.
+    pub(crate) fn begin_fill(&mut self, space: SpaceNumber) {
+        let mut row = self.incomplete.rows.get(&space).cloned().unwrap_or_default();
+        row.lacks_documents = true;
+        self.put_incomplete(space, row);
+    }
+
+    /// All documents of the space came.
+    pub(crate) fn end_fill(&mut self, space: SpaceNumber) {
+        let mut row = self.incomplete.rows.get(&space).cloned().unwrap_or_default();
+        row.lacks_documents = false;
+        self.put_incomplete(space, row);
+    }
+
+    /// Documents that come from here on may have changes up to there.
+    pub(crate) fn raise_until(&mut self, space: SpaceNumber, reach: impl Iterator<Item = (Origin, u64)>) {
+        let mut row = self.incomplete.rows.get(&space).cloned().unwrap_or_default();
+        for (origin, sequence) in reach {
+            let has = self.names.origin_number(origin);
+            if has.is_some_and(|origin| self.vectors.get(space, origin).sequence >= sequence) {
+                continue;
+            }
+            let of = |until: &UntilRow| Origin(until.origin);
+            match row.until.binary_search_by_key(&origin, of) {
+                Ok(at) => row.until.iter_mut().skip(at).take(1).for_each(|until| {
+                    until.sequence = until.sequence.max(sequence);
+                }),
+                Err(at) => row.until.insert(at, UntilRow { origin: origin.0, sequence }),
+            }
         }
+        self.put_incomplete(space, row);
+    }
+
+    fn put_incomplete(&mut self, space: SpaceNumber, row: IncompleteRow) {
+        if self.incomplete.rows.get(&space) != Some(&row) {
+            self.rows.put(keys::incomplete(space), record::encode(&row));
+            self.incomplete.rows.insert(space, row);
+            self.incomplete.changed.insert(space);
+        }
+    }
+
+    /// The spaces of which documents came, or more is known of them, since the last call.
+    pub(crate) fn take_changed(&mut self) -> BTreeSet<SpaceNumber> {
+        std::mem::take(&mut self.incomplete.changed)
     }
 
     /// The spaces that have become complete since the last call. Their rows so far are not sent from here on: a change
     /// written here meanwhile may depend on one that got its stamp after it.
     pub(crate) fn complete(&mut self) -> Vec<SpaceNumber> {
         let reached = |space: SpaceNumber, until: &UntilRow| {
-            let origin = self.names.origin_number(document::Origin(until.origin));
+            let origin = self.names.origin_number(Origin(until.origin));
             origin.is_some_and(|origin| self.vectors.get(space, origin).sequence >= until.sequence)
         };
         let is_complete = |(space, row): (&SpaceNumber, &IncompleteRow)| {
-            let until = row.until.as_ref()?;
-            until.iter().all(|until| reached(*space, until)).then_some(*space)
+            let is_reached = row.until.iter().all(|until| reached(*space, until));
+            (is_reached && !row.lacks_documents).then_some(*space)
         };
-        let complete: Vec<SpaceNumber> = self.incomplete.0.iter().filter_map(is_complete).collect();
+        let complete: Vec<SpaceNumber> = self.incomplete.rows.iter().filter_map(is_complete).collect();
         for space in &complete {
-            self.incomplete.0.remove(space);
+            let row = self.incomplete.rows.remove(space);
             self.rows.remove(keys::incomplete(*space));
+            if row.is_some_and(|row| row.until.is_empty()) {
+                continue;
+            }
             let entries: Vec<_> = self.vectors.of(*space).collect();
             for (origin, entry) in entries {
                 self.vectors.set_first(&mut self.rows, (*space, origin), entry.sequence + 1);

@@ -39,6 +39,7 @@ impl<S: Store> Replica<S> {
         let mut rows = ROWS_PER_TURN;
         self.take_fills(&mut rows, &mut changed)?;
         self.serve_fills(&mut rows)?;
+        changed.extend(self.journal.take_changed());
         for peer in self.peers.iter_mut() {
             for space in &changed {
                 peer.reconsider(&self.journal, *space)?;
@@ -70,10 +71,12 @@ impl<S: Store> Replica<S> {
             }
             let Some(filling) = &mut session.fills.filling else { continue };
             let step = if filling.is_started() {
-                filling.advance(&mut self.journal, (&peer.name, snapshots), rows)?
+                filling.advance(&mut self.journal, snapshots, rows)?
             } else if taken.len() < TAKEN_MAX && taken.insert(filling.space) {
-                changed.insert(filling.space);
-                filling.start(&mut self.journal, (&peer.name, snapshots))?
+                let (space, offered): (_, Vec<_>) = (filling.space, filling.offered().collect());
+                let step = filling.start(&mut self.journal, snapshots)?;
+                has(peer, space, offered.into_iter());
+                step
             } else {
                 continue;
             };
@@ -170,6 +173,13 @@ fn take_filling<S: Store>(
     let context =
         FillContext { public_key: &session.public_key, own_key, relay, snapshots, wall_ms: clock.wall_ms };
     let Some(filling) = &mut session.fills.filling else { return Ok(Ok(())) };
+    let space = filling.space;
+    let vector: Vec<_> = match &frame {
+        Frame::FillDocuments(documents) if filling.is(documents.fill) => {
+            documents.vector.iter().map(|of| (Origin(of.origin), of.sequence)).collect()
+        }
+        _ => Vec::new(),
+    };
     let step = match frame {
         Frame::FillSymbols(more) if filling.is(more.fill) => {
             filling.take_symbols(journal, &more, snapshots)?
@@ -183,9 +193,21 @@ fn take_filling<S: Store>(
         // Of a fill that this replica ended.
         _ => return Ok(Ok(())),
     };
+    has(peer, space, vector.into_iter());
     Ok(step.map(|step| {
         take_step(peer, turns, step);
     }))
+}
+
+/// A filler says how far it has streams: it can take what is written on top of its documents.
+fn has(peer: &mut Peer, space: SpaceNumber, vector: impl Iterator<Item = (Origin, u64)>) {
+    let exchange = peer.session.as_mut().and_then(|session| session.exchange.as_mut());
+    let Some((sender, _)) = exchange else { return };
+    for (origin, sequence) in vector {
+        sender.raise(space, origin, sequence);
+        peer.confirmed.raise(space, origin, sequence);
+    }
+    peer.changed = true;
 }
 
 /// Sends what a step gave, and notes its end; returns whether it was that.

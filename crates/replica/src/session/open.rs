@@ -5,13 +5,15 @@ use super::Peer;
 use crate::journal::Journal;
 use crate::keys::SpaceNumber;
 use crate::store::{Store, StoreError};
+use document::Origin;
 
 impl Peer {
-    /// Whether the peer may be sent the space's changes, as far as the space's state here goes. While documents are
-    /// missing here only the one who fills may: what is written on top of its documents, it can take. Two that fill
-    /// each other would wait for ever otherwise.
+    /// Whether the peer may be sent the space's changes, as far as the space's state here goes. While documents here
+    /// have changes that came by a fill and have no stamp yet, only who has those may: what was written on top of them
+    /// it can take. The filler has them; two that fill each other would wait for ever otherwise.
     pub(super) fn is_whole<S: Store>(&self, journal: &Journal<S>, space: SpaceNumber) -> bool {
-        !journal.is_filled_by_another(space, &self.name)
+        let mut until = journal.until(space).iter();
+        until.all(|until| self.has(space, Origin(until.origin)) >= until.sequence)
     }
 
     /// Whether the peer lacks changes that are not in the journal.

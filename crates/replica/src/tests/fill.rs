@@ -366,8 +366,13 @@ mod hostile {
     }
 
     fn documents(number: u32, documents: Vec<FillDocument>, is_done: bool) -> Frame {
-        let done = is_done.then(wire::FillDone::default);
-        Frame::FillDocuments(FillDocuments { fill: 1, number, origins: vec![], documents, done })
+        Frame::FillDocuments(FillDocuments {
+            fill: 1,
+            number,
+            documents,
+            is_done,
+            ..FillDocuments::default()
+        })
     }
 
     #[track_caller]

@@ -90,11 +90,22 @@ fn any_fill() -> impl Strategy<Value = Frame> {
     let documents = (
         prop::collection::vec(key, 0..3),
         prop::collection::vec(document, 0..3),
-        prop::option::of(any_entries()),
+        prop::collection::vec(any::<([u8; 16], u64)>(), 0..4),
+        any::<bool>(),
     )
-        .prop_map(|(origins, documents, done)| {
-            let done = done.map(|entries| FillDone { entries });
-            Frame::FillDocuments(FillDocuments { fill: 1, number: 2, origins, documents, done })
+        .prop_map(|(origins, documents, reach, is_done)| {
+            let filled: Vec<_> =
+                reach.into_iter().map(|(origin, sequence)| Reach { origin, sequence }).collect();
+            let vector = filled.iter().skip(1).copied().collect();
+            Frame::FillDocuments(FillDocuments {
+                fill: 1,
+                number: 2,
+                origins,
+                documents,
+                is_done,
+                vector,
+                filled,
+            })
         });
     let ack = any::<u32>().prop_map(|number| Frame::FillAck(FillAck { fill: 1, number }));
     let finished = (any::<bool>(), any_entries())

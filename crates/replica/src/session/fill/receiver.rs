@@ -4,7 +4,7 @@ use crate::effect::{DisconnectReason, Misbehaviour, StopReason};
 use crate::journal::{DAMAGED, DocumentPlace, Entry, FilledDocument, Journal};
 use crate::keys::{self, SpaceNumber};
 use crate::reconcile::{self, ItemKey, Scan, Sketch, Symbol};
-use crate::record::{self, DocumentRow, UntilRow};
+use crate::record::{self, DocumentRow};
 use crate::session::receiver::{check_room, has_all};
 use crate::settings::origin_of;
 use crate::store::{Keyspace, Store, StoreError};
@@ -88,7 +88,7 @@ enum Stage {
     /// Documents are under way.
     Receiving,
     /// The last came; the vector is to be adopted.
-    Adopting(Vec<UntilRow>),
+    Adopting,
     Finished,
 }
 
@@ -172,7 +172,7 @@ impl Filling {
     pub(crate) fn is_working(&self) -> bool {
         matches!(
             self.stage,
-            Stage::Sketching(_) | Stage::Locating { .. } | Stage::Comparing(_) | Stage::Adopting(_)
+            Stage::Sketching(_) | Stage::Locating { .. } | Stage::Comparing(_) | Stage::Adopting
         )
     }
 
@@ -185,7 +185,7 @@ impl Filling {
     pub(crate) fn start<S: Store>(
         &mut self,
         journal: &mut Journal<S>,
-        (filler, snapshots): (&str, bool),
+        snapshots: bool,
     ) -> Result<Step, StoreError> {
         let has = |origin: Origin| {
             let number = journal.names.origin_number(origin);
@@ -198,7 +198,8 @@ impl Filling {
         let mut documents = journal.rows.scan(keys::documents_of(self.space));
         let is_empty = documents.next().transpose()?.is_none();
         drop(documents);
-        journal.set_incomplete(self.space, None, filler);
+        journal.begin_fill(self.space);
+        journal.raise_until(self.space, self.offered());
         if !is_empty && !self.symbols.is_empty() {
             let scan = Scan::new(journal, self.space, self.offer.key)?;
             self.stage = Stage::Sketching(Box::new(scan));
@@ -209,11 +210,16 @@ impl Filling {
         Ok(Step { frames: vec![Frame::FillWant(want)], filled: None })
     }
 
+    /// How far the filler has streams, as it offered.
+    pub(crate) fn offered(&self) -> impl Iterator<Item = (Origin, u64)> + '_ {
+        self.offer.origins.iter().map(|of| (origin_of(&of.key), of.sequence))
+    }
+
     /// Does what is to be done, looking at no more than `rows` documents.
     pub(crate) fn advance<S: Store>(
         &mut self,
         journal: &mut Journal<S>,
-        (filler, snapshots): (&str, bool),
+        snapshots: bool,
         rows: &mut usize,
     ) -> Result<Step, StoreError> {
         match std::mem::replace(&mut self.stage, Stage::Receiving) {
@@ -229,7 +235,7 @@ impl Filling {
                 self.locate(journal, (after, theirs, ours), snapshots, rows)
             }
             Stage::Comparing(comparing) => self.compare(journal, comparing, snapshots, rows),
-            Stage::Adopting(until) => self.adopt(journal, until, filler),
+            Stage::Adopting => self.adopt(journal),
             stage => {
                 self.stage = stage;
                 Ok(Step::default())
@@ -363,11 +369,11 @@ impl Filling {
     }
 
     /// Everything that was asked for is here: the next listing, or the end.
-    fn go_on(&mut self, until: Vec<UntilRow>) -> Step {
+    fn go_on(&mut self) -> Step {
         match self.listing.take() {
             Some(Some(after)) => self.ask_listing(Some(after)),
             Some(None) | None => {
-                self.stage = Stage::Adopting(until);
+                self.stage = Stage::Adopting;
                 Step::default()
             }
         }
@@ -452,6 +458,13 @@ impl Filling {
             }
             self.origins.insert(origin_of(&key), key);
         }
+        // What others wrote is not taken from a peer that may not relay: its documents bring none of it.
+        let reach = frame.vector.iter().chain(&frame.filled).map(|of| (Origin(of.origin), of.sequence));
+        let reach = reach.filter(|(origin, _)| self.origins.contains_key(origin));
+        journal.raise_until(self.space, reach);
+        if journal.until(self.space).len() > wire::VECTOR_ENTRIES_MAX {
+            return Ok(Err(Misbehaviour::TableFull.into()));
+        }
         for document in frame.documents {
             match self.take_document(journal, document, context)? {
                 Ok(None) => {}
@@ -459,14 +472,11 @@ impl Filling {
                 Err(misbehaviour) => return Ok(Err(misbehaviour.into())),
             }
         }
-        let Some(done) = frame.done else { return Ok(Ok(Step::default())) };
-        let until =
-            done.entries.iter().map(|entry| UntilRow { origin: entry.origin, sequence: entry.sequence });
-        Ok(self.asked_for(until.collect()))
+        Ok(if frame.is_done { self.asked_for() } else { Ok(Step::default()) })
     }
 
     /// Everything that was asked for was sent.
-    fn asked_for(&mut self, until: Vec<UntilRow>) -> Result<Step, DisconnectReason> {
+    fn asked_for(&mut self) -> Result<Step, DisconnectReason> {
         let failed: Vec<u64> =
             self.asked.iter().filter(|(_, asked)| **asked == Asked::Failed).map(|(id, _)| *id).collect();
         let is_short = self.asked.values().any(|asked| *asked == Asked::Waits);
@@ -475,7 +485,7 @@ impl Filling {
         }
         self.is_retry = !failed.is_empty();
         if failed.is_empty() {
-            return Ok(self.go_on(until));
+            return Ok(self.go_on());
         }
         self.all = false;
         let wanted = failed.into_iter().map(|document| Wanted { document, heads: Vec::new() }).collect();
@@ -625,18 +635,13 @@ impl Filling {
     }
 
     /// All documents are here: so is all that the filler's vector says.
-    fn adopt<S: Store>(
-        &mut self,
-        journal: &mut Journal<S>,
-        until: Vec<UntilRow>,
-        filler: &str,
-    ) -> Result<Step, StoreError> {
+    fn adopt<S: Store>(&mut self, journal: &mut Journal<S>) -> Result<Step, StoreError> {
         for origin in &self.offer.origins {
             let number = journal.names.intern_origin(&mut journal.rows, origin.key)?;
             let entry = VectorEntry { sequence: origin.sequence, chain: origin.chain };
             journal.adopt((self.space, number), entry);
         }
-        journal.set_incomplete(self.space, Some(until), filler);
+        journal.end_fill(self.space);
         self.finish(journal, true, Filled::Taken(self.documents))
     }
 

@@ -8,11 +8,11 @@ use crate::record::{self, DocumentRow};
 use crate::store::{Keyspace, Store, StoreError};
 use crate::vectors::VectorEntry;
 use document::{Address, Collection, Key, Origin, Space};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use wire::{
-    FILL_DOCUMENTS_MAX, FillDocument, FillDocuments, FillDone, FillListing, FillMore, FillName, FillOffer,
-    FillOrigin, FillSymbols, FillWant, Frame, LISTED_MAX, WANTED_HEADS_MAX,
+    FILL_DOCUMENTS_MAX, FillDocument, FillDocuments, FillListing, FillMore, FillName, FillOffer, FillOrigin,
+    FillSymbols, FillWant, Frame, LISTED_MAX, OriginKey, Reach, WANTED_HEADS_MAX,
 };
 
 /// Bytes of documents in a frame, about.
@@ -41,8 +41,8 @@ pub(crate) struct Server {
     snapshots: bool,
     /// What is wanted, by digest of its name; gathered until the last frame of it.
     wanted: BTreeMap<u64, Vec<u8>>,
-    /// Origins that the peer was told.
-    told: BTreeSet<Origin>,
+    /// How far the peer was told that documents have an origin's changes.
+    told: BTreeMap<Origin, u64>,
     number: u32,
     window: VecDeque<(u32, usize)>,
     window_bytes: usize,
@@ -88,7 +88,7 @@ impl Server {
             listings_left: 0,
             snapshots: false,
             wanted: BTreeMap::new(),
-            told: BTreeSet::new(),
+            told: BTreeMap::new(),
             number: 0,
             window: VecDeque::new(),
             window_bytes: 0,
@@ -134,7 +134,7 @@ impl Server {
             (key, documents, symbols) = ([0; 32], 0, Vec::new());
             vector = vector_of(journal, self.space)?;
         }
-        self.told.extend(vector.iter().map(|(origin, _)| *origin));
+        self.told.extend(vector.iter().map(|(origin, entry)| (*origin, entry.sequence)));
         let origins = vector.iter().map(|(origin, entry)| self.origin(journal, *origin, *entry));
         let origins = origins.collect::<Result<_, _>>()?;
         let (fill, space) = (self.fill, self.name.as_str().to_owned());
@@ -241,13 +241,13 @@ impl Server {
             if frame.documents.is_empty() && !is_done {
                 break;
             }
-            frame.origins = self.untold(journal)?;
+            self.tell(journal, &mut frame)?;
             self.number += 1;
             frame.number = self.number;
             self.window.push_back((self.number, bytes));
             self.window_bytes += bytes;
             if is_done {
-                frame.done = Some(FillDone { entries: entries_of(journal, self.space)? });
+                frame.is_done = true;
                 self.wanted.clear();
                 frames.push(Frame::FillDocuments(frame));
                 return Ok(frames);
@@ -317,16 +317,35 @@ impl Server {
         Ok(false)
     }
 
-    /// Keys of origins in the space that the peer was not told.
-    fn untold<S: Store>(&mut self, journal: &Journal<S>) -> Result<Vec<wire::OriginKey>, StoreError> {
-        let mut keys = Vec::new();
-        for (number, _) in journal.vectors.of(self.space) {
+    /// Puts into a frame how far its documents may have streams, and the keys of origins, where the peer was not told.
+    fn tell<S: Store>(&mut self, journal: &Journal<S>, frame: &mut FillDocuments) -> Result<(), StoreError> {
+        for (number, entry) in journal.vectors.of(self.space) {
             let (origin, key) = journal.names.origin(number)?;
-            if self.told.insert(origin) {
-                keys.push(key);
+            self.tell_of((origin, key, entry.sequence), (&mut frame.origins, &mut frame.vector));
+        }
+        for until in journal.until(self.space) {
+            // Of an origin without a number no change is here.
+            if let Some(number) = journal.names.origin_number(Origin(until.origin)) {
+                let (origin, key) = journal.names.origin(number)?;
+                self.tell_of((origin, key, until.sequence), (&mut frame.origins, &mut frame.filled));
             }
         }
-        Ok(keys)
+        Ok(())
+    }
+
+    fn tell_of(
+        &mut self,
+        (origin, key, sequence): (Origin, OriginKey, u64),
+        (keys, reach): (&mut Vec<OriginKey>, &mut Vec<Reach>),
+    ) {
+        let told = self.told.insert(origin, sequence);
+        if told.is_none() {
+            keys.push(key);
+        }
+        match told {
+            Some(told) if told >= sequence => drop(self.told.insert(origin, told)),
+            Some(_) | None => reach.push(Reach { origin: origin.0, sequence }),
+        }
     }
 
     /// Frames of documents up to this one are durable at the peer.
