@@ -250,7 +250,10 @@ impl World {
                 self.plan(planned);
                 if let Some((node, link)) = told {
                     self.trace.note(now_ns, Moment::PeerDown { node }, &[]);
-                    self.nodes.node_mut(node).links.remove(&link);
+                    // A node may still leave a link that is down, for a frame that came before the end.
+                    if self.nodes.is_stranger(node) {
+                        self.nodes.node_mut(node).links.remove(&link);
+                    }
                     self.give(node, Input::PeerDown { link });
                 }
             }
