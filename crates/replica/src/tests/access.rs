@@ -445,7 +445,7 @@ fn who_has_a_document_needs_no_settings() {
 fn settled() -> Fleet {
     let mut fleet = Fleet::new(3);
     let all =
-        PeerSettings { spaces: [(space("store-1"), BOTH)].into(), relay: true, hub: false, snapshots: false };
+        PeerSettings { spaces: [(space("store-1"), BOTH)].into(), relay: true, hub: false, snapshots: true };
     fleet.nodes[0].settings.peers.insert(name(2), all);
     fleet.restart(0);
     fleet.grant(1, &[("store-1", READ)]);
