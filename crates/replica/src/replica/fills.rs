@@ -29,7 +29,16 @@ impl<S: Store> Replica<S> {
                 take_filling(peer, (journal, turns), frame, (own_key, clock))
             }
             Frame::FillFinished(finished) => take_finished(peer, journal, &finished),
-            frame => Ok(take_served(peer, turns, frame)),
+            Frame::FillMore(_) | Frame::FillWant(_) | Frame::FillAck(_) => {
+                Ok(take_served(peer, turns, frame))
+            }
+            Frame::Hello(_)
+            | Frame::Delta(_)
+            | Frame::Ack(_)
+            | Frame::Rewind(_)
+            | Frame::Ask
+            | Frame::Fork(_)
+            | Frame::Unknown(_) => Ok(Ok(())),
         }
     }
 
@@ -174,24 +183,23 @@ fn take_filling<S: Store>(
         FillContext { public_key: &session.public_key, own_key, relay, snapshots, wall_ms: clock.wall_ms };
     let Some(filling) = &mut session.fills.filling else { return Ok(Ok(())) };
     let space = filling.space;
-    let vector: Vec<_> = match &frame {
-        Frame::FillDocuments(documents) if filling.is(documents.fill) => {
-            documents.vector.iter().map(|of| (Origin(of.origin), of.sequence)).collect()
-        }
-        _ => Vec::new(),
-    };
-    let step = match frame {
-        Frame::FillSymbols(more) if filling.is(more.fill) => {
-            filling.take_symbols(journal, &more, snapshots)?
-        }
-        Frame::FillListing(listing) if filling.is(listing.fill) => {
-            filling.take_listing(listing).map(|()| Step::default()).map_err(DisconnectReason::from)
-        }
-        Frame::FillDocuments(documents) if filling.is(documents.fill) => {
-            filling.take_documents(journal, documents, &context)?
-        }
+    let mut vector = Vec::new();
+    let step = if let Frame::FillSymbols(more) = &frame
+        && filling.is(more.fill)
+    {
+        filling.take_symbols(journal, more, snapshots)?
+    } else if let Frame::FillListing(listing) = &frame
+        && filling.is(listing.fill)
+    {
+        filling.take_listing(listing).map(|()| Step::default()).map_err(DisconnectReason::from)
+    } else if let Frame::FillDocuments(documents) = frame
+        && filling.is(documents.fill)
+    {
+        vector.extend(documents.vector.iter().map(|of| (Origin(of.origin), of.sequence)));
+        filling.take_documents(journal, documents, &context)?
+    } else {
         // Of a fill that this replica ended.
-        _ => return Ok(Ok(())),
+        return Ok(Ok(()));
     };
     has(peer, space, vector.into_iter());
     Ok(step.map(|step| {
@@ -237,15 +245,22 @@ fn take_step(peer: &mut Peer, turns: &mut Turns, step: Step) -> bool {
 fn take_served(peer: &mut Peer, turns: &mut Turns, frame: Frame) -> Result<(), DisconnectReason> {
     let Some(session) = &mut peer.session else { return Ok(()) };
     let server = session.fills.server.as_mut().ok_or(Misbehaviour::Fill)?;
-    match frame {
-        Frame::FillMore(more) if more.fill == server.fill => {
-            if let Some(frame) = server.more(&more)? {
-                hold_frame(turns, session.link, &frame);
-            }
+    if let Frame::FillMore(more) = &frame
+        && more.fill == server.fill
+    {
+        if let Some(frame) = server.more(more)? {
+            hold_frame(turns, session.link, &frame);
         }
-        Frame::FillWant(want) if want.fill == server.fill => server.want(want)?,
-        Frame::FillAck(ack) if ack.fill == server.fill => server.acknowledge(ack.number)?,
-        _ => return Err(Misbehaviour::Fill.into()),
+    } else if let Frame::FillAck(ack) = &frame
+        && ack.fill == server.fill
+    {
+        server.acknowledge(ack.number)?;
+    } else if let Frame::FillWant(want) = frame
+        && want.fill == server.fill
+    {
+        server.want(want)?;
+    } else {
+        return Err(Misbehaviour::Fill.into());
     }
     Ok(())
 }
