@@ -116,6 +116,11 @@ impl<S: Store> Journal<S> {
         self.incomplete.rows.get(&space).map_or(&[], |row| row.until.as_slice())
     }
 
+    /// The same; `None` while documents are missing, so that more may come.
+    pub(crate) fn reach(&self, space: SpaceNumber) -> Option<Vec<UntilRow>> {
+        (!self.lacks_documents(space)).then(|| self.until(space).to_vec())
+    }
+
     /// Documents of the space are missing from here on.
     pub(crate) fn begin_fill(&mut self, space: SpaceNumber) {
         let mut row = self.incomplete.rows.get(&space).cloned().unwrap_or_default();

@@ -48,7 +48,11 @@ impl<S: Store> Replica<S> {
         let mut rows = ROWS_PER_TURN;
         self.take_fills(&mut rows, &mut changed)?;
         self.serve_fills(&mut rows)?;
-        changed.extend(self.journal.take_changed());
+        for space in self.journal.take_changed() {
+            changed.insert(space);
+            let sessions = self.peers.iter_mut().filter_map(|peer| peer.session.as_mut());
+            sessions.for_each(|session| drop(session.fills.given.remove(&space)));
+        }
         for peer in self.peers.iter_mut() {
             for space in &changed {
                 peer.reconsider(&self.journal, *space)?;
@@ -276,6 +280,8 @@ fn take_finished<S: Store>(peer: &mut Peer, journal: &Journal<S>, finished: &Fil
     session.fills.forced.remove(&space);
     if !finished.taken {
         session.fills.refused.insert(space);
+    } else if server.gave_all(journal) {
+        session.fills.given.insert(space);
     }
     for entry in &finished.entries {
         sender.raise(space, Origin(entry.origin), entry.sequence);

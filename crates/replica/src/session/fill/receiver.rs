@@ -167,7 +167,7 @@ impl Filling {
             number.map_or(0, |number| journal.vectors.get(self.space, number).sequence)
         };
         let is_had = self.offer.origins.iter().all(|of| has(origin_of(&of.key)) >= of.sequence);
-        if is_had && !journal.lacks_documents(self.space) {
+        if is_had && !self.offer.is_ahead && !journal.lacks_documents(self.space) {
             return self.finish(journal, true, Filled::Had);
         }
         let mut documents = journal.rows.scan(keys::documents_of(self.space));
