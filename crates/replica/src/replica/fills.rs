@@ -51,8 +51,10 @@ impl<S: Store> Replica<S> {
         for space in self.journal.take_changed() {
             changed.insert(space);
             let sessions = self.peers.iter_mut().filter_map(|peer| peer.session.as_mut());
-            sessions.for_each(|session| drop(session.fills.given.remove(&space)));
+            sessions.for_each(|session| _ = session.fills.given.remove(&space));
         }
+        // A peer may come to lack what it is not sent.
+        changed.extend(self.journal.awaiting());
         for peer in self.peers.iter_mut() {
             for space in &changed {
                 peer.reconsider(&self.journal, *space)?;
