@@ -65,6 +65,9 @@ pub struct FillOffer {
     /// The first symbols of the documents; none when the receiver said that it has nothing.
     #[cbor(n(5), with = "minicbor::bytes")]
     pub symbols: Vec<u8>,
+    /// Whether the documents have changes that the filler has by a fill, and not by its vector.
+    #[n(6)]
+    pub is_ahead: bool,
 }
 
 /// The receiver asks for more of what tells it which documents differ.

@@ -116,6 +116,17 @@ impl<S: Store> Journal<S> {
         self.incomplete.rows.get(&space).map_or(&[], |row| row.until.as_slice())
     }
 
+    /// The same; `None` while documents are missing, so that more may come.
+    pub(crate) fn reach(&self, space: SpaceNumber) -> Option<Vec<UntilRow>> {
+        (!self.lacks_documents(space)).then(|| self.until(space).to_vec())
+    }
+
+    /// Spaces whose documents came, and that wait for stamps.
+    pub(crate) fn awaiting(&self) -> impl Iterator<Item = SpaceNumber> + '_ {
+        let awaits = |row: &IncompleteRow| !row.lacks_documents && !row.until.is_empty();
+        self.incomplete.rows.iter().filter(move |(_, row)| awaits(row)).map(|(space, _)| *space)
+    }
+
     /// Documents of the space are missing from here on.
     pub(crate) fn begin_fill(&mut self, space: SpaceNumber) {
         let mut row = self.incomplete.rows.get(&space).cloned().unwrap_or_default();

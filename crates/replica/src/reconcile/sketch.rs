@@ -4,7 +4,7 @@ use super::symbols::{self, Symbol};
 use super::{ItemKey, SYMBOLS_MAX, symbols_max};
 use crate::journal::{DAMAGED, Journal};
 use crate::keys::{self, SpaceNumber};
-use crate::record::{self, DocumentRow};
+use crate::record::{self, DocumentRow, UntilRow};
 use crate::store::{Keyspace, Store, StoreError};
 use crate::vectors::VectorEntry;
 use document::Origin;
@@ -22,6 +22,8 @@ pub(crate) struct Sketch {
     pub(crate) key: [u8; 32],
     /// The version vector when the scan began: every document is in it as of then, or later.
     pub(crate) vector: Vec<(Origin, VectorEntry)>,
+    /// What the documents may have besides, then; `None` when some were missing.
+    pub(crate) reach: Option<Vec<UntilRow>>,
     pub(crate) documents: u64,
     pub(crate) symbols: Vec<Symbol>,
 }
@@ -45,6 +47,7 @@ impl Scan {
             space,
             key,
             vector: vector_of(journal, space)?,
+            reach: journal.reach(space),
             documents: 0,
             symbols: vec![Symbol::default(); SYMBOLS_MAX],
         };
@@ -138,6 +141,9 @@ fn serves<S: Store>(journal: &Journal<S>, sketch: &Sketch) -> bool {
         entry.map_or(0, |(_, entry)| entry.sequence)
     };
     let mut changes = 0_u64;
+    if sketch.reach != journal.reach(sketch.space) {
+        return false;
+    }
     for (origin, entry) in journal.vectors.of(sketch.space) {
         let Ok((name, _)) = journal.names.origin(origin) else { return false };
         let had = had(name);

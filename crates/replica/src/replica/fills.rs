@@ -31,7 +31,16 @@ impl<S: Store> Replica<S> {
                 take_filling(peer, (journal, turns), frame, (own, clock))
             }
             Frame::FillFinished(finished) => take_finished(peer, journal, &finished),
-            frame => Ok(take_served(peer, turns, frame)),
+            Frame::FillMore(_) | Frame::FillWant(_) | Frame::FillAck(_) => {
+                Ok(take_served(peer, turns, frame))
+            }
+            Frame::Hello(_)
+            | Frame::Delta(_)
+            | Frame::Ack(_)
+            | Frame::Rewind(_)
+            | Frame::Ask
+            | Frame::Fork(_)
+            | Frame::Unknown(_) => Ok(Ok(())),
         }
     }
 
@@ -41,7 +50,13 @@ impl<S: Store> Replica<S> {
         let mut rows = ROWS_PER_TURN;
         self.take_fills(&mut rows, &mut changed)?;
         self.serve_fills(&mut rows)?;
-        changed.extend(self.journal.take_changed());
+        for space in self.journal.take_changed() {
+            changed.insert(space);
+            let sessions = self.peers.iter_mut().filter_map(|peer| peer.session.as_mut());
+            sessions.for_each(|session| _ = session.fills.given.remove(&space));
+        }
+        // A peer may come to lack what it is not sent.
+        changed.extend(self.journal.awaiting());
         for peer in self.peers.iter_mut() {
             for space in &changed {
                 peer.reconsider(&self.journal, *space)?;
@@ -178,24 +193,23 @@ fn take_filling<S: Store>(
     let (public_key, wall_ms, snapshots) = (&session.public_key, clock.wall_ms, rights.snapshot);
     let context = FillContext { public_key, own_key, rights, space: name, identities, wall_ms };
     let space = filling.space;
-    let vector: Vec<_> = match &frame {
-        Frame::FillDocuments(documents) if filling.is(documents.fill) => {
-            documents.vector.iter().map(|of| (Origin(of.origin), of.sequence)).collect()
-        }
-        _ => Vec::new(),
-    };
-    let step = match frame {
-        Frame::FillSymbols(more) if filling.is(more.fill) => {
-            filling.take_symbols(journal, &more, snapshots)?
-        }
-        Frame::FillListing(listing) if filling.is(listing.fill) => {
-            filling.take_listing(listing).map(|()| Step::default()).map_err(DisconnectReason::from)
-        }
-        Frame::FillDocuments(documents) if filling.is(documents.fill) => {
-            filling.take_documents(journal, documents, &context)?
-        }
+    let mut vector = Vec::new();
+    let step = if let Frame::FillSymbols(more) = &frame
+        && filling.is(more.fill)
+    {
+        filling.take_symbols(journal, more, snapshots)?
+    } else if let Frame::FillListing(listing) = &frame
+        && filling.is(listing.fill)
+    {
+        filling.take_listing(listing).map(|()| Step::default()).map_err(DisconnectReason::from)
+    } else if let Frame::FillDocuments(documents) = frame
+        && filling.is(documents.fill)
+    {
+        vector.extend(documents.vector.iter().map(|of| (Origin(of.origin), of.sequence)));
+        filling.take_documents(journal, documents, &context)?
+    } else {
         // Of a fill that this replica ended.
-        _ => return Ok(Ok(())),
+        return Ok(Ok(()));
     };
     has(peer, space, vector.into_iter());
     Ok(step.map(|step| {
@@ -241,15 +255,22 @@ fn take_step(peer: &mut Peer, turns: &mut Turns, step: Step) -> bool {
 fn take_served(peer: &mut Peer, turns: &mut Turns, frame: Frame) -> Result<(), DisconnectReason> {
     let Some(session) = &mut peer.session else { return Ok(()) };
     let server = session.fills.server.as_mut().ok_or(Misbehaviour::Fill)?;
-    match frame {
-        Frame::FillMore(more) if more.fill == server.fill => {
-            if let Some(frame) = server.more(&more)? {
-                hold_frame(turns, session.link, &frame);
-            }
+    if let Frame::FillMore(more) = &frame
+        && more.fill == server.fill
+    {
+        if let Some(frame) = server.more(more)? {
+            hold_frame(turns, session.link, &frame);
         }
-        Frame::FillWant(want) if want.fill == server.fill => server.want(want)?,
-        Frame::FillAck(ack) if ack.fill == server.fill => server.acknowledge(ack.number)?,
-        _ => return Err(Misbehaviour::Fill.into()),
+    } else if let Frame::FillAck(ack) = &frame
+        && ack.fill == server.fill
+    {
+        server.acknowledge(ack.number)?;
+    } else if let Frame::FillWant(want) = frame
+        && want.fill == server.fill
+    {
+        server.want(want)?;
+    } else {
+        return Err(Misbehaviour::Fill.into());
     }
     Ok(())
 }
@@ -265,6 +286,8 @@ fn take_finished<S: Store>(peer: &mut Peer, journal: &Journal<S>, finished: &Fil
     session.fills.forced.remove(&space);
     if !finished.taken {
         session.fills.refused.insert(space);
+    } else if server.gave_all(journal) {
+        session.fills.given.insert(space);
     }
     for entry in &finished.entries {
         sender.raise(space, Origin(entry.origin), entry.sequence);

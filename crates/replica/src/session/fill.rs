@@ -31,6 +31,8 @@ const WANTED_MAX: usize = 16_384;
 pub(crate) struct Fills {
     /// Spaces that the peer has only some documents of, as its hello says.
     pub(crate) forced: BTreeSet<SpaceNumber>,
+    /// Spaces of which the peer was given all documents, so that it has what this replica has without a stamp.
+    pub(crate) given: BTreeSet<SpaceNumber>,
     /// Spaces that the peer did not want filled: nothing of them is sent.
     pub(crate) refused: BTreeSet<SpaceNumber>,
     /// Spaces that wait to be offered.

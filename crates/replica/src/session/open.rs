@@ -10,10 +10,12 @@ use document::Origin;
 impl Peer {
     /// Whether the peer may be sent the space's changes, as far as the space's state here goes. While documents here
     /// have changes that came by a fill and have no stamp yet, only who has those may: what was written on top of them
-    /// it can take. The filler has them; two that fill each other would wait for ever otherwise.
+    /// it can take. The filler has them; two that fill each other would wait for ever otherwise. So has who was given
+    /// the documents since: stamps that went with a disk never come.
     pub(super) fn is_whole<S: Store>(&self, journal: &Journal<S>, space: SpaceNumber) -> bool {
         let mut until = journal.until(space).iter();
-        until.all(|until| self.has(space, Origin(until.origin)) >= until.sequence)
+        let is_given = self.session.as_ref().is_some_and(|session| session.fills.given.contains(&space));
+        is_given || until.all(|until| self.has(space, Origin(until.origin)) >= until.sequence)
     }
 
     /// Whether the peer lacks changes that are not in the journal.
@@ -57,9 +59,11 @@ impl Peer {
         }
         let (is_open, needs_fill) = (self.is_open(journal, space)?, self.needs_fill(journal, space)?);
         let position = self.first_lacking_of(journal, [space].into_iter())?;
-        // What came half from the peer is no more than the peer has: it is offered, or two that were filling each
-        // other when their connection ended would wait for ever.
-        let is_whole = self.is_whole(journal, space);
+        // Documents may be given at any time: the vector never says more than they have. While some are missing here
+        // it would be soon again.
+        let is_forced = self.session.as_ref().is_some_and(|session| session.fills.forced.contains(&space));
+        let is_ready = self.is_whole(journal, space) || is_forced || !journal.lacks_documents(space);
+        let lacks = needs_fill || !self.lacking(journal, [space].into_iter())?.is_empty();
         let Some(session) = &mut self.session else { return Ok(()) };
         let Some((sender, _)) = &mut session.exchange else { return Ok(()) };
         if is_open {
@@ -69,7 +73,7 @@ impl Peer {
         }
         sender.withhold(space);
         let is_served = session.fills.server.as_ref().is_some_and(|server| server.space == space);
-        if needs_fill && is_whole && !is_served && !session.fills.refused.contains(&space) {
+        if lacks && is_ready && !is_served && !session.fills.refused.contains(&space) {
             session.fills.waiting.insert(space);
         }
         Ok(())

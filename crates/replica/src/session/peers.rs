@@ -136,7 +136,7 @@ impl Peer {
     }
 
     /// The streams of which it lacks something: how far it has them, and how far they go.
-    fn lacking<S: Store>(
+    pub(super) fn lacking<S: Store>(
         &self,
         journal: &Journal<S>,
         spaces: impl Iterator<Item = SpaceNumber>,

@@ -356,7 +356,15 @@ mod hostile {
 
     fn offer(author: u8) -> FillOffer {
         let origins = vec![FillOrigin { key: key(author), sequence: 2, chain: [1; 32] }];
-        FillOffer { fill: 1, space: "catalog".into(), key: [0; 32], documents: 0, origins, symbols: vec![] }
+        FillOffer {
+            fill: 1,
+            space: "catalog".into(),
+            key: [0; 32],
+            documents: 0,
+            origins,
+            symbols: vec![],
+            is_ahead: false,
+        }
     }
 
     fn document(name: &str, changes: &[Vec<u8>]) -> FillDocument {

@@ -34,6 +34,27 @@ fn notes(hub: &mut Node, numbers: Range<u32>) {
     }
 }
 
+/// Some frames of one's documents for the other, then the connection ends.
+fn interrupted(wire: &mut Wire, hub: &mut Node, site: &mut Node) {
+    wire.link += 1;
+    let names = [&hub.settings, &site.settings].map(|node| (node.name.clone(), node.key.public_key));
+    let [hub_is, site_is] = names;
+    for (node, (peer, public_key)) in [(&mut *hub, site_is), (&mut *site, hub_is)] {
+        node.input(Input::PeerUp { link: LinkId(wire.link), peer, public_key });
+        node.settle();
+    }
+    for _ in 0..9 {
+        for turn in [true, false] {
+            let (from, node) = if turn { (&mut *hub, &mut *site) } else { (&mut *site, &mut *hub) };
+            if let Some((link, bytes)) = from.frames.pop_front() {
+                node.input(Input::Frame { link, bytes });
+                node.settle();
+            }
+        }
+    }
+    wire.cut(hub, site);
+}
+
 #[test]
 fn a_fill_that_another_peer_finishes_is_complete_with_what_both_brought() {
     let (mut hub, mut site, mut till) = (equal("hub", 1), equal("site", 2), equal("till", 3));
@@ -45,26 +66,7 @@ fn a_fill_that_another_peer_finishes_is_complete_with_what_both_brought() {
     notes(&mut hub, 120..400);
     [&mut hub, &mut till].into_iter().for_each(age);
 
-    // Some frames of the hub's documents, then the connection ends.
-    up.link += 1;
-    for (node, peer, number) in [(&mut hub, "site", 2), (&mut site, "hub", 1)] {
-        node.input(Input::PeerUp {
-            link: LinkId(up.link),
-            peer: peer.into(),
-            public_key: key(number).public_key,
-        });
-        node.settle();
-    }
-    for _ in 0..9 {
-        for turn in [true, false] {
-            let (from, node) = if turn { (&mut hub, &mut site) } else { (&mut site, &mut hub) };
-            if let Some((link, bytes)) = from.frames.pop_front() {
-                node.input(Input::Frame { link, bytes });
-                node.settle();
-            }
-        }
-    }
-    up.cut(&mut hub, &mut site);
+    interrupted(&mut up, &mut hub, &mut site);
     let came = site.replica.heads(&space("store-1")).unwrap();
     let (last, _) = came.last().unwrap().clone();
     assert!((21..300).contains(&came.len()), "{}", came.len());
@@ -86,4 +88,34 @@ fn a_fill_that_another_peer_finishes_is_complete_with_what_both_brought() {
     assert!(!site.read("store-1/note/none").is_filling);
     assert_converged(&mut hub, &mut site);
     assert_converged(&mut till, &mut site);
+}
+
+#[test]
+fn a_filler_that_lost_its_disk_is_given_what_it_gave() {
+    let (mut hub, mut site) = (equal("hub", 1), equal("site", 2));
+    let mut up = Wire::default();
+    notes(&mut hub, 100..400);
+    age(&mut hub);
+    interrupted(&mut up, &mut hub, &mut site);
+    let came = site.replica.heads(&space("store-1")).unwrap();
+    assert!((1..300).contains(&came.len()), "{}", came.len());
+    // On top of changes whose stamps are lost with the hub's disk.
+    site.put(&came.last().unwrap().0.to_string(), json!({"site": 1}));
+
+    let incarnation = OriginKey { incarnation: [9; 16], ..key(1) };
+    let mut hub = Node::new(Settings { key: incarnation, epoch: 9, ..hub.settings });
+    hub.put("store-1/note/1", json!({"hub": 1}));
+    up.connect(&mut hub, &mut site);
+    assert_converged(&mut hub, &mut site);
+    for number in 0..3 {
+        site.put(&came[0].0.to_string(), json!({ "site": number }));
+        up.carry(&mut hub, &mut site);
+        hub.put(&came[0].0.to_string(), json!({ "hub": number }));
+        up.carry(&mut hub, &mut site);
+    }
+    assert_converged(&mut hub, &mut site);
+    up.cut(&mut hub, &mut site);
+    site.put(&came[0].0.to_string(), json!({"site": 9}));
+    up.connect(&mut hub, &mut site);
+    assert_converged(&mut hub, &mut site);
 }

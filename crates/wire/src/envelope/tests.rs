@@ -47,7 +47,15 @@ fn any_fill() -> impl Strategy<Value = Frame> {
         .prop_map(|(key, sequence, chain)| FillOrigin { key, sequence, chain });
     let offer = (any::<u64>(), any::<[u8; 32]>(), prop::collection::vec(origin, 0..3), any_bytes()).prop_map(
         |(fill, key, origins, symbols)| {
-            Frame::FillOffer(FillOffer { fill, space: "s".into(), key, documents: fill, origins, symbols })
+            Frame::FillOffer(FillOffer {
+                fill,
+                space: "s".into(),
+                key,
+                documents: fill,
+                origins,
+                symbols,
+                is_ahead: fill % 2 == 0,
+            })
         },
     );
     let more = (any::<Option<u32>>(), prop::option::of(any_name()))

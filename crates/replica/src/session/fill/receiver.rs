@@ -1,21 +1,22 @@
+//! What a replica does while it is filled.
+
+mod difference;
+mod documents;
+
 use super::WANTED_MAX;
-use super::server::{entries_of, row_key};
+use super::server::entries_of;
 use crate::access::{Identities, Rights};
 use crate::effect::{DisconnectReason, Misbehaviour, StopReason};
-use crate::journal::{DAMAGED, DocumentPlace, Entry, FilledDocument, Journal};
+use crate::journal::Journal;
 use crate::keys::{self, SpaceNumber};
 use crate::reconcile::{self, ItemKey, Scan, Sketch, Symbol};
-use crate::record::{self, DocumentRow};
-use crate::session::receiver::{check_room, has_all};
 use crate::settings::origin_of;
-use crate::store::{Keyspace, Store, StoreError};
+use crate::store::{Store, StoreError};
 use crate::vectors::VectorEntry;
-use document::{Address, Collection, Document, ForeignChange, Key, Origin, Space};
-use std::collections::{BTreeMap, BTreeSet};
-use wire::{
-    FillDocument, FillDocuments, FillFinished, FillListing, FillMore, FillName, FillOffer, FillSymbols,
-    FillWant, Frame, LISTED_BYTES, LISTED_MAX, OriginKey, WANTED_HEADS_MAX, Wanted,
-};
+use difference::{Comparing, Locating};
+use document::{Origin, Space};
+use std::collections::BTreeMap;
+use wire::{FillFinished, FillName, FillOffer, FillWant, Frame, LISTED_MAX, OriginKey, Wanted};
 
 /// What a fill must know of its peer and of time.
 pub(crate) struct FillContext<'a> {
@@ -59,6 +60,8 @@ pub(crate) struct Filling {
     ack_due: Option<u32>,
     /// Documents that came.
     documents: u64,
+    /// Whether rights are documents: a change of an author whose right is not known here ends the fill, not the link.
+    has_authority: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -78,11 +81,7 @@ enum Stage {
     /// More symbols are under way.
     Symbols(Box<Sketch>),
     /// The documents that differ are known by digest; what is here of them is looked up after this row.
-    Locating {
-        after: Option<Vec<u8>>,
-        theirs: BTreeMap<u64, Vec<u8>>,
-        ours: BTreeSet<u64>,
-    },
+    Locating(Locating),
     /// A listing is under way.
     Listing,
     /// A listing is compared with what is here after a row, up to a row.
@@ -92,17 +91,6 @@ enum Stage {
     /// The last came; the vector is to be adopted.
     Adopting,
     Finished,
-}
-
-/// See [`Stage::Comparing`].
-struct Comparing {
-    from: Option<FillName>,
-    to: Option<FillName>,
-    /// Rows up to this key were compared.
-    after: Option<Vec<u8>>,
-    /// What is listed and was not met yet: digests of name and heads.
-    entries: BTreeMap<u64, u64>,
-    wanted: Vec<Wanted>,
 }
 
 /// What a step came to.
@@ -120,14 +108,6 @@ pub(crate) enum Filled {
     /// They were here already.
     Had,
     /// A change in it is refused.
-    Stopped(StopReason),
-}
-
-/// What became of a part of a document.
-enum Part {
-    Taken,
-    /// Something that it depends on is missing.
-    Lacks,
     Stopped(StopReason),
 }
 
@@ -157,6 +137,7 @@ impl Filling {
             number: 0,
             ack_due: None,
             documents: 0,
+            has_authority: context.identities.has_authority(),
             offer,
         })
     }
@@ -172,10 +153,7 @@ impl Filling {
 
     /// Whether it goes on by itself.
     pub(crate) fn is_working(&self) -> bool {
-        matches!(
-            self.stage,
-            Stage::Sketching(_) | Stage::Locating { .. } | Stage::Comparing(_) | Stage::Adopting
-        )
+        matches!(self.stage, Stage::Sketching(_) | Stage::Locating(_) | Stage::Comparing(_) | Stage::Adopting)
     }
 
     /// The acknowledgement that is due, once.
@@ -194,7 +172,7 @@ impl Filling {
             number.map_or(0, |number| journal.vectors.get(self.space, number).sequence)
         };
         let is_had = self.offer.origins.iter().all(|of| has(origin_of(&of.key)) >= of.sequence);
-        if is_had && !journal.lacks_documents(self.space) {
+        if is_had && !self.offer.is_ahead && !journal.lacks_documents(self.space) {
             return self.finish(journal, true, Filled::Had);
         }
         let mut documents = journal.rows.scan(keys::documents_of(self.space));
@@ -233,108 +211,18 @@ impl Filling {
                 self.stage = Stage::Sketching(scan);
                 Ok(Step::default())
             }
-            Stage::Locating { after, theirs, ours } => {
-                self.locate(journal, (after, theirs, ours), snapshots, rows)
-            }
+            Stage::Locating(locating) => self.locate(journal, locating, snapshots, rows),
             Stage::Comparing(comparing) => self.compare(journal, comparing, snapshots, rows),
             Stage::Adopting => self.adopt(journal),
-            stage => {
+            stage @ (Stage::Offered
+            | Stage::Symbols(_)
+            | Stage::Listing
+            | Stage::Receiving
+            | Stage::Finished) => {
                 self.stage = stage;
                 Ok(Step::default())
             }
         }
-    }
-
-    /// Finds out what differs, or asks for more.
-    fn decode<S: Store>(
-        &mut self,
-        journal: &Journal<S>,
-        own: Box<Sketch>,
-        snapshots: bool,
-    ) -> Result<Step, StoreError> {
-        let difference = reconcile::subtract(&self.symbols, &own.symbols);
-        let have = difference.len();
-        let estimate = reconcile::difference_of(&difference);
-        if let Some(decoded) = reconcile::decode(&self.item_key, difference) {
-            let theirs: BTreeMap<u64, Vec<u8>> =
-                decoded.theirs.iter().map(|item| (item.document, Vec::new())).collect();
-            let ours = decoded.ours.iter().map(|item| item.document);
-            let ours = ours.filter(|document| theirs.contains_key(document)).collect();
-            if theirs.len() > WANTED_MAX {
-                return Ok(self.ask_listing(None));
-            }
-            return self.locate(journal, (None, theirs, ours), snapshots, &mut 0);
-        }
-        // An estimate that proved too low is raised by an eighth.
-        let wanted = reconcile::symbols_for(estimate).max(have + have / 8 + 32);
-        if wanted > own.symbols.len() {
-            return Ok(self.ask_listing(None));
-        }
-        let symbols = u32::try_from(wanted).ok();
-        self.stage = Stage::Symbols(own);
-        let more = FillMore { fill: self.fill, symbols, after: None };
-        Ok(Step { frames: vec![Frame::FillMore(more)], filled: None })
-    }
-
-    fn ask_listing(&mut self, after: Option<FillName>) -> Step {
-        self.stage = Stage::Listing;
-        self.listing = Some(after.clone());
-        let more = FillMore { fill: self.fill, symbols: None, after };
-        Step { frames: vec![Frame::FillMore(more)], filled: None }
-    }
-
-    /// More symbols came.
-    pub(crate) fn take_symbols<S: Store>(
-        &mut self,
-        journal: &mut Journal<S>,
-        more: &FillSymbols,
-        snapshots: bool,
-    ) -> Handled<Step> {
-        let Stage::Symbols(own) = std::mem::replace(&mut self.stage, Stage::Receiving) else {
-            return Ok(Err(Misbehaviour::Fill.into()));
-        };
-        let first = self.symbols.len();
-        let symbols = reconcile::unpack(&more.symbols, first, self.offer.documents);
-        let Some(symbols) = symbols.filter(|symbols| !symbols.is_empty() && more.first as usize == first)
-        else {
-            return Ok(Err(Misbehaviour::Fill.into()));
-        };
-        self.symbols.extend(symbols);
-        if self.symbols.len() > own.symbols.len() {
-            return Ok(Err(Misbehaviour::Fill.into()));
-        }
-        self.decode(journal, own, snapshots).map(Ok)
-    }
-
-    /// Looks up the heads of documents that differ and are here, then asks for all that differ.
-    fn locate<S: Store>(
-        &mut self,
-        journal: &Journal<S>,
-        (mut after, mut theirs, mut ours): (Option<Vec<u8>>, BTreeMap<u64, Vec<u8>>, BTreeSet<u64>),
-        snapshots: bool,
-        rows: &mut usize,
-    ) -> Result<Step, StoreError> {
-        if !ours.is_empty() {
-            for row in journal.rows.scan(keys::documents_of_after(self.space, after.as_deref())) {
-                let Some(left) = rows.checked_sub(1) else {
-                    self.stage = Stage::Locating { after, theirs, ours };
-                    return Ok(Step::default());
-                };
-                *rows = left;
-                let (key, value) = row?;
-                let digest = self.item_key.document(keys::name_bytes(&key).ok_or(DAMAGED)?);
-                if ours.remove(&digest) {
-                    let row: DocumentRow = record::decode(Keyspace::Documents, &value)?;
-                    theirs.insert(digest, prefixes(&row.heads));
-                }
-                after = Some(key);
-                if ours.is_empty() {
-                    break;
-                }
-            }
-        }
-        let wanted = theirs.into_iter().map(|(document, heads)| Wanted { document, heads }).collect();
-        Ok(self.ask(wanted, (None, None), snapshots))
     }
 
     /// Asks for documents. With none to ask for goes on to the next listing; without one the filler says what its
@@ -381,102 +269,6 @@ impl Filling {
         }
     }
 
-    /// A listing came.
-    pub(crate) fn take_listing(&mut self, listing: FillListing) -> Result<(), Misbehaviour> {
-        let (entries, rest) = listing.entries.as_chunks::<LISTED_BYTES>();
-        let is_asked = matches!(self.stage, Stage::Listing);
-        if !is_asked || !rest.is_empty() || entries.len() > LISTED_MAX {
-            return Err(Misbehaviour::Fill);
-        }
-        let from = self.listing.take().flatten();
-        let after = from.as_ref().map(|name| row_key(self.space, name)).transpose()?;
-        let to = listing.to.as_ref().map(|name| row_key(self.space, name)).transpose()?;
-        // Listings that do not go on would never end.
-        if to.is_some() && to <= after {
-            return Err(Misbehaviour::Fill);
-        }
-        let read = |entry: &[u8; LISTED_BYTES]| {
-            let number = u128::from_be_bytes(*entry);
-            ((number >> 64) as u64, number as u64)
-        };
-        self.listing = Some(listing.to.clone());
-        let entries = entries.iter().map(read).collect();
-        let comparing = Comparing { from, to: listing.to, after, entries, wanted: Vec::new() };
-        self.stage = Stage::Comparing(Box::new(comparing));
-        Ok(())
-    }
-
-    /// Compares what is here with a listing.
-    fn compare<S: Store>(
-        &mut self,
-        journal: &Journal<S>,
-        mut comparing: Box<Comparing>,
-        snapshots: bool,
-        rows: &mut usize,
-    ) -> Result<Step, StoreError> {
-        let (keyspace, mut range) = keys::documents_of_after(self.space, comparing.after.as_deref());
-        if let Some(Ok(to)) = comparing.to.as_ref().map(|name| row_key(self.space, name)) {
-            range.end = [to.as_slice(), &[0]].concat();
-        }
-        for row in journal.rows.scan((keyspace, range)) {
-            let Some(left) = rows.checked_sub(1) else {
-                self.stage = Stage::Comparing(comparing);
-                return Ok(Step::default());
-            };
-            *rows = left;
-            let (key, value) = row?;
-            let row: DocumentRow = record::decode(Keyspace::Documents, &value)?;
-            let item = self.item_key.item(keys::name_bytes(&key).ok_or(DAMAGED)?, &row.heads);
-            if let Some(heads) = comparing.entries.remove(&item.document)
-                && heads != item.heads
-            {
-                let heads = prefixes(&row.heads);
-                comparing.wanted.push(Wanted { document: item.document, heads });
-            }
-            comparing.after = Some(key);
-        }
-        let Comparing { from, to, entries, mut wanted, .. } = *comparing;
-        wanted.extend(entries.into_keys().map(|document| Wanted { document, heads: Vec::new() }));
-        Ok(self.ask(wanted, (from, to), snapshots))
-    }
-
-    /// Documents came.
-    pub(crate) fn take_documents<S: Store>(
-        &mut self,
-        journal: &mut Journal<S>,
-        frame: FillDocuments,
-        context: &FillContext<'_>,
-    ) -> Handled<Step> {
-        if !matches!(self.stage, Stage::Receiving) || frame.number != self.number.wrapping_add(1) {
-            return Ok(Err(Misbehaviour::Fill.into()));
-        }
-        (self.number, self.ack_due) = (frame.number, Some(frame.number));
-        for key in frame.origins {
-            if !context.may_bring(&key) {
-                continue;
-            }
-            if self.origins.len() >= wire::TABLE_MAX {
-                return Ok(Err(Misbehaviour::TooManyEntries.into()));
-            }
-            self.origins.insert(origin_of(&key), key);
-        }
-        // What others wrote is not taken from a peer that may not relay: its documents bring none of it.
-        let reach = frame.vector.iter().chain(&frame.filled).map(|of| (Origin(of.origin), of.sequence));
-        let reach = reach.filter(|(origin, _)| self.origins.contains_key(origin));
-        journal.raise_until(self.space, reach);
-        if journal.until(self.space).len() > wire::VECTOR_ENTRIES_MAX {
-            return Ok(Err(Misbehaviour::TooManyEntries.into()));
-        }
-        for document in frame.documents {
-            match self.take_document(journal, document, context)? {
-                Ok(None) => {}
-                Ok(Some(reason)) => return self.finish(journal, false, Filled::Stopped(reason)).map(Ok),
-                Err(misbehaviour) => return Ok(Err(misbehaviour.into())),
-            }
-        }
-        Ok(if frame.is_done { self.asked_for() } else { Ok(Step::default()) })
-    }
-
     /// Everything that was asked for was sent.
     fn asked_for(&mut self) -> Result<Step, DisconnectReason> {
         let failed: Vec<u64> =
@@ -492,148 +284,6 @@ impl Filling {
         self.all = false;
         let wanted = failed.into_iter().map(|document| Wanted { document, heads: Vec::new() }).collect();
         Ok(self.ask(wanted, (None, None), false))
-    }
-
-    fn take_document<S: Store>(
-        &mut self,
-        journal: &mut Journal<S>,
-        document: FillDocument,
-        context: &FillContext<'_>,
-    ) -> Result<Result<Option<StopReason>, Misbehaviour>, StoreError> {
-        let names =
-            (Collection::new(document.name.collection.as_str()), Key::new(document.name.key.as_str()));
-        let (Ok(collection), Ok(key)) = names else { return Ok(Err(Misbehaviour::Name)) };
-        let digest = {
-            let (_, key) = keys::document(self.space, &collection, &key);
-            self.item_key.document(keys::name_bytes(&key).ok_or(DAMAGED)?)
-        };
-        if !self.all && !self.asked.contains_key(&digest) {
-            return Ok(Err(Misbehaviour::Fill));
-        }
-        let address = Address { space: self.name.clone(), collection, key };
-        let part = match self.take_part(journal, &address, &document, context)? {
-            Ok(part) => part,
-            Err(misbehaviour) => return Ok(Err(misbehaviour)),
-        };
-        let asked = match part {
-            Part::Stopped(reason) => return Ok(Ok(Some(reason))),
-            Part::Lacks => Asked::Failed,
-            Part::Taken if document.heads.is_empty() => return Ok(Ok(None)),
-            Part::Taken => {
-                self.documents += 1;
-                if has_heads(journal, &address, &document.heads)? { Asked::Came } else { Asked::Failed }
-            }
-        };
-        // Of two documents whose names collide the one that came counts.
-        if !self.all || asked == Asked::Failed {
-            self.asked.insert(digest, asked);
-        }
-        Ok(Ok(None))
-    }
-
-    fn take_part<S: Store>(
-        &mut self,
-        journal: &mut Journal<S>,
-        address: &Address,
-        part: &FillDocument,
-        context: &FillContext<'_>,
-    ) -> Result<Result<Part, Misbehaviour>, StoreError> {
-        let mut place = journal.document(address)?;
-        if let Some(snapshot) = &part.snapshot {
-            if !context.rights.snapshot {
-                return Ok(Err(Misbehaviour::Fill));
-            }
-            let Some(loaded) = Loaded::read(&snapshot.0) else { return Ok(Err(Misbehaviour::Fill)) };
-            for change in &loaded.changes {
-                if let Err(misbehaviour) = self.key_of(change) {
-                    return Ok(Err(misbehaviour));
-                }
-            }
-            if place.is_some() {
-                // It was written here meanwhile: its changes are taken one by one.
-                for change in loaded.changes {
-                    match self.take_change(journal, address, &mut place, change, context.wall_ms)? {
-                        Ok(Part::Taken) => {}
-                        other => return Ok(other),
-                    }
-                }
-            } else {
-                place = self.put_loaded(journal, address, (loaded, snapshot.0.clone()), context.wall_ms)?;
-            }
-        }
-        for body in &part.changes {
-            let change = match ForeignChange::parse(&body.0) {
-                Ok(change) => change,
-                Err(refusal) => return Ok(Ok(Part::Stopped(refusal.into()))),
-            };
-            match self.take_change(journal, address, &mut place, change, context.wall_ms)? {
-                Ok(Part::Taken) => {}
-                other => return Ok(other),
-            }
-        }
-        Ok(Ok(Part::Taken))
-    }
-
-    fn put_loaded<S: Store>(
-        &self,
-        journal: &mut Journal<S>,
-        address: &Address,
-        (loaded, bytes): (Loaded, Vec<u8>),
-        accepted_ms: i64,
-    ) -> Result<Option<DocumentPlace>, StoreError> {
-        let mut place = journal.new_document(address)?;
-        let last = loaded.changes.last().and_then(|change| self.origins.get(&change.origin));
-        let last = *last.ok_or(DAMAGED)?;
-        for change in &loaded.changes {
-            if let Some(key) = self.origins.get(&change.origin) {
-                journal.names.intern_origin(&mut journal.rows, *key)?;
-            }
-        }
-        let origin = journal.names.intern_origin(&mut journal.rows, last)?;
-        let (changes, heads) = (&loaded.changes, &loaded.heads);
-        let filled = FilledDocument { origin, changes, heads, bytes, accepted_ms };
-        journal.put_filled(address, &mut place, filled);
-        Ok(Some(place))
-    }
-
-    /// The key of a change's author.
-    fn key_of(&self, change: &ForeignChange) -> Result<OriginKey, Misbehaviour> {
-        self.origins.get(&change.origin).copied().ok_or(Misbehaviour::Relay)
-    }
-
-    fn take_change<S: Store>(
-        &self,
-        journal: &mut Journal<S>,
-        address: &Address,
-        place: &mut Option<DocumentPlace>,
-        change: ForeignChange,
-        accepted_ms: i64,
-    ) -> Result<Result<Part, Misbehaviour>, StoreError> {
-        if let Some(place) = place.as_ref()
-            && journal.rows.has(&keys::hash(place.number(), &change.hash))?
-        {
-            return Ok(Ok(Part::Taken));
-        }
-        let key = match self.key_of(&change) {
-            Ok(key) => key,
-            Err(misbehaviour) => return Ok(Err(misbehaviour)),
-        };
-        if !has_all(journal, place.as_ref(), &change)? {
-            return Ok(Ok(Part::Lacks));
-        }
-        if let Some(reason) = check_room(journal, place.as_ref(), &change, &key)? {
-            return Ok(Ok(Part::Stopped(reason)));
-        }
-        let mut taken = match place.take() {
-            Some(place) => place,
-            None => journal.new_document(address)?,
-        };
-        let origin = journal.names.intern_origin(&mut journal.rows, key)?;
-        let (hash, dependencies, chunk) = (change.hash, &change.dependencies, change.chunk);
-        let entry = Entry { origin, hash, dependencies, chunk, accepted_ms, follow: 0, value: None };
-        journal.append_filled(address, &mut taken, entry);
-        *place = Some(taken);
-        Ok(Ok(Part::Taken))
     }
 
     /// All documents are here: so is all that the filler's vector says.
@@ -659,41 +309,4 @@ impl Filling {
         let finished = FillFinished { fill: self.fill, taken, entries };
         Ok(Step { frames: vec![Frame::FillFinished(finished)], filled: Some(filled) })
     }
-}
-
-/// A whole document from a peer, read.
-struct Loaded {
-    changes: Vec<ForeignChange>,
-    heads: Vec<document::ChangeHash>,
-}
-
-impl Loaded {
-    /// `None` when it cannot be read, or has a change that would be refused alone.
-    fn read(bytes: &[u8]) -> Option<Self> {
-        let document = Document::load(bytes).ok()?;
-        let changes = document.changes()?;
-        let parse = |chunk: &Vec<u8>| ForeignChange::parse(ForeignChange::body(chunk).ok()?).ok();
-        let changes: Vec<_> = changes.iter().map(parse).collect::<Option<_>>()?;
-        let heads = document.heads();
-        (!changes.is_empty()).then_some(Self { changes, heads })
-    }
-}
-
-/// Whether a document has these heads, or changes after them.
-fn has_heads<S: Store>(journal: &Journal<S>, address: &Address, heads: &[u8]) -> Result<bool, StoreError> {
-    let Some(place) = journal.document(address)? else { return Ok(false) };
-    let (heads, rest) = heads.as_chunks::<32>();
-    for head in heads {
-        let hash = document::ChangeHash(*head);
-        if !place.is_head(&hash) && !journal.rows.has(&keys::hash(place.number(), &hash))? {
-            return Ok(false);
-        }
-    }
-    Ok(rest.is_empty())
-}
-
-/// The first bytes of heads, of as many as are told.
-fn prefixes(heads: &[u8]) -> Vec<u8> {
-    let (heads, _) = heads.as_chunks::<32>();
-    heads.iter().take(WANTED_HEADS_MAX).flat_map(|head| head.iter().take(8).copied()).collect()
 }

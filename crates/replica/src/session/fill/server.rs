@@ -4,7 +4,7 @@ use crate::effect::Misbehaviour;
 use crate::journal::{DAMAGED, DocumentPlace, Journal};
 use crate::keys::{self, OriginNumber, SpaceNumber};
 use crate::reconcile::{self, ItemKey, Sketch, Sketches, vector_of};
-use crate::record::{self, DocumentRow};
+use crate::record::{self, DocumentRow, UntilRow};
 use crate::store::{Keyspace, Store, StoreError};
 use crate::vectors::VectorEntry;
 use document::{Address, Collection, Key, Origin, Space};
@@ -34,6 +34,8 @@ pub(crate) struct Server {
     sketch: Option<Arc<Sketch>>,
     item_key: ItemKey,
     stage: Stage,
+    /// What the documents may have besides the vector, as of the offer; `None` when some were missing.
+    reach: Option<Vec<UntilRow>>,
     /// Symbols that were sent.
     symbols: usize,
     wants_left: u32,
@@ -83,6 +85,7 @@ impl Server {
             sketch: None,
             item_key: ItemKey::new(&[0; 32]),
             stage: Stage::Offering,
+            reach: None,
             symbols: 0,
             wants_left: WANTS_MAX,
             listings_left: 0,
@@ -127,18 +130,21 @@ impl Server {
             symbols = reconcile::pack(first, 0, sketch.documents);
             (key, documents, vector) = (sketch.key, sketch.documents, sketch.vector.clone());
             self.item_key = ItemKey::new(&sketch.key);
+            self.reach.clone_from(&sketch.reach);
             // Documents may be made while it goes on.
             self.listings_left = sketch.documents / LISTED_MAX as u64 * 2 + 16;
             self.sketch = Some(sketch);
         } else {
             (key, documents, symbols) = ([0; 32], 0, Vec::new());
             vector = vector_of(journal, self.space)?;
+            self.reach = journal.reach(self.space);
         }
         self.told.extend(vector.iter().map(|(origin, entry)| (*origin, entry.sequence)));
         let origins = vector.iter().map(|(origin, entry)| self.origin(journal, *origin, *entry));
         let origins = origins.collect::<Result<_, _>>()?;
         let (fill, space) = (self.fill, self.name.as_str().to_owned());
-        Ok(vec![Frame::FillOffer(FillOffer { fill, space, key, documents, origins, symbols })])
+        let is_ahead = !journal.until(self.space).is_empty();
+        Ok(vec![Frame::FillOffer(FillOffer { fill, space, key, documents, origins, symbols, is_ahead })])
     }
 
     fn origin<S: Store>(
@@ -357,6 +363,11 @@ impl Server {
             self.window_bytes -= bytes;
         }
         Ok(())
+    }
+
+    /// Whether the peer that took all was given everything that is here.
+    pub(crate) fn gave_all<S: Store>(&self, journal: &Journal<S>) -> bool {
+        self.reach.is_some() && self.reach == journal.reach(self.space)
     }
 
     /// Whether it goes on by itself.

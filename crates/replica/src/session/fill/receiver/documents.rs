@@ -1,0 +1,234 @@
+//! Documents of a fill: each is taken in parts, a part as a whole document or as changes.
+
+use super::{Asked, FillContext, Filled, Filling, Handled, Stage, Step};
+use crate::effect::{Misbehaviour, StopReason};
+use crate::journal::{DAMAGED, DocumentPlace, Entry, FilledDocument, Journal};
+use crate::keys;
+use crate::session::receiver::{check_room, has_all};
+use crate::settings::origin_of;
+use crate::store::{Store, StoreError};
+use document::{Address, Collection, Document, ForeignChange, Key, Origin};
+use wire::{FillDocument, FillDocuments, OriginKey};
+
+/// What became of a part of a document.
+enum Part {
+    Taken,
+    /// Something that it depends on is missing.
+    Lacks,
+    Stopped(StopReason),
+}
+
+impl Filling {
+    /// Documents came.
+    pub(crate) fn take_documents<S: Store>(
+        &mut self,
+        journal: &mut Journal<S>,
+        frame: FillDocuments,
+        context: &FillContext<'_>,
+    ) -> Handled<Step> {
+        if !matches!(self.stage, Stage::Receiving) || frame.number != self.number.wrapping_add(1) {
+            return Ok(Err(Misbehaviour::Fill.into()));
+        }
+        (self.number, self.ack_due) = (frame.number, Some(frame.number));
+        for key in frame.origins {
+            if !context.may_bring(&key) {
+                continue;
+            }
+            if self.origins.len() >= wire::TABLE_MAX {
+                return Ok(Err(Misbehaviour::TooManyEntries.into()));
+            }
+            self.origins.insert(origin_of(&key), key);
+        }
+        // What others wrote is not taken from a peer that may not relay: its documents bring none of it.
+        let reach = frame.vector.iter().chain(&frame.filled).map(|of| (Origin(of.origin), of.sequence));
+        let reach = reach.filter(|(origin, _)| self.origins.contains_key(origin));
+        journal.raise_until(self.space, reach);
+        if journal.until(self.space).len() > wire::VECTOR_ENTRIES_MAX {
+            return Ok(Err(Misbehaviour::TooManyEntries.into()));
+        }
+        for document in frame.documents {
+            match self.take_document(journal, &document, context)? {
+                Ok(None) => {}
+                Ok(Some(reason)) => return self.finish(journal, false, Filled::Stopped(reason)).map(Ok),
+                Err(misbehaviour) => return Ok(Err(misbehaviour.into())),
+            }
+        }
+        Ok(if frame.is_done { self.asked_for() } else { Ok(Step::default()) })
+    }
+
+    fn take_document<S: Store>(
+        &mut self,
+        journal: &mut Journal<S>,
+        document: &FillDocument,
+        context: &FillContext<'_>,
+    ) -> Result<Result<Option<StopReason>, Misbehaviour>, StoreError> {
+        let names =
+            (Collection::new(document.name.collection.as_str()), Key::new(document.name.key.as_str()));
+        let (Ok(collection), Ok(key)) = names else { return Ok(Err(Misbehaviour::Name)) };
+        let digest = {
+            let (_, key) = keys::document(self.space, &collection, &key);
+            self.item_key.document(keys::name_bytes(&key).ok_or(DAMAGED)?)
+        };
+        if !self.all && !self.asked.contains_key(&digest) {
+            return Ok(Err(Misbehaviour::Fill));
+        }
+        let address = Address { space: self.name.clone(), collection, key };
+        let part = match self.take_part(journal, &address, document, context)? {
+            Ok(part) => part,
+            Err(misbehaviour) => return Ok(Err(misbehaviour)),
+        };
+        let asked = match part {
+            Part::Stopped(reason) => return Ok(Ok(Some(reason))),
+            Part::Lacks => Asked::Failed,
+            Part::Taken if document.heads.is_empty() => return Ok(Ok(None)),
+            Part::Taken => {
+                self.documents += 1;
+                if has_heads(journal, &address, &document.heads)? { Asked::Came } else { Asked::Failed }
+            }
+        };
+        // Of two documents whose names collide the one that came counts.
+        if !self.all || asked == Asked::Failed {
+            self.asked.insert(digest, asked);
+        }
+        Ok(Ok(None))
+    }
+
+    fn take_part<S: Store>(
+        &mut self,
+        journal: &mut Journal<S>,
+        address: &Address,
+        part: &FillDocument,
+        context: &FillContext<'_>,
+    ) -> Result<Result<Part, Misbehaviour>, StoreError> {
+        let mut place = journal.document(address)?;
+        if let Some(snapshot) = &part.snapshot {
+            if !context.rights.snapshot {
+                return Ok(Err(Misbehaviour::Fill));
+            }
+            let Some(loaded) = Loaded::read(&snapshot.0) else { return Ok(Err(Misbehaviour::Fill)) };
+            for change in &loaded.changes {
+                if let Err(refusal) = self.key_of(change) {
+                    return Ok(refusal);
+                }
+            }
+            if place.is_some() {
+                // It was written here meanwhile: its changes are taken one by one.
+                for change in loaded.changes {
+                    match self.take_change(journal, address, &mut place, change, context.wall_ms)? {
+                        Ok(Part::Taken) => {}
+                        other => return Ok(other),
+                    }
+                }
+            } else {
+                place = self.put_loaded(journal, address, (loaded, snapshot.0.clone()), context.wall_ms)?;
+            }
+        }
+        for body in &part.changes {
+            let change = match ForeignChange::parse(&body.0) {
+                Ok(change) => change,
+                Err(refusal) => return Ok(Ok(Part::Stopped(refusal.into()))),
+            };
+            match self.take_change(journal, address, &mut place, change, context.wall_ms)? {
+                Ok(Part::Taken) => {}
+                other => return Ok(other),
+            }
+        }
+        Ok(Ok(Part::Taken))
+    }
+
+    fn put_loaded<S: Store>(
+        &self,
+        journal: &mut Journal<S>,
+        address: &Address,
+        (loaded, bytes): (Loaded, Vec<u8>),
+        accepted_ms: i64,
+    ) -> Result<Option<DocumentPlace>, StoreError> {
+        let mut place = journal.new_document(address)?;
+        let last = loaded.changes.last().and_then(|change| self.origins.get(&change.origin));
+        let last = *last.ok_or(DAMAGED)?;
+        for change in &loaded.changes {
+            if let Some(key) = self.origins.get(&change.origin) {
+                journal.names.intern_origin(&mut journal.rows, *key)?;
+            }
+        }
+        let origin = journal.names.intern_origin(&mut journal.rows, last)?;
+        let (changes, heads) = (&loaded.changes, &loaded.heads);
+        let filled = FilledDocument { origin, changes, heads, bytes, accepted_ms };
+        journal.put_filled(address, &mut place, filled);
+        Ok(Some(place))
+    }
+
+    /// The key of a change's author, or what comes of the part without it.
+    fn key_of(&self, change: &ForeignChange) -> Result<OriginKey, Result<Part, Misbehaviour>> {
+        self.origins.get(&change.origin).copied().ok_or(match self.has_authority {
+            true => Ok(Part::Stopped(StopReason::RightUnknown)),
+            false => Err(Misbehaviour::Relay),
+        })
+    }
+
+    fn take_change<S: Store>(
+        &self,
+        journal: &mut Journal<S>,
+        address: &Address,
+        place: &mut Option<DocumentPlace>,
+        change: ForeignChange,
+        accepted_ms: i64,
+    ) -> Result<Result<Part, Misbehaviour>, StoreError> {
+        if let Some(place) = place.as_ref()
+            && journal.rows.has(&keys::hash(place.number(), &change.hash))?
+        {
+            return Ok(Ok(Part::Taken));
+        }
+        let key = match self.key_of(&change) {
+            Ok(key) => key,
+            Err(refusal) => return Ok(refusal),
+        };
+        if !has_all(journal, place.as_ref(), &change)? {
+            return Ok(Ok(Part::Lacks));
+        }
+        if let Some(reason) = check_room(journal, place.as_ref(), &change, &key)? {
+            return Ok(Ok(Part::Stopped(reason)));
+        }
+        let mut taken = match place.take() {
+            Some(place) => place,
+            None => journal.new_document(address)?,
+        };
+        let origin = journal.names.intern_origin(&mut journal.rows, key)?;
+        let (hash, dependencies, chunk) = (change.hash, &change.dependencies, change.chunk);
+        let entry = Entry { origin, hash, dependencies, chunk, accepted_ms, follow: 0, value: None };
+        journal.append_filled(address, &mut taken, entry);
+        *place = Some(taken);
+        Ok(Ok(Part::Taken))
+    }
+}
+
+/// A whole document from a peer, read.
+struct Loaded {
+    changes: Vec<ForeignChange>,
+    heads: Vec<document::ChangeHash>,
+}
+
+impl Loaded {
+    /// `None` when it cannot be read, or has a change that would be refused alone.
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let document = Document::load(bytes).ok()?;
+        let changes = document.changes()?;
+        let parse = |chunk: &Vec<u8>| ForeignChange::parse(ForeignChange::body(chunk).ok()?).ok();
+        let changes: Vec<_> = changes.iter().map(parse).collect::<Option<_>>()?;
+        let heads = document.heads();
+        (!changes.is_empty()).then_some(Self { changes, heads })
+    }
+}
+
+/// Whether a document has these heads, or changes after them.
+fn has_heads<S: Store>(journal: &Journal<S>, address: &Address, heads: &[u8]) -> Result<bool, StoreError> {
+    let Some(place) = journal.document(address)? else { return Ok(false) };
+    let (heads, rest) = heads.as_chunks::<32>();
+    for head in heads {
+        let hash = document::ChangeHash(*head);
+        if !place.is_head(&hash) && !journal.rows.has(&keys::hash(place.number(), &hash))? {
+            return Ok(false);
+        }
+    }
+    Ok(rest.is_empty())
+}
