@@ -66,6 +66,33 @@ fn noop_bytes(_: &mut Criterion) {
     record(&row).expect("the row is written");
 }
 
+/// The hub has an old copy of a space, the site's journal does not go back that far: 1,000 documents of 100,000
+/// differ. What is compared does not depend on how many there are; the processor time is that of two scans of all of
+/// them at each end.
+fn reconcile(_: &mut Criterion) {
+    let (documents, differ) = (documents() * 10, documents() / 10);
+    let mut pair = Pair::default();
+    pair.site.load(documents);
+    pair.connect();
+    pair.cut();
+    pair.site.sell(differ, differ, 64);
+    pair.forget();
+    let reconciled = pair.reconcile();
+    assert_eq!(pair.hub.counts().1, pair.site.counts().1);
+    println!("{differ} of {documents} documents differ: {reconciled:?}");
+    let micros = reconciled.core_time.as_secs_f64() * 1e6 / documents as f64;
+    let rows = [
+        ("sync.reconcile.bytes", "bytes", reconciled.bytes as f64, 120_000.0),
+        ("sync.reconcile.round_trips", "round trips", reconciled.ways as f64 / 2.0, 3.5),
+        ("sync.reconcile.scan", "µs a document", micros, 10.0),
+    ];
+    for (name, unit, value, limit) in rows {
+        let goal = Goal::value_at_most(limit);
+        let row = Row { name: name.into(), unit: unit.into(), value, reference: None, goal };
+        record(&row).expect("the row is written");
+    }
+}
+
 /// The core alone, on 500 documents, all open: requests to answers at the site; then its frames to the hub's
 /// acknowledgements, where no document is opened.
 fn core(criterion: &mut Criterion) {
@@ -93,5 +120,5 @@ fn core(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(replication, catchup_bytes, noop_bytes, core);
+criterion_group!(replication, catchup_bytes, noop_bytes, reconcile, core);
 criterion_main!(replication);

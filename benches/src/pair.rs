@@ -4,7 +4,7 @@ use crate::cpu::thread_time;
 use document::{Address, Collection, Operation, Schema, Schemas, Space};
 use replica::{
     Access, Clock, Effect, Input, LinkId, OriginKey, PeerSettings, Replica, Request, RequestId, Settings,
-    SpaceMode,
+    SpaceMode, TrimPolicy,
 };
 use serde_json::json;
 use sim::{Disk, SimulatedDisk};
@@ -41,7 +41,8 @@ pub fn settings(name: &str, number: u8, peer: &str) -> Settings {
     let mut schemas = Schemas::default();
     let schema = Schema::parse(include_str!("../../schemas/collections/inventory.json")).expect("a schema");
     schemas.insert(Collection::new("inventory").expect("a collection"), schema);
-    let peer_settings = PeerSettings { spaces: [(space.clone(), access)].into(), relay: false, hub: false };
+    let peer_settings =
+        PeerSettings { spaces: [(space.clone(), access)].into(), relay: false, snapshots: true, hub: false };
     Settings {
         name: name.to_owned(),
         key: OriginKey { public_key: [number; 32], incarnation: [number; 16] },
@@ -53,6 +54,7 @@ pub fn settings(name: &str, number: u8, peer: &str) -> Settings {
         schemas,
         open_documents_bytes_max: 16 << 20,
         snapshots: replica::SnapshotPolicy::default(),
+        trimming: TrimPolicy::default(),
     }
 }
 
@@ -153,6 +155,19 @@ impl Node {
     }
 }
 
+/// What a reconciliation took.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Reconciled {
+    /// Bytes of all frames but those that carry documents.
+    pub bytes: usize,
+    /// Bytes of those.
+    pub document_bytes: usize,
+    /// Times that frames went one way, until the last document came: two are a round trip.
+    pub ways: usize,
+    /// Processor time of both cores.
+    pub core_time: Duration,
+}
+
 /// A hub and a site.
 pub struct Pair {
     /// Only takes what the site writes.
@@ -177,14 +192,55 @@ impl Pair {
         self.site.restart();
     }
 
-    /// Connects, and carries frames until both are silent. Returns their bytes, both ways.
-    pub fn connect(&mut self) -> usize {
+    /// The site restarts and forgets its journal: the hub, which lacks some of it, must reconcile.
+    pub fn forget(&mut self) {
+        self.site.settings.trimming = TrimPolicy { age_ms: i64::MAX, bytes: 0 };
+        self.cut();
+        self.site.input(Input::Request { id: RequestId(0), request: Request::Status });
+        self.site.settle();
+    }
+
+    /// Connects, and carries frames until both are silent.
+    pub fn reconcile(&mut self) -> Reconciled {
+        self.up();
+        let (mut reconciled, mut ways) = (Reconciled::default(), 0);
+        loop {
+            let before = thread_time();
+            self.hub.settle();
+            self.site.settle();
+            reconciled.core_time += thread_time() - before;
+            let (from_hub, from_site) =
+                (std::mem::take(&mut self.hub.frames), std::mem::take(&mut self.site.frames));
+            if from_hub.is_empty() && from_site.is_empty() {
+                return reconciled;
+            }
+            ways += 1;
+            for (node, frames) in [(&mut self.site, from_hub), (&mut self.hub, from_site)] {
+                for frame in frames {
+                    if matches!(wire::decode(&frame), Ok(wire::Frame::FillDocuments(_))) {
+                        reconciled.document_bytes += frame.len();
+                        reconciled.ways = ways;
+                    } else {
+                        reconciled.bytes += frame.len();
+                    }
+                    node.input(Input::Frame { link: node.link, bytes: frame });
+                }
+            }
+        }
+    }
+
+    fn up(&mut self) {
         self.links += 1;
         for (node, peer) in [(&mut self.hub, ("site", 2)), (&mut self.site, ("hub", 1))] {
             node.link = LinkId(self.links);
             node.input(Input::PeerUp { link: node.link, peer: peer.0.to_owned(), public_key: [peer.1; 32] });
             node.settle();
         }
+    }
+
+    /// Connects, and carries frames until both are silent. Returns their bytes, both ways.
+    pub fn connect(&mut self) -> usize {
+        self.up();
         self.carry()
     }
 

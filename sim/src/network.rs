@@ -1,7 +1,7 @@
 //! Links, the connections over them, and what can happen to both.
 //!
-//! A connection is two ordered streams of frames, as over QUIC: nothing overtakes anything, and nothing is lost but with
-//! the connection. While a link is cut frames wait; if it stays cut, each end finds out for itself, at its own
+//! A connection is two ordered streams of frames each way, as over QUIC, one of each lane: nothing overtakes anything in
+//! its stream, and nothing is lost but with the connection. While a link is cut frames wait; if it stays cut, each end finds out for itself, at its own
 //! moment, and what was on its way is lost. So one end may have a new connection while the other still believes in
 //! the old one.
 
@@ -22,7 +22,7 @@ use crate::time::MILLISECOND_NS;
 use crate::topology::{LinkPlan, NodeId};
 use connection::Connection;
 use link::Link;
-use replica::LinkId;
+use replica::{Lane, LinkId};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -64,8 +64,8 @@ pub(crate) enum NetworkEvent {
     Up(ConnectionId, End),
     /// An end learns that its connection is gone. With a cut's number only if that cut still lasts.
     Down(ConnectionId, End, Option<u64>),
-    /// The next frame from an end gets to the other.
-    Arrive(ConnectionId, End),
+    /// The next frame of a stream from an end gets to the other.
+    Arrive(ConnectionId, End, Lane),
 }
 
 /// What the network wants to happen, and when.

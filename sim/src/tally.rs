@@ -42,6 +42,12 @@ pub struct Tally {
     pub cursor: u64,
     /// Sessions that started at a version vector.
     pub vector: u64,
+    /// Sessions that started with spaces to reconcile.
+    pub reconcile: u64,
+    /// Sessions that started with spaces to fill.
+    pub fill: u64,
+    /// Spaces that were filled.
+    pub filled: u64,
     /// Times that a receiver asked its peer to go back.
     pub rewinds: u64,
     /// Frames delivered.
@@ -64,6 +70,19 @@ impl Tally {
                 self.vector += 1;
                 "a session started at the version vector"
             }
+            Event::SessionStarted { rung: Rung::Reconcile, .. } => {
+                self.reconcile += 1;
+                "a session started with spaces to reconcile"
+            }
+            Event::SessionStarted { rung: Rung::Fill, .. } => {
+                self.fill += 1;
+                "a session started with spaces to fill"
+            }
+            Event::Filled { .. } => {
+                self.filled += 1;
+                "a space was filled"
+            }
+            Event::FillStopped { .. } => "a fill was stopped",
             Event::StreamStopped { .. } => "a stream stopped",
             Event::Blocked { .. } => "a document is blocked",
             Event::ForkSettled { .. } => "a branch of a forked history is taken out",
@@ -100,6 +119,9 @@ impl AddAssign for Tally {
         self.equal += other.equal;
         self.cursor += other.cursor;
         self.vector += other.vector;
+        self.reconcile += other.reconcile;
+        self.fill += other.fill;
+        self.filled += other.filled;
         self.rewinds += other.rewinds;
         self.frames += other.frames;
     }
@@ -112,7 +134,7 @@ impl fmt::Display for Tally {
             "{} operations ({} acknowledged, {} of them transactions, {} refused, {} unknown, {} looks), {} frames in {} virtual seconds; \
              faults: {} cuts, {} crashes ({} batches lost), {} stalls, {} of disks, {} disks destroyed, {} of clocks, \
              {} strange frames; \
-             sessions: {} equal, {} by cursor, {} by vector; {} rewinds",
+             sessions: {} equal, {} by cursor, {} by vector, {} to reconcile, {} to fill; {} spaces filled; {} rewinds",
             self.operations,
             self.acknowledged,
             self.transactions,
@@ -132,6 +154,9 @@ impl fmt::Display for Tally {
             self.equal,
             self.cursor,
             self.vector,
+            self.reconcile,
+            self.fill,
+            self.filled,
             self.rewinds,
         )
     }

@@ -4,7 +4,7 @@ mod rights;
 
 use crate::dice::Dice;
 use document::{Schema, Schemas, Space};
-use replica::{OriginKey, Settings, SnapshotPolicy, SpaceMode};
+use replica::{OriginKey, Settings, SnapshotPolicy, SpaceMode, TrimPolicy};
 use std::collections::BTreeMap;
 
 /// Fewest nodes of a world.
@@ -137,6 +137,7 @@ impl Topology {
             schemas: schemas(),
             open_documents_bytes_max: OPEN_DOCUMENTS_BYTES_MAX,
             snapshots: snapshots(self.seed),
+            trimming: trimming(self.seed),
         }
     }
 }
@@ -148,6 +149,18 @@ fn snapshots(seed: u64) -> SnapshotPolicy {
     match dice.chance(50) {
         true => SnapshotPolicy { changes_min: dice.between(1, 8), bytes_min: dice.between(200, 4_000) },
         false => SnapshotPolicy::default(),
+    }
+}
+
+/// In half of the worlds journals are trimmed after a short time, so that who was away is filled.
+fn trimming(seed: u64) -> TrimPolicy {
+    let mut dice = Dice::of(seed, "trimming", &[]);
+    match dice.chance(50) {
+        true => TrimPolicy {
+            age_ms: i64::try_from(dice.between(100, 10_000)).unwrap_or(i64::MAX),
+            bytes: dice.between(2_000, 200_000),
+        },
+        false => TrimPolicy::default(),
     }
 }
 

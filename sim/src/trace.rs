@@ -42,6 +42,7 @@ pub(crate) enum Kind {
     Delta { generation: u32, to: u64, rows: usize },
     Ack { durable: u64 },
     Rewind,
+    Fill,
 }
 
 impl Kind {
@@ -54,6 +55,7 @@ impl Kind {
             }
             Some(Message::Ack { durable }) => Self::Ack { durable: *durable },
             Some(Message::Rewind { .. }) => Self::Rewind,
+            Some(Message::Offer { .. } | Message::Fill) => Self::Fill,
         }
     }
 }
@@ -100,6 +102,7 @@ impl fmt::Display for Kind {
             }
             Self::Ack { durable } => write!(f, "ack of position {durable}"),
             Self::Rewind => write!(f, "rewind"),
+            Self::Fill => write!(f, "part of a fill"),
         }
     }
 }

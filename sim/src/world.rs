@@ -260,17 +260,25 @@ impl World {
                 self.plan(planned);
                 if let Some((node, link)) = told {
                     self.trace.note(now_ns, Moment::PeerDown { node }, &[]);
-                    self.nodes.node_mut(node).links.remove(&link);
+                    // A node may still leave a link that is down, for a frame that came before the end.
+                    if self.nodes.is_stranger(node) {
+                        self.nodes.node_mut(node).links.remove(&link);
+                    }
                     self.give(node, Input::PeerDown { link });
                 }
             }
-            NetworkEvent::Arrive(connection, end) => self.arrive((connection, end))?,
+            NetworkEvent::Arrive(connection, end, lane) => self.arrive(connection, end, lane)?,
         }
         Ok(())
     }
 
-    fn arrive(&mut self, (connection, end): (crate::network::ConnectionId, End)) -> Result<(), Failure> {
-        let Some(delivery) = self.network.arrive(connection, end) else { return Ok(()) };
+    fn arrive(
+        &mut self,
+        connection: crate::network::ConnectionId,
+        end: End,
+        lane: replica::Lane,
+    ) -> Result<(), Failure> {
+        let Some(delivery) = self.network.arrive(connection, end, lane) else { return Ok(()) };
         self.tally.frames += 1;
         let kind = Kind::of(delivery.message.as_deref());
         self.trace.note(self.now_ns(), Moment::Delivered(delivery.passage, kind), &delivery.bytes);

@@ -4,7 +4,7 @@ use crate::command::words;
 use document::{Document, ForeignChange, Operation, Signature};
 use replica::{
     Access, Clock, Input, LinkId, OriginKey, PeerSettings, Replica, Settings, SnapshotPolicy, SpaceMode,
-    origin_of,
+    TrimPolicy, origin_of,
 };
 use serde_json::{Value, json};
 use std::path::Path;
@@ -25,7 +25,8 @@ fn make_store(directory: &Path) {
     let [own, hub] = [1, 2].map(|n| OriginKey { public_key: [n; 32], incarnation: [n; 16] });
     let space: document::Space = "store-1".parse().unwrap();
     let access = Access { read: true, write: true };
-    let peer = PeerSettings { spaces: [(space.clone(), access)].into(), relay: false, hub: false };
+    let peer =
+        PeerSettings { spaces: [(space.clone(), access)].into(), relay: false, hub: false, snapshots: false };
     let settings = Settings {
         is_hub: false,
         authority: None,
@@ -37,6 +38,7 @@ fn make_store(directory: &Path) {
         schemas: document::Schemas::default(),
         open_documents_bytes_max: 1 << 20,
         snapshots: SnapshotPolicy::default(),
+        trimming: TrimPolicy::default(),
     };
     let mut replica = Replica::open(store, settings).unwrap();
     let frames = [
@@ -61,7 +63,8 @@ fn hello() -> Hello {
     let space = SpaceVector { space: "store-1".into(), entries: vec![], takes: true };
     let (since, head, subscription) = (0, 0, [0; 8]);
     let protocol = wire::PROTOCOL_VERSION;
-    Hello { protocol, epoch: 5, cursor: None, spaces: vec![space], since, head, subscription }
+    let incomplete = vec![];
+    Hello { protocol, epoch: 5, cursor: None, spaces: vec![space], since, head, subscription, incomplete }
 }
 
 fn delta(author: &OriginKey) -> Delta {

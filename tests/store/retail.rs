@@ -4,7 +4,7 @@
 use document::{Collection, Key, Operation, Schema, Schemas, Space};
 use replica::{
     Clock, Effect, Input, OriginKey, Replica, Request, RequestId, Response, Settings, SnapshotPolicy,
-    SpaceMode,
+    SpaceMode, TrimPolicy,
 };
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -79,6 +79,7 @@ impl Site {
             schemas: schemas(),
             open_documents_bytes_max: 16 << 20,
             snapshots: SnapshotPolicy::default(),
+            trimming: TrimPolicy::default(),
         };
         let replica = Replica::open(store, settings).unwrap();
         Self { replica, notices, asked: 0, answered: 0, responses: Vec::new() }

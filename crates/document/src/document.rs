@@ -88,6 +88,15 @@ impl Document {
         Some(change.ok()??.raw_bytes().to_vec())
     }
 
+    /// The chunks of all changes, written again bit by bit as they were, each after what it depends on; without the
+    /// creations of lists and texts, which are made where they are needed. `None` when Automerge cannot write them.
+    #[must_use]
+    pub fn changes(&self) -> Option<Vec<Vec<u8>>> {
+        let is_creation = |meta: &_| lineage::creation_at(&self.automerge, meta).is_some();
+        let metas = self.automerge.get_changes_meta(&[]);
+        metas.iter().filter(|meta| !is_creation(meta)).map(|meta| self.change(&meta.hash)).collect()
+    }
+
     /// How many changes it has.
     #[must_use]
     pub fn changes_count(&self) -> u64 {

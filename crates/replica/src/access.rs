@@ -67,11 +67,12 @@ impl Rights {
 /// What a peer may do, by space; only spaces where it may do something are in it.
 pub(crate) type Shares = BTreeMap<Space, Rights>;
 
-/// What the settings of a peer say. Who may relay may do so wherever it may write, and may give snapshots.
+/// What the settings of a peer say. Who may relay, or give snapshots, may do so wherever it may write.
 pub(crate) fn settled_shares(settings: &PeerSettings) -> Shares {
     let rights = |(space, access): (&Space, &crate::Access)| {
         let relay = settings.relay && access.write;
-        (space.clone(), Rights { read: access.read, write: access.write, relay, snapshot: relay })
+        let snapshot = settings.snapshots && access.write;
+        (space.clone(), Rights { read: access.read, write: access.write, relay, snapshot })
     };
     settings.spaces.iter().map(rights).collect()
 }

@@ -242,14 +242,21 @@ fn read<S: Store>(
     let mut found = BTreeSet::new();
     for (lsn, chunk) in rows {
         if place.row.dropped.is_some() {
-            let hash = ChangeHash(journal.row(lsn)?.hash);
-            if journal.is_skipped(place, &hash)? {
-                continue;
-            }
-            if depends_on_skipped(journal, place, &chunk, &found)? {
-                found.insert(hash);
-                read.skipped.push((lsn, hash));
-                continue;
+            // One that cannot be parsed any more is tried, and blamed itself. The journal's row may be trimmed.
+            let change = ForeignChange::body(&chunk).and_then(ForeignChange::parse).ok();
+            let row = journal.find_row(lsn)?.map(|row| ChangeHash(row.hash));
+            let hash = row.or(change.as_ref().map(|change| change.hash));
+            if let Some(hash) = hash {
+                if journal.is_skipped(place, &hash)? {
+                    continue;
+                }
+                if let Some(change) = change
+                    && depends_on_skipped(journal, place, &change, &found)?
+                {
+                    found.insert(hash);
+                    read.skipped.push((lsn, hash));
+                    continue;
+                }
             }
         }
         read.chunks.push(chunk);
@@ -258,14 +265,13 @@ fn read<S: Store>(
     Ok(read)
 }
 
-/// Whether a change depends on one that is skipped. One that cannot be parsed any more is tried, and blamed itself.
+/// Whether a change depends on one that is skipped.
 fn depends_on_skipped<S: Store>(
     journal: &Journal<S>,
     place: &DocumentPlace,
-    chunk: &[u8],
+    change: &ForeignChange,
     found: &BTreeSet<ChangeHash>,
 ) -> Result<bool, StoreError> {
-    let Ok(change) = ForeignChange::body(chunk).and_then(ForeignChange::parse) else { return Ok(false) };
     for dependency in &change.dependencies {
         if found.contains(dependency) || journal.is_skipped(place, dependency)? {
             return Ok(true);

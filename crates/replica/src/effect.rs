@@ -65,6 +65,15 @@ pub enum Input {
     Room(Room),
 }
 
+/// A stream of a connection. Frames of one lane arrive in order, those of two in any.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lane {
+    /// Changes as they are made, and what is said about them.
+    Live,
+    /// Documents that fill a space, which may take long.
+    Bulk,
+}
+
 /// What the edge is to do.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
@@ -72,6 +81,8 @@ pub enum Effect {
     Send {
         /// Over which connection.
         link: LinkId,
+        /// On which of its streams.
+        lane: Lane,
         /// The frame's bytes.
         bytes: Vec<u8>,
     },
@@ -206,6 +217,9 @@ pub enum Misbehaviour {
     /// The changes of a transaction that are not whole, not consecutive, or not of different documents.
     #[error("a transaction that is not whole")]
     Transaction,
+    /// A frame of a fill that was not asked for, or does not say what it must.
+    #[error("a frame of a fill that is out of turn or malformed")]
+    Fill,
     /// What it says of a forked history contradicts itself, or is of none that both have.
     #[error("a frame about a fork that contradicts itself")]
     Fork,
@@ -259,6 +273,10 @@ pub enum Rung {
     Cursor,
     /// From the first row that the peer's version vector lacks.
     Vector,
+    /// The journal lacks changes of a space for the peer: its documents are reconciled first.
+    Reconcile,
+    /// The journal lacks changes of a space of which the peer has nothing: it is sent the documents first.
+    Fill,
 }
 
 /// What an operator may want to know.
@@ -290,6 +308,24 @@ pub enum Event {
     Rewound {
         /// Who.
         peer: String,
+    },
+    /// A space has its documents from a peer.
+    Filled {
+        /// From whom.
+        peer: String,
+        /// Which.
+        space: Space,
+        /// Documents that came.
+        documents: u64,
+    },
+    /// A change in a fill is refused: the space is not filled by this peer.
+    FillStopped {
+        /// From whom.
+        peer: String,
+        /// Which.
+        space: Space,
+        /// Why.
+        reason: StopReason,
     },
     /// A document is blocked: its changes are stored and not applied, it is read as before.
     Blocked {

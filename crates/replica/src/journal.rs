@@ -4,10 +4,13 @@ mod branch;
 mod chain;
 pub use chain::verify_journal;
 mod documents;
+mod filled;
+pub(crate) use filled::FilledDocument;
+use filled::Incomplete;
 
 use crate::keys::{self, DocumentNumber, OriginNumber, Place, SpaceNumber};
 use crate::names::Names;
-use crate::record::{self, Counters, DocumentNameRow, DocumentRow, JournalRow};
+use crate::record::{self, Counters, DocumentNameRow, DocumentRow, JournalRow, TrimmedRow};
 use crate::rows::Rows;
 use crate::settings::SnapshotPolicy;
 use crate::store::{Keyspace, Store, StoreError, Turn};
@@ -75,6 +78,8 @@ pub(crate) struct Journal<S> {
     pub(crate) vectors: Vectors,
     /// The last change that is passed on, of streams that hold more: their writer lost the right to write.
     pub(crate) cuts: BTreeMap<(SpaceNumber, OriginNumber), u64>,
+    incomplete: Incomplete,
+    trimmed: TrimmedRow,
     /// Whether there may be something on the materialiser's list.
     pub(crate) is_work_listed: bool,
     snapshots: SnapshotPolicy,
@@ -114,16 +119,21 @@ impl<S: Store> Journal<S> {
             rows.put(keys::counters(), record::encode(&counters));
         }
         let (names, vectors) = (Names::load(&rows)?, Vectors::load(&rows)?);
+        let incomplete = Incomplete::load(&rows)?;
+        let trimmed = rows.record(&keys::trimmed())?.unwrap_or_default();
         let head = counters.head;
         let chain = {
             let after = head.saturating_sub(CHECKED_AT_OPEN);
-            chain::verify(rows.scan(chain::span(after, head)), after, head)?
+            let span = chain::Span::new(&trimmed, after, head);
+            chain::verify(rows.scan(span.range()), &span)?
         };
         Ok(Self {
             rows,
             names,
             vectors,
             cuts: BTreeMap::new(),
+            incomplete,
+            trimmed,
             is_work_listed: true,
             snapshots,
             counters,
@@ -136,7 +146,24 @@ impl<S: Store> Journal<S> {
 
     /// Checks the chain over the rows after `after`, up to and including `last`.
     pub(crate) fn verify(&self, after: u64, last: u64) -> Result<(), StoreError> {
-        chain::verify(self.rows.scan(chain::span(after, last)), after, last).map(drop)
+        let span = chain::Span::new(&self.trimmed, after, last);
+        chain::verify(self.rows.scan(span.range()), &span).map(drop)
+    }
+
+    /// Rows up to here are gone.
+    pub(crate) fn low_water(&self) -> u64 {
+        self.trimmed.lsn
+    }
+
+    /// Rows up to a position are gone, the last of which had this digest.
+    pub(crate) fn set_low_water(&mut self, lsn: u64, chain: [u8; 16]) {
+        self.trimmed = TrimmedRow { lsn, chain };
+        self.rows.put(keys::trimmed(), record::encode(&self.trimmed));
+    }
+
+    /// The digest of the last row.
+    pub(crate) fn chain(&self) -> [u8; 16] {
+        self.chain
     }
 
     pub(crate) fn epoch(&self) -> u64 {
@@ -220,26 +247,14 @@ impl<S: Store> Journal<S> {
         place: &mut DocumentPlace,
         entry: Entry<'_>,
     ) -> Result<(u64, u64), StoreError> {
-        let (space, document) = (place.space, place.number());
-        let lsn = self.counters.head + 1;
-        let vector = self.vectors.get(space, entry.origin).next(&entry.hash);
-        self.counters.head = lsn;
-        self.vectors.set(&mut self.rows, (space, entry.origin), (vector, lsn));
-        let mut row = JournalRow {
-            document: document.0,
-            space: space.0,
-            origin: entry.origin.0,
-            sequence: vector.sequence,
-            accepted_ms: entry.accepted_ms,
-            hash: entry.hash.0,
-            chain: self.chain,
-            follow: entry.follow,
-        };
-        row.chain = chain::next(&self.chain, lsn, &row);
-        self.chain = row.chain;
-        self.rows.put(keys::journal(lsn), record::encode(&row));
-        let stamp = [&lsn.to_be_bytes()[..], &vector.chain].concat();
-        self.rows.put(keys::stamp(space, entry.origin, vector.sequence), stamp);
+        let (sequence, lsn) = self.append_stamp(place, &entry);
+        self.put_change(address, place, lsn, entry);
+        Ok((sequence, lsn))
+    }
+
+    /// A change at a position of the journal, and what it makes of its document.
+    fn put_change(&mut self, address: &Address, place: &mut DocumentPlace, lsn: u64, entry: Entry<'_>) {
+        let document = place.number();
         place.row.bytes += entry.chunk.len() as u64;
         self.rows.put(keys::change(document, lsn), entry.chunk);
         self.rows.put(keys::hash(document, &entry.hash), lsn.to_be_bytes().to_vec());
@@ -257,8 +272,37 @@ impl<S: Store> Journal<S> {
             self.put_value(address, place, (lsn, &heads), value);
         }
         self.put_document(address, place);
+    }
+
+    /// The next position of the journal, with the next stamp of the origin.
+    fn append_stamp(&mut self, place: &DocumentPlace, entry: &Entry<'_>) -> (u64, u64) {
+        let stream = (place.space, entry.origin);
+        let vector = self.vectors.get(stream.0, stream.1).next(&entry.hash);
+        self.vectors.set(&mut self.rows, stream, (vector, self.counters.head + 1));
+        let lsn = self.append_row(JournalRow {
+            document: place.row.number,
+            space: place.space.0,
+            origin: entry.origin.0,
+            sequence: vector.sequence,
+            accepted_ms: entry.accepted_ms,
+            hash: entry.hash.0,
+            chain: [0; 16],
+            follow: entry.follow,
+        });
+        let stamp = [&lsn.to_be_bytes()[..], &vector.chain].concat();
+        self.rows.put(keys::stamp(stream.0, stream.1, vector.sequence), stamp);
+        (vector.sequence, lsn)
+    }
+
+    /// The next position of the journal.
+    fn append_row(&mut self, mut row: JournalRow) -> u64 {
+        let lsn = self.counters.head + 1;
+        self.counters.head = lsn;
         self.counters_changed = true;
-        Ok((vector.sequence, lsn))
+        row.chain = chain::next(&self.chain, lsn, &row);
+        self.chain = row.chain;
+        self.rows.put(keys::journal(lsn), record::encode(&row));
+        lsn
     }
 
     /// The last change of a stream that is passed on to peers; all of them mostly.
@@ -304,6 +348,10 @@ impl<S: Store> Journal<S> {
         if sequence == 0 {
             return Ok(Some(VectorEntry::default()));
         }
+        let last = self.vectors.get(space, origin);
+        if last.sequence == sequence {
+            return Ok(Some(last));
+        }
         let bytes = self.rows.get(&keys::stamp(space, origin, sequence))?;
         let chain = bytes.as_ref().and_then(|bytes| bytes.get(8..)?.try_into().ok());
         Ok(chain.map(|chain| VectorEntry { sequence, chain }))
@@ -312,6 +360,16 @@ impl<S: Store> Journal<S> {
     /// The journal row at a position.
     pub(crate) fn row(&self, lsn: u64) -> Result<JournalRow, StoreError> {
         self.rows.record(&keys::journal(lsn))?.ok_or(DAMAGED)
+    }
+
+    /// The journal row at a position; `None` when it was trimmed.
+    pub(crate) fn find_row(&self, lsn: u64) -> Result<Option<JournalRow>, StoreError> {
+        self.rows.record(&keys::journal(lsn))
+    }
+
+    /// When the change at a position was taken, in milliseconds of wall time; `None` when that was trimmed.
+    pub(crate) fn accepted_ms(&self, lsn: u64) -> Result<Option<i64>, StoreError> {
+        Ok(self.find_row(lsn)?.map(|row| row.accepted_ms))
     }
 }
 

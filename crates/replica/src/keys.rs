@@ -39,6 +39,21 @@ pub(crate) fn origin(number: OriginNumber) -> Place {
     place(Keyspace::Meta, b'o', &[&number.0.to_be_bytes()])
 }
 
+/// What is known of a space that is being filled.
+pub(crate) fn incomplete(space: SpaceNumber) -> Place {
+    place(Keyspace::Meta, KIND_INCOMPLETE, &[&space.0.to_be_bytes()])
+}
+
+/// The space's number in a key of [`incomplete`].
+pub(crate) fn read_incomplete(key: &[u8]) -> Option<SpaceNumber> {
+    read_space(key)
+}
+
+/// How far the journal was trimmed.
+pub(crate) fn trimmed() -> Place {
+    place(Keyspace::Meta, b't', &[])
+}
+
 pub(crate) fn peer(name: &str) -> Place {
     place(Keyspace::Meta, b'p', &[name.as_bytes()])
 }
@@ -126,6 +141,20 @@ pub(crate) fn documents_between(
 ) -> (Keyspace, Range<Vec<u8>>) {
     let (keyspace, prefix) = place(Keyspace::Documents, b'a', &[&in_collection(space, collection)]);
     (keyspace, [&prefix, from].concat()..[&prefix, to].concat())
+}
+
+/// The documents of a space after a row's key.
+pub(crate) fn documents_of_after(space: SpaceNumber, after: Option<&[u8]>) -> (Keyspace, Range<Vec<u8>>) {
+    let (keyspace, mut range) = documents_of(space);
+    if let Some(after) = after {
+        range.start = [after, &[0]].concat();
+    }
+    (keyspace, range)
+}
+
+/// Collection, a byte 0 and key, as a key by address has them.
+pub(crate) fn name_bytes(key: &[u8]) -> Option<&[u8]> {
+    key.get(5..)
 }
 
 /// A document's entry on the materialiser's list.
@@ -264,6 +293,8 @@ pub(crate) const KIND_ORIGIN: u8 = b'o';
 pub(crate) const KIND_VECTOR: u8 = b'v';
 /// See [`KIND_SPACE`].
 pub(crate) const KIND_SCHEMA: u8 = b'x';
+/// See [`KIND_SPACE`].
+pub(crate) const KIND_INCOMPLETE: u8 = b'f';
 /// Documents that wait for the materialiser.
 pub(crate) const KIND_WAITING: u8 = b'd';
 /// Blocked documents.

@@ -23,6 +23,7 @@ mod names;
 #[cfg(isle_planted)]
 pub mod planted;
 mod query;
+mod reconcile;
 mod record;
 mod replica;
 mod request;
@@ -40,7 +41,9 @@ mod waits;
 mod watch;
 
 pub use access::{AccessError, AccessFault, IDENTITIES_MAX, Rights};
-pub use effect::{DisconnectReason, Effect, Event, Input, LinkId, Misbehaviour, RequestId, Rung, StopReason};
+pub use effect::{
+    DisconnectReason, Effect, Event, Input, Lane, LinkId, Misbehaviour, RequestId, Rung, StopReason,
+};
 pub use journal::verify_journal;
 pub use query::{
     Cursor, CursorError, EXAMINED_BYTES_MAX, EXAMINED_MAX, FIELDS_MAX, FILTERS_MAX, Filter, IN_VALUES_MAX,
@@ -53,8 +56,8 @@ pub use request::{
     TRANSACTION_BYTES_MAX, TRANSACTION_CHANGES_MAX, TransactionError, TransactionWrite, WriteTerms,
 };
 pub use schemas::{ListedSchema, SCHEMAS_MAX, SchemaFault};
-pub use settings::{Access, PeerSettings, Settings, SnapshotPolicy, SpaceMode, origin_of};
-pub use status::{PeerStatus, SpaceStatus, Status};
+pub use settings::{Access, PeerSettings, Settings, SnapshotPolicy, SpaceMode, TrimPolicy, origin_of};
+pub use status::{PeerStatus, Sessions, SpaceStatus, Status};
 pub use store::{Batch, Keyspace, ReadRows, Room, Row, Store, StoreError, Turn, Write};
 pub use timers::Wake;
 pub use vectors::VectorEntry;

@@ -124,6 +124,7 @@ pub(crate) struct JournalRow {
     pub(crate) space: u32,
     #[n(2)]
     pub(crate) origin: u32,
+    /// The change's stamp; 0 for what came by a fill: a change that has no stamp in this journal, or a whole document.
     #[n(3)]
     pub(crate) sequence: u64,
     /// When this replica took the change, in milliseconds of its wall clock. Only shown, as lag.
@@ -150,6 +151,41 @@ pub(crate) struct VectorRow {
     /// Position of the last of them in the journal.
     #[n(2)]
     pub(crate) lsn: u64,
+    /// The first sequence that is in the journal; 1 when absent.
+    #[n(3)]
+    pub(crate) first: Option<u64>,
+}
+
+/// How far the journal was trimmed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct TrimmedRow {
+    /// Rows up to this position are gone.
+    #[n(0)]
+    pub(crate) lsn: u64,
+    /// The digest of the row there.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub(crate) chain: [u8; 16],
+}
+
+/// A space that is being filled.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct IncompleteRow {
+    /// What its documents may have of streams that the vector did not tell of when they came, by whichever fill, in
+    /// order of the origins. It is complete when the vector has reached that, and no documents are missing.
+    #[n(0)]
+    pub(crate) until: Vec<UntilRow>,
+    /// Whether documents are missing.
+    #[n(1)]
+    pub(crate) lacks_documents: bool,
+}
+
+/// See [`IncompleteRow::until`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct UntilRow {
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub(crate) origin: [u8; 16],
+    #[n(1)]
+    pub(crate) sequence: u64,
 }
 
 /// What is known of a peer between connections. What it has is in rows of their own ([`crate::session::Confirmed`]).

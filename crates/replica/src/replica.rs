@@ -1,4 +1,5 @@
 mod blocked;
+mod fills;
 mod frames;
 mod grants;
 mod history;
@@ -7,6 +8,7 @@ mod materialiser;
 mod recovery;
 mod requests;
 mod system;
+mod trimming;
 mod values;
 mod waiting;
 mod watching;
@@ -16,8 +18,10 @@ use crate::documents::Documents;
 use crate::effect::{Effect, Input};
 use crate::journal::Journal;
 use crate::keys;
+use crate::reconcile::Sketches;
 use crate::session::Peers;
 use crate::settings::{Settings, origin_of};
+use crate::status::Sessions;
 use crate::store::{Room, Store, StoreError};
 use crate::timers::Wake;
 use crate::turns::Turns;
@@ -29,6 +33,7 @@ use document::{Address, ChangeHash, Origin, Space};
 use indexes::Indexes;
 use materialiser::Materialiser;
 use system::System;
+use trimming::Trimming;
 #[cfg(test)]
 pub(crate) use values::CHANGES_PER_REQUEST_MAX;
 
@@ -63,6 +68,10 @@ pub struct Replica<S> {
     /// What the hub is known to have.
     hub: HubVector,
     system: System,
+    /// Of spaces that peers are filled with.
+    sketches: Sketches,
+    trimming: Trimming,
+    sessions: Sessions,
     /// What the process before this one ended with, until it is noted durably.
     strike: Option<Strike>,
     room: Room,
@@ -109,6 +118,9 @@ impl<S: Store> Replica<S> {
             waits: Waits::default(),
             hub: HubVector::default(),
             system,
+            sketches: Sketches::default(),
+            trimming: Trimming::default(),
+            sessions: Sessions::default(),
             strike: None,
             room: Room::default(),
             is_renewing: false,
@@ -124,6 +136,7 @@ impl<S: Store> Replica<S> {
     /// # Errors
     /// [`StoreError`]: see [`Replica`].
     pub fn handle(&mut self, input: Input, clock: Clock) -> Result<(), StoreError> {
+        self.trimming.wall_ms = clock.wall_ms;
         match input {
             Input::Request { id, request } => {
                 self.materialiser.is_busy = true;
@@ -175,16 +188,19 @@ impl<S: Store> Replica<S> {
     /// [`StoreError`]: see [`Replica`].
     pub fn end_turn(&mut self) -> Result<bool, StoreError> {
         let works = self.materialise()?;
+        let trims = self.trim()?;
+        let fills = self.fill()?;
         self.follow_system()?;
         // Before the batch is handed over: watches bring values up to date.
         let works = self.pump_watches()? || works;
         let works = self.hold_acknowledgements()? || works;
+        self.hold_fill_acknowledgements();
         self.peers.iter_mut().for_each(|peer| peer.save(&mut self.journal.rows));
         self.journal.submit()?;
         let last_in_flight = self.journal.rows.last_in_flight();
         self.turns.end(last_in_flight);
         self.peers.end_turn(last_in_flight);
-        Ok(self.pump()? || works)
+        Ok(self.pump()? || works || trims || fills)
     }
 
     /// Checks the chain over the journal's rows after a position, at most `limit` of them, and returns the position

@@ -269,6 +269,8 @@ pub struct Reading {
     pub value: Option<Value>,
     /// When the value lacks changes that are here.
     pub behind: Option<Behind>,
+    /// Whether the space is being filled from a peer: the document, or changes of it, may be missing.
+    pub is_filling: bool,
 }
 
 /// Why a value lacks changes that are here, and since when.
@@ -304,6 +306,8 @@ pub struct Queried {
     /// Whether documents of the collection still have changes that are here and not in their values: more came than
     /// are brought up to date for one query, or a document is blocked.
     pub is_behind: bool,
+    /// Whether the space is being filled from a peer: documents, or changes of them, may be missing.
+    pub is_filling: bool,
 }
 
 /// Documents that are blocked.
@@ -331,7 +335,7 @@ pub struct Blocked {
 pub struct BlockingChange {
     /// Which.
     pub hash: ChangeHash,
-    /// Who wrote it, and its number.
+    /// Who wrote it, and its number; 0 when the journal does not tell, because it was trimmed or the change came by a fill.
     pub stamp: Stamp,
 }
 
@@ -351,6 +355,8 @@ pub struct Listed {
     pub documents: Vec<(Key, Value)>,
     /// Keys whose documents are blocked; those among `documents` are shown as before.
     pub blocked: Vec<Key>,
+    /// Whether the space is being filled from a peer: documents, or changes of them, may be missing.
+    pub is_filling: bool,
     /// Whether documents among them lack changes that are here: more came than are applied for one listing, or a
     /// document is blocked.
     pub is_behind: bool,

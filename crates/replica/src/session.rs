@@ -5,8 +5,10 @@
 //! after what they depend on; its acknowledgements leave when the rows are durable.
 
 mod confirmed;
+pub(crate) mod fill;
 mod fork;
 mod hello;
+mod open;
 mod peers;
 mod receiver;
 mod sender;

@@ -26,6 +26,24 @@ pub struct Settings {
     pub open_documents_bytes_max: u64,
     /// When the changes of a document give way to a snapshot.
     pub snapshots: SnapshotPolicy,
+    /// When rows of the journal go.
+    pub trimming: TrimPolicy,
+}
+
+/// When rows of the journal go: once they are old, or too many. A peer that lacks them is filled. A clock that jumps
+/// ahead trims early, which costs such peers a fill.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TrimPolicy {
+    /// Age by this replica's wall clock, in milliseconds.
+    pub age_ms: i64,
+    /// Bytes of the journal's rows, by estimate.
+    pub bytes: u64,
+}
+
+impl Default for TrimPolicy {
+    fn default() -> Self {
+        Self { age_ms: 7 * 24 * 60 * 60 * 1_000, bytes: 1 << 30 }
+    }
 }
 
 /// When the changes of a document give way to a snapshot: once there are so many since the last one, or so many
@@ -78,6 +96,9 @@ pub struct PeerSettings {
     pub spaces: BTreeMap<Space, Access>,
     /// Whether changes of others are taken from it.
     pub relay: bool,
+    /// Whether whole documents are taken from it, with their history as it says: Automerge expands them without a
+    /// bound.
+    pub snapshots: bool,
     /// Whether it is the hub: what it has is safe, and where two histories of one origin meet, its stands.
     pub hub: bool,
 }

@@ -1,3 +1,4 @@
+use crate::effect::Rung;
 use crate::settings::SpaceMode;
 use crate::store::Room;
 use document::{Origin, Space};
@@ -17,10 +18,40 @@ pub struct Status {
     pub documents_open: u64,
     /// How much room its disk has.
     pub room: Room,
+    /// How sessions started, since the replica was opened.
+    pub sessions: Sessions,
     /// The spaces that it carries.
     pub spaces: Vec<SpaceStatus>,
     /// The peers in its settings.
     pub peers: Vec<PeerStatus>,
+}
+
+/// Sessions by the step of the ladder that they started with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sessions {
+    /// With nothing to send.
+    pub equal: u64,
+    /// At the peer's cursor.
+    pub cursor: u64,
+    /// At its version vector.
+    pub vector: u64,
+    /// With spaces to reconcile.
+    pub reconcile: u64,
+    /// With spaces to fill.
+    pub fill: u64,
+}
+
+impl Sessions {
+    pub(crate) fn count(&mut self, rung: Rung) {
+        let counter = match rung {
+            Rung::Equal => &mut self.equal,
+            Rung::Cursor => &mut self.cursor,
+            Rung::Vector => &mut self.vector,
+            Rung::Reconcile => &mut self.reconcile,
+            Rung::Fill => &mut self.fill,
+        };
+        *counter += 1;
+    }
 }
 
 /// How a space is.
@@ -32,6 +63,8 @@ pub struct SpaceStatus {
     pub mode: SpaceMode,
     /// Changes that it has.
     pub changes: u64,
+    /// Whether it is being filled from a peer: documents, or changes of them, are missing.
+    pub is_filling: bool,
 }
 
 /// How things stand with a peer.

@@ -6,6 +6,8 @@ mod blocked;
 mod budgets;
 mod dropped;
 mod exchange;
+mod fill;
+mod fillers;
 mod hello;
 mod hostile;
 mod recovery;
@@ -127,7 +129,7 @@ const BOTH: Access = Access { read: true, write: true };
 /// The hub: writes `catalog` and `store-1`, shares both with the site.
 fn hub_settings() -> Settings {
     let access = [(space("catalog"), Access { read: true, write: false }), (space("store-1"), BOTH)];
-    let site = PeerSettings { spaces: access.into(), relay: false, hub: false };
+    let site = PeerSettings { spaces: access.into(), relay: false, snapshots: false, hub: false };
     Settings {
         is_hub: true,
         name: "hub".into(),
@@ -139,13 +141,14 @@ fn hub_settings() -> Settings {
         schemas: schemas(),
         open_documents_bytes_max: 1 << 20,
         snapshots: SnapshotPolicy::default(),
+        trimming: TrimPolicy::default(),
     }
 }
 
 /// The site: reads `catalog`, writes `store-1`.
 fn site_settings() -> Settings {
     let access = [(space("catalog"), Access { read: false, write: true }), (space("store-1"), BOTH)];
-    let hub = PeerSettings { spaces: access.into(), relay: true, hub: true };
+    let hub = PeerSettings { spaces: access.into(), relay: true, snapshots: false, hub: true };
     Settings {
         is_hub: false,
         name: "site".into(),
@@ -157,6 +160,7 @@ fn site_settings() -> Settings {
         schemas: schemas(),
         open_documents_bytes_max: 1 << 20,
         snapshots: SnapshotPolicy::default(),
+        trimming: TrimPolicy::default(),
     }
 }
 
@@ -232,7 +236,7 @@ impl Node {
         while self.replica.end_turn().unwrap() {}
         while let Some(effect) = self.replica.poll_effect() {
             match effect {
-                Effect::Send { link, bytes } => self.frames.push_back((link, bytes)),
+                Effect::Send { link, bytes, .. } => self.frames.push_back((link, bytes)),
                 Effect::Reply { id, result } => drop(self.replies.insert(id, result)),
                 Effect::Watch { id, events } => self.watched.entry(id).or_default().extend(events),
                 Effect::Renew { .. } => self.renewals += 1,
@@ -252,6 +256,13 @@ impl Node {
             self.input(Input::Durable(turn));
             self.end_turn();
         }
+    }
+
+    /// Takes the frames that are to go over a connection.
+    fn frames_of(&mut self, link: u64) -> VecDeque<(LinkId, Vec<u8>)> {
+        let (taken, others) = std::mem::take(&mut self.frames).into_iter().partition(|(of, _)| of.0 == link);
+        self.frames = others;
+        taken
     }
 
     fn ask(&mut self, request: Request) -> RequestId {
@@ -325,6 +336,8 @@ impl Node {
             Event::SessionStarted { rung, .. } => Some(*rung),
             Event::StreamStopped { .. }
             | Event::Rewound { .. }
+            | Event::Filled { .. }
+            | Event::FillStopped { .. }
             | Event::Blocked { .. }
             | Event::ForkSettled { .. }
             | Event::AccessRefused { .. }
@@ -381,12 +394,12 @@ impl Wire {
         loop {
             hub.settle();
             site.settle();
-            if hub.frames.is_empty() && site.frames.is_empty() {
+            let (to_site, to_hub) = (hub.frames_of(self.link), site.frames_of(self.link));
+            if to_site.is_empty() && to_hub.is_empty() {
                 return;
             }
-            let (to_site, to_hub) = (std::mem::take(&mut hub.frames), std::mem::take(&mut site.frames));
             for (node, frames) in [(&mut *site, to_site), (&mut *hub, to_hub)] {
-                for (link, bytes) in frames.into_iter().filter(|(link, _)| link.0 == self.link) {
+                for (link, bytes) in frames {
                     self.frames += 1;
                     self.bytes += bytes.len();
                     node.input(Input::Frame { link, bytes });

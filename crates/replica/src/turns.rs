@@ -81,10 +81,10 @@ fn release_up_to(held: &mut VecDeque<(Turn, Vec<Effect>)>, turn: Turn, ready: &m
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{RequestId, Response};
+    use crate::{Lane, LinkId, RequestId, Response};
 
     fn effect(number: u8) -> Effect {
-        Effect::Send { link: LinkId(0), bytes: vec![number] }
+        Effect::Send { link: LinkId(0), lane: Lane::Live, bytes: vec![number] }
     }
 
     fn popped(turns: &mut Turns) -> Vec<u8> {
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn nothing_is_sent_on_a_connection_whose_session_ended() {
-        let other = || Effect::Send { link: LinkId(1), bytes: vec![9] };
+        let other = || Effect::Send { link: LinkId(1), lane: Lane::Live, bytes: vec![9] };
         let mut turns = Turns::default();
         turns.hold(effect(1));
         turns.hold(other());

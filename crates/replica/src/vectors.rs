@@ -36,7 +36,11 @@ impl VectorEntry {
 
 /// By space and origin: the entry, and the position of its last change in this replica's journal.
 #[derive(Default)]
-pub(crate) struct Vectors(BTreeMap<(SpaceNumber, OriginNumber), (VectorEntry, u64)>);
+pub(crate) struct Vectors {
+    entries: BTreeMap<(SpaceNumber, OriginNumber), (VectorEntry, u64)>,
+    /// The first sequence that is in the journal, where it is not 1: those before were trimmed, or came by a fill.
+    firsts: BTreeMap<(SpaceNumber, OriginNumber), u64>,
+}
 
 impl Vectors {
     pub(crate) fn load<S: Store>(rows: &Rows<S>) -> Result<Self, StoreError> {
@@ -45,8 +49,11 @@ impl Vectors {
             let (key, value) = row?;
             let place = keys::read_vector(&key)
                 .ok_or(StoreError::Damaged { what: "a version vector's key", keyspace: Keyspace::Journal })?;
-            let VectorRow { sequence, chain, lsn } = record::decode(Keyspace::Journal, &value)?;
-            vectors.0.insert(place, (VectorEntry { sequence, chain }, lsn));
+            let VectorRow { sequence, chain, lsn, first } = record::decode(Keyspace::Journal, &value)?;
+            vectors.entries.insert(place, (VectorEntry { sequence, chain }, lsn));
+            if let Some(first) = first {
+                vectors.firsts.insert(place, first);
+            }
         }
         Ok(vectors)
     }
@@ -54,7 +61,7 @@ impl Vectors {
     /// See [`crate::planted::Bug::SequenceReused`].
     #[cfg(isle_planted)]
     pub(crate) fn forget_last(&mut self, of: Option<OriginNumber>) {
-        for ((_, origin), entry) in &mut self.0 {
+        for ((_, origin), (entry, _)) in &mut self.entries {
             if Some(*origin) == of {
                 entry.sequence = entry.sequence.saturating_sub(1);
             }
@@ -62,7 +69,28 @@ impl Vectors {
     }
 
     pub(crate) fn get(&self, space: SpaceNumber, origin: OriginNumber) -> VectorEntry {
-        self.0.get(&(space, origin)).map(|(entry, _)| *entry).unwrap_or_default()
+        self.entry(space, origin).0
+    }
+
+    /// An entry, and the position of its last change.
+    fn entry(&self, space: SpaceNumber, origin: OriginNumber) -> (VectorEntry, u64) {
+        self.entries.get(&(space, origin)).copied().unwrap_or_default()
+    }
+
+    /// The first sequence of a stream that is in the journal, or will be.
+    pub(crate) fn first(&self, space: SpaceNumber, origin: OriginNumber) -> u64 {
+        self.firsts.get(&(space, origin)).copied().unwrap_or(1)
+    }
+
+    /// Sequences before `first` are not in the journal.
+    pub(crate) fn set_first<S: Store>(
+        &mut self,
+        rows: &mut Rows<S>,
+        (space, origin): (SpaceNumber, OriginNumber),
+        first: u64,
+    ) {
+        self.firsts.insert((space, origin), first);
+        self.set(rows, (space, origin), self.entry(space, origin));
     }
 
     pub(crate) fn set<S: Store>(
@@ -71,8 +99,9 @@ impl Vectors {
         (space, origin): (SpaceNumber, OriginNumber),
         (entry, lsn): (VectorEntry, u64),
     ) {
-        self.0.insert((space, origin), (entry, lsn));
-        let row = VectorRow { sequence: entry.sequence, chain: entry.chain, lsn };
+        self.entries.insert((space, origin), (entry, lsn));
+        let first = self.firsts.get(&(space, origin)).copied();
+        let row = VectorRow { sequence: entry.sequence, chain: entry.chain, lsn, first };
         rows.put(keys::vector(space, origin), record::encode(&row));
     }
 
@@ -88,7 +117,7 @@ impl Vectors {
         after: u64,
     ) -> impl Iterator<Item = (OriginNumber, VectorEntry)> + '_ {
         let range = (space, OriginNumber(0))..=(space, OriginNumber(u32::MAX));
-        let changed = self.0.range(range).filter(move |(_, (_, lsn))| after == 0 || *lsn > after);
+        let changed = self.entries.range(range).filter(move |(_, (_, lsn))| after == 0 || *lsn > after);
         changed.map(|((_, origin), (entry, _))| (*origin, *entry))
     }
 }

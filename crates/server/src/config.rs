@@ -35,7 +35,7 @@ pub use error::ConfigError;
 pub use public_key::{PublicKey, PublicKeyError};
 
 use document::{AddressError, Schemas, Space};
-use replica::{Access, OriginKey, PeerSettings, Settings, SnapshotPolicy};
+use replica::{Access, OriginKey, PeerSettings, Settings, SnapshotPolicy, TrimPolicy};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -207,6 +207,7 @@ impl Config {
             schemas,
             open_documents_bytes_max: OPEN_DOCUMENTS_BYTES_MAX,
             snapshots: SnapshotPolicy::default(),
+            trimming: TrimPolicy::default(),
         }
     }
 }
@@ -215,7 +216,7 @@ impl PeerConfig {
     fn settings(&self) -> PeerSettings {
         let access = |access: &PeerAccess| Access { read: access.read, write: access.write };
         let spaces = self.spaces.iter().map(|(SpaceName(space), allowed)| (space.clone(), access(allowed)));
-        PeerSettings { spaces: spaces.collect(), relay: self.relay, hub: self.hub }
+        PeerSettings { spaces: spaces.collect(), relay: self.relay, snapshots: false, hub: self.hub }
     }
 }
 

@@ -2,6 +2,7 @@
 //! that makes it smaller; a delta's is what [`crate::DeltaEncoder`] packed.
 
 use crate::PackedDelta;
+use crate::fill::{FILL_DOCUMENTS_MAX, LISTED_MAX};
 use crate::frame::{
     FORK_CHAINS_MAX, Frame, HUB_ENTRIES_MAX, STOPPED_MAX, SpaceVector, TABLE_MAX, VECTOR_ENTRIES_MAX,
 };
@@ -19,6 +20,14 @@ const KIND_HELLO: u8 = 1;
 const KIND_DELTA: u8 = 2;
 const KIND_ACK: u8 = 3;
 const KIND_REWIND: u8 = 4;
+const KIND_FILL_OFFER: u8 = 10;
+const KIND_FILL_MORE: u8 = 11;
+const KIND_FILL_SYMBOLS: u8 = 12;
+const KIND_FILL_LISTING: u8 = 13;
+const KIND_FILL_WANT: u8 = 14;
+const KIND_FILL_DOCUMENTS: u8 = 15;
+const KIND_FILL_ACK: u8 = 16;
+const KIND_FILL_FINISHED: u8 = 17;
 const KIND_ASK: u8 = 5;
 const KIND_FORK: u8 = 6;
 const FLAG_DEFLATED: u8 = 1;
@@ -100,6 +109,14 @@ pub fn encode(frame: &Frame) -> Result<Vec<u8>, EncodeError> {
         Frame::Delta(packed) => (KIND_DELTA, packed.to_body()),
         Frame::Ack(ack) => (KIND_ACK, to_vec(ack)),
         Frame::Rewind(rewind) => (KIND_REWIND, to_vec(rewind)),
+        Frame::FillOffer(body) => (KIND_FILL_OFFER, to_vec(body)),
+        Frame::FillMore(body) => (KIND_FILL_MORE, to_vec(body)),
+        Frame::FillSymbols(body) => (KIND_FILL_SYMBOLS, to_vec(body)),
+        Frame::FillListing(body) => (KIND_FILL_LISTING, to_vec(body)),
+        Frame::FillWant(body) => (KIND_FILL_WANT, to_vec(body)),
+        Frame::FillDocuments(body) => (KIND_FILL_DOCUMENTS, to_vec(body)),
+        Frame::FillAck(body) => (KIND_FILL_ACK, to_vec(body)),
+        Frame::FillFinished(body) => (KIND_FILL_FINISHED, to_vec(body)),
         Frame::Ask => (KIND_ASK, Vec::new()),
         Frame::Fork(fork) => (KIND_FORK, to_vec(fork)),
         Frame::Unknown(_) => return Err(EncodeError::Unknown),
@@ -126,15 +143,35 @@ fn check_lists(frame: &Frame) -> Result<(), EncodeError> {
         vec![("spaces", vectors.len(), TABLE_MAX), ("vector entries", entries, VECTOR_ENTRIES_MAX)]
     };
     let lists = match frame {
-        Frame::Hello(hello) => vectors(&hello.spaces),
+        Frame::Hello(hello) => {
+            let incomplete = ("incomplete spaces", hello.incomplete.len(), TABLE_MAX);
+            [vectors(&hello.spaces), vec![incomplete]].concat()
+        }
         Frame::Rewind(rewind) => vectors(&rewind.spaces),
+        Frame::FillOffer(offer) => vec![("origins", offer.origins.len(), TABLE_MAX)],
+        Frame::FillWant(want) => vec![("documents", want.documents.len(), LISTED_MAX)],
+        Frame::FillDocuments(fill) => vec![
+            ("origins", fill.origins.len(), TABLE_MAX),
+            ("documents", fill.documents.len(), FILL_DOCUMENTS_MAX),
+            ("vector entries", fill.vector.len(), VECTOR_ENTRIES_MAX),
+            ("entries of fills", fill.filled.len(), VECTOR_ENTRIES_MAX),
+        ],
+        Frame::FillFinished(finished) => {
+            vec![("vector entries", finished.entries.len(), VECTOR_ENTRIES_MAX)]
+        }
         Frame::Ack(ack) => {
             let entries = ack.hub.iter().flatten().map(|space| space.entries.len()).sum();
             let stopped = ("stopped streams", ack.stopped.len(), STOPPED_MAX);
             vec![("hub entries", entries, HUB_ENTRIES_MAX), stopped]
         }
         Frame::Fork(fork) => vec![("chains", fork.chains.len(), FORK_CHAINS_MAX)],
-        Frame::Delta(_) | Frame::Ask | Frame::Unknown(_) => Vec::new(),
+        Frame::Delta(_)
+        | Frame::Ask
+        | Frame::FillMore(_)
+        | Frame::FillSymbols(_)
+        | Frame::FillListing(_)
+        | Frame::FillAck(_)
+        | Frame::Unknown(_) => Vec::new(),
     };
     match lists.into_iter().find(|(_, count, limit)| count > limit) {
         Some((list, count, limit)) => Err(EncodeError::TooMany { list, count, limit }),
@@ -157,6 +194,14 @@ pub fn decode(bytes: &[u8]) -> Result<Frame, DecodeError> {
         },
         KIND_ACK => read(flags, body).map(Frame::Ack),
         KIND_REWIND => read(flags, body).map(Frame::Rewind),
+        KIND_FILL_OFFER => read(flags, body).map(Frame::FillOffer),
+        KIND_FILL_MORE => read(flags, body).map(Frame::FillMore),
+        KIND_FILL_SYMBOLS => read(flags, body).map(Frame::FillSymbols),
+        KIND_FILL_LISTING => read(flags, body).map(Frame::FillListing),
+        KIND_FILL_WANT => read(flags, body).map(Frame::FillWant),
+        KIND_FILL_DOCUMENTS => read(flags, body).map(Frame::FillDocuments),
+        KIND_FILL_ACK => read(flags, body).map(Frame::FillAck),
+        KIND_FILL_FINISHED => read(flags, body).map(Frame::FillFinished),
         KIND_ASK => Ok(Frame::Ask),
         KIND_FORK => read(flags, body).map(Frame::Fork),
         // Its flags and body are a newer version's business.

@@ -1,6 +1,9 @@
 //! What replicas say to each other. Field numbers never change their meaning; new ones are added at the end.
 
 use crate::PackedDelta;
+use crate::fill::{
+    FillAck, FillDocuments, FillFinished, FillListing, FillMore, FillOffer, FillSymbols, FillWant,
+};
 use minicbor::{Decode, Decoder, Encode};
 
 /// The protocol of this version. A peer with another one is told so and left.
@@ -19,7 +22,7 @@ pub const VECTOR_ENTRIES_MAX: usize = 16_384;
 pub const HUB_ENTRIES_MAX: usize = 256;
 
 /// Reads a list of at most `N`: what a frame claims beyond that is refused before it takes memory.
-fn at_most<'b, Context, T, const N: usize>(
+pub(crate) fn at_most<'b, Context, T, const N: usize>(
     decoder: &mut Decoder<'b>,
     context: &mut Context,
 ) -> Result<Vec<T>, minicbor::decode::Error>
@@ -80,7 +83,7 @@ fn read_takes<Context>(
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the derived decoder asks for this type")]
-fn none_when_absent() -> Option<Vec<Stopped>> {
+fn none_when_absent<T>() -> Option<Vec<T>> {
     Some(Vec::new())
 }
 
@@ -88,6 +91,13 @@ fn none_when_absent() -> Option<Vec<Stopped>> {
 #[expect(clippy::unnecessary_wraps, reason = "the derived decoder asks for this type")]
 fn takes_when_absent() -> Option<bool> {
     Some(true)
+}
+
+fn read_incomplete<Context>(
+    decoder: &mut Decoder<'_>,
+    context: &mut Context,
+) -> Result<Vec<String>, minicbor::decode::Error> {
+    at_most::<_, _, TABLE_MAX>(decoder, context)
 }
 
 /// One message on the stream between two replicas.
@@ -101,6 +111,22 @@ pub enum Frame {
     Ack(Ack),
     /// The receiver of deltas asks for them again.
     Rewind(Rewind),
+    /// The documents of a space are offered.
+    FillOffer(FillOffer),
+    /// More is asked for that tells which documents differ.
+    FillMore(FillMore),
+    /// Symbols of the documents.
+    FillSymbols(FillSymbols),
+    /// A listing of the documents.
+    FillListing(FillListing),
+    /// Documents are asked for.
+    FillWant(FillWant),
+    /// Documents.
+    FillDocuments(FillDocuments),
+    /// Documents are durable.
+    FillAck(FillAck),
+    /// Nothing more of a fill is needed.
+    FillFinished(FillFinished),
     /// The receiver of a hello does not know what the hello builds on: the sender is to connect again and say all.
     Ask,
     /// A stream has two histories: where they part is looked for.
@@ -137,6 +163,10 @@ pub struct Hello {
     /// `since`.
     #[cbor(n(6), with = "minicbor::bytes", default)]
     pub subscription: [u8; 8],
+    /// Every space that the sender shares and has only some documents of, besides what its vectors say; whatever
+    /// `since` is. None when absent.
+    #[cbor(n(7), decode_with = "read_incomplete", nil = "none_when_absent")]
+    pub incomplete: Vec<String>,
 }
 
 /// A position in a journal.

@@ -21,6 +21,12 @@ pub use delta::{
 };
 mod envelope;
 pub use envelope::{DecodeError, EncodeError, FRAME_BYTES_MAX, decode, encode};
+mod fill;
+pub use fill::{
+    Body, FILL_CHANGES_MAX, FILL_DOCUMENTS_MAX, FillAck, FillDocument, FillDocuments, FillFinished,
+    FillListing, FillMore, FillName, FillOffer, FillOrigin, FillSymbols, FillWant, LISTED_BYTES, LISTED_MAX,
+    Reach, SYMBOL_BYTES_MAX, WANTED_HEADS_MAX, Wanted,
+};
 mod frame;
 pub use frame::{
     Ack, Cursor, FORK_CHAINS_MAX, Fork, ForkChain, Frame, HUB_ENTRIES_MAX, Heard, Hello, HubEntry, HubSpace,

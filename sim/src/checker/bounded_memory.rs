@@ -50,7 +50,11 @@ impl BoundedMemory {
                 }
             }
             Message::Rewind { .. } => *window = Window::default(),
-            Message::Hello { .. } | Message::Delta { .. } | Message::Unreadable => {}
+            Message::Hello { .. }
+            | Message::Delta { .. }
+            | Message::Offer { .. }
+            | Message::Fill
+            | Message::Unreadable => {}
         }
     }
 }

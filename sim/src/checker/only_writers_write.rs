@@ -56,6 +56,11 @@ impl Checker for OnlyWritersWrite {
                     changed.insert(row.space.clone());
                 }
             }
+            // With its documents all changes up to there come.
+            Observation::Delivered { passage, message: Message::Offer { has } } => {
+                let came = self.came.entry(passage.to).or_default();
+                has.iter().for_each(|row| came.raise(row));
+            }
             Observation::TurnEnded { node } if nodes.inputs_waiting(*node) == 0 => {
                 for space in self.changed.remove(node).into_iter().flatten() {
                     if nodes.spaces(*node).any(|carried| *carried == space) {

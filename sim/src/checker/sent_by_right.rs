@@ -12,8 +12,12 @@ impl Checker for SentByRight {
     fn observe(&mut self, observation: &Observation<'_>, nodes: &Nodes) -> Result<(), Failure> {
         let Observation::Sent { passage, message, .. } = observation else { return Ok(()) };
         let rows: &[RowName] = match message {
-            Message::Delta { rows, .. } => rows,
-            Message::Hello { .. } | Message::Ack { .. } | Message::Rewind { .. } | Message::Unreadable => &[],
+            Message::Delta { rows, .. } | Message::Offer { has: rows } => rows,
+            Message::Hello { .. }
+            | Message::Ack { .. }
+            | Message::Rewind { .. }
+            | Message::Fill
+            | Message::Unreadable => &[],
         };
         let ends = (passage.from, passage.to);
         let Some(row) = rows.iter().find(|row| !nodes.may_read(ends, &row.space)) else { return Ok(()) };

@@ -54,7 +54,7 @@ impl Shown {
                     shown.raise_all(&streams);
                 }
             }
-            Message::Unreadable => {}
+            Message::Offer { .. } | Message::Fill | Message::Unreadable => {}
         }
     }
 }

@@ -5,14 +5,19 @@ use super::message::Sent;
 use super::{ConnectionId, Delivery, Departure, End, Message, Network, NetworkEvent, Passage};
 use crate::dice::Dice;
 use crate::sabotage::Sabotage;
-use replica::LinkId;
+use replica::{Lane, LinkId};
 use std::num::NonZeroU16;
 use std::rc::Rc;
 use wire::{DeltaDecoder, DeltaEncoder, Frame};
 
 impl Network {
     /// Puts a frame on its stream. `None` when the connection is gone.
-    pub(crate) fn send(&mut self, now_ns: u64, link_id: LinkId, bytes: Vec<u8>) -> Option<Departure> {
+    pub(crate) fn send(
+        &mut self,
+        now_ns: u64,
+        (link_id, lane): (LinkId, Lane),
+        bytes: Vec<u8>,
+    ) -> Option<Departure> {
         let (id, end) = self.ends.get(&link_id).copied()?;
         let connection =
             self.connections.get_mut(&id).filter(|connection| !connection.side(end).is_closed)?;
@@ -29,9 +34,14 @@ impl Network {
             return Some(Departure { arrival: None, passage, message });
         }
         let connection = self.connections.get_mut(&id)?;
-        let at_ns =
-            connection.push(now_ns, end, &plan, &mut dice, Waiting { bytes, message: message.clone() });
-        let arrival = Some((at_ns, NetworkEvent::Arrive(id, end)));
+        let at_ns = connection.push(
+            now_ns,
+            (end, lane),
+            &plan,
+            &mut dice,
+            Waiting { bytes, message: message.clone() },
+        );
+        let arrival = Some((at_ns, NetworkEvent::Arrive(id, end, lane)));
         Some(Departure { arrival, passage, message })
     }
 
@@ -45,15 +55,15 @@ impl Network {
     }
 
     /// The next frame of a stream gets there, unless the way is cut or nobody is there any more.
-    pub(crate) fn arrive(&mut self, id: ConnectionId, end: End) -> Option<Delivery> {
+    pub(crate) fn arrive(&mut self, id: ConnectionId, end: End, lane: Lane) -> Option<Delivery> {
         let link = self.connections.get(&id)?.link;
         let is_cut = self.link(link).side(end).cuts > 0;
         let connection = self.connections.get_mut(&id)?;
         if is_cut {
-            connection.side_mut(end).stalled += 1;
+            connection.side_mut(end).stream_mut(lane).stalled += 1;
             return None;
         }
-        let Waiting { bytes, message } = connection.side_mut(end).queue.pop_front()?;
+        let Waiting { bytes, message } = connection.side_mut(end).stream_mut(lane).queue.pop_front()?;
         let bytes = if self.sabotage == Sabotage::TornTransactions {
             torn(bytes, &mut self.sent, &mut connection.side_mut(end).torn)
         } else {

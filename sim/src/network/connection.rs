@@ -3,7 +3,7 @@ use super::{End, LinkNumber};
 use crate::dice::Dice;
 use crate::time::SECOND_NS;
 use crate::topology::{LinkPlan, NodeId};
-use replica::LinkId;
+use replica::{Lane, LinkId};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use wire::{DeltaDecoder, DeltaEncoder};
@@ -14,21 +14,28 @@ pub(super) struct Waiting {
     pub(super) message: Option<Rc<Message>>,
 }
 
-/// One end of a connection, and the stream of frames from it.
+/// A stream of frames from an end.
+#[derive(Default)]
+pub(super) struct Stream {
+    /// What is on its way.
+    pub(super) queue: VecDeque<Waiting>,
+    /// Frames that would have arrived, but for a cut.
+    pub(super) stalled: usize,
+    /// When the last frame arrives.
+    last_arrival_ns: u64,
+}
+
+/// One end of a connection, and the streams of frames from it.
 pub(super) struct Side {
     pub(super) link_id: LinkId,
     /// Its node was told of the connection.
     pub(super) is_up: bool,
     /// Its node has left it, or was told that it is gone, or is gone itself.
     pub(super) is_closed: bool,
-    /// What is on its way from here.
-    pub(super) queue: VecDeque<Waiting>,
-    /// Frames that would have arrived, but for a cut.
-    pub(super) stalled: usize,
+    live: Stream,
+    bulk: Stream,
     /// When the line has taken all frames so far.
     free_ns: u64,
-    /// When the last frame arrives.
-    last_arrival_ns: u64,
     /// Reads the stream for checkers.
     pub(super) decoder: DeltaDecoder,
     /// Tear the stream's transactions, in a run that is sabotaged so.
@@ -42,12 +49,18 @@ impl Side {
             link_id,
             is_up: false,
             is_closed: false,
-            queue: VecDeque::new(),
-            stalled: 0,
+            live: Stream { last_arrival_ns: other_up_ns, ..Stream::default() },
+            bulk: Stream { last_arrival_ns: other_up_ns, ..Stream::default() },
             free_ns: 0,
-            last_arrival_ns: other_up_ns,
             decoder: DeltaDecoder::default(),
             torn: <(DeltaDecoder, DeltaEncoder)>::default(),
+        }
+    }
+
+    pub(super) fn stream_mut(&mut self, lane: Lane) -> &mut Stream {
+        match lane {
+            Lane::Live => &mut self.live,
+            Lane::Bulk => &mut self.bulk,
         }
     }
 }
@@ -86,11 +99,11 @@ impl Connection {
         }
     }
 
-    /// Puts a frame on the stream from an end; returns when it arrives.
+    /// Puts a frame on a stream from an end; returns when it arrives. The streams share the line.
     pub(super) fn push(
         &mut self,
         now_ns: u64,
-        end: End,
+        (end, lane): (End, Lane),
         plan: &LinkPlan,
         dice: &mut Dice,
         sent: Waiting,
@@ -99,19 +112,20 @@ impl Connection {
         let line_ns = sent.bytes.len() as u64 * SECOND_NS / plan.bytes_per_second.max(1);
         side.free_ns = side.free_ns.max(now_ns) + line_ns;
         let arrival_ns = side.free_ns + plan.latency_ns + dice.below(plan.jitter_ns + 1);
-        side.last_arrival_ns = arrival_ns.max(side.last_arrival_ns + 1);
-        side.queue.push_back(sent);
-        side.last_arrival_ns
+        let stream = side.stream_mut(lane);
+        stream.last_arrival_ns = arrival_ns.max(stream.last_arrival_ns + 1);
+        stream.queue.push_back(sent);
+        stream.last_arrival_ns
     }
 
     /// The way from an end is open again: when the frames that waited arrive.
-    pub(super) fn resume(&mut self, now_ns: u64, end: End) -> Vec<u64> {
+    pub(super) fn resume(&mut self, now_ns: u64, end: End, lane: Lane) -> Vec<u64> {
         let latency_ns = self.plan.latency_ns;
-        let side = self.side_mut(end);
-        let stalled = std::mem::take(&mut side.stalled) as u64;
+        let stream = self.side_mut(end).stream_mut(lane);
+        let stalled = std::mem::take(&mut stream.stalled) as u64;
         let first_ns = now_ns + latency_ns;
         if stalled > 0 {
-            side.last_arrival_ns = side.last_arrival_ns.max(first_ns + stalled);
+            stream.last_arrival_ns = stream.last_arrival_ns.max(first_ns + stalled);
         }
         (0..stalled).map(|place| first_ns + place).collect()
     }

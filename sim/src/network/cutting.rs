@@ -3,6 +3,7 @@
 use super::{
     ConnectionId, Direction, End, LinkNumber, Network, NetworkEvent, Planned, SILENCE_NS_MAX, SILENCE_NS_MIN,
 };
+use replica::Lane;
 
 impl Network {
     /// Cuts a link. Cuts may overlap.
@@ -46,8 +47,10 @@ impl Network {
         for id in ids {
             let Some(connection) = self.connections.get_mut(&id) else { continue };
             for end in &open {
-                for at_ns in connection.resume(now_ns, *end) {
-                    planned.push((at_ns, NetworkEvent::Arrive(id, *end)));
+                for lane in [Lane::Live, Lane::Bulk] {
+                    for at_ns in connection.resume(now_ns, *end, lane) {
+                        planned.push((at_ns, NetworkEvent::Arrive(id, *end, lane)));
+                    }
                 }
             }
         }

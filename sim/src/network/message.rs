@@ -3,7 +3,7 @@
 use document::{Origin, Space};
 use replica::origin_of;
 use std::collections::BTreeMap;
-use wire::{Delta, DeltaDecoder, Frame, PackedDelta, SpaceVector, Unpacked};
+use wire::{Delta, DeltaDecoder, FillOffer, FillOrigin, Frame, PackedDelta, SpaceVector, Unpacked};
 
 /// A change, by stamp.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,6 +47,13 @@ pub enum Message {
         /// The last change of each stream.
         has: Vec<RowName>,
     },
+    /// A space's documents are offered.
+    Offer {
+        /// The last change of each stream that the receiver has once it has the documents.
+        has: Vec<RowName>,
+    },
+    /// Another part of a fill.
+    Fill,
     /// Something that cannot be read.
     Unreadable,
 }
@@ -75,6 +82,8 @@ impl Sent {
                 named(&rewind.spaces).map(|has| Message::Rewind { generation: rewind.generation, has })
             }
             Ok(Frame::Ask | Frame::Fork(_) | Frame::Unknown(_)) | Err(_) => None,
+            Ok(Frame::FillOffer(offer)) => offered(&offer).map(|has| Message::Offer { has }),
+            Ok(_) => Some(Message::Fill),
         }
         .unwrap_or(Message::Unreadable)
     }
@@ -92,6 +101,13 @@ fn message(delta: Delta) -> Option<Message> {
         rows.push(RowName { space, origin, sequence: row.sequence });
     }
     Some(Message::Delta { generation: delta.generation, to: delta.to, rows, body_bytes })
+}
+
+fn offered(offer: &FillOffer) -> Option<Vec<RowName>> {
+    let space = Space::new(offer.space.as_str()).ok()?;
+    let row =
+        |of: &FillOrigin| RowName { space: space.clone(), origin: origin_of(&of.key), sequence: of.sequence };
+    Some(offer.origins.iter().map(row).collect())
 }
 
 fn named(vectors: &[SpaceVector]) -> Option<Vec<RowName>> {

@@ -30,10 +30,12 @@ pub(super) fn grant_tree(nodes: &mut [Settings], pairs: &[(usize, usize)]) {
         let stores = || sites.iter().filter_map(|site| space(&format!("store-{site}")));
         // Changes of others come up from a node with nodes below it, and down from every node: who lost its disk gets
         // its own past from others. So a relay takes them from all below it.
-        let mut up = PeerSettings { relay: sites.len() > 1 || parent != 0, ..PeerSettings::default() };
+        let relay = sites.len() > 1 || parent != 0;
+        let mut up = PeerSettings { relay, snapshots: relay, ..PeerSettings::default() };
         up.spaces.extend(space("catalog").map(|space| (space, GIVEN)));
         up.spaces.extend(stores().map(|space| (space, FULL)));
-        let mut down = PeerSettings { relay: true, hub: parent == 0, ..PeerSettings::default() };
+        let mut down =
+            PeerSettings { relay: true, snapshots: true, hub: parent == 0, ..PeerSettings::default() };
         down.spaces.extend(space("catalog").map(|space| (space, TAKEN)));
         down.spaces.extend(stores().map(|space| (space, FULL)));
         know(nodes, (parent, child), up);
@@ -47,7 +49,7 @@ pub(super) fn grant_mesh(nodes: &mut [Settings], pairs: &[(usize, usize)]) {
         node.spaces.extend(space("shared").map(|space| (space, SpaceMode::Write)));
     }
     for &(one, other) in pairs {
-        let mut peer = PeerSettings { relay: true, ..PeerSettings::default() };
+        let mut peer = PeerSettings { relay: true, snapshots: true, ..PeerSettings::default() };
         peer.spaces.extend(space("shared").map(|space| (space, FULL)));
         know(nodes, (one, other), peer.clone());
         know(nodes, (other, one), peer);

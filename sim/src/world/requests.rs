@@ -181,11 +181,11 @@ impl World {
         result: &Result<Response, RequestError>,
     ) -> Result<(), Failure> {
         match result {
-            Ok(Response::Queried(Queried { page, is_behind })) => {
+            Ok(Response::Queried(Queried { page, is_behind, is_filling })) => {
                 if self.nodes.is_strange(space) {
                     return Ok(());
                 }
-                let is_whole = !is_behind && page.next.is_none();
+                let is_whole = !is_behind && !is_filling && page.next.is_none();
                 self.tally.looks += u64::from(is_whole);
                 self.observe(&Observation::Looked { node, space, goods: &page.documents, is_whole })
             }

@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::time::MILLISECOND_NS;
 use crate::topology::{NodeId, Strangeness};
 use document::{Document, ForeignChange, Operation, Signature};
-use replica::LinkId;
+use replica::{Lane, LinkId};
 use serde_json::json;
 use std::collections::VecDeque;
 use std::num::NonZeroU16;
@@ -119,7 +119,7 @@ impl World {
 
     fn stranger_sends(&mut self, link: LinkId, bytes: Vec<u8>) {
         self.tally.strange += 1;
-        let departure = self.network.send(self.now_ns(), link, bytes);
+        let departure = self.network.send(self.now_ns(), (link, Lane::Live), bytes);
         let planned = departure.and_then(|departure| departure.arrival).into_iter().collect();
         self.plan(planned);
     }
@@ -179,6 +179,7 @@ impl World {
             since: 0,
             head: 0,
             subscription: [0; 8],
+            incomplete: Vec::new(),
         })
     }
 

@@ -8,7 +8,7 @@ use crate::observation::Observation;
 use crate::time::{MICROSECOND_NS, MILLISECOND_NS};
 use crate::topology::NodeId;
 use crate::trace::{Kind, Moment};
-use replica::{Effect, Input, Replica, Room, StoreError, Turn};
+use replica::{Effect, Input, Lane, LinkId, Replica, Room, StoreError, Turn};
 
 /// Inputs of one turn, as the server takes them.
 const INPUTS_PER_TURN_MAX: usize = 128;
@@ -141,7 +141,7 @@ impl World {
         let now_ns = self.now_ns();
         while let Some(effect) = self.nodes.node_mut(id).replica.as_mut().and_then(Replica::poll_effect) {
             match effect {
-                Effect::Send { link, bytes } => self.send(link, bytes)?,
+                Effect::Send { link, lane, bytes } => self.send((link, lane), bytes)?,
                 Effect::Reply { id: request, result } => {
                     let content = format!("{request:?} {result:?}");
                     self.trace.note(now_ns, Moment::Replied { node: id }, content.as_bytes());
@@ -174,7 +174,7 @@ impl World {
         Ok(())
     }
 
-    fn send(&mut self, link: replica::LinkId, bytes: Vec<u8>) -> Result<(), Failure> {
+    fn send(&mut self, link: (LinkId, Lane), bytes: Vec<u8>) -> Result<(), Failure> {
         let (now_ns, length) = (self.now_ns(), bytes.len());
         let Some(departure) = self.network.send(now_ns, link, bytes) else { return Ok(()) };
         let Departure { arrival, passage, message } = departure;

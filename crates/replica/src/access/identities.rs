@@ -144,6 +144,23 @@ impl Identities {
         }
     }
 
+    /// Whether changes of an author may be among documents that a peer brings whole, where no change has a number. Of
+    /// one that lost the right to write only the authority brings them: it has none beyond the cut.
+    pub(crate) fn may_be_filled(&self, space: &Space, key: &OriginKey, peer: &PublicKey) -> bool {
+        let author = &key.public_key;
+        if !self.has_authority() || self.is_authority(author) {
+            return true;
+        }
+        match self.known(author) {
+            _ if space.as_str() == SYSTEM => false,
+            Some(Some(document)) => {
+                document.cut(space, crate::origin_of(key)).is_none() || self.is_authority(peer)
+            }
+            Some(None) => false,
+            None => *author == self.own || author == peer,
+        }
+    }
+
     /// The last change of an origin that is passed on; `None` when there is no end to them.
     pub(crate) fn cut(&self, space: &Space, origin: Origin, key: &PublicKey) -> Option<u64> {
         self.document(key)?.cut(space, origin)

@@ -87,6 +87,16 @@ impl<S: Store> Journal<S> {
         self.rows.remove(keys::document(place.space, &address.collection, &address.key));
     }
 
+    /// The journal is another one from here on: neither peers nor watches go on in it where they were.
+    pub(crate) fn renew_epoch(&mut self) {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&self.counters.epoch.to_be_bytes()).update(&self.chain);
+        let mut epoch = [0; 8];
+        hasher.finalize_xof().fill(&mut epoch);
+        self.counters.epoch = u64::from_be_bytes(epoch);
+        self.counters_changed = true;
+    }
+
     /// A stream ends at this sequence again.
     pub(crate) fn end_stream(
         &mut self,

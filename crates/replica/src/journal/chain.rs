@@ -1,7 +1,7 @@
 //! The digest that chains the journal's rows: a row that was changed, lost or swapped by the disk is seen.
 
 use crate::keys;
-use crate::record::{self, Counters, JournalRow};
+use crate::record::{self, Counters, JournalRow, TrimmedRow};
 use crate::store::{Keyspace, ReadRows, Row, StoreError};
 use std::ops::Range;
 
@@ -30,26 +30,45 @@ pub fn verify_journal(rows: &impl ReadRows) -> Result<u64, StoreError> {
     let (keyspace, key) = keys::counters();
     let Some(counters) = rows.get(keyspace, &key)? else { return Ok(0) };
     let head = record::decode::<Counters>(keyspace, &counters)?.head;
-    let (keyspace, range) = span(0, head);
-    verify(rows.scan(keyspace, range), 0, head)?;
+    let (keyspace, key) = keys::trimmed();
+    let trimmed = rows.get(keyspace, &key)?.map(|row| record::decode(keyspace, &row)).transpose()?;
+    let span = Span::new(&trimmed.unwrap_or_default(), 0, head);
+    let (keyspace, range) = span.range();
+    verify(rows.scan(keyspace, range), &span)?;
     Ok(head)
 }
 
-/// The rows that [`verify`] needs to check those after `after`, up to and including `last`.
-pub(super) fn span(after: u64, last: u64) -> (Keyspace, Range<Vec<u8>>) {
-    // The row before the first gives the digest that it continues.
-    keys::journal_after(after.saturating_sub(1), last)
+/// Rows that are checked.
+pub(super) struct Span {
+    /// Those after this position, and not before the first that is there.
+    after: u64,
+    /// Up to and including this one.
+    last: u64,
+    /// The digest of the row at `after`, when that row was trimmed.
+    before: Option<[u8; 16]>,
 }
 
-/// Checks the rows after `after`, up to and including `last`, and returns the digest of the last. `rows` are those of
-/// [`span`].
+impl Span {
+    pub(super) fn new(trimmed: &TrimmedRow, after: u64, last: u64) -> Self {
+        let after = after.max(trimmed.lsn);
+        Self { after, last, before: (after == trimmed.lsn).then_some(trimmed.chain) }
+    }
+
+    /// The rows that [`verify`] needs.
+    pub(super) fn range(&self) -> (Keyspace, Range<Vec<u8>>) {
+        // The row before the first gives the digest that it continues.
+        let first = if self.before.is_some() { self.after } else { self.after.saturating_sub(1) };
+        keys::journal_after(first, self.last)
+    }
+}
+
+/// Checks rows, and returns the digest of the last. `rows` are those of [`Span::range`].
 pub(super) fn verify(
     rows: impl Iterator<Item = Result<Row, StoreError>>,
-    after: u64,
-    last: u64,
+    span: &Span,
 ) -> Result<[u8; 16], StoreError> {
-    let mut chain = [0; 16];
-    let mut expected = after.max(1);
+    let mut chain = span.before.unwrap_or_default();
+    let mut expected = if span.before.is_some() { span.after + 1 } else { span.after };
     for row in rows {
         let (key, value) = row?;
         let broken = StoreError::BrokenJournal { lsn: expected };
@@ -57,11 +76,11 @@ pub(super) fn verify(
             return Err(broken);
         }
         let row: JournalRow = record::decode(Keyspace::Journal, &value).map_err(|_| broken.clone())?;
-        if expected > after && next(&chain, expected, &row) != row.chain {
+        if expected > span.after && next(&chain, expected, &row) != row.chain {
             return Err(broken);
         }
         chain = row.chain;
         expected += 1;
     }
-    if expected <= last { Err(StoreError::BrokenJournal { lsn: expected }) } else { Ok(chain) }
+    if expected <= span.last { Err(StoreError::BrokenJournal { lsn: expected }) } else { Ok(chain) }
 }

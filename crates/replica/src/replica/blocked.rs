@@ -10,7 +10,7 @@ use crate::request::{
     BlockReason, Blocked, BlockedList, BlockingChange, Dropped, LIST_MAX, RequestError, Stamp,
 };
 use crate::store::{Room, Store, StoreError, Turn};
-use document::{Address, ChangeHash};
+use document::{Address, ChangeHash, ForeignChange};
 
 /// A document is blocked when the process ended so often while changes of it were tried: once may be chance, a power
 /// cut in that moment.
@@ -169,9 +169,17 @@ impl<S: Store> Replica<S> {
     fn blocking(&self, place: &DocumentPlace) -> Result<Option<(u64, BlockingChange)>, StoreError> {
         let at = place.row.blocked.and_then(|blocked| blocked.at);
         let Some(lsn) = at.filter(|lsn| *lsn > place.row.value) else { return Ok(None) };
-        let row = self.journal.row(lsn)?;
-        let (origin, _) = self.journal.names.origin(OriginNumber(row.origin))?;
-        let stamp = Stamp { origin, sequence: row.sequence };
-        Ok(Some((lsn, BlockingChange { hash: ChangeHash(row.hash), stamp })))
+        if let Some(row) = self.journal.find_row(lsn)? {
+            let (origin, _) = self.journal.names.origin(OriginNumber(row.origin))?;
+            let stamp = Stamp { origin, sequence: row.sequence };
+            return Ok(Some((lsn, BlockingChange { hash: ChangeHash(row.hash), stamp })));
+        }
+        // The row was trimmed, and its number with it.
+        let chunk = self.journal.rows.get(&keys::change(place.number(), lsn))?;
+        let change = chunk.and_then(|chunk| ForeignChange::parse(ForeignChange::body(&chunk).ok()?).ok());
+        Ok(change.map(|change| {
+            let stamp = Stamp { origin: change.origin, sequence: 0 };
+            (lsn, BlockingChange { hash: change.hash, stamp })
+        }))
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Clock, Replica};
 use crate::access::Identities;
-use crate::effect::{DisconnectReason, Effect, Event, LinkId, Misbehaviour};
+use crate::effect::{DisconnectReason, Effect, Event, Lane, LinkId, Misbehaviour};
 use crate::journal::Journal;
 use crate::keys::SpaceNumber;
 use crate::session::{self, Context, Fork, Greeted, Outcome, OwnHello, Peer};
@@ -80,7 +80,12 @@ impl<S: Store> Replica<S> {
             Ok(_) if peer.session.as_ref().is_some_and(|session| session.is_asked) => Ok(()),
             Ok(Frame::Hello(hello)) => {
                 let greeted = peer.greet(journal, hello, (self.origin, self.room < Room::ReadOnly))?;
-                greeted.map(|greeted| forked = take_greeting(peer, turns, greeted))
+                greeted.map(|greeted| {
+                    if let Greeted::Started(Event::SessionStarted { rung, .. }) = &greeted {
+                        self.sessions.count(*rung);
+                    }
+                    forked = take_greeting(peer, turns, greeted);
+                })
             }
             Ok(Frame::Delta(delta)) => {
                 let context = (&self.system.identities, clock);
@@ -88,6 +93,7 @@ impl<S: Store> Replica<S> {
             }
             Ok(Frame::Ack(ack)) => take_ack(peer, journal, ack),
             Ok(Frame::Rewind(rewind)) => take_rewind(peer, journal, rewind)?,
+            Ok(fill) => self.handle_fill(link, fill.clone(), clock)?,
         };
         let handled = match forked {
             Some(fork) => self.settle_fork(link, &fork, clock)?,
@@ -171,8 +177,28 @@ impl<S: Store> Replica<S> {
 
 fn frame_effect(link: LinkId, frame: &Frame) -> Effect {
     match wire::encode(frame) {
-        Ok(bytes) => Effect::Send { link, bytes },
+        Ok(bytes) => Effect::Send { link, lane: lane_of(frame), bytes },
         Err(_) => Effect::Disconnect { link, reason: DisconnectReason::FrameTooLong },
+    }
+}
+
+fn lane_of(frame: &Frame) -> Lane {
+    match frame {
+        Frame::FillOffer(_)
+        | Frame::FillMore(_)
+        | Frame::FillSymbols(_)
+        | Frame::FillListing(_)
+        | Frame::FillWant(_)
+        | Frame::FillDocuments(_)
+        | Frame::FillAck(_)
+        | Frame::FillFinished(_) => Lane::Bulk,
+        Frame::Hello(_)
+        | Frame::Delta(_)
+        | Frame::Ack(_)
+        | Frame::Rewind(_)
+        | Frame::Ask
+        | Frame::Fork(_)
+        | Frame::Unknown(_) => Lane::Live,
     }
 }
 
@@ -281,5 +307,6 @@ fn take_rewind<S: Store>(peer: &mut Peer, journal: &Journal<S>, rewind: &Rewind)
     if let Some((sender, _)) = peer.session.as_mut().and_then(|session| session.exchange.as_mut()) {
         sender.rewind(rewind.generation, position, theirs);
     }
+    peer.reconsider_all(journal)?;
     Ok(Ok(()))
 }

@@ -39,6 +39,7 @@ impl<S: Store> Replica<S> {
             Ok((value, behind)) => value.map_err(RequestError::from).map(|value| Reading {
                 value: value.map(|value| self.indexing(&address.collection).shown(value)),
                 behind,
+                is_filling: self.is_filling(&address.space),
             }),
             Err(error) => Err(error),
         })

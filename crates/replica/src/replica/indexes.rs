@@ -63,7 +63,8 @@ impl<S: Store> Replica<S> {
         let indexing = self.indexing(collection).clone();
         let context = QueryContext { space: number, collection, indexing: &indexing };
         let page = query::run(&self.journal.rows, &context, query)?;
-        Ok(page.map(|page| Queried { page, is_behind }).map_err(RequestError::Query))
+        let is_filling = self.is_filling(space);
+        Ok(page.map(|page| Queried { page, is_behind, is_filling }).map_err(RequestError::Query))
     }
 
     /// Brings values of a collection up to date; returns whether some are behind still.

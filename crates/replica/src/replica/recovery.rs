@@ -100,6 +100,8 @@ impl<S: Store> Replica<S> {
             taken_out += affected.left_out.len() as u64;
             written_again += u64::from(self.replace(affected, &authors, clock)?);
         }
+        self.journal.renew_epoch();
+        self.watches.begin_anew(self.journal.durable_head());
         let event = Event::ForkSettled { space, origin, sequence: agreed, taken_out, written_again };
         self.turns.hold(Effect::Event(event));
         for link in self.peers.links() {
@@ -118,6 +120,9 @@ impl<S: Store> Replica<S> {
             let mut hashes: BTreeMap<DocumentNumber, BTreeSet<ChangeHash>> = BTreeMap::new();
             let mut count = 0;
             for (origin, last) in &streams {
+                if self.journal.entry_at(space, *origin, *last)?.is_none() {
+                    return Ok(None);
+                }
                 let rows = self.journal.stream_after((space, *origin), *last, BRANCH_CHANGES_MAX - count)?;
                 let Some(rows) = rows else { return Ok(None) };
                 count += rows.len();
@@ -131,6 +136,10 @@ impl<S: Store> Replica<S> {
                 let Some(affected) = self.affected(number, &hashes)? else { return Ok(None) };
                 for hash in affected.left_out.difference(&hashes) {
                     let Some(row) = self.journal.row_of(&affected.place, hash)? else { return Ok(None) };
+                    // Without a stamp it cannot be told from where on its stream goes.
+                    if row.sequence == 0 {
+                        return Ok(None);
+                    }
                     let last = streams.entry(OriginNumber(row.origin)).or_insert(u64::MAX);
                     if row.sequence <= *last {
                         (*last, is_whole) = (row.sequence - 1, false);

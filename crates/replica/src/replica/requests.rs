@@ -94,7 +94,7 @@ impl<S: Store> Replica<S> {
             return Ok(Err(RequestError::UnknownSpace(address.space.clone())));
         }
         Ok(Ok(match self.journal.document(address)? {
-            None => Reading::default(),
+            None => Reading { is_filling: self.is_filling(&address.space), ..Reading::default() },
             Some(mut place) => {
                 let mut budget = CHANGES_PER_REQUEST_MAX;
                 self.read(address, &mut place, &mut budget)?
@@ -112,7 +112,7 @@ impl<S: Store> Replica<S> {
         if !self.settings.spaces.contains_key(space) {
             return Ok(Err(RequestError::UnknownSpace(space.clone())));
         }
-        let mut listed = Listed::default();
+        let mut listed = Listed { is_filling: self.is_filling(space), ..Listed::default() };
         let Some(number) = self.journal.names.space_number(space) else { return Ok(Ok(listed)) };
         let limit = limit.clamp(1, LIST_MAX);
         let range = keys::documents_after(number, collection, after);
@@ -155,6 +155,7 @@ impl<S: Store> Replica<S> {
             space: space.clone(),
             mode: *mode,
             changes: changes(space),
+            is_filling: self.is_filling(space),
         });
         let peers = self.peers.iter().map(|peer| peer.status(&self.journal, clock.wall_ms));
         Ok(Status {
@@ -164,6 +165,7 @@ impl<S: Store> Replica<S> {
             documents: u64::from(self.journal.documents()),
             documents_open: self.documents.count() as u64,
             room: self.room,
+            sessions: self.sessions,
             spaces: spaces.collect(),
             peers: peers.collect::<Result<_, _>>()?,
         })

@@ -117,7 +117,9 @@ impl<S: Store> Replica<S> {
         *budget = budget.saturating_sub(self.refresh(address, place, *budget)?.changes);
         let behind = self.behind(place)?;
         let value = self.journal.value(address, place)?;
-        Ok(Reading { value: value.map(|value| self.indexing(&address.collection).shown(value)), behind })
+        let is_filling = self.is_filling(&address.space);
+        let value = value.map(|value| self.indexing(&address.collection).shown(value));
+        Ok(Reading { value, behind, is_filling })
     }
 
     /// Why and since when a value lacks changes that are here; `None` when it has them all.
@@ -128,7 +130,7 @@ impl<S: Store> Replica<S> {
         }
         let as_of_ms = match place.row.value {
             0 => None,
-            lsn => Some(self.journal.row(lsn)?.accepted_ms),
+            lsn => self.journal.accepted_ms(lsn)?,
         };
         Ok(Some(Behind { as_of_ms, blocked }))
     }

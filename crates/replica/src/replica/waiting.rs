@@ -114,6 +114,14 @@ impl<S: Store> Replica<S> {
             | Frame::Ack(_)
             | Frame::Ask
             | Frame::Fork(_)
+            | Frame::FillOffer(_)
+            | Frame::FillMore(_)
+            | Frame::FillSymbols(_)
+            | Frame::FillListing(_)
+            | Frame::FillWant(_)
+            | Frame::FillDocuments(_)
+            | Frame::FillAck(_)
+            | Frame::FillFinished(_)
             | Frame::Unknown(_) => {
                 return;
             }

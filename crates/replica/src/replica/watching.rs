@@ -79,7 +79,7 @@ impl<S: Store> Replica<S> {
         Ok(Ok(()))
     }
 
-    fn list_anew(&self, is_reset: bool) -> Stage {
+    pub(super) fn list_anew(&self, is_reset: bool) -> Stage {
         Stage::Listing { head: self.journal.durable_head(), after: None, is_reset }
     }
 

@@ -53,6 +53,14 @@ impl Confirmed {
         }
     }
 
+    /// Whether the peer has any change of a space.
+    pub(crate) fn has_any(&self, space: SpaceNumber) -> bool {
+        self.sequences
+            .range((space, Origin([0; 16]))..)
+            .next()
+            .is_some_and(|((of, _), last)| *of == space && *last > 0)
+    }
+
     pub(crate) fn raise(&mut self, space: SpaceNumber, origin: Origin, sequence: u64) {
         if sequence > self.get(space, origin) {
             self.set(space, origin, sequence);

@@ -50,6 +50,7 @@ impl Peer {
             since,
             head: at.lsn,
             subscription,
+            incomplete: self.incomplete(journal),
         })
     }
 
@@ -81,6 +82,12 @@ impl Peer {
         let readable: BTreeSet<SpaceNumber> =
             shared.values().filter(|(_, rights)| rights.read).map(|(space, _)| *space).collect();
         self.wanted = Some(readable.clone());
+        if let Some(session) = &mut self.session {
+            let forced = shared.iter().filter(|(space, (number, _))| {
+                readable.contains(number) && hello.incomplete.iter().any(|name| name == space.as_str())
+            });
+            session.fills.forced = forced.map(|(_, (number, _))| *number).collect();
+        }
         let (rung, position) = self.rung(journal, hello)?;
         #[cfg(isle_planted)]
         let position = position + u64::from(crate::planted::is(crate::planted::Bug::RowDroppedAtReconnect));
@@ -98,6 +105,7 @@ impl Peer {
         if let Some(session) = &mut self.session {
             session.exchange = Some((sender, receiver));
         }
+        self.reconsider_all(journal)?;
         let backlog_rows = self.backlog_rows(journal)?;
         Ok(Ok(Greeted::Started(Event::SessionStarted { peer: self.name.clone(), rung, backlog_rows })))
     }
@@ -171,13 +179,45 @@ impl Peer {
     /// The first step of the ladder that serves, and the position to send from. A cursor serves when nothing that
     /// the peer lacks lies before it: a space that was shared anew, or a change that was once refused, does.
     fn rung<S: Store>(&self, journal: &Journal<S>, hello: &Hello) -> Result<(Rung, u64), StoreError> {
+        let filled = self.fill_rung(journal)?;
         let Some(first) = self.first_lacking(journal)? else {
-            return Ok((Rung::Equal, journal.head()));
+            return Ok((filled.unwrap_or(Rung::Equal), journal.head()));
         };
+        if let Some(rung) = filled {
+            return Ok((rung, first.saturating_sub(1)));
+        }
         match hello.cursor.filter(|cursor| cursor.epoch == journal.epoch() && cursor.lsn < first) {
             Some(cursor) => Ok((Rung::Cursor, cursor.lsn)),
             None => Ok((Rung::Vector, first.saturating_sub(1))),
         }
+    }
+
+    /// The step of the ladder when some space must be filled.
+    fn fill_rung<S: Store>(&self, journal: &Journal<S>) -> Result<Option<Rung>, StoreError> {
+        let mut rung = None;
+        for space in self.wanted.iter().flatten() {
+            if self.is_whole(journal, *space) && self.needs_fill(journal, *space)? {
+                if self.has_documents(*space) {
+                    return Ok(Some(Rung::Reconcile));
+                }
+                rung = Some(Rung::Fill);
+            }
+        }
+        Ok(rung)
+    }
+
+    /// The spaces that this replica lacks documents of, whatever the peer knows: there are few, for a short time.
+    fn incomplete<S: Store>(&self, journal: &Journal<S>) -> Vec<String> {
+        let lacks = |space: &&Space| {
+            journal.names.space_number(space).is_some_and(|number| journal.lacks_documents(number))
+        };
+        self.shares.keys().filter(lacks).map(|space| space.as_str().to_owned()).collect()
+    }
+
+    /// Whether the peer may have documents of the space.
+    pub(crate) fn has_documents(&self, space: SpaceNumber) -> bool {
+        let is_forced = self.session.as_ref().is_some_and(|session| session.fills.forced.contains(&space));
+        is_forced || self.confirmed.has_any(space)
     }
 }
 

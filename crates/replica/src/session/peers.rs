@@ -1,3 +1,4 @@
+use super::fill::Fills;
 use super::{Confirmed, Fork, Receiver, Sender};
 use crate::access::{PublicKey, Shares, settled_shares};
 use crate::effect::LinkId;
@@ -9,7 +10,7 @@ use crate::settings::PeerSettings;
 use crate::status::PeerStatus;
 use crate::store::{Store, StoreError, Turn};
 use crate::waits::Told;
-use document::Space;
+use document::{Origin, Space};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Whether this replica's hello left. Nothing else leaves before it.
@@ -39,6 +40,7 @@ pub(crate) struct Session {
     /// What it was told of the hub's changes.
     pub(crate) hub_told: Told,
     pub(crate) exchange: Option<(Sender, Receiver)>,
+    pub(crate) fills: Fills,
 }
 
 /// A replica in the settings, connected or not, or one that was let in by its access document.
@@ -113,6 +115,19 @@ impl Peer {
         self.shares.get(space).is_some_and(|rights| rights.relay)
     }
 
+    /// How far it was sent the journal, when it is.
+    pub(crate) fn position(&self) -> Option<u64> {
+        let (sender, _) = self.session.as_ref()?.exchange.as_ref()?;
+        Some(sender.position())
+    }
+
+    /// How far it has a stream, or was sent it.
+    pub(super) fn has(&self, space: SpaceNumber, origin: Origin) -> u64 {
+        let exchange = self.session.as_ref().and_then(|session| session.exchange.as_ref());
+        let sent = exchange.map_or(0, |(sender, _)| sender.sent(space, origin));
+        sent.max(self.confirmed.get(space, origin))
+    }
+
     /// The spaces whose changes it is sent, as far as this replica has anything of them.
     fn readable<'a, S: Store>(&'a self, journal: &'a Journal<S>) -> impl Iterator<Item = SpaceNumber> + 'a {
         let readable = self.shares.iter().filter(|(_, rights)| rights.read);
@@ -124,9 +139,10 @@ impl Peer {
     fn lacking<S: Store>(
         &self,
         journal: &Journal<S>,
+        spaces: impl Iterator<Item = SpaceNumber>,
     ) -> Result<Vec<(SpaceNumber, OriginNumber, u64, u64)>, StoreError> {
         let mut lacking = Vec::new();
-        for space in self.readable(journal) {
+        for space in spaces {
             for (origin, entry) in journal.vectors.of(space) {
                 let has = self.confirmed.get(space, journal.names.origin(origin)?.0);
                 let last = entry.sequence.min(journal.passed_on(space, origin));
@@ -140,13 +156,28 @@ impl Peer {
 
     /// Rows that it lacks.
     pub(crate) fn backlog_rows<S: Store>(&self, journal: &Journal<S>) -> Result<u64, StoreError> {
-        Ok(self.lacking(journal)?.iter().map(|(_, _, has, last)| last - has).sum())
+        Ok(self.lacking(journal, self.readable(journal))?.iter().map(|(_, _, has, last)| last - has).sum())
     }
 
-    /// The position of the first row that it lacks.
+    /// The position of the first row that it lacks, of those that are sent.
     pub(crate) fn first_lacking<S: Store>(&self, journal: &Journal<S>) -> Result<Option<u64>, StoreError> {
+        let mut open = Vec::new();
+        for space in self.readable(journal) {
+            if self.is_open(journal, space)? {
+                open.push(space);
+            }
+        }
+        self.first_lacking_of(journal, open.into_iter())
+    }
+
+    /// The position of the first row that it lacks of some spaces.
+    pub(super) fn first_lacking_of<S: Store>(
+        &self,
+        journal: &Journal<S>,
+        spaces: impl Iterator<Item = SpaceNumber>,
+    ) -> Result<Option<u64>, StoreError> {
         let mut first = None;
-        for (space, origin, has, _) in self.lacking(journal)? {
+        for (space, origin, has, _) in self.lacking(journal, spaces)? {
             let position = journal.position(space, origin, has + 1)?;
             first = [first, position].into_iter().flatten().min();
         }
@@ -221,6 +252,7 @@ impl Peers {
             heard_due: None,
             hub_told: Told::default(),
             exchange: None,
+            fills: Fills::default(),
         });
         if let Some(old) = &replaced {
             self.names.remove(&old.link);
@@ -249,8 +281,12 @@ impl Peers {
     /// Every connected peer was sent what it is to have of the journal up to here.
     pub(crate) fn lowest_position(&self) -> u64 {
         let sessions = self.by_name.values().filter_map(|peer| peer.session.as_ref());
-        let exchanges = sessions.filter_map(|session| session.exchange.as_ref());
-        exchanges.map(|(sender, _)| sender.position()).min().unwrap_or(u64::MAX)
+        let position = |session: &Session| {
+            let (sender, _) = session.exchange.as_ref()?;
+            let filled = session.fills.server.as_ref().map_or(u64::MAX, |server| server.lsn);
+            Some(sender.position().min(filled))
+        };
+        sessions.filter_map(position).min().unwrap_or(u64::MAX)
     }
 
     /// The turn ended; what it held waits for `last_in_flight`.

@@ -97,6 +97,8 @@ struct CheckedRow<'a> {
     change: ForeignChange,
     sequence: u64,
     follow: u16,
+    /// It came by a fill before, without its stamp.
+    is_known: bool,
 }
 
 /// Why the rest of a delta is not taken.
@@ -143,6 +145,11 @@ impl Receiver {
     /// Whether rows of the space are taken.
     pub(crate) fn writes(&self, space: SpaceNumber) -> bool {
         self.writable.values().any(|(number, _)| *number == space)
+    }
+
+    /// The space's number, when its rows are taken.
+    pub(crate) fn takes(&self, space: &Space) -> Option<SpaceNumber> {
+        self.writable.get(space).map(|(number, _)| *number)
     }
 
     /// The spaces whose rows are taken.
@@ -381,6 +388,13 @@ impl Receiver {
             Err(refusal) => return Ok(self.stop(space, origin, refusal.into())),
         };
         let place = journal.document(address)?;
+        let follow = row.follow.map_or(0, NonZeroU16::get);
+        if let Some(known) = &place
+            && journal.is_unstamped(known, &change.hash)?
+        {
+            let checked = CheckedRow { space, address, place, key, change, sequence, follow, is_known: true };
+            return Ok(Checked::Ready(Box::new(checked)));
+        }
         if !has_all(journal, place.as_ref(), &change)? {
             // What was beyond a cut never comes: after some rewinds what hangs on it stops, and the rest goes on.
             let stopped = self.stopped.keys().any(|(of, _)| *of == space)
@@ -394,8 +408,8 @@ impl Receiver {
         if let Some(reason) = check_room(journal, place.as_ref(), &change, &key)? {
             return Ok(self.stop(space, origin, reason));
         }
-        let follow = row.follow.map_or(0, NonZeroU16::get);
-        Ok(Checked::Ready(Box::new(CheckedRow { space, address, place, key, change, sequence, follow })))
+        let checked = CheckedRow { space, address, place, key, change, sequence, follow, is_known: false };
+        Ok(Checked::Ready(Box::new(checked)))
     }
 
     /// The peer is told of a stream that stopped, so that it neither sends more of it nor takes it as had.
@@ -441,7 +455,7 @@ fn append<S: Store>(
     checked: Box<CheckedRow<'_>>,
     accepted_ms: i64,
 ) -> Result<(), StoreError> {
-    let CheckedRow { address, place, key, change, follow, .. } = *checked;
+    let CheckedRow { address, place, key, change, follow, is_known, .. } = *checked;
     let mut place = match place {
         Some(place) => place,
         None => journal.new_document(address)?,
@@ -449,7 +463,11 @@ fn append<S: Store>(
     let origin: OriginNumber = journal.names.intern_origin(&mut journal.rows, key)?;
     let (hash, dependencies, chunk) = (change.hash, &change.dependencies, change.chunk);
     let entry = Entry { origin, hash, dependencies, chunk, accepted_ms, follow, value: None };
-    journal.append(address, &mut place, entry)?;
+    if is_known {
+        journal.append_known(&place, entry);
+    } else {
+        journal.append(address, &mut place, entry)?;
+    }
     Ok(())
 }
 
@@ -474,7 +492,7 @@ fn resolve<S: Store>(
 }
 
 /// Whether everything that a change depends on is here.
-fn has_all<S: Store>(
+pub(super) fn has_all<S: Store>(
     journal: &Journal<S>,
     place: Option<&DocumentPlace>,
     change: &ForeignChange,
@@ -489,7 +507,7 @@ fn has_all<S: Store>(
 }
 
 /// Why a sound change is refused all the same.
-fn check_room<S: Store>(
+pub(super) fn check_room<S: Store>(
     journal: &Journal<S>,
     place: Option<&DocumentPlace>,
     change: &ForeignChange,

@@ -113,6 +113,23 @@ impl Sender {
         self.position
     }
 
+    /// How far the peer has a stream, or was sent it.
+    pub(crate) fn sent(&self, space: SpaceNumber, origin: Origin) -> u64 {
+        self.theirs.get(space, origin)
+    }
+
+    /// Sends nothing of a space from here on.
+    pub(crate) fn withhold(&mut self, space: SpaceNumber) {
+        self.readable.remove(&space);
+    }
+
+    /// Sends a space from `position` on, also what other spaces' rows went past.
+    pub(crate) fn open(&mut self, space: SpaceNumber, position: u64) {
+        if self.readable.insert(space) {
+            self.position = self.position.min(position);
+        }
+    }
+
     /// The peer has this change: it sent it.
     pub(crate) fn raise(&mut self, space: SpaceNumber, origin: Origin, sequence: u64) {
         self.theirs.raise(space, origin, sequence);
@@ -134,7 +151,10 @@ impl Sender {
             true => journal.head(),
             false => last,
         };
-        if from >= last {
+        // Deltas of rows that were passed before end where the last one did: only one is under way, so that its
+        // acknowledgement is of no other.
+        let is_behind = from < self.announced;
+        if from >= last || (is_behind && !self.window.is_empty()) {
             return Ok(Pumped { deltas, more: false });
         }
         let (keyspace, range) = keys::journal_after(from, last);
@@ -174,9 +194,13 @@ impl Sender {
             if draft.is_full() && !is_within {
                 deltas.push(self.seal(journal, std::mem::take(&mut draft)));
                 draft = self.draft();
+                if is_behind {
+                    return Ok(Pumped { deltas, more: false });
+                }
             }
         }
-        if !draft.delta.rows.is_empty() || self.position - self.announced >= SKIPPED_ROWS_MAX {
+        let skipped = self.position.saturating_sub(self.announced);
+        if !draft.delta.rows.is_empty() || skipped >= SKIPPED_ROWS_MAX {
             deltas.push(self.seal(journal, draft));
         }
         let more = self.position < last && self.window_bytes < WINDOW_BYTES_MAX;
@@ -286,15 +310,15 @@ impl Sender {
     }
 
     fn seal<S: Store>(&mut self, journal: &Journal<S>, mut draft: Draft) -> Result<PackedDelta, EncodeError> {
-        draft.delta.to = self.position;
-        self.announced = self.position;
-        self.announced_max = self.announced_max.max(self.position);
+        self.announced = self.announced.max(self.position);
+        draft.delta.to = self.announced;
+        self.announced_max = self.announced_max.max(self.announced);
         #[cfg(isle_planted)]
         if crate::planted::is(crate::planted::Bug::WindowIgnored) {
             draft.bytes = 0;
         }
         self.window_bytes += draft.bytes;
-        self.window.push_back(InFlight { to: self.position, bytes: draft.bytes, last: draft.last });
+        self.window.push_back(InFlight { to: self.announced, bytes: draft.bytes, last: draft.last });
         // Changes that travel as rows were sent before what depends on them; creations of lists and texts do not.
         self.encoder.pack(&draft.delta, |document, hash| {
             draft.numbers.get(document).is_some_and(|number| {

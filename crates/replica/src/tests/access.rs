@@ -33,8 +33,12 @@ pub(super) struct Fleet {
 pub(super) fn settings(node: usize) -> Settings {
     let number = u8::try_from(node + 1).unwrap();
     let spaces = ["catalog", "store-1", "store-2"].map(space);
-    let hub =
-        PeerSettings { spaces: spaces.clone().map(|space| (space, BOTH)).into(), relay: true, hub: true };
+    let hub = PeerSettings {
+        spaces: spaces.clone().map(|space| (space, BOTH)).into(),
+        relay: true,
+        hub: true,
+        snapshots: true,
+    };
     let peers = (0..4).filter(|peer| *peer != node).map(|peer| {
         let settings = if peer == 0 { hub.clone() } else { PeerSettings::default() };
         (name(peer), settings)
@@ -50,6 +54,7 @@ pub(super) fn settings(node: usize) -> Settings {
         schemas: schemas(),
         open_documents_bytes_max: 1 << 20,
         snapshots: SnapshotPolicy::default(),
+        trimming: TrimPolicy::default(),
     }
 }
 
@@ -146,7 +151,8 @@ impl Fleet {
                     Ok(wire::Unpacked::Gap) | Err(_) => (vec![], vec![]),
                 }
             }
-            Frame::Ack(_) | Frame::Ask | Frame::Fork(_) | Frame::Unknown(_) => (vec![], vec![]),
+            Frame::FillOffer(offer) => (vec![], vec![offer.space]),
+            _ => (vec![], vec![]),
         };
         for space in said {
             assert_ne!(rights(&space), Rights::default(), "{node} names {space} to {peer}");
@@ -406,7 +412,8 @@ fn a_relay_that_does_not_know_of_the_cut_is_not_believed() {
 #[test]
 fn a_name_that_a_document_has_belongs_to_its_key() {
     let mut fleet = Fleet::new(2);
-    let all = PeerSettings { spaces: [(space("store-1"), BOTH)].into(), relay: true, hub: false };
+    let all =
+        PeerSettings { spaces: [(space("store-1"), BOTH)].into(), relay: true, hub: false, snapshots: true };
     fleet.nodes[0].settings.peers.insert(name(1), all);
     fleet.restart(0);
     let (hub, store) = (&fleet.nodes[0].replica, space("store-1"));
@@ -437,7 +444,8 @@ fn who_has_a_document_needs_no_settings() {
 /// A hub whose settings let the second site write, which has done so, as long as no document says what it may do.
 fn settled() -> Fleet {
     let mut fleet = Fleet::new(3);
-    let all = PeerSettings { spaces: [(space("store-1"), BOTH)].into(), relay: true, hub: false };
+    let all =
+        PeerSettings { spaces: [(space("store-1"), BOTH)].into(), relay: true, hub: false, snapshots: true };
     fleet.nodes[0].settings.peers.insert(name(2), all);
     fleet.restart(0);
     fleet.grant(1, &[("store-1", READ)]);

@@ -41,8 +41,11 @@ pub(super) fn list(node: &mut Node) -> Vec<(Address, BlockReason)> {
 fn a_blocked_document_is_read_as_before_and_stores_what_comes() {
     let mut site = site_with_a_blocked_document();
     assert_eq!(site.status().head, 2, "the change is stored and counted");
-    let reading =
-        Reading { value: Some(json!({"n": 0})), behind: blocked(BlockReason::Refused, Some(1_000)) };
+    let reading = Reading {
+        value: Some(json!({"n": 0})),
+        behind: blocked(BlockReason::Refused, Some(1_000)),
+        ..Reading::default()
+    };
     assert_eq!(site.read(AT), reading);
     site.crash();
     assert_eq!(site.read(AT), reading, "it stays so");
@@ -138,7 +141,10 @@ fn a_process_that_ended_once_on_a_document_tries_it_again() {
     assert!(hub.disk.suspect().is_some(), "it is not tried before its strike is durable");
     hub.settle();
     let behind = Some(Behind { as_of_ms: None, blocked: None });
-    assert_eq!(hub.replies.remove(&id), Some(Ok(Response::Document(Reading { value: None, behind }))));
+    assert_eq!(
+        hub.replies.remove(&id),
+        Some(Ok(Response::Document(Reading { behind, ..Reading::default() })))
+    );
     assert_eq!(hub.disk.suspect(), None);
     assert_eq!(hub.get("store-1/inventory/1"), Some(item(1)));
     assert_eq!(hub.place("store-1/inventory/1").row.strikes, 0);
@@ -156,7 +162,7 @@ fn a_process_that_ended_twice_on_a_document_blocks_it() {
     assert_eq!(blocked_events(&hub), 1);
     assert_eq!(hub.disk.suspect(), None);
     let behind = blocked(BlockReason::Crashed, None);
-    assert_eq!(hub.read("store-1/inventory/1"), Reading { value: None, behind });
+    assert_eq!(hub.read("store-1/inventory/1"), Reading { behind, ..Reading::default() });
     assert_eq!(hub.get("store-1/inventory/0"), Some(item(0)), "and no other");
     let retry = Request::Retry { address: address("store-1/inventory/1") };
     assert_eq!(hub.answer(retry), Ok(Response::Retried(None)));

@@ -118,7 +118,12 @@ fn a_dropped_change_is_sent_on_and_who_drops_it_too_shows_the_same() {
     let mut site = site_with_a_blocked_document();
     let (bad, dependent) = bad_and_dependent();
     send_delta(&mut site, &in_store(delta(2, 1, 3, &[dependent])));
-    let shared = || PeerSettings { spaces: [(space("store-1"), BOTH)].into(), relay: true, hub: false };
+    let shared = || PeerSettings {
+        spaces: [(space("store-1"), BOTH)].into(),
+        relay: true,
+        hub: false,
+        snapshots: false,
+    };
     site.settings.peers.insert("leaf".into(), shared());
     site.crash();
     drop_change(&mut site).unwrap();

@@ -20,6 +20,7 @@ pub(super) fn hello(entries: Vec<VectorEntry>) -> Hello {
         epoch: 5,
         cursor: None,
         spaces: vec![space("catalog", entries), space("store-1", vec![])],
+        incomplete: vec![],
         since: 0,
         head: 0,
         subscription: [0; 8],
@@ -324,6 +325,8 @@ fn what_depends_on_a_refused_change_stops_too_and_the_link_goes_on() {
             Event::StreamStopped { reason, .. } => Some(*reason),
             Event::SessionStarted { .. }
             | Event::Rewound { .. }
+            | Event::Filled { .. }
+            | Event::FillStopped { .. }
             | Event::Blocked { .. }
             | Event::ForkSettled { .. }
             | Event::AccessRefused { .. }
@@ -403,7 +406,7 @@ fn a_document_that_cannot_be_applied_hides_no_other() {
     rows.rows.push(wire::Row { document: 1, origin: 0, sequence: 2, body: sound, follow: None });
     send_delta(&mut site, &rows);
     let behind = Behind { as_of_ms: None, blocked: Some(BlockReason::Refused) };
-    assert_eq!(site.read("catalog/product/1"), Reading { value: None, behind: Some(behind) });
+    assert_eq!(site.read("catalog/product/1"), Reading { behind: Some(behind), ..Reading::default() });
     let (space, collection) = (space("catalog"), document::Collection::new("product").unwrap());
     let list = Request::List { space, collection, after: None, limit: 9 };
     let Ok(Response::Listed(listed)) = site.answer(list) else { panic!("not listed") };

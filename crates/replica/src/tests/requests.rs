@@ -28,7 +28,7 @@ fn an_answer_waits_until_the_write_is_durable() {
     assert_eq!(site.replies.remove(&id), Some(Ok(Response::Written(Some(stamp)))));
     assert_eq!(
         site.replies.remove(&read),
-        Some(Ok(Response::Document(Reading { value: Some(item(5)), behind: None })))
+        Some(Ok(Response::Document(Reading { value: Some(item(5)), ..Reading::default() })))
     );
 }
 

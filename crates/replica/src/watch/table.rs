@@ -129,6 +129,18 @@ impl Watches {
         }
     }
 
+    /// Every watch shows the state anew, and what the journal has after a position.
+    pub(crate) fn begin_anew(&mut self, head: u64) {
+        (self.idle, self.stalled) = (BTreeMap::new(), Vec::new());
+        self.ready.clear();
+        for (id, watch) in &mut self.by_id {
+            watch.stage = Stage::Listing { head, after: None, is_reset: true };
+            if watch.credit > 0 {
+                self.ready.push_back(*id);
+            }
+        }
+    }
+
     /// The reader has room for more events. Nothing happens to a watch that ended.
     pub(crate) fn grant(&mut self, id: RequestId, credit: u32) {
         let Some(watch) = self.by_id.get_mut(&id) else { return };

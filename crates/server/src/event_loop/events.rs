@@ -54,6 +54,12 @@ pub(super) fn log_event(event: &Event) {
         Event::SchemaRefused { address, fault } => {
             tracing::error!(%address, %fault, "a schema document is passed over");
         }
+        Event::Filled { peer, space, documents } => {
+            tracing::info!(%peer, %space, documents, "a space was filled");
+        }
+        Event::FillStopped { peer, space, reason } => {
+            tracing::error!(%peer, %space, %reason, "a change is refused: the space is not filled by this peer");
+        }
         Event::Rewound { peer } => tracing::debug!(%peer, "asked to go back"),
     }
 }

@@ -147,8 +147,11 @@ const BLOCKED_HINT: &str = "upgrade this replica; `isle blocked --help` says wha
 
 /// Of a blocked document of which nothing was ever applied it would be wrong to say that it is not there.
 fn shown(response: Response) -> Result<Response, Refusal> {
-    if let Response::Document(Reading { value: None, behind: Some(Behind { blocked: Some(reason), .. }) }) =
-        &response
+    if let Response::Document(Reading {
+        value: None,
+        behind: Some(Behind { blocked: Some(reason), .. }),
+        ..
+    }) = &response
     {
         let message = format!("the document is blocked: {reason}");
         let hint = Some(BLOCKED_HINT.to_owned());

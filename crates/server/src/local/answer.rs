@@ -286,6 +286,7 @@ mod tests {
             blocked: vec![key("c%")],
             next: Some(key("c%")),
             is_behind: true,
+            is_filling: false,
         });
         assert_eq!((listed.documents[0].key.as_str(), listed.blocked[0].as_str()), ("a%2Fb", "c%25"));
         assert_eq!(listed.next.as_deref(), Some("c%25"));

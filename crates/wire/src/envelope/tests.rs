@@ -1,4 +1,5 @@
 use super::*;
+use crate::fill::*;
 use crate::frame::*;
 use proptest::prelude::*;
 
@@ -25,12 +26,79 @@ fn any_hub() -> impl Strategy<Value = Option<Vec<HubSpace>>> {
     prop::option::of(prop::collection::vec(space, 0..4))
 }
 
+fn any_name() -> impl Strategy<Value = FillName> {
+    ("[a-z]{1,9}", "\\PC{1,9}").prop_map(|(collection, key)| FillName { collection, key })
+}
+
+fn any_bytes() -> impl Strategy<Value = Vec<u8>> + Clone {
+    prop::collection::vec(any::<u8>(), 0..99)
+}
+
+fn any_entries() -> impl Strategy<Value = Vec<VectorEntry>> {
+    let entry = (any::<[u8; 16]>(), any::<u64>(), any::<[u8; 8]>())
+        .prop_map(|(origin, sequence, chain)| VectorEntry { origin, sequence, chain });
+    prop::collection::vec(entry, 0..4)
+}
+
+fn any_fill() -> impl Strategy<Value = Frame> {
+    let key = (any::<[u8; 32]>(), any::<[u8; 16]>())
+        .prop_map(|(public_key, incarnation)| OriginKey { public_key, incarnation });
+    let origin = (key.clone(), any::<u64>(), any::<[u8; 32]>())
+        .prop_map(|(key, sequence, chain)| FillOrigin { key, sequence, chain });
+    let offer = (any::<u64>(), any::<[u8; 32]>(), prop::collection::vec(origin, 0..3), any_bytes()).prop_map(
+        |(fill, key, origins, symbols)| {
+            Frame::FillOffer(FillOffer { fill, space: "s".into(), key, documents: fill, origins, symbols })
+        },
+    );
+    let more = (any::<Option<u32>>(), prop::option::of(any_name()))
+        .prop_map(|(symbols, after)| Frame::FillMore(FillMore { fill: 1, symbols, after }));
+    let symbols = (any::<u32>(), any_bytes())
+        .prop_map(|(first, symbols)| Frame::FillSymbols(FillSymbols { fill: 1, first, symbols }));
+    let listing = (prop::option::of(any_name()), any_bytes())
+        .prop_map(|(to, entries)| Frame::FillListing(FillListing { fill: 1, to, entries }));
+    let wanted = (any::<u64>(), any_bytes()).prop_map(|(document, heads)| Wanted { document, heads });
+    let want = (any::<bool>(), prop::option::of(any_name()), prop::collection::vec(wanted, 0..4)).prop_map(
+        |(all, to, documents)| {
+            let after = to.clone();
+            Frame::FillWant(FillWant { fill: 1, all, snapshots: !all, after, to, documents, more: all })
+        },
+    );
+    let body = any_bytes().prop_map(Body);
+    let document =
+        (any_name(), prop::option::of(body.clone()), prop::collection::vec(body, 0..3), any_bytes())
+            .prop_map(|(name, snapshot, changes, heads)| FillDocument { name, snapshot, changes, heads });
+    let documents = (
+        prop::collection::vec(key, 0..3),
+        prop::collection::vec(document, 0..3),
+        prop::collection::vec(any::<([u8; 16], u64)>(), 0..4),
+        any::<bool>(),
+    )
+        .prop_map(|(origins, documents, reach, is_done)| {
+            let filled: Vec<_> =
+                reach.into_iter().map(|(origin, sequence)| Reach { origin, sequence }).collect();
+            let vector = filled.iter().skip(1).copied().collect();
+            Frame::FillDocuments(FillDocuments {
+                fill: 1,
+                number: 2,
+                origins,
+                documents,
+                is_done,
+                vector,
+                filled,
+            })
+        });
+    let ack = any::<u32>().prop_map(|number| Frame::FillAck(FillAck { fill: 1, number }));
+    let finished = (any::<bool>(), any_entries())
+        .prop_map(|(taken, entries)| Frame::FillFinished(FillFinished { fill: 1, taken, entries }));
+    prop_oneof![offer, more, symbols, listing, want, documents, ack, finished]
+}
+
 fn any_frame() -> impl Strategy<Value = Frame> {
-    let base = (any::<u64>(), any::<u64>(), any::<[u8; 8]>());
+    let base = (any::<u64>(), any::<u64>(), any::<[u8; 8]>(), prop::collection::vec("[a-z]{1,9}", 0..3));
     let hello = (any::<u16>(), any::<u64>(), any::<Option<(u64, u64)>>(), any_vector(), base).prop_map(
-        |(protocol, epoch, cursor, spaces, (since, head, subscription))| {
+        |(protocol, epoch, cursor, spaces, (since, head, subscription, incomplete))| {
             let cursor = cursor.map(|(epoch, lsn)| Cursor { epoch, lsn });
-            Frame::Hello(Hello { protocol, epoch, cursor, spaces, since, head, subscription })
+            Frame::Hello(Hello { protocol, epoch, cursor, spaces, since, head, subscription, incomplete })
         },
     );
     let stopped = ("[a-z]{1,9}", any::<[u8; 16]>(), any::<u64>())
@@ -48,6 +116,7 @@ fn any_frame() -> impl Strategy<Value = Frame> {
     prop_oneof![
         hello,
         any_packed().prop_map(Frame::Delta),
+        any_fill(),
         ack,
         Just(Frame::Ask),
         fork,
@@ -188,6 +257,7 @@ fn hello_of(spaces: usize, entries: usize) -> Hello {
         since: 0,
         head: 0,
         subscription: [0; 8],
+        incomplete: vec![],
     }
 }
 

@@ -20,6 +20,15 @@ struct Transaction {
     last: u64,
 }
 
+/// What the journal has for a watch.
+struct Looked {
+    transactions: Vec<Transaction>,
+    /// The position up to which the journal was looked at.
+    to: u64,
+    /// Whether a document follows that came whole.
+    is_filled: bool,
+}
+
 impl<S: Store> Replica<S> {
     /// Shows some of what the journal has after a position.
     pub(super) fn follow(
@@ -36,7 +45,18 @@ impl<S: Store> Replica<S> {
             return Ok(step);
         }
         let mut shown_to = position;
-        let (transactions, looked_to) = self.transactions_after(watch, position, step.room(watch))?;
+        if position < self.journal.low_water() {
+            watch.stage = self.list_anew(true);
+            return Ok(step);
+        }
+        let looked = self.transactions_after(watch, position, step.room(watch))?;
+        let Looked { transactions, to: looked_to, is_filled } = looked;
+        if is_filled && transactions.is_empty() {
+            // Documents came whole, without the changes one by one: all is shown anew, once all are here.
+            step.is_stalled = self.journal.is_incomplete(watch.space);
+            watch.stage = if step.is_stalled { Stage::Following(looked_to) } else { self.list_anew(true) };
+            return Ok(step);
+        }
         for transaction in transactions {
             if step.room(watch) == 0 {
                 break;
@@ -64,22 +84,21 @@ impl<S: Store> Replica<S> {
         Ok(step)
     }
 
-    /// At most `most` transactions with rows in scope, and the position up to which the journal was looked at.
-    fn transactions_after(
-        &self,
-        watch: &Watch,
-        position: u64,
-        most: usize,
-    ) -> Result<(Vec<Transaction>, u64), StoreError> {
+    /// At most `most` transactions with rows in scope.
+    fn transactions_after(&self, watch: &Watch, position: u64, most: usize) -> Result<Looked, StoreError> {
         let (mut transactions, mut current) = (Vec::new(), Transaction::default());
         let (mut looked_to, mut seen, mut is_within) = (position, 0, false);
         for row in durable_rows(&self.journal, position, self.watches.looked) {
             if !is_within && (seen >= ROWS_MAX || transactions.len() >= most) {
-                return Ok((transactions, looked_to));
+                break;
             }
             let (lsn, row) = row?;
+            let is_in_space = SpaceNumber(row.space) == watch.space;
+            if is_in_space && row.sequence == 0 {
+                return Ok(Looked { transactions, to: looked_to, is_filled: true });
+            }
             (seen, looked_to, is_within) = (seen + 1, lsn, row.follow > 0);
-            if SpaceNumber(row.space) == watch.space {
+            if is_in_space {
                 let address = self.journal.address(DocumentNumber(row.document))?;
                 if watch.scope.contains(&address) {
                     current.rows.push((lsn, row, address));
@@ -89,7 +108,7 @@ impl<S: Store> Replica<S> {
                 transactions.push(Transaction { last: lsn, ..std::mem::take(&mut current) });
             }
         }
-        Ok((transactions, looked_to))
+        Ok(Looked { transactions, to: looked_to, is_filled: false })
     }
 
     /// The changes of a transaction with their documents; `None` while the value of one is behind.

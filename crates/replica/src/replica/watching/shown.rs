@@ -33,7 +33,12 @@ impl<S: Store> Replica<S> {
     ) -> Result<Option<Shown>, StoreError> {
         let durable = self.journal.rows.durable();
         let (keyspace, key) = keys::document(watch.space, &address.collection, &address.key);
-        let row = durable.get(keyspace, &key)?.ok_or(DAMAGED)?;
+        // All of its changes may have been taken out with a branch of a forked history.
+        let Some(row) = durable.get(keyspace, &key)? else {
+            let (value, heads, blocked) = (WatchedValue::Absent, Vec::new(), None);
+            let document = WatchedDocument { address: address.clone(), lsn, heads, value, blocked };
+            return Ok(Some(Shown { document, bytes: 0 }));
+        };
         let row: DocumentRow = record::decode(keyspace, &row)?;
         if row.blocked.is_none() && row.value < lsn {
             self.refresh_for_watch(address, refreshing)?;

@@ -78,6 +78,7 @@ impl Stage {
             since: 0,
             head: 0,
             subscription: [0; 8],
+            incomplete: vec![],
         }));
     }
 

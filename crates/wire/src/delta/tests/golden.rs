@@ -33,6 +33,7 @@ fn frames() -> Vec<(&'static str, Frame)> {
         since: 69_000,
         head: 70_002,
         subscription: [9; 8],
+        incomplete: vec!["store-9".into()],
     };
     let heard = Some(Heard { lsn: 70_002, subscription: [9; 8] });
     let hub = vec![HubSpace {
@@ -44,7 +45,10 @@ fn frames() -> Vec<(&'static str, Frame)> {
     let fork = Fork { space: "store-367".into(), origin: [7; 16], agreed: 64, differs: 128, chains };
     vec![
         ("hello", Frame::Hello(hello.clone())),
-        ("hello to a stranger", Frame::Hello(Hello { cursor: None, spaces: vec![], since: 0, ..hello })),
+        (
+            "hello to a stranger",
+            Frame::Hello(Hello { cursor: None, spaces: vec![], since: 0, incomplete: vec![], ..hello }),
+        ),
         ("ack", Frame::Ack(Ack { durable: 70_001, ..Ack::default() })),
         ("ack of everything", Frame::Ack(Ack { durable: 70_001, hub: Some(hub), heard, stopped })),
         ("ask", Frame::Ask),

@@ -1,0 +1,276 @@
+//! Fills: what peers send of them, and what is done for them in each turn.
+
+use super::frames::hold_frame;
+use super::{Clock, Replica};
+use crate::access::Identities;
+use crate::effect::{DisconnectReason, Effect, Event, LinkId, Misbehaviour};
+use crate::journal::Journal;
+use crate::keys::SpaceNumber;
+use crate::session::Peer;
+use crate::session::fill::{
+    FillContext, Filled, Filling, ROWS_PER_TURN, SERVED_MAX, Server, Step, TAKEN_MAX,
+};
+use crate::store::{Store, StoreError};
+use crate::turns::Turns;
+use document::{Origin, Space};
+use std::collections::BTreeSet;
+use wire::{FillAck, FillFinished, FillOffer, Frame};
+
+/// A frame was taken, or the connection is to end.
+type Handled = Result<Result<(), DisconnectReason>, StoreError>;
+
+impl<S: Store> Replica<S> {
+    /// Takes a frame of a fill.
+    pub(super) fn handle_fill(&mut self, link: LinkId, frame: Frame, clock: Clock) -> Handled {
+        let (journal, turns) = (&mut self.journal, &mut self.turns);
+        let own = (&self.settings.key.public_key, &self.system.identities);
+        let Some(peer) = self.peers.of(link) else { return Ok(Ok(())) };
+        match frame {
+            Frame::FillOffer(offer) => Ok(take_offer(peer, journal, offer, own)),
+            Frame::FillSymbols(_) | Frame::FillListing(_) | Frame::FillDocuments(_) => {
+                take_filling(peer, (journal, turns), frame, (own, clock))
+            }
+            Frame::FillFinished(finished) => take_finished(peer, journal, &finished),
+            frame => Ok(take_served(peer, turns, frame)),
+        }
+    }
+
+    /// Goes on with fills; returns whether there is more to do without any input.
+    pub(super) fn fill(&mut self) -> Result<bool, StoreError> {
+        let mut changed: BTreeSet<SpaceNumber> = self.journal.complete().into_iter().collect();
+        let mut rows = ROWS_PER_TURN;
+        self.take_fills(&mut rows, &mut changed)?;
+        self.serve_fills(&mut rows)?;
+        changed.extend(self.journal.take_changed());
+        for peer in self.peers.iter_mut() {
+            for space in &changed {
+                peer.reconsider(&self.journal, *space)?;
+            }
+        }
+        let mut sessions = self.peers.iter().filter_map(|peer| peer.session.as_ref());
+        Ok(sessions.any(|session| {
+            let fills = &session.fills;
+            fills.server.as_ref().is_some_and(Server::is_working)
+                || fills.filling.as_ref().is_some_and(Filling::is_working)
+        }))
+    }
+
+    /// Goes on with what peers fill this replica with.
+    fn take_fills(
+        &mut self,
+        rows: &mut usize,
+        changed: &mut BTreeSet<SpaceNumber>,
+    ) -> Result<(), StoreError> {
+        let filling = self.peers.iter().filter_map(|peer| peer.session.as_ref()?.fills.filling.as_ref());
+        let mut taken: BTreeSet<SpaceNumber> =
+            filling.filter(|filling| filling.is_started()).map(|filling| filling.space).collect();
+        for peer in self.peers.iter_mut() {
+            let Some(session) = &mut peer.session else { continue };
+            // An offer may come before the hello, by its own lane.
+            if session.exchange.is_none() {
+                continue;
+            }
+            let Some(filling) = &mut session.fills.filling else { continue };
+            let snapshots = peer.shares.get(&filling.name).is_some_and(|rights| rights.snapshot);
+            let step = if filling.is_started() {
+                filling.advance(&mut self.journal, snapshots, rows)?
+            } else if taken.len() < TAKEN_MAX && taken.insert(filling.space) {
+                let (space, offered): (_, Vec<_>) = (filling.space, filling.offered().collect());
+                let step = filling.start(&mut self.journal, snapshots)?;
+                has(peer, space, offered.into_iter());
+                step
+            } else {
+                continue;
+            };
+            if take_step(peer, &mut self.turns, step) {
+                changed.extend(self.journal.complete());
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on with what this replica fills peers with.
+    fn serve_fills(&mut self, rows: &mut usize) -> Result<(), StoreError> {
+        let sessions = self.peers.iter().filter_map(|peer| peer.session.as_ref());
+        let mut served = sessions.filter(|session| session.fills.server.is_some()).count();
+        for peer in self.peers.iter_mut() {
+            if served < SERVED_MAX && begin_to_serve(peer, &self.journal)? {
+                served += 1;
+            }
+            let Some(session) = &mut peer.session else { continue };
+            let Some(server) = &mut session.fills.server else { continue };
+            for frame in server.advance(&self.journal, &mut self.sketches, rows)? {
+                hold_frame(&mut self.turns, session.link, &frame);
+            }
+        }
+        Ok(())
+    }
+
+    /// Acknowledges documents that came in the turn.
+    pub(super) fn hold_fill_acknowledgements(&mut self) {
+        for session in self.peers.iter_mut().filter_map(|peer| peer.session.as_mut()) {
+            if let Some((fill, number)) = session.fills.filling.as_mut().and_then(Filling::take_ack) {
+                hold_frame(&mut self.turns, session.link, &Frame::FillAck(FillAck { fill, number }));
+            }
+        }
+    }
+
+    /// Whether documents of a space, or changes of them, are missing here.
+    pub(super) fn is_filling(&self, space: &Space) -> bool {
+        let number = self.journal.names.space_number(space);
+        number.is_some_and(|number| self.journal.is_incomplete(number))
+    }
+}
+
+/// Offers the next space that waits, when nothing else is offered.
+fn begin_to_serve<S: Store>(peer: &mut Peer, journal: &Journal<S>) -> Result<bool, StoreError> {
+    let Some(session) = &mut peer.session else { return Ok(false) };
+    if session.exchange.is_none() || session.fills.server.is_some() {
+        return Ok(false);
+    }
+    let Some(space) = session.fills.waiting.pop_first() else { return Ok(false) };
+    let Some(fill) = session.fills.next_offer() else { return Ok(false) };
+    let reconciles = peer.has_documents(space);
+    let server = Server::new(fill, (space, journal.names.space(space)?.clone()), journal.head(), reconciles);
+    if let Some(session) = &mut peer.session {
+        session.fills.server = Some(server);
+    }
+    Ok(true)
+}
+
+fn take_offer<S: Store>(
+    peer: &mut Peer,
+    journal: &mut Journal<S>,
+    offer: FillOffer,
+    (own_key, identities): (&[u8; 32], &Identities),
+) -> Result<(), DisconnectReason> {
+    let Some(session) = &peer.session else { return Ok(()) };
+    let (is_free, public_key) = (session.fills.filling.is_none(), session.public_key);
+    let name = Space::new(offer.space.as_str()).map_err(|_| Misbehaviour::Name)?;
+    // What this replica said that it takes, whichever of hello and offer came first.
+    let rights = peer.shares.get(&name).copied().unwrap_or_default();
+    let takes = rights.delivers()
+        && session.exchange.as_ref().is_none_or(|(_, receiver)| receiver.takes(&name).is_some());
+    let number = journal.names.space_number(&name).filter(|_| takes).ok_or(Misbehaviour::Space)?;
+    if !is_free {
+        return Err(Misbehaviour::Fill.into());
+    }
+    let space = &name.clone();
+    let context = FillContext { public_key: &public_key, own_key, rights, space, identities, wall_ms: 0 };
+    let filling = Filling::new(offer, (number, name), &context)?;
+    if let Some(session) = &mut peer.session {
+        session.fills.filling = Some(filling);
+    }
+    Ok(())
+}
+
+/// A frame from the filler.
+fn take_filling<S: Store>(
+    peer: &mut Peer,
+    (journal, turns): (&mut Journal<S>, &mut Turns),
+    frame: Frame,
+    ((own_key, identities), clock): ((&[u8; 32], &Identities), Clock),
+) -> Handled {
+    let Some(session) = &mut peer.session else { return Ok(Ok(())) };
+    let Some(filling) = &mut session.fills.filling else { return Ok(Ok(())) };
+    let name = &filling.name.clone();
+    let rights = peer.shares.get(name).copied().unwrap_or_default();
+    let (public_key, wall_ms, snapshots) = (&session.public_key, clock.wall_ms, rights.snapshot);
+    let context = FillContext { public_key, own_key, rights, space: name, identities, wall_ms };
+    let space = filling.space;
+    let vector: Vec<_> = match &frame {
+        Frame::FillDocuments(documents) if filling.is(documents.fill) => {
+            documents.vector.iter().map(|of| (Origin(of.origin), of.sequence)).collect()
+        }
+        _ => Vec::new(),
+    };
+    let step = match frame {
+        Frame::FillSymbols(more) if filling.is(more.fill) => {
+            filling.take_symbols(journal, &more, snapshots)?
+        }
+        Frame::FillListing(listing) if filling.is(listing.fill) => {
+            filling.take_listing(listing).map(|()| Step::default()).map_err(DisconnectReason::from)
+        }
+        Frame::FillDocuments(documents) if filling.is(documents.fill) => {
+            filling.take_documents(journal, documents, &context)?
+        }
+        // Of a fill that this replica ended.
+        _ => return Ok(Ok(())),
+    };
+    has(peer, space, vector.into_iter());
+    Ok(step.map(|step| {
+        take_step(peer, turns, step);
+    }))
+}
+
+/// A filler says how far it has streams: it can take what is written on top of its documents.
+fn has(peer: &mut Peer, space: SpaceNumber, vector: impl Iterator<Item = (Origin, u64)>) {
+    let exchange = peer.session.as_mut().and_then(|session| session.exchange.as_mut());
+    let Some((sender, _)) = exchange else { return };
+    for (origin, sequence) in vector {
+        sender.raise(space, origin, sequence);
+        peer.confirmed.raise(space, origin, sequence);
+    }
+    peer.changed = true;
+}
+
+/// Sends what a step gave, and notes its end; returns whether it was that.
+fn take_step(peer: &mut Peer, turns: &mut Turns, step: Step) -> bool {
+    let Some(session) = &mut peer.session else { return false };
+    let Some(filling) = &mut session.fills.filling else { return false };
+    if step.filled.is_some()
+        && let Some((fill, number)) = filling.take_ack()
+    {
+        hold_frame(turns, session.link, &Frame::FillAck(FillAck { fill, number }));
+    }
+    for frame in &step.frames {
+        hold_frame(turns, session.link, frame);
+    }
+    let Some(filled) = step.filled else { return false };
+    let (peer, space) = (peer.name.clone(), filling.name.clone());
+    session.fills.filling = None;
+    match filled {
+        Filled::Taken(documents) => turns.hold(Effect::Event(Event::Filled { peer, space, documents })),
+        Filled::Had => {}
+        Filled::Stopped(reason) => turns.hold(Effect::Event(Event::FillStopped { peer, space, reason })),
+    }
+    true
+}
+
+/// A frame from who is filled.
+fn take_served(peer: &mut Peer, turns: &mut Turns, frame: Frame) -> Result<(), DisconnectReason> {
+    let Some(session) = &mut peer.session else { return Ok(()) };
+    let server = session.fills.server.as_mut().ok_or(Misbehaviour::Fill)?;
+    match frame {
+        Frame::FillMore(more) if more.fill == server.fill => {
+            if let Some(frame) = server.more(&more)? {
+                hold_frame(turns, session.link, &frame);
+            }
+        }
+        Frame::FillWant(want) if want.fill == server.fill => server.want(want)?,
+        Frame::FillAck(ack) if ack.fill == server.fill => server.acknowledge(ack.number)?,
+        _ => return Err(Misbehaviour::Fill.into()),
+    }
+    Ok(())
+}
+
+/// The peer needs no more of a fill: its changes follow.
+fn take_finished<S: Store>(peer: &mut Peer, journal: &Journal<S>, finished: &FillFinished) -> Handled {
+    let Some(session) = &mut peer.session else { return Ok(Ok(())) };
+    let served = session.fills.server.take_if(|server| server.fill == finished.fill);
+    let (Some(server), Some((sender, _))) = (served, &mut session.exchange) else {
+        return Ok(Err(Misbehaviour::Fill.into()));
+    };
+    let space = server.space;
+    session.fills.forced.remove(&space);
+    if !finished.taken {
+        session.fills.refused.insert(space);
+    }
+    for entry in &finished.entries {
+        sender.raise(space, Origin(entry.origin), entry.sequence);
+        peer.confirmed.raise(space, Origin(entry.origin), entry.sequence);
+    }
+    peer.changed = true;
+    peer.reconsider(journal, space)?;
+    Ok(Ok(()))
+}

@@ -1,0 +1,51 @@
+//! Fills: a space's documents for a peer that lacks changes which this replica's journal no more has.
+//!
+//! The filler offers the documents as of a position of its journal, or later, with the version vector of that
+//! position. The receiver finds out which differ (module `reconcile`), asks for them, and adopts the vector with the
+//! last. From the position on the journal serves. A crash costs what is missing: documents that came are equal at the
+//! next try.
+
+mod lacking;
+mod receiver;
+mod server;
+
+pub(crate) use receiver::{FillContext, Filled, Filling, Step};
+pub(crate) use server::Server;
+
+use crate::keys::SpaceNumber;
+use std::collections::BTreeSet;
+
+/// Documents' rows looked at for fills in one turn, of all peers together: some milliseconds.
+pub(crate) const ROWS_PER_TURN: usize = 2_048;
+/// Fills that this replica serves at once; each may keep half a megabyte of symbols, and a window.
+pub(crate) const SERVED_MAX: usize = 32;
+/// Fills that it takes at once.
+pub(crate) const TAKEN_MAX: usize = 4;
+/// Offers on a connection: each follows a fill after which the journal did not serve again.
+const OFFERS_MAX: u64 = 4_096;
+/// Documents asked for at once; more are reconciled by listings.
+const WANTED_MAX: usize = 16_384;
+
+/// The fills of a connection.
+#[derive(Default)]
+pub(crate) struct Fills {
+    /// Spaces that the peer has only some documents of, as its hello says.
+    pub(crate) forced: BTreeSet<SpaceNumber>,
+    /// Spaces that the peer did not want filled: nothing of them is sent.
+    pub(crate) refused: BTreeSet<SpaceNumber>,
+    /// Spaces that wait to be offered.
+    pub(crate) waiting: BTreeSet<SpaceNumber>,
+    /// What the peer is being filled with.
+    pub(crate) server: Option<Server>,
+    /// What this replica is being filled with.
+    pub(crate) filling: Option<Filling>,
+    offers: u64,
+}
+
+impl Fills {
+    /// The number of the next offer, unless there were too many.
+    pub(crate) fn next_offer(&mut self) -> Option<u64> {
+        self.offers += 1;
+        (self.offers <= OFFERS_MAX).then_some(self.offers)
+    }
+}

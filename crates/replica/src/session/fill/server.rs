@@ -1,0 +1,400 @@
+use super::lacking::lacking;
+use super::{ROWS_PER_TURN, WANTED_MAX};
+use crate::effect::Misbehaviour;
+use crate::journal::{DAMAGED, DocumentPlace, Journal};
+use crate::keys::{self, OriginNumber, SpaceNumber};
+use crate::reconcile::{self, ItemKey, Sketch, Sketches, vector_of};
+use crate::record::{self, DocumentRow};
+use crate::store::{Keyspace, Store, StoreError};
+use crate::vectors::VectorEntry;
+use document::{Address, Collection, Key, Origin, Space};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use wire::{
+    FILL_DOCUMENTS_MAX, FillDocument, FillDocuments, FillListing, FillMore, FillName, FillOffer, FillOrigin,
+    FillSymbols, FillWant, Frame, LISTED_MAX, OriginKey, Reach, WANTED_HEADS_MAX,
+};
+
+/// Bytes of documents in a frame, about.
+const FRAME_BYTES: usize = 64 * 1024;
+/// Bytes of documents on their way without an acknowledgement.
+const WINDOW_BYTES_MAX: usize = 1024 * 1024;
+/// Times that a receiver may ask for documents, besides once for each listing.
+const WANTS_MAX: u32 = 8;
+
+/// Fills a peer with the documents of a space.
+pub(crate) struct Server {
+    pub(crate) fill: u64,
+    pub(crate) space: SpaceNumber,
+    /// The head of the journal when it began: the peer's changes go on about there.
+    pub(crate) lsn: u64,
+    name: Space,
+    /// Whether the peer has documents, so that symbols help.
+    reconciles: bool,
+    sketch: Option<Arc<Sketch>>,
+    item_key: ItemKey,
+    stage: Stage,
+    /// Symbols that were sent.
+    symbols: usize,
+    wants_left: u32,
+    listings_left: u64,
+    snapshots: bool,
+    /// What is wanted, by digest of its name; gathered until the last frame of it.
+    wanted: BTreeMap<u64, Vec<u8>>,
+    /// How far the peer was told that documents have an origin's changes.
+    told: BTreeMap<Origin, u64>,
+    number: u32,
+    window: VecDeque<(u32, usize)>,
+    window_bytes: usize,
+}
+
+enum Stage {
+    /// The offer is in the making.
+    Offering,
+    /// The peer's turn.
+    Waiting,
+    /// It asked for a listing of the documents after a row.
+    Listing(Option<Vec<u8>>),
+    /// It asked for documents.
+    Sending(Sending),
+}
+
+/// Documents on their way.
+#[derive(Default)]
+struct Sending {
+    all: bool,
+    /// Rows up to this key were looked at.
+    after: Option<Vec<u8>>,
+    /// The last that is.
+    to: Option<Vec<u8>>,
+    /// Parts of the document that did not fit into the last frame.
+    parts: VecDeque<FillDocument>,
+    is_last_seen: bool,
+}
+
+impl Server {
+    pub(crate) fn new(fill: u64, (space, name): (SpaceNumber, Space), lsn: u64, reconciles: bool) -> Self {
+        Self {
+            fill,
+            space,
+            lsn,
+            name,
+            reconciles,
+            sketch: None,
+            item_key: ItemKey::new(&[0; 32]),
+            stage: Stage::Offering,
+            symbols: 0,
+            wants_left: WANTS_MAX,
+            listings_left: 0,
+            snapshots: false,
+            wanted: BTreeMap::new(),
+            told: BTreeMap::new(),
+            number: 0,
+            window: VecDeque::new(),
+            window_bytes: 0,
+        }
+    }
+
+    /// Does what is to be done, looking at no more than `rows` documents.
+    pub(crate) fn advance<S: Store>(
+        &mut self,
+        journal: &Journal<S>,
+        sketches: &mut Sketches,
+        rows: &mut usize,
+    ) -> Result<Vec<Frame>, StoreError> {
+        match std::mem::replace(&mut self.stage, Stage::Waiting) {
+            Stage::Waiting => Ok(Vec::new()),
+            Stage::Offering => self.offer(journal, sketches, rows),
+            Stage::Listing(after) => self.list(journal, after, rows),
+            Stage::Sending(sending) => self.send(journal, sending, rows),
+        }
+    }
+
+    fn offer<S: Store>(
+        &mut self,
+        journal: &Journal<S>,
+        sketches: &mut Sketches,
+        rows: &mut usize,
+    ) -> Result<Vec<Frame>, StoreError> {
+        let (key, documents, vector, symbols);
+        if self.reconciles {
+            let Some(sketch) = sketches.of(journal, self.space, rows)? else {
+                self.stage = Stage::Offering;
+                return Ok(Vec::new());
+            };
+            self.symbols = reconcile::first_symbols(sketch.documents).min(sketch.symbols.len());
+            let first = sketch.symbols.get(..self.symbols).unwrap_or_default();
+            symbols = reconcile::pack(first, 0, sketch.documents);
+            (key, documents, vector) = (sketch.key, sketch.documents, sketch.vector.clone());
+            self.item_key = ItemKey::new(&sketch.key);
+            // Documents may be made while it goes on.
+            self.listings_left = sketch.documents / LISTED_MAX as u64 * 2 + 16;
+            self.sketch = Some(sketch);
+        } else {
+            (key, documents, symbols) = ([0; 32], 0, Vec::new());
+            vector = vector_of(journal, self.space)?;
+        }
+        self.told.extend(vector.iter().map(|(origin, entry)| (*origin, entry.sequence)));
+        let origins = vector.iter().map(|(origin, entry)| self.origin(journal, *origin, *entry));
+        let origins = origins.collect::<Result<_, _>>()?;
+        let (fill, space) = (self.fill, self.name.as_str().to_owned());
+        Ok(vec![Frame::FillOffer(FillOffer { fill, space, key, documents, origins, symbols })])
+    }
+
+    fn origin<S: Store>(
+        &self,
+        journal: &Journal<S>,
+        origin: Origin,
+        VectorEntry { sequence, chain }: VectorEntry,
+    ) -> Result<FillOrigin, StoreError> {
+        let number = journal.names.origin_number(origin).ok_or(DAMAGED)?;
+        let (_, key) = journal.names.origin(number)?;
+        Ok(FillOrigin { key, sequence, chain })
+    }
+
+    /// The peer asks for more symbols, or a listing.
+    pub(crate) fn more(&mut self, more: &FillMore) -> Result<Option<Frame>, Misbehaviour> {
+        let Some(sketch) = self.sketch.as_ref().filter(|_| matches!(self.stage, Stage::Waiting)) else {
+            return Err(Misbehaviour::Fill);
+        };
+        let Some(wanted) = more.symbols else {
+            let after = more.after.as_ref().map(|name| row_key(self.space, name)).transpose()?;
+            self.listings_left = self.listings_left.checked_sub(1).ok_or(Misbehaviour::Fill)?;
+            self.wants_left = self.wants_left.saturating_add(1);
+            self.stage = Stage::Listing(after);
+            return Ok(None);
+        };
+        let (first, wanted) = (self.symbols, wanted as usize);
+        let symbols = sketch.symbols.get(first..wanted).filter(|symbols| !symbols.is_empty());
+        let symbols = symbols.ok_or(Misbehaviour::Fill)?;
+        let symbols = reconcile::pack(symbols, first, sketch.documents);
+        self.symbols = wanted;
+        let first = u32::try_from(first).map_err(|_| Misbehaviour::Fill)?;
+        Ok(Some(Frame::FillSymbols(FillSymbols { fill: self.fill, first, symbols })))
+    }
+
+    fn list<S: Store>(
+        &mut self,
+        journal: &Journal<S>,
+        after: Option<Vec<u8>>,
+        rows: &mut usize,
+    ) -> Result<Vec<Frame>, StoreError> {
+        if *rows < ROWS_PER_TURN {
+            // A listing is made at once, and takes what a turn has.
+            self.stage = Stage::Listing(after);
+            return Ok(Vec::new());
+        }
+        *rows = 0;
+        let (mut entries, mut to) = (Vec::new(), None);
+        let range = keys::documents_of_after(self.space, after.as_deref());
+        for (listed, row) in journal.rows.scan(range).take(LISTED_MAX).enumerate() {
+            let (key, value) = row?;
+            let row: DocumentRow = record::decode(Keyspace::Documents, &value)?;
+            let item = self.item_key.item(keys::name_bytes(&key).ok_or(DAMAGED)?, &row.heads);
+            entries.extend_from_slice(&item.document.to_be_bytes());
+            entries.extend_from_slice(&item.heads.to_be_bytes());
+            to = (listed + 1 == LISTED_MAX).then_some(key);
+        }
+        let to = to.map(|key| keys::read_document(&key).map(fill_name).ok_or(DAMAGED)).transpose()?;
+        Ok(vec![Frame::FillListing(FillListing { fill: self.fill, to, entries })])
+    }
+
+    /// The peer asks for documents.
+    pub(crate) fn want(&mut self, want: FillWant) -> Result<(), Misbehaviour> {
+        if !matches!(self.stage, Stage::Waiting) {
+            return Err(Misbehaviour::Fill);
+        }
+        for wanted in want.documents {
+            if wanted.heads.len() > WANTED_HEADS_MAX * 8 || self.wanted.len() == WANTED_MAX {
+                return Err(Misbehaviour::Fill);
+            }
+            self.wanted.insert(wanted.document, wanted.heads);
+        }
+        if want.more {
+            return Ok(());
+        }
+        self.wants_left = self.wants_left.checked_sub(1).ok_or(Misbehaviour::Fill)?;
+        self.snapshots = want.snapshots;
+        let key = |name: &FillName| row_key(self.space, name);
+        self.stage = Stage::Sending(Sending {
+            all: want.all,
+            after: want.after.as_ref().map(key).transpose()?,
+            to: want.to.as_ref().map(key).transpose()?,
+            is_last_seen: !want.all && self.wanted.is_empty(),
+            ..Sending::default()
+        });
+        Ok(())
+    }
+
+    /// Frames of documents as far as the window goes.
+    fn send<S: Store>(
+        &mut self,
+        journal: &Journal<S>,
+        mut sending: Sending,
+        rows: &mut usize,
+    ) -> Result<Vec<Frame>, StoreError> {
+        let mut frames = Vec::new();
+        while self.window_bytes < WINDOW_BYTES_MAX {
+            let mut frame = FillDocuments { fill: self.fill, ..FillDocuments::default() };
+            let bytes = self.gather(journal, &mut sending, &mut frame.documents, rows)?;
+            let is_done = sending.is_last_seen && sending.parts.is_empty();
+            if frame.documents.is_empty() && !is_done {
+                break;
+            }
+            self.tell(journal, &mut frame)?;
+            self.number += 1;
+            frame.number = self.number;
+            self.window.push_back((self.number, bytes));
+            self.window_bytes += bytes;
+            if is_done {
+                frame.is_done = true;
+                self.wanted.clear();
+                frames.push(Frame::FillDocuments(frame));
+                return Ok(frames);
+            }
+            frames.push(Frame::FillDocuments(frame));
+        }
+        self.stage = Stage::Sending(sending);
+        Ok(frames)
+    }
+
+    /// Puts documents into a frame until it is full; returns their bytes.
+    fn gather<S: Store>(
+        &mut self,
+        journal: &Journal<S>,
+        sending: &mut Sending,
+        documents: &mut Vec<FillDocument>,
+        rows: &mut usize,
+    ) -> Result<usize, StoreError> {
+        let mut bytes = 0;
+        loop {
+            while let Some(part) = sending.parts.pop_front() {
+                let length = bytes_of(&part);
+                // A snapshot may be long: it goes alone.
+                if bytes > 0 && (bytes + length > FRAME_BYTES || documents.len() == FILL_DOCUMENTS_MAX) {
+                    sending.parts.push_front(part);
+                    return Ok(bytes);
+                }
+                bytes += length;
+                documents.push(part);
+            }
+            if sending.is_last_seen || !self.next_document(journal, sending, rows)? {
+                return Ok(bytes);
+            }
+        }
+    }
+
+    /// Finds the next document that is wanted; false when there is none, or no more rows may be looked at.
+    fn next_document<S: Store>(
+        &self,
+        journal: &Journal<S>,
+        sending: &mut Sending,
+        rows: &mut usize,
+    ) -> Result<bool, StoreError> {
+        let (keyspace, mut range) = keys::documents_of_after(self.space, sending.after.as_deref());
+        if let Some(to) = &sending.to {
+            range.end = [to.as_slice(), &[0]].concat();
+        }
+        for row in journal.rows.scan((keyspace, range)) {
+            let Some(left) = rows.checked_sub(1) else { return Ok(false) };
+            *rows = left;
+            let (key, value) = row?;
+            let digest = self.item_key.document(keys::name_bytes(&key).ok_or(DAMAGED)?);
+            let wanted = self.wanted.get(&digest);
+            if sending.all || wanted.is_some() {
+                let (collection, name) = keys::read_document(&key).ok_or(DAMAGED)?;
+                let address = Address { space: self.name.clone(), collection, key: name };
+                let row = record::decode(Keyspace::Documents, &value)?;
+                let place = DocumentPlace { space: self.space, row };
+                let heads = wanted.map_or(&[][..], Vec::as_slice);
+                sending.parts = lacking(journal, (&address, &place), heads, self.snapshots)?.into();
+                sending.after = Some(key);
+                return Ok(true);
+            }
+            sending.after = Some(key);
+        }
+        sending.is_last_seen = true;
+        Ok(false)
+    }
+
+    /// Puts into a frame how far its documents may have streams, and the keys of origins, where the peer was not told.
+    fn tell<S: Store>(&mut self, journal: &Journal<S>, frame: &mut FillDocuments) -> Result<(), StoreError> {
+        for (number, entry) in journal.vectors.of(self.space) {
+            let (origin, key) = journal.names.origin(number)?;
+            self.tell_of((origin, key, entry.sequence), (&mut frame.origins, &mut frame.vector));
+        }
+        for until in journal.until(self.space) {
+            // Of an origin without a number no change is here.
+            if let Some(number) = journal.names.origin_number(Origin(until.origin)) {
+                let (origin, key) = journal.names.origin(number)?;
+                self.tell_of((origin, key, until.sequence), (&mut frame.origins, &mut frame.filled));
+            }
+        }
+        Ok(())
+    }
+
+    fn tell_of(
+        &mut self,
+        (origin, key, sequence): (Origin, OriginKey, u64),
+        (keys, reach): (&mut Vec<OriginKey>, &mut Vec<Reach>),
+    ) {
+        let told = self.told.insert(origin, sequence);
+        if told.is_none() {
+            keys.push(key);
+        }
+        match told {
+            Some(told) if told >= sequence => drop(self.told.insert(origin, told)),
+            Some(_) | None => reach.push(Reach { origin: origin.0, sequence }),
+        }
+    }
+
+    /// Frames of documents up to this one are durable at the peer.
+    pub(crate) fn acknowledge(&mut self, number: u32) -> Result<(), Misbehaviour> {
+        if number > self.number {
+            return Err(Misbehaviour::Position);
+        }
+        while let Some((_, bytes)) = self.window.pop_front_if(|(sent, _)| *sent <= number) {
+            self.window_bytes -= bytes;
+        }
+        Ok(())
+    }
+
+    /// Whether it goes on by itself.
+    pub(crate) fn is_working(&self) -> bool {
+        match &self.stage {
+            Stage::Offering | Stage::Listing(_) => true,
+            Stage::Waiting => false,
+            Stage::Sending(_) => self.window_bytes < WINDOW_BYTES_MAX,
+        }
+    }
+}
+
+/// What this replica has of a space, as peers are told.
+pub(super) fn entries_of<S: Store>(
+    journal: &Journal<S>,
+    space: SpaceNumber,
+) -> Result<Vec<wire::VectorEntry>, StoreError> {
+    let entry = |(number, entry): (OriginNumber, VectorEntry)| {
+        let (origin, _) = journal.names.origin(number)?;
+        Ok(wire::VectorEntry { origin: origin.0, sequence: entry.sequence, chain: entry.chain_short() })
+    };
+    journal.vectors.of(space).map(entry).collect()
+}
+
+fn bytes_of(part: &FillDocument) -> usize {
+    let changes: usize = part.changes.iter().map(|body| body.0.len() + 4).sum();
+    let snapshot = part.snapshot.as_ref().map_or(0, |snapshot| snapshot.0.len());
+    changes + snapshot + part.heads.len() + part.name.collection.len() + part.name.key.len() + 8
+}
+
+fn fill_name((collection, key): (Collection, Key)) -> FillName {
+    FillName { collection: collection.as_str().to_owned(), key: key.as_str().to_owned() }
+}
+
+/// The row's key of a document that a peer names.
+pub(super) fn row_key(space: SpaceNumber, name: &FillName) -> Result<Vec<u8>, Misbehaviour> {
+    match (Collection::new(name.collection.as_str()), Key::new(name.key.as_str())) {
+        (Ok(collection), Ok(key)) => Ok(keys::document(space, &collection, &key).1),
+        (Err(_), _) | (_, Err(_)) => Err(Misbehaviour::Name),
+    }
+}

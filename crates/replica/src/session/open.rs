@@ -1,0 +1,85 @@
+//! Which spaces a peer is sent: those that this replica has whole, and whose journal has all that the peer lacks. The
+//! others wait for a fill, of this replica or of the peer.
+
+use super::Peer;
+use crate::journal::Journal;
+use crate::keys::SpaceNumber;
+use crate::store::{Store, StoreError};
+use document::Origin;
+
+impl Peer {
+    /// Whether the peer may be sent the space's changes, as far as the space's state here goes. While documents here
+    /// have changes that came by a fill and have no stamp yet, only who has those may: what was written on top of them
+    /// it can take. The filler has them; two that fill each other would wait for ever otherwise.
+    pub(super) fn is_whole<S: Store>(&self, journal: &Journal<S>, space: SpaceNumber) -> bool {
+        let mut until = journal.until(space).iter();
+        until.all(|until| self.has(space, Origin(until.origin)) >= until.sequence)
+    }
+
+    /// Whether the peer lacks changes that are not in the journal.
+    fn is_trimmed<S: Store>(&self, journal: &Journal<S>, space: SpaceNumber) -> Result<bool, StoreError> {
+        for (origin, entry) in journal.vectors.of(space) {
+            let has = self.has(space, journal.names.origin(origin)?.0);
+            if has < entry.sequence && has + 1 < journal.vectors.first(space, origin) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether the space must be filled before its changes can be sent.
+    pub(super) fn needs_fill<S: Store>(
+        &self,
+        journal: &Journal<S>,
+        space: SpaceNumber,
+    ) -> Result<bool, StoreError> {
+        let is_forced = self.session.as_ref().is_some_and(|session| session.fills.forced.contains(&space));
+        Ok(is_forced || self.is_trimmed(journal, space)?)
+    }
+
+    /// Whether the space's changes are sent, or would be if it were connected.
+    pub(super) fn is_open<S: Store>(
+        &self,
+        journal: &Journal<S>,
+        space: SpaceNumber,
+    ) -> Result<bool, StoreError> {
+        Ok(self.is_whole(journal, space) && !self.needs_fill(journal, space)?)
+    }
+
+    /// Sends or withholds the space, or has it wait for a fill, as things are.
+    pub(crate) fn reconsider<S: Store>(
+        &mut self,
+        journal: &Journal<S>,
+        space: SpaceNumber,
+    ) -> Result<(), StoreError> {
+        if !self.wanted.as_ref().is_some_and(|wanted| wanted.contains(&space)) {
+            return Ok(());
+        }
+        let (is_open, needs_fill) = (self.is_open(journal, space)?, self.needs_fill(journal, space)?);
+        let position = self.first_lacking_of(journal, [space].into_iter())?;
+        // What came half from the peer is no more than the peer has: it is offered, or two that were filling each
+        // other when their connection ended would wait for ever.
+        let is_whole = self.is_whole(journal, space);
+        let Some(session) = &mut self.session else { return Ok(()) };
+        let Some((sender, _)) = &mut session.exchange else { return Ok(()) };
+        if is_open {
+            session.fills.waiting.remove(&space);
+            sender.open(space, position.map_or(u64::MAX, |first| first.saturating_sub(1)));
+            return Ok(());
+        }
+        sender.withhold(space);
+        let is_served = session.fills.server.as_ref().is_some_and(|server| server.space == space);
+        if needs_fill && is_whole && !is_served && !session.fills.refused.contains(&space) {
+            session.fills.waiting.insert(space);
+        }
+        Ok(())
+    }
+
+    /// [`Peer::reconsider`] for every space that the peer takes.
+    pub(crate) fn reconsider_all<S: Store>(&mut self, journal: &Journal<S>) -> Result<(), StoreError> {
+        for space in self.wanted.clone().unwrap_or_default() {
+            self.reconsider(journal, space)?;
+        }
+        Ok(())
+    }
+}

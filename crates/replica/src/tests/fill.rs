@@ -1,0 +1,469 @@
+//! Trimmed journals, and the fills that they make necessary.
+
+use super::*;
+
+/// A hub that keeps so few rows of its journal that whoever was away must be filled.
+fn trimming_hub() -> Node {
+    Node::new(Settings { trimming: TrimPolicy { age_ms: 1_000, bytes: 1 << 30 }, ..hub_settings() })
+}
+
+/// The same with a site that takes whole documents.
+fn trimming_pair() -> (Node, Node, Wire) {
+    let mut settings = site_settings();
+    settings.peers.get_mut("hub").unwrap().snapshots = true;
+    (trimming_hub(), Node::new(settings), Wire::default())
+}
+
+fn price(hub: &mut Node, number: usize, price: usize) {
+    hub.put(&format!("catalog/product/{number}"), json!({"price": price}));
+}
+
+/// Lets the hub forget everything that it wrote so far.
+fn age(hub: &mut Node) {
+    hub.wall_ms += 5_000;
+    hub.put("store-1/note/clock", json!({"at": hub.wall_ms}));
+    hub.settle();
+}
+
+fn rows(node: &Node, kind: u8) -> usize {
+    node.disk.scan(Keyspace::Journal, vec![kind]..vec![kind + 1]).count()
+}
+
+#[track_caller]
+fn assert_filled(hub: &mut Node, site: &mut Node) {
+    assert_converged(hub, site);
+    for space in [space("catalog"), space("store-1")] {
+        assert_eq!(site.replica.verify_values(&space), Ok(vec![]));
+    }
+    assert!(site.status().spaces.iter().all(|space| !space.is_filling));
+}
+
+#[test]
+fn rows_go_by_age_and_the_chain_holds() {
+    let mut hub = trimming_hub();
+    for n in 0..600 {
+        price(&mut hub, n % 7, n);
+    }
+    age(&mut hub);
+    assert_eq!((rows(&hub, b'j'), rows(&hub, b't')), (1, 1));
+    assert_eq!(hub.replica.verify(0, u64::MAX), Ok(601));
+    assert_eq!(verify_journal(&hub.disk), Ok(601));
+    hub.crash();
+    price(&mut hub, 3, 9);
+    assert_eq!(hub.get("catalog/product/3"), Some(json!({"price": 9})));
+    assert_eq!(hub.replica.verify(0, u64::MAX), Ok(602));
+    assert_eq!(hub.replica.verify_values(&space("catalog")), Ok(vec![]));
+}
+
+#[test]
+fn rows_go_by_bytes() {
+    let trimming = TrimPolicy { age_ms: i64::MAX, bytes: 20_000 };
+    let mut hub = Node::new(Settings { trimming, ..hub_settings() });
+    for n in 0..400 {
+        price(&mut hub, n % 7, n);
+        hub.wall_ms += 1_000;
+    }
+    assert!((100..=102).contains(&rows(&hub, b'j')), "{}", rows(&hub, b'j'));
+    assert_eq!(hub.replica.verify_values(&space("catalog")), Ok(vec![]));
+}
+
+#[test]
+fn a_damaged_row_after_the_low_water_is_seen() {
+    let mut hub = trimming_hub();
+    (0..9).for_each(|n| price(&mut hub, n, n));
+    age(&mut hub);
+    (0..9).for_each(|n| price(&mut hub, n, n + 1));
+    for lsn in [11, 14] {
+        let disk = hub.disk.after_crash();
+        let row = disk.0.borrow_mut().rows.remove(&keys::journal(lsn)).unwrap();
+        let mut row: record::JournalRow = record::decode(Keyspace::Journal, &row).unwrap();
+        row.sequence += 1;
+        disk.0.borrow_mut().rows.insert(keys::journal(lsn), record::encode(&row));
+        assert_eq!(verify_journal(&disk), Err(StoreError::BrokenJournal { lsn }));
+    }
+}
+
+#[test]
+fn a_site_that_has_nothing_is_filled() {
+    let (mut hub, mut site, mut wire) = trimming_pair();
+    for n in 0..300 {
+        price(&mut hub, n, n);
+        price(&mut hub, 0, n);
+    }
+    age(&mut hub);
+    site.put("store-1/inventory/1", item(4));
+    wire.connect(&mut hub, &mut site);
+    assert_eq!(hub.rung(), Some(Rung::Fill));
+    assert!(site.events.iter().any(|event| matches!(event, Event::Filled { documents: 300, .. })));
+    assert_filled(&mut hub, &mut site);
+    price(&mut hub, 1, 7);
+    wire.carry(&mut hub, &mut site);
+    site.sell("store-1/inventory/1", 1);
+    wire.carry(&mut hub, &mut site);
+    assert_filled(&mut hub, &mut site);
+    // Next time the cursor serves.
+    wire.cut(&mut hub, &mut site);
+    price(&mut hub, 2, 8);
+    wire.connect(&mut hub, &mut site);
+    assert_eq!(hub.rung(), Some(Rung::Cursor));
+    assert_filled(&mut hub, &mut site);
+    assert_eq!(hub.status().sessions, Sessions { fill: 1, cursor: 1, ..Sessions::default() });
+}
+
+#[test]
+fn without_the_right_to_give_snapshots_changes_come_one_by_one() {
+    let (mut hub, mut site, mut wire) = (trimming_hub(), Node::new(site_settings()), Wire::default());
+    (0..300).for_each(|n| price(&mut hub, n % 2, n));
+    age(&mut hub);
+    wire.connect(&mut hub, &mut site);
+    assert_filled(&mut hub, &mut site);
+}
+
+/// Both have so many documents; then the hub changes some that the site does not hear of, and forgets.
+fn apart(documents: usize, differ: usize) -> (Node, Node, Wire) {
+    let (mut hub, mut site, mut wire) = trimming_pair();
+    (0..documents).for_each(|n| price(&mut hub, n, n));
+    wire.connect(&mut hub, &mut site);
+    wire.cut(&mut hub, &mut site);
+    (0..differ).for_each(|n| price(&mut hub, n * 7 % documents, n + 1_000));
+    age(&mut hub);
+    (hub, site, wire)
+}
+
+#[test]
+fn few_differences_cost_few_bytes() {
+    let (mut hub, mut site, mut wire) = apart(1_000, 5);
+    site.put("store-1/note/2", json!({"n": 1}));
+    wire.bytes = 0;
+    wire.connect(&mut hub, &mut site);
+    assert_eq!(hub.rung(), Some(Rung::Reconcile));
+    assert_filled(&mut hub, &mut site);
+    assert!(wire.bytes < 6_000, "{}", wire.bytes);
+}
+
+#[test]
+fn many_differences_are_asked_for_by_more_symbols_and_very_many_by_listings() {
+    for (documents, differ) in [(2_000, 200), (600, 600), (5_000, 4_900)] {
+        let (mut hub, mut site, mut wire) = apart(documents, differ);
+        wire.connect(&mut hub, &mut site);
+        assert_eq!(hub.rung(), Some(Rung::Reconcile));
+        assert_filled(&mut hub, &mut site);
+    }
+}
+
+#[test]
+fn documents_that_both_changed_merge() {
+    let (mut hub, mut site, mut wire) = trimming_pair();
+    for n in 0..50 {
+        hub.put(&format!("store-1/inventory/{n}"), item(n));
+    }
+    wire.connect(&mut hub, &mut site);
+    wire.cut(&mut hub, &mut site);
+    for n in 0..50 {
+        hub.sell(&format!("store-1/inventory/{n}"), 1);
+        site.sell(&format!("store-1/inventory/{}", n / 2), 1);
+        site.put(&format!("store-1/note/{n}"), json!({ "n": n }));
+    }
+    age(&mut hub);
+    wire.connect(&mut hub, &mut site);
+    assert_filled(&mut hub, &mut site);
+    assert_eq!(hub.get("store-1/inventory/7"), Some(item(4)));
+}
+
+#[test]
+fn only_the_space_that_needs_it_is_filled() {
+    let (mut hub, mut site, mut wire) = trimming_pair();
+    wire.connect(&mut hub, &mut site);
+    hub.put("store-1/inventory/1", item(1));
+    wire.carry(&mut hub, &mut site);
+    wire.cut(&mut hub, &mut site);
+    (0..20).for_each(|n| price(&mut hub, n, n));
+    hub.wall_ms += 5_000;
+    hub.put("store-1/inventory/1", item(2));
+    wire.connect(&mut hub, &mut site);
+    let filled: Vec<_> = site
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Filled { space, .. } => Some(space.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(filled, ["catalog"]);
+    assert_filled(&mut hub, &mut site);
+}
+
+#[test]
+fn a_crash_in_the_middle_costs_what_is_missing() {
+    let (mut hub, mut site, mut wire) = trimming_pair();
+    let text = "x".repeat(8_000);
+    for n in 0..300 {
+        hub.put(&format!("catalog/note/{n}"), json!({"text": format!("{n} {text}")}));
+    }
+    age(&mut hub);
+    for frames in 1..9 {
+        wire.link += 1;
+        let (link, to) = (LinkId(wire.link), wire.link);
+        for (node, peer, number) in [(&mut hub, "site", 2), (&mut site, "hub", 1)] {
+            node.input(Input::PeerUp { link, peer: peer.into(), public_key: key(number).public_key });
+            node.settle();
+        }
+        // So many frames each way, then the site dies.
+        for _ in 0..frames {
+            for turn in [true, false] {
+                let (from, node) = if turn { (&mut hub, &mut site) } else { (&mut site, &mut hub) };
+                let frame = from.frames.iter().position(|(link, _)| link.0 == to);
+                if let Some((link, bytes)) = frame.and_then(|at| from.frames.remove(at)) {
+                    node.input(Input::Frame { link, bytes });
+                    node.settle();
+                }
+            }
+        }
+        site.crash();
+        hub.input(Input::PeerDown { link });
+        hub.settle();
+        hub.frames.clear();
+        if frames > 4 {
+            assert!(site.read("catalog/note/none").is_filling);
+            assert!(site.status().spaces[0].is_filling);
+        }
+    }
+    let had = site.replica.heads(&space("catalog")).unwrap().len();
+    assert!((1..300).contains(&had), "{had}");
+    price(&mut hub, 1, 1);
+    wire.bytes = 0;
+    wire.connect(&mut hub, &mut site);
+    assert_filled(&mut hub, &mut site);
+    assert_eq!(hub.rung(), Some(Rung::Reconcile));
+}
+
+#[test]
+fn what_is_written_and_trimmed_while_filling_comes_too() {
+    let (mut hub, mut site, _) = trimming_pair();
+    let text = "x".repeat(2_000);
+    for n in 0..300 {
+        hub.put(&format!("catalog/note/{n}"), json!({"text": format!("{n} {text}")}));
+    }
+    age(&mut hub);
+    for (node, peer, number) in [(&mut hub, "site", 2), (&mut site, "hub", 1)] {
+        node.input(Input::PeerUp { link: LinkId(1), peer: peer.into(), public_key: key(number).public_key });
+        node.settle();
+    }
+    let mut round = 0;
+    while !(hub.frames.is_empty() && site.frames.is_empty()) {
+        round += 1;
+        for turn in [true, false] {
+            let (from, node) = if turn { (&mut hub, &mut site) } else { (&mut site, &mut hub) };
+            if let Some((link, bytes)) = from.frames.pop_front() {
+                node.input(Input::Frame { link, bytes });
+                node.settle();
+            }
+        }
+        if round < 30 {
+            hub.put(&format!("catalog/note/{}", round * 9), json!({ "round": round }));
+            site.put("store-1/note/site", json!({ "round": round }));
+        }
+        if round == 12 {
+            age(&mut hub);
+        }
+    }
+    assert_filled(&mut hub, &mut site);
+}
+
+#[test]
+fn lanes_may_overtake_each_other() {
+    let (mut hub, mut site, mut wire) = apart(300, 40);
+    wire.link += 1;
+    for (node, peer, number) in [(&mut hub, "site", 2), (&mut site, "hub", 1)] {
+        let link = LinkId(wire.link);
+        node.frames.clear();
+        node.input(Input::PeerUp { link, peer: peer.into(), public_key: key(number).public_key });
+        node.settle();
+    }
+    // The site's hello first, then what the hub offers before the hub's own hello.
+    let (link, bytes) = site.frames.pop_front().unwrap();
+    hub.input(Input::Frame { link, bytes });
+    hub.settle();
+    hub.frames.make_contiguous().sort_by_key(|(_, bytes)| bytes[0] < 10);
+    assert_eq!(hub.frames[0].1[0], 10);
+    wire.carry(&mut hub, &mut site);
+    assert_filled(&mut hub, &mut site);
+}
+
+/// A replica behind the site: it reads `catalog` and writes `store-1`.
+fn till_settings() -> Settings {
+    let mut settings = Settings { name: "till".into(), key: key(3), epoch: 33, ..site_settings() };
+    let site = settings.peers.remove("hub").unwrap();
+    settings.peers.insert("site".into(), site);
+    settings
+}
+
+#[test]
+fn a_relay_that_was_filled_fills_who_is_behind_it() {
+    let mut settings = site_settings();
+    let access = [(space("catalog"), Access { read: true, write: false }), (space("store-1"), BOTH)];
+    let till = PeerSettings { spaces: access.into(), relay: false, snapshots: false, hub: false };
+    settings.peers.insert("till".into(), till);
+    let (mut site, mut till) = (Node::new(settings), Node::new(till_settings()));
+    let mut settings = trimming_hub().settings;
+    settings.peers.get_mut("site").unwrap().relay = true;
+    let mut hub = Node::new(settings);
+    (0..200).for_each(|n| price(&mut hub, n, n));
+    age(&mut hub);
+    let (mut up, mut down) = (Wire::default(), Wire { link: 100, ..Wire::default() });
+    down.connect(&mut site, &mut till);
+    up.connect(&mut hub, &mut site);
+    down.carry(&mut site, &mut till);
+    down.carry(&mut site, &mut till);
+    let filled = till.events.iter().any(|event| matches!(event, Event::Filled { documents: 200, .. }));
+    assert!(filled, "{:?} {:?}", till.events, till.disconnects);
+    assert_filled(&mut hub, &mut till);
+    price(&mut hub, 3, 5);
+    till.put("store-1/note/till", json!({"n": 1}));
+    for _ in 0..3 {
+        up.carry(&mut hub, &mut site);
+        down.carry(&mut site, &mut till);
+    }
+    assert_filled(&mut hub, &mut till);
+    assert_filled(&mut hub, &mut site);
+}
+
+#[test]
+fn two_that_forgot_what_the_other_lacks_fill_each_other() {
+    let short = TrimPolicy { age_ms: 1_000, bytes: 1 << 30 };
+    let (mut hub, mut site, mut wire) =
+        (trimming_hub(), Node::new(Settings { trimming: short, ..site_settings() }), Wire::default());
+    for n in 0..20 {
+        hub.put(&format!("store-1/inventory/{n}"), item(n));
+        site.put(&format!("store-1/inventory/{}", n + 10), item(n));
+    }
+    age(&mut hub);
+    site.wall_ms += 5_000;
+    site.put("store-1/note/site", json!({"n": 1}));
+    wire.connect(&mut hub, &mut site);
+    wire.cut(&mut hub, &mut site);
+    wire.connect(&mut hub, &mut site);
+    assert_filled(&mut hub, &mut site);
+}
+
+mod hostile {
+    use super::super::hostile::{bodies, hello, send, site_and_foe};
+    use super::*;
+    use wire::{
+        Body, FillAck, FillDocument, FillDocuments, FillMore, FillName, FillOffer, FillOrigin, FillSymbols,
+        FillWant, Frame,
+    };
+
+    fn offer(author: u8) -> FillOffer {
+        let origins = vec![FillOrigin { key: key(author), sequence: 2, chain: [1; 32] }];
+        FillOffer { fill: 1, space: "catalog".into(), key: [0; 32], documents: 0, origins, symbols: vec![] }
+    }
+
+    fn document(name: &str, changes: &[Vec<u8>]) -> FillDocument {
+        let name = FillName { collection: "product".into(), key: name.into() };
+        let changes: Vec<_> = changes.iter().cloned().map(Body).collect();
+        FillDocument { name, snapshot: None, changes, heads: vec![0; 32] }
+    }
+
+    fn documents(number: u32, documents: Vec<FillDocument>, is_done: bool) -> Frame {
+        Frame::FillDocuments(FillDocuments {
+            fill: 1,
+            number,
+            documents,
+            is_done,
+            ..FillDocuments::default()
+        })
+    }
+
+    #[track_caller]
+    fn misbehaved(frames: &[Frame]) -> Misbehaviour {
+        let mut site = site_and_foe();
+        frames.iter().for_each(|frame| send(&mut site, frame));
+        let [DisconnectReason::Misbehaved(misbehaviour)] = site.disconnects.as_slice() else {
+            panic!("{:?}", site.disconnects)
+        };
+        *misbehaviour
+    }
+
+    #[test]
+    fn offers_without_the_right_are_refused() {
+        let elsewhere = FillOffer { space: "store-9".into(), ..offer(1) };
+        assert_eq!(misbehaved(&[Frame::FillOffer(elsewhere)]), Misbehaviour::Space);
+        let cut = FillOffer { symbols: vec![1; 30], ..offer(1) };
+        assert_eq!(misbehaved(&[Frame::FillOffer(cut)]), Misbehaviour::Fill);
+
+        let mut hub = Node::new(hub_settings());
+        hub.input(Input::PeerUp { link: LinkId(1), peer: "site".into(), public_key: key(2).public_key });
+        send(&mut hub, &Frame::FillOffer(offer(2)));
+        assert_eq!(hub.disconnects, [Misbehaviour::Space.into()], "it may read the space only");
+        let mut hub = Node::new(hub_settings());
+        hub.input(Input::PeerUp { link: LinkId(1), peer: "site".into(), public_key: key(2).public_key });
+        let mut both = FillOffer { space: "store-1".into(), ..offer(2) };
+        both.origins.extend(offer(7).origins);
+        send(&mut hub, &Frame::FillOffer(both));
+        assert!(hub.disconnects.is_empty(), "what another wrote may be here already");
+        send(&mut hub, &Frame::Hello(hello(vec![])));
+        send(&mut hub, &documents(1, vec![document("1", &bodies(origin(7), 1))], true));
+        assert_eq!(hub.disconnects, [Misbehaviour::Relay.into()]);
+        assert_eq!(hub.status().head, 0);
+    }
+
+    #[test]
+    fn frames_out_of_turn_are_refused() {
+        let start = Frame::FillOffer(offer(1));
+        let more = Frame::FillMore(FillMore { fill: 1, symbols: Some(9), after: None });
+        let symbols = Frame::FillSymbols(FillSymbols { fill: 1, first: 0, symbols: vec![] });
+        for frames in [
+            vec![more],
+            vec![Frame::FillWant(FillWant { fill: 1, all: true, ..FillWant::default() })],
+            vec![Frame::FillAck(FillAck { fill: 1, number: 1 })],
+            vec![start.clone(), start.clone()],
+            vec![start.clone(), symbols],
+            vec![start.clone(), documents(2, vec![], false)],
+        ] {
+            assert_eq!(misbehaved(&frames), Misbehaviour::Fill, "{frames:?}");
+        }
+        let body = bodies(origin(7), 1);
+        let foreign = documents(1, vec![document("1", &body)], false);
+        assert_eq!(misbehaved(&[start.clone(), foreign]), Misbehaviour::Relay);
+        let mut snapshot = document("1", &[]);
+        snapshot.snapshot = Some(Body(vec![1; 99]));
+        assert_eq!(misbehaved(&[start, documents(1, vec![snapshot], false)]), Misbehaviour::Fill);
+    }
+
+    #[test]
+    fn a_document_that_lacks_something_is_asked_for_once_more() {
+        let mut site = site_and_foe();
+        send(&mut site, &Frame::FillOffer(offer(1)));
+        site.frames.clear();
+        let bodies = bodies(origin(1), 2);
+        send(&mut site, &documents(1, vec![document("1", &bodies[1..])], true));
+        let sent: Vec<Frame> = site.frames.iter().map(|(_, bytes)| wire::decode(bytes).unwrap()).collect();
+        let want = sent.iter().find_map(|frame| match frame {
+            Frame::FillWant(want) => Some(want),
+            _ => None,
+        });
+        assert_eq!(want.unwrap().documents.len(), 1);
+        send(&mut site, &documents(2, vec![document("2", &bodies)], false));
+        assert_eq!(site.disconnects, [Misbehaviour::Fill.into()], "another than was asked for");
+
+        let mut site = site_and_foe();
+        send(&mut site, &Frame::FillOffer(offer(1)));
+        for number in [1, 2] {
+            send(&mut site, &documents(number, vec![document("1", &bodies[1..])], true));
+        }
+        assert_eq!(site.disconnects, [Misbehaviour::Fill.into()]);
+        assert!(site.read("catalog/product/1").is_filling);
+    }
+
+    #[test]
+    fn a_change_that_is_refused_ends_the_fill_and_not_the_link() {
+        let mut site = site_and_foe();
+        send(&mut site, &Frame::FillOffer(offer(1)));
+        let mut broken = bodies(origin(1), 1);
+        broken[0][1] = 15;
+        send(&mut site, &documents(1, vec![document("1", &broken)], true));
+        assert!(matches!(site.events.last(), Some(Event::FillStopped { .. })), "{:?}", site.events);
+        assert!(site.disconnects.is_empty());
+    }
+}
