@@ -100,9 +100,9 @@ fn happen(world: &mut World, event: &Event) -> Result<(), Failure> {
         Event::Clock { node, wrong_ms } => world.set_clock(*node, *wrong_ms),
         Event::Core { nodes } => return world.converge(nodes),
         Event::Write { id, node, space, key, change, retried } => {
-            match writes::client_write((*id, *node), (space, key), (*change, *retried), world.nodes()) {
-                Some(write) => return world.write(write),
-                None => {}
+            let write = writes::client_write((*id, *node), (space, key), (*change, *retried), world.nodes());
+            if let Some(write) = write {
+                return world.write(write);
             }
         }
         Event::Read { node, space, key } => {

@@ -23,4 +23,6 @@ mod recovery;
 #[cfg(test)]
 mod refused;
 #[cfg(test)]
+mod rolled_back;
+#[cfg(test)]
 mod stopped;

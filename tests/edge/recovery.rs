@@ -10,7 +10,7 @@ use tests::program::run_well;
 
 const ADDRESS: &str = "store-1/inventory/milk";
 
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     assert!(Command::new("cp").arg("-a").args([from, to]).status().unwrap().success());
 }
 

@@ -38,7 +38,8 @@ impl Fleet {
             format!("[peers.{site}]\n[peers.{site}.spaces]\ncatalog = {{ read = true }}\n{site} = {{ read = true, write = true }}\n")
         });
         let spaces = "[spaces]\ncatalog = \"write\"\nstore-1 = \"write\"\nstore-2 = \"write\"\n";
-        let config = format!("name = \"hub\"\nlisten = \"127.0.0.1:0\"\n{spaces}{}", sites.concat());
+        let config =
+            format!("name = \"hub\"\nhub = true\nlisten = \"127.0.0.1:0\"\n{spaces}{}", sites.concat());
         self.start("hub", &config)
     }
 
@@ -65,7 +66,7 @@ impl Fleet {
 pub fn site_config(name: &str, address: &str) -> String {
     format!(
         "name = \"{name}\"\n[spaces]\ncatalog = \"read\"\n{name} = \"write\"\n\
-         [peers.hub]\naddress = \"{address}\"\nrelay = true\n\
+         [peers.hub]\naddress = \"{address}\"\nrelay = true\nhub = true\n\
          [peers.hub.spaces]\ncatalog = {{ write = true }}\n{name} = {{ read = true, write = true }}\n"
     )
 }

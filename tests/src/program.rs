@@ -52,7 +52,15 @@ fn build(profile: &Path) {
         Some(name) => name,
     };
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let built = Command::new(cargo)
+    let mut command = Command::new(cargo);
+    // What cargo tells of the caller's package would have libraries built again that look at it.
+    for (variable, _) in std::env::vars_os() {
+        let name = variable.to_string_lossy();
+        if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&variable);
+        }
+    }
+    let built = command
         .args(["build", "--quiet", "--package", "server", "--bin", "isle", "--profile", name, "--target-dir"])
         .arg(target)
         .current_dir(repository_root())

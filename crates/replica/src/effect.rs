@@ -140,7 +140,7 @@ pub enum DisconnectReason {
     },
     /// The peer has more of this replica's own changes than this replica: its store was restored from an old copy.
     #[error(
-        "the peer knows change {theirs} of this replica in {space}, this replica only {ours}: its store is an old copy"
+        "the peer knows change {theirs} of this replica in {space}, this replica only {ours}: the store here is an old copy"
     )]
     RolledBack {
         /// Where.
@@ -151,7 +151,7 @@ pub enum DisconnectReason {
         ours: u64,
     },
     /// The two have different changes under the same stamp.
-    #[error("two histories of {origin} in {space} meet at change {sequence}")]
+    #[error("two histories of {origin} in {space} part after change {sequence}")]
     Forked {
         /// Where.
         space: Space,

@@ -5,13 +5,16 @@ use crate::topology::{NodeId, Topology};
 use crate::world::{Nodes, Settled};
 use std::collections::BTreeMap;
 
+/// An end of a connection, which is asked.
+type Sender = (ConnectionId, End);
+
 /// Whoever asks for changes again is sent nothing but changes that were sent after that.
 #[derive(Debug, Default)]
 pub struct RewindsAnswered {
     /// The generation that an end was last asked for, of those that follow one another.
-    asked: BTreeMap<(ConnectionId, End), u32>,
+    asked: BTreeMap<Sender, u32>,
     /// The same, and not taken yet.
-    came: BTreeMap<NodeId, Vec<((ConnectionId, End), u32)>>,
+    came: BTreeMap<NodeId, Vec<(Sender, u32)>>,
 }
 
 impl Checker for RewindsAnswered {

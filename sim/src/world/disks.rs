@@ -145,8 +145,12 @@ impl World {
         match error {
             StoreError::Full => self.go_down(id, 0, down_ns),
             StoreError::Io { .. } | StoreError::Poisoned => self.go_down(id, keep_percent, down_ns),
-            _ if node.disk.is_rotten() => self.wipe(id, down_ns),
-            _ => Err(store_failure(id, error)),
+            StoreError::Damaged { .. } | StoreError::BrokenJournal { .. } if node.disk.is_rotten() => {
+                self.wipe(id, down_ns)
+            }
+            StoreError::Damaged { .. } | StoreError::BrokenJournal { .. } | _ => {
+                Err(store_failure(id, error))
+            }
         }
     }
 

@@ -14,6 +14,8 @@ use wire::{Ack, Frame, HUB_ENTRIES_MAX, PackedDelta, Rewind};
 
 /// A frame was taken, or the connection is to end.
 pub(super) type Handled = Result<Result<(), DisconnectReason>, StoreError>;
+/// What a delta showed that a peer has: streams, and up to where.
+pub(super) type Shown = Vec<(SpaceNumber, Origin, u64)>;
 
 impl<S: Store> Replica<S> {
     pub(super) fn handle_peer_up(
@@ -209,7 +211,7 @@ fn take_delta<S: Store>(
     journal: &mut Journal<S>,
     turns: &mut Turns,
     delta: &PackedDelta,
-    ((identities, clock), told): ((&Identities, Clock), &mut Vec<(SpaceNumber, Origin, u64)>),
+    ((identities, clock), told): ((&Identities, Clock), &mut Shown),
 ) -> Handled {
     let Some(session) = &mut peer.session else { return Ok(Ok(())) };
     let Some((sender, receiver)) = &mut session.exchange else { return Ok(Err(Misbehaviour::Order.into())) };

@@ -1,8 +1,8 @@
 //! Requests that wait for the hub, and what is learned of what it has.
 
+use super::frames::Shown;
 use super::{Clock, Replica};
 use crate::effect::{Effect, LinkId, RequestId};
-use crate::keys::SpaceNumber;
 use crate::request::{RequestError, Response, Stamp};
 use crate::store::Store;
 use crate::waits::{Level, WAIT_MS_MAX, WaitError, WaitFor, read_hub_vectors};
@@ -87,7 +87,7 @@ impl<S: Store> Replica<S> {
     }
 
     /// Takes from a frame what the hub has. `shown` are the changes of a delta that were taken or are here already.
-    pub(super) fn learn(&mut self, link: LinkId, frame: &Frame, shown: Vec<(SpaceNumber, Origin, u64)>) {
+    pub(super) fn learn(&mut self, link: LinkId, frame: &Frame, shown: Shown) {
         let Some(peer) = self.peers.of(link) else { return };
         if self.settings.is_hub {
             if let Some(session) = &mut peer.session {

@@ -1,7 +1,7 @@
 //! What the hub has, as far as it is known here, and how it is told onward.
 //!
 //! Known from what the hub itself says, and from what relays say that it said: never from an acknowledgement of
-//! deltas, which counts changes that were refused. In memory only: each connection tells it anew.
+//! deltas, which says nothing of who else has them. In memory only: each connection tells it anew.
 
 use crate::effect::LinkId;
 use crate::journal::Journal;
