@@ -112,6 +112,7 @@ fn a_site_that_has_nothing_is_filled() {
 
 #[test]
 fn without_the_right_to_give_snapshots_changes_come_one_by_one() {
+    // W-44.
     let (mut hub, mut site, mut wire) = (trimming_hub(), Node::new(site_settings()), Wire::default());
     (0..300).for_each(|n| price(&mut hub, n % 2, n));
     age(&mut hub);
@@ -184,10 +185,7 @@ fn only_the_space_that_needs_it_is_filled() {
     let filled: Vec<_> = site
         .events
         .iter()
-        .filter_map(|event| match event {
-            Event::Filled { space, .. } => Some(space.as_str()),
-            _ => None,
-        })
+        .filter_map(|event| if let Event::Filled { space, .. } = event { Some(space.as_str()) } else { None })
         .collect();
     assert_eq!(filled, ["catalog"]);
     assert_filled(&mut hub, &mut site);
@@ -195,6 +193,7 @@ fn only_the_space_that_needs_it_is_filled() {
 
 #[test]
 fn a_crash_in_the_middle_costs_what_is_missing() {
+    // W-43.
     let (mut hub, mut site, mut wire) = trimming_pair();
     let text = "x".repeat(8_000);
     for n in 0..300 {
@@ -272,6 +271,7 @@ fn what_is_written_and_trimmed_while_filling_comes_too() {
 
 #[test]
 fn lanes_may_overtake_each_other() {
+    // W-42.
     let (mut hub, mut site, mut wire) = apart(300, 40);
     wire.link += 1;
     for (node, peer, number) in [(&mut hub, "site", 2), (&mut site, "hub", 1)] {
@@ -395,6 +395,7 @@ mod hostile {
 
     #[test]
     fn offers_without_the_right_are_refused() {
+        // W-40.
         let elsewhere = FillOffer { space: "store-9".into(), ..offer(1) };
         assert_eq!(misbehaved(&[Frame::FillOffer(elsewhere)]), Misbehaviour::Space);
         let cut = FillOffer { symbols: vec![1; 30], ..offer(1) };
@@ -418,6 +419,7 @@ mod hostile {
 
     #[test]
     fn frames_out_of_turn_are_refused() {
+        // W-41.
         let start = Frame::FillOffer(offer(1));
         let more = Frame::FillMore(FillMore { fill: 1, symbols: Some(9), after: None });
         let symbols = Frame::FillSymbols(FillSymbols { fill: 1, first: 0, symbols: vec![] });
@@ -447,11 +449,11 @@ mod hostile {
         let bodies = bodies(origin(1), 2);
         send(&mut site, &documents(1, vec![document("1", &bodies[1..])], true));
         let sent: Vec<Frame> = site.frames.iter().map(|(_, bytes)| wire::decode(bytes).unwrap()).collect();
-        let want = sent.iter().find_map(|frame| match frame {
-            Frame::FillWant(want) => Some(want),
-            _ => None,
-        });
-        assert_eq!(want.unwrap().documents.len(), 1);
+        let want = |frame: &Frame| {
+            if let Frame::FillWant(want) = frame { Some(want.documents.len()) } else { None }
+        };
+        let want = sent.iter().find_map(want);
+        assert_eq!(want, Some(1));
         send(&mut site, &documents(2, vec![document("2", &bodies)], false));
         assert_eq!(site.disconnects, [Misbehaviour::Fill.into()], "another than was asked for");
 
@@ -466,6 +468,7 @@ mod hostile {
 
     #[test]
     fn a_change_that_is_refused_ends_the_fill_and_not_the_link() {
+        // W-46.
         let mut site = site_and_foe();
         send(&mut site, &Frame::FillOffer(offer(1)));
         let mut broken = bodies(origin(1), 1);

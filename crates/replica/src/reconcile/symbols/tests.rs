@@ -65,6 +65,7 @@ proptest! {
 
 #[test]
 fn places_are_the_same_on_every_machine() {
+    // W-45.
     let places = |checksum| {
         let mut places = Places::of(checksum);
         let step = |_| {
