@@ -1,9 +1,11 @@
 //! Frames as checkers see them: rows by name instead of by place in their delta.
 
-use document::{Origin, Space};
+use document::{Document, ForeignChange, Origin, Space};
 use replica::origin_of;
 use std::collections::BTreeMap;
-use wire::{Delta, DeltaDecoder, FillOffer, FillOrigin, Frame, PackedDelta, SpaceVector, Unpacked};
+use wire::{
+    Delta, DeltaDecoder, FillDocument, FillOffer, FillOrigin, Frame, PackedDelta, SpaceVector, Unpacked,
+};
 
 /// A change, by stamp.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,9 +69,22 @@ impl Sent {
     pub(crate) fn unpack(&mut self, decoder: &mut DeltaDecoder, packed: &PackedDelta) -> Option<Delta> {
         let unpacked = decoder.unpack(packed, |_, prefix| self.0.get(prefix).copied());
         let Ok(Unpacked::Delta(delta)) = unpacked else { return None };
-        let hashes = delta.rows.iter().map(|row| wire::change_hash(&row.body));
-        self.0.extend(hashes.filter_map(|hash| Some((*hash.first_chunk()?, hash))));
+        delta.rows.iter().for_each(|row| self.note(&row.body));
         Some(delta)
+    }
+
+    fn note(&mut self, body: &[u8]) {
+        let hash = wire::change_hash(body);
+        self.0.extend(hash.first_chunk().map(|start| (*start, hash)));
+    }
+
+    /// Changes that come with a document were sent too.
+    fn note_filled(&mut self, document: &FillDocument) {
+        document.changes.iter().for_each(|body| self.note(&body.0));
+        let loaded = document.snapshot.as_ref().and_then(|snapshot| Document::load(&snapshot.0).ok());
+        for chunk in loaded.and_then(|loaded| loaded.changes()).unwrap_or_default() {
+            ForeignChange::body(&chunk).into_iter().for_each(|body| self.note(body));
+        }
     }
 
     /// Reads the next frame of a stream.
@@ -83,6 +98,10 @@ impl Sent {
             }
             Ok(Frame::Ask | Frame::Fork(_) | Frame::Unknown(_)) | Err(_) => None,
             Ok(Frame::FillOffer(offer)) => offered(&offer).map(|has| Message::Offer { has }),
+            Ok(Frame::FillDocuments(filled)) => {
+                filled.documents.iter().for_each(|document| self.note_filled(document));
+                Some(Message::Fill)
+            }
             Ok(_) => Some(Message::Fill),
         }
         .unwrap_or(Message::Unreadable)
