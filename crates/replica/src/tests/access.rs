@@ -152,7 +152,17 @@ impl Fleet {
                 }
             }
             Frame::FillOffer(offer) => (vec![], vec![offer.space]),
-            _ => (vec![], vec![]),
+            Frame::Ack(_)
+            | Frame::FillMore(_)
+            | Frame::FillSymbols(_)
+            | Frame::FillListing(_)
+            | Frame::FillWant(_)
+            | Frame::FillDocuments(_)
+            | Frame::FillAck(_)
+            | Frame::FillFinished(_)
+            | Frame::Ask
+            | Frame::Fork(_)
+            | Frame::Unknown(_) => (vec![], vec![]),
         };
         for space in said {
             assert_ne!(rights(&space), Rights::default(), "{node} names {space} to {peer}");

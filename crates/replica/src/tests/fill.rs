@@ -184,10 +184,7 @@ fn only_the_space_that_needs_it_is_filled() {
     let filled: Vec<_> = site
         .events
         .iter()
-        .filter_map(|event| match event {
-            Event::Filled { space, .. } => Some(space.as_str()),
-            _ => None,
-        })
+        .filter_map(|event| if let Event::Filled { space, .. } = event { Some(space.as_str()) } else { None })
         .collect();
     assert_eq!(filled, ["catalog"]);
     assert_filled(&mut hub, &mut site);
@@ -447,10 +444,8 @@ mod hostile {
         let bodies = bodies(origin(1), 2);
         send(&mut site, &documents(1, vec![document("1", &bodies[1..])], true));
         let sent: Vec<Frame> = site.frames.iter().map(|(_, bytes)| wire::decode(bytes).unwrap()).collect();
-        let want = sent.iter().find_map(|frame| match frame {
-            Frame::FillWant(want) => Some(want),
-            _ => None,
-        });
+        let want =
+            sent.iter().find_map(|frame| if let Frame::FillWant(want) = frame { Some(want) } else { None });
         assert_eq!(want.unwrap().documents.len(), 1);
         send(&mut site, &documents(2, vec![document("2", &bodies)], false));
         assert_eq!(site.disconnects, [Misbehaviour::Fill.into()], "another than was asked for");
