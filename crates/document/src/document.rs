@@ -26,6 +26,8 @@ pub struct NewChange {
     pub dependencies: Vec<ChangeHash>,
     /// Its bytes, as they are stored.
     pub chunk: Vec<u8>,
+    /// What [`Document::json`] gives with it.
+    pub json: Option<serde_json::Value>,
 }
 
 /// Bytes that are no saved document.

@@ -61,8 +61,8 @@ impl<'a, 'b> Writer<'a, 'b> {
         Self { transaction, origin, schema, cost: 0, entries: 0, is_deleted: false, is_new, lacking }
     }
 
-    /// Carries out all operations and holds the result against the schema.
-    pub(crate) fn run(&mut self, operations: &[Operation]) -> Result<(), WriteError> {
+    /// Carries out all operations and holds the result, which it returns, against the schema.
+    pub(crate) fn run(&mut self, operations: &[Operation]) -> Result<Option<Value>, WriteError> {
         if operations.len() > OPERATIONS_MAX {
             return Err(WriteError::TooManyOperations(operations.len()));
         }
@@ -111,23 +111,22 @@ impl<'a, 'b> Writer<'a, 'b> {
     }
 
     /// Only what this call breaks is refused: a document that a merge made invalid can still be written.
-    fn check_rules(&self) -> Result<(), WriteError> {
-        let Some(schema) = self.schema else { return Ok(()) };
+    fn check_rules(&self) -> Result<Option<Value>, WriteError> {
         if self.is_deleted {
-            return Ok(());
+            return Ok(None);
         }
-        let now = View::now(self.transaction);
-        let now = json::assemble(&now);
+        let now = json::assemble(&View::now(self.transaction));
+        let Some(schema) = self.schema else { return Ok(Some(now)) };
         let mut violations = schema.violations(&now);
         if violations.is_empty() {
-            return Ok(());
+            return Ok(Some(now));
         }
         if !self.is_new {
             let heads = self.transaction.base_heads();
             let before = json::assemble(&View::at(self.transaction, &heads));
             violations = schema.new_violations(&now, &before);
         }
-        if violations.is_empty() { Ok(()) } else { Err(WriteError::Invalid(violations)) }
+        if violations.is_empty() { Ok(Some(now)) } else { Err(WriteError::Invalid(violations)) }
     }
 
     fn schema_says(&self, field: &Pointer) -> Crdt {

@@ -104,6 +104,7 @@ mod tests {
         let signature = Signature::of(Origin([9; 16]), 0);
         let change = without.write_again(&signature, &document, &[Origin([1; 16])]).unwrap().unwrap();
         assert_eq!(without.json(), Some(changed.clone()));
+        assert_eq!(change.json, without.json());
         assert_eq!(without.write_again(&signature, &document, &[]).unwrap(), None, "said already");
         // It is a change like any other, and fits where the other branch went on.
         let (mut other, _) = document.without(&[dropped].into()).unwrap();

@@ -7,16 +7,20 @@ use crate::write::Writer;
 use crate::{ForeignChange, Operation, Schema, Signature, Violation, WriteError};
 use automerge::transaction::CommitOptions;
 use automerge::{ActorId, Automerge, Change, ChangeHash};
+use serde_json::Value;
 
 /// How carrying out operations ended.
 enum Attempt {
-    /// The change was committed.
-    Written(ChangeHash),
+    /// The change was committed; what the document shows with it.
+    Written(ChangeHash, Option<Value>),
     /// There was nothing to write.
     Nothing,
     /// These sequences are to be created first.
     Lacks(Vec<sequence::Creation>),
 }
+
+/// Writes into a transaction, and tells what the document shows then.
+type Run<'a> = dyn Fn(&mut Writer<'_, '_>) -> Result<Option<Value>, WriteError> + 'a;
 
 impl Document {
     /// Carries out the operations as one change. `Ok(None)` when the document is so already.
@@ -37,14 +41,17 @@ impl Document {
         &mut self,
         signature: &Signature<'_>,
         schema: Option<&Schema>,
-        run: &dyn Fn(&mut Writer<'_, '_>) -> Result<(), WriteError>,
+        run: &Run<'_>,
     ) -> Result<Option<NewChange>, WriteError> {
         let dependencies = self.heads();
         // The document without the creations that this call makes. Few calls make any.
         let mut before: Option<Automerge> = None;
         let written = loop {
             match self.attempt(signature, schema, run, dependencies.is_empty()) {
-                Ok(Attempt::Written(hash)) => break self.seal(signature, hash).map(Some),
+                Ok(Attempt::Written(hash, json)) => {
+                    let sealed = self.seal(signature);
+                    break sealed.map(|chunk| Some((hash, chunk, json)));
+                }
                 Ok(Attempt::Nothing) => break Ok(None),
                 Ok(Attempt::Lacks(creations)) => {
                     before.get_or_insert_with(|| self.automerge.clone());
@@ -56,7 +63,7 @@ impl Document {
             }
         };
         match (written, before) {
-            (Ok(Some((hash, chunk))), _) => Ok(Some(NewChange { hash, dependencies, chunk })),
+            (Ok(Some((hash, chunk, json))), _) => Ok(Some(NewChange { hash, dependencies, chunk, json })),
             (written, Some(before)) => {
                 self.automerge = before;
                 written.map(|_| None)
@@ -79,7 +86,7 @@ impl Document {
         &mut self,
         signature: &Signature<'_>,
         schema: Option<&Schema>,
-        run: &dyn Fn(&mut Writer<'_, '_>) -> Result<(), WriteError>,
+        run: &Run<'_>,
         is_new: bool,
     ) -> Result<Attempt, WriteError> {
         let text = signature.text()?;
@@ -93,14 +100,17 @@ impl Document {
             let creations = lacking.iter().map(|(kind, name)| sequence::creation(*kind, name));
             return Ok(Attempt::Lacks(creations.collect()));
         }
-        if let Err(error) = outcome {
-            transaction.rollback();
-            return Err(error);
-        }
+        let json = match outcome {
+            Ok(json) => json,
+            Err(error) => {
+                transaction.rollback();
+                return Err(error);
+            }
+        };
         let mut options = CommitOptions::default().with_time(signature.wall_ms);
         options.message = text;
         Ok(match transaction.commit_with(options) {
-            (Some(hash), _) => Attempt::Written(hash),
+            (Some(hash), _) => Attempt::Written(hash, json),
             (None, _) => Attempt::Nothing,
         })
     }
@@ -113,11 +123,7 @@ impl Document {
 
     /// The bytes of the change just committed, counted. What peers refuse must not be acknowledged here: it would stop
     /// this origin's whole stream there.
-    fn seal(
-        &mut self,
-        signature: &Signature<'_>,
-        hash: ChangeHash,
-    ) -> Result<(ChangeHash, Vec<u8>), WriteError> {
+    fn seal(&mut self, signature: &Signature<'_>) -> Result<Vec<u8>, WriteError> {
         let change = self.automerge.get_last_local_change().ok_or(WriteError::Document)?;
         let (chunk, last_operation) = (change.raw_bytes().to_vec(), change.max_op());
         let operations = change.len() as u64;
@@ -134,7 +140,7 @@ impl Document {
         self.memory.add(chunk.len() as u64, operations, &self.automerge);
         self.bytes += chunk.len() as u64;
         self.last_operations.insert(ActorId::from(&signature.origin.0), last_operation);
-        Ok((hash, chunk))
+        Ok(chunk)
     }
 
     fn take_back(&mut self, heads: &[ChangeHash]) -> Result<(), WriteError> {
@@ -145,7 +151,7 @@ impl Document {
 
     /// The document as JSON; `None` while nothing was ever written, and when it is deleted.
     #[must_use]
-    pub fn json(&self) -> Option<serde_json::Value> {
+    pub fn json(&self) -> Option<Value> {
         let view = View::now(&self.automerge);
         let is_shown = !self.heads().is_empty() && !view.is_deleted();
         is_shown.then(|| json::assemble(&view))

@@ -2,8 +2,9 @@
 
 use super::{WriteError, Writer};
 use crate::entry::{self, Entry, Pointer, SequenceKind};
-use crate::json::View;
+use crate::json::{self, View};
 use automerge::{ROOT, ReadDoc, ScalarValue, Value as Stored};
+use serde_json::Value;
 use std::collections::BTreeSet;
 
 impl Writer<'_, '_> {
@@ -11,7 +12,7 @@ impl Writer<'_, '_> {
         &mut self,
         with: &D,
         shares: &BTreeSet<String>,
-    ) -> Result<(), WriteError> {
+    ) -> Result<Option<Value>, WriteError> {
         let here: Vec<_> = scalars(self.transaction).collect();
         let there: Vec<(String, ScalarValue)> = scalars(with).collect();
         for (name, value) in &there {
@@ -31,7 +32,9 @@ impl Writer<'_, '_> {
                 self.delete(name)?;
             }
         }
-        self.write_sequences(with, &there)
+        self.write_sequences(with, &there)?;
+        let now = View::now(self.transaction);
+        Ok((!now.is_deleted()).then(|| json::assemble(&now)))
     }
 
     /// What the owner of a share of a counter added to it becomes this origin's.

@@ -10,7 +10,8 @@ use crate::query::{self, Query, QueryContext};
 use crate::request::{Queried, RequestError};
 use crate::store::{Keyspace, Row, Store, StoreError};
 use crate::value::{ValueRow, ValueState};
-use document::{Address, Collection, Document, Space};
+use document::{Address, Collection, Space};
+use serde_json::Value;
 use std::collections::{BTreeMap, VecDeque};
 
 /// Index rows written or removed, or documents indexed, in one turn.
@@ -99,14 +100,13 @@ impl<S: Store> Replica<S> {
         self.indexes.by_collection.entry(collection.clone()).or_insert_with(|| Indexing::new(schema))
     }
 
-    /// What an open document shows, and how its index rows change with it.
+    /// What a document is to show, and how its index rows change with it.
     pub(super) fn new_value(
         &mut self,
         address: &Address,
         place: &DocumentPlace,
-        document: &Document,
+        json: Option<Value>,
     ) -> Result<NewValue, StoreError> {
-        let json = document.json();
         let (removed, added) = if self.indexing(&address.collection).fields().is_empty() {
             (Vec::new(), Vec::new())
         } else {

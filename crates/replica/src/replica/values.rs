@@ -100,7 +100,7 @@ impl<S: Store> Replica<S> {
         debug_assert!(
             open.applied < place.row.last || place.row.dropped.is_some() || heads.concat() == place.row.heads
         );
-        let value = self.new_value(address, place, &open.document)?;
+        let value = self.new_value(address, place, open.document.json())?;
         self.journal.put_value(address, place, (open.applied, &heads.concat()), value);
         self.journal.put_document(address, place);
         self.note_system(address);

@@ -248,7 +248,7 @@ impl<S: Store> Replica<S> {
             Some(origin) => origin,
             None => self.journal.names.intern_origin(&mut self.journal.rows, self.settings.key)?,
         };
-        let value = self.new_value(address, place, &open.document)?;
+        let value = self.new_value(address, place, change.json)?;
         let entry = Entry {
             origin,
             hash: change.hash,

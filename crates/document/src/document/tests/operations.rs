@@ -26,7 +26,11 @@ impl Site {
     /// Carries out operations in their JSON form.
     fn try_write(&mut self, operations: Value) -> Result<Option<NewChange>, WriteError> {
         let operations: Vec<Operation> = serde_json::from_value(operations).unwrap();
-        self.document.write(&Signature::of(self.origin, 7), Some(&self.schema), &operations)
+        let change = self.document.write(&Signature::of(self.origin, 7), Some(&self.schema), &operations)?;
+        if let Some(change) = &change {
+            assert_eq!(change.json, self.document.json(), "a write tells what the document shows");
+        }
+        Ok(change)
     }
 
     #[track_caller]
