@@ -52,11 +52,25 @@ pub enum Bug {
     RoomIgnored,
     /// Peers are sent more than the window allows.
     WindowIgnored,
+    /// A fork is cut one change before the histories part.
+    ForkCutEarly,
+    /// A fork is cut one change after the histories part.
+    ForkCutLate,
+    /// What was in a branch is written again twice.
+    WrittenAgainTwice,
+    /// A watch that goes on from its cursor passes over the next change.
+    WatchChangeSkipped,
+    /// A hello leaves out the entry that changed first after the peer was last told.
+    HelloEntryLeftOut,
+    /// Changes of a key that lost the right to write are taken beyond the cut.
+    CutForgotten,
+    /// Changes of a stream that a peer stopped count as had by it.
+    StoppedCountedAsHad,
 }
 
 impl Bug {
     /// Every bug.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 27] = [
         Self::AckBeforeSync,
         Self::ReplyBeforeSync,
         Self::CursorBeforeBatch,
@@ -77,6 +91,13 @@ impl Bug {
         Self::IndexRowKept,
         Self::RoomIgnored,
         Self::WindowIgnored,
+        Self::ForkCutEarly,
+        Self::ForkCutLate,
+        Self::WrittenAgainTwice,
+        Self::WatchChangeSkipped,
+        Self::HelloEntryLeftOut,
+        Self::CutForgotten,
+        Self::StoppedCountedAsHad,
     ];
 }
 

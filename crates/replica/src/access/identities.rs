@@ -130,6 +130,10 @@ impl Identities {
         if space.as_str() == SYSTEM {
             return Err(StopReason::NoWrite);
         }
+        #[cfg(isle_planted)]
+        if crate::planted::is(crate::planted::Bug::CutForgotten) {
+            return Ok(());
+        }
         match self.known(author) {
             Some(Some(document)) => match document.cut(space, origin) {
                 Some(last) if sequence > last && document.is_revoked => Err(StopReason::Revoked { last }),

@@ -286,7 +286,14 @@ fn take_ack<S: Store>(peer: &mut Peer, journal: &Journal<S>, ack: &Ack) -> Resul
     let exchange = peer.session.as_mut().and_then(|session| session.exchange.as_mut());
     let (sender, _) = exchange.ok_or(Misbehaviour::Order)?;
     sender.acknowledge(ack.durable, &mut peer.confirmed)?;
-    sender.stop(journal, &mut peer.confirmed, &ack.stopped);
+    #[cfg(isle_planted)]
+    let stopped = match crate::planted::is(crate::planted::Bug::StoppedCountedAsHad) {
+        true => &[],
+        false => ack.stopped.as_slice(),
+    };
+    #[cfg(not(isle_planted))]
+    let stopped = &ack.stopped;
+    sender.stop(journal, &mut peer.confirmed, stopped);
     peer.changed = true;
     ack.heard.map_or(Ok(()), |heard| Ok(peer.is_heard(&heard)?))
 }

@@ -83,6 +83,8 @@ impl<S: Store> Replica<S> {
     fn take_out(&mut self, fork: &Fork, clock: Clock) -> Handled {
         let Fork { space, origin, agreed, .. } = fork.clone();
         let refused = DisconnectReason::Forked { space: space.clone(), origin, sequence: agreed };
+        #[cfg(isle_planted)]
+        let fork = &planted(fork);
         let Some(branch) = self.branch(fork)? else { return Ok(Err(refused)) };
         if branch.streams.keys().any(|origin| self.journal.names.origin_number(self.origin) == Some(*origin))
         {
@@ -187,13 +189,27 @@ impl<S: Store> Replica<S> {
             return Ok(false);
         }
         let is_written = again.is_some();
+        #[cfg(isle_planted)]
+        let twice = crate::planted::is(crate::planted::Bug::WrittenAgainTwice)
+            .then(|| without.write_again(&signature, &with, authors).ok().flatten());
         let mut open = Open::of(without, place.row.last);
         match again {
             Some(change) => drop(self.append(&address, &mut place, (change, 0), &mut open, clock)?),
             None => self.save_value(&address, &mut place, &open)?,
         }
+        #[cfg(isle_planted)]
+        if let Some(change) = twice.flatten() {
+            self.append(&address, &mut place, (change, 0), &mut open, clock)?;
+        }
         let number = place.number();
         self.documents.keep(number, open);
         Ok(is_written)
     }
+}
+
+#[cfg(isle_planted)]
+fn planted(fork: &Fork) -> Fork {
+    use crate::planted::{Bug, is};
+    let early = fork.agreed.saturating_sub(u64::from(is(Bug::ForkCutEarly)));
+    Fork { agreed: early + u64::from(is(Bug::ForkCutLate)), ..fork.clone() }
 }

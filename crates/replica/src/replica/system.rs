@@ -235,14 +235,14 @@ impl<S: Store> Replica<S> {
 
     /// The documents of some keys say something else: sessions that no longer fit end, streams that waited go on.
     fn apply_rights(&mut self, changed: &BTreeSet<PublicKey>) -> Result<(), StoreError> {
-        self.cut_streams(changed)?;
+        let is_lifted = self.cut_streams(changed)?;
         for link in self.peers.links() {
             let Some(peer) = self.peers.of(link) else { continue };
             let Some(session) = &mut peer.session else { continue };
             let (identities, key) = (&self.system.identities, session.public_key);
             let reason = if identities.is_revoked(&key) {
                 DisconnectReason::Revoked
-            } else if identities.shares(&peer.name, &key, &peer.settings) == peer.shares {
+            } else if !is_lifted && identities.shares(&peer.name, &key, &peer.settings) == peer.shares {
                 let Some((_, receiver)) = &mut session.exchange else { continue };
                 match receiver.reconsider(identities, &key) {
                     Reconsidered::Settled => continue,
@@ -268,14 +268,16 @@ impl<S: Store> Replica<S> {
         Ok(())
     }
 
-    /// Streams of these keys are passed on up to their cuts.
-    fn cut_streams(&mut self, changed: &BTreeSet<PublicKey>) -> Result<(), StoreError> {
+    /// Streams of these keys are passed on up to their cuts. Returns whether a cut is gone: senders have passed over what
+    /// lay beyond it, and begin again.
+    fn cut_streams(&mut self, changed: &BTreeSet<PublicKey>) -> Result<bool, StoreError> {
+        let mut is_lifted = false;
         for key in changed {
             for Stream { space, numbers, held } in self.streams_of(key)? {
                 let (origin, of) = self.journal.names.origin(numbers.1)?;
                 let last = self.system.identities.cut(&space, origin, &of.public_key);
                 let Some(last) = last.filter(|last| *last < held) else {
-                    self.journal.cuts.remove(&numbers);
+                    is_lifted |= self.journal.cuts.remove(&numbers).is_some();
                     continue;
                 };
                 self.journal.cuts.insert(numbers, last);
@@ -285,7 +287,7 @@ impl<S: Store> Replica<S> {
                 self.turns.hold(Effect::Event(event));
             }
         }
-        Ok(())
+        Ok(is_lifted)
     }
 
     /// What there is of a key's changes.

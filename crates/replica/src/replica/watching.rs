@@ -92,6 +92,10 @@ impl<S: Store> Replica<S> {
             && (lsn == head || (lsn < head && self.journal.rows.durable().get(keyspace, &key)?.is_some()));
         Ok(match listing {
             _ if !serves => None,
+            #[cfg(isle_planted)]
+            None if crate::planted::is(crate::planted::Bug::WatchChangeSkipped) => {
+                Some(Stage::Following((lsn + 1).min(head)))
+            }
             None => Some(Stage::Following(lsn)),
             Some(listing) => {
                 listing.after().map(|after| Stage::Listing { head: lsn, after, is_reset: false })

@@ -155,3 +155,41 @@ fn a_peer_that_does_not_relay_moves_nothing() {
     assert_eq!(hub.renewals, 0);
     assert!(matches!(hub.disconnects.as_slice(), [DisconnectReason::RolledBack { .. }]));
 }
+
+/// Both find the place of a fork, each in one of these: one alone yields.
+#[test]
+fn a_hub_that_is_an_old_copy_among_peers_that_relay_writes_again_what_it_wrote() {
+    for sales in [1, 3, 7] {
+        let (mut hub, mut site, mut wire, _) = sold();
+        let mut settings = hub.settings.clone();
+        settings.peers.values_mut().for_each(|peer| peer.relay = true);
+        let mut hub = Node::on(hub.disk.after_crash(), settings);
+        wire.connect(&mut hub, &mut site);
+        let image = hub.disk.after_crash();
+        for _ in 0..3 {
+            hub.sell("store-1/inventory/1", 1);
+        }
+        wire.carry(&mut hub, &mut site);
+        wire.cut(&mut hub, &mut site);
+        let mut hub = on_old_copy(image, hub);
+        for _ in 0..sales {
+            hub.sell("store-1/inventory/1", 1);
+        }
+        for _ in 0..8 {
+            wire.connect_once(&mut hub, &mut site);
+            let left = !hub.disconnects.is_empty() || !site.disconnects.is_empty();
+            if !left && hub.renewals == 0 {
+                break;
+            }
+            wire.cut(&mut hub, &mut site);
+            hub.disconnects.clear();
+            site.disconnects.clear();
+            if hub.renewals > 0 {
+                renew(&mut hub);
+            }
+        }
+        let left = item(4 - sales);
+        assert_eq!((stock(&mut hub), stock(&mut site)), (Some(left.clone()), Some(left)), "{sales}");
+        assert_converged(&mut hub, &mut site);
+    }
+}
