@@ -3,7 +3,7 @@ use crate::observation::{Checker, Observation};
 use crate::topology::{NodeId, Topology};
 use crate::world::{Nodes, Settled, SettledSpace};
 use document::{Address, Origin, Space};
-use replica::{WatchEvent, WatchedChange, WatchedDocument, WatchedValue};
+use replica::{Event, WatchEvent, WatchedChange, WatchedDocument, WatchedValue};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -19,6 +19,8 @@ pub struct WatchesSeeEveryChange {
 struct Feed {
     /// What the node had of each stream when the reader had its first event: all that follows is to be shown.
     had: BTreeMap<Origin, u64>,
+    /// What a fill brought since: documents with their changes, which are not shown one by one.
+    filled: BTreeMap<Origin, u64>,
     /// The last change shown of each stream.
     streams: BTreeMap<Origin, u64>,
     lsn: u64,
@@ -64,10 +66,13 @@ impl Feed {
         let (stamp, lsn) = (change.stamp, change.lsn);
         let last = self.streams.insert(stamp.origin, stamp.sequence);
         let had = self.had.get(&stamp.origin).copied().unwrap_or(0);
+        let filled = self.filled.get(&stamp.origin).copied().unwrap_or(0);
         let follows = match last {
-            Some(last) => stamp.sequence == last + 1,
+            Some(last) => {
+                stamp.sequence == last + 1 || (last < stamp.sequence && stamp.sequence <= filled + 1)
+            }
             // The journal may have gone on between the beginning of the watch and its first event.
-            None => stamp.sequence <= had + 1,
+            None => stamp.sequence <= had.max(filled) + 1,
         };
         if !follows || lsn <= self.lsn {
             return Err(format!(
@@ -94,7 +99,7 @@ impl Feed {
     fn settle(&self, content: &SettledSpace) -> Result<(), String> {
         for (origin, entry) in &content.vector {
             let shown = self.streams.get(origin).or_else(|| self.had.get(origin)).copied().unwrap_or(0);
-            if shown < entry.sequence {
+            if shown.max(self.filled.get(origin).copied().unwrap_or(0)) < entry.sequence {
                 return Err(format!(
                     "changes of {origin} after {shown} were never shown, there are {}",
                     entry.sequence
@@ -117,6 +122,11 @@ impl Feed {
 
 impl Checker for WatchesSeeEveryChange {
     fn observe(&mut self, observation: &Observation<'_>, nodes: &Nodes) -> Result<(), Failure> {
+        if let Observation::Told { node, event: Event::Filled { space, .. }, .. } = observation
+            && let Some(feed) = self.feeds.get_mut(&(*node, space.clone()))
+        {
+            feed.filled = nodes.vector(*node, space);
+        }
         let Observation::Watched { node, space, is_anew, events } = observation else { return Ok(()) };
         let feed = self.feeds.entry((*node, (*space).clone())).or_default();
         if *is_anew {

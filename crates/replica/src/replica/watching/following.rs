@@ -53,7 +53,7 @@ impl<S: Store> Replica<S> {
         let Looked { transactions, to: looked_to, is_filled } = looked;
         if is_filled && transactions.is_empty() {
             // Documents came whole, without the changes one by one: all is shown anew, once all are here.
-            step.is_stalled = self.journal.is_incomplete(watch.space);
+            step.is_stalled = self.journal.lacks_documents(watch.space);
             watch.stage = if step.is_stalled { Stage::Following(looked_to) } else { self.list_anew(true) };
             return Ok(step);
         }
