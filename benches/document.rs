@@ -4,6 +4,9 @@
 //! batch, value included; 64 a turn, on 400 documents with 10 to 20 earlier changes, which all stay open. `document.counter.history`: the same increment on a document alone, with 10,000
 //! earlier changes and with 10. `document.apply64`: 64 changes of another replica on one small document: the bounded
 //! parse, the trial on a clone and every check.
+//!
+//! Measured with a load average of 11 on 2 cores: `document.update.cpu` 22.2 us, `document.counter.history` 19.9 us against
+//! 18.6, `document.apply64` 6.9 us.
 
 #![expect(
     clippy::expect_used,

@@ -11,6 +11,13 @@
     reason = "a benchmark whose scene fails ends"
 )]
 pub mod pair;
+#[expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    reason = "a benchmark whose scene fails ends"
+)]
+pub mod star;
 
 pub mod cpu;
 #[expect(clippy::expect_used, clippy::missing_panics_doc, reason = "a benchmark whose scene fails ends")]

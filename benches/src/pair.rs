@@ -15,8 +15,8 @@ use std::time::Duration;
 pub struct Node {
     replica: Replica<SimulatedDisk>,
     disk: Disk,
-    settings: Settings,
-    frames: VecDeque<Vec<u8>>,
+    pub(crate) settings: Settings,
+    pub(crate) frames: VecDeque<(LinkId, Vec<u8>)>,
     requests: u64,
     link: LinkId,
     core_time: Duration,
@@ -59,7 +59,7 @@ pub fn settings(name: &str, number: u8, peer: &str) -> Settings {
 }
 
 impl Node {
-    fn on(disk: Disk, settings: Settings) -> Self {
+    pub(crate) fn on(disk: Disk, settings: Settings) -> Self {
         let replica = Replica::open(disk.store(), settings.clone()).expect("a new disk opens");
         Self {
             replica,
@@ -73,37 +73,55 @@ impl Node {
     }
 
     /// Ends the process and starts it again: nothing is left but the disk.
-    fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         *self = Self::on(self.disk.clone(), self.settings.clone());
     }
 
-    fn input(&mut self, input: Input) {
+    pub(crate) fn input(&mut self, input: Input) {
         self.replica.handle(input, clock()).expect("the simulated disk does not fail");
     }
 
-    /// Ends the turn and makes everything durable.
-    fn settle(&mut self) {
+    /// Ends turns until there is no work left, and makes everything durable.
+    pub(crate) fn settle(&mut self) {
         loop {
             while self.replica.end_turn().expect("the simulated disk does not fail") {}
-            while let Some(effect) = self.replica.poll_effect() {
-                match effect {
-                    Effect::Send { bytes, .. } => self.frames.push_back(bytes),
-                    Effect::Disconnect { reason, .. } => panic!("{reason}"),
-                    Effect::Reply { result, .. } => drop(result.expect("an answer")),
-                    Effect::Renew { reason } => panic!("{reason}"),
-                    Effect::Event(_) | Effect::Watch { .. } => {}
-                }
-            }
-            if !self.disk.begin_sync() {
+            self.take_effects();
+            if !self.sync() {
                 return;
-            }
-            if let Some(turn) = self.disk.finish_sync().expect("the simulated disk does not fail") {
-                self.input(Input::Durable(turn));
             }
         }
     }
 
-    fn ask(&mut self, address: Address, operation: Operation) {
+    /// Ends one turn, makes it durable, and ends the turn of that notice. Work in the background waits.
+    pub(crate) fn turn(&mut self) {
+        self.replica.end_turn().expect("the simulated disk does not fail");
+        self.sync();
+        self.replica.end_turn().expect("the simulated disk does not fail");
+        self.take_effects();
+    }
+
+    fn take_effects(&mut self) {
+        while let Some(effect) = self.replica.poll_effect() {
+            match effect {
+                Effect::Send { link, bytes } => self.frames.push_back((link, bytes)),
+                Effect::Disconnect { reason, .. } => panic!("{reason}"),
+                Effect::Reply { result, .. } => drop(result.expect("an answer")),
+                Effect::Renew { reason } => panic!("{reason}"),
+                Effect::Event(_) | Effect::Watch { .. } => {}
+            }
+        }
+    }
+
+    /// Whether there was anything to sync.
+    fn sync(&mut self) -> bool {
+        let begun = self.disk.begin_sync();
+        if begun && let Some(turn) = self.disk.finish_sync().expect("the simulated disk does not fail") {
+            self.input(Input::Durable(turn));
+        }
+        begun
+    }
+
+    pub(crate) fn ask(&mut self, address: Address, operation: Operation) {
         self.requests += 1;
         let request = Request::write(address, vec![operation]);
         self.input(Input::Request { id: RequestId(self.requests), request });
@@ -111,9 +129,14 @@ impl Node {
 
     /// Puts `documents` inventory documents, 1,000 a turn.
     pub fn load(&mut self, documents: usize) {
+        self.load_at(documents, inventory);
+    }
+
+    /// Puts inventory documents where `address` says, 1,000 a turn.
+    pub fn load_at(&mut self, documents: usize, address: impl Fn(usize) -> Address) {
         for number in 0..documents {
             let value = json!({"product": number.to_string(), "on_hand": 100, "shelf": "A-12"});
-            self.ask(inventory(number), Operation::Put(value));
+            self.ask(address(number), Operation::Put(value));
             if number % 1_000 == 999 {
                 self.settle();
             }
@@ -123,16 +146,27 @@ impl Node {
 
     /// `changes` sales, spread over the first `documents` documents, `turn` a turn.
     pub fn sell(&mut self, changes: usize, documents: usize, turn: usize) {
+        self.sell_at(changes, turn, |number| inventory(number % documents));
+    }
+
+    /// `changes` sales where `address` says, `turn` a turn.
+    pub fn sell_at(&mut self, changes: usize, turn: usize, address: impl Fn(usize) -> Address) {
         for first in (0..changes).step_by(turn) {
             let before = thread_time();
             for number in first..changes.min(first + turn) {
                 let operation = Operation::increment("/on_hand", -1).expect("a pointer");
-                self.ask(inventory(number % documents), operation);
+                self.ask(address(number), operation);
             }
             self.replica.end_turn().expect("the simulated disk does not fail");
             self.core_time += thread_time() - before;
             self.settle();
         }
+    }
+
+    /// Ends the process: what is left is the disk.
+    #[must_use]
+    pub fn end(self) -> Disk {
+        self.disk
     }
 
     /// Processor time that the core has taken for sales, until their batches were handed over.
@@ -256,7 +290,7 @@ impl Pair {
                 return bytes;
             }
             for (node, frames) in [(&mut self.site, from_hub), (&mut self.hub, from_site)] {
-                for frame in frames {
+                for (_, frame) in frames {
                     bytes += frame.len();
                     node.input(Input::Frame { link: node.link, bytes: frame });
                 }
