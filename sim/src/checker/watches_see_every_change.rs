@@ -3,7 +3,7 @@ use crate::observation::{Checker, Observation};
 use crate::topology::{NodeId, Topology};
 use crate::world::{Nodes, Settled, SettledSpace};
 use document::{Address, Origin, Space};
-use replica::{WatchEvent, WatchedChange, WatchedDocument, WatchedValue};
+use replica::{Event, WatchEvent, WatchedChange, WatchedDocument, WatchedValue};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -117,6 +117,14 @@ impl Feed {
 
 impl Checker for WatchesSeeEveryChange {
     fn observe(&mut self, observation: &Observation<'_>, nodes: &Nodes) -> Result<(), Failure> {
+        if let Observation::Told { node, event: Event::ForkSettled { space, origin, sequence, .. } } =
+            observation
+            && let Some(feed) = self.feeds.get_mut(&(*node, space.clone()))
+        {
+            // Another branch follows.
+            feed.streams.remove(origin);
+            feed.had.insert(*origin, *sequence);
+        }
         let Observation::Watched { node, space, is_anew, events } = observation else { return Ok(()) };
         let feed = self.feeds.entry((*node, (*space).clone())).or_default();
         if *is_anew {
