@@ -160,7 +160,7 @@ fn a_peer_that_does_not_relay_moves_nothing() {
 #[test]
 fn a_hub_that_is_an_old_copy_among_peers_that_relay_writes_again_what_it_wrote() {
     for sales in [1, 3, 7] {
-        let (mut hub, mut site, mut wire, _) = sold();
+        let (hub, mut site, mut wire, _) = sold();
         let mut settings = hub.settings.clone();
         settings.peers.values_mut().for_each(|peer| peer.relay = true);
         let mut hub = Node::on(hub.disk.after_crash(), settings);
