@@ -225,9 +225,9 @@ impl Expansion {
                 events.iter().filter(|scheduled| scheduled.event == Event::Revoke { node: *node });
             revocations.map(|scheduled| scheduled.at_us).min()
         };
-        let late = |scheduled: &Scheduled| match &scheduled.event {
-            Event::Grant { node, .. } => revoked(node).is_some_and(|at_us| scheduled.at_us >= at_us),
-            _ => false,
+        let late = |scheduled: &Scheduled| {
+            let Event::Grant { node, .. } = &scheduled.event else { return false };
+            revoked(node).is_some_and(|at_us| scheduled.at_us >= at_us)
         };
         let kept = events.iter().filter(|scheduled| !late(scheduled));
         kept.cloned().collect()
