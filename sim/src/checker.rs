@@ -11,6 +11,7 @@ mod counters_exact;
 mod full_disks_spared;
 mod honest_peers_agree;
 mod indexes_hold;
+mod lives;
 mod never_oversold;
 mod never_shown_before_durable;
 mod no_resend;
@@ -18,6 +19,7 @@ mod only_writers_write;
 mod origins_once;
 mod registers;
 mod rewinds_answered;
+mod rules;
 mod sent_by_right;
 mod sessions_hold;
 mod shown;
@@ -59,7 +61,7 @@ pub fn all() -> Vec<Box<dyn Checker>> {
         Box::new(AcknowledgedWritesSurvive::default()),
         Box::new(NeverShownBeforeDurable::default()),
         Box::new(NoResend::default()),
-        Box::new(SentByRight),
+        Box::new(SentByRight::default()),
         Box::new(OnlyWritersWrite::default()),
         Box::new(VersionsRefused),
         Box::new(RewindsAnswered::default()),

@@ -48,4 +48,4 @@ pub use topology::{
     Topology,
 };
 pub use trace::MILESTONE_EVENTS;
-pub use world::{ClientWrite, INDEXED, Nodes, Settled, SettledSpace, World};
+pub use world::{ClientWrite, INDEXED, Nodes, Rule, Ruling, Settled, SettledSpace, World};

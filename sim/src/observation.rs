@@ -1,8 +1,8 @@
 use crate::failure::Failure;
 use crate::network::{Message, Passage};
 use crate::topology::NodeId;
-use crate::world::{ClientWrite, Nodes, Settled};
-use document::{Key, Origin, Space};
+use crate::world::{ClientWrite, Nodes, Ruling, Settled};
+use document::{Key, Space};
 use replica::{DisconnectReason, Event, RequestError, Stamp, WatchEvent};
 use serde_json::Value;
 
@@ -64,10 +64,10 @@ pub enum Observation<'a> {
         /// Which.
         node: NodeId,
     },
-    /// An old copy of a store goes on under the origin that it had.
+    /// A node goes on on an old copy of its store, under the origin that it had then.
     OldCopy {
-        /// The origin.
-        origin: Origin,
+        /// Which.
+        node: NodeId,
     },
     /// A node is told that its disk has no room, or that it has some again.
     Room {
@@ -89,6 +89,18 @@ pub enum Observation<'a> {
         peer: Option<NodeId>,
         /// Why.
         reason: &'a DisconnectReason,
+    },
+    /// The hub is asked to say what a site may do.
+    Asked {
+        /// What.
+        ruling: Ruling,
+    },
+    /// What the hub says of a site is durable. It has the first so many of its own changes of `system` by then.
+    Ruled {
+        /// What.
+        ruling: Ruling,
+        /// How many.
+        sequence: u64,
     },
     /// A node showed a service all goods of a space at once.
     Looked {

@@ -6,7 +6,7 @@ use crate::sabotage::Sabotage;
 use crate::schedule::{Event, Schedule, Scheduled};
 use crate::tally::Tally;
 use crate::time::{MICROSECOND_NS, SECOND_NS};
-use crate::world::World;
+use crate::world::{Rule, Ruling, World};
 use document::Space;
 use replica::Request;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -99,6 +99,11 @@ fn happen(world: &mut World, event: &Event) -> Result<(), Failure> {
         }
         Event::Clock { node, wrong_ms } => world.set_clock(*node, *wrong_ms),
         Event::Core { nodes } => return world.converge(nodes),
+        Event::Grant { node, narrow } => {
+            return world.rule(Ruling { node: *node, rule: if *narrow { Rule::Narrow } else { Rule::Full } });
+        }
+        Event::Revoke { node } => return world.rule(Ruling { node: *node, rule: Rule::Revoked }),
+        Event::Schema { collection } => world.next_schema(collection),
         Event::Write { id, node, space, key, change, retried } => {
             let write = writes::client_write((*id, *node), (space, key), (*change, *retried), world.nodes());
             if let Some(write) = write {

@@ -34,6 +34,9 @@ pub struct Header {
     /// The node that is none of us, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stranger: Option<Stranger>,
+    /// Whether rights are given by documents that the hub writes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub authority: bool,
 }
 
 /// Something that happens.
@@ -141,6 +144,23 @@ pub enum Event {
         /// Which.
         nodes: Vec<NodeId>,
     },
+    /// The hub says what a site may do.
+    Grant {
+        /// Which.
+        node: NodeId,
+        /// Whether nothing in its own space; else what the settings say.
+        narrow: bool,
+    },
+    /// The hub ends what a site may do.
+    Revoke {
+        /// Which.
+        node: NodeId,
+    },
+    /// The hub gives everyone the next version of a schema.
+    Schema {
+        /// Of which collection.
+        collection: String,
+    },
     /// A service writes.
     Write {
         /// Names the write.
@@ -216,6 +236,7 @@ impl Schedule {
     #[must_use]
     pub fn topology(&self) -> Topology {
         let topology = Topology::new(self.header.seed, self.header.shape, self.header.nodes);
+        let topology = if self.header.authority { topology.with_authority() } else { topology };
         Topology { stranger: self.header.stranger, ..topology }
     }
 
@@ -235,6 +256,9 @@ impl Schedule {
             | Event::Image { .. }
             | Event::Clock { .. }
             | Event::Core { .. }
+            | Event::Grant { .. }
+            | Event::Revoke { .. }
+            | Event::Schema { .. }
             | Event::Write { .. }
             | Event::Read { .. }
             | Event::Look { .. } => scheduled.at_us,

@@ -112,6 +112,14 @@ impl Topology {
         topology
     }
 
+    /// The same, with the hub's key as authority.
+    #[must_use]
+    pub fn with_authority(mut self) -> Self {
+        let authority = self.nodes.first().map(|hub| hub.key.public_key);
+        self.nodes.iter_mut().for_each(|node| node.authority = authority);
+        self
+    }
+
     /// The name of a node.
     #[must_use]
     pub fn name(node: NodeId) -> String {

@@ -6,6 +6,7 @@ mod disks;
 mod faults;
 mod node;
 mod requests;
+mod rulings;
 mod settled;
 mod stranger;
 mod turns;
@@ -13,6 +14,7 @@ mod watchers;
 
 pub use clients::ClientWrite;
 pub use node::Nodes;
+pub use rulings::{Rule, Ruling};
 pub use settled::{INDEXED, Settled, SettledSpace};
 pub(crate) use turns::IN_FLIGHT_BYTES_MAX;
 
@@ -28,6 +30,7 @@ use crate::trace::{Kind, Moment, Trace};
 use clients::Clients;
 use node::Node;
 use replica::{Input, LinkId, Turn};
+use rulings::Rulings;
 use stranger::StrangerState;
 use watchers::Watchers;
 
@@ -98,6 +101,7 @@ pub struct World {
     network: Network,
     clients: Clients,
     watchers: Watchers,
+    rulings: Rulings,
     checkers: Vec<Box<dyn Checker>>,
     stranger: StrangerState,
     trace: Trace,
@@ -129,6 +133,7 @@ impl World {
             network: Network::new(topology.seed, &topology.links, sabotage),
             clients: Clients::default(),
             watchers: Watchers::default(),
+            rulings: Rulings::default(),
             checkers: Vec::new(),
             stranger: StrangerState::default(),
             trace: Trace::default(),
@@ -323,7 +328,8 @@ impl World {
         let mut settled = Settled::default();
         for node in self.nodes.ids() {
             self.nodes.node(node).disk.fail_sync(false);
-            let spaces: Vec<_> = self.nodes.spaces(node).cloned().collect();
+            let spaces = self.nodes.spaces(node).filter(|space| !self.nodes.is_denied(node, space));
+            let spaces: Vec<_> = spaces.cloned().collect();
             for space in spaces {
                 let content = self.nodes.settled(node, &space, now_ns);
                 let content = content.map_err(|error| store_failure(node, &error))?;

@@ -1,3 +1,5 @@
+use super::lives::Lives;
+use super::rules::Rules;
 use super::shown::Shown;
 use crate::failure::Failure;
 use crate::network::RowName;
@@ -12,6 +14,7 @@ const PROPERTY: &str = "acknowledged_writes_survive";
 
 /// An acknowledged write is for ever in the version vector of its origin, and in the end in that of every replica
 /// which shares the space; no two writes have one stamp. It is lost only with the disks of all nodes that had it.
+/// What is written on an old copy of a store may be written again under another stamp: see `counters_exact`.
 #[derive(Debug, Default)]
 pub struct AcknowledgedWritesSurvive {
     /// The last acknowledged stamp of each origin and space.
@@ -22,6 +25,9 @@ pub struct AcknowledgedWritesSurvive {
     renewed: BTreeSet<Origin>,
     /// Which write a stamp was given to.
     writes: BTreeMap<(Space, Stamp), u64>,
+    lives: Lives,
+    rules: Rules,
+    authors: BTreeMap<Origin, NodeId>,
 }
 
 impl AcknowledgedWritesSurvive {
@@ -31,7 +37,7 @@ impl AcknowledgedWritesSurvive {
         self.renewed.insert(nodes.origin(node));
         for ((origin, space), stamp) in &mut self.last {
             let is_alive = nodes.ids().any(|other| other != node && nodes.origin(other) == *origin);
-            if !is_alive {
+            if !is_alive || self.renewed.contains(origin) {
                 let row = RowName { space: space.clone(), origin: *origin, sequence: 0 };
                 stamp.sequence = stamp.sequence.min(self.shown.most(&row));
             }
@@ -49,6 +55,7 @@ impl AcknowledgedWritesSurvive {
             let finding = format!("operations {other} and {id} have one stamp, {stamp:?} in {space}");
             return Err(Failure::correctness(PROPERTY, finding));
         }
+        self.authors.insert(stamp.origin, node);
         let last = self.last.entry((stamp.origin, space.clone())).or_insert(stamp);
         *last = stamp.max(*last);
         has(node, space, *last, &nodes.vector(node, space))
@@ -68,7 +75,16 @@ fn has(node: NodeId, space: &Space, stamp: Stamp, vector: &BTreeMap<Origin, u64>
 
 impl Checker for AcknowledgedWritesSurvive {
     fn observe(&mut self, observation: &Observation<'_>, nodes: &Nodes) -> Result<(), Failure> {
+        self.lives.observe(observation, nodes);
+        self.rules.observe(observation);
         match observation {
+            Observation::Acknowledged { write, stamp, .. } if self.lives.may_move(write.node, *stamp) => {
+                Ok(())
+            }
+            Observation::OldCopy { node } => {
+                self.renewed.insert(nodes.origin(*node));
+                Ok(())
+            }
             Observation::Acknowledged { write, stamp: Some(stamp), .. } => {
                 self.acknowledge((write.id, write.node, &write.space), *stamp, nodes)
             }
@@ -91,7 +107,9 @@ impl Checker for AcknowledgedWritesSurvive {
     }
 
     fn settle(&mut self, settled: &Settled) -> Result<(), Failure> {
-        for ((_, space), stamp) in &self.last {
+        // Beyond a cut, they stay where they are.
+        let is_cut = |origin| self.authors.get(origin).is_some_and(|author| self.rules.is_cut(*author));
+        for ((_, space), stamp) in self.last.iter().filter(|((origin, _), _)| !is_cut(origin)) {
             for (node, content) in settled.spaces.get(space).into_iter().flatten() {
                 let vector = content.vector.iter().map(|(origin, entry)| (*origin, entry.sequence)).collect();
                 has(*node, space, *stamp, &vector)?;

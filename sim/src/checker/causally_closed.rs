@@ -1,3 +1,4 @@
+use super::lives::Lives;
 use crate::failure::Failure;
 use crate::network::Message;
 use crate::observation::{Checker, Observation};
@@ -11,7 +12,8 @@ const PROPERTY: &str = "causally_closed";
 /// What a node had of a space, by origin.
 type Seen = BTreeMap<Origin, u64>;
 
-/// A node that has a change has all changes of the space that its author had when it was written.
+/// A node that has a change has all changes of the space that its author had when it was written; but for a history of
+/// which there were two.
 #[derive(Debug, Default)]
 pub struct CausallyClosed {
     /// What a node had when a write was sent to it for the first time.
@@ -22,6 +24,7 @@ pub struct CausallyClosed {
     came: BTreeMap<NodeId, BTreeSet<Space>>,
     /// How far each node's changes were looked at.
     checked: BTreeMap<(NodeId, Space), Seen>,
+    lives: Lives,
 }
 
 impl CausallyClosed {
@@ -32,7 +35,10 @@ impl CausallyClosed {
             let from = checked.get(origin).copied().unwrap_or(0) + 1;
             let changes = self.seen.get(&(space.clone(), *origin)).into_iter();
             for (sequence, seen) in changes.flat_map(|changes| changes.range(from..=(*last).max(from))) {
-                let missing = seen.iter().find(|(origin, seen)| has.get(origin).is_none_or(|has| has < seen));
+                let missing = seen.iter().find(|(of, seen)| {
+                    has.get(of).is_none_or(|has| has < seen)
+                        && ![*of, origin].iter().any(|of| self.lives.are_two(**of))
+                });
                 if let Some((other, seen)) = missing.filter(|_| sequence <= last) {
                     let name = Topology::name(node);
                     let finding = format!(
@@ -48,6 +54,7 @@ impl CausallyClosed {
 
 impl Checker for CausallyClosed {
     fn observe(&mut self, observation: &Observation<'_>, nodes: &Nodes) -> Result<(), Failure> {
+        self.lives.observe(observation, nodes);
         match observation {
             Observation::Submitted { write, attempt: 1 } => {
                 self.open.insert(write.id, nodes.vector(write.node, &write.space));

@@ -1,7 +1,11 @@
+use super::lives::Lives;
+use super::shown::Shown;
 use crate::failure::Failure;
+use crate::network::RowName;
 use crate::observation::{Checker, Observation};
+use crate::topology::NodeId;
 use crate::world::{ClientWrite, Nodes, Settled};
-use document::{Address, Operation, Pointer};
+use document::{Address, Operation, Origin, Pointer};
 use replica::Stamp;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,17 +16,31 @@ const SUMS_MAX: usize = 100_000;
 /// A counter, bounded or not, is the sum of its acknowledged increments (grants, and spends as negative ones) and of
 /// some of those of which nobody knows; a write with an idempotency key counts once however often it was sent. What
 /// went with a disk does not count: whether it may have is `acknowledged_writes_survive`'s to say. The workload
-/// changes counters so only, but for documents that are deleted, which are passed over.
+/// changes counters so only, but for documents that are deleted, which are passed over. Of a store that goes on as an old
+/// copy, what was acknowledged in either life counts once, whatever became of its stamp.
 #[derive(Debug, Default)]
 pub struct CountersExact {
     counters: BTreeMap<(Address, String), Counter>,
     /// Their counters begin again when they are put after that.
     deleted: BTreeSet<Address>,
+    lives: Lives,
+    shown: Shown,
+}
+
+/// Where an acknowledged increment is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Held {
+    /// Wherever its stamp is; everywhere when it changed nothing.
+    Stamp(Option<Stamp>),
+    /// It counts, though its stamp may name another change, unless this node loses its disk.
+    By(NodeId),
+    /// It may have gone with a disk.
+    Perhaps,
 }
 
 #[derive(Debug, Default)]
 struct Counter {
-    acknowledged: Vec<(Option<Stamp>, i64)>,
+    acknowledged: Vec<(Held, i64)>,
     /// Increments that may have happened.
     unknown: Vec<i64>,
 }
@@ -30,9 +48,14 @@ struct Counter {
 impl Counter {
     /// Whether the counter may have this value.
     fn allows(&self, value: i64, is_there: impl Fn(Stamp) -> bool) -> bool {
-        let there = self.acknowledged.iter().filter(|(stamp, _)| stamp.is_none_or(&is_there));
+        let there = self.acknowledged.iter().filter(|(held, _)| match held {
+            Held::Stamp(stamp) => stamp.is_none_or(&is_there),
+            Held::By(_) => true,
+            Held::Perhaps => false,
+        });
+        let perhaps = self.acknowledged.iter().filter(|(held, _)| *held == Held::Perhaps).map(|(_, by)| by);
         let mut sums = BTreeSet::from([there.map(|(_, by)| by).sum::<i64>()]);
-        for by in &self.unknown {
+        for by in self.unknown.iter().chain(perhaps) {
             let more: Vec<_> = sums.iter().map(|sum| sum + by).collect();
             sums.extend(more);
             if sums.len() > SUMS_MAX {
@@ -51,6 +74,38 @@ impl CountersExact {
             count(self.counters.entry(counter).or_default(), by);
         }
     }
+
+    /// Finds anew where increments are.
+    fn place(&mut self, place: impl Fn(&Address, Held, &Shown) -> Held) {
+        for ((address, _), counter) in &mut self.counters {
+            for (held, _) in &mut counter.acknowledged {
+                *held = place(address, *held, &self.shown);
+            }
+        }
+    }
+
+    /// Of what the node has written, that stays of which another said that it has it.
+    fn old_copy(&mut self, origin: Origin) {
+        self.place(|address, held, shown| match held {
+            Held::Stamp(Some(Stamp { origin: of, sequence })) if of == origin => {
+                let row = RowName { space: address.space.clone(), origin, sequence };
+                shown.holder(&row).map_or(held, Held::By)
+            }
+            _ => held,
+        });
+    }
+
+    /// And that which is in the copy.
+    fn opened(&mut self, node: NodeId, nodes: &Nodes) {
+        let origin = nodes.origin(node);
+        self.place(|address, held, _| match held {
+            Held::Stamp(Some(Stamp { origin: of, sequence })) if of == origin => {
+                let has = nodes.vector(node, &address.space).get(&origin).copied().unwrap_or(0);
+                if has >= sequence { Held::By(node) } else { Held::Perhaps }
+            }
+            _ => held,
+        });
+    }
 }
 
 /// What an operation adds to a counter, and to which.
@@ -68,11 +123,21 @@ fn counted(operation: &Operation) -> Option<(&Pointer, i64)> {
 }
 
 impl Checker for CountersExact {
-    fn observe(&mut self, observation: &Observation<'_>, _nodes: &Nodes) -> Result<(), Failure> {
+    fn observe(&mut self, observation: &Observation<'_>, nodes: &Nodes) -> Result<(), Failure> {
+        self.lives.observe(observation, nodes);
+        self.shown.observe(observation, nodes);
         match observation {
             Observation::Acknowledged { write, stamp, .. } => {
-                self.each(write, |counter, by| counter.acknowledged.push((*stamp, by)));
+                let is_second = self.lives.may_move(write.node, *stamp);
+                let held = if is_second { Held::By(write.node) } else { Held::Stamp(*stamp) };
+                self.each(write, |counter, by| counter.acknowledged.push((held, by)));
             }
+            Observation::Destroyed { node } => {
+                self.shown.forget(*node);
+                self.place(|_, held, _| if held == Held::By(*node) { Held::Perhaps } else { held });
+            }
+            Observation::OldCopy { node } => self.old_copy(nodes.origin(*node)),
+            Observation::Opened { node } if self.lives.is_second(*node) => self.opened(*node, nodes),
             Observation::Unknown { write } => self.each(write, |counter, by| counter.unknown.push(by)),
             Observation::Submitted { write, .. } => self.deleted.extend(write.deleted().cloned()),
             _ => {}
@@ -105,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_counter_may_have_any_of_the_unknown_increments_and_no_other() {
-        let counter = Counter { acknowledged: vec![(None, 10)], unknown: vec![-3, 5] };
+        let counter = Counter { acknowledged: vec![(Held::Stamp(None), 10)], unknown: vec![-3, 5] };
         let allowed: Vec<i64> = (0..20).filter(|value| counter.allows(*value, |_| true)).collect();
         assert_eq!(allowed, [7, 10, 12, 15]);
     }

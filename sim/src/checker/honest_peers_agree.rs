@@ -1,9 +1,10 @@
+use super::rules::Rules;
 use crate::failure::Failure;
 use crate::observation::{Checker, Observation};
 use crate::topology::{NodeId, Topology};
 use crate::world::{ClientWrite, Nodes, Settled};
 use document::{Address, Operation, WriteError};
-use replica::{DisconnectReason, Event, RequestError};
+use replica::{DisconnectReason, Event, RequestError, StopReason};
 use std::collections::BTreeSet;
 
 const PROPERTY: &str = "honest_peers_agree";
@@ -19,15 +20,32 @@ pub struct HonestPeersAgree {
     full: BTreeSet<NodeId>,
     /// Whether an old copy of a store went on under its origin: then histories are at odds until it is healed.
     has_old_copy: bool,
+    rules: Rules,
+    /// Whether anything is said of sites by documents.
+    are_ruled: bool,
 }
 
 impl HonestPeersAgree {
+    /// Whether a stream waits, or ends, by what is said of its author.
+    fn is_ruled(&self, reason: &StopReason) -> bool {
+        match reason {
+            StopReason::RightUnknown => self.are_ruled,
+            StopReason::NoWrite | StopReason::Revoked { .. } | StopReason::DependsOnStopped => {
+                self.rules.was_any_denied()
+            }
+            _ => false,
+        }
+    }
+
     fn is_expected(&self, write: &ClientWrite, error: &RequestError) -> bool {
         if *error == RequestError::DiskFull {
             return self.full.contains(&write.node);
         }
         if *error == RequestError::Renewing {
             return self.has_old_copy;
+        }
+        if matches!(error, RequestError::NoRight(_)) {
+            return self.rules.was_denied(write.node);
         }
         let mut operations = write.operations();
         let RequestError::Write(error) = error else { return false };
@@ -50,7 +68,24 @@ impl HonestPeersAgree {
 
 impl Checker for HonestPeersAgree {
     fn observe(&mut self, observation: &Observation<'_>, nodes: &Nodes) -> Result<(), Failure> {
+        self.rules.observe(observation);
         let finding = match observation {
+            Observation::Asked { .. } => {
+                self.are_ruled = true;
+                return Ok(());
+            }
+            Observation::Left {
+                reason: DisconnectReason::RightsChanged | DisconnectReason::Revoked, ..
+            } if self.are_ruled => return Ok(()),
+            // Who may do nothing more in any space that the two share is none that the other knows.
+            Observation::Left { reason: DisconnectReason::UnknownPeer { .. }, .. }
+                if self.rules.was_any_denied() =>
+            {
+                return Ok(());
+            }
+            Observation::Told { event: Event::StreamStopped { reason, .. }, .. } if self.is_ruled(reason) => {
+                return Ok(());
+            }
             Observation::Left {
                 reason:
                     DisconnectReason::Replaced

@@ -1,8 +1,9 @@
+use super::lives::Lives;
 use crate::failure::Failure;
 use crate::observation::{Checker, Observation};
 use crate::topology::{NodeId, Topology};
 use crate::world::{Nodes, Settled};
-use document::{Address, Operation, Space};
+use document::{Address, Key, Operation, Space};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,6 +16,9 @@ pub struct NeverOversold {
     sold: BTreeMap<Address, Sold>,
     /// A document that is put after it was deleted begins again: grants that came before do not count.
     deleted: BTreeSet<Address>,
+    /// Rights of it were given or spent on an old copy of a store, which cannot know that they were before.
+    twice: BTreeSet<Address>,
+    lives: Lives,
 }
 
 /// Units of a document.
@@ -30,7 +34,7 @@ impl NeverOversold {
     fn spent(&mut self, address: &Address, by: u64) -> Result<(), Failure> {
         let sold = self.sold.entry(address.clone()).or_default();
         sold.spent += by;
-        if sold.spent <= sold.granted || self.deleted.contains(address) {
+        if sold.spent <= sold.granted || self.deleted.contains(address) || self.twice.contains(address) {
             return Ok(());
         }
         let finding =
@@ -40,7 +44,17 @@ impl NeverOversold {
 }
 
 impl Checker for NeverOversold {
-    fn observe(&mut self, observation: &Observation<'_>, _nodes: &Nodes) -> Result<(), Failure> {
+    fn observe(&mut self, observation: &Observation<'_>, nodes: &Nodes) -> Result<(), Failure> {
+        self.lives.observe(observation, nodes);
+        if let Observation::Submitted { write, .. } = observation
+            && self.lives.is_second(write.node)
+        {
+            let uses = |operation: &Operation| {
+                matches!(operation, Operation::Spend { .. } | Operation::Transfer { .. })
+            };
+            let used = write.operations().filter(|(_, operation)| uses(operation));
+            self.twice.extend(used.map(|(address, _)| address.clone()));
+        }
         match observation {
             Observation::Submitted { write, attempt: 1 } => {
                 self.deleted.extend(write.deleted().cloned());
@@ -60,7 +74,11 @@ impl Checker for NeverOversold {
                 Ok(())
             }
             Observation::Looked { node, space, goods, .. } => {
-                goods.iter().try_for_each(|(key, document)| check(*node, space, key.as_str(), document))
+                let is_twice = |key: &Key| {
+                    self.twice.iter().any(|address| address.space == **space && address.key == *key)
+                };
+                let goods = goods.iter().filter(|(key, _)| !is_twice(key));
+                goods.into_iter().try_for_each(|(key, document)| check(*node, space, key.as_str(), document))
             }
             _ => Ok(()),
         }
@@ -69,7 +87,8 @@ impl Checker for NeverOversold {
     fn settle(&mut self, settled: &Settled) -> Result<(), Failure> {
         for (space, nodes) in &settled.spaces {
             for (node, content) in nodes {
-                for (address, (_, document)) in &content.documents {
+                let once = content.documents.iter().filter(|(address, _)| !self.twice.contains(*address));
+                for (address, (_, document)) in once {
                     document
                         .iter()
                         .try_for_each(|document| check(*node, space, address.key.as_str(), document))?;

@@ -1,3 +1,4 @@
+use super::lives::Lives;
 use super::shown::Shown;
 use super::stream::Streams;
 use crate::failure::Failure;
@@ -5,17 +6,19 @@ use crate::observation::{Checker, Observation};
 use crate::topology::{NodeId, Topology};
 use crate::world::{Nodes, Settled};
 
-/// What a frame says that a node has, the node still has after a crash at any later instant.
+/// What a frame says that a node has, the node still has after a crash at any later instant; but for a history of which
+/// there were two.
 #[derive(Debug, Default)]
 pub struct NeverShownBeforeDurable {
     shown: Shown,
+    lives: Lives,
 }
 
 impl NeverShownBeforeDurable {
     fn opened(&self, node: NodeId, nodes: &Nodes) -> Result<(), Failure> {
         for (space, origins) in self.shown.of(node).into_iter().flat_map(Streams::iter) {
             let vector = nodes.vector(node, space);
-            for (origin, shown) in origins {
+            for (origin, shown) in origins.iter().filter(|(origin, _)| !self.lives.are_two(**origin)) {
                 let has = vector.get(origin).copied().unwrap_or(0);
                 if has < *shown {
                     let name = Topology::name(node);
@@ -32,6 +35,7 @@ impl NeverShownBeforeDurable {
 
 impl Checker for NeverShownBeforeDurable {
     fn observe(&mut self, observation: &Observation<'_>, nodes: &Nodes) -> Result<(), Failure> {
+        self.lives.observe(observation, nodes);
         match observation {
             Observation::Opened { node } => self.opened(*node, nodes),
             Observation::Destroyed { node } => {

@@ -1,24 +1,53 @@
+use super::rules::Rules;
 use super::stream::Streams;
 use crate::failure::Failure;
 use crate::network::{Message, RowName};
 use crate::observation::{Checker, Observation};
 use crate::topology::{NodeId, Topology};
-use crate::world::{Nodes, Settled};
+use crate::world::{Nodes, Rule, Settled};
 use document::Space;
 use std::collections::{BTreeMap, BTreeSet};
 
 const PROPERTY: &str = "only_writers_write";
 
 /// A node has no change to a space of an origin that may not write it, whoever delivered it; and no change of others
-/// that was not delivered to it with all before it.
+/// that was not delivered to it with all before it. From when it has heard that a site may not write, it takes nothing
+/// more of that than the hub held.
 #[derive(Debug, Default)]
 pub struct OnlyWritersWrite {
     /// Streams of which all rows came to a node, without gaps.
     came: BTreeMap<NodeId, Streams>,
     changed: BTreeMap<NodeId, BTreeSet<Space>>,
+    rules: Rules,
+    /// How many changes of a site the hub held, or a node when it heard: by site, place of the ruling, and holder.
+    held: BTreeMap<(NodeId, usize, NodeId), u64>,
 }
 
 impl OnlyWritersWrite {
+    /// Changes that a site wrote to its own space, under all its origins.
+    fn held(node: NodeId, of: NodeId, space: &Space, nodes: &Nodes) -> u64 {
+        let vector = nodes.vector(node, space).into_iter();
+        vector.filter(|(origin, _)| nodes.owner(*origin) == Some(of)).map(|(_, sequence)| sequence).sum()
+    }
+
+    fn check_cut(&mut self, node: NodeId, space: &Space, nodes: &Nodes) -> Result<(), Failure> {
+        let writes = |site: &NodeId| site.0 > 0 && nodes.may_write(*site, space);
+        let Some(site) = nodes.ids().find(writes).filter(|site| *site != node) else { return Ok(()) };
+        let Some((place, rule)) = self.rules.heard(node, site, nodes) else { return Ok(()) };
+        if rule == Rule::Full || self.rules.is_unsure(site) {
+            return Ok(());
+        }
+        let held = Self::held(node, site, space, nodes);
+        let cut = self.held.get(&(site, place, NodeId(0))).copied().unwrap_or(0);
+        let had = *self.held.entry((site, place, node)).or_insert(held);
+        if held <= had.max(cut) {
+            return Ok(());
+        }
+        let (name, of) = (Topology::name(node), Topology::name(site));
+        let finding = format!("{name} took {held} changes of {of} in {space}, which was cut at {cut}");
+        Err(Failure::correctness(PROPERTY, finding))
+    }
+
     fn check(&self, node: NodeId, space: &Space, nodes: &Nodes) -> Result<(), Failure> {
         let name = Topology::name(node);
         for (origin, sequence) in nodes.vector(node, space) {
@@ -45,7 +74,17 @@ impl OnlyWritersWrite {
 
 impl Checker for OnlyWritersWrite {
     fn observe(&mut self, observation: &Observation<'_>, nodes: &Nodes) -> Result<(), Failure> {
+        self.rules.observe(observation);
         match observation {
+            Observation::Ruled { ruling, .. } => {
+                let hub = NodeId(0);
+                let heard = self.rules.heard(hub, ruling.node, nodes);
+                let own = nodes.spaces(ruling.node).filter(|space| nodes.may_write(ruling.node, space));
+                let held = own.map(|space| Self::held(hub, ruling.node, space, nodes)).sum();
+                if let Some((place, _)) = heard {
+                    self.held.insert((ruling.node, place, hub), held);
+                }
+            }
             Observation::Delivered { passage, message: Message::Delta { rows, .. } } => {
                 let came = self.came.entry(passage.to).or_default();
                 let changed = self.changed.entry(passage.to).or_default();
@@ -65,6 +104,7 @@ impl Checker for OnlyWritersWrite {
                 for space in self.changed.remove(node).into_iter().flatten() {
                     if nodes.spaces(*node).any(|carried| *carried == space) {
                         self.check(*node, &space, nodes)?;
+                        self.check_cut(*node, &space, nodes)?;
                     }
                 }
             }

@@ -1,3 +1,4 @@
+use super::lives::Lives;
 use crate::failure::Failure;
 use crate::network::Message;
 use crate::observation::{Checker, Observation};
@@ -12,14 +13,14 @@ pub struct OriginsOnce {
     /// The digest of the changes up to a sequence, and who had them first.
     chains: BTreeMap<(Space, Origin, u64), ([u8; 32], NodeId)>,
     changed: BTreeMap<NodeId, BTreeSet<Space>>,
-    /// Origins under which an old copy of a store went on: cut off, it cannot know.
-    excused: BTreeSet<Origin>,
+    /// Cut off, an old copy of a store cannot know that it is one.
+    lives: Lives,
 }
 
 impl OriginsOnce {
     fn look(&mut self, node: NodeId, space: &Space, nodes: &Nodes) -> Result<(), Failure> {
         for (origin, entry) in nodes.entries(node, space) {
-            if self.excused.contains(&origin) {
+            if self.lives.are_two(origin) {
                 continue;
             }
             let key = (space.clone(), origin, entry.sequence);
@@ -38,8 +39,8 @@ impl OriginsOnce {
 
 impl Checker for OriginsOnce {
     fn observe(&mut self, observation: &Observation<'_>, nodes: &Nodes) -> Result<(), Failure> {
+        self.lives.observe(observation, nodes);
         match observation {
-            Observation::OldCopy { origin } => drop(self.excused.insert(*origin)),
             // Only what is acknowledged or was sent outlives a crash for certain.
             Observation::Acknowledged { write, stamp: Some(_), .. } => {
                 self.changed.entry(write.node).or_default().insert(write.space.clone());

@@ -1,3 +1,4 @@
+use super::lives::Lives;
 use crate::failure::Failure;
 use crate::observation::{Checker, Observation};
 use crate::world::{ClientWrite, Nodes, Settled};
@@ -17,6 +18,7 @@ pub struct Registers {
     puts: BTreeMap<Address, BTreeMap<u64, Put>>,
     /// Documents that are deleted now and then, which are passed over.
     deleted: BTreeSet<Address>,
+    lives: Lives,
 }
 
 #[derive(Debug)]
@@ -25,7 +27,8 @@ struct Put {
     /// What the node had of the space when the write was sent for the first time.
     seen: BTreeMap<Origin, u64>,
     outcome: Outcome,
-    /// A disk was lost while it was tried again and again: it may have been done twice.
+    /// A disk was lost while it was tried again and again, or replaced by an old copy: it may have been done twice, or
+    /// with something else in sight.
     is_doubled: bool,
 }
 
@@ -48,7 +51,7 @@ impl Put {
             (
                 Outcome::Acknowledged { stamp: Some(_), attempts: 1 },
                 Outcome::Acknowledged { stamp: Some(stamp), .. },
-            ) if !other.is_doubled => {
+            ) if !other.is_doubled && !self.is_doubled => {
                 self.seen.get(&stamp.origin).is_some_and(|seen| *seen >= stamp.sequence)
             }
             _ => false,
@@ -68,6 +71,22 @@ impl Registers {
         }
     }
 
+    fn double(&mut self, write: &ClientWrite) {
+        for (address, _) in &write.parts {
+            let put = self.puts.get_mut(address).and_then(|puts| puts.get_mut(&write.id));
+            put.into_iter().for_each(|put| put.is_doubled = true);
+        }
+    }
+
+    /// The origin has two histories from here on.
+    fn double_all(&mut self, of: Origin) {
+        for put in self.puts.values_mut().flat_map(BTreeMap::values_mut) {
+            if let Outcome::Acknowledged { stamp: Some(stamp), .. } = &put.outcome {
+                put.is_doubled |= stamp.origin == of;
+            }
+        }
+    }
+
     fn answered(&mut self, write: &ClientWrite, outcome: &Outcome) {
         for (address, _) in &write.parts {
             if let Some(put) = self.puts.get_mut(address).and_then(|puts| puts.get_mut(&write.id)) {
@@ -79,18 +98,18 @@ impl Registers {
 
 impl Checker for Registers {
     fn observe(&mut self, observation: &Observation<'_>, nodes: &Nodes) -> Result<(), Failure> {
+        self.lives.observe(observation, nodes);
         match observation {
             Observation::Submitted { write, attempt: 1 } => self.submitted(write, nodes),
             Observation::Acknowledged { write, stamp, attempts } => {
                 self.answered(write, &Outcome::Acknowledged { stamp: *stamp, attempts: *attempts });
-            }
-            Observation::Refused { write, .. } => self.answered(write, &Outcome::Refused),
-            Observation::Unknown { write } => {
-                for (address, _) in &write.parts {
-                    let put = self.puts.get_mut(address).and_then(|puts| puts.get_mut(&write.id));
-                    put.into_iter().for_each(|put| put.is_doubled = true);
+                if self.lives.may_move(write.node, *stamp) {
+                    self.double(write);
                 }
             }
+            Observation::Refused { write, .. } => self.answered(write, &Outcome::Refused),
+            Observation::Unknown { write } => self.double(write),
+            Observation::OldCopy { node } => self.double_all(nodes.origin(*node)),
             _ => {}
         }
         Ok(())

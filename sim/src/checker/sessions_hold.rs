@@ -1,3 +1,4 @@
+use super::lives::Lives;
 use crate::failure::Failure;
 use crate::observation::{Checker, Observation};
 use crate::topology::{NodeId, Topology};
@@ -19,6 +20,7 @@ pub struct SessionsHold {
     known: BTreeMap<NodeId, BTreeMap<Address, BTreeSet<String>>>,
     /// Documents that are deleted now and then, and puts that may have been done twice.
     passed: BTreeSet<Address>,
+    lives: Lives,
 }
 
 #[derive(Debug)]
@@ -87,7 +89,10 @@ impl SessionsHold {
 
 impl Checker for SessionsHold {
     fn observe(&mut self, observation: &Observation<'_>, nodes: &Nodes) -> Result<(), Failure> {
+        self.lives.observe(observation, nodes);
         match observation {
+            // It may be written again, with something else in sight.
+            Observation::Acknowledged { write, stamp, .. } if self.lives.may_move(write.node, *stamp) => {}
             Observation::Submitted { write, attempt: 1 } => {
                 self.passed.extend(write.deleted().cloned());
                 self.open.insert(write.id, nodes.vector(write.node, &write.space));

@@ -3,7 +3,9 @@ use crate::network::{ConnectionId, End, Message, Passage, RowName};
 use crate::observation::Observation;
 use crate::topology::NodeId;
 use crate::world::Nodes;
-use std::collections::BTreeMap;
+use document::{Origin, Space};
+use replica::Event;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What each node has let others know that it has, which is on its disk.
 #[derive(Debug, Default)]
@@ -11,6 +13,8 @@ pub(super) struct Shown {
     nodes: BTreeMap<NodeId, Streams>,
     /// Deltas that came over a connection and are not acknowledged: how far each goes, and what is in it.
     came: BTreeMap<(ConnectionId, End), Vec<(u64, Streams)>>,
+    /// Streams that a node ever stopped: what it acknowledges of them it may have passed over.
+    stopped: BTreeMap<NodeId, BTreeSet<(Space, Origin)>>,
 }
 
 impl Shown {
@@ -21,6 +25,12 @@ impl Shown {
     /// The last sequence of a stream that some node has.
     pub(super) fn most(&self, row: &RowName) -> u64 {
         self.nodes.values().map(|shown| shown.last(row)).max().unwrap_or(0)
+    }
+
+    /// A node that has a change.
+    pub(super) fn holder(&self, row: &RowName) -> Option<NodeId> {
+        let mut holders = self.nodes.iter().filter(|(_, shown)| shown.last(row) >= row.sequence);
+        holders.next().map(|(node, _)| *node)
     }
 
     /// The node has another disk.
@@ -37,6 +47,9 @@ impl Shown {
                 let receiver = (passage.connection, passage.end.other());
                 self.came.entry(receiver).or_default().push((*to, rows.iter().collect()));
             }
+            Observation::Told { node, event: Event::StreamStopped { space, origin, .. } } => {
+                self.stopped.entry(*node).or_default().insert((space.clone(), *origin));
+            }
             _ => {}
         }
     }
@@ -51,7 +64,11 @@ impl Shown {
             Message::Ack { durable } => {
                 let came = self.came.entry((passage.connection, passage.end)).or_default();
                 for (_, streams) in came.extract_if(.., |(to, _)| *to <= *durable) {
-                    shown.raise_all(&streams);
+                    let stopped = self.stopped.get(&passage.from);
+                    let is_taken = |space: &Space, origin: &Origin| {
+                        stopped.is_none_or(|stopped| !stopped.contains(&(space.clone(), *origin)))
+                    };
+                    shown.raise_those(&streams, is_taken);
                 }
             }
             Message::Offer { .. } | Message::Fill | Message::Unreadable => {}

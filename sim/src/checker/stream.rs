@@ -23,9 +23,14 @@ impl Streams {
 
     /// Is at least as far as another in every stream.
     pub(super) fn raise_all(&mut self, other: &Self) {
+        self.raise_those(other, |_, _| true);
+    }
+
+    /// The same, for some of the streams.
+    pub(super) fn raise_those(&mut self, other: &Self, is_raised: impl Fn(&Space, &Origin) -> bool) {
         for (space, origins) in &other.0 {
             let known = self.0.entry(space.clone()).or_default();
-            for (origin, sequence) in origins {
+            for (origin, sequence) in origins.iter().filter(|(origin, _)| is_raised(space, origin)) {
                 let known = known.entry(*origin).or_default();
                 *known = (*sequence).max(*known);
             }

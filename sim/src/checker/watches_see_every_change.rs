@@ -127,6 +127,14 @@ impl Checker for WatchesSeeEveryChange {
         {
             feed.filled = nodes.vector(*node, space);
         }
+        if let Observation::Told { node, event: Event::ForkSettled { space, origin, sequence, .. } } =
+            observation
+            && let Some(feed) = self.feeds.get_mut(&(*node, space.clone()))
+        {
+            // Another branch follows.
+            feed.streams.remove(origin);
+            feed.had.insert(*origin, *sequence);
+        }
         let Observation::Watched { node, space, is_anew, events } = observation else { return Ok(()) };
         let feed = self.feeds.entry((*node, (*space).clone())).or_default();
         if *is_anew {

@@ -75,7 +75,7 @@ fn nodes_and_links_that_are_not_there_are_passed_over() {
 
 #[test]
 fn a_replica_that_is_refused_a_write_is_seen() {
-    let header = crate::Header { seed: 1, shape: Shape::Star, nodes: 2, stranger: None };
+    let header = crate::Header { seed: 1, shape: Shape::Star, nodes: 2, stranger: None, authority: false };
     let event = Event::Write {
         id: 1,
         node: NodeId(1),

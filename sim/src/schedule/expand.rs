@@ -36,6 +36,10 @@ const BURST_US: u64 = 20_000;
 
 /// Of 100 worlds in which one can be, so many have a node that keeps no rule, and so many one of another version.
 const STRANGE_PERCENT: (u64, u64) = (25, 10);
+/// Of 100 seeds so many have an authority.
+const AUTHORITY_PERCENT: u64 = 30;
+/// Changes of rights of a run, after those with which sites are enrolled, at most.
+const RULINGS_MAX: u64 = 6;
 /// Of 100 seeds so many end with a core that must converge though everything else fails.
 const CORE_PERCENT: u64 = 40;
 /// How far a wall clock is wrong, in milliseconds: some minutes, or ten years.
@@ -55,11 +59,17 @@ pub(super) fn expand(seed: u64, nodes: Option<usize>) -> Schedule {
     let duration_us = dice.between(DURATION_US.0, DURATION_US.1);
     let mut topology = Topology::new(seed, shape, nodes);
     topology.stranger = stranger(&topology);
-    let header = Header { seed, shape, nodes: topology.nodes.len(), stranger: topology.stranger };
+    let has_authority = Dice::of(seed, "authority", &[]).chance(AUTHORITY_PERCENT);
+    // Behind a relay, changes of a site that is enrolled late are missing at the hub for ever: seeds 96 and 170 with chains.
+    let authority = has_authority && shape == Shape::Star && topology.stranger.is_none();
+    let header = Header { seed, shape, nodes: topology.nodes.len(), stranger: topology.stranger, authority };
     let workload = Workload::new(seed, topology.nodes.len());
-    let expansion = Expansion { seed, topology, duration_us, workload };
+    let expansion = Expansion { seed, topology, duration_us, workload, authority };
     let mut events = expansion.writes();
     events.extend(sales(&expansion.topology, expansion.duration_us));
+    if authority {
+        events.extend(expansion.rulings());
+    }
     events.extend(expansion.faults().into_iter().filter(|scheduled| scheduled.at_us < 2 * DURATION_US.1));
     events.sort_by_key(|scheduled| scheduled.at_us);
     let mut schedule = Schedule { header, events };
@@ -86,6 +96,7 @@ struct Expansion {
     topology: Topology,
     duration_us: u64,
     workload: Workload,
+    authority: bool,
 }
 
 impl Expansion {
@@ -170,11 +181,56 @@ impl Expansion {
         add(20, "full", &|dice| one(self.full(dice)));
         add(20, "eio", &|dice| one(self.any_node(dice).map(|node| Event::Eio { node })));
         add(20, "slow", &|dice| one(self.slow(dice)));
-        add(12, "rot", &|dice| one(self.rot(dice)));
-        add(12, "wipe", &|dice| one(self.wipe(dice)));
-        add(12, "restore", &|dice| self.restore(dice));
+        // Where a node meets others in no order, an old copy heals only if they keep what they have.
+        let copies_percent = if self.topology.shape == Shape::Mesh { 40 } else { 15 };
+        let copies_percent = if self.authority { 0 } else { copies_percent };
+        let are_copied = self.dice("old-copy", u64::MAX).chance(copies_percent);
+        let loses_percent = if are_copied && self.topology.shape == Shape::Mesh { 0 } else { 12 };
+        add(loses_percent, "rot", &|dice| one(self.rot(dice)));
+        add(loses_percent, "wipe", &|dice| one(self.wipe(dice)));
+        add(loses_percent, "restore", &|dice| self.restore(dice));
+        add(copies_percent, "old-copy", &|dice| self.old_copy(dice));
         add(30, "clock", &|dice| one(self.clock(dice)));
         events
+    }
+
+    /// All sites are enrolled, some of them late; some that nobody is behind lose the right to write, and may get it back.
+    fn rulings(&self) -> Vec<Scheduled> {
+        let sites = (1..self.topology.nodes.len()).map(NodeId);
+        let is_leaf = |node: &NodeId| self.topology.links.iter().all(|link| link.acceptor != *node);
+        let leaves: Vec<_> = sites.clone().filter(is_leaf).collect();
+        let mut events = Vec::new();
+        for node in sites {
+            let mut dice = self.dice("enrol", node.0 as u64);
+            let at_us = if dice.chance(70) { dice.below(10_000) } else { dice.below(self.duration_us / 2) };
+            events.push(Scheduled { at_us, event: Event::Grant { node, narrow: false } });
+        }
+        for number in 0..self.dice("rulings", 0).below(RULINGS_MAX + 1) {
+            let mut dice = self.dice("ruling", number);
+            let at_us = self.duration_us / 2 + self.moment_us(&mut dice) / 2;
+            let Some(node) = dice.pick(&leaves).copied() else { continue };
+            let event = match dice.below(10) {
+                0..4 => Event::Grant { node, narrow: true },
+                4..8 => Event::Grant { node, narrow: false },
+                _ => Event::Revoke { node },
+            };
+            events.push(Scheduled { at_us, event });
+        }
+        let mut dice = self.dice("schema", 0);
+        let collection = (*dice.pick(&["inventory", "note", "basket"]).unwrap_or(&"note")).to_owned();
+        events.push(Scheduled { at_us: self.moment_us(&mut dice), event: Event::Schema { collection } });
+        // Who is revoked gets nothing back.
+        let revoked = |node: &NodeId| {
+            let revocations =
+                events.iter().filter(|scheduled| scheduled.event == Event::Revoke { node: *node });
+            revocations.map(|scheduled| scheduled.at_us).min()
+        };
+        let late = |scheduled: &Scheduled| {
+            let Event::Grant { node, .. } = &scheduled.event else { return false };
+            revoked(node).is_some_and(|at_us| scheduled.at_us >= at_us)
+        };
+        let kept = events.iter().filter(|scheduled| !late(scheduled));
+        kept.cloned().collect()
     }
 
     /// Some links are cut one after another, and healed in another order.
@@ -215,6 +271,33 @@ impl Expansion {
         let down_us = dice.between(10_000, 6_000_000);
         let restore = Event::Restore { node, keeps_incarnation: false, down_us };
         vec![(0, Event::Image { node }), (later_us, restore)]
+    }
+
+    /// A directory that was copied by hand is put back, and some is written on it before it meets anyone.
+    fn old_copy(&self, dice: &mut Dice) -> Vec<(u64, Event)> {
+        let Some(node) = self.any_copied(dice) else { return Vec::new() };
+        let later_us = dice.between(100_000, 10_000_000);
+        let down_us = dice.between(10_000, 2_000_000);
+        let alone_us = if dice.chance(80) { down_us + dice.between(100_000, 8_000_000) } else { 0 };
+        let links = self.topology.links.iter().enumerate();
+        let own = links.filter(|(_, link)| alone_us > 0 && (link.dialer == node || link.acceptor == node));
+        let cut = |link| Event::Cut { link, direction: Direction::Both, for_us: alone_us };
+        let mut events: Vec<_> = own.map(|(link, _)| (later_us, cut(LinkNumber(link)))).collect();
+        events.insert(0, (0, Event::Image { node }));
+        events.push((later_us, Event::Restore { node, keeps_incarnation: true, down_us }));
+        events
+    }
+
+    /// A node whose branch reaches no other that the hub cannot correct: in a chain its neighbour is the hub's, too. In a
+    /// mesh it is one of the seed: peers that take each other's branches have nobody who decides.
+    fn any_copied(&self, dice: &mut Dice) -> Option<NodeId> {
+        if self.topology.shape == Shape::Mesh {
+            return self.any_node(&mut self.dice("old-copy", u64::MAX - 2));
+        }
+        let links = &self.topology.links;
+        let parent = |node: NodeId| links.iter().find(|link| link.dialer == node).map(|link| link.acceptor);
+        let is_near = |node: &NodeId| parent(*node).and_then(parent).is_none_or(|above| above.0 == 0);
+        self.any_fungible(dice).filter(is_near)
     }
 
     fn clock(&self, dice: &mut Dice) -> Option<Event> {
@@ -297,6 +380,7 @@ mod tests {
         assert!(has(|event| matches!(event, Event::Rot { .. })));
         assert!(has(|event| matches!(event, Event::Wipe { .. })));
         assert!(has(|event| matches!(event, Event::Restore { keeps_incarnation: false, .. })));
+        assert!(has(|event| matches!(event, Event::Restore { keeps_incarnation: true, .. })));
         assert!(has(|event| matches!(event, Event::Clock { .. })));
         assert!(has(|event| matches!(event, Event::Core { .. })));
         for kind in [Strangeness::Hostile, Strangeness::Version] {

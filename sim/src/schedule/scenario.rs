@@ -163,6 +163,7 @@ pub(super) fn read(text: &str) -> Result<Schedule, ScenarioError> {
         shape: scenario.shape,
         nodes: topology.nodes.len(),
         stranger: stranger.transpose()?,
+        authority: false,
     };
     let mut events = Vec::new();
     for fault in &scenario.fault {

@@ -49,9 +49,16 @@ impl World {
     /// Two of the nodes that have not the same of a space, or of which one is at work or down.
     fn apart(&self, core: &BTreeSet<NodeId>) -> Option<(Space, NodeId, NodeId)> {
         for one in core {
-            for space in self.nodes.spaces(*one).filter(|space| !self.nodes.is_strange(space)) {
+            for space in self
+                .nodes
+                .spaces(*one)
+                .filter(|space| !self.nodes.is_strange(space) && !self.nodes.is_denied(*one, space))
+            {
                 let entries = self.nodes.entries(*one, space);
-                let carries = |other: &&NodeId| self.nodes.spaces(**other).any(|carried| carried == space);
+                let carries = |other: &&NodeId| {
+                    self.nodes.spaces(**other).any(|carried| carried == space)
+                        && !self.nodes.is_denied(**other, space)
+                };
                 let other = core.iter().filter(carries).find(|other| {
                     !self.nodes.node(**other).is_at_rest() || self.nodes.entries(**other, space) != entries
                 });

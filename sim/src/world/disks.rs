@@ -43,6 +43,7 @@ impl World {
         }
         node.disk.fill(false);
         self.note(id, "has room on its disk again");
+        self.rule_again(id);
         self.tell_room(id, Room::Ample)
     }
 
@@ -103,15 +104,18 @@ impl World {
 
     /// Somebody takes a copy of what is durable on a node's disk.
     pub fn take_image(&mut self, id: NodeId) {
-        if self.has_disk(id) {
+        // The copy of a branch that is written again could not tell: it would be written again twice.
+        if self.has_disk(id) && !self.nodes.node(id).is_old_copy {
             self.note(id, "is copied");
-            self.nodes.node(id).disk.take_image();
+            let node = self.nodes.node_mut(id);
+            node.disk.take_image();
+            node.image = Some((node.settings.key.incarnation, node.settings.epoch));
         }
     }
 
     /// The last copy of a node's disk is put in its place, if there is one. It is down for some nanoseconds. The tool
-    /// that restores draws a new incarnation; somebody who copies files by hand keeps the old one
-    /// (`keeps_incarnation`).
+    /// that restores draws a new incarnation; somebody who copies files by hand keeps that of the copy
+    /// (`keeps_incarnation`), which is done only where the peers can settle the fork.
     ///
     /// # Errors
     /// [`Failure`] of a checker.
@@ -120,12 +124,37 @@ impl World {
             return Ok(());
         }
         self.destroyed(id, "got an old copy of its disk", down_ns)?;
-        if keeps_incarnation {
-            let origin = self.nodes.origin(id);
-            return self.observe(&Observation::OldCopy { origin });
+        let node = self.nodes.node_mut(id);
+        let current = (node.settings.key.incarnation, node.settings.epoch);
+        let image = node.image.unwrap_or(current);
+        (node.settings.key.incarnation, node.settings.epoch) = image;
+        if keeps_incarnation && self.is_settled_by_peers(id) {
+            self.nodes.node_mut(id).is_old_copy = true;
+            return self.observe(&Observation::OldCopy { node: id });
         }
         self.reincarnate(id);
         Ok(())
+    }
+
+    /// Whether whoever meets the node next holds the branch that is to stand. A peer that lacks it takes the other one,
+    /// and the next has to yield, which only the hub's neighbours know. Where the node meets the others in no order,
+    /// all must have its changes alike.
+    fn is_settled_by_peers(&self, id: NodeId) -> bool {
+        let origin = self.nodes.origin(id);
+        self.nodes.spaces(id).all(|space| {
+            let carries = |node: &NodeId| *node != id && self.nodes.spaces(*node).any(|other| other == space);
+            let is_met = |node: &NodeId| self.nodes.may_read((id, *node), space);
+            let others: Vec<_> = self.nodes.ids().filter(carries).collect();
+            if others.iter().filter(|node| is_met(node)).count() < 2 || !self.nodes.may_write(id, space) {
+                return true;
+            }
+            let entry = |node: &NodeId| {
+                let mut entries = self.nodes.entries(*node, space).into_iter();
+                entries.find(|(of, _)| *of == origin).map(|(_, entry)| entry)
+            };
+            let first = others.first().and_then(entry);
+            others.iter().all(|node| self.nodes.node(*node).is_at_rest() && entry(node) == first)
+        })
     }
 
     /// The wall clock of a node is wrong by so much from here on, in milliseconds. Its monotonic clock is not.
@@ -156,6 +185,7 @@ impl World {
 
     fn destroyed(&mut self, id: NodeId, what: &'static str, down_ns: u64) -> Result<(), Failure> {
         self.tally.destroyed += 1;
+        self.nodes.node_mut(id).is_old_copy = false;
         self.go_down(id, 0, down_ns)?;
         self.note(id, what);
         self.observe(&Observation::Destroyed { node: id })?;

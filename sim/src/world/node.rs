@@ -1,3 +1,4 @@
+use super::rulings::{Rule, Ruling, system};
 use super::settled::{INDEXED, SettledSpace};
 use crate::disk::{Disk, SimulatedDisk};
 use crate::time::clock;
@@ -40,6 +41,10 @@ pub(crate) struct Node {
     pub(crate) slow: (u64, u64),
     /// What takes the room of its disk, at present.
     pub(crate) fills: u32,
+    /// Incarnation and epoch when the last copy of its disk was taken.
+    pub(crate) image: Option<([u8; 16], u64)>,
+    /// Whether it goes on on an old copy, which may hold a branch that others are still to hear of.
+    pub(crate) is_old_copy: bool,
 }
 
 impl Node {
@@ -61,6 +66,8 @@ impl Node {
             clock_wrong_ms: 0,
             slow: (0, 1),
             fills: 0,
+            image: None,
+            is_old_copy: false,
         }
     }
 
@@ -83,6 +90,8 @@ pub struct Nodes {
     stranger: Option<Stranger>,
     /// Who wrote under each origin, former incarnations included.
     owners: BTreeMap<Origin, NodeId>,
+    /// What was last asked for of each site.
+    rules: BTreeMap<NodeId, Rule>,
 }
 
 impl std::fmt::Debug for Nodes {
@@ -93,7 +102,7 @@ impl std::fmt::Debug for Nodes {
 
 impl Nodes {
     pub(crate) fn new(nodes: Vec<Node>, stranger: Option<Stranger>) -> Self {
-        let mut nodes = Self { nodes, stranger, owners: BTreeMap::new() };
+        let mut nodes = Self { nodes, stranger, owners: BTreeMap::new(), rules: BTreeMap::new() };
         nodes.ids().for_each(|node| nodes.own(node));
         nodes
     }
@@ -138,9 +147,31 @@ impl Nodes {
         self.has(id) && self.node(id).settings.spaces.get(space) == Some(&SpaceMode::Write)
     }
 
+    pub(crate) fn denied_mut(&mut self, ruling: Ruling) {
+        self.rules.insert(ruling.node, ruling.rule);
+    }
+
+    /// The sites of which the last that was asked for is that they may do nothing more.
+    pub fn revoked(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.rules.iter().filter(|(_, rule)| **rule == Rule::Revoked).map(|(node, _)| *node)
+    }
+
+    /// Whether a node may hold something else of a space than the others, in the end: all but the hub do of a space
+    /// whose site may not write it any more, and who is revoked has what it had.
+    #[must_use]
+    pub fn is_denied(&self, id: NodeId, space: &Space) -> bool {
+        let writes = |node: &NodeId| *node != NodeId(0) && self.may_write(*node, space);
+        let mut denied = self.rules.iter().filter(|(_, rule)| **rule != Rule::Full).map(|(node, _)| node);
+        self.revoked().any(|node| node == id) || (id != NodeId(0) && denied.any(writes))
+    }
+
     /// Whether a node is to be sent changes of a space by another.
     #[must_use]
     pub fn may_read(&self, (from, to): (NodeId, NodeId), space: &Space) -> bool {
+        // A document says what it may read of anyone.
+        if self.node(from).settings.authority.is_some() {
+            return system().as_ref() == Some(space) || self.node(to).settings.spaces.contains_key(space);
+        }
         let granted = self.node(from).settings.peers.get(&Topology::name(to));
         let granted = granted.and_then(|peer| peer.spaces.get(space)).is_some_and(|access| access.read);
         granted && self.node(to).settings.spaces.contains_key(space)

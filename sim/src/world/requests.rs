@@ -126,6 +126,9 @@ impl World {
         id: RequestId,
         result: Result<Response, RequestError>,
     ) -> Result<(), Failure> {
+        if self.ruled(id, &result)? {
+            return Ok(());
+        }
         let (awaited, result) = match self.clients.answer(id, result) {
             Answered::Write(awaited, result) => (awaited, result),
             Answered::Look(node, space, result) => return self.looked(node, &space, &result),
@@ -134,6 +137,11 @@ impl World {
         let (write, attempts) = (&awaited.write, awaited.attempts);
         if let Ok(Response::Reached { stamp: Some(stamp), level: Level::Hub }) = &result {
             self.check_hub(write, *stamp)?;
+        }
+        // Asked of a store that turns out to be an old copy, it is asked again when that is opened anew.
+        if result == Err(RequestError::Renewing) && write.is_retried {
+            self.clients.wait(awaited);
+            return Ok(());
         }
         match &result {
             Ok(Response::Written(stamp) | Response::Reached { stamp, .. }) => {
@@ -163,11 +171,13 @@ impl World {
         }
     }
 
-    /// A write is confirmed by the hub only if the hub has it.
+    /// A write is confirmed by the hub only if the hub has it, or had it before it lost its disk.
     fn check_hub(&self, write: &ClientWrite, stamp: Stamp) -> Result<(), Failure> {
         let hub = NodeId(0);
         let has = self.nodes.vector(hub, &write.space).get(&stamp.origin).copied().unwrap_or(0);
-        if self.nodes.node(hub).replica.is_none() || has >= stamp.sequence {
+        let node = self.nodes.node(hub);
+        let is_first = node.incarnations == 0 && !node.is_old_copy;
+        if node.replica.is_none() || !is_first || has >= stamp.sequence {
             return Ok(());
         }
         let finding = format!("operation {} is confirmed by the hub, which has {has} of {stamp:?}", write.id);

@@ -55,6 +55,9 @@ struct Crafted {
 impl World {
     /// The stranger is gone for good, so that the world can come to rest.
     pub fn silence(&mut self) {
+        for node in self.nodes.revoked().collect::<Vec<_>>() {
+            self.network.retire(node);
+        }
         let Some(stranger) = self.nodes.stranger() else { return };
         self.stranger.is_silent = true;
         let now_ns = self.now_ns();

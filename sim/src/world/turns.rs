@@ -42,6 +42,7 @@ impl World {
         }
         let planned = self.network.node_up(now_ns, id);
         self.plan(planned);
+        self.rule_again(id);
         self.submit_waiting(id)?;
         self.start_watchers(id);
         self.plan_turn(id);
@@ -164,6 +165,8 @@ impl World {
                     return self.renew(id);
                 }
                 Effect::Event(event) => {
+                    let is_settled = matches!(event, replica::Event::ForkSettled { .. });
+                    self.nodes.node_mut(id).is_old_copy &= !is_settled;
                     let content = format!("{event:?}");
                     let told = self.tally.count(&event);
                     self.trace.note(now_ns, Moment::Told { node: id, event: told }, content.as_bytes());

@@ -63,3 +63,22 @@ fn restart(fleet: &mut Fleet, node: usize) {
     fleet.restart(node);
     linked.into_iter().for_each(|other| fleet.connect(node, other));
 }
+
+/// The document that lifts a cut comes in a session that has passed over what lay beyond it.
+#[test]
+fn what_lay_beyond_a_cut_is_sent_when_the_right_comes_back() {
+    let mut fleet = Fleet::new(2);
+    fleet.redials = true;
+    fleet.grant(1, &[("store-1", READ_WRITE)]);
+    fleet.connect(0, 1);
+    fleet.nodes[1].put("store-1/note/1", json!({"n": 1}));
+    fleet.carry();
+    fleet.cut(0, 1);
+    fleet.nodes[1].put("store-1/note/2", json!({"n": 2}));
+    fleet.grant(1, &[("store-1", READ)]);
+    fleet.connect(0, 1);
+    assert_eq!(fleet.has(0, 1, "store-1"), 1);
+    fleet.grant(1, &[("store-1", READ_WRITE)]);
+    fleet.carry();
+    assert_eq!(fleet.has(0, 1, "store-1"), 2);
+}
