@@ -3,7 +3,7 @@
 use super::*;
 
 /// One of three that share a space and relay; its journal keeps a second.
-fn equal(name: &str, number: u8) -> Node {
+pub(super) fn equal(name: &str, number: u8) -> Node {
     let peer = |name: &str| {
         let spaces = [(space("store-1"), BOTH)].into();
         (name.to_owned(), PeerSettings { spaces, relay: true, snapshots: false, hub: false })
@@ -21,13 +21,13 @@ fn equal(name: &str, number: u8) -> Node {
 }
 
 /// Lets a node forget everything that it has so far.
-fn age(node: &mut Node) {
+pub(super) fn age(node: &mut Node) {
     node.wall_ms += 5_000;
     let name = node.settings.name.clone();
     node.put(&format!("store-1/note/{name}"), json!({"at": node.wall_ms}));
 }
 
-fn notes(hub: &mut Node, numbers: Range<u32>) {
+pub(super) fn notes(hub: &mut Node, numbers: Range<u32>) {
     let text = "x".repeat(8_000);
     for number in numbers {
         hub.put(&format!("store-1/note/{number}"), json!({"text": format!("{number} {text}")}));
@@ -35,7 +35,7 @@ fn notes(hub: &mut Node, numbers: Range<u32>) {
 }
 
 /// Some frames of one's documents for the other, then the connection ends.
-fn interrupted(wire: &mut Wire, hub: &mut Node, site: &mut Node) {
+pub(super) fn interrupted(wire: &mut Wire, hub: &mut Node, site: &mut Node) {
     wire.link += 1;
     let names = [&hub.settings, &site.settings].map(|node| (node.name.clone(), node.key.public_key));
     let [hub_is, site_is] = names;

@@ -2,6 +2,7 @@
 
 mod model;
 
+use super::fillers::{age, equal, interrupted, notes};
 use super::*;
 use model::{Reader, collection, everything};
 
@@ -233,4 +234,35 @@ fn a_watch_that_is_ahead_of_the_rows_looked_through_repeats_nothing() {
     site.put("store-1/note/a", json!({}));
     late.read(&mut site);
     assert_eq!((late.kinds.len(), late.seen.len(), idle.seen.len()), (2, 1, 18 * 256));
+}
+
+/// Stamps come later than the documents, in rows that change nothing; some never come.
+#[test]
+fn a_watch_goes_on_after_a_fill_whose_stamps_come_later() {
+    let (mut hub, mut site, mut till) = (equal("hub", 1), equal("site", 2), equal("till", 3));
+    let (mut up, mut side) = (Wire::default(), Wire { link: 100, ..Wire::default() });
+    let mut far = Wire { link: 200, ..Wire::default() };
+    notes(&mut hub, 100..120);
+    far.connect(&mut hub, &mut till);
+    far.cut(&mut hub, &mut till);
+    notes(&mut hub, 120..400);
+    age(&mut till);
+    let mut reader = Reader::start(&mut site, everything(), 10_000);
+    age(&mut hub);
+    interrupted(&mut up, &mut hub, &mut site);
+    reader.read(&mut site);
+    side.connect(&mut till, &mut site);
+    assert!(site.read("store-1/note/none").is_filling, "stamps are missing");
+    reader.read(&mut site);
+    reader.assert_state_is_of(&mut site);
+    site.put("store-1/note/site", json!({}));
+    reader.read(&mut site);
+    assert!(reader.state.contains_key(&address("store-1/note/site")));
+    reader.assert_state_is_of(&mut site);
+    up.connect(&mut hub, &mut site);
+    hub.put("store-1/note/last", json!({}));
+    up.carry(&mut hub, &mut site);
+    reader.read(&mut site);
+    assert!(reader.state.contains_key(&address("store-1/note/last")));
+    reader.assert_state_is_of(&mut site);
 }

@@ -40,7 +40,8 @@ impl<S: Store> Replica<S> {
             return Ok(Some(Shown { document, bytes: 0 }));
         };
         let row: DocumentRow = record::decode(keyspace, &row)?;
-        if row.blocked.is_none() && row.value < lsn {
+        // A row that stamps a change which came with a fill tells nothing new of the document.
+        if row.blocked.is_none() && row.value < lsn.min(row.last) {
             self.refresh_for_watch(address, refreshing)?;
             return Ok(None);
         }
@@ -51,7 +52,7 @@ impl<S: Store> Replica<S> {
         let (heads, _) = value.map_or(&[][..], |value| value.heads).as_chunks::<32>();
         let document = WatchedDocument {
             address: address.clone(),
-            lsn: row.value,
+            lsn: if row.value < row.last { row.value } else { row.value.max(lsn) },
             heads: heads.iter().copied().map(ChangeHash).collect(),
             value: match json {
                 Some(json) => WatchedValue::Json(self.indexing(&address.collection).shown(json)),
