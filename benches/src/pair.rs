@@ -103,7 +103,7 @@ impl Node {
     fn take_effects(&mut self) {
         while let Some(effect) = self.replica.poll_effect() {
             match effect {
-                Effect::Send { link, bytes } => self.frames.push_back((link, bytes)),
+                Effect::Send { link, bytes, .. } => self.frames.push_back((link, bytes)),
                 Effect::Disconnect { reason, .. } => panic!("{reason}"),
                 Effect::Reply { result, .. } => drop(result.expect("an answer")),
                 Effect::Renew { reason } => panic!("{reason}"),
@@ -250,7 +250,7 @@ impl Pair {
             }
             ways += 1;
             for (node, frames) in [(&mut self.site, from_hub), (&mut self.hub, from_site)] {
-                for frame in frames {
+                for (_, frame) in frames {
                     if matches!(wire::decode(&frame), Ok(wire::Frame::FillDocuments(_))) {
                         reconciled.document_bytes += frame.len();
                         reconciled.ways = ways;

@@ -57,7 +57,12 @@ fn settings_of(number: usize, spaces: &[String]) -> Settings {
 
 fn shared(spaces: &[String], relay: bool) -> PeerSettings {
     let access = Access { read: true, write: true };
-    PeerSettings { spaces: spaces.iter().map(|name| (space(name), access)).collect(), relay, hub: relay }
+    PeerSettings {
+        spaces: spaces.iter().map(|name| (space(name), access)).collect(),
+        relay,
+        snapshots: true,
+        hub: relay,
+    }
 }
 
 impl Star {

@@ -160,6 +160,11 @@ fn snapshots(seed: u64) -> SnapshotPolicy {
     }
 }
 
+/// Whether journals are trimmed after a short time.
+pub(crate) fn trims(seed: u64) -> bool {
+    trimming(seed) != TrimPolicy::default()
+}
+
 /// In half of the worlds journals are trimmed after a short time, so that who was away is filled.
 fn trimming(seed: u64) -> TrimPolicy {
     let mut dice = Dice::of(seed, "trimming", &[]);

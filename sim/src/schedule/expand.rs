@@ -9,7 +9,9 @@ use super::{Event, Header, Schedule, Scheduled};
 use crate::dice::Dice;
 use crate::network::{Direction, LinkNumber};
 use crate::time::MICROSECOND_NS;
-use crate::topology::{MESH_NODES_MAX, NODES_DRAWN_MAX, NodeId, Shape, Strangeness, Stranger, Topology};
+use crate::topology::{
+    self, MESH_NODES_MAX, NODES_DRAWN_MAX, NodeId, Shape, Strangeness, Stranger, Topology,
+};
 use replica::SpaceMode;
 
 /// Of 100 seeds so many are meshes; as many are chains.
@@ -183,9 +185,11 @@ impl Expansion {
         add(20, "slow", &|dice| one(self.slow(dice)));
         // Where a node meets others in no order, an old copy heals only if they keep what they have.
         let copies_percent = if self.topology.shape == Shape::Mesh { 40 } else { 15 };
-        let copies_percent = if self.authority { 0 } else { copies_percent };
+        // What is trimmed comes as whole documents, which do not tell where two histories part.
+        let is_settled = !self.authority && !topology::trims(self.seed);
+        let copies_percent = if is_settled { copies_percent } else { 0 };
         let are_copied = self.dice("old-copy", u64::MAX).chance(copies_percent);
-        let loses_percent = if are_copied && self.topology.shape == Shape::Mesh { 0 } else { 12 };
+        let loses_percent = if are_copied { 0 } else { 12 };
         add(loses_percent, "rot", &|dice| one(self.rot(dice)));
         add(loses_percent, "wipe", &|dice| one(self.wipe(dice)));
         add(loses_percent, "restore", &|dice| self.restore(dice));

@@ -96,7 +96,7 @@ impl<S: Store> Replica<S> {
             Ok(fill) => self.handle_fill(link, fill.clone(), clock)?,
         };
         let handled = match forked {
-            Some(fork) => self.settle_fork(link, &fork, clock)?,
+            Some(fork) => self.settle_fork(link, &fork, false, clock)?,
             None => handled,
         };
         match (handled, decoded) {

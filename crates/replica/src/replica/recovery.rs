@@ -56,13 +56,16 @@ impl<S: Store> Replica<S> {
             return Ok(Err(Misbehaviour::Space.into()));
         };
         match Fork::read(&self.journal, frame, &space)? {
-            Ok(fork) => self.settle_fork(link, &fork, clock),
+            Ok(fork) => {
+                let declined = frame.agreed + 1 == frame.differs;
+                self.settle_fork(link, &fork, declined, clock)
+            }
             Err(misbehaviour) => Ok(Err(misbehaviour.into())),
         }
     }
 
     /// Settles a fork whose place is known, where this replica yields; else tells the peer more of its own history.
-    pub(super) fn settle_fork(&mut self, link: LinkId, fork: &Fork, clock: Clock) -> Handled {
+    pub(super) fn settle_fork(&mut self, link: LinkId, fork: &Fork, declined: bool, clock: Clock) -> Handled {
         let Some(peer) = self.peers.of(link) else { return Ok(Ok(())) };
         let Some(session) = &mut peer.session else { return Ok(Ok(())) };
         session.fork_frames += 1;
@@ -70,7 +73,7 @@ impl<S: Store> Replica<S> {
             let Fork { space, origin, agreed, .. } = fork.clone();
             return Ok(Err(DisconnectReason::Forked { space, origin, sequence: agreed }));
         }
-        let yields = peer.stands(&self.journal, fork, &self.settings.key.public_key);
+        let yields = peer.stands(&self.journal, fork, &self.settings.key.public_key, declined);
         if !(fork.is_found() && yields) {
             let frame = Frame::Fork(fork.frame(&self.journal)?);
             hold_frame(&mut self.turns, link, &frame);
@@ -210,6 +213,8 @@ impl<S: Store> Replica<S> {
 #[cfg(isle_planted)]
 fn planted(fork: &Fork) -> Fork {
     use crate::planted::{Bug, is};
-    let early = fork.agreed.saturating_sub(u64::from(is(Bug::ForkCutEarly)));
-    Fork { agreed: early + u64::from(is(Bug::ForkCutLate)), ..fork.clone() }
+    let mut fork = fork.clone();
+    fork.agreed = fork.agreed.saturating_sub(u64::from(is(Bug::ForkCutEarly)));
+    fork.agreed += u64::from(is(Bug::ForkCutLate));
+    fork
 }

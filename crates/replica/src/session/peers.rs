@@ -102,13 +102,20 @@ impl Peer {
     }
 
     /// Whether its branch of a fork stands: it relays to this replica, which has made the branch itself, or it is the
-    /// hub and has not. So of two replicas one yields, whoever finds the place.
-    pub(crate) fn stands<S: Store>(&self, journal: &Journal<S>, fork: &Fork, own: &[u8; 32]) -> bool {
+    /// hub. A hub that has made the branch itself is asked first: where it was told the place and answers, it has
+    /// `declined` to yield. So of two replicas one yields, whoever finds the place.
+    pub(crate) fn stands<S: Store>(
+        &self,
+        journal: &Journal<S>,
+        fork: &Fork,
+        own: &[u8; 32],
+        declined: bool,
+    ) -> bool {
         let number = journal.names.origin_number(fork.origin);
         let key = number.and_then(|number| journal.names.origin(number).ok());
         let is_of = |public_key: &PublicKey| key.is_some_and(|(_, key)| key.public_key == *public_key);
         let is_theirs = self.session.as_ref().is_some_and(|session| is_of(&session.public_key));
-        self.relays(&fork.space) && (is_of(own) || self.settings.hub && !is_theirs)
+        self.relays(&fork.space) && (is_of(own) || self.settings.hub && (declined || !is_theirs))
     }
 
     /// Whether changes of others are taken from it in a space.

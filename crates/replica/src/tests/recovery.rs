@@ -193,3 +193,21 @@ fn a_hub_that_is_an_old_copy_among_peers_that_relay_writes_again_what_it_wrote()
         assert_converged(&mut hub, &mut site);
     }
 }
+
+/// It is not believed about what the hub wrote; the hub goes on where it is, and the site follows.
+#[test]
+fn a_hub_that_is_an_old_copy_among_peers_that_do_not_relay_is_followed() {
+    let (mut hub, mut site, mut wire, _) = sold();
+    let image = hub.disk.after_crash();
+    wire.connect(&mut hub, &mut site);
+    hub.sell("store-1/inventory/1", 1);
+    wire.carry(&mut hub, &mut site);
+    wire.cut(&mut hub, &mut site);
+    let mut hub = on_old_copy(image, hub);
+    for _ in 0..3 {
+        hub.sell("store-1/inventory/1", 1);
+    }
+    meet(&mut hub, &mut site, &mut wire);
+    assert_eq!((hub.renewals, stock(&mut hub), stock(&mut site)), (0, Some(item(4)), Some(item(4))));
+    assert_converged(&mut hub, &mut site);
+}
