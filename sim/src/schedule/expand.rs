@@ -183,9 +183,8 @@ impl Expansion {
         add(20, "full", &|dice| one(self.full(dice)));
         add(20, "eio", &|dice| one(self.any_node(dice).map(|node| Event::Eio { node })));
         add(20, "slow", &|dice| one(self.slow(dice)));
-        // Where a node meets others in no order, an old copy heals only if they keep what they have.
         let copies_percent = if self.topology.shape == Shape::Mesh { 40 } else { 15 };
-        // What is trimmed comes as whole documents, which do not tell where two histories part.
+        // What was trimmed or lost comes as whole documents, which do not tell where two histories part.
         let is_settled = !self.authority && !topology::trims(self.seed);
         let copies_percent = if is_settled { copies_percent } else { 0 };
         let are_copied = self.dice("old-copy", u64::MAX).chance(copies_percent);
@@ -194,7 +193,8 @@ impl Expansion {
         add(loses_percent, "wipe", &|dice| one(self.wipe(dice)));
         add(loses_percent, "restore", &|dice| self.restore(dice));
         add(copies_percent, "old-copy", &|dice| self.old_copy(dice));
-        add(30, "clock", &|dice| one(self.clock(dice)));
+        // One that jumps ahead trims.
+        add(if are_copied { 0 } else { 30 }, "clock", &|dice| one(self.clock(dice)));
         events
     }
 
