@@ -82,13 +82,15 @@ impl Vectors {
         self.firsts.get(&(space, origin)).copied().unwrap_or(1)
     }
 
-    /// Sequences before `first` are not in the journal.
-    pub(crate) fn set_first<S: Store>(
+    /// Sequences before `first` are not in the journal. Those that were not before stay so: rows of a stream whose later
+    /// changes came by a fill are trimmed afterwards.
+    pub(crate) fn raise_first<S: Store>(
         &mut self,
         rows: &mut Rows<S>,
         (space, origin): (SpaceNumber, OriginNumber),
         first: u64,
     ) {
+        let first = first.max(self.first(space, origin));
         self.firsts.insert((space, origin), first);
         self.set(rows, (space, origin), self.entry(space, origin));
     }

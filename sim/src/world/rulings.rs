@@ -105,6 +105,11 @@ impl World {
             }
         }
         given.retain(|space, _| rule == Rule::Full || !self.nodes.may_write(node, space));
+        // Who brings others what the hub writes brings them what it says of rights too. Who relays anything else is not
+        // trusted with that.
+        let is_above = Space::new("catalog").is_ok_and(|space| given.get(&space).is_some_and(|of| of.relay));
+        let relay = Rights { read: true, relay: true, ..Rights::default() };
+        given.extend(system().filter(|_| is_above).map(|space| (space, relay)));
         given
     }
 

@@ -96,7 +96,7 @@ impl<S: Store> Journal<S> {
             // After all that peers have kept: the next hellos say so.
             let lsn = self.head() + 1;
             self.vectors.set(&mut self.rows, stream, (entry, lsn));
-            self.vectors.set_first(&mut self.rows, stream, entry.sequence + 1);
+            self.vectors.raise_first(&mut self.rows, stream, entry.sequence + 1);
         }
     }
 
@@ -193,7 +193,7 @@ impl<S: Store> Journal<S> {
             }
             let entries: Vec<_> = self.vectors.of(*space).collect();
             for (origin, entry) in entries {
-                self.vectors.set_first(&mut self.rows, (*space, origin), entry.sequence + 1);
+                self.vectors.raise_first(&mut self.rows, (*space, origin), entry.sequence + 1);
             }
         }
         complete

@@ -13,7 +13,7 @@ use crate::session::fill::{
 use crate::store::{Store, StoreError};
 use crate::turns::Turns;
 use document::{Origin, Space};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use wire::{FillAck, FillFinished, FillOffer, Frame};
 
 /// A frame was taken, or the connection is to end.
@@ -242,6 +242,7 @@ fn take_step(peer: &mut Peer, turns: &mut Turns, step: Step) -> bool {
     }
     let Some(filled) = step.filled else { return false };
     let (peer, space) = (peer.name.clone(), filling.name.clone());
+    session.fills.stopped.extend(filling.stopped_for().map(|key| (filling.space, key)));
     session.fills.filling = None;
     match filled {
         Filled::Taken(documents) => turns.hold(Effect::Event(Event::Filled { peer, space, documents })),
@@ -288,6 +289,12 @@ fn take_finished<S: Store>(peer: &mut Peer, journal: &Journal<S>, finished: &Fil
         session.fills.refused.insert(space);
     } else if server.gave_all(journal) {
         session.fills.given.insert(space);
+    }
+    if finished.taken {
+        let has: BTreeMap<_, _> =
+            finished.entries.iter().map(|entry| (Origin(entry.origin), entry.sequence)).collect();
+        let lacks = |(origin, sequence): &(Origin, u64)| has.get(origin).is_none_or(|has| has < sequence);
+        session.fills.declined.extend(server.offered.into_iter().filter(lacks).map(|(of, _)| (space, of)));
     }
     for entry in &finished.entries {
         sender.raise(space, Origin(entry.origin), entry.sequence);

@@ -242,7 +242,10 @@ impl<S: Store> Replica<S> {
             let (identities, key) = (&self.system.identities, session.public_key);
             let reason = if identities.is_revoked(&key) {
                 DisconnectReason::Revoked
-            } else if !is_lifted && identities.shares(&peer.name, &key, &peer.settings) == peer.shares {
+            } else if !is_lifted
+                && !session.fills.stopped.values().any(|author| changed.contains(author))
+                && identities.shares(&peer.name, &key, &peer.settings) == peer.shares
+            {
                 let Some((_, receiver)) = &mut session.exchange else { continue };
                 match receiver.reconsider(identities, &key) {
                     Reconsidered::Settled => continue,

@@ -49,7 +49,7 @@ impl<S: Store> Replica<S> {
         };
         self.journal.set_low_water(*lsn, row.chain);
         for ((space, origin), sequence) in last {
-            self.journal.vectors.set_first(&mut self.journal.rows, (space, origin), sequence + 1);
+            self.journal.vectors.raise_first(&mut self.journal.rows, (space, origin), sequence + 1);
         }
         for (lsn, row) in &rows {
             self.remove_row(*lsn, row)?;

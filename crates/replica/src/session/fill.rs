@@ -12,8 +12,10 @@ mod server;
 pub(crate) use receiver::{FillContext, Filled, Filling, Step};
 pub(crate) use server::Server;
 
+use crate::access::PublicKey;
 use crate::keys::SpaceNumber;
-use std::collections::BTreeSet;
+use document::Origin;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Documents' rows looked at for fills in one turn, of all peers together: some milliseconds.
 pub(crate) const ROWS_PER_TURN: usize = 2_048;
@@ -35,10 +37,15 @@ pub(crate) struct Fills {
     pub(crate) given: BTreeSet<SpaceNumber>,
     /// Spaces that the peer did not want filled: nothing of them is sent.
     pub(crate) refused: BTreeSet<SpaceNumber>,
+    /// Streams that the peer took none of with a fill, for want of their authors' rights: rows that are no more in the
+    /// journal never come to it from here.
+    pub(crate) declined: BTreeSet<(SpaceNumber, Origin)>,
     /// Spaces that wait to be offered.
     pub(crate) waiting: BTreeSet<SpaceNumber>,
     /// What the peer is being filled with.
     pub(crate) server: Option<Server>,
+    /// Spaces whose fill ended here at a change of an author of whom no right was known, and the author.
+    pub(crate) stopped: BTreeMap<SpaceNumber, PublicKey>,
     /// What this replica is being filled with.
     pub(crate) filling: Option<Filling>,
     offers: u64,

@@ -20,9 +20,14 @@ impl Peer {
 
     /// Whether the peer lacks changes that are not in the journal.
     fn is_trimmed<S: Store>(&self, journal: &Journal<S>, space: SpaceNumber) -> Result<bool, StoreError> {
+        let declined = self.session.as_ref().map(|session| &session.fills.declined);
         for (origin, entry) in journal.vectors.of(space) {
-            let has = self.has(space, journal.names.origin(origin)?.0);
-            if has < entry.sequence && has + 1 < journal.vectors.first(space, origin) {
+            let name = journal.names.origin(origin)?.0;
+            let (has, last) = (self.has(space, name), entry.sequence.min(journal.passed_on(space, origin)));
+            if has < last
+                && has + 1 < journal.vectors.first(space, origin)
+                && declined.is_none_or(|declined| !declined.contains(&(space, name)))
+            {
                 return Ok(true);
             }
         }

@@ -5,7 +5,7 @@ mod documents;
 
 use super::WANTED_MAX;
 use super::server::entries_of;
-use crate::access::{Identities, Rights};
+use crate::access::{Identities, PublicKey, Rights};
 use crate::effect::{DisconnectReason, Misbehaviour, StopReason};
 use crate::journal::Journal;
 use crate::keys::{self, SpaceNumber};
@@ -49,6 +49,10 @@ pub(crate) struct Filling {
     stage: Stage,
     /// Origins that the filler named.
     origins: BTreeMap<Origin, OriginKey>,
+    /// Those whose changes are not taken from it.
+    denied: BTreeMap<Origin, PublicKey>,
+    /// Whose change ended it, as none of its rights is known here.
+    stopped_for: Option<PublicKey>,
     /// Documents that were asked for, and whether they came whole. In a fill of everything, those that failed.
     asked: BTreeMap<u64, Asked>,
     all: bool,
@@ -120,7 +124,8 @@ impl Filling {
         context: &FillContext<'_>,
     ) -> Result<Self, Misbehaviour> {
         // What others wrote is here already, when the peer may not relay it, or is refused when it comes.
-        offer.origins.retain(|origin| context.may_bring(&origin.key));
+        let denied = offer.origins.extract_if(.., |origin| !context.may_bring(&origin.key));
+        let denied = denied.map(|origin| (origin_of(&origin.key), origin.key.public_key)).collect();
         let symbols = reconcile::unpack(&offer.symbols, 0, offer.documents).ok_or(Misbehaviour::Fill)?;
         Ok(Self {
             space,
@@ -130,6 +135,8 @@ impl Filling {
             symbols,
             stage: Stage::Offered,
             origins: offer.origins.iter().map(|origin| (origin_of(&origin.key), origin.key)).collect(),
+            denied,
+            stopped_for: None,
             asked: BTreeMap::new(),
             all: false,
             is_retry: false,
@@ -154,6 +161,11 @@ impl Filling {
     /// Whether it goes on by itself.
     pub(crate) fn is_working(&self) -> bool {
         matches!(self.stage, Stage::Sketching(_) | Stage::Locating(_) | Stage::Comparing(_) | Stage::Adopting)
+    }
+
+    /// Whose change ended it for want of a right.
+    pub(crate) fn stopped_for(&self) -> Option<PublicKey> {
+        self.stopped_for
     }
 
     /// The acknowledgement that is due, once.

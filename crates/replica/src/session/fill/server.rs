@@ -43,6 +43,8 @@ pub(crate) struct Server {
     snapshots: bool,
     /// What is wanted, by digest of its name; gathered until the last frame of it.
     wanted: BTreeMap<u64, Vec<u8>>,
+    /// How far this replica had streams, as of the offer: who takes them all has as much then.
+    pub(crate) offered: Vec<(Origin, u64)>,
     /// How far the peer was told that documents have an origin's changes.
     told: BTreeMap<Origin, u64>,
     number: u32,
@@ -91,6 +93,7 @@ impl Server {
             listings_left: 0,
             snapshots: false,
             wanted: BTreeMap::new(),
+            offered: Vec::new(),
             told: BTreeMap::new(),
             number: 0,
             window: VecDeque::new(),
@@ -139,7 +142,8 @@ impl Server {
             vector = vector_of(journal, self.space)?;
             self.reach = journal.reach(self.space);
         }
-        self.told.extend(vector.iter().map(|(origin, entry)| (*origin, entry.sequence)));
+        self.offered = vector.iter().map(|(origin, entry)| (*origin, entry.sequence)).collect();
+        self.told.extend(self.offered.iter().copied());
         let origins = vector.iter().map(|(origin, entry)| self.origin(journal, *origin, *entry));
         let origins = origins.collect::<Result<_, _>>()?;
         let (fill, space) = (self.fill, self.name.as_str().to_owned());

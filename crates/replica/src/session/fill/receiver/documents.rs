@@ -16,6 +16,8 @@ enum Part {
     /// Something that it depends on is missing.
     Lacks,
     Stopped(StopReason),
+    /// No right of this author is known here.
+    Unknown(Origin),
 }
 
 impl Filling {
@@ -32,6 +34,9 @@ impl Filling {
         (self.number, self.ack_due) = (frame.number, Some(frame.number));
         for key in frame.origins {
             if !context.may_bring(&key) {
+                if self.denied.len() < wire::TABLE_MAX {
+                    self.denied.insert(origin_of(&key), key.public_key);
+                }
                 continue;
             }
             if self.origins.len() >= wire::TABLE_MAX {
@@ -79,6 +84,10 @@ impl Filling {
         };
         let asked = match part {
             Part::Stopped(reason) => return Ok(Ok(Some(reason))),
+            Part::Unknown(origin) => {
+                self.stopped_for = self.denied.get(&origin).copied();
+                return Ok(Ok(Some(StopReason::RightUnknown)));
+            }
             Part::Lacks => Asked::Failed,
             Part::Taken if document.heads.is_empty() => return Ok(Ok(None)),
             Part::Taken => {
@@ -161,7 +170,7 @@ impl Filling {
     /// The key of a change's author, or what comes of the part without it.
     fn key_of(&self, change: &ForeignChange) -> Result<OriginKey, Result<Part, Misbehaviour>> {
         self.origins.get(&change.origin).copied().ok_or(match self.has_authority {
-            true => Ok(Part::Stopped(StopReason::RightUnknown)),
+            true => Ok(Part::Unknown(change.origin)),
             false => Err(Misbehaviour::Relay),
         })
     }
