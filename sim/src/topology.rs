@@ -146,6 +146,7 @@ impl Topology {
             open_documents_bytes_max: OPEN_DOCUMENTS_BYTES_MAX,
             snapshots: snapshots(self.seed),
             trimming: trimming(self.seed),
+            takes_own_past: false,
         }
     }
 }

@@ -40,7 +40,7 @@ pub(crate) enum Kind {
     Unread,
     Hello,
     Delta { generation: u32, to: u64, rows: usize },
-    Ack { durable: u64 },
+    Ack { durable: Option<u64> },
     Rewind,
     Fill,
 }
@@ -100,7 +100,8 @@ impl fmt::Display for Kind {
             Self::Delta { generation, to, rows } => {
                 write!(f, "delta of {rows} rows to position {to}, generation {generation}")
             }
-            Self::Ack { durable } => write!(f, "ack of position {durable}"),
+            Self::Ack { durable: Some(durable) } => write!(f, "ack of position {durable}"),
+            Self::Ack { durable: None } => write!(f, "ack of no delta"),
             Self::Rewind => write!(f, "rewind"),
             Self::Fill => write!(f, "part of a fill"),
         }

@@ -39,6 +39,7 @@ fn make_store(directory: &Path) {
         open_documents_bytes_max: 1 << 20,
         snapshots: SnapshotPolicy::default(),
         trimming: TrimPolicy::default(),
+        takes_own_past: false,
     };
     let mut replica = Replica::open(store, settings).unwrap();
     let frames = [

@@ -15,7 +15,7 @@ mod sender;
 
 pub(crate) use confirmed::Confirmed;
 pub(crate) use fork::{FORK_FRAMES_MAX, Fork};
-pub(crate) use hello::Greeted;
+pub(crate) use hello::{CONFIRMED_MAX, Greeted};
 pub(crate) use peers::{OwnHello, Peer, Peers};
 pub(crate) use receiver::{Context, Outcome, Receiver, Reconsidered};
 pub(crate) use sender::Sender;

@@ -28,6 +28,10 @@ pub struct Settings {
     pub snapshots: SnapshotPolicy,
     /// When rows of the journal go.
     pub trimming: TrimPolicy,
+    /// Whether peers that do not relay may bring back what this replica wrote under earlier incarnations, with the
+    /// documents of a space. For one whose disk was lost, and of whose past nobody else tells: such a peer is believed
+    /// about it, whatever it says.
+    pub takes_own_past: bool,
 }
 
 /// When rows of the journal go: once they are old, or too many. A peer that lacks them is filled. A clock that jumps

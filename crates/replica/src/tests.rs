@@ -7,6 +7,7 @@ mod budgets;
 mod dropped;
 mod exchange;
 mod fill;
+mod fill_claims;
 mod fillers;
 mod hello;
 mod hostile;
@@ -142,6 +143,7 @@ fn hub_settings() -> Settings {
         open_documents_bytes_max: 1 << 20,
         snapshots: SnapshotPolicy::default(),
         trimming: TrimPolicy::default(),
+        takes_own_past: false,
     }
 }
 
@@ -161,6 +163,7 @@ fn site_settings() -> Settings {
         open_documents_bytes_max: 1 << 20,
         snapshots: SnapshotPolicy::default(),
         trimming: TrimPolicy::default(),
+        takes_own_past: false,
     }
 }
 

@@ -72,6 +72,10 @@ pub struct Config {
     /// stands under `peers` decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authority: Option<PublicKey>,
+    /// Whether peers that do not relay are believed about what this replica wrote before it lost its disk. For as long as
+    /// it takes to get it back: a peer that lies can write in this replica's name meanwhile.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub takes_own_past: bool,
     /// The spaces that it carries, and what the services of its site may do there.
     pub spaces: BTreeMap<SpaceName, SpaceMode>,
     /// The replicas that it may be connected to, by name.
@@ -208,6 +212,7 @@ impl Config {
             open_documents_bytes_max: OPEN_DOCUMENTS_BYTES_MAX,
             snapshots: SnapshotPolicy::default(),
             trimming: TrimPolicy::default(),
+            takes_own_past: self.takes_own_past,
         }
     }
 }

@@ -224,9 +224,9 @@ pub struct OriginKey {
 #[cbor(map)]
 pub struct Ack {
     /// A [`Delta::to`] of the connection: everything up to it is durable, but for the rows of streams that
-    /// stopped. 0 says nothing.
+    /// stopped. Absent when there is nothing to say of deltas.
     #[n(0)]
-    pub durable: u64,
+    pub durable: Option<u64>,
     /// What is durable at the hub, of streams of which it has more than the sender said before on this connection: at
     /// most [`HUB_ENTRIES_MAX`] entries together. Absent when there is nothing new.
     #[cbor(n(1), decode_with = "read_hub", nil = "no_hub")]

@@ -61,7 +61,8 @@ impl Shown {
             Message::Hello { has } | Message::Rewind { has, .. } => {
                 has.iter().for_each(|row| shown.raise(row))
             }
-            Message::Ack { durable } => {
+            Message::Ack { durable: None } => {}
+            Message::Ack { durable: Some(durable) } => {
                 let came = self.came.entry((passage.connection, passage.end)).or_default();
                 for (_, streams) in came.extract_if(.., |(to, _)| *to <= *durable) {
                     let stopped = self.stopped.get(&passage.from);

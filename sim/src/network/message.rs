@@ -40,7 +40,7 @@ pub enum Message {
     /// The receiver has the deltas up to a position.
     Ack {
         /// The position.
-        durable: u64,
+        durable: Option<u64>,
     },
     /// The receiver wants deltas again, and says what it has.
     Rewind {

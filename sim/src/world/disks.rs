@@ -88,7 +88,8 @@ impl World {
         Ok(())
     }
 
-    /// A node loses its disk and gets an empty one, with a new incarnation. It is down for some nanoseconds.
+    /// A node loses its disk and gets an empty one, with a new incarnation; who sets it up says that its past is lost. It is
+    /// down for some nanoseconds.
     ///
     /// # Errors
     /// [`Failure`] of a checker.
@@ -98,6 +99,7 @@ impl World {
         }
         self.nodes.node(id).disk.wipe();
         self.destroyed(id, "lost its disk", down_ns)?;
+        self.nodes.node_mut(id).settings.takes_own_past = true;
         self.reincarnate(id);
         Ok(())
     }
@@ -132,6 +134,7 @@ impl World {
             self.nodes.node_mut(id).is_old_copy = true;
             return self.observe(&Observation::OldCopy { node: id });
         }
+        self.nodes.node_mut(id).settings.takes_own_past = true;
         self.reincarnate(id);
         Ok(())
     }

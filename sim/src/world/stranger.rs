@@ -12,7 +12,8 @@ use serde_json::json;
 use std::collections::VecDeque;
 use std::num::NonZeroU16;
 use wire::{
-    Ack, Delta, DeltaEncoder, DocumentName, Frame, Hello, OriginKey, Rewind, Row, SpaceVector, VectorEntry,
+    Ack, Body, Delta, DeltaEncoder, DocumentName, FillDocument, FillDocuments, FillName, FillOffer,
+    FillOrigin, Fork, Frame, Hello, OriginKey, Rewind, Row, SpaceVector, VectorEntry,
 };
 
 /// Frames of others that it keeps, to send them changed or again.
@@ -91,7 +92,7 @@ impl World {
         let mut dice = self.stranger_dice();
         if dice.chance(85) {
             let hello = self.stranger_hello(0);
-            self.stranger_sends(link, wire::encode(&hello).unwrap_or_default());
+            self.stranger_sends((link, Lane::Live), wire::encode(&hello).unwrap_or_default());
         }
         self.stranger_waits(link, &mut dice);
         Ok(())
@@ -109,7 +110,12 @@ impl World {
         }
         let mut dice = self.stranger_dice();
         for bytes in self.stranger_frames(stranger.kind, &mut dice) {
-            self.stranger_sends(link, bytes);
+            self.stranger_sends((link, Lane::Live), bytes);
+        }
+        if stranger.kind == Strangeness::Hostile && dice.chance(40) {
+            for frame in self.stranger_fill(&mut dice) {
+                self.stranger_sends((link, Lane::Bulk), wire::encode(&frame).unwrap_or_default());
+            }
         }
         self.stranger_waits(link, &mut dice);
         Ok(())
@@ -120,9 +126,9 @@ impl World {
         Dice::of(self.seed, "stranger", &[self.stranger.acts])
     }
 
-    fn stranger_sends(&mut self, link: LinkId, bytes: Vec<u8>) {
+    fn stranger_sends(&mut self, place: (LinkId, Lane), bytes: Vec<u8>) {
         self.tally.strange += 1;
-        let departure = self.network.send(self.now_ns(), (link, Lane::Live), bytes);
+        let departure = self.network.send(self.now_ns(), place, bytes);
         let planned = departure.and_then(|departure| departure.arrival).into_iter().collect();
         self.plan(planned);
     }
@@ -130,13 +136,13 @@ impl World {
     fn stranger_frames(&mut self, kind: Strangeness, dice: &mut Dice) -> Vec<Vec<u8>> {
         let frame = match kind {
             Strangeness::Version => self.stranger_hello(0),
-            Strangeness::Hostile => match dice.below(16) {
+            Strangeness::Hostile => match dice.below(17) {
                 0 => return vec![garbage(dice)],
                 1 | 2 => return self.recorded(dice).into_iter().map(|bytes| damaged(bytes, dice)).collect(),
                 3 => return self.recorded(dice).into_iter().collect(),
                 4 => return vec![vec![0xa0; 64]; usize::try_from(FLOOD).unwrap_or(1)],
                 5 => self.stranger_hello(dice.below(u64::MAX)),
-                6 => Frame::Ack(Ack { durable: dice.below(u64::MAX), ..Ack::default() }),
+                6 => Frame::Ack(Ack { durable: Some(dice.below(u64::MAX)), ..Ack::default() }),
                 7 | 8 => {
                     self.stranger.rewinds += 1;
                     Frame::Rewind(Rewind { generation: self.stranger.rewinds, spaces: Vec::new() })
@@ -149,10 +155,70 @@ impl World {
                 11 => self.delta(Crafted { is_elsewhere: true, ..Crafted::default() }),
                 12 => self.delta(Crafted { is_damaged: true, ..Crafted::default() }),
                 13 => self.delta(Crafted { is_cut: true, ..Crafted::default() }),
+                14 => self.fork(dice),
                 _ => self.delta(Crafted::default()),
             },
         };
         vec![wire::encode(&frame).unwrap_or_default()]
+    }
+
+    /// A space that it may write, when there is one.
+    fn stranger_space(&self) -> Option<String> {
+        let node = self.nodes.stranger()?.node;
+        let mut spaces = self.nodes.spaces(node).filter(|space| self.nodes.may_write(node, space));
+        spaces.next().map(|space| space.as_str().to_owned())
+    }
+
+    /// A document in a space that it may write, of somebody who is there, with more changes than there are.
+    fn stranger_fill(&self, dice: &mut Dice) -> Vec<Frame> {
+        let (Some(space), Some(stranger)) = (self.stranger_space(), self.nodes.stranger()) else {
+            return Vec::new();
+        };
+        let nodes: Vec<_> = self.nodes.ids().collect();
+        let author = dice.pick(&nodes).copied().unwrap_or(stranger.node);
+        let sequence = *dice.pick(&[1, 2, 40, 1 << 40, u64::MAX]).unwrap_or(&1);
+        let authors = if dice.chance(50) { vec![author] } else { vec![stranger.node, author] };
+        let stream =
+            |node: NodeId| FillOrigin { key: self.nodes.node(node).settings.key, sequence, chain: [3; 32] };
+        let fill = self.stranger.acts;
+        let offer = FillOffer {
+            fill,
+            space,
+            key: [0; 32],
+            documents: 0,
+            origins: authors.into_iter().map(stream).collect(),
+            symbols: Vec::new(),
+            is_ahead: dice.chance(50),
+        };
+        let document = FillDocument {
+            name: FillName { collection: "inventory".to_owned(), key: format!("filled-{fill}") },
+            snapshot: None,
+            changes: vec![Body(self.stranger_body(author))],
+            heads: vec![5; 32],
+        };
+        let (documents, is_done) = (vec![document], dice.chance(70));
+        let documents = FillDocuments { fill, number: 1, documents, is_done, ..FillDocuments::default() };
+        let mut frames = vec![Frame::FillOffer(offer)];
+        frames.extend(dice.chance(80).then_some(Frame::FillDocuments(documents)));
+        frames
+    }
+
+    /// A fork of somebody's changes, where there is none.
+    fn fork(&self, dice: &mut Dice) -> Frame {
+        let nodes: Vec<_> = self.nodes.ids().collect();
+        let origin = dice.pick(&nodes).map_or([0; 16], |node| self.nodes.origin(*node).0);
+        let agreed = dice.below(4);
+        let space = self.stranger_space().unwrap_or_default();
+        Frame::Fork(Fork { space, origin, agreed, differs: agreed + 1 + dice.below(3), chains: Vec::new() })
+    }
+
+    /// A change in the name of a node.
+    fn stranger_body(&self, node: NodeId) -> Vec<u8> {
+        let mut document = Document::new();
+        let put = [Operation::Put(json!({ "product": format!("{}", self.stranger.acts) }))];
+        let change = document.write(&Signature::of(self.nodes.origin(node), 0), None, &put);
+        let chunk = change.ok().flatten().map(|change| change.chunk).unwrap_or_default();
+        ForeignChange::body(&chunk).map(<[u8]>::to_vec).unwrap_or_default()
     }
 
     fn recorded(&self, dice: &mut Dice) -> Option<Vec<u8>> {
@@ -195,11 +261,7 @@ impl World {
         let space = self.nodes.spaces(stranger.node).find(|space| may_write(space) != crafted.is_elsewhere);
         let space = space.map_or_else(String::new, |space| space.as_str().to_owned());
         let sequence = if crafted.of.is_some() { 1 } else { self.stranger.sequence + 1 + crafted.gap };
-        let mut document = Document::new();
-        let put = [Operation::Put(json!({ "product": format!("{}", self.stranger.acts) }))];
-        let change = document.write(&Signature::of(self.nodes.origin(node), 0), None, &put);
-        let chunk = change.ok().flatten().map(|change| change.chunk).unwrap_or_default();
-        let mut body = ForeignChange::body(&chunk).map(<[u8]>::to_vec).unwrap_or_default();
+        let mut body = self.stranger_body(node);
         if crafted.is_damaged {
             let mut dice = Dice::of(self.seed, "damage", &[self.stranger.acts]);
             body = damaged(body, &mut dice);

@@ -160,6 +160,14 @@ impl<S: Store> Journal<S> {
         self.put_incomplete(space, row);
     }
 
+    /// Nothing of a stream beyond `last` gets a stamp any more.
+    pub(crate) fn lower_until(&mut self, space: SpaceNumber, origin: Origin, last: u64) {
+        let Some(mut row) = self.incomplete.rows.get(&space).cloned() else { return };
+        let of = row.until.iter_mut().filter(|until| Origin(until.origin) == origin);
+        of.for_each(|until| until.sequence = until.sequence.min(last));
+        self.put_incomplete(space, row);
+    }
+
     fn put_incomplete(&mut self, space: SpaceNumber, row: IncompleteRow) {
         if self.incomplete.rows.get(&space) != Some(&row) {
             self.rows.put(keys::incomplete(space), record::encode(&row));

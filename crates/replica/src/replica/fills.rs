@@ -6,10 +6,11 @@ use crate::access::Identities;
 use crate::effect::{DisconnectReason, Effect, Event, LinkId, Misbehaviour};
 use crate::journal::Journal;
 use crate::keys::SpaceNumber;
-use crate::session::Peer;
 use crate::session::fill::{
     FillContext, Filled, Filling, ROWS_PER_TURN, SERVED_MAX, Server, Step, TAKEN_MAX,
 };
+use crate::session::{CONFIRMED_MAX, Peer};
+use crate::settings::{Settings, origin_of};
 use crate::store::{Store, StoreError};
 use crate::turns::Turns;
 use document::{Origin, Space};
@@ -23,7 +24,7 @@ impl<S: Store> Replica<S> {
     /// Takes a frame of a fill.
     pub(super) fn handle_fill(&mut self, link: LinkId, frame: Frame, clock: Clock) -> Handled {
         let (journal, turns) = (&mut self.journal, &mut self.turns);
-        let own = (&self.settings.key.public_key, &self.system.identities);
+        let own = (&self.settings, &self.system.identities);
         let Some(peer) = self.peers.of(link) else { return Ok(Ok(())) };
         match frame {
             Frame::FillOffer(offer) => Ok(take_offer(peer, journal, offer, own)),
@@ -157,7 +158,7 @@ fn take_offer<S: Store>(
     peer: &mut Peer,
     journal: &mut Journal<S>,
     offer: FillOffer,
-    (own_key, identities): (&[u8; 32], &Identities),
+    (own, identities): (&Settings, &Identities),
 ) -> Result<(), DisconnectReason> {
     let Some(session) = &peer.session else { return Ok(()) };
     let (is_free, public_key) = (session.fills.filling.is_none(), session.public_key);
@@ -171,7 +172,11 @@ fn take_offer<S: Store>(
         return Err(Misbehaviour::Fill.into());
     }
     let space = &name.clone();
-    let context = FillContext { public_key: &public_key, own_key, rights, space, identities, wall_ms: 0 };
+    let context = FillContext { public_key: &public_key, own, rights, space, identities, wall_ms: 0 };
+    let new = offer.origins.iter().filter(|of| peer.confirmed.get(number, origin_of(&of.key)) == 0);
+    if peer.confirmed.len() + new.count() > CONFIRMED_MAX {
+        return Err(Misbehaviour::TooManyEntries.into());
+    }
     let filling = Filling::new(offer, (number, name), &context)?;
     if let Some(session) = &mut peer.session {
         session.fills.filling = Some(filling);
@@ -184,14 +189,14 @@ fn take_filling<S: Store>(
     peer: &mut Peer,
     (journal, turns): (&mut Journal<S>, &mut Turns),
     frame: Frame,
-    ((own_key, identities), clock): ((&[u8; 32], &Identities), Clock),
+    ((own, identities), clock): ((&Settings, &Identities), Clock),
 ) -> Handled {
     let Some(session) = &mut peer.session else { return Ok(Ok(())) };
     let Some(filling) = &mut session.fills.filling else { return Ok(Ok(())) };
     let name = &filling.name.clone();
     let rights = peer.shares.get(name).copied().unwrap_or_default();
     let (public_key, wall_ms, snapshots) = (&session.public_key, clock.wall_ms, rights.snapshot);
-    let context = FillContext { public_key, own_key, rights, space: name, identities, wall_ms };
+    let context = FillContext { public_key, own, rights, space: name, identities, wall_ms };
     let space = filling.space;
     let mut vector = Vec::new();
     let step = if let Frame::FillSymbols(more) = &frame
@@ -212,6 +217,9 @@ fn take_filling<S: Store>(
         return Ok(Ok(()));
     };
     has(peer, space, vector.into_iter());
+    if peer.confirmed.len() > CONFIRMED_MAX {
+        return Ok(Err(Misbehaviour::TooManyEntries.into()));
+    }
     Ok(step.map(|step| {
         take_step(peer, turns, step);
     }))
@@ -242,7 +250,7 @@ fn take_step(peer: &mut Peer, turns: &mut Turns, step: Step) -> bool {
     }
     let Some(filled) = step.filled else { return false };
     let (peer, space) = (peer.name.clone(), filling.name.clone());
-    session.fills.stopped.extend(filling.stopped_for().map(|key| (filling.space, key)));
+    session.fills.denied.extend(filling.take_denied());
     session.fills.filling = None;
     match filled {
         Filled::Taken(documents) => turns.hold(Effect::Event(Event::Filled { peer, space, documents })),
@@ -301,6 +309,9 @@ fn take_finished<S: Store>(peer: &mut Peer, journal: &Journal<S>, finished: &Fil
         peer.confirmed.raise(space, Origin(entry.origin), entry.sequence);
     }
     peer.changed = true;
+    if peer.confirmed.len() > CONFIRMED_MAX {
+        return Ok(Err(Misbehaviour::TooManyEntries.into()));
+    }
     peer.reconsider(journal, space)?;
     Ok(Ok(()))
 }

@@ -10,7 +10,7 @@ use crate::store::{Room, Store, StoreError};
 use crate::turns::Turns;
 use crate::waits::hub_vectors;
 use document::Origin;
-use wire::{Ack, Frame, HUB_ENTRIES_MAX, PackedDelta, Rewind};
+use wire::{Ack, Frame, HUB_ENTRIES_MAX, PackedDelta, Rewind, STOPPED_MAX};
 
 /// A frame was taken, or the connection is to end.
 pub(super) type Handled = Result<Result<(), DisconnectReason>, StoreError>;
@@ -136,8 +136,12 @@ impl<S: Store> Replica<S> {
                 continue;
             }
             let hub = hub_vectors(&self.journal, facts)?;
-            // Position 0 says nothing of deltas.
-            let (durable, stopped) = due.unwrap_or_default();
+            let (durable, mut stopped) = due.map_or((None, Vec::new()), |(to, stopped)| (Some(to), stopped));
+            // Before the position: it counts rows as had.
+            while stopped.len() > STOPPED_MAX {
+                let stopped = stopped.split_off(stopped.len() - STOPPED_MAX);
+                hold_frame(&mut self.turns, link, &Frame::Ack(Ack { stopped, ..Ack::default() }));
+            }
             let frame = Frame::Ack(Ack { durable, hub, heard, stopped });
             #[cfg(isle_planted)]
             if crate::planted::is(crate::planted::Bug::AckBeforeSync) {
@@ -285,7 +289,9 @@ pub(super) fn hold_rewind<S: Store>(
 fn take_ack<S: Store>(peer: &mut Peer, journal: &Journal<S>, ack: &Ack) -> Result<(), DisconnectReason> {
     let exchange = peer.session.as_mut().and_then(|session| session.exchange.as_mut());
     let (sender, _) = exchange.ok_or(Misbehaviour::Order)?;
-    sender.acknowledge(ack.durable, &mut peer.confirmed)?;
+    if let Some(durable) = ack.durable {
+        sender.acknowledge(durable, &mut peer.confirmed)?;
+    }
     #[cfg(isle_planted)]
     let stopped = match crate::planted::is(crate::planted::Bug::StoppedCountedAsHad) {
         true => &[],

@@ -243,7 +243,7 @@ impl<S: Store> Replica<S> {
             let reason = if identities.is_revoked(&key) {
                 DisconnectReason::Revoked
             } else if !is_lifted
-                && !session.fills.stopped.values().any(|author| changed.contains(author))
+                && session.fills.denied.is_disjoint(changed)
                 && identities.shares(&peer.name, &key, &peer.settings) == peer.shares
             {
                 let Some((_, receiver)) = &mut session.exchange else { continue };
@@ -276,6 +276,7 @@ impl<S: Store> Replica<S> {
     fn cut_streams(&mut self, changed: &BTreeSet<PublicKey>) -> Result<bool, StoreError> {
         let mut is_lifted = false;
         for key in changed {
+            self.lower_reach(key)?;
             for Stream { space, numbers, held } in self.streams_of(key)? {
                 let (origin, of) = self.journal.names.origin(numbers.1)?;
                 let last = self.system.identities.cut(&space, origin, &of.public_key);
@@ -291,6 +292,22 @@ impl<S: Store> Replica<S> {
             }
         }
         Ok(is_lifted)
+    }
+
+    /// Documents wait for no stamps beyond a cut: those never come.
+    fn lower_reach(&mut self, key: &PublicKey) -> Result<(), StoreError> {
+        let origins: Vec<_> = self.journal.names.origins_of(key).collect();
+        let spaces: Vec<_> = self.journal.names.spaces().collect();
+        for space in spaces {
+            let name = self.journal.names.space(space)?.clone();
+            for number in &origins {
+                let (origin, _) = self.journal.names.origin(*number)?;
+                if let Some(last) = self.system.identities.cut(&name, origin, key) {
+                    self.journal.lower_until(space, origin, last);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// What there is of a key's changes.

@@ -4,6 +4,7 @@ use super::frames::Shown;
 use super::{Clock, Replica};
 use crate::effect::{Effect, LinkId, RequestId};
 use crate::request::{RequestError, Response, Stamp};
+use crate::session::Peer;
 use crate::store::Store;
 use crate::waits::{Level, WAIT_MS_MAX, WaitError, WaitFor, read_hub_vectors};
 use document::{Origin, Space};
@@ -15,7 +16,7 @@ impl<S: Store> Replica<S> {
         if wait == WaitFor::Local || self.settings.is_hub {
             return Ok(());
         }
-        let can_confirm = self.peers.iter().any(|peer| peer.settings.hub || peer.settings.relay);
+        let can_confirm = self.peers.iter().any(Peer::may_tell_of_hub);
         match (can_confirm, self.waits.is_full()) {
             (false, _) => Err(WaitError::NoHub),
             (true, true) => Err(WaitError::TooMany),
@@ -95,14 +96,18 @@ impl<S: Store> Replica<S> {
             }
             return;
         }
-        let (is_hub, is_relay) = (peer.settings.hub, peer.settings.relay);
+        let is_hub = peer.settings.hub;
         let facts = match frame {
             // A hello leaves out what was kept of an earlier one.
             Frame::Hello(_) if is_hub => peer.confirmed.iter().collect(),
             Frame::Rewind(rewind) if is_hub => read_hub_vectors(&self.journal, named(&rewind.spaces)),
             Frame::Delta(_) if is_hub => shown,
-            Frame::Ack(ack) if is_hub || is_relay => {
-                let vectors = ack.hub.iter().flatten().map(|vector| {
+            Frame::Ack(ack) => {
+                // A relay is believed where it relays.
+                let told = |vector: &&wire::HubSpace| {
+                    is_hub || Space::new(vector.space.as_str()).is_ok_and(|space| peer.relays(&space))
+                };
+                let vectors = ack.hub.iter().flatten().filter(told).map(|vector| {
                     let entry = |entry: &wire::HubEntry| (Origin(entry.origin), entry.sequence);
                     (vector.space.as_str(), vector.entries.iter().map(entry).collect())
                 });
@@ -111,7 +116,6 @@ impl<S: Store> Replica<S> {
             Frame::Hello(_)
             | Frame::Rewind(_)
             | Frame::Delta(_)
-            | Frame::Ack(_)
             | Frame::Ask
             | Frame::Fork(_)
             | Frame::FillOffer(_)

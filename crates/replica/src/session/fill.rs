@@ -15,7 +15,7 @@ pub(crate) use server::Server;
 use crate::access::PublicKey;
 use crate::keys::SpaceNumber;
 use document::Origin;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// Documents' rows looked at for fills in one turn, of all peers together: some milliseconds.
 pub(crate) const ROWS_PER_TURN: usize = 2_048;
@@ -44,8 +44,8 @@ pub(crate) struct Fills {
     pub(crate) waiting: BTreeSet<SpaceNumber>,
     /// What the peer is being filled with.
     pub(crate) server: Option<Server>,
-    /// Spaces whose fill ended here at a change of an author of whom no right was known, and the author.
-    pub(crate) stopped: BTreeMap<SpaceNumber, PublicKey>,
+    /// Authors whose changes were not taken with a fill: when their rights change there is to be another.
+    pub(crate) denied: BTreeSet<PublicKey>,
     /// What this replica is being filled with.
     pub(crate) filling: Option<Filling>,
     offers: u64,

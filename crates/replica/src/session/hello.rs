@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use wire::{Cursor, Heard, Hello, PROTOCOL_VERSION};
 
 /// Most entries that are kept of what a peer has: a few hellos' worth.
-const CONFIRMED_MAX: usize = 4 * wire::VECTOR_ENTRIES_MAX;
+pub(crate) const CONFIRMED_MAX: usize = 4 * wire::VECTOR_ENTRIES_MAX;
 
 /// The spaces that both sides share on this connection, and what the peer may do in each.
 type Shared = BTreeMap<Space, (SpaceNumber, Rights)>;

@@ -118,6 +118,11 @@ impl Peer {
         self.relays(&fork.space) && (is_of(own) || self.settings.hub && (declined || !is_theirs))
     }
 
+    /// Whether it is believed of some space what the hub has.
+    pub(crate) fn may_tell_of_hub(&self) -> bool {
+        self.settings.hub || self.shares.values().any(|rights| rights.relay)
+    }
+
     /// Whether changes of others are taken from it in a space.
     pub(crate) fn relays(&self, space: &Space) -> bool {
         self.shares.get(space).is_some_and(|rights| rights.relay)

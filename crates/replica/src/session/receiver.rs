@@ -11,13 +11,12 @@ use document::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU16;
-use wire::{
-    Delta, DeltaDecoder, DocumentPlace as PlaceName, OriginKey, PackedDelta, Row, STOPPED_MAX, Stopped,
-    Unpacked,
-};
+use wire::{Delta, DeltaDecoder, DocumentPlace as PlaceName, OriginKey, PackedDelta, Row, Stopped, Unpacked};
 
 /// Most incarnations of a key: stores that a replica has had. They are never forgotten, so they must not be many.
-const INCARNATIONS_MAX: usize = 64;
+pub(super) const INCARNATIONS_MAX: usize = 64;
+/// Most streams that are stopped on a connection. A peer that makes up incarnations makes no more of them.
+const STREAMS_STOPPED_MAX: usize = 16 * wire::STOPPED_MAX;
 /// Most heads of a document; half of what a change may depend on, so that a change can always join them.
 const HEADS_MAX: u64 = DEPENDENCIES_MAX / 2;
 
@@ -325,7 +324,9 @@ impl Receiver {
                 Checked::Stopped(reason) => {
                     self.tell_stopped(journal, address, origin.0);
                     outcome.stopped.push((address.space.clone(), origin.0, sequence, reason));
-                    return Ok(Ok(()));
+                    let too_many = self.stopped.len() > STREAMS_STOPPED_MAX;
+                    let refused = too_many.then(|| Refusal::Leave(Misbehaviour::TooManyEntries.into()));
+                    return Ok(refused.map_or(Ok(()), Err));
                 }
                 Checked::OwnPast(ours) => {
                     let (space, theirs) = (address.space.clone(), sequence);
@@ -419,10 +420,8 @@ impl Receiver {
         if !self.told.insert((address.space.clone(), origin)) {
             return;
         }
-        if self.stopped_due.len() < STOPPED_MAX {
-            let space = address.space.as_str().to_owned();
-            self.stopped_due.push(Stopped { space, origin: origin.0, sequence });
-        }
+        let space = address.space.as_str().to_owned();
+        self.stopped_due.push(Stopped { space, origin: origin.0, sequence });
     }
 
     fn stop<'a>(&mut self, space: SpaceNumber, origin: Origin, reason: StopReason) -> Checked<'a> {

@@ -48,6 +48,8 @@ pub(crate) struct Sender {
     first: Option<SpaceNumber>,
     /// Whether the first space's rows are still to be sent before all others.
     first_due: bool,
+    /// Rows of it that were sent so.
+    first_rows: usize,
     /// What the peer has, or has been sent.
     theirs: Confirmed,
     /// Streams of which it takes no more until it asks for a rewind.
@@ -100,6 +102,7 @@ impl Sender {
             readable,
             first,
             first_due: first.is_some(),
+            first_rows: 0,
             theirs,
             stopped: BTreeSet::new(),
             encoder: DeltaEncoder::default(),
@@ -142,8 +145,15 @@ impl Sender {
         documents: &mut Documents,
     ) -> Result<Pumped, StoreError> {
         let mut deltas = Vec::new();
-        if std::mem::take(&mut self.first_due) {
-            self.pump_first(journal, documents, &mut deltas)?;
+        if self.first_due {
+            // They all end at one position: only one is under way, so that its acknowledgement is of no other.
+            if !self.window.is_empty() {
+                return Ok(Pumped { deltas, more: false });
+            }
+            self.first_due = self.pump_first(journal, documents, &mut deltas)?;
+            if self.first_due {
+                return Ok(Pumped { deltas, more: false });
+            }
         }
         let (from, last) = (self.position, journal.durable_head());
         #[cfg(isle_planted)]
@@ -207,21 +217,21 @@ impl Sender {
         Ok(Pumped { deltas, more })
     }
 
-    /// Sends what the peer lacks of the first space, stream by stream; what does not fit goes with the journal. The
-    /// frames stay at the position: they move no cursor.
+    /// Sends a frame of what the peer lacks of the first space, stream by stream; what is beyond some rows goes with the
+    /// journal. The frames stay at the position: they move no cursor. Returns whether there is another.
     fn pump_first<S: Store>(
         &mut self,
         journal: &Journal<S>,
         documents: &mut Documents,
         deltas: &mut Vec<Result<PackedDelta, EncodeError>>,
-    ) -> Result<(), StoreError> {
-        let Some(space) = self.first else { return Ok(()) };
+    ) -> Result<bool, StoreError> {
+        let Some(space) = self.first else { return Ok(false) };
         let mut draft = self.draft();
-        let (mut seen, mut is_within) = (0, false);
+        let mut is_within = false;
         for (number, entry) in journal.vectors.of(space) {
             let has = self.theirs.get(space, journal.names.origin(number)?.0);
             for sequence in has + 1..=entry.sequence.min(journal.passed_on(space, number)) {
-                if !is_within && (seen >= FIRST_ROWS_MAX || self.window_bytes >= WINDOW_BYTES_MAX) {
+                if !is_within && self.first_rows >= FIRST_ROWS_MAX {
                     break;
                 }
                 let lsn = journal.position(space, number, sequence)?;
@@ -229,17 +239,17 @@ impl Sender {
                 let row = journal.row(lsn)?;
                 let Some((chunk, _)) = chunk_of(journal, documents, lsn, &row)? else { break };
                 self.add(journal, &mut draft, &chunk, &row)?;
-                (seen, is_within) = (seen + 1, row.follow > 0);
+                (self.first_rows, is_within) = (self.first_rows + 1, row.follow > 0);
                 if draft.is_full() && !is_within {
-                    deltas.push(self.seal(journal, std::mem::take(&mut draft)));
-                    draft = self.draft();
+                    deltas.push(self.seal(journal, draft));
+                    return Ok(true);
                 }
             }
         }
         if !draft.delta.rows.is_empty() {
             deltas.push(self.seal(journal, draft));
         }
-        Ok(())
+        Ok(false)
     }
 
     fn draft(&self) -> Draft {

@@ -55,6 +55,7 @@ pub(super) fn settings(node: usize) -> Settings {
         open_documents_bytes_max: 1 << 20,
         snapshots: SnapshotPolicy::default(),
         trimming: TrimPolicy::default(),
+        takes_own_past: false,
     }
 }
 
@@ -513,4 +514,93 @@ fn what_was_held_for_a_peer_whose_rights_end_never_leaves() {
     // The cut has what was taken before, durable or not.
     let document = fleet.nodes[0].get(&format!("system/access/{}", "02".repeat(32))).unwrap();
     assert_eq!(document["cuts"], json!({"store-1": {origin(2).to_string(): 1}}));
+}
+
+#[test]
+fn an_acknowledgement_of_a_hello_is_none_of_rows() {
+    // The first row that there ever was is what a site may do.
+    let mut fleet = Fleet::new(2);
+    fleet.grant(1, &[("store-1", READ_WRITE)]);
+    for (node, peer) in [(0, 1), (1, 0)] {
+        let public_key = fleet.key(peer);
+        fleet.nodes[node].input(Input::PeerUp { link: LinkId(90), peer: name(peer), public_key });
+        fleet.nodes[node].settle();
+    }
+    let hellos = [0, 1].map(|node: usize| std::mem::take(&mut fleet.nodes[node].frames));
+    let frames_to = |fleet: &mut Fleet, node: usize, frames: VecDeque<(LinkId, Vec<u8>)>| {
+        for (link, bytes) in frames {
+            fleet.nodes[node].input(Input::Frame { link, bytes });
+        }
+        fleet.nodes[node].settle();
+    };
+    let [of_hub, of_site] = hellos;
+    frames_to(&mut fleet, 0, of_site);
+    frames_to(&mut fleet, 1, of_hub);
+    let acks = std::mem::take(&mut fleet.nodes[1].frames);
+    assert!(acks.iter().any(|(_, bytes)| matches!(wire::decode(bytes), Ok(Frame::Ack(_)))));
+    frames_to(&mut fleet, 0, acks);
+    // What the hub sent is lost with the connection.
+    for node in [0, 1] {
+        fleet.nodes[node].input(Input::PeerDown { link: LinkId(90) });
+        fleet.nodes[node].settle();
+        fleet.nodes[node].frames.clear();
+    }
+    fleet.connect(0, 1);
+    assert_eq!(fleet.has(1, 0, "system"), 1);
+}
+
+/// Hub – site 1 (relay) – site 2, and site 3, which the second does not know of: its change came to the relay, whose
+/// journal has its row no more.
+fn trimmed_relay() -> Fleet {
+    let mut fleet = Fleet::new(4);
+    fleet.redials = true;
+    fleet.nodes[1].settings.trimming = TrimPolicy { age_ms: 1_000, bytes: 1 << 30 };
+    fleet.restart(1);
+    for node in [1, 2] {
+        fleet.grant(node, &[("store-1", FULL)]);
+    }
+    for node in [1, 2] {
+        fleet.connect(0, node);
+        fleet.cut(0, node);
+    }
+    fleet.grant(3, &[("store-1", READ_WRITE)]);
+    for node in [1, 3] {
+        fleet.connect(0, node);
+        fleet.cut(0, node);
+    }
+    fleet.connect(1, 3);
+    fleet.nodes[3].put("store-1/note/1", json!({"n": 3}));
+    fleet.carry();
+    fleet.cut(1, 3);
+    fleet.nodes[1].wall_ms += 5_000;
+    fleet.nodes[1].put("store-1/note/2", json!({"n": 1}));
+    fleet.nodes[1].settle();
+    fleet
+}
+
+#[test]
+fn a_fill_that_a_right_was_missing_for_comes_when_the_right_does() {
+    let mut fleet = trimmed_relay();
+    fleet.connect(1, 2);
+    assert_eq!(fleet.nodes[2].get("store-1/note/1"), None);
+    fleet.connect(0, 2);
+    assert!(fleet.disconnects().contains(&(2, DisconnectReason::RightsChanged)));
+    assert_eq!(fleet.nodes[2].get("store-1/note/1"), Some(json!({"n": 3})));
+    assert_eq!(fleet.has(2, 3, "store-1"), 1);
+}
+
+#[test]
+fn what_lies_beyond_a_cut_is_not_offered_and_keeps_nothing_else_back() {
+    let mut fleet = trimmed_relay();
+    // The hub has nothing of the third site, which may not write any more: its change is beyond the cut.
+    fleet.grant(3, &[("store-1", READ)]);
+    for node in [1, 2] {
+        fleet.connect(0, node);
+        fleet.cut(0, node);
+    }
+    fleet.connect(1, 2);
+    fleet.nodes[1].put("store-1/note/3", json!({"n": 1}));
+    fleet.carry();
+    assert_eq!(fleet.nodes[2].get("store-1/note/3"), Some(json!({"n": 1})));
+    assert_eq!(fleet.has(2, 3, "store-1"), 0);
 }

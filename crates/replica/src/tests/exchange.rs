@@ -156,7 +156,7 @@ fn peers_are_shown_only_what_is_durable() {
     assert!(hub.frames.is_empty());
     hub.settle();
     let Ok(Frame::Ack(ack)) = wire::decode(&hub.frames.pop_front().unwrap().1) else { panic!() };
-    assert_eq!(ack.durable, delta.to);
+    assert_eq!(ack.durable, Some(delta.to));
 }
 
 #[test]

@@ -346,135 +346,15 @@ fn two_that_forgot_what_the_other_lacks_fill_each_other() {
     assert_filled(&mut hub, &mut site);
 }
 
-mod hostile {
-    use super::super::hostile::{bodies, hello, send, site_and_foe};
-    use super::*;
-    use wire::{
-        Body, FillAck, FillDocument, FillDocuments, FillMore, FillName, FillOffer, FillOrigin, FillSymbols,
-        FillWant, Frame,
-    };
-
-    fn offer(author: u8) -> FillOffer {
-        let origins = vec![FillOrigin { key: key(author), sequence: 2, chain: [1; 32] }];
-        FillOffer {
-            fill: 1,
-            space: "catalog".into(),
-            key: [0; 32],
-            documents: 0,
-            origins,
-            symbols: vec![],
-            is_ahead: false,
-        }
-    }
-
-    fn document(name: &str, changes: &[Vec<u8>]) -> FillDocument {
-        let name = FillName { collection: "product".into(), key: name.into() };
-        let changes: Vec<_> = changes.iter().cloned().map(Body).collect();
-        FillDocument { name, snapshot: None, changes, heads: vec![0; 32] }
-    }
-
-    fn documents(number: u32, documents: Vec<FillDocument>, is_done: bool) -> Frame {
-        Frame::FillDocuments(FillDocuments {
-            fill: 1,
-            number,
-            documents,
-            is_done,
-            ..FillDocuments::default()
-        })
-    }
-
-    #[track_caller]
-    fn misbehaved(frames: &[Frame]) -> Misbehaviour {
-        let mut site = site_and_foe();
-        frames.iter().for_each(|frame| send(&mut site, frame));
-        let [DisconnectReason::Misbehaved(misbehaviour)] = site.disconnects.as_slice() else {
-            panic!("{:?}", site.disconnects)
-        };
-        *misbehaviour
-    }
-
-    #[test]
-    fn offers_without_the_right_are_refused() {
-        // W-40.
-        let elsewhere = FillOffer { space: "store-9".into(), ..offer(1) };
-        assert_eq!(misbehaved(&[Frame::FillOffer(elsewhere)]), Misbehaviour::Space);
-        let cut = FillOffer { symbols: vec![1; 30], ..offer(1) };
-        assert_eq!(misbehaved(&[Frame::FillOffer(cut)]), Misbehaviour::Fill);
-
-        let mut hub = Node::new(hub_settings());
-        hub.input(Input::PeerUp { link: LinkId(1), peer: "site".into(), public_key: key(2).public_key });
-        send(&mut hub, &Frame::FillOffer(offer(2)));
-        assert_eq!(hub.disconnects, [Misbehaviour::Space.into()], "it may read the space only");
-        let mut hub = Node::new(hub_settings());
-        hub.input(Input::PeerUp { link: LinkId(1), peer: "site".into(), public_key: key(2).public_key });
-        let mut both = FillOffer { space: "store-1".into(), ..offer(2) };
-        both.origins.extend(offer(7).origins);
-        send(&mut hub, &Frame::FillOffer(both));
-        assert!(hub.disconnects.is_empty(), "what another wrote may be here already");
-        send(&mut hub, &Frame::Hello(hello(vec![])));
-        send(&mut hub, &documents(1, vec![document("1", &bodies(origin(7), 1))], true));
-        assert_eq!(hub.disconnects, [Misbehaviour::Relay.into()]);
-        assert_eq!(hub.status().head, 0);
-    }
-
-    #[test]
-    fn frames_out_of_turn_are_refused() {
-        // W-41.
-        let start = Frame::FillOffer(offer(1));
-        let more = Frame::FillMore(FillMore { fill: 1, symbols: Some(9), after: None });
-        let symbols = Frame::FillSymbols(FillSymbols { fill: 1, first: 0, symbols: vec![] });
-        for frames in [
-            vec![more],
-            vec![Frame::FillWant(FillWant { fill: 1, all: true, ..FillWant::default() })],
-            vec![Frame::FillAck(FillAck { fill: 1, number: 1 })],
-            vec![start.clone(), start.clone()],
-            vec![start.clone(), symbols],
-            vec![start.clone(), documents(2, vec![], false)],
-        ] {
-            assert_eq!(misbehaved(&frames), Misbehaviour::Fill, "{frames:?}");
-        }
-        let body = bodies(origin(7), 1);
-        let foreign = documents(1, vec![document("1", &body)], false);
-        assert_eq!(misbehaved(&[start.clone(), foreign]), Misbehaviour::Relay);
-        let mut snapshot = document("1", &[]);
-        snapshot.snapshot = Some(Body(vec![1; 99]));
-        assert_eq!(misbehaved(&[start, documents(1, vec![snapshot], false)]), Misbehaviour::Fill);
-    }
-
-    #[test]
-    fn a_document_that_lacks_something_is_asked_for_once_more() {
-        let mut site = site_and_foe();
-        send(&mut site, &Frame::FillOffer(offer(1)));
-        site.frames.clear();
-        let bodies = bodies(origin(1), 2);
-        send(&mut site, &documents(1, vec![document("1", &bodies[1..])], true));
-        let sent: Vec<Frame> = site.frames.iter().map(|(_, bytes)| wire::decode(bytes).unwrap()).collect();
-        let want = |frame: &Frame| {
-            if let Frame::FillWant(want) = frame { Some(want.documents.len()) } else { None }
-        };
-        let want = sent.iter().find_map(want);
-        assert_eq!(want, Some(1));
-        send(&mut site, &documents(2, vec![document("2", &bodies)], false));
-        assert_eq!(site.disconnects, [Misbehaviour::Fill.into()], "another than was asked for");
-
-        let mut site = site_and_foe();
-        send(&mut site, &Frame::FillOffer(offer(1)));
-        for number in [1, 2] {
-            send(&mut site, &documents(number, vec![document("1", &bodies[1..])], true));
-        }
-        assert_eq!(site.disconnects, [Misbehaviour::Fill.into()]);
-        assert!(site.read("catalog/product/1").is_filling);
-    }
-
-    #[test]
-    fn a_change_that_is_refused_ends_the_fill_and_not_the_link() {
-        // W-46.
-        let mut site = site_and_foe();
-        send(&mut site, &Frame::FillOffer(offer(1)));
-        let mut broken = bodies(origin(1), 1);
-        broken[0][1] = 15;
-        send(&mut site, &documents(1, vec![document("1", &broken)], true));
-        assert!(matches!(site.events.last(), Some(Event::FillStopped { .. })), "{:?}", site.events);
-        assert!(site.disconnects.is_empty());
-    }
+#[test]
+fn rows_trimmed_after_a_fill_bring_back_none_of_what_it_brought() {
+    let mut hub = Node::new(hub_settings());
+    price(&mut hub, 1, 1);
+    let mut journal = hub.journal();
+    let (space, of) = (space("catalog"), origin(1));
+    let stream = (journal.names.space_number(&space).unwrap(), journal.names.origin_number(of).unwrap());
+    journal.adopt(stream, VectorEntry { sequence: 23, chain: [1; 32] });
+    // Its row 1 goes only now.
+    journal.vectors.raise_first(&mut journal.rows, stream, 2);
+    assert_eq!(journal.vectors.first(stream.0, stream.1), 24);
 }

@@ -185,7 +185,7 @@ fn frames_out_of_turn_and_out_of_shape_end_the_session() {
     // W-10, W-12, W-13.
     let mut early = Node::new(site_settings());
     early.input(Input::PeerUp { link: LinkId(1), peer: "hub".into(), public_key: key(1).public_key });
-    send(&mut early, &Frame::Ack(Ack { durable: 0, ..Ack::default() }));
+    send(&mut early, &Frame::Ack(Ack { durable: Some(0), ..Ack::default() }));
     disconnected(&early, Misbehaviour::Order.into());
 
     let mut twice = site_and_foe();
@@ -193,7 +193,7 @@ fn frames_out_of_turn_and_out_of_shape_end_the_session() {
     disconnected(&twice, Misbehaviour::Order.into());
 
     let mut future = site_and_foe();
-    send(&mut future, &Frame::Ack(Ack { durable: 1, ..Ack::default() }));
+    send(&mut future, &Frame::Ack(Ack { durable: Some(1), ..Ack::default() }));
     disconnected(&future, Misbehaviour::Position.into());
 
     let mut jump = site_and_foe();

@@ -102,7 +102,7 @@ fn an_acknowledgement_that_does_not_say_it_confirms_nothing() {
     site.settle();
     let delta = site.deltas().pop().unwrap();
     // A hub that refused the change acknowledges the delta all the same.
-    let ack = wire::encode(&Frame::Ack(Ack { durable: delta.to, ..Ack::default() })).unwrap();
+    let ack = wire::encode(&Frame::Ack(Ack { durable: Some(delta.to), ..Ack::default() })).unwrap();
     site.input(Input::Frame { link: LinkId(wire.link), bytes: ack });
     site.settle();
     assert!(site.replies.is_empty() && site.disconnects.is_empty());

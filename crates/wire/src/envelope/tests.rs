@@ -113,7 +113,7 @@ fn any_frame() -> impl Strategy<Value = Frame> {
         .prop_map(|(space, origin, sequence)| Stopped { space, origin, sequence });
     let heard = any::<Option<(u64, [u8; 8])>>()
         .prop_map(|heard| heard.map(|(lsn, subscription)| Heard { lsn, subscription }));
-    let ack = (any::<u64>(), any_hub(), heard, prop::collection::vec(stopped, 0..3))
+    let ack = (any::<Option<u64>>(), any_hub(), heard, prop::collection::vec(stopped, 0..3))
         .prop_map(|(durable, hub, heard, stopped)| Frame::Ack(Ack { durable, hub, heard, stopped }));
     let chain = (any::<u64>(), any::<[u8; 8]>()).prop_map(|(sequence, chain)| ForkChain { sequence, chain });
     let fork = ("[a-z]{1,9}", any::<([u8; 16], u64, u64)>(), prop::collection::vec(chain, 0..5)).prop_map(
@@ -215,7 +215,7 @@ fn a_frame_of_a_newer_version_is_passed_over() {
     // W-3: a map with field 0 (durable) and a field 9 that this version does not know.
     assert_eq!(
         decode(&[KIND_ACK, 0, 0xa2, 0x00, 0x07, 0x09, 0x01]),
-        Ok(Frame::Ack(Ack { durable: 7, ..Ack::default() }))
+        Ok(Frame::Ack(Ack { durable: Some(7), ..Ack::default() }))
     );
 }
 

@@ -10,20 +10,21 @@ use crate::effect::{DisconnectReason, Misbehaviour, StopReason};
 use crate::journal::Journal;
 use crate::keys::{self, SpaceNumber};
 use crate::reconcile::{self, ItemKey, Scan, Sketch, Symbol};
-use crate::settings::origin_of;
+use crate::session::receiver::INCARNATIONS_MAX;
+use crate::settings::{Settings, origin_of};
 use crate::store::{Store, StoreError};
 use crate::vectors::VectorEntry;
 use difference::{Comparing, Locating};
 use document::{Origin, Space};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use wire::{FillFinished, FillName, FillOffer, FillWant, Frame, LISTED_MAX, OriginKey, Wanted};
 
 /// What a fill must know of its peer and of time.
 pub(crate) struct FillContext<'a> {
     pub(crate) public_key: &'a [u8; 32],
-    /// This replica's own key: what it wrote, in an earlier incarnation perhaps, anybody may bring back.
-    pub(crate) own_key: &'a [u8; 32],
-    /// What it may do in the space.
+    /// This replica.
+    pub(crate) own: &'a Settings,
+    /// What the peer may do in the space.
     pub(crate) rights: Rights,
     pub(crate) space: &'a Space,
     pub(crate) identities: &'a Identities,
@@ -31,15 +32,29 @@ pub(crate) struct FillContext<'a> {
 }
 
 impl FillContext<'_> {
-    /// Whether changes of an origin are taken from the peer.
+    /// Whether changes of an origin are taken from the peer. None of this replica's present one are: it has them.
     fn may_bring(&self, key: &OriginKey) -> bool {
-        let is_delivered = self.rights.relay || [self.public_key, self.own_key].contains(&&key.public_key);
-        is_delivered && self.identities.may_be_filled(self.space, key, self.public_key)
+        let is_past = self.own.takes_own_past && key.public_key == self.own.key.public_key;
+        let is_delivered = self.rights.relay || key.public_key == *self.public_key || is_past;
+        is_delivered
+            && *key != self.own.key
+            && self.identities.may_be_filled(self.space, key, self.public_key)
+    }
+
+    /// How far documents may have a stream, of what they are said to have: nothing beyond a cut gets a stamp.
+    fn reach(&self, (key, sequence): (&OriginKey, u64)) -> u64 {
+        let last = self.identities.cut(self.space, origin_of(key), &key.public_key);
+        last.map_or(sequence, |last| sequence.min(last))
     }
 }
 
+/// Most changes of a stream: nobody writes as many.
+const SEQUENCE_MAX: u64 = 1 << 56;
+
 /// Takes a fill from a peer.
 pub(crate) struct Filling {
+    /// This replica's origin.
+    own: Origin,
     pub(crate) space: SpaceNumber,
     pub(crate) name: Space,
     fill: u64,
@@ -49,10 +64,8 @@ pub(crate) struct Filling {
     stage: Stage,
     /// Origins that the filler named.
     origins: BTreeMap<Origin, OriginKey>,
-    /// Those whose changes are not taken from it.
-    denied: BTreeMap<Origin, PublicKey>,
-    /// Whose change ended it, as none of its rights is known here.
-    stopped_for: Option<PublicKey>,
+    /// Authors whose changes are not taken from it.
+    denied: BTreeSet<PublicKey>,
     /// Documents that were asked for, and whether they came whole. In a fill of everything, those that failed.
     asked: BTreeMap<u64, Asked>,
     all: bool,
@@ -115,6 +128,14 @@ pub(crate) enum Filled {
     Stopped(StopReason),
 }
 
+/// Whether the keys' new origins are not more incarnations than a key may have.
+fn has_room<'a, S: Store>(journal: &Journal<S>, keys: impl Iterator<Item = &'a OriginKey>) -> bool {
+    let mut new: BTreeMap<&PublicKey, usize> = BTreeMap::new();
+    let unknown = keys.filter(|key| journal.names.origin_number(origin_of(key)).is_none());
+    unknown.for_each(|key| *new.entry(&key.public_key).or_default() += 1);
+    new.into_iter().all(|(key, count)| journal.names.incarnations(key) + count <= INCARNATIONS_MAX)
+}
+
 type Handled<T> = Result<Result<T, DisconnectReason>, StoreError>;
 
 impl Filling {
@@ -125,9 +146,13 @@ impl Filling {
     ) -> Result<Self, Misbehaviour> {
         // What others wrote is here already, when the peer may not relay it, or is refused when it comes.
         let denied = offer.origins.extract_if(.., |origin| !context.may_bring(&origin.key));
-        let denied = denied.map(|origin| (origin_of(&origin.key), origin.key.public_key)).collect();
+        let denied = denied.map(|origin| origin.key.public_key).collect();
         let symbols = reconcile::unpack(&offer.symbols, 0, offer.documents).ok_or(Misbehaviour::Fill)?;
+        if offer.origins.iter().any(|origin| origin.sequence > SEQUENCE_MAX) {
+            return Err(Misbehaviour::Fill);
+        }
         Ok(Self {
+            own: origin_of(&context.own.key),
             space,
             name,
             fill: offer.fill,
@@ -136,7 +161,6 @@ impl Filling {
             stage: Stage::Offered,
             origins: offer.origins.iter().map(|origin| (origin_of(&origin.key), origin.key)).collect(),
             denied,
-            stopped_for: None,
             asked: BTreeMap::new(),
             all: false,
             is_retry: false,
@@ -163,9 +187,9 @@ impl Filling {
         matches!(self.stage, Stage::Sketching(_) | Stage::Locating(_) | Stage::Comparing(_) | Stage::Adopting)
     }
 
-    /// Whose change ended it for want of a right.
-    pub(crate) fn stopped_for(&self) -> Option<PublicKey> {
-        self.stopped_for
+    /// Authors whose changes were not taken: more may be known of their rights at another time.
+    pub(crate) fn take_denied(&mut self) -> BTreeSet<PublicKey> {
+        std::mem::take(&mut self.denied)
     }
 
     /// The acknowledgement that is due, once.
@@ -187,11 +211,12 @@ impl Filling {
         if is_had && !self.offer.is_ahead && !journal.lacks_documents(self.space) {
             return self.finish(journal, true, Filled::Had);
         }
+        if !has_room(journal, self.origins.values()) {
+            return self.finish(journal, false, Filled::Stopped(StopReason::TooManyIncarnations));
+        }
         let mut documents = journal.rows.scan(keys::documents_of(self.space));
         let is_empty = documents.next().transpose()?.is_none();
         drop(documents);
-        journal.begin_fill(self.space);
-        journal.raise_until(self.space, self.offered());
         if !is_empty && !self.symbols.is_empty() {
             let scan = Scan::new(journal, self.space, self.offer.key)?;
             self.stage = Stage::Sketching(Box::new(scan));

@@ -38,6 +38,7 @@ pub(super) fn hub(week: &Week) -> Result<Config, FleetError> {
         sync_interval_ms: None,
         hub: true,
         authority: None,
+        takes_own_past: false,
         spaces,
         peers,
     })
@@ -58,6 +59,7 @@ pub(super) fn shop(shop: &Shop, hub: SocketAddr) -> Result<Config, FleetError> {
         sync_interval_ms: None,
         hub: false,
         authority: None,
+        takes_own_past: false,
         spaces: [(catalog, SpaceMode::Read), (own, SpaceMode::Write)].into(),
         peers: [(HUB.to_owned(), peer)].into(),
     })

@@ -1,13 +1,14 @@
 //! Documents of a fill: each is taken in parts, a part as a whole document or as changes.
 
-use super::{Asked, FillContext, Filled, Filling, Handled, Stage, Step};
-use crate::effect::{Misbehaviour, StopReason};
+use super::{Asked, FillContext, Filled, Filling, Handled, SEQUENCE_MAX, Stage, Step, has_room};
+use crate::effect::{DisconnectReason, Misbehaviour, StopReason};
 use crate::journal::{DAMAGED, DocumentPlace, Entry, FilledDocument, Journal};
 use crate::keys;
 use crate::session::receiver::{check_room, has_all};
 use crate::settings::origin_of;
 use crate::store::{Store, StoreError};
 use document::{Address, Collection, Document, ForeignChange, Key, Origin};
+use std::collections::BTreeSet;
 use wire::{FillDocument, FillDocuments, OriginKey};
 
 /// What became of a part of a document.
@@ -16,8 +17,8 @@ enum Part {
     /// Something that it depends on is missing.
     Lacks,
     Stopped(StopReason),
-    /// No right of this author is known here.
-    Unknown(Origin),
+    /// It has a change of this replica's present origin that this replica does not have.
+    OwnPast,
 }
 
 impl Filling {
@@ -34,8 +35,9 @@ impl Filling {
         (self.number, self.ack_due) = (frame.number, Some(frame.number));
         for key in frame.origins {
             if !context.may_bring(&key) {
-                if self.denied.len() < wire::TABLE_MAX {
-                    self.denied.insert(origin_of(&key), key.public_key);
+                self.denied.insert(key.public_key);
+                if self.denied.len() > wire::TABLE_MAX {
+                    return Ok(Err(Misbehaviour::TooManyEntries.into()));
                 }
                 continue;
             }
@@ -44,9 +46,14 @@ impl Filling {
             }
             self.origins.insert(origin_of(&key), key);
         }
+        // From here on documents are missing, or ahead of the vector. An offer alone changes nothing.
+        journal.begin_fill(self.space);
+        let told = frame.vector.iter().chain(&frame.filled).map(|of| (Origin(of.origin), of.sequence));
         // What others wrote is not taken from a peer that may not relay: its documents bring none of it.
-        let reach = frame.vector.iter().chain(&frame.filled).map(|of| (Origin(of.origin), of.sequence));
-        let reach = reach.filter(|(origin, _)| self.origins.contains_key(origin));
+        let reach = self.offered().chain(told).filter_map(|(origin, sequence)| {
+            let key = self.origins.get(&origin)?;
+            Some((origin, context.reach((key, sequence.min(SEQUENCE_MAX)))))
+        });
         journal.raise_until(self.space, reach);
         if journal.until(self.space).len() > wire::VECTOR_ENTRIES_MAX {
             return Ok(Err(Misbehaviour::TooManyEntries.into()));
@@ -55,7 +62,7 @@ impl Filling {
             match self.take_document(journal, &document, context)? {
                 Ok(None) => {}
                 Ok(Some(reason)) => return self.finish(journal, false, Filled::Stopped(reason)).map(Ok),
-                Err(misbehaviour) => return Ok(Err(misbehaviour.into())),
+                Err(reason) => return Ok(Err(reason)),
             }
         }
         Ok(if frame.is_done { self.asked_for() } else { Ok(Step::default()) })
@@ -66,28 +73,25 @@ impl Filling {
         journal: &mut Journal<S>,
         document: &FillDocument,
         context: &FillContext<'_>,
-    ) -> Result<Result<Option<StopReason>, Misbehaviour>, StoreError> {
+    ) -> Handled<Option<StopReason>> {
         let names =
             (Collection::new(document.name.collection.as_str()), Key::new(document.name.key.as_str()));
-        let (Ok(collection), Ok(key)) = names else { return Ok(Err(Misbehaviour::Name)) };
+        let (Ok(collection), Ok(key)) = names else { return Ok(Err(Misbehaviour::Name.into())) };
         let digest = {
             let (_, key) = keys::document(self.space, &collection, &key);
             self.item_key.document(keys::name_bytes(&key).ok_or(DAMAGED)?)
         };
         if !self.all && !self.asked.contains_key(&digest) {
-            return Ok(Err(Misbehaviour::Fill));
+            return Ok(Err(Misbehaviour::Fill.into()));
         }
         let address = Address { space: self.name.clone(), collection, key };
         let part = match self.take_part(journal, &address, document, context)? {
             Ok(part) => part,
-            Err(misbehaviour) => return Ok(Err(misbehaviour)),
+            Err(misbehaviour) => return Ok(Err(misbehaviour.into())),
         };
         let asked = match part {
             Part::Stopped(reason) => return Ok(Ok(Some(reason))),
-            Part::Unknown(origin) => {
-                self.stopped_for = self.denied.get(&origin).copied();
-                return Ok(Ok(Some(StopReason::RightUnknown)));
-            }
+            Part::OwnPast => return Ok(self.own_past(journal, context)),
             Part::Lacks => Asked::Failed,
             Part::Taken if document.heads.is_empty() => return Ok(Ok(None)),
             Part::Taken => {
@@ -115,11 +119,6 @@ impl Filling {
                 return Ok(Err(Misbehaviour::Fill));
             }
             let Some(loaded) = Loaded::read(&snapshot.0) else { return Ok(Err(Misbehaviour::Fill)) };
-            for change in &loaded.changes {
-                if let Err(refusal) = self.key_of(change) {
-                    return Ok(refusal);
-                }
-            }
             if place.is_some() {
                 // It was written here meanwhile: its changes are taken one by one.
                 for change in loaded.changes {
@@ -129,6 +128,14 @@ impl Filling {
                     }
                 }
             } else {
+                let keys = loaded.changes.iter().map(|change| self.key_of(change));
+                let keys: Vec<OriginKey> = match keys.collect() {
+                    Ok(keys) => keys,
+                    Err(refusal) => return Ok(refusal),
+                };
+                if !has_room(journal, BTreeSet::from_iter(&keys).into_iter()) {
+                    return Ok(Ok(Part::Stopped(StopReason::TooManyIncarnations)));
+                }
                 place = self.put_loaded(journal, address, (loaded, snapshot.0.clone()), context.wall_ms)?;
             }
         }
@@ -167,10 +174,28 @@ impl Filling {
         Ok(Some(place))
     }
 
+    /// What comes of a change of this replica's own, which it has no more: from who relays it proves that its store is an
+    /// old copy.
+    fn own_past<S: Store>(
+        &self,
+        journal: &Journal<S>,
+        context: &FillContext<'_>,
+    ) -> Result<Option<StopReason>, DisconnectReason> {
+        if !context.rights.relay {
+            return Ok(Some(StopReason::NoRelay));
+        }
+        let own = journal.names.origin_number(self.own);
+        let ours = own.map_or(0, |own| journal.vectors.get(self.space, own).sequence);
+        Err(DisconnectReason::RolledBack { space: self.name.clone(), theirs: ours + 1, ours })
+    }
+
     /// The key of a change's author, or what comes of the part without it.
     fn key_of(&self, change: &ForeignChange) -> Result<OriginKey, Result<Part, Misbehaviour>> {
+        if change.origin == self.own {
+            return Err(Ok(Part::OwnPast));
+        }
         self.origins.get(&change.origin).copied().ok_or(match self.has_authority {
-            true => Ok(Part::Unknown(change.origin)),
+            true => Ok(Part::Stopped(StopReason::RightUnknown)),
             false => Err(Misbehaviour::Relay),
         })
     }
