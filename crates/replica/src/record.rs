@@ -200,9 +200,6 @@ pub(crate) struct PeerRow {
     /// The spaces that it shares, as it last said.
     #[n(3)]
     pub(crate) shares: Option<SharesRow>,
-    /// What it has kept of what this replica said.
-    #[n(4)]
-    pub(crate) told: Option<ToldRow>,
 }
 
 /// See [`PeerRow::shares`].
@@ -221,17 +218,6 @@ impl SharesRow {
     pub(crate) fn takes(&self, space: &document::Space) -> Option<bool> {
         self.spaces.iter().find(|(name, _)| name == space.as_str()).map(|(_, takes)| *takes)
     }
-}
-
-/// See [`PeerRow::told`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
-pub(crate) struct ToldRow {
-    /// A position of this replica's journal.
-    #[n(0)]
-    pub(crate) at: wire::Cursor,
-    /// This replica's digest of the spaces that it shares with the peer.
-    #[cbor(n(1), with = "minicbor::bytes")]
-    pub(crate) subscription: [u8; 8],
 }
 
 /// A write that carried an idempotency key.

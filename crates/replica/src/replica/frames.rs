@@ -250,7 +250,6 @@ fn take_delta<S: Store>(
 /// The peer does not know what this replica's hello built on: the next one says all.
 fn take_ask(peer: &mut Peer) -> DisconnectReason {
     peer.told = None;
-    (peer.changed, peer.is_urgent) = (true, true);
     DisconnectReason::Asked
 }
 

@@ -4,7 +4,7 @@ use crate::access::{PublicKey, Shares, settled_shares};
 use crate::effect::LinkId;
 use crate::journal::Journal;
 use crate::keys::{self, OriginNumber, SpaceNumber};
-use crate::record::{self, PeerRow, SharesRow, ToldRow};
+use crate::record::{self, PeerRow, SharesRow};
 use crate::rows::Rows;
 use crate::settings::PeerSettings;
 use crate::status::PeerStatus;
@@ -24,13 +24,19 @@ pub(crate) enum OwnHello {
     Sent,
 }
 
+/// What a hello of this replica says: as of which position of its journal, and the digest of what it shares.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Said {
+    pub(crate) at: wire::Cursor,
+    pub(crate) subscription: [u8; 8],
+}
+
 /// A connection to a peer. Sender and receiver are there once its hello came.
 pub(crate) struct Session {
     pub(crate) link: LinkId,
     pub(crate) public_key: PublicKey,
     pub(crate) own_hello: OwnHello,
-    /// What this replica's hello says: up to which position, and the digest of what it shares.
-    pub(crate) said: ToldRow,
+    pub(crate) said: Said,
     /// The peer was asked to connect again; what it sends until then is passed over.
     pub(crate) is_asked: bool,
     /// Frames about forks so far.
@@ -55,8 +61,9 @@ pub(crate) struct Peer {
     pub(crate) heard: Option<wire::Cursor>,
     /// The spaces that it shares, as it last said.
     pub(crate) their_shares: Option<SharesRow>,
-    /// What it has kept of what this replica said.
-    pub(crate) told: Option<ToldRow>,
+    /// What it has kept of what this replica said since it opened. A store may be an older copy of the one that it spoke
+    /// for before.
+    pub(crate) told: Option<Said>,
     /// What it has of this replica's spaces, as last heard.
     pub(crate) confirmed: Confirmed,
     /// The spaces that it takes changes of, as it last said; before that, those that it may read.
@@ -78,7 +85,7 @@ impl Peer {
             cursor: row.cursor,
             heard: row.heard,
             their_shares: row.shares,
-            told: row.told,
+            told: None,
             confirmed: Confirmed::load(rows, name)?,
             wanted: None,
             changed: false,
@@ -91,8 +98,8 @@ impl Peer {
         if !std::mem::take(&mut self.changed) {
             return;
         }
-        let Self { cursor, heard, told, .. } = *self;
-        let row = record::encode(&PeerRow { cursor, heard, shares: self.their_shares.clone(), told });
+        let Self { cursor, heard, .. } = *self;
+        let row = record::encode(&PeerRow { cursor, heard, shares: self.their_shares.clone() });
         if std::mem::take(&mut self.is_urgent) {
             rows.put(keys::peer(&self.name), row);
         } else {
@@ -259,7 +266,7 @@ impl Peers {
             link,
             public_key,
             own_hello: OwnHello::Waiting,
-            said: ToldRow::default(),
+            said: Said::default(),
             is_asked: false,
             fork_frames: 0,
             heard_due: None,
