@@ -52,7 +52,7 @@ pub struct Stranger {
 pub enum Strangeness {
     /// It sends whatever may do harm, and acknowledges nothing.
     Hostile,
-    /// It speaks another version of the protocol.
+    /// It speaks a version of the protocol that nobody speaks any more.
     Version,
 }
 

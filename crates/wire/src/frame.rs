@@ -6,8 +6,11 @@ use crate::fill::{
 };
 use minicbor::{Decode, Decoder, Encode};
 
-/// The protocol of this version. A peer with another one is told so and left.
+/// The protocol of this version. Of two replicas both speak the lower one: a fleet is upgraded over months, and a newer
+/// replica keeps to what an older peer knows.
 pub const PROTOCOL_VERSION: u16 = 2;
+/// The oldest protocol that this version still speaks. A peer with an older one is told so and left.
+pub const PROTOCOL_OLDEST: u16 = 2;
 
 /// Most spaces of a frame.
 pub const TABLE_MAX: usize = 4_096;

@@ -5,7 +5,8 @@ use crate::topology::{Strangeness, Topology};
 use crate::world::{Nodes, Settled};
 use replica::DisconnectReason;
 
-/// A peer that speaks another version of the protocol is left with a word about that, and with no other.
+/// A peer that speaks a version of the protocol that nobody speaks any more is left with a word about that, and with no
+/// other.
 #[derive(Debug, Default)]
 pub struct VersionsRefused;
 
@@ -17,12 +18,12 @@ impl Checker for VersionsRefused {
             Observation::Left { node, peer, reason } if *peer == Some(stranger.node) => match reason {
                 DisconnectReason::Protocol { .. } | DisconnectReason::Replaced => return Ok(()),
                 DisconnectReason::Room { .. } => return Ok(()),
-                _ => format!("{} left a peer of another version: {reason}", Topology::name(*node)),
+                _ => format!("{} left a peer of an older version: {reason}", Topology::name(*node)),
             },
             Observation::Sent { passage, message: Message::Delta { .. }, .. }
                 if passage.to == stranger.node =>
             {
-                format!("{} sent changes to a peer of another version", Topology::name(passage.from))
+                format!("{} sent changes to a peer of an older version", Topology::name(passage.from))
             }
             _ => return Ok(()),
         };

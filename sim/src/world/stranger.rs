@@ -230,7 +230,7 @@ impl World {
     fn stranger_hello(&self, claimed: u64) -> Frame {
         let Some(stranger) = self.nodes.stranger() else { return Frame::Unknown(0) };
         let protocol = match stranger.kind {
-            Strangeness::Version => wire::PROTOCOL_VERSION + 1,
+            Strangeness::Version => wire::PROTOCOL_OLDEST - 1,
             Strangeness::Hostile => wire::PROTOCOL_VERSION,
         };
         let entry =

@@ -1,14 +1,15 @@
 use super::fork::Fork;
+use super::peers::Said;
 use super::{Peer, Receiver, Sender, vectors_of};
 use crate::access::{Rights, SYSTEM};
 use crate::effect::{DisconnectReason, Event, Misbehaviour, Rung};
 use crate::journal::Journal;
 use crate::keys::SpaceNumber;
-use crate::record::{SharesRow, ToldRow};
+use crate::record::SharesRow;
 use crate::store::{Store, StoreError};
 use document::{Origin, Space};
 use std::collections::{BTreeMap, BTreeSet};
-use wire::{Cursor, Heard, Hello, PROTOCOL_VERSION};
+use wire::{Cursor, Heard, Hello, PROTOCOL_OLDEST, PROTOCOL_VERSION};
 
 /// Most entries that are kept of what a peer has: a few hellos' worth.
 pub(crate) const CONFIRMED_MAX: usize = 4 * wire::VECTOR_ENTRIES_MAX;
@@ -45,7 +46,7 @@ impl Peer {
             spaces.retain(|vector| !vector.entries.is_empty());
         }
         if let Some(session) = &mut self.session {
-            session.said = ToldRow { at, subscription };
+            session.said = Said { at, subscription };
         }
         Ok(Hello {
             protocol: PROTOCOL_VERSION,
@@ -69,7 +70,7 @@ impl Peer {
         if self.session.as_ref().is_none_or(|session| session.exchange.is_some()) {
             return Ok(Err(Misbehaviour::Order.into()));
         }
-        if hello.protocol != PROTOCOL_VERSION {
+        if hello.protocol < PROTOCOL_OLDEST {
             return Ok(Err(DisconnectReason::Protocol { theirs: hello.protocol, ours: PROTOCOL_VERSION }));
         }
         if !self.knows_base(hello) {
@@ -157,7 +158,6 @@ impl Peer {
         let said = self.session.as_ref().map(|session| session.said);
         let said = said.filter(|said| said.at.lsn == heard.lsn && said.subscription == heard.subscription);
         self.told = Some(said.ok_or(Misbehaviour::Position)?);
-        (self.changed, self.is_urgent) = (true, true);
         Ok(())
     }
 

@@ -227,9 +227,16 @@ fn other_protocols_and_other_histories_are_told_apart() {
         site.settle();
         site
     };
+    let mut older = connect();
+    send(&mut older, &Frame::Hello(Hello { protocol: 1, ..hello(vec![]) }));
+    disconnected(&older, DisconnectReason::Protocol { theirs: 1, ours: 2 });
+    // A newer peer speaks what this replica does; frames that it sends all the same are passed over.
     let mut newer = connect();
     send(&mut newer, &Frame::Hello(Hello { protocol: 3, ..hello(vec![]) }));
-    disconnected(&newer, DisconnectReason::Protocol { theirs: 3, ours: 2 });
+    newer.input(Input::Frame { link: LinkId(1), bytes: vec![29, 0, 1, 2, 3] });
+    send_delta(&mut newer, &delta(0, 1, 1, &bodies(origin(1), 1)));
+    assert!(newer.get("catalog/product/1").is_some());
+    assert_eq!(newer.disconnects, []);
 
     let with_own = |sequence| {
         let entries = vec![VectorEntry { origin: origin(2).0, sequence, chain: [0; 8] }];
