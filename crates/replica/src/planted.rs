@@ -66,11 +66,21 @@ pub enum Bug {
     CutForgotten,
     /// Changes of a stream that a peer stopped count as had by it.
     StoppedCountedAsHad,
+    /// Of the documents that differ, as symbols tell, one is not asked for.
+    DifferenceLeftOut,
+    /// The vector of a fill is taken with its first document.
+    AdoptedEarly,
+    /// It is not kept how far documents of a fill are ahead of the vector.
+    ReachForgotten,
+    /// A trimmed row brings changes back into the journal that came by a fill.
+    FirstLowered,
+    /// A stream that stopped for want of a right is not taken up when the right comes.
+    RightNeverWakes,
 }
 
 impl Bug {
     /// Every bug.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 32] = [
         Self::AckBeforeSync,
         Self::ReplyBeforeSync,
         Self::CursorBeforeBatch,
@@ -98,6 +108,11 @@ impl Bug {
         Self::HelloEntryLeftOut,
         Self::CutForgotten,
         Self::StoppedCountedAsHad,
+        Self::DifferenceLeftOut,
+        Self::AdoptedEarly,
+        Self::ReachForgotten,
+        Self::FirstLowered,
+        Self::RightNeverWakes,
     ];
 }
 

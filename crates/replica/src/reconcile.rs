@@ -12,6 +12,8 @@ mod symbols;
 pub(crate) use estimate::{difference_of, symbols_for};
 pub(crate) use item::{Item, ItemKey};
 pub(crate) use sketch::{Scan, Sketch, Sketches, vector_of};
+#[cfg(isle_planted)]
+pub(crate) use symbols::Decoded;
 pub(crate) use symbols::{Symbol, decode, pack, subtract, unpack};
 
 /// Most symbols of a sketch: enough for about 5,500 documents that differ. Beyond, a listing costs less.

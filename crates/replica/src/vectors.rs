@@ -90,7 +90,10 @@ impl Vectors {
         (space, origin): (SpaceNumber, OriginNumber),
         first: u64,
     ) {
-        let first = first.max(self.first(space, origin));
+        let had = self.first(space, origin);
+        #[cfg(isle_planted)]
+        let had = if crate::planted::is(crate::planted::Bug::FirstLowered) { 0 } else { had };
+        let first = first.max(had);
         self.firsts.insert((space, origin), first);
         self.set(rows, (space, origin), self.entry(space, origin));
     }

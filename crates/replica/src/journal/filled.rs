@@ -143,6 +143,10 @@ impl<S: Store> Journal<S> {
 
     /// Documents that come from here on may have changes up to there.
     pub(crate) fn raise_until(&mut self, space: SpaceNumber, reach: impl Iterator<Item = (Origin, u64)>) {
+        #[cfg(isle_planted)]
+        if crate::planted::is(crate::planted::Bug::ReachForgotten) {
+            return;
+        }
         let mut row = self.incomplete.rows.get(&space).cloned().unwrap_or_default();
         for (origin, sequence) in reach {
             let has = self.names.origin_number(origin);

@@ -244,6 +244,10 @@ impl Receiver {
                 freed.insert((*number, origin));
             }
         }
+        #[cfg(isle_planted)]
+        if crate::planted::is(crate::planted::Bug::RightNeverWakes) {
+            freed.clear();
+        }
         if freed.is_empty() {
             return Reconsidered::Settled;
         }

@@ -325,13 +325,18 @@ impl Filling {
 
     /// All documents are here: so is all that the filler's vector says.
     fn adopt<S: Store>(&mut self, journal: &mut Journal<S>) -> Result<Step, StoreError> {
+        self.adopt_vector(journal)?;
+        journal.end_fill(self.space);
+        self.finish(journal, true, Filled::Taken(self.documents))
+    }
+
+    fn adopt_vector<S: Store>(&self, journal: &mut Journal<S>) -> Result<(), StoreError> {
         for origin in &self.offer.origins {
             let number = journal.names.intern_origin(&mut journal.rows, origin.key)?;
             let entry = VectorEntry { sequence: origin.sequence, chain: origin.chain };
             journal.adopt((self.space, number), entry);
         }
-        journal.end_fill(self.space);
-        self.finish(journal, true, Filled::Taken(self.documents))
+        Ok(())
     }
 
     /// Tells the filler that nothing more is needed.

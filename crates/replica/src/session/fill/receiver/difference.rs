@@ -47,6 +47,8 @@ impl Filling {
         let have = difference.len();
         let estimate = reconcile::difference_of(&difference);
         if let Some(decoded) = reconcile::decode(&self.item_key, difference) {
+            #[cfg(isle_planted)]
+            let decoded = planted(decoded);
             let theirs: BTreeMap<u64, Vec<u8>> =
                 decoded.theirs.iter().map(|item| (item.document, Vec::new())).collect();
             let ours = decoded.ours.iter().map(|item| item.document);
@@ -192,4 +194,12 @@ impl Filling {
 fn prefixes(heads: &[u8]) -> Vec<u8> {
     let (heads, _) = heads.as_chunks::<32>();
     heads.iter().take(WANTED_HEADS_MAX).flat_map(|head| head.iter().take(8).copied()).collect()
+}
+
+#[cfg(isle_planted)]
+fn planted(mut decoded: reconcile::Decoded) -> reconcile::Decoded {
+    if crate::planted::is(crate::planted::Bug::DifferenceLeftOut) {
+        decoded.theirs.pop();
+    }
+    decoded
 }

@@ -55,6 +55,10 @@ impl Filling {
             Some((origin, context.reach((key, sequence.min(SEQUENCE_MAX)))))
         });
         journal.raise_until(self.space, reach);
+        #[cfg(isle_planted)]
+        if crate::planted::is(crate::planted::Bug::AdoptedEarly) {
+            self.adopt_vector(journal)?;
+        }
         if journal.until(self.space).len() > wire::VECTOR_ENTRIES_MAX {
             return Ok(Err(Misbehaviour::TooManyEntries.into()));
         }
