@@ -9,15 +9,19 @@
 
 use super::ApplyReason;
 use crate::entry::SequenceKind;
-use crate::foreign::{self, Action, Columns, Header, Operation, OperationId, Operations, Place};
+use crate::foreign::{
+    self, Action, Columns, ForeignChange, Header, Operation, OperationId, Operations, Place,
+};
 use crate::{ChangeHash, Origin, sequence};
 use ancestry::Ancestry;
-use automerge::{ActorId, Automerge, ObjId, ROOT, ReadDoc as _};
+use automerge::{ActorId, Automerge};
 use sequences::{Maker, Sequences};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use stored::Stored;
 
 mod ancestry;
 mod sequences;
+mod stored;
 
 pub(super) use sequences::creation_at;
 
@@ -36,6 +40,7 @@ pub(super) struct Candidate<'a> {
 pub(super) struct Lineage<'a> {
     /// The document without the changes.
     base: &'a Automerge,
+    stored: Stored<'a>,
     ancestry: Ancestry<'a>,
     /// Entries that the operations of the changes put, and the change; without those that the same change replaced.
     puts: BTreeMap<OperationId, (&'a str, usize)>,
@@ -45,8 +50,8 @@ pub(super) struct Lineage<'a> {
 
 impl<'a> Lineage<'a> {
     pub(super) fn new(base: &'a Automerge, last: LastOperations) -> Self {
-        let (ancestry, sequences) = (Ancestry::new(base), Sequences::new(base));
-        Self { base, ancestry, puts: BTreeMap::new(), sequences, last }
+        let (stored, ancestry, sequences) = (Stored::new(base), Ancestry::new(base), Sequences::new(base));
+        Self { base, stored, ancestry, puts: BTreeMap::new(), sequences, last }
     }
 
     /// The chunks of the creations that the changes need and the document has not, and the last operation of each
@@ -65,29 +70,27 @@ impl<'a> Lineage<'a> {
             return Err(ApplyReason::Misfit);
         }
         let mut operations = Operations::new(header, &change.columns, change.body_bytes);
-        let mut in_sequences = Vec::new();
+        let (mut in_entries, mut in_sequences) = (Vec::new(), Vec::new());
         let mut marked = Vec::new();
-        let mut hidden = Vec::new();
         while let Some(operation) = operations.next_operation().map_err(|_| ApplyReason::Refused)? {
             *last = operation.id.counter;
             marked.extend(foreign::marked(&operation));
+            let replaced = operations.replaced().to_vec();
             match operation.place {
-                Place::Entry(name) => {
-                    let entries =
-                        Entries { base: self.base, ancestry: &mut self.ancestry, puts: &mut self.puts };
-                    let replaced = operations.replaced();
-                    hidden.extend(entries.check(
-                        number,
-                        operation,
-                        name,
-                        replaced,
-                        header.first_operation,
-                    )?);
-                }
-                Place::Element { .. } => in_sequences.push((operation, operations.replaced().to_vec())),
+                Place::Entry(name) => in_entries.push((operation, name, replaced)),
+                Place::Element { .. } => in_sequences.push((operation, replaced)),
             }
         }
         self.ancestry.end(number, *last);
+        let named = in_entries.iter().map(|(operation, _, replaced)| (operation, replaced));
+        let named = named.chain(in_sequences.iter().map(|(operation, replaced)| (operation, replaced)));
+        read_named(&mut self.stored, &mut self.sequences, header, named)?;
+        let mut hidden = Vec::new();
+        for (operation, name, replaced) in in_entries {
+            let entries =
+                Entries { stored: &self.stored, ancestry: &mut self.ancestry, puts: &mut self.puts };
+            hidden.extend(entries.check(number, operation, name, &replaced, header.first_operation)?);
+        }
         let made = self.sequences.check_marks(&marked, number, &pending, &mut self.ancestry)?;
         if let Some(missing) = pending.iter().find(|hash| !made.contains(hash)) {
             // The creation of a sequence is depended on by changes that mark it, by no other.
@@ -104,9 +107,36 @@ impl<'a> Lineage<'a> {
     }
 }
 
+/// Reads what the operations of a change name in the document.
+fn read_named<'b>(
+    stored: &mut Stored<'_>,
+    sequences: &mut Sequences<'_>,
+    header: &Header,
+    operations: impl Iterator<Item = (&'b Operation<'b>, &'b Vec<OperationId>)>,
+) -> Result<(), ApplyReason> {
+    let mut named = BTreeSet::new();
+    for (operation, replaced) in operations {
+        named.extend(replaced);
+        if let Place::Element { element: Some(element), .. } = operation.place {
+            named.insert(element);
+        }
+    }
+    named.retain(|named| named.author != header.author() || named.counter < header.first_operation);
+    for change in stored.changes_of(&named)? {
+        let Ok(body) = ForeignChange::body(change.raw_bytes()) else { continue };
+        let Ok((header, columns)) = foreign::read(body) else { continue };
+        let mut operations = Operations::new(&header, &columns, body.len());
+        while let Ok(Some(operation)) = operations.next_operation() {
+            stored.add(&operation, operations.replaced(), change.hash());
+            sequences.add(operation, Maker::Base(change.hash()));
+        }
+    }
+    Ok(())
+}
+
 /// The entries of a document and of changes to it.
 struct Entries<'a, 'b> {
-    base: &'a Automerge,
+    stored: &'b Stored<'a>,
     ancestry: &'b mut Ancestry<'a>,
     puts: &'b mut BTreeMap<OperationId, (&'a str, usize)>,
 }
@@ -115,7 +145,7 @@ impl<'a> Entries<'a, '_> {
     /// Returns the authors of the creations that the operation replaces, which are of sequences at this very entry: a
     /// plain value in the place of a list or a text hides it. That they are before the change is checked by others.
     fn check(
-        mut self,
+        self,
         number: usize,
         operation: Operation<'a>,
         name: &'a str,
@@ -126,7 +156,10 @@ impl<'a> Entries<'a, '_> {
         for replaced in replaced {
             let fits = match self.puts.get(replaced) {
                 Some((entry, maker)) => *entry == name && self.ancestry.is_before(*maker, number),
-                None => self.base_has(*replaced, name, number),
+                None => {
+                    let maker = self.stored.put(*replaced, name);
+                    maker.is_some_and(|maker| self.ancestry.has_before(&maker, number))
+                }
             };
             if !fits {
                 if !is_creation(*replaced, name) {
@@ -142,16 +175,6 @@ impl<'a> Entries<'a, '_> {
             self.puts.insert(operation.id, (name, number));
         }
         Ok(hidden)
-    }
-
-    /// Whether the document has an operation that put this entry, in a change before the one numbered `number`.
-    fn base_has(&mut self, operation: OperationId, name: &str, number: usize) -> bool {
-        let id = ObjId::Id(operation.counter, actor(operation.author), 0);
-        let Some(change) = self.base.hash_for_opid(&id) else { return false };
-        // At the change that put it, the entry has it.
-        let values = self.base.get_all_at(ROOT, name, &[change]).unwrap_or_default();
-        let is_scalar = values.iter().any(|(value, at)| value.is_scalar() && *at == id);
-        is_scalar && self.ancestry.has_before(&change, number)
     }
 }
 

@@ -3,12 +3,12 @@
 use super::ancestry::Ancestry;
 use super::{ApplyReason, actor, origin};
 use crate::entry::SequenceKind;
-use crate::foreign::{self, Action, ForeignChange, Operation, OperationId, Operations, Place, Scalar};
+use crate::foreign::{Action, Operation, OperationId, Place, Scalar};
 use crate::sequence::{self, Creation};
 use crate::{ChangeHash, Origin};
 use automerge::legacy::{Key, ObjectId, OpType};
 use automerge::{Automerge, ChangeMetadata, ObjId, ObjType, ReadDoc as _};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Where an operation comes from.
 #[derive(Clone, Copy)]
@@ -43,14 +43,13 @@ pub(super) struct Sequences<'a> {
     base: &'a Automerge,
     /// By the author of the creation.
     known: BTreeMap<Origin, Sequence>,
+    /// Of the changes that are checked, and of what they name in the document.
     placed: BTreeMap<OperationId, Placed>,
-    /// Changes of the document whose operations are in `placed`.
-    read: BTreeSet<ChangeHash>,
 }
 
 impl<'a> Sequences<'a> {
     pub(super) fn new(base: &'a Automerge) -> Self {
-        Self { base, known: BTreeMap::new(), placed: BTreeMap::new(), read: BTreeSet::new() }
+        Self { base, known: BTreeMap::new(), placed: BTreeMap::new() }
     }
 
     /// The creations that the document has not.
@@ -151,33 +150,14 @@ impl<'a> Sequences<'a> {
         ancestry: &mut Ancestry<'_>,
         is_right: impl Fn(Placed) -> bool,
     ) -> bool {
-        if !self.placed.contains_key(&operation) {
-            self.read_maker(operation);
-        }
         let placed = self.placed.get(&operation).copied();
         placed.is_some_and(|placed| {
             placed.sequence == sequence && is_right(placed) && ancestry.is_maker_before(placed.maker, number)
         })
     }
 
-    /// Reads the change of the document that has this operation.
-    fn read_maker(&mut self, operation: OperationId) -> Option<()> {
-        let id = ObjId::Id(operation.counter, actor(operation.author), 0);
-        let hash = self.base.hash_for_opid(&id)?;
-        if !self.read.insert(hash) {
-            return None;
-        }
-        let change = self.base.get_change_by_hash(&hash)?;
-        let body = ForeignChange::body(change.raw_bytes()).ok()?;
-        let (header, columns) = foreign::read(body).ok()?;
-        let mut operations = Operations::new(&header, &columns, body.len());
-        while let Ok(Some(operation)) = operations.next_operation() {
-            self.add(operation, Maker::Base(hash));
-        }
-        Some(())
-    }
-
-    fn add(&mut self, operation: Operation<'_>, maker: Maker) {
+    /// Adds an operation of a change that is checked, or of one of the document that is read.
+    pub(super) fn add(&mut self, operation: Operation<'_>, maker: Maker) {
         let Place::Element { sequence, element } = operation.place else { return };
         let is_delete = operation.action == Action::Delete;
         let element = match operation.action {
