@@ -9,6 +9,9 @@ use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+/// Most changes that are checked together. Each keeps a bit for each change before it: a mebibyte, or two in reserve.
+pub(super) const TOGETHER_MAX: usize = 4_096;
+
 /// A change could not be applied. The document has those before it, and neither it nor those after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("change {change} of the document cannot be applied: {reason}")]
@@ -73,7 +76,7 @@ impl Document {
     /// # Errors
     /// [`ApplyError`] names the first change that cannot be applied.
     pub fn apply(&mut self, chunks: &[Vec<u8>]) -> Result<(), ApplyError> {
-        self.apply_parts(chunks, Trust::Foreign)
+        self.apply_steps(chunks, Trust::Foreign, TOGETHER_MAX)
     }
 
     /// Applies changes that this replica wrote or has applied before, as [`Document::apply`] does, but does not ask
@@ -82,7 +85,18 @@ impl Document {
     /// # Errors
     /// [`ApplyError`], as [`Document::apply`].
     pub fn apply_known(&mut self, chunks: &[Vec<u8>]) -> Result<(), ApplyError> {
-        self.apply_parts(chunks, Trust::Known)
+        self.apply_steps(chunks, Trust::Known, TOGETHER_MAX)
+    }
+
+    /// Applies so many chunks at a time.
+    fn apply_steps(&mut self, chunks: &[Vec<u8>], trust: Trust, most: usize) -> Result<(), ApplyError> {
+        let mut before = 0;
+        for step in chunks.chunks(most) {
+            self.apply_parts(step, trust)
+                .map_err(|error| ApplyError { applied: error.applied + before, ..error })?;
+            before += step.len();
+        }
+        Ok(())
     }
 
     /// Applies the chunks, in smaller and smaller parts where they fail together, so that the first that fails alone

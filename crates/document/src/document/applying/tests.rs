@@ -279,6 +279,29 @@ fn a_change_after_one_that_fails_is_left_out() {
     }
 }
 
+#[test]
+fn steps_of_any_length_come_to_the_same() {
+    let mut with = fields();
+    // One of them twice.
+    with.insert(9, with[1].clone());
+    let counter =
+        Hand::new(9).write(|write| write.put(ROOT, "n", automerge::ScalarValue::counter(1)).unwrap());
+    for failing in [None, Some(0), Some(5), Some(with.len())] {
+        let mut chunks = with.clone();
+        failing.iter().for_each(|at| chunks.insert(*at, counter.clone()));
+        let apply = |most| {
+            let mut document = Document::new();
+            let result = document.apply_steps(&chunks, Trust::Foreign, most);
+            (result, document.heads(), document.json(), document.changes_count(), document.last_operations)
+        };
+        let whole = apply(chunks.len());
+        assert_eq!(whole.0.map_err(|error| error.applied).err(), failing);
+        for most in 1..chunks.len() {
+            assert_eq!(apply(most), whole, "{failing:?} {most}");
+        }
+    }
+}
+
 /// The fuzz targets start with these: what replicas of three sites wrote, bodies with their lengths before them. They
 /// are stored changes as well: every later version applies them.
 #[test]

@@ -150,3 +150,6 @@ impl<'a> Ancestry<'a> {
         self.not_before.as_ref().is_some_and(|(_, others)| !others.contains(hash))
     }
 }
+
+#[cfg(test)]
+mod tests;
