@@ -3,10 +3,12 @@
 use super::error::SchemaError;
 use super::fields::is_scalar;
 use super::flat::Flat;
-use super::numbers::{compare, is_of_type};
+use super::numbers::compare;
 use super::{Crdt, shortened};
 use serde_json::Value;
 use std::cmp::Ordering;
+
+mod values;
 
 /// `x-` keywords.
 const KNOWN: [&str; 3] = ["x-crdt", "x-index", "x-version"];
@@ -41,11 +43,12 @@ const UNSUPPORTED: [(&str, &str); 11] = [
 const AT_ROOT: [&str; 3] = ["$defs", "$id", "$schema"];
 
 /// Checks what holds for every subschema.
-pub(super) fn check(flat: &Flat<'_>) -> Result<(), SchemaError> {
+pub(super) fn check(root: &Value, flat: &Flat<'_>) -> Result<(), SchemaError> {
     check_names(flat)?;
     check_ranges(flat)?;
-    check_values(flat)?;
+    values::check(flat)?;
     check_required(flat)?;
+    check_never(root, flat)?;
     let is_mixed = flat.get("patternProperties").is_some()
         && flat.get("additionalProperties").is_some_and(Value::is_object);
     match is_mixed {
@@ -94,23 +97,6 @@ fn check_ranges(flat: &Flat<'_>) -> Result<(), SchemaError> {
     Ok(())
 }
 
-fn check_values(flat: &Flat<'_>) -> Result<(), SchemaError> {
-    let listed = flat.get("enum").and_then(Value::as_array);
-    if listed.is_some_and(Vec::is_empty) {
-        return Err(SchemaError::Expected { at: flat.at("enum"), expected: "at least one value" });
-    }
-    let Some(types) = flat.types() else { return Ok(()) };
-    let fits = |value: &Value| types.iter().any(|name| is_of_type(value, name));
-    let values = listed.into_iter().flatten().enumerate();
-    let mut values = values.map(|(index, value)| (format!("{}/{index}", flat.at("enum")), value));
-    let mut constant = flat.get("const").map(|value| (flat.at("const"), value)).into_iter();
-    let misfit = values.find(|(_, value)| !fits(value)).or_else(|| constant.find(|(_, value)| !fits(value)));
-    match misfit {
-        Some((at, value)) => Err(SchemaError::NotOfType { at, value: shortened(value) }),
-        None => Ok(()),
-    }
-}
-
 fn check_required(flat: &Flat<'_>) -> Result<(), SchemaError> {
     if flat.get("additionalProperties") != Some(&Value::Bool(false))
         || flat.get("patternProperties").is_some()
@@ -127,6 +113,18 @@ fn check_required(flat: &Flat<'_>) -> Result<(), SchemaError> {
         Some(name) => Err(SchemaError::RequiredForbidden { at: flat.at("required"), name: shortened(name) }),
         None => Ok(()),
     }
+}
+
+/// Checks that no required field has the subschema `false`.
+fn check_never(root: &Value, flat: &Flat<'_>) -> Result<(), SchemaError> {
+    let required = flat.get("required").and_then(Value::as_array).into_iter().flatten();
+    for name in required.filter_map(Value::as_str) {
+        let Some(property) = flat.get("properties").and_then(|named| named.get(name)) else { continue };
+        if Flat::of(root, property, &flat.at("properties"))?.is_never {
+            return Err(SchemaError::RequiredNever { at: flat.at("required"), name: shortened(name) });
+        }
+    }
+    Ok(())
 }
 
 /// Checks that a field's JSON type is that of its field type.

@@ -133,6 +133,24 @@ pub enum SchemaError {
         /// The value, shortened.
         value: String,
     },
+    /// A value of `enum` or `const` that another keyword there excludes.
+    #[error("the schema allows at '{at}' the value {value}, which {rule} there does not: change either")]
+    Excluded {
+        /// JSON Pointer into the schema.
+        at: String,
+        /// The value, shortened.
+        value: String,
+        /// The keyword that excludes it.
+        rule: &'static str,
+    },
+    /// A required member whose subschema is `false`.
+    #[error("the schema requires at '{at}' the field '{name}', which properties forbids: change either")]
+    RequiredNever {
+        /// JSON Pointer into the schema.
+        at: String,
+        /// The field.
+        name: String,
+    },
     /// A required member that no document can have.
     #[error(
         "the schema requires at '{at}' the field '{name}', which it does not name while additionalProperties is false: add it to properties"

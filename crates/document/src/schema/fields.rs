@@ -160,7 +160,7 @@ impl<'a> Reader<'a> {
         if flat.references.iter().any(is_active) {
             return Err(SchemaError::Recursive { at: format!("{at}/$ref") });
         }
-        contradictions::check(&flat)?;
+        contradictions::check(self.root, &flat)?;
         self.active.push(flat.references.clone());
         Ok(flat)
     }

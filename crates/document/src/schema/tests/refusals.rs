@@ -210,6 +210,47 @@ fn rules_that_no_value_keeps() {
 }
 
 #[test]
+fn values_that_another_rule_excludes() {
+    let excluded = |at: &str, value: &str, rule: &str| {
+        format!(
+            "the schema allows at '/properties/f/{at}' the value {value}, which {rule} there does not: change either"
+        )
+    };
+    field_refused(json!({"const": "c", "enum": ["a", "b"]}), &excluded("const", "\"c\"", "enum"));
+    field_refused(json!({"const": 3, "maximum": 2}), &excluded("const", "3", "maximum"));
+    for (rule, bound) in [("minimum", 2), ("exclusiveMinimum", 1)] {
+        field_refused(json!({"enum": [2, 1, 3], rule: bound}), &excluded("enum/1", "1", rule));
+    }
+    for (rule, bound) in [("maximum", 2.5), ("exclusiveMaximum", 3.0)] {
+        field_refused(json!({"enum": ["a", 2, 3], rule: bound}), &excluded("enum/2", "3", rule));
+    }
+    for allowed in [
+        json!({"const": 1, "enum": [2, 1.0]}),
+        json!({"const": {"a": [1]}, "enum": [{"a": [1.0]}]}),
+        json!({"const": 2, "minimum": 2, "maximum": 2.0}),
+        json!({"enum": ["a", null, 5], "minimum": 5, "exclusiveMaximum": 6}),
+    ] {
+        assert!(of_field(&allowed).is_ok(), "{allowed}");
+    }
+}
+
+#[test]
+fn a_required_field_that_is_forbidden() {
+    field_refused(
+        json!({"type": "object", "properties": {"a": {}, "b": false}, "required": ["a", "b"]}),
+        "the schema requires at '/properties/f/required' the field 'b', which properties forbids: change either",
+    );
+    let never = json!({"x-version": 1, "type": "object", "properties": {"a": {"$ref": "#/$defs/never"}},
+        "$defs": {"never": false}, "required": ["a"]});
+    refused(
+        Schema::parse(&never.to_string()),
+        "the schema requires at '/required' the field 'a', which properties forbids: change either",
+    );
+    let unneeded = json!({"type": "object", "properties": {"a": {}, "b": false}, "required": ["a"]});
+    assert!(of_field(&unneeded).is_ok());
+}
+
+#[test]
 fn defaults_that_cannot_be() {
     for (field, crdt) in [
         (json!({"type": "integer", "x-crdt": "counter", "default": 0}), "counter"),
