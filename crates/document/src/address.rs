@@ -68,6 +68,27 @@ const NAME_ALLOWED: &str = "small letters, digits, '-', '_' and '.'";
 const KEY_BYTES_MAX: usize = 256;
 const KEY_ALLOWED: &str = "printable characters";
 
+/// Whether a character shows in a key, so that keys which look alike are few and none turns the text around it.
+/// Refused are controls, line and paragraph separators, marks that turn the direction of writing, a space of no width,
+/// the byte order mark, and what Unicode gives no meaning: noncharacters and private use. The joiners U+200C and U+200D
+/// stay: some scripts cannot be written without.
+fn is_printable(character: char) -> bool {
+    let is_invisible = matches!(
+        character,
+        '\u{61c}'
+            | '\u{200b}'
+            | '\u{200e}' | '\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}'
+            | '\u{feff}'
+    );
+    let is_private = matches!(character, '\u{e000}'..='\u{f8ff}' | '\u{f0000}'..);
+    // The last two of each plane, and 32 more.
+    let is_no_character =
+        u32::from(character) & 0xfffe == 0xfffe || matches!(character, '\u{fdd0}'..='\u{fdef}');
+    !(character.is_control() || is_invisible || is_private || is_no_character)
+}
+
 fn check_name(part: AddressPart, text: &str) -> Result<(), AddressError> {
     check_length(part, text, NAME_BYTES_MAX)?;
     let allowed = |c: &char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '.');
@@ -122,11 +143,12 @@ part!(
     |text: &str| check_name(AddressPart::Collection, text)
 );
 part!(
-    /// A document's name inside its collection: 1 to 256 bytes of printable UTF-8, slashes included.
+    /// A document's name inside its collection: 1 to 256 bytes of printable UTF-8, slashes included. Not printable are
+    /// controls, separators of lines, marks of direction, U+200B, U+FEFF, private use and noncharacters.
     Key,
     |text: &str| {
         check_length(AddressPart::Key, text, KEY_BYTES_MAX)?;
-        match text.chars().find(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}')) {
+        match text.chars().find(|c| !is_printable(*c)) {
             Some(character) => {
                 Err(AddressError::Character { part: AddressPart::Key, character, allowed: KEY_ALLOWED })
             }
@@ -242,6 +264,45 @@ mod tests {
     #[track_caller]
     fn refused(text: &str, why: &str) {
         assert_eq!(text.parse::<Address>().unwrap_err().to_string(), why);
+    }
+
+    #[test]
+    fn a_key_shows_as_it_is() {
+        for hidden in [
+            '\u{0}',
+            '\u{7f}',
+            '\u{85}',
+            '\u{61c}',
+            '\u{200b}',
+            '\u{200e}',
+            '\u{200f}',
+            '\u{2028}',
+            '\u{2029}',
+            '\u{202a}',
+            '\u{202e}',
+            '\u{2066}',
+            '\u{2069}',
+            '\u{e000}',
+            '\u{f8ff}',
+            '\u{fdd0}',
+            '\u{fdef}',
+            '\u{feff}',
+            '\u{fffe}',
+            '\u{ffff}',
+            '\u{1fffe}',
+            '\u{f0000}',
+            '\u{10ffff}',
+        ] {
+            let expected =
+                AddressError::Character { part: AddressPart::Key, character: hidden, allowed: KEY_ALLOWED };
+            assert_eq!(Key::new(format!("a{hidden}b")), Err(expected), "{hidden:?}");
+        }
+        // A letter, both joiners, their neighbours, Arabic, Devanagari, a replaced character and one outside the BMP.
+        for shown in
+            ["Süß", "می\u{200c}خواهم", "क्\u{200d}ष", "\u{2010}", "\u{2030}", "\u{fffd}", "🛒", "漢字"]
+        {
+            assert_eq!(Key::new(shown).unwrap().to_string(), shown);
+        }
     }
 
     #[test]
