@@ -12,8 +12,13 @@ impl Writer<'_, '_> {
         let below = format!("{}/", field.name());
         let members = present.range(below.clone()..).take_while(|(name, _)| name.starts_with(&below));
         let members: Vec<String> = members.map(|(name, _)| name.clone()).collect();
-        let is_map = self.schema_says(field) == Crdt::Map && !members.is_empty();
-        for name in members.into_iter().chain([field.name().to_owned()]) {
+        let is_marked =
+            present.get(field.name()).is_some_and(|at| at.leaf.as_ref().is_some_and(Value::is_object));
+        // A map stays, be it without members.
+        let is_map = self.schema_says(field) == Crdt::Map && !self.is_deleted;
+        let is_there = is_map && (is_marked || !members.is_empty());
+        let own = Some(field.name().to_owned()).filter(|_| !(is_there && is_marked));
+        for name in members.into_iter().chain(own) {
             if let Some(entries) = present.remove(&name) {
                 let field = Pointer::from_name(name);
                 match self.is_deleted {
@@ -22,7 +27,7 @@ impl Writer<'_, '_> {
                 }
             }
         }
-        if is_map && !self.is_deleted {
+        if is_there && !is_marked {
             self.set(field.name(), json::scalar(&Value::Object(Map::new())))
         } else {
             Ok(())
@@ -42,7 +47,11 @@ impl Writer<'_, '_> {
         }
         match &present.special {
             None | Some(Special::Counter(_) | Special::Bounded(_)) => Ok(()),
-            Some(Special::Set(elements)) => self.empty_set(elements),
+            Some(Special::Set(elements)) => {
+                // A put elsewhere may have taken the mark.
+                self.mark(&field.set_mark())?;
+                self.empty_set(elements)
+            }
             Some(Special::List(_)) => self.put_list(field, &[]),
             Some(Special::Text(_)) => self.put_text(field, ""),
         }

@@ -47,7 +47,35 @@ enum Act {
         name: u8,
         count: i64,
     },
+    /// Puts what is shown with another name, just these of the elements, one more item and one more character.
+    PutAll {
+        name: u8,
+        elements: u8,
+    },
+    /// Sets or removes a member of one of the [`NESTED`] fields.
+    Member {
+        field: &'static str,
+        key: u8,
+        value: Option<u8>,
+    },
+    /// Sets or removes a plain value where members may be.
+    Plain(Option<u8>),
+    /// Sets the register by a JSON Patch which tests first that it is another.
+    PatchName {
+        expected: u8,
+        name: u8,
+    },
+    /// Puts another item in the place of one, by a JSON Patch.
+    Replace {
+        at: usize,
+    },
+    Clear(&'static str),
 }
+
+/// Fields with members: a map, and one that the schema does not know.
+const NESTED: [&str; 2] = ["attributes", "extra"];
+/// Fields that are emptied.
+const CLEARED: [&str; 5] = ["name", "tags", "lines", "body", "attributes"];
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -73,9 +101,16 @@ fn any_act(sites: usize) -> impl Strategy<Value = Act> {
         3 => (place.clone(), count.clone()).prop_map(|(at, count)| Act::Insert { at, count }),
         2 => place.clone().prop_map(|at| Act::Take { at }),
         3 => (place.clone(), count).prop_map(|(at, count)| Act::Type { at, count }),
-        2 => place.prop_map(|at| Act::Erase { at }),
+        2 => place.clone().prop_map(|at| Act::Erase { at }),
         1 => Just(Act::Delete),
         2 => (0..4_u8, -9..9_i64).prop_map(|(name, count)| Act::Put { name, count }),
+        2 => (0..4_u8, 0..8_u8).prop_map(|(name, elements)| Act::PutAll { name, elements }),
+        5 => (prop::sample::select(&NESTED[..]), 0..2_u8, prop::option::of(0..3_u8))
+            .prop_map(|(field, key, value)| Act::Member { field, key, value }),
+        2 => prop::option::of(0..3_u8).prop_map(Act::Plain),
+        2 => (0..4_u8, 0..4_u8).prop_map(|(expected, name)| Act::PatchName { expected, name }),
+        3 => place.prop_map(|at| Act::Replace { at }),
+        2 => prop::sample::select(&CLEARED[..]).prop_map(Act::Clear),
     ]
 }
 
@@ -94,7 +129,7 @@ fn origin(site: usize) -> Origin {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(192))]
+    #![proptest_config(ProptestConfig::with_cases(256))]
     #[test]
     fn any_exchange_of_any_operations_converges_to_what_the_model_says((count, steps) in any_steps()) {
         let mut sites = Sites::new(count);

@@ -2,10 +2,10 @@
 
 use super::model::{Event, Kind, Model, TagId};
 use super::{Act, every_kind, origin};
-use crate::{Document, Insertion, Operation, Pointer, Schema, Signature, WriteError};
+use crate::{Document, Insertion, Operation, PatchFault, Pointer, Schema, Signature, WriteError};
 use automerge::legacy::Key;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Default)]
 struct Site {
@@ -57,8 +57,7 @@ impl Sites {
             (Ok(Some(change)), Expected::Change(mut event)) => {
                 let id = self.model.events.len();
                 event.author = site;
-                event.lamport = (lamport(&change.chunk, "name"), origin(site).0);
-                event.base_lamport = (lamport(&change.chunk, "on_hand"), origin(site).0);
+                (event.numbers, event.origin) = (numbers(&change.chunk), origin(site).0);
                 event.past = self.sites[site].seen.clone();
                 event.past.insert(id);
                 self.model.events.push(event);
@@ -155,8 +154,10 @@ impl Sites {
         let is_deleted = self.model.is_deleted(seen);
         let expected = match (act, event) {
             (Act::Delete, _) if is_deleted || seen.is_empty() => Expected::Nothing,
-            (Act::Delete | Act::Put { .. }, Ok(Some(event))) => Expected::Change(event),
-            (Act::Remove(_) | Act::Take { .. } | Act::Erase { .. }, Ok(event)) if is_deleted => {
+            (Act::Delete | Act::Put { .. } | Act::PutAll { .. }, Ok(Some(event))) => Expected::Change(event),
+            (Act::Remove(_) | Act::Take { .. } | Act::Erase { .. } | Act::Clear(_), Ok(event))
+                if is_deleted =>
+            {
                 event.map_or(Expected::Nothing, Expected::Change)
             }
             (_, _) if is_deleted => Expected::Refused(WriteError::Deleted),
@@ -172,6 +173,31 @@ impl Sites {
         let mut event = Event::default();
         let mut is_change = true;
         let operation = match act {
+            // A list without items has none to replace; what is put back takes the place of what was there.
+            Act::Replace { .. } if self.list(site).is_empty() => {
+                return self.plan(site, &Act::Insert { at: 0, count: 1 });
+            }
+            Act::PutAll { name, .. } if self.model.is_deleted(&self.sites[site].seen) => {
+                return self.plan(site, &Act::Put { name: *name, count: 0 });
+            }
+            Act::PutAll { name, elements } => self.plan_put_all(site, *name, *elements, &mut event),
+            Act::Member { .. } | Act::Plain(_) => {
+                let (operation, changes) = self.plan_nested(site, act, &mut event);
+                is_change = changes || self.sites[site].seen.is_empty();
+                operation
+            }
+            Act::PatchName { expected, name } => {
+                let (operation, outcome) = self.plan_patch(site, *expected, *name, &mut event);
+                match outcome {
+                    Ok(changes) => is_change = changes,
+                    Err(error) => return (operation, Err(error)),
+                }
+                operation
+            }
+            Act::Clear(cleared) => {
+                is_change = self.plan_clear(site, cleared, &mut event);
+                Operation::Clear { field: field(&format!("/{cleared}")) }
+            }
             Act::Name(name) => {
                 let name = name.map(|name| format!("name {name}"));
                 is_change = self.put_name(site, name.clone(), &mut event);
@@ -212,7 +238,11 @@ impl Sites {
                 is_change = self.plan_removal(site, &element, &mut event);
                 Operation::Remove { field: field("/tags"), element: json!(element) }
             }
-            Act::Insert { .. } | Act::Take { .. } | Act::Type { .. } | Act::Erase { .. } => {
+            Act::Insert { .. }
+            | Act::Take { .. }
+            | Act::Replace { .. }
+            | Act::Type { .. }
+            | Act::Erase { .. } => {
                 let (operation, changes) = self.plan_sequence(site, act, &mut event);
                 is_change = changes;
                 operation
@@ -254,8 +284,7 @@ impl Sites {
         let mut is_change = true;
         let operation = match act {
             Act::Insert { at, count } => {
-                let values = self.fresh(*count, |number| format!("line {number}"));
-                event.adds.extend(values.iter().map(|value| (Kind::Item, value.clone())));
+                let values = self.insert_items(*count, event);
                 self.mark(site, Kind::ItemMark, event);
                 let index = at % (self.list(site).len() + 1);
                 let values = values.into_iter().map(Value::from).collect();
@@ -265,14 +294,27 @@ impl Sites {
                 let list = self.list(site);
                 let index = if list.is_empty() { 0 } else { at % list.len() };
                 let taken = list.get(index).cloned();
-                event.kills = self.of(site, &Kind::Item, |text| Some(text) == taken.as_deref());
+                event.kills = taken
+                    .as_deref()
+                    .map_or(Vec::new(), |taken| self.of(site, &self.item(site, taken), |_| true));
                 self.mark(site, Kind::ItemMark, event);
                 is_change = !event.kills.is_empty() || !event.adds.is_empty();
                 let (delete, insert) = (usize::from(taken.is_some()), Insertion::Values(vec![]));
                 Operation::Splice { field: field("/lines"), index, delete, insert }
             }
+            Act::Replace { at } => {
+                let list = self.list(site);
+                let index = at % list.len();
+                let item = self.item(site, &list[index]);
+                event.kills = self.of(site, &item, |_| true);
+                let value = self.fresh(1, |number| format!("line {number}")).swap_remove(0);
+                event.adds.push((item, value.clone()));
+                self.mark(site, Kind::ItemMark, event);
+                let path = format!("/lines/{index}");
+                patch(json!([{"op": "replace", "path": path, "value": value}]))
+            }
             Act::Type { at, count } => {
-                let characters = self.fresh(*count, |number| char::from_u32(0x4e00 + number).unwrap().into());
+                let characters = self.fresh(*count, character);
                 event.adds.extend(characters.iter().map(|text| (Kind::Character, text.clone())));
                 self.mark(site, Kind::CharacterMark, event);
                 let index = at % (self.text(site).len() + 1);
@@ -297,7 +339,12 @@ impl Sites {
             | Act::Add(_)
             | Act::Remove(_)
             | Act::Delete
-            | Act::Put { .. } => panic!("{act:?} is no act on a sequence"),
+            | Act::Put { .. }
+            | Act::PutAll { .. }
+            | Act::Member { .. }
+            | Act::Plain(_)
+            | Act::PatchName { .. }
+            | Act::Clear(_) => panic!("{act:?} is no act on a sequence"),
         };
         (operation, is_change)
     }
@@ -315,6 +362,21 @@ impl Sites {
     fn plan_put(&self, site: usize, name: &str, count: i64, event: &mut Event) {
         let seen = &self.sites[site].seen;
         self.put_name(site, Some(name.to_owned()), event);
+        self.put_count(site, count, event);
+        self.plan_left_out(site, &["tags", "lines", "body", "attributes"], event);
+        if self.model.is_deleted(seen) {
+            // What the schema does not know stays in a document that is there.
+            self.plan_left_out(site, &["extra"], event);
+        }
+        if self.model.is_deleted(seen) {
+            event.kills.extend(self.of(site, &Kind::Tombstone, |_| true));
+            let held = self.model.rights(seen).and_then(|rights| rights.get(&site).copied());
+            event.spends = held.filter(|held| *held > 0);
+        }
+    }
+
+    fn put_count(&self, site: usize, count: i64, event: &mut Event) {
+        let seen = &self.sites[site].seen;
         let (base, tallies) = (self.model.base(seen), self.model.tallies(seen));
         let on_base = count - tallies.unwrap_or(0);
         if !self.model.is_deleted(seen) {
@@ -327,19 +389,129 @@ impl Sites {
                 event.adds.push((Kind::Base, on_base.to_string()));
             }
         }
-        for (kind, mark) in [
-            (Kind::Element, Kind::ElementMark),
-            (Kind::Item, Kind::ItemMark),
-            (Kind::Character, Kind::CharacterMark),
-        ] {
-            event.kills.extend(self.of(site, &kind, |_| true));
-            event.kills.extend(self.of(site, &mark, |_| true));
+    }
+
+    /// Everything that these fields have goes, with their marks.
+    fn plan_left_out(&self, site: usize, fields: &[&str], event: &mut Event) {
+        let tags = self.model.tags(&self.sites[site].seen, |kind| fields.contains(&field_of(kind)));
+        event.kills.extend(tags.into_keys());
+    }
+
+    fn plan_put_all(&mut self, site: usize, name: u8, elements: u8, event: &mut Event) -> Operation {
+        let (mut lines, body) = (self.list(site), self.text(site).concat());
+        let name = format!("name {name}");
+        let count = self.model.count(&self.sites[site].seen).unwrap_or(0);
+        self.put_name(site, Some(name.clone()), event);
+        self.put_count(site, count, event);
+        self.plan_left_out(site, &["attributes"], event);
+        let wanted: BTreeSet<String> =
+            (0..3).filter(|bit| elements >> bit & 1 == 1).map(|bit| format!("tag {bit}")).collect();
+        event.kills.extend(self.of(site, &Kind::Element, |text| !wanted.contains(text)));
+        let lacking =
+            wanted.iter().filter(|text| self.of(site, &Kind::Element, |there| there == *text).is_empty());
+        event.adds.extend(lacking.map(|text| (Kind::Element, text.clone())));
+        lines.extend(self.insert_items(1, event));
+        let character = self.fresh(1, character).concat();
+        event.adds.push((Kind::Character, character.clone()));
+        for mark in [Kind::ElementMark, Kind::ItemMark, Kind::CharacterMark] {
+            self.mark(site, mark, event);
         }
+        Operation::Put(json!({"name": name, "on_hand": count, "tags": wanted, "lines": lines,
+            "body": body + &character}))
+    }
+
+    /// A merge patch of a field with members, and whether it changes anything.
+    fn plan_nested(&self, site: usize, act: &Act, event: &mut Event) -> (Operation, bool) {
+        let text = |value: &u8| format!("value {value}");
+        let (field, patch, wanted) = match act {
+            Act::Member { field, key, value } => {
+                let (key, value) = (format!("key {key}"), value.as_ref().map(text));
+                let mut members = self.model.members(&self.sites[site].seen, field);
+                match &value {
+                    Some(value) => drop(members.insert(key.clone(), value.clone())),
+                    None => drop(members.remove(&key)),
+                }
+                (*field, json!({(*field): {key: value}}), Some(json!(members)))
+            }
+            Act::Plain(value) => {
+                let value = value.as_ref().map(text);
+                ("extra", json!({"extra": value}), value.map(Value::from))
+            }
+            other => panic!("{other:?} is on no field with members"),
+        };
+        (Operation::MergePatch(patch), self.put_nested(site, field, wanted, event))
+    }
+
+    /// Brings a field to this value; only what is shown otherwise is written.
+    fn put_nested(&self, site: usize, field: &'static str, wanted: Option<Value>, event: &mut Event) -> bool {
+        let seen = &self.sites[site].seen;
+        if self.model.nested(seen, field) == wanted {
+            return false;
+        }
+        let nothing = serde_json::Map::new();
+        let members = wanted.as_ref().and_then(Value::as_object).unwrap_or(&nothing);
+        let shown = self.model.members(seen, field);
+        let keys: BTreeSet<&String> = members.keys().chain(shown.keys()).collect();
+        for key in keys {
+            let (value, kind) = (members.get(key).and_then(Value::as_str), Kind::Member(field, key.clone()));
+            if value != shown.get(key).map(String::as_str) {
+                event.kills.extend(self.of(site, &kind, |_| true));
+                event.adds.extend(value.map(|value| (kind, value.to_owned())));
+            }
+        }
+        let plain = match &wanted {
+            Some(Value::Object(members)) if members.is_empty() => Some("{}"),
+            Some(Value::String(text)) => Some(text.as_str()),
+            _ => None,
+        };
+        if plain != self.model.last(seen, &Kind::Plain(field)).as_deref() {
+            event.kills.extend(self.of(site, &Kind::Plain(field), |_| true));
+            event.adds.extend(plain.map(|text| (Kind::Plain(field), text.to_owned())));
+        }
+        true
+    }
+
+    /// A JSON Patch of the register, and whether it changes anything.
+    fn plan_patch(
+        &self,
+        site: usize,
+        expected: u8,
+        name: u8,
+        event: &mut Event,
+    ) -> (Operation, Result<bool, WriteError>) {
+        let (expected, name) = (format!("name {expected}"), format!("name {name}"));
+        let Some(shown) = self.model.name(&self.sites[site].seen) else {
+            let changes = self.put_name(site, Some(name.clone()), event);
+            return (patch(json!([{"op": "add", "path": "/name", "value": name}])), Ok(changes));
+        };
+        let operation = patch(json!([
+            {"op": "test", "path": "/name", "value": expected},
+            {"op": "replace", "path": "/name", "value": name},
+        ]));
+        if shown != expected {
+            let fault = PatchFault::Test { found: Some(json!(shown).to_string()) };
+            return (operation, Err(WriteError::Patch { operation: 0, path: "/name".to_owned(), fault }));
+        }
+        (operation, Ok(self.put_name(site, Some(name), event)))
+    }
+
+    /// Empties a field; tells whether that changes anything.
+    fn plan_clear(&self, site: usize, field: &str, event: &mut Event) -> bool {
+        let seen = &self.sites[site].seen;
+        let (content, marks): (Vec<_>, Vec<_>) = self
+            .model
+            .tags(seen, |kind| field_of(kind) == field)
+            .into_iter()
+            .partition(|(_, (kind, text))| mark_of(field).as_ref() != Some(kind) && text != "{}");
+        event.kills.extend(content.iter().map(|(id, _)| *id));
         if self.model.is_deleted(seen) {
-            event.kills.extend(self.of(site, &Kind::Tombstone, |_| true));
-            let held = self.model.rights(seen).and_then(|rights| rights.get(&site).copied());
-            event.spends = held.filter(|held| *held > 0);
+            event.kills.extend(marks.iter().map(|(id, _)| *id));
+        } else if !content.is_empty() && marks.is_empty() {
+            let mark = if field == "attributes" { Some(Kind::Plain("attributes")) } else { mark_of(field) };
+            let text = if field == "attributes" { "{}" } else { "" };
+            event.adds.extend(mark.map(|mark| (mark, text.to_owned())));
         }
+        !event.kills.is_empty() || !event.adds.is_empty()
     }
 
     fn if_held(&self, site: usize, by: u64, event: Event) -> Result<Option<Event>, WriteError> {
@@ -368,6 +540,20 @@ impl Sites {
         }
     }
 
+    /// The place of the item that is shown so.
+    fn item(&self, site: usize, text: &str) -> Kind {
+        let items = self.model.items(&self.sites[site].seen);
+        Kind::Item(*items.iter().find(|(_, shown)| *shown == text).unwrap().0)
+    }
+
+    /// New items, each at a place of its own.
+    fn insert_items(&mut self, count: usize, event: &mut Event) -> Vec<String> {
+        let from = self.items;
+        let values = self.fresh(count, |number| format!("line {number}"));
+        event.adds.extend((from..).map(Kind::Item).zip(values.iter().cloned()));
+        values
+    }
+
     fn fresh(&mut self, count: usize, text: impl Fn(u32) -> String) -> Vec<String> {
         let from = self.items;
         self.items += u32::try_from(count).unwrap();
@@ -375,12 +561,45 @@ impl Sites {
     }
 }
 
-/// The number of the operation that puts an entry, or of the first.
-fn lamport(chunk: &[u8], entry: &str) -> u64 {
+fn character(number: u32) -> String {
+    char::from_u32(0x4e00 + number).unwrap().into()
+}
+
+fn patch(operations: Value) -> Operation {
+    Operation::Patch(serde_json::from_value(operations).unwrap())
+}
+
+fn field_of(kind: &Kind) -> &'static str {
+    match kind {
+        Kind::Name => "name",
+        Kind::Base => "on_hand",
+        Kind::Element | Kind::ElementMark => "tags",
+        Kind::Item(_) | Kind::ItemMark => "lines",
+        Kind::Character | Kind::CharacterMark => "body",
+        Kind::Tombstone => "",
+        Kind::Plain(field) | Kind::Member(field, _) => field,
+    }
+}
+
+/// What says that a field without content is there.
+fn mark_of(field: &str) -> Option<Kind> {
+    match field {
+        "tags" => Some(Kind::ElementMark),
+        "lines" => Some(Kind::ItemMark),
+        "body" => Some(Kind::CharacterMark),
+        _ => None,
+    }
+}
+
+/// The number of the last operation at each entry, and in a sequence under no name.
+fn numbers(chunk: &[u8]) -> BTreeMap<String, u64> {
     let change = automerge::Change::from_bytes(chunk.to_vec()).unwrap();
-    let operations = change.decode().operations;
-    let place = operations.iter().position(|operation| operation.key == Key::Map(entry.into()));
-    change.start_op().get() + place.unwrap_or(0) as u64
+    let operations = change.decode().operations.into_iter().zip(change.start_op().get()..);
+    let entry = |key| match key {
+        Key::Map(name) => name.to_string(),
+        Key::Seq(_) => String::new(),
+    };
+    operations.map(|(operation, number)| (entry(operation.key), number)).collect()
 }
 
 /// With arrays and the text in byte order.
