@@ -129,7 +129,7 @@ fn origin(site: usize) -> Origin {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(ProptestConfig::with_cases(160))]
     #[test]
     fn any_exchange_of_any_operations_converges_to_what_the_model_says((count, steps) in any_steps()) {
         let mut sites = Sites::new(count);

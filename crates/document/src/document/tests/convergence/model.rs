@@ -116,9 +116,9 @@ impl Model {
     /// The members of a field.
     pub(super) fn members(&self, seen: &BTreeSet<usize>, field: &str) -> BTreeMap<String, String> {
         let shown = self.shown(seen, |kind| matches!(kind, Kind::Member(of, _) if *of == field));
-        let member = |(kind, text)| match kind {
-            Kind::Member(_, key) => (key, text),
-            other => panic!("{other:?} is no member"),
+        let member = |(kind, text)| {
+            let Kind::Member(_, key) = kind else { panic!("{kind:?} is no member") };
+            (key, text)
         };
         shown.into_iter().map(member).collect()
     }
@@ -136,9 +136,9 @@ impl Model {
     /// The items of the list by their places' numbers.
     pub(super) fn items(&self, seen: &BTreeSet<usize>) -> BTreeMap<u32, String> {
         let shown = self.shown(seen, |kind| matches!(kind, Kind::Item(_)));
-        let item = |(kind, text)| match kind {
-            Kind::Item(place) => (place, text),
-            other => panic!("{other:?} is no item"),
+        let item = |(kind, text)| {
+            let Kind::Item(place) = kind else { panic!("{kind:?} is no item") };
+            (place, text)
         };
         shown.into_iter().map(item).collect()
     }

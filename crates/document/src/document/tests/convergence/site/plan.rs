@@ -32,12 +32,13 @@ impl Sites {
     /// What is done where an act means nothing: a list without items has none to replace, and what is put back takes the
     /// place of what was there.
     fn instead(&self, site: usize, act: &Act) -> Act {
-        match act {
-            Act::Replace { .. } if self.list(site).is_empty() => Act::Insert { at: 0, count: 1 },
-            Act::PutAll { name, .. } if self.model.is_deleted(&self.sites[site].seen) => {
-                Act::Put { name: *name, count: 0 }
-            }
-            other => other.clone(),
+        let is_deleted = self.model.is_deleted(&self.sites[site].seen);
+        if matches!(act, Act::Replace { .. }) && self.list(site).is_empty() {
+            Act::Insert { at: 0, count: 1 }
+        } else if let (Act::PutAll { name, .. }, true) = (act, is_deleted) {
+            Act::Put { name: *name, count: 0 }
+        } else {
+            act.clone()
         }
     }
 
@@ -141,7 +142,21 @@ impl Sites {
                 let operation = Operation::Transfer { field: field("/sellable"), by: *by, to: origin(to) };
                 return (operation, self.if_held(site, *by, event));
             }
-            other => panic!("{other:?} is no act on a counter"),
+            Act::Name(_)
+            | Act::Add(_)
+            | Act::Remove(_)
+            | Act::Insert { .. }
+            | Act::Take { .. }
+            | Act::Type { .. }
+            | Act::Erase { .. }
+            | Act::Delete
+            | Act::Put { .. }
+            | Act::PutAll { .. }
+            | Act::Member { .. }
+            | Act::Plain(_)
+            | Act::PatchName { .. }
+            | Act::Replace { .. }
+            | Act::Clear(_) => panic!("{act:?} is no act on a counter"),
         };
         (operation, Ok(Some(event)))
     }

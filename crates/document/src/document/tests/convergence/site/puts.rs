@@ -103,9 +103,25 @@ impl Sites {
                 let value = value.as_ref().map(text);
                 ("extra", json!({"extra": value}), value.map(Value::from))
             }
-            other => panic!("{other:?} is on no field with members"),
+            Act::Name(_)
+            | Act::Count(_)
+            | Act::Grant { .. }
+            | Act::Spend(_)
+            | Act::Transfer { .. }
+            | Act::Add(_)
+            | Act::Remove(_)
+            | Act::Insert { .. }
+            | Act::Take { .. }
+            | Act::Type { .. }
+            | Act::Erase { .. }
+            | Act::Delete
+            | Act::Put { .. }
+            | Act::PutAll { .. }
+            | Act::PatchName { .. }
+            | Act::Replace { .. }
+            | Act::Clear(_) => panic!("{act:?} is on no field with members"),
         };
-        (Operation::MergePatch(patch), self.put_nested(site, field, wanted, event))
+        (Operation::MergePatch(patch), self.put_nested(site, field, wanted.as_ref(), event))
     }
 
     /// Brings a field to this value; only what is shown otherwise is written.
@@ -113,15 +129,15 @@ impl Sites {
         &self,
         site: usize,
         field: &'static str,
-        wanted: Option<Value>,
+        wanted: Option<&Value>,
         event: &mut Event,
     ) -> bool {
         let seen = &self.sites[site].seen;
-        if self.model.nested(seen, field) == wanted {
+        if self.model.nested(seen, field).as_ref() == wanted {
             return false;
         }
         let nothing = serde_json::Map::new();
-        let members = wanted.as_ref().and_then(Value::as_object).unwrap_or(&nothing);
+        let members = wanted.and_then(Value::as_object).unwrap_or(&nothing);
         let shown = self.model.members(seen, field);
         let keys: BTreeSet<&String> = members.keys().chain(shown.keys()).collect();
         for key in keys {
@@ -131,7 +147,7 @@ impl Sites {
                 event.adds.extend(value.map(|value| (kind, value.to_owned())));
             }
         }
-        let plain = match &wanted {
+        let plain = match wanted {
             Some(Value::Object(members)) if members.is_empty() => Some("{}"),
             Some(Value::String(text)) => Some(text.as_str()),
             _ => None,
