@@ -106,7 +106,8 @@ impl EventLoop {
                     let drained = if served.is_ok() { self.drain(&mut core).await } else { served };
                     let Err(error) = drained else { break };
                     let outcome = core.outcome().await;
-                    // What became durable before the failure is answered.
+                    // What became durable before the failure is answered; so is who only waits for the hub.
+                    core.end_waits();
                     self.carry_out(&mut core);
                     tracing::error!(%error, "the store failed: it is opened again");
                     let refusal = match outcome {
@@ -182,7 +183,6 @@ impl EventLoop {
     async fn drain(&mut self, core: &mut Core) -> Result<(), StoreError> {
         let deadline = Instant::now() + DRAIN_DEADLINE;
         self.refuse_arrivals();
-        // Who waits for the hub is answered that the outcome is unknown, or sends again.
         while core.in_flight_bytes() > 0 {
             if timeout_at(deadline, core.committed()).await.is_err() {
                 tracing::warn!(
@@ -195,6 +195,8 @@ impl EventLoop {
             core.end_turn()?;
             self.carry_out(core);
         }
+        core.end_waits();
+        self.carry_out(core);
         Ok(())
     }
 

@@ -33,17 +33,18 @@ impl<S: Store> Replica<S> {
                     Err(error) => Err(error),
                 }
             }
-            Request::Wait { space, stamp, wait } => match self.wait_for(id, (&space, stamp), (wait, clock)) {
-                Ok(()) => return Ok(()),
-                Err(error) => Err(error),
-            },
+            Request::Wait { space, stamp, wait } => {
+                match self.wait_for(id, (&space, stamp), (wait, clock))? {
+                    Ok(()) => return Ok(()),
+                    Err(error) => Err(error),
+                }
+            }
             Request::Get { address, at: None } => self.get(&address)?.map(Response::Document),
             Request::Get { address, at: Some(at) } => self.get_at(&address, &at)?.map(Response::Document),
             Request::Write { address, operations, terms } => {
                 match self.write(&address, &operations, &terms, clock)? {
                     Ok(stamp) => {
-                        self.answer_written(id, &address.space, stamp, (terms.wait, clock));
-                        return Ok(());
+                        return self.answer_written(id, &address.space, stamp, (terms.wait, clock));
                     }
                     Err(error) => Err(error),
                 }
@@ -51,8 +52,7 @@ impl<S: Store> Replica<S> {
             Request::Transaction { space, writes, terms } => {
                 match self.transact(&space, &writes, &terms, clock)? {
                     Ok(stamp) => {
-                        self.answer_written(id, &space, stamp, (terms.wait, clock));
-                        return Ok(());
+                        return self.answer_written(id, &space, stamp, (terms.wait, clock));
                     }
                     Err(error) => Err(error),
                 }
