@@ -3,7 +3,8 @@
 
 use crate::journal::{DAMAGED, DocumentPlace, Journal};
 use crate::keys::DocumentNumber;
-use crate::store::{Store, StoreError};
+use crate::request::BlockReason;
+use crate::store::{Store, StoreError, undamaged};
 use document::{ApplyError, ChangeHash, Document, ForeignChange};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,7 +43,7 @@ impl Open {
         let before = read.positions.iter().take_while(|lsn| at.is_some_and(|at| **lsn < at));
         self.tried += before.clone().count();
         self.applied = before.last().copied().unwrap_or(self.applied);
-        Err(Unapplied { at })
+        Err(Unapplied { at, reason: BlockReason::Refused })
     }
 
     /// How many changes are worth a step, at least `least`.
@@ -65,9 +66,14 @@ pub(crate) type Opened = (Open, Result<(), Unapplied>);
 /// A document has no more changes than those before one that cannot be applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Unapplied {
-    /// Its position, where it was never applied before; `None` when the snapshot or a change that was cannot be read.
+    /// Its position, where it was never applied before.
     pub(crate) at: Option<u64>,
+    pub(crate) reason: BlockReason,
 }
+
+/// The snapshot, or a change, cannot be read, or not applied though it was before: that concerns this document, and no
+/// other.
+const UNREADABLE: Unapplied = Unapplied { at: None, reason: BlockReason::Damaged };
 
 pub(crate) struct Documents {
     open: BTreeMap<DocumentNumber, Open>,
@@ -96,14 +102,16 @@ impl Documents {
             Some(open) if open.applied >= place.row.snapshot => open,
             Some(_) | None => match load(journal, place)? {
                 Some(open) => open,
-                None => return Ok((Open::new(), Err(Unapplied { at: None }))),
+                None => return Ok((Open::new(), Err(UNREADABLE))),
             },
         };
         while open.applied < place.row.value {
-            let read = read(journal, place, (open.applied, place.row.value), open.step(CHANGES_AT_ONCE))?;
+            let span = (open.applied, place.row.value);
+            let read = undamaged(read(journal, place, span, open.step(CHANGES_AT_ONCE)))?;
+            let Some(read) = read else { return Ok((open, Err(UNREADABLE))) };
             let applied = open.document.apply_known(&read.chunks);
             if open.advance(&read, applied).is_err() {
-                return Ok((open, Err(Unapplied { at: None })));
+                return Ok((open, Err(UNREADABLE)));
             }
         }
         open.tried = 0;
@@ -123,18 +131,9 @@ impl Documents {
         if known.is_err() || open.applied >= place.row.last || most == 0 {
             return Ok((open, known));
         }
-        let most = open.step(most);
-        let mut done = Ok(());
-        while done.is_ok() && open.applied < place.row.last && open.tried < most {
-            let at_once = if place.row.strikes == 0 { open.step(CHANGES_AT_ONCE) } else { 1 };
-            let read = read(journal, place, (open.applied, place.row.last), at_once.min(most - open.tried))?;
-            read.skipped.iter().for_each(|(lsn, hash)| journal.skip(place, *lsn, hash));
-            journal.rows.set_suspect(Some(&suspect(place.number(), read.last())))?;
-            let applied = open.document.apply(&read.chunks);
-            done = open.advance(&read, applied);
-        }
+        let done = try_changes(&mut open, journal, place, most);
         journal.rows.set_suspect(None)?;
-        Ok((open, done))
+        Ok((open, done?))
     }
 
     /// The chunk of a change whose row gave way to a snapshot.
@@ -178,6 +177,28 @@ impl Documents {
     }
 }
 
+/// Applies about `most` changes, each noted as suspect before.
+fn try_changes<S: Store>(
+    open: &mut Open,
+    journal: &mut Journal<S>,
+    place: &DocumentPlace,
+    most: usize,
+) -> Result<Result<(), Unapplied>, StoreError> {
+    let most = open.step(most);
+    let mut done = Ok(());
+    while done.is_ok() && open.applied < place.row.last && open.tried < most {
+        let at_once = if place.row.strikes == 0 { open.step(CHANGES_AT_ONCE) } else { 1 };
+        let span = (open.applied, place.row.last);
+        let read = undamaged(read(journal, place, span, at_once.min(most - open.tried)))?;
+        let Some(read) = read else { return Ok(Err(UNREADABLE)) };
+        read.skipped.iter().for_each(|(lsn, hash)| journal.skip(place, *lsn, hash));
+        journal.rows.set_suspect(Some(&suspect(place.number(), read.last())))?;
+        let applied = open.document.apply(&read.chunks);
+        done = open.advance(&read, applied);
+    }
+    Ok(done)
+}
+
 /// What is noted before changes are tried: the document's number and the position of the last of them.
 fn suspect(document: DocumentNumber, last: u64) -> [u8; 12] {
     let mut bytes = [0; 12];
@@ -194,12 +215,12 @@ pub(crate) fn read_suspect(bytes: &[u8]) -> Option<(DocumentNumber, u64)> {
     Some((DocumentNumber(number), u64::from_be_bytes(last.try_into().ok()?)))
 }
 
-/// `None` when the snapshot cannot be read: that concerns this document, and no other.
+/// `None` when the snapshot cannot be read.
 fn load<S: Store>(journal: &Journal<S>, place: &DocumentPlace) -> Result<Option<Open>, StoreError> {
     if place.row.snapshot == 0 {
         return Ok(Some(Open::new()));
     }
-    let snapshot = journal.snapshot(place)?;
+    let Some(snapshot) = undamaged(journal.snapshot(place))? else { return Ok(None) };
     Ok(Document::load(&snapshot.bytes).ok().map(|document| Open {
         document: Box::new(document),
         applied: snapshot.lsn,

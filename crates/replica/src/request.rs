@@ -1,6 +1,7 @@
 use crate::access::{AccessError, Rights};
 use crate::query::{Page, Query, QueryError};
 use crate::schemas::{ListedSchema, SchemaFault};
+use crate::store::{Keyspace, StoreError};
 use crate::waits::{Level, WaitError, WaitFor};
 use crate::watch::{WatchCursor, WatchError, WatchScope};
 use document::{
@@ -10,6 +11,7 @@ use document::{
 use minicbor::{Decode, Encode};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// Most documents of one listing.
 pub const LIST_MAX: usize = 1_000;
@@ -296,6 +298,10 @@ pub enum BlockReason {
     #[n(1)]
     #[error("the process ended twice while its changes were applied")]
     Crashed,
+    /// What is stored of it cannot be read.
+    #[n(2)]
+    #[error("what is stored of it is damaged")]
+    Damaged,
 }
 
 /// Part of the answer to a query.
@@ -413,6 +419,14 @@ pub enum RequestError {
     /// A change of the document cannot be applied by this version; the document waits for an upgrade.
     #[error("{0} is blocked: one of its changes cannot be applied by this version")]
     Blocked(Address),
+    /// What is stored of a document, or of a collection, cannot be read. Others are as they were.
+    #[error("what is stored of {place} cannot be read: {fault}")]
+    Damaged {
+        /// Of what, as in an address.
+        place: String,
+        /// What was found.
+        fault: StoreError,
+    },
     /// There is nothing to drop.
     #[error("{0} is not blocked: nothing was dropped")]
     NotBlocked(Address),
@@ -435,4 +449,32 @@ pub enum RequestError {
     /// The idempotency key was used for another write.
     #[error("the idempotency key was used for another write: use a new key for each")]
     KeyReused,
+}
+
+impl RequestError {
+    /// Of a document that is blocked.
+    pub(crate) fn blocked(address: &Address, reason: BlockReason) -> Self {
+        match reason {
+            BlockReason::Refused | BlockReason::Crashed => Self::Blocked(address.clone()),
+            BlockReason::Damaged => {
+                let what = "a document's snapshot, its value or its changes";
+                let fault = StoreError::Damaged { what, keyspace: Keyspace::Changes };
+                Self::Damaged { place: address.to_string(), fault }
+            }
+        }
+    }
+}
+
+/// Rows that are damaged are the answer to who asked for them, and the rest goes on. Only for what has written nothing
+/// yet.
+pub(crate) fn told_of_damage<T>(
+    place: impl fmt::Display,
+    answer: Result<Result<T, RequestError>, StoreError>,
+) -> Result<Result<T, RequestError>, StoreError> {
+    match answer {
+        Err(fault @ StoreError::Damaged { .. }) => {
+            Ok(Err(RequestError::Damaged { place: place.to_string(), fault }))
+        }
+        answer => answer,
+    }
 }

@@ -102,6 +102,15 @@ pub enum StoreError {
     },
 }
 
+/// What was read; `None` where it is damaged. That concerns what was read for, and the rest goes on.
+pub(crate) fn undamaged<T>(read: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(StoreError::Damaged { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// How much room the disk has. Watermarks keep fjall from ever meeting a full disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Room {

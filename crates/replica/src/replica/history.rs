@@ -3,7 +3,7 @@
 use super::Replica;
 use super::values::CHANGES_PER_REQUEST_MAX;
 use crate::request::{At, Behind, Reading, RequestError};
-use crate::store::{Store, StoreError};
+use crate::store::{Room, Store, StoreError};
 use document::{Address, Conflict, Document, HistoryEntry, HistoryQuery};
 
 /// Most changes told for one request: each is a read of the document as it was, and all others wait.
@@ -72,6 +72,14 @@ impl<S: Store> Replica<S> {
         let (open, applied) = self.documents.open_known(&self.journal, &place)?;
         let told = applied.map(|()| read(&open.document));
         self.documents.keep(place.number(), open);
-        Ok(told.map(|told| (told, behind)).map_err(|_| RequestError::Blocked(address.clone())))
+        Ok(match told {
+            Ok(told) => Ok((told, behind)),
+            Err(unapplied) => {
+                if place.row.blocked.is_none() && self.room != Room::ReadOnly {
+                    self.block(address, &mut place, (unapplied.reason, unapplied.at));
+                }
+                Err(RequestError::blocked(address, unapplied.reason))
+            }
+        })
     }
 }

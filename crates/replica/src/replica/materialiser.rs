@@ -10,7 +10,7 @@ use crate::effect::{Effect, Event};
 use crate::journal::{DAMAGED, DocumentPlace};
 use crate::keys;
 use crate::record::APPLIER_VERSION;
-use crate::store::{Room, Store, StoreError};
+use crate::store::{Room, Store, StoreError, undamaged};
 use document::{Address, Document};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -103,8 +103,11 @@ impl<S: Store> Replica<S> {
         most: usize,
     ) -> Result<usize, StoreError> {
         let refreshed = self.refresh(address, place, most)?;
-        if refreshed.freshness == Freshness::Fresh && self.journal.is_snapshot_due(place) {
-            self.save_snapshot(address, place)?;
+        if refreshed.freshness == Freshness::Fresh
+            && self.journal.is_snapshot_due(place)
+            && undamaged(self.save_snapshot(address, place))?.is_none()
+        {
+            self.block(address, place, (BlockReason::Damaged, None));
         }
         Ok(refreshed.changes)
     }
@@ -114,7 +117,7 @@ impl<S: Store> Replica<S> {
     fn save_snapshot(&mut self, address: &Address, place: &mut DocumentPlace) -> Result<(), StoreError> {
         let (open, applied) = self.documents.open_known(&self.journal, place)?;
         if let Err(unapplied) = applied {
-            self.block(address, place, (BlockReason::Refused, unapplied.at));
+            self.block(address, place, (unapplied.reason, unapplied.at));
             return Ok(());
         }
         let bytes = catch_unwind(AssertUnwindSafe(|| open.document.save())).unwrap_or_default();

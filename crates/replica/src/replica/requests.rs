@@ -6,9 +6,9 @@ use crate::effect::{Effect, RequestId};
 use crate::journal::DocumentPlace;
 use crate::keys;
 use crate::record;
-use crate::request::{LIST_MAX, Listed, Reading, Request, RequestError, Response};
+use crate::request::{LIST_MAX, Listed, Reading, Request, RequestError, Response, told_of_damage};
 use crate::status::{SpaceStatus, Status};
-use crate::store::{Keyspace, Store, StoreError};
+use crate::store::{Keyspace, Store, StoreError, undamaged};
 use document::{Address, Collection, Key, Space};
 
 /// Bytes of documents in one listing, about; the rest is asked for with `after`.
@@ -39,8 +39,12 @@ impl<S: Store> Replica<S> {
                     Err(error) => Err(error),
                 }
             }
-            Request::Get { address, at: None } => self.get(&address)?.map(Response::Document),
-            Request::Get { address, at: Some(at) } => self.get_at(&address, &at)?.map(Response::Document),
+            Request::Get { address, at: None } => {
+                told_of_damage(&address, self.get(&address))?.map(Response::Document)
+            }
+            Request::Get { address, at: Some(at) } => {
+                told_of_damage(&address, self.get_at(&address, &at))?.map(Response::Document)
+            }
             Request::Write { address, operations, terms } => {
                 match self.write(&address, &operations, &terms, clock)? {
                     Ok(stamp) => {
@@ -58,13 +62,19 @@ impl<S: Store> Replica<S> {
                 }
             }
             Request::List { space, collection, after, limit } => {
-                self.list(&space, &collection, after.as_ref(), limit)?.map(Response::Listed)
+                let listed = self.list(&space, &collection, after.as_ref(), limit);
+                told_of_damage(format_args!("{space}/{collection}"), listed)?.map(Response::Listed)
             }
             Request::Query { space, collection, query } => {
-                self.query(&space, &collection, &query)?.map(Response::Queried)
+                let queried = self.query(&space, &collection, &query);
+                told_of_damage(format_args!("{space}/{collection}"), queried)?.map(Response::Queried)
             }
-            Request::History { address, query } => self.history(&address, query)?.map(Response::History),
-            Request::Conflicts { address } => self.conflicts(&address)?.map(Response::Conflicts),
+            Request::History { address, query } => {
+                told_of_damage(&address, self.history(&address, query))?.map(Response::History)
+            }
+            Request::Conflicts { address } => {
+                told_of_damage(&address, self.conflicts(&address))?.map(Response::Conflicts)
+            }
             Request::Status => Ok(Response::Status(Box::new(self.status(clock)?))),
             Request::Blocked { after, limit } => {
                 Ok(Response::Blocked(self.list_blocked(after.as_ref(), limit)?))
@@ -126,12 +136,18 @@ impl<S: Store> Replica<S> {
             }
             let damaged = StoreError::Damaged { what: "a document's key", keyspace: Keyspace::Documents };
             let (collection, key) = keys::read_document(&key).ok_or(damaged)?;
-            let mut place =
-                DocumentPlace { space: number, row: record::decode(Keyspace::Documents, &value)? };
-            stale += usize::from(place.row.value < place.row.last);
             last = Some(key.clone());
             let address = Address { space: space.clone(), collection, key };
-            let reading = self.read(&address, &mut place, &mut budget)?;
+            let Some(row) = undamaged(record::decode(Keyspace::Documents, &value))? else {
+                listed.blocked.push(address.key);
+                continue;
+            };
+            let mut place = DocumentPlace { space: number, row };
+            stale += usize::from(place.row.value < place.row.last);
+            let Some(reading) = undamaged(self.read(&address, &mut place, &mut budget))? else {
+                listed.blocked.push(address.key);
+                continue;
+            };
             listed.is_behind |= reading.behind.is_some();
             if reading.behind.is_some_and(|behind| behind.blocked.is_some()) {
                 listed.blocked.push(address.key.clone());

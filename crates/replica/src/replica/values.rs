@@ -5,7 +5,7 @@ use crate::BlockReason;
 use crate::documents::{Documents, Open};
 use crate::journal::{DAMAGED, DocumentPlace};
 use crate::request::{Behind, Reading};
-use crate::store::{Room, Store, StoreError};
+use crate::store::{Room, Store, StoreError, undamaged};
 use document::{Address, Space};
 
 /// Most changes that are applied for one request, over all of its documents; the materialiser applies the rest.
@@ -33,8 +33,22 @@ pub(super) enum Freshness {
 }
 
 impl<S: Store> Replica<S> {
-    /// Brings a document's value up to date, with about `most` changes that were not applied before.
+    /// Brings a document's value up to date, with about `most` changes that were not applied before. One of which rows
+    /// are damaged is blocked.
     pub(super) fn refresh(
+        &mut self,
+        address: &Address,
+        place: &mut DocumentPlace,
+        most: usize,
+    ) -> Result<Refreshed, StoreError> {
+        if let Some(refreshed) = undamaged(self.bring_to_date(address, place, most))? {
+            return Ok(refreshed);
+        }
+        self.block(address, place, (BlockReason::Damaged, None));
+        Ok(Freshness::Blocked(BlockReason::Damaged).into())
+    }
+
+    fn bring_to_date(
         &mut self,
         address: &Address,
         place: &mut DocumentPlace,
@@ -62,8 +76,8 @@ impl<S: Store> Replica<S> {
         let changes = open.tried;
         self.documents.keep(place.number(), open);
         let freshness = if let Err(unapplied) = applied {
-            self.block(address, place, (BlockReason::Refused, unapplied.at));
-            Freshness::Blocked(BlockReason::Refused)
+            self.block(address, place, (unapplied.reason, unapplied.at));
+            Freshness::Blocked(unapplied.reason)
         } else if place.row.value == place.row.last {
             Freshness::Fresh
         } else {
