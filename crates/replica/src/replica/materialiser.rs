@@ -60,6 +60,8 @@ impl<S: Store> Replica<S> {
         let documents = if is_busy { DOCUMENTS_PER_BUSY_TURN } else { DOCUMENTS_PER_TURN };
         let keys = self.next_waiting(documents)?;
         let mut changes = CHANGES_PER_TURN;
+        // What is tried when it is durable waits for a notice of that.
+        let stalls = self.documents.tries_durable_only && self.journal.rows.in_flight_bytes() > 0;
         for key in keys {
             if changes == 0 {
                 break;
@@ -69,7 +71,8 @@ impl<S: Store> Replica<S> {
             changes = changes.saturating_sub(self.bring_up(&address, &mut place, changes)?);
             self.materialiser.position = Some(key);
         }
-        Ok(self.journal.is_work_listed || builds)
+        let stalls = stalls && changes == CHANGES_PER_TURN;
+        Ok(self.journal.is_work_listed && !stalls || builds)
     }
 
     /// Whether values are not brought up to date now. A durable notice, or room on the disk, makes the next turn.
