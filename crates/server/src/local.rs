@@ -19,7 +19,8 @@ pub use client::{CallError, ConnectError, LocalClient, Received};
 pub use protocol::{
     Answer, BackedUp, BlockedDocument, BlockingChange, Change, Conflict, ConflictingValue, DocumentWrite,
     Envelope, Found, Listed, ListedDocument, Moment, PeerStatus, Refusal, RefusalKind, Request, Response,
-    SchemaInForce, SpaceMode, SpaceStatus, Stamp, Status, WatchEvent, WatchedChange, WatchedDocument,
+    SchemaInForce, SpaceMode, SpaceStatus, Stamp, Status, StoreFailure, WatchEvent, WatchedChange,
+    WatchedDocument,
 };
 pub(crate) use socket::LocalSocket;
 pub use socket::SocketError;

@@ -167,6 +167,7 @@ mod tests {
             documents: 3,
             documents_open: 0,
             disk: "ample".into(),
+            store_failure: None,
             spaces: Vec::new(),
             peers: peers.iter().map(peer).collect(),
         }

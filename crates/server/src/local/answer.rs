@@ -3,7 +3,7 @@
 use super::protocol::{
     Answer, BackedUp, BlockedDocument, BlockingChange, Change, Conflict, ConflictingValue, Found, Listed,
     ListedDocument, Moment, PeerStatus, Refusal, RefusalKind, Request, Response, SchemaInForce, SpaceMode,
-    SpaceStatus, Stamp, Status,
+    SpaceStatus, Stamp, Status, StoreFailure,
 };
 use super::{WATCH_EVENTS_MAX, watched};
 use crate::event_loop::Reply;
@@ -132,6 +132,9 @@ pub(super) fn answer(id: Option<u64>, result: Result<Reply, Refusal>, context: &
 fn shown(response: Reply, context: &Context) -> Response {
     let response = match response {
         Reply::Core(response) => response,
+        Reply::Status(status, failure) => {
+            return Response::Status(Box::new(status_shown(*status, failure, context)));
+        }
         Reply::BackedUp(manifest) => {
             return Response::BackedUp(BackedUp { rows: manifest.rows, bytes: manifest.bytes });
         }
@@ -180,7 +183,7 @@ fn shown(response: Reply, context: &Context) -> Response {
                 })
                 .collect(),
         ),
-        replica::Response::Status(status) => Response::Status(Box::new(status_shown(*status, context))),
+        replica::Response::Status(status) => Response::Status(Box::new(status_shown(*status, None, context))),
     }
 }
 
@@ -238,7 +241,7 @@ fn listed_shown(listed: replica::Listed) -> Listed {
     }
 }
 
-fn status_shown(status: replica::Status, context: &Context) -> Status {
+fn status_shown(status: replica::Status, failure: Option<StoreFailure>, context: &Context) -> Status {
     let space = |space: replica::SpaceStatus| SpaceStatus {
         space: space.space.to_string(),
         mode: match space.mode {
@@ -267,6 +270,7 @@ fn status_shown(status: replica::Status, context: &Context) -> Status {
             Room::ReadOnly => "full: read only",
         }
         .to_owned(),
+        store_failure: failure,
         spaces: status.spaces.into_iter().map(space).collect(),
         peers: status.peers.into_iter().map(peer).collect(),
     }

@@ -12,7 +12,7 @@ pub use response::{
     BackedUp, BlockedDocument, BlockingChange, Change, Conflict, ConflictingValue, Found, Listed,
     ListedDocument, Response, SchemaInForce, Stamp,
 };
-pub use status::{PeerStatus, SpaceMode, SpaceStatus, Status};
+pub use status::{PeerStatus, SpaceMode, SpaceStatus, Status, StoreFailure};
 pub use watch::{WatchEvent, WatchedChange, WatchedDocument};
 
 use serde::{Deserialize, Serialize};
