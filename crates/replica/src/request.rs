@@ -6,7 +6,7 @@ use crate::waits::{Level, WaitError, WaitFor};
 use crate::watch::{WatchCursor, WatchError, WatchScope};
 use document::{
     Address, ChangeHash, Collection, Conflict, HistoryEntry, HistoryQuery, Key, Operation, Schema, Space,
-    UnknownChange, WriteError,
+    UnknownChange, Violation, WriteError,
 };
 use minicbor::{Decode, Encode};
 use serde_json::Value;
@@ -273,6 +273,8 @@ pub struct Reading {
     pub behind: Option<Behind>,
     /// Whether the space is being filled from a peer: the document, or changes of it, may be missing.
     pub is_filling: bool,
+    /// The rules of the present schema that the value breaks, as a merge of valid documents may.
+    pub violations: Vec<Violation>,
 }
 
 /// Why a value lacks changes that are here, and since when.

@@ -37,6 +37,7 @@ impl<S: Store> Replica<S> {
         })?;
         Ok(match read {
             Ok((value, behind)) => value.map_err(RequestError::from).map(|value| Reading {
+                violations: self.violations(address, value.as_ref()),
                 value: value.map(|value| self.indexing(&address.collection).shown(value)),
                 behind,
                 is_filling: self.is_filling(&address.space),

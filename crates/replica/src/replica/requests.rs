@@ -107,7 +107,9 @@ impl<S: Store> Replica<S> {
             None => Reading { is_filling: self.is_filling(&address.space), ..Reading::default() },
             Some(mut place) => {
                 let mut budget = CHANGES_PER_REQUEST_MAX;
-                self.read(address, &mut place, &mut budget)?
+                let mut reading = self.read(address, &mut place, &mut budget)?;
+                reading.violations = self.violations(address, reading.value.as_ref());
+                reading
             }
         }))
     }
@@ -181,6 +183,7 @@ impl<S: Store> Replica<S> {
             documents: u64::from(self.journal.documents()),
             documents_open: self.documents.count() as u64,
             room: self.room,
+            values_broken: self.values_broken,
             sessions: self.sessions,
             spaces: spaces.collect(),
             peers: peers.collect::<Result<_, _>>()?,

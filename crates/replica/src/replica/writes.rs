@@ -163,7 +163,7 @@ impl<S: Store> Replica<S> {
                 Err(error) => return Ok(Err(error)),
             },
         };
-        let schema = self.system.schema(address).or_else(|| self.settings.schemas.get(&address.collection));
+        let schema = self.schema(address);
         let signature = Signature {
             origin: self.origin,
             wall_ms: clock.wall_ms,

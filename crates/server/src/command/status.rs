@@ -24,10 +24,13 @@ fn shown(status: &Status) -> String {
         row(["documents", &format!("{}, {} of them open", status.documents, status.documents_open)]),
         row(["disk", &status.disk]),
     ];
+    let broken = Some(status.values_broken).filter(|broken| *broken > 0);
+    let broken = broken.map(|broken| row(["broken", &format!("{broken} values break a rule since a merge")]));
     let failure = status.store_failure.iter().map(failure_row);
+    let notes = broken.into_iter().chain(failure);
     let spaces = status.spaces.iter().map(space_row);
     let peers = status.peers.iter().map(peer_row);
-    let mut text = table(&replica.into_iter().chain(failure).collect::<Vec<_>>());
+    let mut text = table(&replica.into_iter().chain(notes).collect::<Vec<_>>());
     text.push('\n');
     text += &table(&std::iter::once(row(["SPACE", "SERVICES", "CHANGES"])).chain(spaces).collect::<Vec<_>>());
     if !status.peers.is_empty() {
@@ -102,6 +105,7 @@ mod tests {
             documents: 3,
             documents_open: 1,
             disk: "ample".into(),
+            values_broken: 2,
             store_failure: Some(StoreFailure { error: "the disk is full".into(), times: 3, ago_ms: 2_500 }),
             spaces: vec![
                 SpaceStatus { space: "catalog".into(), mode: SpaceMode::Read, changes: 2 },
@@ -121,6 +125,7 @@ address    127.0.0.1:7401
 journal    12 rows
 documents  3, 1 of them open
 disk       ample
+broken     2 values break a rule since a merge
 failed     3 times in a row, 2 s ago: the disk is full
 
 SPACE      SERVICES     CHANGES

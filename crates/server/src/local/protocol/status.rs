@@ -17,6 +17,9 @@ pub struct Status {
     pub documents_open: u64,
     /// How much room the disk has: `ample`, `low`, `nearly full`, `full: read only`.
     pub disk: String,
+    /// Values that merges made break a rule of their schema, since the store was opened.
+    #[serde(default)]
+    pub values_broken: u64,
     /// How the store last failed since the server started, and was opened again; none when it did not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store_failure: Option<StoreFailure>,

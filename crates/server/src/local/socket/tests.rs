@@ -1,4 +1,4 @@
-use super::super::{CallError, ConnectError, LocalClient, Request, Response, WatchEvent};
+use super::super::{CallError, ConnectError, LocalClient, Reading, Request, Response, WatchEvent};
 use super::*;
 use crate::clock::Clocks;
 use crate::config::Config;
@@ -72,6 +72,10 @@ fn put(key: &str, value: Value) -> Request {
     Request::write(address, vec![document::Operation::Put(value)])
 }
 
+fn document(value: Option<Value>) -> Response {
+    Response::Document(Reading { value, ..Reading::default() })
+}
+
 fn get(key: &str) -> Request {
     Request::Get { address: format!("notes/note/{key}").parse().unwrap(), at: None }
 }
@@ -80,13 +84,13 @@ fn get(key: &str) -> Request {
 async fn a_service_writes_and_reads() {
     let server = Server::start();
     let mut client = server.client().await;
-    assert_eq!(client.call(&get("a")).await.unwrap(), Response::Document(None));
+    assert_eq!(client.call(&get("a")).await.unwrap(), document(None));
     let Response::Written(Some(stamp)) = client.call(&put("a", json!({"text": "x"}))).await.unwrap() else {
         panic!("not written")
     };
     assert_eq!((stamp.sequence, stamp.origin.len()), (1, 32));
     assert_eq!(client.call(&put("a", json!({"text": "x"}))).await.unwrap(), Response::Written(None));
-    assert_eq!(client.call(&get("a")).await.unwrap(), Response::Document(Some(json!({"text": "x"}))));
+    assert_eq!(client.call(&get("a")).await.unwrap(), document(Some(json!({"text": "x"}))));
     let list = Request::List {
         space: "notes".parse().unwrap(),
         collection: "note".parse().unwrap(),
@@ -122,7 +126,7 @@ async fn an_answer_that_came_early_is_kept() {
     let server = Server::start();
     let mut client = server.client().await;
     let sent = client.send(&put("a", json!({"text": "x"}))).await.unwrap();
-    assert!(matches!(client.call(&get("b")).await, Ok(Response::Document(None))));
+    assert_eq!(client.call(&get("b")).await.unwrap(), document(None));
     let (id, result) = client.receive().await.unwrap();
     assert!(id == sent && matches!(result, Ok(Response::Written(Some(_)))));
     server.stop().await;
@@ -164,7 +168,7 @@ async fn a_line_that_is_too_long_ends_the_connection_and_no_other() {
     let server = Server::start();
     let answers = server.raw(&vec![b'x'; REQUEST_BYTES_MAX + 1]).await;
     assert_eq!((answers.len(), answers[0]["error"]["kind"].as_str()), (1, Some("too_long")));
-    assert!(matches!(server.client().await.call(&get("a")).await, Ok(Response::Document(None))));
+    assert_eq!(server.client().await.call(&get("a")).await.unwrap(), document(None));
     server.stop().await;
 }
 
