@@ -119,7 +119,8 @@ pub enum Room {
     Ample,
     /// An operator should look at it.
     Low,
-    /// What can be lost or fetched again is no longer stored.
+    /// Nearly none. So far it only tells an operator so, more urgently: all that is stored is either what nobody else
+    /// may have, or what reads are answered from.
     Shed,
     /// Nothing more is written until there is room again; reads go on.
     ReadOnly,

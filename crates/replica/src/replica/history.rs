@@ -2,7 +2,7 @@
 
 use super::Replica;
 use super::values::CHANGES_PER_REQUEST_MAX;
-use crate::request::{At, Behind, Reading, RequestError};
+use crate::request::{At, Behind, Reading, RequestError, told_of_damage};
 use crate::store::{Room, Store, StoreError};
 use document::{Address, Conflict, Document, HistoryEntry, HistoryQuery};
 
@@ -58,6 +58,15 @@ impl<S: Store> Replica<S> {
 
     /// Reads the document itself, brought up to date as for any read.
     fn with_document<T>(
+        &mut self,
+        address: &Address,
+        read: impl FnOnce(&Document) -> T,
+    ) -> Answer<(T, Option<Behind>)> {
+        let told = self.open_and_read(address, read);
+        told_of_damage(address, told)
+    }
+
+    fn open_and_read<T>(
         &mut self,
         address: &Address,
         read: impl FnOnce(&Document) -> T,

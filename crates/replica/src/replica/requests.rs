@@ -39,12 +39,8 @@ impl<S: Store> Replica<S> {
                     Err(error) => Err(error),
                 }
             }
-            Request::Get { address, at: None } => {
-                told_of_damage(&address, self.get(&address))?.map(Response::Document)
-            }
-            Request::Get { address, at: Some(at) } => {
-                told_of_damage(&address, self.get_at(&address, &at))?.map(Response::Document)
-            }
+            Request::Get { address, at: None } => self.get(&address)?.map(Response::Document),
+            Request::Get { address, at: Some(at) } => self.get_at(&address, &at)?.map(Response::Document),
             Request::Write { address, operations, terms } => {
                 match self.write(&address, &operations, &terms, clock)? {
                     Ok(stamp) => {
@@ -62,19 +58,13 @@ impl<S: Store> Replica<S> {
                 }
             }
             Request::List { space, collection, after, limit } => {
-                let listed = self.list(&space, &collection, after.as_ref(), limit);
-                told_of_damage(format_args!("{space}/{collection}"), listed)?.map(Response::Listed)
+                self.list(&space, &collection, after.as_ref(), limit)?.map(Response::Listed)
             }
             Request::Query { space, collection, query } => {
-                let queried = self.query(&space, &collection, &query);
-                told_of_damage(format_args!("{space}/{collection}"), queried)?.map(Response::Queried)
+                self.query(&space, &collection, &query)?.map(Response::Queried)
             }
-            Request::History { address, query } => {
-                told_of_damage(&address, self.history(&address, query))?.map(Response::History)
-            }
-            Request::Conflicts { address } => {
-                told_of_damage(&address, self.conflicts(&address))?.map(Response::Conflicts)
-            }
+            Request::History { address, query } => self.history(&address, query)?.map(Response::History),
+            Request::Conflicts { address } => self.conflicts(&address)?.map(Response::Conflicts),
             Request::Status => Ok(Response::Status(Box::new(self.status(clock)?))),
             Request::Blocked { after, limit } => {
                 Ok(Response::Blocked(self.list_blocked(after.as_ref(), limit)?))
@@ -103,15 +93,18 @@ impl<S: Store> Replica<S> {
         if !self.settings.spaces.contains_key(&address.space) {
             return Ok(Err(RequestError::UnknownSpace(address.space.clone())));
         }
-        Ok(Ok(match self.journal.document(address)? {
-            None => Reading { is_filling: self.is_filling(&address.space), ..Reading::default() },
-            Some(mut place) => {
-                let mut budget = CHANGES_PER_REQUEST_MAX;
-                let mut reading = self.read(address, &mut place, &mut budget)?;
-                reading.violations = self.violations(address, reading.value.as_ref());
-                reading
-            }
-        }))
+        let reading = self.reading(address);
+        told_of_damage(address, reading.map(Ok))
+    }
+
+    fn reading(&mut self, address: &Address) -> Result<Reading, StoreError> {
+        let Some(mut place) = self.journal.document(address)? else {
+            return Ok(Reading { is_filling: self.is_filling(&address.space), ..Reading::default() });
+        };
+        let mut budget = CHANGES_PER_REQUEST_MAX;
+        let mut reading = self.read(address, &mut place, &mut budget)?;
+        reading.violations = self.violations(address, reading.value.as_ref());
+        Ok(reading)
     }
 
     fn list(
@@ -124,8 +117,19 @@ impl<S: Store> Replica<S> {
         if !self.settings.spaces.contains_key(space) {
             return Ok(Err(RequestError::UnknownSpace(space.clone())));
         }
+        let listed = self.listed(space, collection, after, limit);
+        told_of_damage(format_args!("{space}/{collection}"), listed.map(Ok))
+    }
+
+    fn listed(
+        &mut self,
+        space: &Space,
+        collection: &Collection,
+        after: Option<&Key>,
+        limit: usize,
+    ) -> Result<Listed, StoreError> {
         let mut listed = Listed { is_filling: self.is_filling(space), ..Listed::default() };
-        let Some(number) = self.journal.names.space_number(space) else { return Ok(Ok(listed)) };
+        let Some(number) = self.journal.names.space_number(space) else { return Ok(listed) };
         let limit = limit.clamp(1, LIST_MAX);
         let range = keys::documents_after(number, collection, after);
         let rows: Vec<_> = self.journal.rows.scan(range).take(limit + 1).collect::<Result<_, _>>()?;
@@ -159,7 +163,7 @@ impl<S: Store> Replica<S> {
                 listed.documents.push((address.key, value));
             }
         }
-        Ok(Ok(listed))
+        Ok(listed)
     }
 
     fn status(&self, clock: Clock) -> Result<Status, StoreError> {
