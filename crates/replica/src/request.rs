@@ -361,7 +361,7 @@ pub struct Dropped {
 pub struct Listed {
     /// Keys and documents, in order of the keys, without those that are deleted.
     pub documents: Vec<(Key, Value)>,
-    /// Keys whose documents are blocked; those among `documents` are shown as before.
+    /// Keys whose documents are blocked or damaged; those among `documents` are shown as before.
     pub blocked: Vec<Key>,
     /// Whether the space is being filled from a peer: documents, or changes of them, may be missing.
     pub is_filling: bool,

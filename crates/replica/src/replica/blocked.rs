@@ -162,10 +162,15 @@ impl<S: Store> Replica<S> {
         place: &mut DocumentPlace,
     ) -> Result<Option<BlockReason>, StoreError> {
         self.journal.unblock(address, place);
-        Ok(match self.refresh(address, place, CHANGES_PER_REQUEST_MAX)?.freshness {
-            Freshness::Fresh | Freshness::Behind => None,
-            Freshness::Blocked(reason) => Some(reason),
-        })
+        if let Freshness::Blocked(reason) = self.refresh(address, place, CHANGES_PER_REQUEST_MAX)?.freshness {
+            return Ok(Some(reason));
+        }
+        // One that lacks nothing was not opened yet, and may be damaged.
+        let (open, applied) = self.documents.open_known(&self.journal, place)?;
+        self.documents.keep(place.number(), open);
+        let Err(unapplied) = applied else { return Ok(None) };
+        self.block(address, place, (unapplied.reason, unapplied.at));
+        Ok(Some(unapplied.reason))
     }
 
     /// The change to blame and its position. Only one that was never applied: what was, others may have been written on.

@@ -152,6 +152,8 @@ fn a_damaged_snapshot_concerns_its_document_alone() {
         let put = Request::write(address(DAMAGED), vec![document::Operation::Put(json!({"n": 0}))]);
         assert!(matches!(site.answer(put), Err(RequestError::Damaged { .. })), "after {request:?}");
         assert_eq!(blocked::list(&mut site), [(address(DAMAGED), BlockReason::Damaged)]);
+        let retry = Request::Retry { address: address(DAMAGED) };
+        assert_eq!(site.answer(retry), Ok(Response::Retried(Some(BlockReason::Damaged))));
         assert_eq!(site.read(DAMAGED).value, Some(json!({"n": 69})), "the value is still there");
         site.put("store-1/note/2", json!({"n": 1}));
         assert_eq!(site.get("store-1/note/2"), Some(json!({"n": 1})), "others go on");
