@@ -95,6 +95,8 @@ impl EventLoop {
         loop {
             match self.serve(&mut core).await {
                 Ok(()) if self.is_renewing => {
+                    core.end_waits();
+                    self.carry_out(&mut core);
                     self.is_renewing = false;
                     opening.must_renew = true;
                     let why = "the store is an old copy and is being opened under a new origin";

@@ -139,7 +139,7 @@ async fn list(arguments: &ListArguments) -> Result<(), CommandError> {
             writeln!(stdout, "{{\"key\":{key},\"value\":{}}}", document.value)?;
         }
         for key in &listed.blocked {
-            eprintln!("{key} is blocked: one of its changes cannot be applied by this version");
+            eprintln!("{key} is blocked or damaged: `isle doc get` says why");
         }
         if listed.is_behind && listed.blocked.is_empty() {
             eprintln!("some documents have changes that are not applied yet: ask again soon");

@@ -160,8 +160,8 @@ impl Requests {
 const BLOCKED_HINT: &str = "upgrade this replica; `isle blocked --help` says what else can be done";
 
 /// What to do about rows that are damaged.
-const DAMAGED_HINT: &str = "the rest goes on; `isle verify` checks the whole store of a stopped replica, `isle repair` sets it aside, to be filled by \
-                            peers";
+const DAMAGED_HINT: &str = "the rest goes on; stop the replica: `isle verify` says what else is damaged, `isle repair` \
+                            sets the store aside to be filled by peers";
 
 /// Of a blocked document of which nothing was ever applied it would be wrong to say that it is not there.
 fn shown(response: Response) -> Result<Response, Refusal> {
@@ -171,9 +171,11 @@ fn shown(response: Response) -> Result<Response, Refusal> {
         ..
     }) = &response
     {
-        let (kind, hint) = match reason {
-            BlockReason::Damaged => (RefusalKind::Damaged, DAMAGED_HINT),
-            _ => (RefusalKind::Blocked, BLOCKED_HINT),
+        let is_damaged = *reason == BlockReason::Damaged;
+        let (kind, hint) = if is_damaged {
+            (RefusalKind::Damaged, DAMAGED_HINT)
+        } else {
+            (RefusalKind::Blocked, BLOCKED_HINT)
         };
         let message = format!("the document is blocked: {reason}");
         return Err(Refusal { kind, message, hint: Some(hint.to_owned()) });

@@ -106,7 +106,7 @@ pub struct SchemaInForce {
 pub struct Listed {
     /// In the order of their keys.
     pub documents: Vec<ListedDocument>,
-    /// Keys among them whose documents cannot be shown: one of their changes cannot be applied by this version.
+    /// Keys whose documents are blocked or damaged; those among `documents` are shown as before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blocked: Vec<String>,
     /// Where there are more: the key after which to list them.
