@@ -151,8 +151,8 @@ impl Process {
     pub async fn get(&self, address: &str) -> Option<Value> {
         let request = Request::Get { address: address.parse().unwrap(), at: None };
         let response = self.client().await.call(&request).await.unwrap();
-        let Response::Document(value) = response else { panic!("{response:?}") };
-        value
+        let Response::Document(reading) = response else { panic!("{response:?}") };
+        reading.value
     }
 
     /// Puts a document; it must be a change.

@@ -2,8 +2,9 @@
 //! date with those that came since it was opened, without those that are skipped.
 
 use crate::journal::{DAMAGED, DocumentPlace, Journal};
-use crate::keys::DocumentNumber;
-use crate::store::{Store, StoreError};
+use crate::keys::{self, DocumentNumber};
+use crate::request::BlockReason;
+use crate::store::{Store, StoreError, undamaged};
 use document::{ApplyError, ChangeHash, Document, ForeignChange};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,7 +43,7 @@ impl Open {
         let before = read.positions.iter().take_while(|lsn| at.is_some_and(|at| **lsn < at));
         self.tried += before.clone().count();
         self.applied = before.last().copied().unwrap_or(self.applied);
-        Err(Unapplied { at })
+        Err(Unapplied { at, reason: BlockReason::Refused })
     }
 
     /// How many changes are worth a step, at least `least`.
@@ -65,9 +66,14 @@ pub(crate) type Opened = (Open, Result<(), Unapplied>);
 /// A document has no more changes than those before one that cannot be applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Unapplied {
-    /// Its position, where it was never applied before; `None` when the snapshot or a change that was cannot be read.
+    /// Its position, where it was never applied before.
     pub(crate) at: Option<u64>,
+    pub(crate) reason: BlockReason,
 }
+
+/// The snapshot, or a change, cannot be read, or not applied though it was before: that concerns this document, and no
+/// other.
+const UNREADABLE: Unapplied = Unapplied { at: None, reason: BlockReason::Damaged };
 
 pub(crate) struct Documents {
     open: BTreeMap<DocumentNumber, Open>,
@@ -75,11 +81,15 @@ pub(crate) struct Documents {
     uses: u64,
     bytes: u64,
     bytes_max: u64,
+    /// Whether changes are first applied when they are durable: a process ended while it tried some that were not, so
+    /// that nothing here can be blamed, and whoever sent them sends them again.
+    pub(crate) tries_durable_only: bool,
 }
 
 impl Documents {
     pub(crate) fn new(bytes_max: u64) -> Self {
-        Self { open: BTreeMap::new(), by_use: BTreeMap::new(), uses: 0, bytes: 0, bytes_max }
+        let (open, by_use) = (BTreeMap::new(), BTreeMap::new());
+        Self { open, by_use, uses: 0, bytes: 0, bytes_max, tries_durable_only: false }
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -96,14 +106,16 @@ impl Documents {
             Some(open) if open.applied >= place.row.snapshot => open,
             Some(_) | None => match load(journal, place)? {
                 Some(open) => open,
-                None => return Ok((Open::new(), Err(Unapplied { at: None }))),
+                None => return Ok((Open::new(), Err(UNREADABLE))),
             },
         };
         while open.applied < place.row.value {
-            let read = read(journal, place, (open.applied, place.row.value), open.step(CHANGES_AT_ONCE))?;
+            let span = (open.applied, place.row.value);
+            let read = undamaged(read(journal, place, span, open.step(CHANGES_AT_ONCE)))?;
+            let Some(read) = read else { return Ok((open, Err(UNREADABLE))) };
             let applied = open.document.apply_known(&read.chunks);
             if open.advance(&read, applied).is_err() {
-                return Ok((open, Err(Unapplied { at: None })));
+                return Ok((open, Err(UNREADABLE)));
             }
         }
         open.tried = 0;
@@ -123,18 +135,10 @@ impl Documents {
         if known.is_err() || open.applied >= place.row.last || most == 0 {
             return Ok((open, known));
         }
-        let most = open.step(most);
-        let mut done = Ok(());
-        while done.is_ok() && open.applied < place.row.last && open.tried < most {
-            let at_once = if place.row.strikes == 0 { open.step(CHANGES_AT_ONCE) } else { 1 };
-            let read = read(journal, place, (open.applied, place.row.last), at_once.min(most - open.tried))?;
-            read.skipped.iter().for_each(|(lsn, hash)| journal.skip(place, *lsn, hash));
-            journal.rows.set_suspect(Some(&suspect(place.number(), read.last())))?;
-            let applied = open.document.apply(&read.chunks);
-            done = open.advance(&read, applied);
-        }
+        let last = if self.tries_durable_only { journal.durable_head() } else { u64::MAX };
+        let done = try_changes(&mut open, journal, place, (most, last.min(place.row.last)));
         journal.rows.set_suspect(None)?;
-        Ok((open, done))
+        Ok((open, done?))
     }
 
     /// The chunk of a change whose row gave way to a snapshot.
@@ -178,28 +182,77 @@ impl Documents {
     }
 }
 
-/// What is noted before changes are tried: the document's number and the position of the last of them.
-fn suspect(document: DocumentNumber, last: u64) -> [u8; 12] {
-    let mut bytes = [0; 12];
-    let (number, position) = bytes.split_at_mut(4);
-    number.copy_from_slice(&document.0.to_be_bytes());
-    position.copy_from_slice(&last.to_be_bytes());
-    bytes
+/// Applies about `most` changes up to a position, noted as suspect before.
+fn try_changes<S: Store>(
+    open: &mut Open,
+    journal: &mut Journal<S>,
+    place: &DocumentPlace,
+    (most, last): (usize, u64),
+) -> Result<Result<(), Unapplied>, StoreError> {
+    let most = open.step(most);
+    let mut done = Ok(());
+    while done.is_ok() && open.applied < last && open.tried < most {
+        let at_once = if place.row.strikes == 0 { open.step(CHANGES_AT_ONCE) } else { 1 };
+        let span = (open.applied, last);
+        if last < place.row.last && journal.changes_after(place.number(), span, 1)?.is_empty() {
+            break;
+        }
+        let read = undamaged(read(journal, place, span, at_once.min(most - open.tried)))?;
+        let Some(read) = read else { return Ok(Err(UNREADABLE)) };
+        read.skipped.iter().for_each(|(lsn, hash)| journal.skip(place, *lsn, hash));
+        if let Some(suspect) = read.suspect(place.number()) {
+            journal.rows.set_suspect(Some(&suspect.to_bytes()))?;
+        }
+        let applied = open.document.apply(&read.chunks);
+        done = open.advance(&read, applied);
+    }
+    Ok(done)
 }
 
-/// Document number and position in a note of [`suspect`].
-pub(crate) fn read_suspect(bytes: &[u8]) -> Option<(DocumentNumber, u64)> {
-    let (number, last) = bytes.split_at_checked(4)?;
-    let number = u32::from_be_bytes(number.try_into().ok()?);
-    Some((DocumentNumber(number), u64::from_be_bytes(last.try_into().ok()?)))
+/// What is noted before changes are tried. Numbers and positions of rows that are not durable may come to be others',
+/// so it says which change it means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Suspect {
+    pub(crate) document: DocumentNumber,
+    /// The position of the last change that was tried.
+    pub(crate) last: u64,
+    /// blake3 of its chunk.
+    pub(crate) sum: [u8; 32],
 }
 
-/// `None` when the snapshot cannot be read: that concerns this document, and no other.
+impl Suspect {
+    pub(crate) fn of(document: DocumentNumber, last: u64, chunk: &[u8]) -> Self {
+        Self { document, last, sum: *blake3::hash(chunk).as_bytes() }
+    }
+
+    pub(crate) fn to_bytes(self) -> Vec<u8> {
+        [&self.document.0.to_be_bytes()[..], &self.last.to_be_bytes(), &self.sum].concat()
+    }
+
+    /// Reads what [`Suspect::to_bytes`] gave.
+    pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
+        let (document, bytes) = bytes.split_first_chunk()?;
+        let (last, sum) = bytes.split_first_chunk()?;
+        Some(Self {
+            document: DocumentNumber(u32::from_be_bytes(*document)),
+            last: u64::from_be_bytes(*last),
+            sum: sum.try_into().ok()?,
+        })
+    }
+
+    /// Whether the change that was tried is at its position.
+    pub(crate) fn is_in<S: Store>(&self, journal: &Journal<S>) -> Result<bool, StoreError> {
+        let chunk = journal.rows.get(&keys::change(self.document, self.last))?;
+        Ok(chunk.is_some_and(|chunk| *blake3::hash(&chunk).as_bytes() == self.sum))
+    }
+}
+
+/// `None` when the snapshot cannot be read.
 fn load<S: Store>(journal: &Journal<S>, place: &DocumentPlace) -> Result<Option<Open>, StoreError> {
     if place.row.snapshot == 0 {
         return Ok(Some(Open::new()));
     }
-    let snapshot = journal.snapshot(place)?;
+    let Some(snapshot) = undamaged(journal.snapshot(place))? else { return Ok(None) };
     Ok(Document::load(&snapshot.bytes).ok().map(|document| Open {
         document: Box::new(document),
         applied: snapshot.lsn,
@@ -223,6 +276,12 @@ struct Read {
 impl Read {
     fn last(&self) -> u64 {
         self.positions.last().copied().unwrap_or_default()
+    }
+
+    /// What could end the process; `None` when nothing is to be applied.
+    fn suspect(&self, document: DocumentNumber) -> Option<Suspect> {
+        let (last, chunk) = self.chunk_positions.last().zip(self.chunks.last())?;
+        Some(Suspect::of(document, *last, chunk))
     }
 }
 
@@ -286,8 +345,10 @@ mod tests {
 
     #[test]
     fn a_suspect_is_read_as_it_was_noted() {
-        let noted = suspect(DocumentNumber(7), 1 << 40);
-        assert_eq!(read_suspect(&noted), Some((DocumentNumber(7), 1 << 40)));
-        assert_eq!((read_suspect(&[1; 11]), read_suspect(&[])), (None, None));
+        let noted = Suspect::of(DocumentNumber(7), 1 << 40, b"chunk");
+        assert_eq!(Suspect::read(&noted.to_bytes()), Some(noted));
+        for length in [0, 11, 12, 43, 45] {
+            assert_eq!(Suspect::read(&vec![1; length]), None);
+        }
     }
 }

@@ -203,6 +203,15 @@ impl<S: Store> Journal<S> {
         }
     }
 
+    /// The turn that makes the row at a position durable; the first of all when it is.
+    pub(crate) fn turn_of(&self, lsn: u64) -> Turn {
+        if lsn <= self.durable_head {
+            return Turn::default();
+        }
+        let on_its_way = self.heads.iter().find(|(_, head)| lsn <= *head);
+        on_its_way.map_or(self.rows.current_turn(), |(turn, _)| *turn)
+    }
+
     /// Where the document with a number is.
     pub(crate) fn address(&self, number: DocumentNumber) -> Result<Address, StoreError> {
         self.address_of(number)?.ok_or(DAMAGED)

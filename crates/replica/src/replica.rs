@@ -75,6 +75,8 @@ pub struct Replica<S> {
     /// What the process before this one ended with, until it is noted durably.
     strike: Option<Strike>,
     room: Room,
+    /// Values that changes of others made break a rule of their schema, since it was opened.
+    values_broken: u64,
     /// Whether it waits to be opened again under a new origin.
     is_renewing: bool,
 }
@@ -123,6 +125,7 @@ impl<S: Store> Replica<S> {
             sessions: Sessions::default(),
             strike: None,
             room: Room::default(),
+            values_broken: 0,
             is_renewing: false,
         };
         replica.take_suspect()?;

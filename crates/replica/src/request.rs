@@ -1,15 +1,17 @@
 use crate::access::{AccessError, Rights};
 use crate::query::{Page, Query, QueryError};
 use crate::schemas::{ListedSchema, SchemaFault};
+use crate::store::{Keyspace, StoreError};
 use crate::waits::{Level, WaitError, WaitFor};
 use crate::watch::{WatchCursor, WatchError, WatchScope};
 use document::{
     Address, ChangeHash, Collection, Conflict, HistoryEntry, HistoryQuery, Key, Operation, Schema, Space,
-    UnknownChange, WriteError,
+    UnknownChange, Violation, WriteError,
 };
 use minicbor::{Decode, Encode};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// Most documents of one listing.
 pub const LIST_MAX: usize = 1_000;
@@ -271,6 +273,8 @@ pub struct Reading {
     pub behind: Option<Behind>,
     /// Whether the space is being filled from a peer: the document, or changes of it, may be missing.
     pub is_filling: bool,
+    /// The rules of the present schema that the value breaks, as a merge of valid documents may.
+    pub violations: Vec<Violation>,
 }
 
 /// Why a value lacks changes that are here, and since when.
@@ -296,6 +300,10 @@ pub enum BlockReason {
     #[n(1)]
     #[error("the process ended twice while its changes were applied")]
     Crashed,
+    /// What is stored of it cannot be read.
+    #[n(2)]
+    #[error("what is stored of it is damaged")]
+    Damaged,
 }
 
 /// Part of the answer to a query.
@@ -353,7 +361,7 @@ pub struct Dropped {
 pub struct Listed {
     /// Keys and documents, in order of the keys, without those that are deleted.
     pub documents: Vec<(Key, Value)>,
-    /// Keys whose documents are blocked; those among `documents` are shown as before.
+    /// Keys whose documents are blocked or damaged; those among `documents` are shown as before.
     pub blocked: Vec<Key>,
     /// Whether the space is being filled from a peer: documents, or changes of them, may be missing.
     pub is_filling: bool,
@@ -413,6 +421,14 @@ pub enum RequestError {
     /// A change of the document cannot be applied by this version; the document waits for an upgrade.
     #[error("{0} is blocked: one of its changes cannot be applied by this version")]
     Blocked(Address),
+    /// What is stored of a document, or of a collection, cannot be read. Others are as they were.
+    #[error("what is stored of {place} cannot be read: {fault}")]
+    Damaged {
+        /// Of what, as in an address.
+        place: String,
+        /// What was found.
+        fault: StoreError,
+    },
     /// There is nothing to drop.
     #[error("{0} is not blocked: nothing was dropped")]
     NotBlocked(Address),
@@ -435,4 +451,32 @@ pub enum RequestError {
     /// The idempotency key was used for another write.
     #[error("the idempotency key was used for another write: use a new key for each")]
     KeyReused,
+}
+
+impl RequestError {
+    /// Of a document that is blocked.
+    pub(crate) fn blocked(address: &Address, reason: BlockReason) -> Self {
+        match reason {
+            BlockReason::Refused | BlockReason::Crashed => Self::Blocked(address.clone()),
+            BlockReason::Damaged => {
+                let what = "a document's snapshot, its value or its changes";
+                let fault = StoreError::Damaged { what, keyspace: Keyspace::Changes };
+                Self::Damaged { place: address.to_string(), fault }
+            }
+        }
+    }
+}
+
+/// Rows that are damaged are the answer to who asked for them, and the rest goes on. Only for what has written nothing
+/// yet.
+pub(crate) fn told_of_damage<T>(
+    place: impl fmt::Display,
+    answer: Result<Result<T, RequestError>, StoreError>,
+) -> Result<Result<T, RequestError>, StoreError> {
+    match answer {
+        Err(fault @ StoreError::Damaged { .. }) => {
+            Ok(Err(RequestError::Damaged { place: place.to_string(), fault }))
+        }
+        answer => answer,
+    }
 }

@@ -18,6 +18,8 @@ pub struct Status {
     pub documents_open: u64,
     /// How much room its disk has.
     pub room: Room,
+    /// Values that changes of others made break a rule of their schema, since the replica was opened.
+    pub values_broken: u64,
     /// How sessions started, since the replica was opened.
     pub sessions: Sessions,
     /// The spaces that it carries.

@@ -102,6 +102,15 @@ pub enum StoreError {
     },
 }
 
+/// What was read; `None` where it is damaged. That concerns what was read for, and the rest goes on.
+pub(crate) fn undamaged<T>(read: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(StoreError::Damaged { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// How much room the disk has. Watermarks keep fjall from ever meeting a full disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Room {
@@ -110,7 +119,8 @@ pub enum Room {
     Ample,
     /// An operator should look at it.
     Low,
-    /// What can be lost or fetched again is no longer stored.
+    /// Nearly none. So far it only tells an operator so, more urgently: all that is stored is either what nobody else
+    /// may have, or what reads are answered from.
     Shed,
     /// Nothing more is written until there is room again; reads go on.
     ReadOnly,

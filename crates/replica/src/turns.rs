@@ -23,6 +23,21 @@ impl Turns {
         self.current.push(effect);
     }
 
+    /// An answer to a service that rests on a turn, the one that is going on at the latest, and on no later one.
+    pub(crate) fn reply_after(&mut self, turn: Turn, reply: Effect) {
+        if turn <= self.written {
+            self.ready.push_back(reply);
+            return;
+        }
+        let place = self.replies.partition_point(|(held, _)| *held <= turn);
+        self.replies.insert(place, (turn, vec![reply]));
+    }
+
+    /// Batches up to this turn outlive the process.
+    pub(crate) fn last_written(&self) -> Turn {
+        self.written
+    }
+
     /// Leaves at once: it rests on durable rows only, or on none.
     pub(crate) fn release(&mut self, effect: Effect) {
         self.ready.push_back(effect);
@@ -129,6 +144,23 @@ mod tests {
         turns.end(Some(Turn(1)));
         turns.settle(Turn(1));
         assert_eq!((turns.pop(), turns.pop()), (Some(other()), None));
+    }
+
+    #[test]
+    fn an_answer_rests_on_its_own_turn_alone() {
+        let reply = |id| Effect::Reply { id: RequestId(id), result: Ok(Response::Written(None)) };
+        let mut turns = Turns::default();
+        turns.hold(reply(1));
+        turns.end(Some(Turn(1)));
+        turns.hold(reply(3));
+        turns.end(Some(Turn(3)));
+        turns.reply_after(Turn(2), reply(2));
+        turns.written(Turn(1));
+        assert_eq!((turns.pop(), turns.pop()), (Some(reply(1)), None));
+        turns.written(Turn(2));
+        assert_eq!((turns.pop(), turns.pop()), (Some(reply(2)), None));
+        turns.reply_after(Turn(0), reply(4));
+        assert_eq!((turns.pop(), turns.pop()), (Some(reply(4)), None));
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub(crate) use hub::{HubVector, Told, hub_vectors, read_hub_vectors};
 use crate::effect::RequestId;
 use crate::keys::SpaceNumber;
 use crate::request::Stamp;
+use crate::store::Turn;
 use document::Origin;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -57,11 +58,19 @@ pub enum WaitError {
 struct Waiting {
     space: SpaceNumber,
     stamp: Stamp,
+    rests_on: Turn,
     deadline_ms: u64,
 }
 
-/// A request that waits no longer, and its change.
-pub(crate) type Ended = (RequestId, Stamp);
+/// A request that waits no longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ended {
+    pub(crate) id: RequestId,
+    /// Its change.
+    pub(crate) stamp: Stamp,
+    /// The turn that makes the change durable here.
+    pub(crate) rests_on: Turn,
+}
 
 /// All requests that wait.
 #[derive(Default)]
@@ -76,9 +85,10 @@ impl Waits {
         self.by_id.len() >= WAITS_MAX
     }
 
-    /// The request waits for a change, until a moment at the latest.
-    pub(crate) fn add(&mut self, id: RequestId, space: SpaceNumber, stamp: Stamp, deadline_ms: u64) {
-        self.by_id.insert(id, Waiting { space, stamp, deadline_ms });
+    /// The request waits for a change of a space, until a moment at the latest.
+    pub(crate) fn add(&mut self, request: Ended, space: SpaceNumber, deadline_ms: u64) {
+        let Ended { id, stamp, rests_on } = request;
+        self.by_id.insert(id, Waiting { space, stamp, rests_on, deadline_ms });
         self.by_stamp.insert((space, stamp.origin, stamp.sequence, id));
         self.by_deadline.insert((deadline_ms, id));
     }
@@ -97,15 +107,22 @@ impl Waits {
         ids.into_iter().filter_map(|id| self.remove(id)).collect()
     }
 
+    /// Takes out whose change is here as safely as this turn is.
+    pub(crate) fn kept(&mut self, turn: Turn) -> Vec<Ended> {
+        let kept = self.by_id.iter().filter(|(_, waiting)| waiting.rests_on <= turn);
+        let ids: Vec<_> = kept.map(|(id, _)| *id).collect();
+        ids.into_iter().filter_map(|id| self.remove(id)).collect()
+    }
+
     pub(crate) fn next_deadline_ms(&self) -> Option<u64> {
         self.by_deadline.first().map(|(deadline_ms, _)| *deadline_ms)
     }
 
     fn remove(&mut self, id: RequestId) -> Option<Ended> {
-        let Waiting { space, stamp, deadline_ms } = self.by_id.remove(&id)?;
+        let Waiting { space, stamp, rests_on, deadline_ms } = self.by_id.remove(&id)?;
         self.by_stamp.remove(&(space, stamp.origin, stamp.sequence, id));
         self.by_deadline.remove(&(deadline_ms, id));
-        Some((id, stamp))
+        Some(Ended { id, stamp, rests_on })
     }
 }
 
@@ -117,18 +134,19 @@ mod tests {
     fn waits_end_with_their_change_or_their_time() {
         let (space, other) = (SpaceNumber(1), SpaceNumber(2));
         let stamp = |sequence| Stamp { origin: Origin([1; 16]), sequence };
+        let ended = |id, sequence| Ended { id: RequestId(id), stamp: stamp(sequence), rests_on: Turn(id) };
         let mut waits = Waits::default();
         for (id, space, sequence, at) in
             [(1, space, 3, 90), (2, space, 4, 50), (3, space, 9, 70), (4, other, 1, 60)]
         {
-            waits.add(RequestId(id), space, stamp(sequence), at);
+            waits.add(ended(id, sequence), space, at);
         }
         assert_eq!(waits.next_deadline_ms(), Some(50));
         assert_eq!(waits.reached(space, Origin([2; 16]), 9), []);
-        let ended = [(RequestId(1), stamp(3)), (RequestId(2), stamp(4))];
-        assert_eq!(waits.reached(space, Origin([1; 16]), 8), ended);
+        assert_eq!(waits.reached(space, Origin([1; 16]), 8), [ended(1, 3), ended(2, 4)]);
         assert_eq!((waits.next_deadline_ms(), waits.overdue(59)), (Some(60), vec![]));
-        assert_eq!(waits.overdue(70), [(RequestId(4), stamp(1)), (RequestId(3), stamp(9))]);
+        assert_eq!(waits.overdue(60), [ended(4, 1)]);
+        assert_eq!((waits.kept(Turn(2)), waits.kept(Turn(3))), (vec![], vec![ended(3, 9)]));
         assert_eq!((waits.next_deadline_ms(), waits.by_stamp.len()), (None, 0));
     }
 }

@@ -48,7 +48,7 @@ use store::Durability;
 /// Longest configuration in bytes; one with 1,000 peers of ten spaces each has half of it.
 pub const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
 
-/// Most memory for open documents, in bytes. With 16 MiB of memtables and 8 MiB of cache a site stays far below
+/// Most memory for open documents, in bytes. With 24 MiB of memtables and 8 MiB of cache a site stays far below
 /// its 128 MiB; a document takes about 18 KiB open.
 const OPEN_DOCUMENTS_BYTES_MAX: u64 = 16 * 1024 * 1024;
 

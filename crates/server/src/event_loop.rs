@@ -9,7 +9,8 @@
 //!   peers wait in their sockets.
 //! - Every request that was taken gets one answer: the core's, or what is known when there is none: that it was not
 //!   done, or that the outcome is unknown.
-//! - A failed store is opened again with growing pauses; the server goes on.
+//! - A failed store is opened again; the pauses grow until it holds for a while, and the status says why. The server
+//!   goes on.
 
 mod arrival;
 mod backup;
@@ -17,6 +18,7 @@ mod core;
 mod effects;
 mod events;
 mod links;
+mod reopening;
 mod requests;
 mod stop;
 mod watching;
@@ -31,11 +33,11 @@ use crate::local::Refusal;
 use arrival::{Arrival, ArrivalQueue};
 use backup::Backups;
 use links::Links;
+use reopening::Reopening;
 use replica::{Input, StoreError};
 use requests::Requests;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
-use transport::Backoff;
 use watching::Watches;
 
 /// Inputs of one turn. With 20 to 50 µs each a turn takes a few milliseconds, so that acknowledgements never wait
@@ -49,12 +51,6 @@ const IN_FLIGHT_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// How long what was taken may take to become durable when the server is to stop.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(5);
 
-/// Pauses between tries to open a failed store: an operator who frees space sees it go on within seconds, and a
-/// broken disk is not hammered.
-const REOPEN_PAUSE_MIN: Duration = Duration::from_millis(500);
-/// The longest of these pauses.
-const REOPEN_PAUSE_MAX: Duration = Duration::from_secs(15);
-
 /// The loop's own state; the core is apart, because it is replaced when the store fails.
 pub(crate) struct EventLoop {
     arrivals: ArrivalQueue,
@@ -63,6 +59,7 @@ pub(crate) struct EventLoop {
     requests: Requests,
     watches: Watches,
     backups: Backups,
+    reopening: Reopening,
     /// Whether the core is to be opened again under a new incarnation.
     is_renewing: bool,
 }
@@ -88,6 +85,7 @@ impl EventLoop {
             requests: Requests::default(),
             watches: Watches::default(),
             backups: Backups::default(),
+            reopening: Reopening::new(Instant::now()),
             is_renewing: false,
         }
     }
@@ -97,6 +95,8 @@ impl EventLoop {
         loop {
             match self.serve(&mut core).await {
                 Ok(()) if self.is_renewing => {
+                    core.end_waits();
+                    self.carry_out(&mut core);
                     self.is_renewing = false;
                     opening.must_renew = true;
                     let why = "the store is an old copy and is being opened under a new origin";
@@ -105,8 +105,10 @@ impl EventLoop {
                 served => {
                     let drained = if served.is_ok() { self.drain(&mut core).await } else { served };
                     let Err(error) = drained else { break };
+                    self.reopening.failed(error.to_string(), Instant::now());
                     let outcome = core.outcome().await;
-                    // What became durable before the failure is answered.
+                    // What became durable before the failure is answered; so is who only waits for the hub.
+                    core.end_waits();
                     self.carry_out(&mut core);
                     tracing::error!(%error, "the store failed: it is opened again");
                     let refusal = match outcome {
@@ -182,7 +184,6 @@ impl EventLoop {
     async fn drain(&mut self, core: &mut Core) -> Result<(), StoreError> {
         let deadline = Instant::now() + DRAIN_DEADLINE;
         self.refuse_arrivals();
-        // Who waits for the hub is answered that the outcome is unknown, or sends again.
         while core.in_flight_bytes() > 0 {
             if timeout_at(deadline, core.committed()).await.is_err() {
                 tracing::warn!(
@@ -195,6 +196,8 @@ impl EventLoop {
             core.end_turn()?;
             self.carry_out(core);
         }
+        core.end_waits();
+        self.carry_out(core);
         Ok(())
     }
 
@@ -208,19 +211,22 @@ impl EventLoop {
 
     /// Opens the store again; `None` when the server is to stop.
     async fn reopen(&mut self, opening: &mut Opening) -> Option<Core> {
-        let mut pauses = Backoff::new(REOPEN_PAUSE_MIN, REOPEN_PAUSE_MAX);
         loop {
             // Without randomness the pauses are not spread, which does no harm here.
-            let pause = pauses.next(crate::random::number().unwrap_or_default());
+            let pause = self.reopening.pause(crate::random::number().unwrap_or_default());
             if !self.refuse_for(pause).await {
                 return None;
             }
             match opening.open() {
                 Ok(core) => {
+                    self.reopening.opened(Instant::now());
                     tracing::info!("the store is open again");
                     return Some(core);
                 }
-                Err(error) => tracing::error!(%error, "the store does not open: it is tried again"),
+                Err(error) => {
+                    self.reopening.failed(error.to_string(), Instant::now());
+                    tracing::error!(%error, "the store does not open: it is tried again");
+                }
             }
         }
     }

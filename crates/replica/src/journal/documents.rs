@@ -148,13 +148,14 @@ impl<S: Store> Journal<S> {
     ) -> Result<(), StoreError> {
         let (lsn, changes) = (place.row.last, place.row.changes);
         let sum = *blake3::hash(&bytes).as_bytes();
-        self.rows
-            .put(keys::snapshot(place.number()), record::encode(&SnapshotRow { lsn, changes, sum, bytes }));
         let range = keys::changes(place.number(), 0, lsn.min(removed_to));
         let skipped = self.skipped_positions(place)?;
         let is_covered = |key: &Vec<u8>| keys::read_change(key).is_none_or(|lsn| !skipped.contains(&lsn));
         let covered: Vec<_> =
             self.rows.scan(range).map(|row| row.map(|(key, _)| key)).collect::<Result<_, _>>()?;
+        // Nothing fails from here on: the snapshot and the row that names it are one.
+        self.rows
+            .put(keys::snapshot(place.number()), record::encode(&SnapshotRow { lsn, changes, sum, bytes }));
         covered.into_iter().filter(is_covered).for_each(|key| self.rows.remove((Keyspace::Changes, key)));
         place.row.snapshot = lsn;
         Ok(())

@@ -2,7 +2,7 @@
 
 use super::Replica;
 use super::values::{CHANGES_PER_REQUEST_MAX, Freshness};
-use crate::documents::read_suspect;
+use crate::documents::Suspect;
 use crate::effect::{Effect, Event};
 use crate::journal::{DAMAGED, DocumentPlace};
 use crate::keys::{self, DocumentNumber, OriginNumber};
@@ -27,26 +27,30 @@ impl<S: Store> Replica<S> {
     /// Notes what the process before this one ended with.
     pub(super) fn take_suspect(&mut self) -> Result<(), StoreError> {
         let Some(bytes) = self.journal.rows.suspect() else { return Ok(()) };
-        let Some((number, last)) = read_suspect(&bytes) else {
+        let Some(suspect) = Suspect::read(&bytes) else {
             return self.journal.rows.set_suspect(None);
         };
-        let place = match self.journal.address_of(number)? {
-            Some(address) => self.journal.document(&address)?.map(|place| (address, place)),
-            None => None,
-        };
-        let Some((address, mut place)) = place.filter(|(_, place)| place.row.value < last) else {
-            // The batch that made the document was lost, or its changes were applied after all.
+        if !suspect.is_in(&self.journal)? {
+            // Its batch was lost, and whoever sent it sends it again; or a snapshot covers it: it was applied after all.
+            self.documents.tries_durable_only = true;
             return self.journal.rows.set_suspect(None);
-        };
+        }
+        let address = self.journal.address(suspect.document)?;
+        let mut place = self.journal.document(&address)?.ok_or(DAMAGED)?;
+        if suspect.last <= place.row.value {
+            // It was applied after all.
+            return self.journal.rows.set_suspect(None);
+        }
         // After a first strike changes are tried, and noted, one at a time.
-        let at = (place.row.strikes > 0).then_some(last);
+        let at = (place.row.strikes > 0).then_some(suspect.last);
         place.row.strikes = place.row.strikes.saturating_add(1);
         if place.row.strikes >= STRIKES_MAX {
             self.block(&address, &mut place, (BlockReason::Crashed, at));
         } else {
             self.journal.put_document(&address, &mut place);
         }
-        self.strike = Some(Strike { document: number, noted: self.journal.rows.current_turn() });
+        let noted = self.journal.rows.current_turn();
+        self.strike = Some(Strike { document: suspect.document, noted });
         Ok(())
     }
 
@@ -158,10 +162,15 @@ impl<S: Store> Replica<S> {
         place: &mut DocumentPlace,
     ) -> Result<Option<BlockReason>, StoreError> {
         self.journal.unblock(address, place);
-        Ok(match self.refresh(address, place, CHANGES_PER_REQUEST_MAX)?.freshness {
-            Freshness::Fresh | Freshness::Behind => None,
-            Freshness::Blocked(reason) => Some(reason),
-        })
+        if let Freshness::Blocked(reason) = self.refresh(address, place, CHANGES_PER_REQUEST_MAX)?.freshness {
+            return Ok(Some(reason));
+        }
+        // One that lacks nothing was not opened yet, and may be damaged.
+        let (open, applied) = self.documents.open_known(&self.journal, place)?;
+        self.documents.keep(place.number(), open);
+        let Err(unapplied) = applied else { return Ok(None) };
+        self.block(address, place, (unapplied.reason, unapplied.at));
+        Ok(Some(unapplied.reason))
     }
 
     /// The change to blame and its position. Only one that was never applied: what was, others may have been written on.

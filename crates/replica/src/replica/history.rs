@@ -2,8 +2,8 @@
 
 use super::Replica;
 use super::values::CHANGES_PER_REQUEST_MAX;
-use crate::request::{At, Behind, Reading, RequestError};
-use crate::store::{Store, StoreError};
+use crate::request::{At, Behind, Reading, RequestError, told_of_damage};
+use crate::store::{Room, Store, StoreError};
 use document::{Address, Conflict, Document, HistoryEntry, HistoryQuery};
 
 /// Most changes told for one request: each is a read of the document as it was, and all others wait.
@@ -37,6 +37,7 @@ impl<S: Store> Replica<S> {
         })?;
         Ok(match read {
             Ok((value, behind)) => value.map_err(RequestError::from).map(|value| Reading {
+                violations: self.violations(address, value.as_ref()),
                 value: value.map(|value| self.indexing(&address.collection).shown(value)),
                 behind,
                 is_filling: self.is_filling(&address.space),
@@ -61,6 +62,15 @@ impl<S: Store> Replica<S> {
         address: &Address,
         read: impl FnOnce(&Document) -> T,
     ) -> Answer<(T, Option<Behind>)> {
+        let told = self.open_and_read(address, read);
+        told_of_damage(address, told)
+    }
+
+    fn open_and_read<T>(
+        &mut self,
+        address: &Address,
+        read: impl FnOnce(&Document) -> T,
+    ) -> Answer<(T, Option<Behind>)> {
         if !self.settings.spaces.contains_key(&address.space) {
             return Ok(Err(RequestError::UnknownSpace(address.space.clone())));
         }
@@ -72,6 +82,14 @@ impl<S: Store> Replica<S> {
         let (open, applied) = self.documents.open_known(&self.journal, &place)?;
         let told = applied.map(|()| read(&open.document));
         self.documents.keep(place.number(), open);
-        Ok(told.map(|told| (told, behind)).map_err(|_| RequestError::Blocked(address.clone())))
+        Ok(match told {
+            Ok(told) => Ok((told, behind)),
+            Err(unapplied) => {
+                if place.row.blocked.is_none() && self.room != Room::ReadOnly {
+                    self.block(address, &mut place, (unapplied.reason, unapplied.at));
+                }
+                Err(RequestError::blocked(address, unapplied.reason))
+            }
+        })
     }
 }

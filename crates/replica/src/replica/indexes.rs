@@ -7,7 +7,7 @@ use crate::index::{self, Indexing};
 use crate::journal::{DAMAGED, DocumentPlace, NewValue};
 use crate::keys::{self, SpaceNumber};
 use crate::query::{self, Query, QueryContext};
-use crate::request::{Queried, RequestError};
+use crate::request::{Queried, RequestError, told_of_damage};
 use crate::store::{Keyspace, Row, Store, StoreError};
 use crate::value::{ValueRow, ValueState};
 use document::{Address, Collection, Space};
@@ -58,6 +58,16 @@ impl<S: Store> Replica<S> {
         if !self.settings.spaces.contains_key(space) {
             return Ok(Err(RequestError::UnknownSpace(space.clone())));
         }
+        let queried = self.queried(space, collection, query);
+        told_of_damage(format_args!("{space}/{collection}"), queried)
+    }
+
+    fn queried(
+        &mut self,
+        space: &Space,
+        collection: &Collection,
+        query: &Query,
+    ) -> Result<Result<Queried, RequestError>, StoreError> {
         let number = self.journal.names.intern_space(&mut self.journal.rows, space)?;
         let is_behind = self.refresh_collection(number, collection)?;
         self.want_indexes(number, collection)?;

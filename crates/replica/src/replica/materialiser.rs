@@ -10,7 +10,7 @@ use crate::effect::{Effect, Event};
 use crate::journal::{DAMAGED, DocumentPlace};
 use crate::keys;
 use crate::record::APPLIER_VERSION;
-use crate::store::{Room, Store, StoreError};
+use crate::store::{Room, Store, StoreError, undamaged};
 use document::{Address, Document};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -60,6 +60,8 @@ impl<S: Store> Replica<S> {
         let documents = if is_busy { DOCUMENTS_PER_BUSY_TURN } else { DOCUMENTS_PER_TURN };
         let keys = self.next_waiting(documents)?;
         let mut changes = CHANGES_PER_TURN;
+        // What is tried when it is durable waits for a notice of that.
+        let stalls = self.documents.tries_durable_only && self.journal.rows.in_flight_bytes() > 0;
         for key in keys {
             if changes == 0 {
                 break;
@@ -69,7 +71,8 @@ impl<S: Store> Replica<S> {
             changes = changes.saturating_sub(self.bring_up(&address, &mut place, changes)?);
             self.materialiser.position = Some(key);
         }
-        Ok(self.journal.is_work_listed || builds)
+        let stalls = stalls && changes == CHANGES_PER_TURN;
+        Ok(self.journal.is_work_listed && !stalls || builds)
     }
 
     /// Whether values are not brought up to date now. A durable notice, or room on the disk, makes the next turn.
@@ -103,8 +106,11 @@ impl<S: Store> Replica<S> {
         most: usize,
     ) -> Result<usize, StoreError> {
         let refreshed = self.refresh(address, place, most)?;
-        if refreshed.freshness == Freshness::Fresh && self.journal.is_snapshot_due(place) {
-            self.save_snapshot(address, place)?;
+        if refreshed.freshness == Freshness::Fresh
+            && self.journal.is_snapshot_due(place)
+            && undamaged(self.save_snapshot(address, place))?.is_none()
+        {
+            self.block(address, place, (BlockReason::Damaged, None));
         }
         Ok(refreshed.changes)
     }
@@ -114,7 +120,7 @@ impl<S: Store> Replica<S> {
     fn save_snapshot(&mut self, address: &Address, place: &mut DocumentPlace) -> Result<(), StoreError> {
         let (open, applied) = self.documents.open_known(&self.journal, place)?;
         if let Err(unapplied) = applied {
-            self.block(address, place, (BlockReason::Refused, unapplied.at));
+            self.block(address, place, (unapplied.reason, unapplied.at));
             return Ok(());
         }
         let bytes = catch_unwind(AssertUnwindSafe(|| open.document.save())).unwrap_or_default();

@@ -166,6 +166,11 @@ impl<S: Store> Replica<S> {
         let address = self.journal.address(number)?;
         let place = self.journal.document(&address)?.ok_or(DAMAGED)?;
         let (open, applied) = self.documents.open(&mut self.journal, &place, usize::MAX)?;
+        if applied.is_ok() && open.applied < place.row.last {
+            // Some may only be tried when they are durable; the peer tells of the fork again.
+            self.documents.keep(number, open);
+            return Ok(None);
+        }
         let with = (*open.document).clone();
         self.documents.keep(number, open);
         let without = with.without(hashes);

@@ -6,9 +6,9 @@ use crate::effect::{Effect, RequestId};
 use crate::journal::DocumentPlace;
 use crate::keys;
 use crate::record;
-use crate::request::{LIST_MAX, Listed, Reading, Request, RequestError, Response};
+use crate::request::{LIST_MAX, Listed, Reading, Request, RequestError, Response, told_of_damage};
 use crate::status::{SpaceStatus, Status};
-use crate::store::{Keyspace, Store, StoreError};
+use crate::store::{Keyspace, Store, StoreError, undamaged};
 use document::{Address, Collection, Key, Space};
 
 /// Bytes of documents in one listing, about; the rest is asked for with `after`.
@@ -33,17 +33,18 @@ impl<S: Store> Replica<S> {
                     Err(error) => Err(error),
                 }
             }
-            Request::Wait { space, stamp, wait } => match self.wait_for(id, (&space, stamp), (wait, clock)) {
-                Ok(()) => return Ok(()),
-                Err(error) => Err(error),
-            },
+            Request::Wait { space, stamp, wait } => {
+                match self.wait_for(id, (&space, stamp), (wait, clock))? {
+                    Ok(()) => return Ok(()),
+                    Err(error) => Err(error),
+                }
+            }
             Request::Get { address, at: None } => self.get(&address)?.map(Response::Document),
             Request::Get { address, at: Some(at) } => self.get_at(&address, &at)?.map(Response::Document),
             Request::Write { address, operations, terms } => {
                 match self.write(&address, &operations, &terms, clock)? {
                     Ok(stamp) => {
-                        self.answer_written(id, &address.space, stamp, (terms.wait, clock));
-                        return Ok(());
+                        return self.answer_written(id, &address.space, stamp, (terms.wait, clock));
                     }
                     Err(error) => Err(error),
                 }
@@ -51,8 +52,7 @@ impl<S: Store> Replica<S> {
             Request::Transaction { space, writes, terms } => {
                 match self.transact(&space, &writes, &terms, clock)? {
                     Ok(stamp) => {
-                        self.answer_written(id, &space, stamp, (terms.wait, clock));
-                        return Ok(());
+                        return self.answer_written(id, &space, stamp, (terms.wait, clock));
                     }
                     Err(error) => Err(error),
                 }
@@ -93,13 +93,18 @@ impl<S: Store> Replica<S> {
         if !self.settings.spaces.contains_key(&address.space) {
             return Ok(Err(RequestError::UnknownSpace(address.space.clone())));
         }
-        Ok(Ok(match self.journal.document(address)? {
-            None => Reading { is_filling: self.is_filling(&address.space), ..Reading::default() },
-            Some(mut place) => {
-                let mut budget = CHANGES_PER_REQUEST_MAX;
-                self.read(address, &mut place, &mut budget)?
-            }
-        }))
+        let reading = self.reading(address);
+        told_of_damage(address, reading.map(Ok))
+    }
+
+    fn reading(&mut self, address: &Address) -> Result<Reading, StoreError> {
+        let Some(mut place) = self.journal.document(address)? else {
+            return Ok(Reading { is_filling: self.is_filling(&address.space), ..Reading::default() });
+        };
+        let mut budget = CHANGES_PER_REQUEST_MAX;
+        let mut reading = self.read(address, &mut place, &mut budget)?;
+        reading.violations = self.violations(address, reading.value.as_ref());
+        Ok(reading)
     }
 
     fn list(
@@ -112,8 +117,19 @@ impl<S: Store> Replica<S> {
         if !self.settings.spaces.contains_key(space) {
             return Ok(Err(RequestError::UnknownSpace(space.clone())));
         }
+        let listed = self.listed(space, collection, after, limit);
+        told_of_damage(format_args!("{space}/{collection}"), listed.map(Ok))
+    }
+
+    fn listed(
+        &mut self,
+        space: &Space,
+        collection: &Collection,
+        after: Option<&Key>,
+        limit: usize,
+    ) -> Result<Listed, StoreError> {
         let mut listed = Listed { is_filling: self.is_filling(space), ..Listed::default() };
-        let Some(number) = self.journal.names.space_number(space) else { return Ok(Ok(listed)) };
+        let Some(number) = self.journal.names.space_number(space) else { return Ok(listed) };
         let limit = limit.clamp(1, LIST_MAX);
         let range = keys::documents_after(number, collection, after);
         let rows: Vec<_> = self.journal.rows.scan(range).take(limit + 1).collect::<Result<_, _>>()?;
@@ -126,12 +142,18 @@ impl<S: Store> Replica<S> {
             }
             let damaged = StoreError::Damaged { what: "a document's key", keyspace: Keyspace::Documents };
             let (collection, key) = keys::read_document(&key).ok_or(damaged)?;
-            let mut place =
-                DocumentPlace { space: number, row: record::decode(Keyspace::Documents, &value)? };
-            stale += usize::from(place.row.value < place.row.last);
             last = Some(key.clone());
             let address = Address { space: space.clone(), collection, key };
-            let reading = self.read(&address, &mut place, &mut budget)?;
+            let Some(row) = undamaged(record::decode(Keyspace::Documents, &value))? else {
+                listed.blocked.push(address.key);
+                continue;
+            };
+            let mut place = DocumentPlace { space: number, row };
+            stale += usize::from(place.row.value < place.row.last);
+            let Some(reading) = undamaged(self.read(&address, &mut place, &mut budget))? else {
+                listed.blocked.push(address.key);
+                continue;
+            };
             listed.is_behind |= reading.behind.is_some();
             if reading.behind.is_some_and(|behind| behind.blocked.is_some()) {
                 listed.blocked.push(address.key.clone());
@@ -141,7 +163,7 @@ impl<S: Store> Replica<S> {
                 listed.documents.push((address.key, value));
             }
         }
-        Ok(Ok(listed))
+        Ok(listed)
     }
 
     fn status(&self, clock: Clock) -> Result<Status, StoreError> {
@@ -165,6 +187,7 @@ impl<S: Store> Replica<S> {
             documents: u64::from(self.journal.documents()),
             documents_open: self.documents.count() as u64,
             room: self.room,
+            values_broken: self.values_broken,
             sessions: self.sessions,
             spaces: spaces.collect(),
             peers: peers.collect::<Result<_, _>>()?,

@@ -5,8 +5,9 @@ use crate::BlockReason;
 use crate::documents::{Documents, Open};
 use crate::journal::{DAMAGED, DocumentPlace};
 use crate::request::{Behind, Reading};
-use crate::store::{Room, Store, StoreError};
-use document::{Address, Space};
+use crate::store::{Room, Store, StoreError, undamaged};
+use document::{Address, Schema, Space, Violation};
+use serde_json::Value;
 
 /// Most changes that are applied for one request, over all of its documents; the materialiser applies the rest.
 pub(crate) const CHANGES_PER_REQUEST_MAX: usize = 4_096;
@@ -33,8 +34,22 @@ pub(super) enum Freshness {
 }
 
 impl<S: Store> Replica<S> {
-    /// Brings a document's value up to date, with about `most` changes that were not applied before.
+    /// Brings a document's value up to date, with about `most` changes that were not applied before. One of which rows
+    /// are damaged is blocked.
     pub(super) fn refresh(
+        &mut self,
+        address: &Address,
+        place: &mut DocumentPlace,
+        most: usize,
+    ) -> Result<Refreshed, StoreError> {
+        if let Some(refreshed) = undamaged(self.bring_to_date(address, place, most))? {
+            return Ok(refreshed);
+        }
+        self.block(address, place, (BlockReason::Damaged, None));
+        Ok(Freshness::Blocked(BlockReason::Damaged).into())
+    }
+
+    fn bring_to_date(
         &mut self,
         address: &Address,
         place: &mut DocumentPlace,
@@ -62,8 +77,8 @@ impl<S: Store> Replica<S> {
         let changes = open.tried;
         self.documents.keep(place.number(), open);
         let freshness = if let Err(unapplied) = applied {
-            self.block(address, place, (BlockReason::Refused, unapplied.at));
-            Freshness::Blocked(BlockReason::Refused)
+            self.block(address, place, (unapplied.reason, unapplied.at));
+            Freshness::Blocked(unapplied.reason)
         } else if place.row.value == place.row.last {
             Freshness::Fresh
         } else {
@@ -100,7 +115,9 @@ impl<S: Store> Replica<S> {
         debug_assert!(
             open.applied < place.row.last || place.row.dropped.is_some() || heads.concat() == place.row.heads
         );
-        let value = self.new_value(address, place, open.document.json())?;
+        let json = open.document.json();
+        self.values_broken += u64::from(self.is_newly_broken(address, place, json.as_ref())?);
+        let value = self.new_value(address, place, json)?;
         self.journal.put_value(address, place, (open.applied, &heads.concat()), value);
         self.journal.put_document(address, place);
         self.note_system(address);
@@ -119,7 +136,38 @@ impl<S: Store> Replica<S> {
         let value = self.journal.value(address, place)?;
         let is_filling = self.is_filling(&address.space);
         let value = value.map(|value| self.indexing(&address.collection).shown(value));
-        Ok(Reading { value, behind, is_filling })
+        Ok(Reading { value, behind, is_filling, violations: Vec::new() })
+    }
+
+    /// The schema of a document, where there is one.
+    pub(super) fn schema(&self, address: &Address) -> Option<&Schema> {
+        self.system.schema(address).or_else(|| self.settings.schemas.get(&address.collection))
+    }
+
+    /// The rules of its schema that a document breaks.
+    pub(super) fn violations(&self, address: &Address, value: Option<&Value>) -> Vec<Violation> {
+        let schema = self.schema(address);
+        schema.zip(value).map_or_else(Vec::new, |(schema, value)| schema.violations(value))
+    }
+
+    /// Whether a document breaks a rule that its value did not break before.
+    fn is_newly_broken(
+        &self,
+        address: &Address,
+        place: &DocumentPlace,
+        json: Option<&Value>,
+    ) -> Result<bool, StoreError> {
+        let violations = self.violations(address, json);
+        // Few documents break any: the value before is read for those alone.
+        if violations.is_empty() {
+            return Ok(false);
+        }
+        let before = self.journal.value(address, place)?;
+        let before = self.violations(address, before.as_ref());
+        let is_old = |broken: &Violation| {
+            before.iter().any(|old| (&old.field, &old.rule) == (&broken.field, &broken.rule))
+        };
+        Ok(!violations.iter().all(is_old))
     }
 
     /// Why and since when a value lacks changes that are here; `None` when it has them all.

@@ -5,8 +5,8 @@ use super::{Clock, Replica};
 use crate::effect::{Effect, LinkId, RequestId};
 use crate::request::{RequestError, Response, Stamp};
 use crate::session::Peer;
-use crate::store::Store;
-use crate::waits::{Level, WAIT_MS_MAX, WaitError, WaitFor, read_hub_vectors};
+use crate::store::{Store, StoreError, Turn};
+use crate::waits::{Ended, Level, WAIT_MS_MAX, WaitError, WaitFor, read_hub_vectors};
 use document::{Origin, Space};
 use wire::{Frame, SpaceVector};
 
@@ -31,14 +31,16 @@ impl<S: Store> Replica<S> {
         space: &Space,
         stamp: Option<Stamp>,
         (wait, clock): (WaitFor, Clock),
-    ) {
-        match (wait, stamp) {
-            (WaitFor::Local, _) => {
-                self.turns.hold(Effect::Reply { id, result: Ok(Response::Written(stamp)) });
+    ) -> Result<(), StoreError> {
+        let response = match (wait, stamp) {
+            (WaitFor::Local, _) => Response::Written(stamp),
+            (WaitFor::Hub { .. }, None) => Response::Reached { stamp, level: Level::Local },
+            (WaitFor::Hub { within_ms }, Some(stamp)) => {
+                return self.wait(id, space, stamp, (within_ms, clock));
             }
-            (WaitFor::Hub { .. }, None) => self.answer_reached(id, None, Level::Local),
-            (WaitFor::Hub { within_ms }, Some(stamp)) => self.wait(id, space, stamp, (within_ms, clock)),
-        }
+        };
+        self.turns.hold(Effect::Reply { id, result: Ok(response) });
+        Ok(())
     }
 
     /// Waits for a change that was made earlier; `Ok` when the answer follows.
@@ -47,7 +49,22 @@ impl<S: Store> Replica<S> {
         id: RequestId,
         (space, stamp): (&Space, Stamp),
         (wait, clock): (WaitFor, Clock),
-    ) -> Result<(), RequestError> {
+    ) -> Result<Result<(), RequestError>, StoreError> {
+        if let Err(error) = self.check_known(space, stamp, wait) {
+            return Ok(Err(error));
+        }
+        match wait {
+            WaitFor::Local => {
+                let rests_on = self.rests_on(space, stamp)?;
+                self.answer_reached(Ended { id, stamp, rests_on }, Level::Local);
+            }
+            WaitFor::Hub { within_ms } => self.wait(id, space, stamp, (within_ms, clock))?,
+        }
+        Ok(Ok(()))
+    }
+
+    /// Whether there is such a change, and the request can wait for it.
+    fn check_known(&self, space: &Space, stamp: Stamp, wait: WaitFor) -> Result<(), RequestError> {
         if !self.settings.spaces.contains_key(space) {
             return Err(RequestError::UnknownSpace(space.clone()));
         }
@@ -58,33 +75,57 @@ impl<S: Store> Replica<S> {
         if !(1..=has).contains(&stamp.sequence) {
             return Err(WaitError::UnknownChange(stamp).into());
         }
-        match wait {
-            WaitFor::Local => self.answer_reached(id, Some(stamp), Level::Local),
-            WaitFor::Hub { within_ms } => self.wait(id, space, stamp, (within_ms, clock)),
-        }
         Ok(())
     }
 
-    fn wait(&mut self, id: RequestId, space: &Space, stamp: Stamp, (within_ms, clock): (u64, Clock)) {
+    fn wait(
+        &mut self,
+        id: RequestId,
+        space: &Space,
+        stamp: Stamp,
+        (within_ms, clock): (u64, Clock),
+    ) -> Result<(), StoreError> {
+        let request = Ended { id, stamp, rests_on: self.rests_on(space, stamp)? };
         let number = self.journal.names.space_number(space);
         match number {
             Some(space) if !self.settings.is_hub && self.hub.get(space, stamp.origin) < stamp.sequence => {
                 let deadline_ms = clock.now_ms.saturating_add(within_ms.min(WAIT_MS_MAX));
-                self.waits.add(id, space, stamp, deadline_ms);
+                self.waits.add(request, space, deadline_ms);
             }
-            Some(_) | None => self.answer_reached(id, Some(stamp), Level::Hub),
+            Some(_) | None => self.answer_reached(request, Level::Hub),
         }
+        Ok(())
+    }
+
+    /// The turn that makes a change durable here; the first of all when it is, or its row was trimmed.
+    fn rests_on(&self, space: &Space, stamp: Stamp) -> Result<Turn, StoreError> {
+        let names = &self.journal.names;
+        let stream = names.space_number(space).zip(names.origin_number(stamp.origin));
+        let Some((space, origin)) = stream else { return Ok(Turn::default()) };
+        let lsn = self.journal.position(space, origin, stamp.sequence)?;
+        Ok(lsn.map_or(Turn::default(), |lsn| self.journal.turn_of(lsn)))
     }
 
     /// Answers whose time is over: their changes are here, and stay.
     pub(super) fn answer_overdue(&mut self, now_ms: u64) {
-        for (id, stamp) in self.waits.overdue(now_ms) {
-            self.answer_reached(id, Some(stamp), Level::Local);
+        for request in self.waits.overdue(now_ms) {
+            self.answer_reached(request, Level::Local);
         }
     }
 
-    fn answer_reached(&mut self, id: RequestId, stamp: Option<Stamp>, level: Level) {
-        self.turns.hold(Effect::Reply { id, result: Ok(Response::Reached { stamp, level }) });
+    /// Answers the requests that wait for the hub and whose changes are safe here, as if their time were over. For a
+    /// replica that takes no more inputs: without it they would be told what is told of the rest, and it is not so.
+    pub fn end_waits(&mut self) {
+        for request in self.waits.kept(self.turns.last_written()) {
+            self.answer_reached(request, Level::Local);
+        }
+    }
+
+    /// An answer rests on its change alone: what is on its way beside it may fail, and takes nothing back.
+    fn answer_reached(&mut self, request: Ended, level: Level) {
+        let Ended { id, stamp, rests_on } = request;
+        let result = Ok(Response::Reached { stamp: Some(stamp), level });
+        self.turns.reply_after(rests_on, Effect::Reply { id, result });
     }
 
     /// Takes from a frame what the hub has. `shown` are the changes of a delta that were taken or are here already.
@@ -132,8 +173,8 @@ impl<S: Store> Replica<S> {
         };
         for (space, origin, sequence) in facts {
             if self.hub.raise((space, origin, sequence), link) {
-                for (id, stamp) in self.waits.reached(space, origin, sequence) {
-                    self.answer_reached(id, Some(stamp), Level::Hub);
+                for request in self.waits.reached(space, origin, sequence) {
+                    self.answer_reached(request, Level::Hub);
                 }
             }
         }

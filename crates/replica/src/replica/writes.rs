@@ -4,10 +4,10 @@ use super::values::CHANGES_PER_REQUEST_MAX;
 use super::{Clock, Replica};
 use crate::documents::Open;
 use crate::idempotency;
-use crate::journal::{DocumentPlace, Entry};
+use crate::journal::{DocumentPlace, Entry, NewValue};
 use crate::request::{
-    BlockReason, RequestError, Stamp, TRANSACTION_BYTES_MAX, TRANSACTION_CHANGES_MAX, TransactionError,
-    TransactionWrite, WriteTerms,
+    RequestError, Stamp, TRANSACTION_BYTES_MAX, TRANSACTION_CHANGES_MAX, TransactionError, TransactionWrite,
+    WriteTerms, told_of_damage,
 };
 use crate::settings::SpaceMode;
 use crate::store::{Room, Store, StoreError};
@@ -25,6 +25,8 @@ struct Prepared<'a> {
     open: Open,
     /// None when the document was so already.
     change: Option<NewChange>,
+    /// What the document is to show with the change; none while it has no place.
+    value: Option<NewValue>,
 }
 
 impl<S: Store> Replica<S> {
@@ -133,7 +135,8 @@ impl<S: Store> Replica<S> {
         let (mut all, mut bytes) = (Vec::with_capacity(writes.len()), 0);
         let mut budget = CHANGES_PER_REQUEST_MAX;
         for (address, operations) in writes {
-            let prepared = match self.prepare((address, operations), terms, clock, &mut budget)? {
+            let prepared = self.prepare((address, operations), terms, clock, &mut budget);
+            let prepared = match told_of_damage(address, prepared)? {
                 Ok(prepared) => prepared,
                 Err(error) => return Ok(Err(error)),
             };
@@ -160,7 +163,7 @@ impl<S: Store> Replica<S> {
                 Err(error) => return Ok(Err(error)),
             },
         };
-        let schema = self.system.schema(address).or_else(|| self.settings.schemas.get(&address.collection));
+        let schema = self.schema(address);
         let signature = Signature {
             origin: self.origin,
             wall_ms: clock.wall_ms,
@@ -168,7 +171,15 @@ impl<S: Store> Replica<S> {
             message: terms.message.as_deref(),
         };
         match open.document.write(&signature, schema, operations) {
-            Ok(change) => Ok(Ok(Prepared { address, place, open, change })),
+            Ok(mut change) => {
+                let value = match (&place, &mut change) {
+                    (Some(place), Some(change)) => {
+                        Some(self.new_value(address, place, change.json.take())?)
+                    }
+                    (None, _) | (_, None) => None,
+                };
+                Ok(Ok(Prepared { address, place, open, change, value }))
+            }
             Err(error) => {
                 if let Some(place) = place {
                     self.documents.keep(place.number(), open);
@@ -185,8 +196,8 @@ impl<S: Store> Replica<S> {
         place: &mut DocumentPlace,
         budget: &mut usize,
     ) -> Answer<Open> {
-        if place.row.blocked.is_some() {
-            return Ok(Err(RequestError::Blocked(address.clone())));
+        if let Some(blocked) = place.row.blocked {
+            return Ok(Err(RequestError::blocked(address, blocked.reason)));
         }
         if self.is_struck(place) {
             return Ok(Err(RequestError::Behind(address.clone())));
@@ -200,8 +211,8 @@ impl<S: Store> Replica<S> {
         Ok(Err(match applied {
             Ok(()) => RequestError::Behind(address.clone()),
             Err(unapplied) => {
-                self.block(address, place, (BlockReason::Refused, unapplied.at));
-                RequestError::Blocked(address.clone())
+                self.block(address, place, (unapplied.reason, unapplied.at));
+                RequestError::blocked(address, unapplied.reason)
             }
         }))
     }
@@ -210,17 +221,22 @@ impl<S: Store> Replica<S> {
     fn commit(&mut self, prepared: Vec<Prepared<'_>>, clock: Clock) -> Result<Option<Stamp>, StoreError> {
         let mut left = prepared.iter().filter(|prepared| prepared.change.is_some()).count();
         let mut last = None;
-        for Prepared { address, place, mut open, change } in prepared {
+        for Prepared { address, place, mut open, change, value } in prepared {
             let place = match (change, place) {
                 (None, place) => place,
-                (Some(change), place) => {
+                (Some(mut change), place) => {
                     // A write that is refused, or writes nothing, leaves no trace of a document that was not there.
                     let mut place = match place {
                         Some(place) => place,
                         None => self.journal.new_document(address)?,
                     };
                     left -= 1;
-                    let sequence = self.append(address, &mut place, (change, left), &mut open, clock)?;
+                    let value = match value {
+                        Some(value) => value,
+                        None => self.new_value(address, &place, change.json.take())?,
+                    };
+                    let sequence =
+                        self.append_valued(address, &mut place, (change, value, left), &mut open, clock)?;
                     last = Some(Stamp { origin: self.origin, sequence });
                     #[cfg(isle_planted)]
                     if crate::planted::is(crate::planted::Bug::TransactionSplit) {
@@ -240,7 +256,19 @@ impl<S: Store> Replica<S> {
         &mut self,
         address: &Address,
         place: &mut DocumentPlace,
-        (change, follow): (NewChange, usize),
+        (mut change, follow): (NewChange, usize),
+        open: &mut Open,
+        clock: Clock,
+    ) -> Result<u64, StoreError> {
+        let value = self.new_value(address, place, change.json.take())?;
+        self.append_valued(address, place, (change, value, follow), open, clock)
+    }
+
+    fn append_valued(
+        &mut self,
+        address: &Address,
+        place: &mut DocumentPlace,
+        (change, value, follow): (NewChange, NewValue, usize),
         open: &mut Open,
         clock: Clock,
     ) -> Result<u64, StoreError> {
@@ -248,7 +276,6 @@ impl<S: Store> Replica<S> {
             Some(origin) => origin,
             None => self.journal.names.intern_origin(&mut self.journal.rows, self.settings.key)?,
         };
-        let value = self.new_value(address, place, change.json)?;
         let entry = Entry {
             origin,
             hash: change.hash,

@@ -141,24 +141,97 @@ fn changes_that_a_connected_peer_waits_for_are_kept() {
 }
 
 #[test]
-fn a_damaged_snapshot_is_seen() {
+fn a_damaged_snapshot_concerns_its_document_alone() {
+    for request in requests_that_open() {
+        let mut site = site_with_a_damaged_snapshot();
+        assert_eq!(site.get(DAMAGED), Some(json!({"n": 69})), "the value is there");
+        let Err(RequestError::Damaged { place, .. }) = site.answer(request.clone()) else {
+            panic!("{request:?} is answered")
+        };
+        assert_eq!(place, DAMAGED);
+        let put = Request::write(address(DAMAGED), vec![document::Operation::Put(json!({"n": 0}))]);
+        assert!(matches!(site.answer(put), Err(RequestError::Damaged { .. })), "after {request:?}");
+        assert_eq!(blocked::list(&mut site), [(address(DAMAGED), BlockReason::Damaged)]);
+        let retry = Request::Retry { address: address(DAMAGED) };
+        assert_eq!(site.answer(retry), Ok(Response::Retried(Some(BlockReason::Damaged))));
+        assert_eq!(site.read(DAMAGED).value, Some(json!({"n": 69})), "the value is still there");
+        site.put("store-1/note/2", json!({"n": 1}));
+        assert_eq!(site.get("store-1/note/2"), Some(json!({"n": 1})), "others go on");
+    }
+}
+
+const DAMAGED: &str = "store-1/note/1";
+
+fn requests_that_open() -> [Request; 4] {
+    let query = document::HistoryQuery { before: None, limit: 5 };
+    [
+        Request::write(address(DAMAGED), vec![document::Operation::Put(json!({"n": 0}))]),
+        Request::History { address: address(DAMAGED), query },
+        Request::Conflicts { address: address(DAMAGED) },
+        Request::Get { address: address(DAMAGED), at: Some(At::Wall(0)) },
+    ]
+}
+
+/// Changes a byte of a row of the disk.
+fn damage(node: &Node, (keyspace, key): keys::Place) {
+    let mut bytes = node.disk.get(keyspace, &key).unwrap().unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    node.disk.0.borrow_mut().rows.insert((keyspace, key), bytes);
+}
+
+fn site_with_a_damaged_snapshot() -> Node {
     let mut site = Node::new(site_settings());
     for n in 0..70 {
-        site.put("store-1/note/1", json!({ "n": n }));
+        site.put(DAMAGED, json!({ "n": n }));
     }
-    let (keyspace, key) = keys::snapshot(keys::DocumentNumber(0));
-    let mut bytes = site.disk.get(keyspace, &key).unwrap().unwrap();
-    *bytes.last_mut().unwrap() ^= 1;
-    site.disk.0.borrow_mut().rows.insert((keyspace, key), bytes);
+    damage(&site, keys::snapshot(keys::DocumentNumber(0)));
     site.crash();
-    assert_eq!(site.get("store-1/note/1"), Some(json!({"n": 69})), "the value is there");
-    let operations = vec![document::Operation::Put(json!({"n": 0}))];
-    let request =
-        Request::Write { address: address("store-1/note/1"), operations, terms: WriteTerms::default() };
-    let clock = Clock::default();
-    let refused = site.replica.handle(Input::Request { id: RequestId(9), request }, clock);
-    let damaged = StoreError::Damaged { what: "a document's snapshot", keyspace: Keyspace::Changes };
-    assert_eq!(refused, Err(damaged));
+    site
+}
+
+#[test]
+fn the_materialiser_passes_over_a_damaged_document() {
+    let (mut hub, mut site, mut wire) = pair();
+    for n in 0..70 {
+        site.put(DAMAGED, json!({ "n": n }));
+    }
+    wire.carry(&mut hub, &mut site);
+    assert!(document_row(&hub, DAMAGED).snapshot > 0);
+    damage(&hub, keys::snapshot(keys::DocumentNumber(document_row(&hub, DAMAGED).number)));
+    hub.crash();
+    wire.connect(&mut hub, &mut site);
+    site.put(DAMAGED, json!({"n": 70}));
+    site.put("store-1/note/2", json!({"n": 1}));
+    wire.carry(&mut hub, &mut site);
+    let reading = hub.read(DAMAGED);
+    assert_eq!(reading.behind.and_then(|behind| behind.blocked), Some(BlockReason::Damaged));
+    assert_eq!(reading.value, Some(json!({"n": 69})));
+    assert_eq!(hub.get("store-1/note/2"), Some(json!({"n": 1})));
+    assert_eq!(waiting(&hub), 0);
+}
+
+#[test]
+fn a_damaged_value_is_told_to_who_asks_for_it() {
+    let mut site = Node::new(site_settings());
+    for n in 1..4 {
+        site.put(&format!("store-1/inventory/{n}"), item(n));
+    }
+    let place = site.place("store-1/inventory/2");
+    let (collection, key) = ("inventory".parse().unwrap(), document::Key::new("2").unwrap());
+    site.disk.0.borrow_mut().rows.insert(keys::value(place.space, &collection, &key), vec![0]);
+    site.crash();
+    let get = Request::Get { address: address("store-1/inventory/2"), at: None };
+    assert!(matches!(site.answer(get), Err(RequestError::Damaged { .. })));
+    let sell = vec![document::Operation::increment("/on_hand", 1).unwrap()];
+    let sold = site.answer(Request::write(address("store-1/inventory/2"), sell));
+    let is_indexed = schemas().get(&collection).unwrap().indexes().next().is_some();
+    assert_eq!(matches!(sold, Err(RequestError::Damaged { .. })), is_indexed, "{sold:?}");
+    let list = Request::List { space: space("store-1"), collection, after: None, limit: 9 };
+    let Ok(Response::Listed(listed)) = site.answer(list) else { panic!("no list") };
+    if is_indexed {
+        assert_eq!(listed.blocked, [key]);
+    }
+    assert!(listed.documents.len() >= 2);
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Documents whose changes cannot be applied.
 
-use super::hostile::{bodies, delta, send_delta, site_and_foe};
+use super::hostile::{bodies, delta, send_delta, site_and_foe, with_foe};
 use super::*;
-use crate::documents::read_suspect;
+use crate::documents::Suspect;
 use wire::Delta;
 
 pub(super) const AT: &str = "store-1/product/1";
@@ -125,12 +125,17 @@ pub(super) fn disk_of_a_crashed_hub() -> Disk {
     hub.replica.end_turn().unwrap();
     while hub.disk.sync_one().is_some() {}
     let mut disk = hub.disk.after_crash();
-    disk.set_suspect(Some(&suspect(1, 2))).unwrap();
+    let noted = suspect(&disk, 1, 2);
+    disk.set_suspect(Some(&noted)).unwrap();
     disk
 }
 
-pub(super) fn suspect(document: u32, last: u64) -> Vec<u8> {
-    [&document.to_be_bytes()[..], &last.to_be_bytes()].concat()
+/// A note of a change as the disk has it; of one that is not there, as of another.
+pub(super) fn suspect(disk: &Disk, document: u32, last: u64) -> Vec<u8> {
+    let number = keys::DocumentNumber(document);
+    let (keyspace, key) = keys::change(number, last);
+    let chunk = disk.get(keyspace, &key).unwrap();
+    Suspect::of(number, last, &chunk.unwrap_or_default()).to_bytes()
 }
 
 #[test]
@@ -156,7 +161,7 @@ fn a_process_that_ended_twice_on_a_document_blocks_it() {
     let mut replica = hub.replica;
     replica.end_turn().unwrap();
     while hub.disk.sync_one().is_some() {}
-    assert_eq!(read_suspect(&hub.disk.suspect().unwrap()).unwrap().1, 2);
+    assert_eq!(Suspect::read(&hub.disk.suspect().unwrap()).unwrap().last, 2);
     let mut hub = Node::on(hub.disk.after_crash(), hub_settings());
     hub.settle();
     assert_eq!(blocked_events(&hub), 1);
@@ -173,8 +178,91 @@ fn a_process_that_ended_twice_on_a_document_blocks_it() {
 fn a_suspect_that_is_not_there_or_was_applied_is_nothing() {
     for (document, last) in [(0, 1), (77, 1)] {
         let mut disk = disk_of_a_crashed_hub();
-        disk.set_suspect(Some(&suspect(document, last))).unwrap();
+        let noted = suspect(&disk, document, last);
+        disk.set_suspect(Some(&noted)).unwrap();
         let hub = Node::on(disk, hub_settings());
         assert_eq!(hub.disk.suspect(), None);
     }
+}
+
+/// The disk of a process that ends when it tries a change; turns become durable one after another until then.
+fn ends_when_it_tries(mut site: Node) -> Disk {
+    loop {
+        site.disk.0.borrow_mut().suspects.clear();
+        site.end_turn();
+        let noted = site.disk.0.borrow().suspects.first().cloned();
+        if noted.is_some() {
+            let mut disk = site.disk.after_crash();
+            disk.set_suspect(noted.as_deref()).unwrap();
+            return disk;
+        }
+        let turn = site.disk.sync_one().expect("something is tried");
+        site.input(Input::Durable(turn));
+    }
+}
+
+/// A peer sends the change of a new document, as it does on each connection until it is acknowledged.
+fn is_sent(site: Node, body: &[u8]) -> Node {
+    let mut site = with_foe(site);
+    let delta = Delta { spaces: vec!["store-1".into()], ..delta(0, 1, 1, &[body.to_vec()]) };
+    let packed = site.foe.pack(&delta, |_, _| false).unwrap();
+    let bytes = wire::encode(&wire::Frame::Delta(packed)).unwrap();
+    site.input(Input::Frame { link: LinkId(1), bytes });
+    site
+}
+
+#[test]
+fn a_change_that_ends_the_process_each_time_it_arrives_is_blocked() {
+    let body = bodies(origin(1), 1).remove(0);
+    let site = |disk| Node::on(disk, site_settings());
+    let disk = ends_when_it_tries(is_sent(site(Disk::default()), &body));
+    assert_eq!(site(disk.after_crash()).status().head, 0, "it was tried in the turn in which it came");
+    let disk = ends_when_it_tries(is_sent(site(disk), &body));
+    assert_eq!(site(disk.after_crash()).status().head, 1, "the next process has it before it tries it");
+    let disk = ends_when_it_tries(site(disk));
+    let mut site = site(disk);
+    site.settle();
+    assert_eq!(list(&mut site), [(address(AT), BlockReason::Crashed)]);
+    let Ok(Response::Dropped(dropped)) = site.answer(Request::Drop { address: address(AT) }) else {
+        panic!("not dropped")
+    };
+    assert_eq!(dropped.change.hash, document::ForeignChange::parse(&body).unwrap().hash);
+}
+
+#[test]
+fn a_change_that_took_the_place_of_a_lost_one_is_not_blamed() {
+    let mut disk = disk_of_a_crashed_hub();
+    let lost = Suspect::of(keys::DocumentNumber(1), 2, b"another change");
+    disk.set_suspect(Some(&lost.to_bytes())).unwrap();
+    let mut hub = Node::on(disk, hub_settings());
+    hub.settle();
+    assert_eq!(hub.place("store-1/inventory/1").row.strikes, 0);
+    assert_eq!(hub.get("store-1/inventory/1"), Some(item(1)));
+}
+
+#[test]
+fn after_an_end_on_what_was_lost_values_follow_what_is_durable() {
+    let (mut hub, mut site, mut wire) = pair();
+    let lost = Suspect::of(keys::DocumentNumber(0), 1, b"lost");
+    hub.disk.set_suspect(Some(&lost.to_bytes())).unwrap();
+    hub.crash();
+    wire.cut(&mut hub, &mut site);
+    wire.connect(&mut hub, &mut site);
+    for n in 0..40 {
+        site.put(&format!("store-1/inventory/{n}"), item(n));
+    }
+    for (link, bytes) in std::mem::take(&mut site.frames) {
+        hub.input(Input::Frame { link, bytes });
+    }
+    let id = hub.ask(Request::Get { address: address("store-1/inventory/7"), at: None });
+    hub.settle();
+    let behind = Some(Behind { as_of_ms: None, blocked: None });
+    assert_eq!(
+        hub.replies.remove(&id),
+        Some(Ok(Response::Document(Reading { behind, ..Reading::default() })))
+    );
+    wire.carry(&mut hub, &mut site);
+    assert_converged(&mut hub, &mut site);
+    let waits = hub.disk.scan(Keyspace::Documents, vec![keys::KIND_WAITING]..vec![keys::KIND_WAITING + 1]);
+    assert_eq!(waits.count(), 0);
 }

@@ -3,7 +3,7 @@
 use super::blocked::{AT, disk_of_a_crashed_hub, list, site_with_a_blocked_document, suspect};
 use super::hostile::{bodies, delta, hello, send, send_delta};
 use super::*;
-use crate::documents::read_suspect;
+use crate::documents::Suspect;
 use document::{ChangeHash, ForeignChange};
 use wire::{Delta, Frame, Row};
 
@@ -187,7 +187,8 @@ fn a_change_that_ends_the_process_twice_can_be_dropped() {
     disk.0.borrow_mut().suspects.clear();
     let mut trying = Node::on(disk.after_crash(), hub_settings());
     trying.settle();
-    disk.set_suspect(Some(&suspect(1, 2))).unwrap();
+    let noted = suspect(&disk, 1, 2);
+    disk.set_suspect(Some(&noted)).unwrap();
 
     let mut hub = Node::on(disk, hub_settings());
     hub.settle();
@@ -212,12 +213,13 @@ fn after_a_strike_changes_are_tried_one_at_a_time() {
     hub.replica.handle(Input::Room(Room::ReadOnly), Clock::default()).unwrap();
     hub.settle();
     let mut disk = hub.disk.after_crash();
-    disk.set_suspect(Some(&suspect(0, 3))).unwrap();
+    let noted = suspect(&disk, 0, 3);
+    disk.set_suspect(Some(&noted)).unwrap();
     let mut hub = Node::on(disk, hub_settings());
     hub.disk.0.borrow_mut().suspects.clear();
     hub.settle();
     let noted = hub.disk.0.borrow().suspects.clone();
-    let positions: Vec<u64> = noted.iter().map(|noted| read_suspect(noted).unwrap().1).collect();
+    let positions: Vec<u64> = noted.iter().map(|noted| Suspect::read(noted).unwrap().last).collect();
     assert_eq!(positions, [1, 2, 3]);
     assert_eq!(hub.get("store-1/inventory/1"), Some(item(2)));
 }

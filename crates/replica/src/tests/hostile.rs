@@ -4,7 +4,11 @@ use wire::{Ack, Delta, DocumentName, Frame, Hello, Rewind, SpaceVector, Stopped,
 
 /// A site whose hub is played by the test: it has said hello.
 pub(super) fn site_and_foe() -> Node {
-    let mut site = Node::new(site_settings());
+    with_foe(Node::new(site_settings()))
+}
+
+/// The same, of a site that has been there before.
+pub(super) fn with_foe(mut site: Node) -> Node {
     site.input(Input::PeerUp { link: LinkId(1), peer: "hub".into(), public_key: key(1).public_key });
     site.settle();
     site.frames.clear();

@@ -1,5 +1,48 @@
 use super::*;
 
+/// A counter that no write takes below zero. Two of them do.
+const STOCK: &str = r#"{
+  "x-version": 1,
+  "type": "object",
+  "properties": {"on_hand": {"type": "integer", "minimum": 0, "x-crdt": "counter"}}
+}"#;
+
+fn with_stock(settings: Settings) -> Settings {
+    let mut schemas = settings.schemas;
+    schemas.insert(document::Collection::new("stock").unwrap(), Schema::parse(STOCK).unwrap());
+    Settings { schemas, ..settings }
+}
+
+#[test]
+fn a_document_that_a_merge_broke_is_read_with_the_rules_that_it_breaks() {
+    const AT: &str = "store-1/stock/1";
+    let (mut hub, mut site) = (Node::new(with_stock(hub_settings())), Node::new(with_stock(site_settings())));
+    let mut wire = Wire::default();
+    wire.connect(&mut hub, &mut site);
+    site.put(AT, json!({"on_hand": 1}));
+    wire.carry(&mut hub, &mut site);
+    assert_eq!(site.read(AT).violations, []);
+    wire.cut(&mut hub, &mut site);
+    site.sell(AT, 1);
+    hub.sell(AT, 1);
+    wire.connect(&mut hub, &mut site);
+    for node in [&mut hub, &mut site] {
+        let reading = node.read(AT);
+        assert_eq!(reading.value, Some(json!({"on_hand": -1})), "it stays readable");
+        let broken: Vec<_> = reading.violations.iter().map(|broken| broken.field.as_str()).collect();
+        assert_eq!((broken, node.status().values_broken), (vec!["/on_hand"], 1));
+        let at = Some(At::Wall(node.wall_ms));
+        let Ok(Response::Document(then)) = node.answer(Request::Get { address: address(AT), at }) else {
+            panic!("another answer")
+        };
+        assert_eq!(then.violations, reading.violations);
+    }
+    // What is broken already is counted once.
+    site.sell(AT, -5);
+    wire.carry(&mut hub, &mut site);
+    assert_eq!((hub.read(AT).violations, hub.status().values_broken), (vec![], 1));
+}
+
 fn write(at: &str, operation: document::Operation, idempotency_key: Option<&str>) -> Request {
     let idempotency_key = idempotency_key.map(|text| IdempotencyKey::new(text).unwrap());
     Request::Write {

@@ -76,6 +76,44 @@ fn the_deadline_does_not_answer_what_is_not_durable() {
     assert_eq!(site.replies.remove(&id), Some(reached(2, 1, Level::Local)));
 }
 
+/// What it says before its core is lost: the turns that became durable, and no more.
+fn ended(site: &mut Node) -> BTreeMap<RequestId, Result<Response, RequestError>> {
+    site.replica.end_waits();
+    while let Some(effect) = site.replica.poll_effect() {
+        if let Effect::Reply { id, result } = effect {
+            site.replies.insert(id, result);
+        }
+    }
+    std::mem::take(&mut site.replies)
+}
+
+#[test]
+fn a_failure_of_later_batches_does_not_touch_what_is_here_and_waits_for_the_hub() {
+    let mut site = Node::new(site_settings());
+    site.settle();
+    let kept = site.ask(write(1, 5_000, None));
+    site.settle();
+    let lost = site.ask(write(2, 5_000, None));
+    site.end_turn();
+    assert_eq!(ended(&mut site), [(kept, reached(2, 1, Level::Local))].into(), "not {lost:?}");
+    assert!(ended(&mut site).is_empty(), "it is answered once");
+}
+
+#[test]
+fn an_answer_whose_time_came_does_not_rest_on_later_batches() {
+    let mut site = Node::new(site_settings());
+    site.settle();
+    let kept = site.ask(write(1, 10, None));
+    site.end_turn();
+    let lost = site.ask(write(2, 20, None));
+    pass(&mut site, 10);
+    site.end_turn();
+    assert!(site.replies.is_empty());
+    let turn = site.disk.sync_one().unwrap();
+    site.input(Input::Durable(turn));
+    assert_eq!(ended(&mut site), [(kept, reached(2, 1, Level::Local))].into(), "not {lost:?}");
+}
+
 #[test]
 fn a_reconnect_confirms_what_waits_and_so_does_a_retry() {
     let (mut hub, mut site, mut wire) = pair();

@@ -4,8 +4,9 @@ use super::{Data, Document};
 use clap::{Args, Subcommand};
 
 pub(super) const AFTER_HELP: &str = "\
-A document is blocked when one of its changes cannot be applied, or ended the process twice. It is read as before; its
-changes are stored and sent on. In this order:
+A document is blocked when one of its changes cannot be applied, or ended the process twice, or what is stored of it is
+damaged. It is read as before; its changes are stored and sent on. Where it is damaged: stop the replica, `isle verify`
+says what else is, `isle repair` sets the store aside to be filled by peers. Else, in this order:
   1. upgrade this replica: what an earlier version blocked is tried again by itself
   2. isle blocked release: try again at once, as after a fault of the machine
   3. isle blocked drop: go on without the change to blame and all that depend on it, for good";

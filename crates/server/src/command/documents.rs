@@ -5,7 +5,7 @@ use crate::arguments::{
     DeleteArguments, Document, DocumentCommand, GetArguments, IncrementArguments, ListArguments,
     PutArguments, Terms, WaitFor,
 };
-use crate::local::{LocalClient, Moment, REQUEST_BYTES_MAX, Request, Response, Stamp};
+use crate::local::{LocalClient, Moment, REQUEST_BYTES_MAX, Reading, Request, Response, Stamp, Violation};
 use document::{Key, Operation};
 use serde_json::Value;
 use std::io::{self, Read as _, Write as _};
@@ -43,9 +43,25 @@ async fn get(arguments: &GetArguments) -> Result<(), CommandError> {
     let Document { data, address } = &arguments.document;
     let at = moment(arguments)?;
     let request = Request::Get { address: address.clone(), at };
-    let Response::Document(value) = call(&data.data, &request).await? else { return Err(unasked()) };
-    let value = value.ok_or_else(|| CommandError::NoDocument { address: address.clone() })?;
+    let Response::Document(reading) = call(&data.data, &request).await? else { return Err(unasked()) };
+    notes(&reading).iter().for_each(|note| eprintln!("{note}"));
+    let value = reading.value.ok_or_else(|| CommandError::NoDocument { address: address.clone() })?;
     Ok(writeln!(io::stdout().lock(), "{}", serde_json::to_string_pretty(&value)?)?)
+}
+
+/// What is to be known of a document that is not in its JSON.
+fn notes(reading: &Reading) -> Vec<String> {
+    let mut notes = Vec::new();
+    if let Some(reason) = &reading.blocked {
+        notes.push(format!("it is blocked and shown as before: {reason}"));
+    } else if reading.is_behind {
+        notes.push("it has changes that are not applied yet: ask again soon".to_owned());
+    }
+    for Violation { field, rule, message } in &reading.violations {
+        let field = if field.is_empty() { "the document" } else { field };
+        notes.push(format!("it breaks its schema, as a merge may: {field}: {message} (rule {rule})"));
+    }
+    notes
 }
 
 fn moment(arguments: &GetArguments) -> Result<Option<Moment>, CommandError> {
@@ -123,7 +139,7 @@ async fn list(arguments: &ListArguments) -> Result<(), CommandError> {
             writeln!(stdout, "{{\"key\":{key},\"value\":{}}}", document.value)?;
         }
         for key in &listed.blocked {
-            eprintln!("{key} is blocked: one of its changes cannot be applied by this version");
+            eprintln!("{key} is blocked or damaged: `isle doc get` says why");
         }
         if listed.is_behind && listed.blocked.is_empty() {
             eprintln!("some documents have changes that are not applied yet: ask again soon");
@@ -148,5 +164,39 @@ fn standard_input() -> Result<String, CommandError> {
             Err(CommandError::InputTooLong { bytes_max: REQUEST_BYTES_MAX })
         }
         _ => Ok(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_is_not_in_the_json_is_said_beside_it() {
+        let reading = Reading { value: Some(json!({"on_hand": -1})), ..Reading::default() };
+        assert_eq!(notes(&reading), Vec::<String>::new());
+        let broken = |field: &str| Violation {
+            field: field.into(),
+            rule: "/properties/on_hand/minimum".into(),
+            message: "-1 is less than the minimum of 0".into(),
+        };
+        let reading = Reading {
+            violations: vec![broken("/on_hand"), broken("")],
+            blocked: Some("what is stored of it is damaged".into()),
+            is_behind: true,
+            ..reading
+        };
+        let said = notes(&reading);
+        assert_eq!(
+            said,
+            [
+                "it is blocked and shown as before: what is stored of it is damaged",
+                "it breaks its schema, as a merge may: /on_hand: -1 is less than the minimum of 0 \
+                 (rule /properties/on_hand/minimum)",
+                "it breaks its schema, as a merge may: the document: -1 is less than the minimum of 0 \
+                 (rule /properties/on_hand/minimum)",
+            ]
+        );
     }
 }

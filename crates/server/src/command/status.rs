@@ -2,7 +2,7 @@
 
 use super::{CommandError, call, unasked};
 use crate::arguments::StatusArguments;
-use crate::local::{PeerStatus, Request, Response, SpaceMode, SpaceStatus, Status};
+use crate::local::{PeerStatus, Request, Response, SpaceMode, SpaceStatus, Status, StoreFailure};
 use std::io::{self, Write as _};
 use std::time::Duration;
 
@@ -24,9 +24,13 @@ fn shown(status: &Status) -> String {
         row(["documents", &format!("{}, {} of them open", status.documents, status.documents_open)]),
         row(["disk", &status.disk]),
     ];
+    let broken = Some(status.values_broken).filter(|broken| *broken > 0);
+    let broken = broken.map(|broken| row(["broken", &format!("{broken} values break a rule since a merge")]));
+    let failure = status.store_failure.iter().map(failure_row);
+    let notes = broken.into_iter().chain(failure);
     let spaces = status.spaces.iter().map(space_row);
     let peers = status.peers.iter().map(peer_row);
-    let mut text = table(&replica);
+    let mut text = table(&replica.into_iter().chain(notes).collect::<Vec<_>>());
     text.push('\n');
     text += &table(&std::iter::once(row(["SPACE", "SERVICES", "CHANGES"])).chain(spaces).collect::<Vec<_>>());
     if !status.peers.is_empty() {
@@ -39,6 +43,12 @@ fn shown(status: &Status) -> String {
 
 fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
     cells.map(str::to_owned).to_vec()
+}
+
+fn failure_row(failure: &StoreFailure) -> Vec<String> {
+    let times =
+        if failure.times == 1 { "once".to_owned() } else { format!("{} times in a row", failure.times) };
+    row(["failed", &format!("{times}, {} ago: {}", age(failure.ago_ms), failure.error)])
 }
 
 fn space_row(space: &SpaceStatus) -> Vec<String> {
@@ -95,6 +105,8 @@ mod tests {
             documents: 3,
             documents_open: 1,
             disk: "ample".into(),
+            values_broken: 2,
+            store_failure: Some(StoreFailure { error: "the disk is full".into(), times: 3, ago_ms: 2_500 }),
             spaces: vec![
                 SpaceStatus { space: "catalog".into(), mode: SpaceMode::Read, changes: 2 },
                 SpaceStatus { space: "store-367".into(), mode: SpaceMode::Write, changes: 10 },
@@ -113,6 +125,8 @@ address    127.0.0.1:7401
 journal    12 rows
 documents  3, 1 of them open
 disk       ample
+broken     2 values break a rule since a merge
+failed     3 times in a row, 2 s ago: the disk is full
 
 SPACE      SERVICES     CHANGES
 catalog    read         2

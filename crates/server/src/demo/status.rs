@@ -47,8 +47,13 @@ impl Probe {
     pub(super) async fn price_round(&mut self) -> Option<u64> {
         let request = Request::Get { address: price_list_address().ok()?, at: None };
         match self.ask(&request).await {
-            Some(Response::Document(document)) => Some(
-                document.as_ref().and_then(|list| list.get("round")).and_then(Value::as_u64).unwrap_or(0),
+            Some(Response::Document(reading)) => Some(
+                reading
+                    .value
+                    .as_ref()
+                    .and_then(|list| list.get("round"))
+                    .and_then(Value::as_u64)
+                    .unwrap_or(0),
             ),
             _ => None,
         }
@@ -167,6 +172,8 @@ mod tests {
             documents: 3,
             documents_open: 0,
             disk: "ample".into(),
+            values_broken: 0,
+            store_failure: None,
             spaces: Vec::new(),
             peers: peers.iter().map(peer).collect(),
         }

@@ -166,6 +166,11 @@ impl Core {
         self.replica.end_turn()
     }
 
+    /// Answers who waits for the hub alone. Then it takes no more inputs.
+    pub(super) fn end_waits(&mut self) {
+        self.replica.end_waits();
+    }
+
     pub(super) fn next_effect(&mut self) -> Option<Effect> {
         self.replica.poll_effect()
     }

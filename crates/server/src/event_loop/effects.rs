@@ -4,8 +4,10 @@ use super::EventLoop;
 use super::arrival::Arrival;
 use super::core::Core;
 use super::events::{log_disconnect, log_drop, log_event};
-use super::requests::{refusal, unavailable};
-use replica::{Effect, Input, StoreError};
+use super::requests::{Reply, refusal, store_closed, unavailable};
+use crate::local::Refusal;
+use replica::{Effect, Input, Response, StoreError};
+use tokio::time::Instant;
 
 impl EventLoop {
     pub(super) fn take(&mut self, core: &mut Core, arrival: Arrival) -> Result<(), StoreError> {
@@ -52,14 +54,19 @@ impl EventLoop {
     pub(super) fn refuse(&mut self, arrival: Arrival) {
         match arrival {
             Arrival::Request { waiting, .. } | Arrival::Backup { waiting, .. } => {
-                waiting.answer(Err(unavailable()));
+                waiting.answer(Err(self.untaken()));
             }
-            Arrival::Watch { watching, .. } => watching.refuse(unavailable()),
+            Arrival::Watch { watching, .. } => watching.refuse(self.untaken()),
             Arrival::WatchMore { .. } | Arrival::WatchEnd { .. } => {}
             Arrival::PeerUp { handle, .. } => handle.close("the store is not open"),
             Arrival::PeerDown { link } => self.links.remove(link),
             Arrival::Frame { .. } => {}
         }
+    }
+
+    /// Why nothing is taken.
+    fn untaken(&self) -> Refusal {
+        self.reopening.closed_by().map_or_else(unavailable, store_closed)
     }
 
     /// Carries out everything that the core has decided; each turn decides a bounded amount.
@@ -69,6 +76,10 @@ impl EventLoop {
                 Effect::Send { link, lane: _, bytes } => self.links.send(link, bytes),
                 Effect::Reply { id, result } => match (self.watches.remove(id), result) {
                     (Some(watching), Err(error)) => watching.refuse(refusal(&error)),
+                    (_, Ok(Response::Status(status))) => {
+                        let failure = self.reopening.shown(Instant::now());
+                        self.requests.reply(id, Ok(Reply::Status(status, failure)));
+                    }
                     (_, result) => {
                         log_drop(&result);
                         self.requests.answer(id, result);

@@ -1,7 +1,9 @@
 //! Requests that wait for the core's answer.
 
-use crate::local::{Refusal, RefusalKind};
-use replica::{Behind, Reading, RequestError, RequestId, Response, StoreError, WaitError, WatchEvent};
+use crate::local::{Refusal, RefusalKind, StoreFailure};
+use replica::{
+    Behind, BlockReason, Reading, RequestError, RequestId, Response, StoreError, WaitError, WatchEvent,
+};
 use std::collections::BTreeMap;
 use store::Manifest;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
@@ -11,6 +13,8 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 pub(crate) enum Reply {
     /// The core's answer.
     Core(Response),
+    /// How the replica is, and how its store last failed.
+    Status(Box<replica::Status>, Option<StoreFailure>),
     /// A backup is whole.
     BackedUp(Manifest),
     /// Events of a watch, which goes on.
@@ -101,6 +105,12 @@ pub(super) fn unavailable() -> Refusal {
     }
 }
 
+/// The request was not taken: the store failed, and is not open yet.
+pub(super) fn store_closed(error: &str) -> Refusal {
+    let message = format!("the store is not open: {error}; nothing was written");
+    Refusal { message, hint: Some("it is being opened again: try again soon".to_owned()), ..unavailable() }
+}
+
 /// The requests that the core has and has not answered.
 #[derive(Default)]
 pub(super) struct Requests {
@@ -124,8 +134,12 @@ impl Requests {
     }
 
     pub(super) fn answer(&mut self, id: RequestId, result: Result<Response, RequestError>) {
+        self.reply(id, result.map_err(|error| refusal(&error)).and_then(shown).map(Reply::Core));
+    }
+
+    pub(super) fn reply(&mut self, id: RequestId, result: Result<Reply, Refusal>) {
         if let Some(waiting) = self.waiting.remove(&id) {
-            waiting.answer(result.map_err(|error| refusal(&error)).and_then(shown).map(Reply::Core));
+            waiting.answer(result);
         }
     }
 
@@ -145,6 +159,10 @@ impl Requests {
 /// What to do about a blocked document.
 const BLOCKED_HINT: &str = "upgrade this replica; `isle blocked --help` says what else can be done";
 
+/// What to do about rows that are damaged.
+const DAMAGED_HINT: &str = "the rest goes on; stop the replica: `isle verify` says what else is damaged, `isle repair` \
+                            sets the store aside to be filled by peers";
+
 /// Of a blocked document of which nothing was ever applied it would be wrong to say that it is not there.
 fn shown(response: Response) -> Result<Response, Refusal> {
     if let Response::Document(Reading {
@@ -153,9 +171,14 @@ fn shown(response: Response) -> Result<Response, Refusal> {
         ..
     }) = &response
     {
+        let is_damaged = *reason == BlockReason::Damaged;
+        let (kind, hint) = if is_damaged {
+            (RefusalKind::Damaged, DAMAGED_HINT)
+        } else {
+            (RefusalKind::Blocked, BLOCKED_HINT)
+        };
         let message = format!("the document is blocked: {reason}");
-        let hint = Some(BLOCKED_HINT.to_owned());
-        return Err(Refusal { kind: RefusalKind::Blocked, message, hint });
+        return Err(Refusal { kind, message, hint: Some(hint.to_owned()) });
     }
     Ok(response)
 }
@@ -187,6 +210,7 @@ pub(super) fn refusal(error: &RequestError) -> Refusal {
             (RefusalKind::Behind, Some("try again soon: its changes are being applied"))
         }
         RequestError::Blocked(_) => (RefusalKind::Blocked, Some(BLOCKED_HINT)),
+        RequestError::Damaged { .. } => (RefusalKind::Damaged, Some(DAMAGED_HINT)),
         RequestError::Wait(WaitError::NoHub) => (
             RefusalKind::Invalid,
             Some("`hub = true` in [peers.NAME] of isle.toml says which peer is the hub"),

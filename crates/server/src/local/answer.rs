@@ -2,8 +2,8 @@
 
 use super::protocol::{
     Answer, BackedUp, BlockedDocument, BlockingChange, Change, Conflict, ConflictingValue, Found, Listed,
-    ListedDocument, Moment, PeerStatus, Refusal, RefusalKind, Request, Response, SchemaInForce, SpaceMode,
-    SpaceStatus, Stamp, Status,
+    ListedDocument, Moment, PeerStatus, Reading, Refusal, RefusalKind, Request, Response, SchemaInForce,
+    SpaceMode, SpaceStatus, Stamp, Status, StoreFailure, Violation,
 };
 use super::{WATCH_EVENTS_MAX, watched};
 use crate::event_loop::Reply;
@@ -132,6 +132,9 @@ pub(super) fn answer(id: Option<u64>, result: Result<Reply, Refusal>, context: &
 fn shown(response: Reply, context: &Context) -> Response {
     let response = match response {
         Reply::Core(response) => response,
+        Reply::Status(status, failure) => {
+            return Response::Status(Box::new(status_shown(*status, failure, context)));
+        }
         Reply::BackedUp(manifest) => {
             return Response::BackedUp(BackedUp { rows: manifest.rows, bytes: manifest.bytes });
         }
@@ -140,7 +143,7 @@ fn shown(response: Reply, context: &Context) -> Response {
         }
     };
     match response {
-        replica::Response::Document(reading) => Response::Document(reading.value),
+        replica::Response::Document(reading) => Response::Document(reading_shown(reading)),
         replica::Response::Written(stamp) => Response::Written(stamp.map(stamp_shown)),
         replica::Response::Reached { stamp, level } => {
             Response::Reached { stamp: stamp.map(stamp_shown), hub: level == Level::Hub }
@@ -180,7 +183,21 @@ fn shown(response: Reply, context: &Context) -> Response {
                 })
                 .collect(),
         ),
-        replica::Response::Status(status) => Response::Status(Box::new(status_shown(*status, context))),
+        replica::Response::Status(status) => Response::Status(Box::new(status_shown(*status, None, context))),
+    }
+}
+
+fn reading_shown(reading: replica::Reading) -> Reading {
+    let violation = |violation: document::Violation| Violation {
+        field: violation.field,
+        rule: violation.rule,
+        message: violation.message,
+    };
+    Reading {
+        value: reading.value,
+        violations: reading.violations.into_iter().map(violation).collect(),
+        blocked: reading.behind.and_then(|behind| behind.blocked).map(|reason| reason.to_string()),
+        is_behind: reading.behind.is_some(),
     }
 }
 
@@ -238,7 +255,7 @@ fn listed_shown(listed: replica::Listed) -> Listed {
     }
 }
 
-fn status_shown(status: replica::Status, context: &Context) -> Status {
+fn status_shown(status: replica::Status, failure: Option<StoreFailure>, context: &Context) -> Status {
     let space = |space: replica::SpaceStatus| SpaceStatus {
         space: space.space.to_string(),
         mode: match space.mode {
@@ -267,6 +284,8 @@ fn status_shown(status: replica::Status, context: &Context) -> Status {
             Room::ReadOnly => "full: read only",
         }
         .to_owned(),
+        values_broken: status.values_broken,
+        store_failure: failure,
         spaces: status.spaces.into_iter().map(space).collect(),
         peers: status.peers.into_iter().map(peer).collect(),
     }

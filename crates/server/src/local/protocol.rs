@@ -10,9 +10,9 @@ pub use refusal::{Refusal, RefusalKind};
 pub use request::{DocumentWrite, Moment, Request};
 pub use response::{
     BackedUp, BlockedDocument, BlockingChange, Change, Conflict, ConflictingValue, Found, Listed,
-    ListedDocument, Response, SchemaInForce, Stamp,
+    ListedDocument, Reading, Response, SchemaInForce, Stamp, Violation,
 };
-pub use status::{PeerStatus, SpaceMode, SpaceStatus, Status};
+pub use status::{PeerStatus, SpaceMode, SpaceStatus, Status, StoreFailure};
 pub use watch::{WatchEvent, WatchedChange, WatchedDocument};
 
 use serde::{Deserialize, Serialize};

@@ -30,6 +30,8 @@ pub enum RefusalKind {
     Invalid,
     /// The document waits for an upgrade.
     Blocked,
+    /// What is stored of the document or the collection is damaged; the rest goes on.
+    Damaged,
     /// The idempotency key belongs to another write.
     KeyReused,
     /// The disk is nearly full: nothing is written until there is room.

@@ -8,8 +8,8 @@ use serde_json::Value;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Response {
-    /// The document; none when it was never written.
-    Document(Option<Value>),
+    /// The document as it is read.
+    Document(Reading),
     /// The write or transaction is durable: the stamp of its last change; none when everything was so already.
     Written(Option<Stamp>),
     /// The same, of a write that waited for the hub.
@@ -54,6 +54,33 @@ pub enum Response {
     Status(Box<Status>),
 }
 
+/// A document as it is read.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Reading {
+    /// The document; none when it was never written or is deleted.
+    pub value: Option<Value>,
+    /// The rules of its schema that it breaks, as a merge of valid documents may.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub violations: Vec<Violation>,
+    /// Why the document is blocked, and therefore shown without changes that are here; none when it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocked: Option<String>,
+    /// Whether changes are here that the value lacks.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_behind: bool,
+}
+
+/// A rule of the schema that a document breaks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Violation {
+    /// The field, as a JSON Pointer; empty for the document itself.
+    pub field: String,
+    /// The rule: a JSON Pointer into the schema.
+    pub rule: String,
+    /// What is wrong with which value, in words.
+    pub message: String,
+}
+
 /// Names a change: its number among the changes of its origin in the space, from 1 without gaps.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stamp {
@@ -79,7 +106,7 @@ pub struct SchemaInForce {
 pub struct Listed {
     /// In the order of their keys.
     pub documents: Vec<ListedDocument>,
-    /// Keys among them whose documents cannot be shown: one of their changes cannot be applied by this version.
+    /// Keys whose documents are blocked or damaged; those among `documents` are shown as before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blocked: Vec<String>,
     /// Where there are more: the key after which to list them.

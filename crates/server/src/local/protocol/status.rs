@@ -17,10 +17,27 @@ pub struct Status {
     pub documents_open: u64,
     /// How much room the disk has: `ample`, `low`, `nearly full`, `full: read only`.
     pub disk: String,
+    /// Values that merges made break a rule of their schema, since the store was opened.
+    #[serde(default)]
+    pub values_broken: u64,
+    /// How the store last failed since the server started, and was opened again; none when it did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store_failure: Option<StoreFailure>,
     /// The spaces that it carries, by name.
     pub spaces: Vec<SpaceStatus>,
     /// The peers of its configuration, by name.
     pub peers: Vec<PeerStatus>,
+}
+
+/// A failure of the store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoreFailure {
+    /// What happened, and what to do about it.
+    pub error: String,
+    /// How often it failed in a row, each time soon after it had been opened again.
+    pub times: u32,
+    /// How long ago, in milliseconds.
+    pub ago_ms: u64,
 }
 
 /// What services may do in a space.

@@ -1,10 +1,14 @@
-use super::super::{CallError, ConnectError, LocalClient, Request, Response, WatchEvent};
+use super::super::{
+    CallError, ConnectError, LocalClient, Reading, RefusalKind, Request, Response, WatchEvent,
+};
 use super::*;
 use crate::clock::Clocks;
 use crate::config::Config;
 use crate::data_directory::DataDirectory;
 use crate::event_loop::{Core, EventLoop, Opening, StopOrder, arrivals};
+use replica::{Batch, Keyspace, ReadRows as _, Store as _, Turn, Write};
 use serde_json::{Value, json};
+use store::{FjallStore, Options};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _};
 use tokio::task::JoinHandle;
@@ -18,9 +22,13 @@ struct Server {
 
 impl Server {
     fn start() -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        Self::start_in(tempfile::tempdir().unwrap(), "")
+    }
+
+    /// `peers` goes on in the configuration; nobody dials them.
+    fn start_in(directory: TempDir, peers: &str) -> Self {
         let text = "name = \"alone\"\n[spaces]\nnotes = \"write\"\ncatalog = \"read\"\n";
-        let config = Config::parse(text, directory.path()).unwrap();
+        let config = Config::parse(&format!("{text}{peers}"), directory.path()).unwrap();
         let settings = config.settings(document::Schemas::default(), [1; 32], [2; 16], 3);
         let mut opening = Opening {
             directory: DataDirectory::new(directory.path()),
@@ -44,11 +52,12 @@ impl Server {
         LocalClient::connect(self.directory.path()).await.unwrap()
     }
 
-    async fn stop(self) {
+    async fn stop(self) -> TempDir {
         self.order.give();
         for task in self.tasks {
             task.await.unwrap();
         }
+        self.directory
     }
 
     /// Sends lines as they are, and returns all answers.
@@ -72,6 +81,10 @@ fn put(key: &str, value: Value) -> Request {
     Request::write(address, vec![document::Operation::Put(value)])
 }
 
+fn document(value: Option<Value>) -> Response {
+    Response::Document(Reading { value, ..Reading::default() })
+}
+
 fn get(key: &str) -> Request {
     Request::Get { address: format!("notes/note/{key}").parse().unwrap(), at: None }
 }
@@ -80,13 +93,13 @@ fn get(key: &str) -> Request {
 async fn a_service_writes_and_reads() {
     let server = Server::start();
     let mut client = server.client().await;
-    assert_eq!(client.call(&get("a")).await.unwrap(), Response::Document(None));
+    assert_eq!(client.call(&get("a")).await.unwrap(), document(None));
     let Response::Written(Some(stamp)) = client.call(&put("a", json!({"text": "x"}))).await.unwrap() else {
         panic!("not written")
     };
     assert_eq!((stamp.sequence, stamp.origin.len()), (1, 32));
     assert_eq!(client.call(&put("a", json!({"text": "x"}))).await.unwrap(), Response::Written(None));
-    assert_eq!(client.call(&get("a")).await.unwrap(), Response::Document(Some(json!({"text": "x"}))));
+    assert_eq!(client.call(&get("a")).await.unwrap(), document(Some(json!({"text": "x"}))));
     let list = Request::List {
         space: "notes".parse().unwrap(),
         collection: "note".parse().unwrap(),
@@ -122,7 +135,7 @@ async fn an_answer_that_came_early_is_kept() {
     let server = Server::start();
     let mut client = server.client().await;
     let sent = client.send(&put("a", json!({"text": "x"}))).await.unwrap();
-    assert!(matches!(client.call(&get("b")).await, Ok(Response::Document(None))));
+    assert_eq!(client.call(&get("b")).await.unwrap(), document(None));
     let (id, result) = client.receive().await.unwrap();
     assert!(id == sent && matches!(result, Ok(Response::Written(Some(_)))));
     server.stop().await;
@@ -164,7 +177,7 @@ async fn a_line_that_is_too_long_ends_the_connection_and_no_other() {
     let server = Server::start();
     let answers = server.raw(&vec![b'x'; REQUEST_BYTES_MAX + 1]).await;
     assert_eq!((answers.len(), answers[0]["error"]["kind"].as_str()), (1, Some("too_long")));
-    assert!(matches!(server.client().await.call(&get("a")).await, Ok(Response::Document(None))));
+    assert_eq!(server.client().await.call(&get("a")).await.unwrap(), document(None));
     server.stop().await;
 }
 
@@ -186,6 +199,65 @@ async fn a_server_that_stops_answers_what_it_took_and_is_found_no_more() {
     assert!(matches!(&error, ConnectError::NotRunning { .. }), "{error}");
     assert!(error.to_string().contains("isle serve --data"), "{error}");
     drop(directory);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_the_hub_when_the_server_stops_is_told_that_the_change_is_here() {
+    let hub =
+        "[peers.hub]\naddress = \"127.0.0.1:9\"\nhub = true\n[peers.hub.spaces]\nnotes = { read = true }\n";
+    let server = Server::start_in(tempfile::tempdir().unwrap(), hub);
+    let mut client = server.client().await;
+    let mut request = put("a", json!({"text": "x"}));
+    let Request::Write { hub_within_ms, .. } = &mut request else { panic!("no write") };
+    *hub_within_ms = Some(60_000);
+    let waiting = client.send(&request).await.unwrap();
+    // What comes after it is durable, and so is it.
+    assert!(matches!(client.call(&put("b", json!({"text": "y"}))).await, Ok(Response::Written(Some(_)))));
+    server.order.give();
+    let (id, result) = client.receive().await.unwrap();
+    assert!(matches!(result, Ok(Response::Reached { stamp: Some(_), hub: false })), "{result:?}");
+    assert_eq!(id, waiting);
+    drop(client);
+    server.stop().await;
+}
+
+/// Changes a byte of the only snapshot in a store.
+fn damage_snapshot(directory: &Path) {
+    let path = DataDirectory::new(directory).store();
+    let mut store = FjallStore::open(&path, Options::default(), |_| ()).unwrap();
+    let (key, mut value) =
+        store.scan(Keyspace::Changes, b"s".to_vec()..b"t".to_vec()).next().unwrap().unwrap();
+    *value.last_mut().unwrap() ^= 1;
+    let write = Write { keyspace: Keyspace::Changes, key, value: Some(value) };
+    store.submit(Turn(1), Batch { writes: vec![write] }).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_document_is_refused_with_words_and_the_server_goes_on() {
+    let server = Server::start();
+    let mut client = server.client().await;
+    for number in 0..70 {
+        client.call(&put("a", json!({ "number": number }))).await.unwrap();
+    }
+    drop(client);
+    let directory = server.stop().await;
+    damage_snapshot(directory.path());
+    let server = Server::start_in(directory, "");
+    let mut client = server.client().await;
+    for _ in 0..2 {
+        let refused = client.call(&put("a", json!({"number": 0}))).await.unwrap_err();
+        let CallError::Refused(refusal) = refused else { panic!("{refused}") };
+        assert_eq!(refusal.kind, RefusalKind::Damaged);
+        assert!(refusal.message.contains("notes/note/a"), "{refusal}");
+        assert!(refusal.hint.unwrap().contains("isle repair"));
+    }
+    let Response::Document(reading) = client.call(&get("a")).await.unwrap() else { panic!("no document") };
+    assert_eq!(reading.value, Some(json!({"number": 69})), "it is read as before");
+    assert!(reading.blocked.is_some_and(|reason| reason.contains("damaged")));
+    assert!(matches!(client.call(&put("b", json!({"number": 1}))).await, Ok(Response::Written(Some(_)))));
+    let Response::Status(status) = client.call(&Request::Status).await.unwrap() else { panic!("no status") };
+    assert_eq!(status.store_failure, None);
+    server.stop().await;
 }
 
 #[tokio::test]
