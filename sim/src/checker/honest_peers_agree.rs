@@ -37,7 +37,10 @@ impl HonestPeersAgree {
         }
     }
 
-    fn is_expected(&self, write: &ClientWrite, error: &RequestError) -> bool {
+    fn is_expected(&self, write: &ClientWrite, error: &RequestError, nodes: &Nodes) -> bool {
+        if matches!(error, RequestError::Damaged { .. }) {
+            return nodes.is_damaged(write.node);
+        }
         if *error == RequestError::DiskFull {
             return self.full.contains(&write.node);
         }
@@ -124,7 +127,7 @@ impl Checker for HonestPeersAgree {
                 self.deleted.extend(write.deleted().cloned());
                 return Ok(());
             }
-            Observation::Refused { write, error } if self.is_expected(write, error) => return Ok(()),
+            Observation::Refused { write, error } if self.is_expected(write, error, nodes) => return Ok(()),
             Observation::Refused { write, error } => {
                 format!("{} refused operation {}: {error}", Topology::name(write.node), write.id)
             }

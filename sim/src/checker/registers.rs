@@ -116,14 +116,14 @@ impl Checker for Registers {
     }
 
     fn settle(&mut self, settled: &Settled) -> Result<(), Failure> {
-        // What went with a disk is neither shown nor hides anything.
+        // What went with a disk hides nothing. Its change may be there all the same, without its stamp: in a document that
+        // somebody was filled with before.
         for (address, puts) in &mut self.puts {
-            puts.retain(|_, put| match &put.outcome {
-                Outcome::Acknowledged { stamp: Some(stamp), .. } => {
-                    put.is_doubled || settled.has(&address.space, *stamp)
+            for put in puts.values_mut() {
+                if let Outcome::Acknowledged { stamp: Some(stamp), .. } = &put.outcome {
+                    put.is_doubled |= !settled.has(&address.space, *stamp);
                 }
-                Outcome::Acknowledged { stamp: None, .. } | Outcome::Open | Outcome::Refused => true,
-            });
+            }
         }
         let mut kept = self.puts.iter().filter(|(address, _)| !self.deleted.contains(*address));
         kept.try_for_each(|(address, puts)| check(address, puts, settled.document(address)))

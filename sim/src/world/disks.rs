@@ -76,13 +76,14 @@ impl World {
     pub fn rot(&mut self, id: NodeId, row: u64, found_after_ns: u64) {
         if self.has_disk(id) && self.nodes.node(id).disk.rot(row) {
             self.tally.disk_faults += 1;
+            self.nodes.node_mut(id).is_damaged = true;
             self.note(id, "has a row that cannot be read");
             self.agenda.plan(self.now_ns().saturating_add(found_after_ns), Event::Scrub { node: id });
         }
     }
 
     pub(super) fn scrub(&mut self, id: NodeId) -> Result<(), Failure> {
-        if self.nodes.node(id).disk.is_rotten() {
+        if self.nodes.node(id).is_damaged {
             return self.wipe(id, REOPEN_NS_MIN);
         }
         Ok(())
@@ -177,7 +178,7 @@ impl World {
         match error {
             StoreError::Full => self.go_down(id, 0, down_ns),
             StoreError::Io { .. } | StoreError::Poisoned => self.go_down(id, keep_percent, down_ns),
-            StoreError::Damaged { .. } | StoreError::BrokenJournal { .. } if node.disk.is_rotten() => {
+            StoreError::Damaged { .. } | StoreError::BrokenJournal { .. } if node.is_damaged => {
                 self.wipe(id, down_ns)
             }
             StoreError::Damaged { .. } | StoreError::BrokenJournal { .. } | _ => {
@@ -188,7 +189,8 @@ impl World {
 
     fn destroyed(&mut self, id: NodeId, what: &'static str, down_ns: u64) -> Result<(), Failure> {
         self.tally.destroyed += 1;
-        self.nodes.node_mut(id).is_old_copy = false;
+        let node = self.nodes.node_mut(id);
+        (node.is_old_copy, node.is_damaged) = (false, false);
         self.go_down(id, 0, down_ns)?;
         self.note(id, what);
         self.observe(&Observation::Destroyed { node: id })?;

@@ -45,6 +45,8 @@ pub(crate) struct Node {
     pub(crate) image: Option<([u8; 16], u64)>,
     /// Whether it goes on on an old copy, which may hold a branch that others are still to hear of.
     pub(crate) is_old_copy: bool,
+    /// Whether a row of its disk could not be read at some time since it has it.
+    pub(crate) is_damaged: bool,
 }
 
 impl Node {
@@ -68,6 +70,7 @@ impl Node {
             fills: 0,
             image: None,
             is_old_copy: false,
+            is_damaged: false,
         }
     }
 
@@ -139,6 +142,12 @@ impl Nodes {
     #[must_use]
     pub fn is_strange(&self, space: &Space) -> bool {
         self.stranger.is_some_and(|stranger| self.may_write(stranger.node, space))
+    }
+
+    /// Whether a row of a node's disk could not be read at some time since it has it.
+    #[must_use]
+    pub fn is_damaged(&self, id: NodeId) -> bool {
+        self.has(id) && self.node(id).is_damaged
     }
 
     /// Whether a node's services may write a space.

@@ -3,7 +3,7 @@
 use super::clients::{Answered, Awaited};
 use super::node::in_order;
 use super::settled::INDEXED;
-use super::{ClientWrite, World};
+use super::{ClientWrite, Event, World};
 use crate::failure::Failure;
 use crate::observation::Observation;
 use crate::sabotage::Sabotage;
@@ -143,6 +143,14 @@ impl World {
             self.clients.wait(awaited);
             return Ok(());
         }
+        if matches!(result, Err(RequestError::Damaged { .. })) && self.nodes.node(write.node).is_damaged {
+            // Somebody looks at the disk, and puts another in its place.
+            self.agenda.plan(self.now_ns(), Event::Scrub { node: write.node });
+            if write.is_retried {
+                self.clients.wait(awaited);
+                return Ok(());
+            }
+        }
         match &result {
             Ok(Response::Written(stamp) | Response::Reached { stamp, .. }) => {
                 self.tally.acknowledged += 1;
@@ -201,6 +209,10 @@ impl World {
             }
             // A node that does not carry the space.
             Err(RequestError::UnknownSpace(_)) => Ok(()),
+            Err(RequestError::Damaged { .. }) if self.nodes.node(node).is_damaged => {
+                self.agenda.plan(self.now_ns(), Event::Scrub { node });
+                Ok(())
+            }
             Ok(_) | Err(_) => {
                 let finding = format!("{} does not show {space}: {result:?}", Topology::name(node));
                 Err(Failure::correctness("requests_are_answered", finding))
