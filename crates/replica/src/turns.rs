@@ -14,6 +14,8 @@ pub(crate) struct Turns {
     held: VecDeque<(Turn, Vec<Effect>)>,
     /// Batches up to this turn outlive the process.
     written: Turn,
+    /// The last turn that ended with a batch on its way.
+    ended: Turn,
     ready: VecDeque<Effect>,
 }
 
@@ -23,8 +25,13 @@ impl Turns {
         self.current.push(effect);
     }
 
-    /// An answer to a service that rests on a turn, the one that is going on at the latest, and on no later one.
+    /// An answer to a service that rests on a turn, the one that is going on at the latest, and on no later one. No answer
+    /// overtakes one of the turn that it rests on: a read before a write must not be answered after it.
     pub(crate) fn reply_after(&mut self, turn: Turn, reply: Effect) {
+        if turn > self.ended {
+            self.hold(reply);
+            return;
+        }
         if turn <= self.written {
             self.ready.push_back(reply);
             return;
@@ -50,6 +57,7 @@ impl Turns {
             self.ready.extend(effects);
             return;
         };
+        self.ended = turn.max(self.ended);
         let (replies, others): (Vec<_>, Vec<_>) =
             effects.into_iter().partition(|effect| matches!(effect, Effect::Reply { .. }));
         if turn <= self.written {
@@ -161,6 +169,12 @@ mod tests {
         assert_eq!((turns.pop(), turns.pop()), (Some(reply(2)), None));
         turns.reply_after(Turn(0), reply(4));
         assert_eq!((turns.pop(), turns.pop()), (Some(reply(4)), None));
+        // Of the turn that is going on: in the order in which they were made.
+        turns.hold(reply(5));
+        turns.reply_after(Turn(4), reply(6));
+        turns.end(Some(Turn(4)));
+        turns.written(Turn(4));
+        assert_eq!((turns.pop(), turns.pop(), turns.pop()), (Some(reply(3)), Some(reply(5)), Some(reply(6))));
     }
 
     #[test]
