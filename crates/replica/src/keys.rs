@@ -458,7 +458,7 @@ mod tests {
     fn values_are_in_the_order_of_their_documents() {
         let space = SpaceNumber(1);
         let (collection, other) = (name("device"), name("device-log"));
-        let keys = ["a", "a0", "b", "ü", "\u{10ffff}"].map(|key| Key::new(key).unwrap());
+        let keys = ["a", "a0", "b", "ü", "\u{323af}"].map(|key| Key::new(key).unwrap());
         for pair in keys.windows(2) {
             assert!(value(space, &collection, &pair[0]) < value(space, &collection, &pair[1]));
         }

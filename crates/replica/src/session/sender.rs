@@ -145,15 +145,8 @@ impl Sender {
         documents: &mut Documents,
     ) -> Result<Pumped, StoreError> {
         let mut deltas = Vec::new();
-        if self.first_due {
-            // They all end at one position: only one is under way, so that its acknowledgement is of no other.
-            if !self.window.is_empty() {
-                return Ok(Pumped { deltas, more: false });
-            }
-            self.first_due = self.pump_first(journal, documents, &mut deltas)?;
-            if self.first_due {
-                return Ok(Pumped { deltas, more: false });
-            }
+        if self.pump_before_others(journal, documents, &mut deltas)? {
+            return Ok(Pumped { deltas, more: false });
         }
         let (from, last) = (self.position, journal.durable_head());
         #[cfg(isle_planted)]
@@ -215,6 +208,20 @@ impl Sender {
         }
         let more = self.position < last && self.window_bytes < WINDOW_BYTES_MAX;
         Ok(Pumped { deltas, more })
+    }
+
+    /// Sends what goes before all others; returns whether those are to wait. The frames end at one position: only one is
+    /// under way, so that its acknowledgement is of no other.
+    fn pump_before_others<S: Store>(
+        &mut self,
+        journal: &Journal<S>,
+        documents: &mut Documents,
+        deltas: &mut Vec<Result<PackedDelta, EncodeError>>,
+    ) -> Result<bool, StoreError> {
+        if self.first_due && self.window.is_empty() {
+            self.first_due = self.pump_first(journal, documents, deltas)?;
+        }
+        Ok(self.first_due)
     }
 
     /// Sends a frame of what the peer lacks of the first space, stream by stream; what is beyond some rows goes with the

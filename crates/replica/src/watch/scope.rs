@@ -125,7 +125,7 @@ mod tests {
     proptest! {
         #[test]
         fn the_rows_of_a_scope_are_those_of_its_documents(
-            names in proptest::collection::vec(("note|note-log|nota", "[a-c]{1,3}|\u{10ffff}"), 1..12),
+            names in proptest::collection::vec(("note|note-log|nota", "[a-c]{1,3}|\u{323af}"), 1..12),
             after in proptest::option::of(("note|note-log|nota", "[a-c]{1,3}")),
         ) {
             let number = SpaceNumber(0);
