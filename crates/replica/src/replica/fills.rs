@@ -15,7 +15,7 @@ use crate::store::{Store, StoreError};
 use crate::turns::Turns;
 use document::{Origin, Space};
 use std::collections::{BTreeMap, BTreeSet};
-use wire::{FillAck, FillFinished, FillOffer, Frame};
+use wire::{FillAck, FillFinished, FillOffer, Frame, TABLE_MAX};
 
 /// A frame was taken, or the connection is to end.
 type Handled = Result<Result<(), DisconnectReason>, StoreError>;
@@ -162,6 +162,9 @@ fn take_offer<S: Store>(
 ) -> Result<(), DisconnectReason> {
     let Some(session) = &peer.session else { return Ok(()) };
     let (is_free, public_key) = (session.fills.filling.is_none(), session.public_key);
+    if session.fills.denied.len() >= TABLE_MAX {
+        return Err(Misbehaviour::TooManyEntries.into());
+    }
     let name = Space::new(offer.space.as_str()).map_err(|_| Misbehaviour::Name)?;
     // What this replica said that it takes, whichever of hello and offer came first.
     let rights = peer.shares.get(&name).copied().unwrap_or_default();

@@ -1,5 +1,6 @@
 //! Rights by documents of `system`: several replicas, the first of them the authority's.
 
+mod fills;
 mod matrix;
 mod restarts;
 mod schemas;
@@ -202,6 +203,25 @@ impl Fleet {
         vector.iter().find(|(origin, _)| *origin == author).map_or(0, |(_, entry)| entry.sequence)
     }
 
+    /// The third site is enrolled after the second was last connected, and writes; the first has it, and may relay it.
+    pub(super) fn third_writes_at_first(&mut self) {
+        for node in [1, 2] {
+            self.grant(node, &[("store-1", FULL)]);
+        }
+        for node in [1, 2, 3] {
+            self.connect(0, node);
+            self.cut(0, node);
+        }
+        self.grant(3, &[("store-1", READ_WRITE)]);
+        for node in [1, 3] {
+            self.connect(0, node);
+            self.cut(0, node);
+        }
+        self.connect(1, 3);
+        self.nodes[3].put("store-1/note/1", json!({"n": 3}));
+        self.carry();
+    }
+
     fn disconnects(&mut self) -> Vec<(usize, DisconnectReason)> {
         let nodes = self.nodes.iter_mut().enumerate();
         let all = nodes.flat_map(|(node, has)| has.disconnects.drain(..).map(move |reason| (node, reason)));
@@ -300,23 +320,9 @@ fn a_peer_whose_rights_change_comes_back_with_the_new_share() {
 
 #[test]
 fn rights_that_come_after_the_rows_are_seen_without_a_new_connection() {
-    // The third site writes; the first relays it to the second, which does not know the third yet.
+    // The first relays what the third wrote to the second.
     let mut fleet = Fleet::new(4);
-    for node in [1, 2] {
-        fleet.grant(node, &[("store-1", FULL)]);
-    }
-    for node in [1, 2, 3] {
-        fleet.connect(0, node);
-        fleet.cut(0, node);
-    }
-    fleet.grant(3, &[("store-1", READ_WRITE)]);
-    for node in [1, 3] {
-        fleet.connect(0, node);
-        fleet.cut(0, node);
-    }
-    fleet.connect(1, 3);
-    fleet.nodes[3].put("store-1/note/1", json!({"n": 3}));
-    fleet.carry();
+    fleet.third_writes_at_first();
     // What hangs on it waits with it.
     fleet.nodes[1].put("store-1/note/1", json!({"n": 1}));
     fleet.cut(1, 3);
@@ -547,60 +553,4 @@ fn an_acknowledgement_of_a_hello_is_none_of_rows() {
     }
     fleet.connect(0, 1);
     assert_eq!(fleet.has(1, 0, "system"), 1);
-}
-
-/// Hub – site 1 (relay) – site 2, and site 3, which the second does not know of: its change came to the relay, whose
-/// journal has its row no more.
-fn trimmed_relay() -> Fleet {
-    let mut fleet = Fleet::new(4);
-    fleet.redials = true;
-    fleet.nodes[1].settings.trimming = TrimPolicy { age_ms: 1_000, bytes: 1 << 30 };
-    fleet.restart(1);
-    for node in [1, 2] {
-        fleet.grant(node, &[("store-1", FULL)]);
-    }
-    for node in [1, 2] {
-        fleet.connect(0, node);
-        fleet.cut(0, node);
-    }
-    fleet.grant(3, &[("store-1", READ_WRITE)]);
-    for node in [1, 3] {
-        fleet.connect(0, node);
-        fleet.cut(0, node);
-    }
-    fleet.connect(1, 3);
-    fleet.nodes[3].put("store-1/note/1", json!({"n": 3}));
-    fleet.carry();
-    fleet.cut(1, 3);
-    fleet.nodes[1].wall_ms += 5_000;
-    fleet.nodes[1].put("store-1/note/2", json!({"n": 1}));
-    fleet.nodes[1].settle();
-    fleet
-}
-
-#[test]
-fn a_fill_that_a_right_was_missing_for_comes_when_the_right_does() {
-    let mut fleet = trimmed_relay();
-    fleet.connect(1, 2);
-    assert_eq!(fleet.nodes[2].get("store-1/note/1"), None);
-    fleet.connect(0, 2);
-    assert!(fleet.disconnects().contains(&(2, DisconnectReason::RightsChanged)));
-    assert_eq!(fleet.nodes[2].get("store-1/note/1"), Some(json!({"n": 3})));
-    assert_eq!(fleet.has(2, 3, "store-1"), 1);
-}
-
-#[test]
-fn what_lies_beyond_a_cut_is_not_offered_and_keeps_nothing_else_back() {
-    let mut fleet = trimmed_relay();
-    // The hub has nothing of the third site, which may not write any more: its change is beyond the cut.
-    fleet.grant(3, &[("store-1", READ)]);
-    for node in [1, 2] {
-        fleet.connect(0, node);
-        fleet.cut(0, node);
-    }
-    fleet.connect(1, 2);
-    fleet.nodes[1].put("store-1/note/3", json!({"n": 1}));
-    fleet.carry();
-    assert_eq!(fleet.nodes[2].get("store-1/note/3"), Some(json!({"n": 1})));
-    assert_eq!(fleet.has(2, 3, "store-1"), 0);
 }

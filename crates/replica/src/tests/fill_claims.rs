@@ -260,3 +260,18 @@ fn streams_that_are_stopped_end_the_connection_when_there_are_too_many() {
     // Each that was stopped before is told, in as many acknowledgements as it takes.
     assert_eq!(site.frames.iter().map(told).sum::<usize>(), 16_000);
 }
+
+#[test]
+fn authors_that_are_not_taken_end_the_connection_when_there_are_too_many() {
+    let mut hub = hub_and_foe(hub_settings());
+    for fill in 1..=2 {
+        let made_up = |number: u16| {
+            let mut public_key = [u8::try_from(fill).unwrap(); 32];
+            public_key[..2].copy_from_slice(&number.to_be_bytes());
+            stream(OriginKey { public_key, incarnation: [9; 16] }, 1)
+        };
+        let origins = (0..4_096).map(made_up).collect();
+        send(&mut hub, &Frame::FillOffer(FillOffer { fill, space: "store-1".into(), origins, ..offer(2) }));
+    }
+    assert_eq!(hub.disconnects, [Misbehaviour::TooManyEntries.into()]);
+}

@@ -1,0 +1,45 @@
+//! Fills, and rights that come or end meanwhile.
+
+use super::*;
+
+/// Hub – site 1 (relay) – site 2, and site 3, which the second does not know of: its change came to the relay, whose
+/// journal has its row no more.
+fn trimmed_relay() -> Fleet {
+    let mut fleet = Fleet::new(4);
+    fleet.redials = true;
+    fleet.nodes[1].settings.trimming = TrimPolicy { age_ms: 1_000, bytes: 1 << 30 };
+    fleet.restart(1);
+    fleet.third_writes_at_first();
+    fleet.cut(1, 3);
+    fleet.nodes[1].wall_ms += 5_000;
+    fleet.nodes[1].put("store-1/note/2", json!({"n": 1}));
+    fleet.nodes[1].settle();
+    fleet
+}
+
+#[test]
+fn a_fill_that_a_right_was_missing_for_comes_when_the_right_does() {
+    let mut fleet = trimmed_relay();
+    fleet.connect(1, 2);
+    assert_eq!(fleet.nodes[2].get("store-1/note/1"), None);
+    fleet.connect(0, 2);
+    assert!(fleet.disconnects().contains(&(2, DisconnectReason::RightsChanged)));
+    assert_eq!(fleet.nodes[2].get("store-1/note/1"), Some(json!({"n": 3})));
+    assert_eq!(fleet.has(2, 3, "store-1"), 1);
+}
+
+#[test]
+fn what_lies_beyond_a_cut_is_not_offered_and_keeps_nothing_else_back() {
+    let mut fleet = trimmed_relay();
+    // The hub has nothing of the third site, which may not write any more: its change is beyond the cut.
+    fleet.grant(3, &[("store-1", READ)]);
+    for node in [1, 2] {
+        fleet.connect(0, node);
+        fleet.cut(0, node);
+    }
+    fleet.connect(1, 2);
+    fleet.nodes[1].put("store-1/note/3", json!({"n": 1}));
+    fleet.carry();
+    assert_eq!(fleet.nodes[2].get("store-1/note/3"), Some(json!({"n": 1})));
+    assert_eq!(fleet.has(2, 3, "store-1"), 0);
+}
