@@ -9,7 +9,7 @@
 //!
 //! ```
 //! use wire::{Ack, Frame};
-//! let ack = Frame::Ack(Ack { durable: 7, ..Ack::default() });
+//! let ack = Frame::Ack(Ack { durable: Some(7), ..Ack::default() });
 //! assert_eq!(wire::decode(&wire::encode(&ack)?)?, ack);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
