@@ -28,6 +28,13 @@ const REFRESHED_MAX: usize = 32;
 /// See [`REFRESHED_MAX`].
 const CHANGES_MAX: usize = 1_024;
 
+/// A position of the journal, and its digest there.
+#[derive(Clone, Copy)]
+struct Place {
+    lsn: u64,
+    chain: Option<u64>,
+}
+
 /// What a turn still spends on values that are behind.
 struct Refreshing {
     documents: usize,
@@ -85,11 +92,11 @@ impl<S: Store> Replica<S> {
 
     /// Where a watch goes on; `None` where the journal is another, or no longer goes back so far.
     fn go_on(&self, position: Position) -> Result<Option<Stage>, StoreError> {
-        let Position { epoch, lsn, listing } = position;
+        let Position { epoch, lsn, listing, chain } = position;
         let head = self.journal.durable_head();
-        let (keyspace, key) = keys::journal(lsn.saturating_add(1));
         let serves = epoch == self.journal.epoch()
-            && (lsn == head || (lsn < head && self.journal.rows.durable().get(keyspace, &key)?.is_some()));
+            && lsn <= head
+            && self.journal.chain_at(lsn)?.is_some_and(|at| chain == Some(at));
         Ok(match listing {
             _ if !serves => None,
             #[cfg(isle_planted)]
@@ -153,8 +160,13 @@ impl<S: Store> Replica<S> {
         Ok(false)
     }
 
-    fn cursor(&self, watch: &Watch, lsn: u64, listing: Option<Listing>) -> WatchCursor {
-        WatchCursor::new(&watch.scope, &Position { epoch: self.journal.epoch(), lsn, listing })
+    /// A position of the journal, as a cursor keeps it.
+    fn place(&self, lsn: u64) -> Result<Place, StoreError> {
+        Ok(Place { lsn, chain: self.journal.chain_at(lsn)? })
+    }
+
+    fn cursor(&self, watch: &Watch, Place { lsn, chain }: Place, listing: Option<Listing>) -> WatchCursor {
+        WatchCursor::new(&watch.scope, &Position { epoch: self.journal.epoch(), lsn, listing, chain })
     }
 }
 

@@ -156,6 +156,25 @@ fn a_cursor_beyond_what_the_journal_has_is_answered_with_the_whole_state() {
 }
 
 #[test]
+fn a_cursor_into_changes_that_an_old_copy_has_others_of_is_answered_with_the_whole_state() {
+    let mut site = Node::new(site_settings());
+    site.put("store-1/inventory/1", item(1));
+    let old = site.disk.after_crash();
+    site.put("store-1/inventory/1", item(2));
+    let mut reader = Reader::start(&mut site, everything(), 100);
+    reader.read(&mut site);
+    let mut site = Node::on(old, site_settings());
+    // As far as the lost one, and further.
+    for n in 3..5 {
+        site.put("store-1/inventory/2", item(n));
+        let cursor = reader.cursors.last().unwrap().clone();
+        let mut again = Reader::resume(&mut site, everything(), cursor, 100);
+        again.read(&mut site);
+        assert_eq!(again.kinds, ["reset", "store-1/inventory/1", "store-1/inventory/2", "synced"]);
+    }
+}
+
+#[test]
 fn changes_from_elsewhere_wait_for_their_values() {
     let (mut hub, mut site, mut wire) = pair();
     let mut reader = Reader::start(&mut hub, everything(), 1_000);

@@ -23,6 +23,10 @@ pub(crate) struct Position {
     /// How far the initial state was shown; `None` when it was shown whole.
     #[n(2)]
     pub(crate) listing: Option<Listing>,
+    /// The start of the journal's digest at `lsn`: an older copy of the store may have come to have others' changes there.
+    /// `None` where the journal no longer goes back so far.
+    #[n(3)]
+    pub(crate) chain: Option<u64>,
 }
 
 /// How far an initial state was shown.
@@ -90,7 +94,7 @@ mod tests {
         let scope = WatchScope::Keys("s".parse().unwrap(), "c".parse().unwrap(), "k".into());
         let reached = ("c".parse().unwrap(), Key::new("k/ü".repeat(50)).unwrap());
         for listing in [None, Some(Listing::default()), Some(Listing::new(Some(&reached)))] {
-            let position = Position { epoch: u64::MAX, lsn: 7, listing };
+            let position = Position { epoch: u64::MAX, lsn: 7, listing, chain: Some(3) };
             let cursor = WatchCursor::new(&scope, &position);
             assert_eq!(cursor.read(&scope), Ok(position));
             assert!(others().iter().all(|other| cursor.read(other) == Err(WatchError::OtherScope)));

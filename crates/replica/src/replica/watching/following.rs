@@ -67,7 +67,7 @@ impl<S: Store> Replica<S> {
                 None => step.is_stalled = true,
                 Some(_) if step.is_stalled => {}
                 Some((changes, bytes)) => {
-                    let cursor = self.cursor(watch, last, None);
+                    let cursor = self.cursor(watch, self.place(last)?, None);
                     step.events.push(WatchEvent::Changed { cursor, changes });
                     step.bytes += bytes;
                     shown_to = last;

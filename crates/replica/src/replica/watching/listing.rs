@@ -16,8 +16,9 @@ impl<S: Store> Replica<S> {
         let mut step = Step::default();
         let Stage::Listing { head, after, is_reset } = &mut watch.stage else { return Ok(step) };
         let (head, mut after, is_reset) = (*head, after.take(), std::mem::take(is_reset));
+        let place = self.place(head)?;
         if is_reset {
-            let cursor = self.cursor(watch, head, Some(Listing::default()));
+            let cursor = self.cursor(watch, place, Some(Listing::default()));
             step.events.push(WatchEvent::Reset { cursor });
         }
         let most = step.room(watch);
@@ -34,13 +35,13 @@ impl<S: Store> Replica<S> {
             };
             after = Some((address.collection, address.key));
             if shown.document.value != WatchedValue::Absent || shown.document.blocked.is_some() {
-                let cursor = self.cursor(watch, head, Some(Listing::new(after.as_ref())));
+                let cursor = self.cursor(watch, place, Some(Listing::new(after.as_ref())));
                 step.bytes += shown.bytes;
                 step.events.push(WatchEvent::Document { cursor, document: shown.document });
             }
         }
         watch.stage = if is_last && step.room(watch) > 0 {
-            step.events.push(WatchEvent::Synced { cursor: self.cursor(watch, head, None) });
+            step.events.push(WatchEvent::Synced { cursor: self.cursor(watch, place, None) });
             Stage::Following(head)
         } else {
             Stage::Listing { head, after, is_reset: false }
