@@ -1,5 +1,12 @@
 use std::collections::BTreeMap;
 
+/// Names an event that is planned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Planned {
+    pub(crate) at_ns: u64,
+    number: u64,
+}
+
 /// What is going to happen, by time; at one time, in the order in which it was planned.
 pub(crate) struct Agenda<E> {
     now_ns: u64,
@@ -21,9 +28,16 @@ impl<E> Agenda<E> {
     }
 
     /// Plans an event; one in the past happens now.
-    pub(crate) fn plan(&mut self, at_ns: u64, event: E) {
-        self.entries.insert((at_ns.max(self.now_ns), self.planned), event);
+    pub(crate) fn plan(&mut self, at_ns: u64, event: E) -> Planned {
+        let (at_ns, number) = (at_ns.max(self.now_ns), self.planned);
+        self.entries.insert((at_ns, number), event);
         self.planned += 1;
+        Planned { at_ns, number }
+    }
+
+    /// An event does not happen after all; none when it happened already.
+    pub(crate) fn cancel(&mut self, planned: Planned) {
+        self.entries.remove(&(planned.at_ns, planned.number));
     }
 
     /// The next event up to `until_ns`; time moves to it. `None` when there is none; time stands.
@@ -52,6 +66,8 @@ mod tests {
         let order: Vec<_> = std::iter::from_fn(|| agenda.next(15)).collect();
         assert_eq!((order, agenda.now_ns()), (vec!['a', 'b'], 10));
         agenda.plan(3, 'd');
+        let planned = agenda.plan(50, 'e');
+        agenda.cancel(planned);
         assert_eq!((agenda.next(100), agenda.next(100), agenda.next(100)), (Some('d'), Some('c'), None));
     }
 }

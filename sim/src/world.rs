@@ -73,8 +73,6 @@ enum Event {
     },
     Wake {
         node: NodeId,
-        life: u32,
-        at_ns: u64,
     },
     Network(NetworkEvent),
 }
@@ -235,7 +233,7 @@ impl World {
             Event::Roomy { node } => self.make_room(node)?,
             Event::Scrub { node } => self.scrub(node)?,
             Event::Stranger { link } => self.stranger_acts(link)?,
-            Event::Wake { node, life, at_ns } => self.wake(node, (life, at_ns)),
+            Event::Wake { node } => self.wake(node),
             Event::Heal { link, direction } => self.heal(link, direction),
             Event::Network(event) => self.network_event(event)?,
         }

@@ -1,3 +1,4 @@
+use crate::session::fill::FILL_IDLE_MS;
 use crate::store::{Room, Turn};
 use crate::watch::WatchEvent;
 use crate::{AccessFault, BlockReason, Request, RequestError, Response, SchemaFault};
@@ -160,6 +161,9 @@ pub enum DisconnectReason {
         /// The last change that they could have in common.
         sequence: u64,
     },
+    /// The peer fills this replica, or is filled while others wait for it, and says nothing more.
+    #[error("the peer has said nothing of a fill for {} minutes: it is tried again at the next connection", FILL_IDLE_MS / 60_000)]
+    FillStalled,
     /// This replica begins or ceases to take changes, and says so in its next hello.
     #[error("this replica's disk {}: connect again", if *.is_full { "has no room for changes" } else { "has room for changes again" })]
     Room {
@@ -262,6 +266,11 @@ pub enum StopReason {
         /// The last change that is taken.
         last: u64,
     },
+    /// The peer cannot read documents of its own, and left them out of a fill.
+    #[error(
+        "documents at the peer are damaged: repair the peer's store; the fill is tried again at the next connection"
+    )]
+    FillerDamaged,
 }
 
 /// Which step of the ladder brought two replicas together.

@@ -79,6 +79,10 @@ pub struct Replica<S> {
     values_broken: u64,
     /// Whether it waits to be opened again under a new origin.
     is_renewing: bool,
+    /// [`Clock::now_ms`] of the last input.
+    now_ms: u64,
+    /// When the first fill is given up of which the peer says nothing.
+    fill_deadline_ms: Option<u64>,
 }
 
 impl<S> std::fmt::Debug for Replica<S> {
@@ -127,6 +131,8 @@ impl<S: Store> Replica<S> {
             room: Room::default(),
             values_broken: 0,
             is_renewing: false,
+            now_ms: 0,
+            fill_deadline_ms: None,
         };
         replica.take_suspect()?;
         replica.open_system()?;
@@ -140,6 +146,7 @@ impl<S: Store> Replica<S> {
     /// [`StoreError`]: see [`Replica`].
     pub fn handle(&mut self, input: Input, clock: Clock) -> Result<(), StoreError> {
         self.trimming.wall_ms = clock.wall_ms;
+        self.now_ms = clock.now_ms;
         match input {
             Input::Request { id, request } => {
                 self.materialiser.is_busy = true;
@@ -235,7 +242,10 @@ impl<S: Store> Replica<S> {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(u64, Wake)> {
         // The earliest of all parts that wait for time.
-        let parts = [self.waits.next_deadline_ms().map(|at_ms| (at_ms, Wake::Deadline))];
+        let parts = [
+            self.waits.next_deadline_ms().map(|at_ms| (at_ms, Wake::Deadline)),
+            self.fill_deadline_ms.map(|at_ms| (at_ms, Wake::Fill)),
+        ];
         parts.into_iter().flatten().min_by_key(|(at_ms, _)| *at_ms)
     }
 

@@ -4,6 +4,7 @@ mod access;
 mod background;
 mod blocked;
 mod budgets;
+mod damaged;
 mod dropped;
 mod exchange;
 mod fill;
@@ -13,6 +14,7 @@ mod hello;
 mod hostile;
 mod recovery;
 mod requests;
+mod stalled;
 mod transactions;
 mod waits;
 mod watches;
@@ -22,7 +24,7 @@ use document::{Address, Origin, Schema, Schemas, Space};
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
-use std::ops::Range;
+use std::ops::{Bound, Range};
 use std::rc::Rc;
 
 /// A disk whose batches become durable when a test says so. Clones are the same disk.
@@ -71,14 +73,16 @@ impl ReadRows for Disk {
         keyspace: Keyspace,
         range: Range<Vec<u8>>,
     ) -> impl Iterator<Item = Result<Row, StoreError>> + '_ {
-        let range = (keyspace, range.start)..(keyspace, range.end);
-        let rows = self.0.borrow();
-        let rows: Vec<Row> =
-            rows.rows.range(range).map(|((_, key), value)| (key.clone(), value.clone())).collect();
-        let count = move |_: &Row| {
-            self.0.borrow_mut().changes_read += usize::from(keyspace == Keyspace::Changes);
-        };
-        rows.into_iter().inspect(count).map(Ok)
+        // One by one: mostly the first few are wanted, of many.
+        let (mut from, end) = (Bound::Included((keyspace, range.start)), (keyspace, range.end));
+        std::iter::from_fn(move || {
+            let platter = &mut *self.0.borrow_mut();
+            let ((_, key), value) = platter.rows.range((from.as_ref(), Bound::Excluded(&end))).next()?;
+            let row = (key.clone(), value.clone());
+            platter.changes_read += usize::from(keyspace == Keyspace::Changes);
+            from = Bound::Excluded((keyspace, row.0.clone()));
+            Some(Ok(row))
+        })
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! They go on the bulk lane. Their order within it matters, their order to frames of the live lane does not.
 
-use crate::frame::{OriginKey, TABLE_MAX, VECTOR_ENTRIES_MAX, VectorEntry, at_most};
+use crate::frame::{OriginKey, TABLE_MAX, VECTOR_ENTRIES_MAX, VectorEntry, at_most, bytes_at_most};
 use minicbor::{Decode, Encode};
 
 /// Most bytes of packed symbols in a frame.
@@ -63,7 +63,11 @@ pub struct FillOffer {
     #[cbor(n(4), decode_with = "at_most::<_, _, TABLE_MAX>")]
     pub origins: Vec<FillOrigin>,
     /// The first symbols of the documents; none when the receiver said that it has nothing.
-    #[cbor(n(5), with = "minicbor::bytes")]
+    #[cbor(
+        n(5),
+        encode_with = "minicbor::bytes::encode",
+        decode_with = "bytes_at_most::<_, SYMBOL_BYTES_MAX>"
+    )]
     pub symbols: Vec<u8>,
     /// Whether the documents have changes that the filler has by a fill, and not by its vector.
     #[n(6)]
@@ -96,7 +100,11 @@ pub struct FillSymbols {
     #[n(1)]
     pub first: u32,
     /// Packed: two digests, a checksum (8 bytes each, big-endian) and a zigzag variable-length number each.
-    #[cbor(n(2), with = "minicbor::bytes")]
+    #[cbor(
+        n(2),
+        encode_with = "minicbor::bytes::encode",
+        decode_with = "bytes_at_most::<_, SYMBOL_BYTES_MAX>"
+    )]
     pub symbols: Vec<u8>,
 }
 
@@ -205,6 +213,9 @@ pub struct FillDocuments {
     /// The same of changes that the filler itself has by a fill, and not by its vector.
     #[cbor(n(6), decode_with = "at_most::<_, _, VECTOR_ENTRIES_MAX>")]
     pub filled: Vec<Reach>,
+    /// Whether documents were left out, which the filler cannot read: the vector is not to be adopted.
+    #[cbor(n(7), default)]
+    pub is_short: bool,
 }
 
 /// How far documents may have the changes of a stream.

@@ -42,6 +42,18 @@ where
     Ok(list)
 }
 
+/// Reads bytes, at most N of them.
+pub(crate) fn bytes_at_most<Context, const N: usize>(
+    decoder: &mut Decoder<'_>,
+    _context: &mut Context,
+) -> Result<Vec<u8>, minicbor::decode::Error> {
+    let bytes = decoder.bytes()?;
+    if bytes.len() > N {
+        return Err(minicbor::decode::Error::message("bytes are too long"));
+    }
+    Ok(bytes.to_vec())
+}
+
 /// Reads version vectors: at most [`TABLE_MAX`], with at most [`VECTOR_ENTRIES_MAX`] entries together.
 fn read_vectors<Context>(
     decoder: &mut Decoder<'_>,

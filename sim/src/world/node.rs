@@ -1,5 +1,6 @@
 use super::rulings::{Rule, Ruling, system};
 use super::settled::{INDEXED, SettledSpace};
+use crate::agenda::Planned;
 use crate::disk::{Disk, SimulatedDisk};
 use crate::time::clock;
 use crate::topology::{NodeId, Stranger, Topology};
@@ -27,8 +28,8 @@ pub(crate) struct Node {
     pub(crate) paused_ns: u64,
     /// Counts its openings: what was planned for an earlier life is void.
     pub(crate) life: u32,
-    /// When it is to be woken: what was planned for another time is void.
-    pub(crate) wake_ns: Option<u64>,
+    /// When it is to be woken.
+    pub(crate) wake: Option<Planned>,
     /// Syncs of its disk so far.
     pub(crate) syncs: u64,
     /// Connections that it was told of.
@@ -61,7 +62,7 @@ impl Node {
             busy_ns: 0,
             paused_ns: 0,
             life: 0,
-            wake_ns: None,
+            wake: None,
             syncs: 0,
             links: BTreeMap::new(),
             incarnations: 0,

@@ -34,7 +34,9 @@ impl World {
             Err(error) => return self.store_failed(id, &error),
         }
         node.life += 1;
-        node.wake_ns = None;
+        if let Some(wake) = node.wake.take() {
+            self.agenda.cancel(wake);
+        }
         self.trace.note(now_ns, Moment::Opened(id), &[]);
         self.observe(&Observation::Opened { node: id })?;
         if self.nodes.node(id).fills > 0 {
@@ -53,22 +55,19 @@ impl World {
     fn plan_wake(&mut self, id: NodeId) {
         let node = self.nodes.node_mut(id);
         let wake = node.replica.as_ref().and_then(Replica::poll_timeout);
-        let at_ns = wake.map(|(at_ms, _)| at_ms.saturating_mul(MILLISECOND_NS));
-        if at_ns == node.wake_ns {
+        let at_ns = wake.map(|(at_ms, _)| at_ms.saturating_mul(MILLISECOND_NS).max(self.agenda.now_ns()));
+        if at_ns == node.wake.map(|wake| wake.at_ns) {
             return;
         }
-        node.wake_ns = at_ns;
-        if let Some(at_ns) = at_ns {
-            self.agenda.plan(at_ns, Event::Wake { node: id, life: node.life, at_ns });
+        if let Some(earlier) = node.wake.take() {
+            self.agenda.cancel(earlier);
         }
+        node.wake = at_ns.map(|at_ns| self.agenda.plan(at_ns, Event::Wake { node: id }));
     }
 
-    pub(super) fn wake(&mut self, id: NodeId, (life, at_ns): (u32, u64)) {
-        let node = self.nodes.node_mut(id);
-        if node.life == life && node.wake_ns == Some(at_ns) {
-            node.wake_ns = None;
-            self.give(id, Input::Timeout);
-        }
+    pub(super) fn wake(&mut self, id: NodeId) {
+        self.nodes.node_mut(id).wake = None;
+        self.give(id, Input::Timeout);
     }
 
     /// Puts an input before a node. One that is down takes none.

@@ -80,6 +80,16 @@ impl<S: Store> Replica<S> {
         self.turns.hold(Effect::Event(Event::Blocked { address: address.clone(), reason }));
     }
 
+    /// Blocks a document that could not be read for a peer, unless it is blocked already.
+    pub(super) fn block_damaged(&mut self, document: DocumentNumber) -> Result<(), StoreError> {
+        let address = self.journal.address(document)?;
+        if let Some(mut place) = self.journal.document(&address)?.filter(|place| place.row.blocked.is_none())
+        {
+            self.block(&address, &mut place, (BlockReason::Damaged, None));
+        }
+        Ok(())
+    }
+
     pub(super) fn list_blocked(
         &self,
         after: Option<&Address>,

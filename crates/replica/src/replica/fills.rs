@@ -7,7 +7,7 @@ use crate::effect::{DisconnectReason, Effect, Event, LinkId, Misbehaviour};
 use crate::journal::Journal;
 use crate::keys::SpaceNumber;
 use crate::session::fill::{
-    FillContext, Filled, Filling, ROWS_PER_TURN, SERVED_MAX, Server, Step, TAKEN_MAX,
+    FILL_IDLE_MS, FillContext, Filled, Filling, ROWS_PER_TURN, SERVED_MAX, Server, Step, TAKEN_MAX,
 };
 use crate::session::{CONFIRMED_MAX, Peer};
 use crate::settings::{Settings, origin_of};
@@ -26,6 +26,9 @@ impl<S: Store> Replica<S> {
         let (journal, turns) = (&mut self.journal, &mut self.turns);
         let own = (&self.settings, &self.system.identities);
         let Some(peer) = self.peers.of(link) else { return Ok(Ok(())) };
+        if let Some(session) = &mut peer.session {
+            session.fills.heard_ms = clock.now_ms;
+        }
         match frame {
             Frame::FillOffer(offer) => Ok(take_offer(peer, journal, offer, own)),
             Frame::FillSymbols(_) | Frame::FillListing(_) | Frame::FillDocuments(_) => {
@@ -63,12 +66,38 @@ impl<S: Store> Replica<S> {
                 peer.reconsider(&self.journal, *space)?;
             }
         }
-        let mut sessions = self.peers.iter().filter_map(|peer| peer.session.as_ref());
-        Ok(sessions.any(|session| {
+        Ok(self.give_up_stalled())
+    }
+
+    /// Leaves peers that say nothing more of a fill: those that fill this replica, as it takes few at a time, and those that
+    /// it fills, as many as others wait for that. Returns whether some fill goes on without any input.
+    fn give_up_stalled(&mut self) -> bool {
+        let (mut served, mut others_wait, mut works) = (0, 0, false);
+        let (mut takes, mut serves) = (Vec::new(), Vec::new());
+        for session in self.peers.iter().filter_map(|peer| peer.session.as_ref()) {
             let fills = &session.fills;
-            fills.server.as_ref().is_some_and(Server::is_working)
-                || fills.filling.as_ref().is_some_and(Filling::is_working)
-        }))
+            let deadline = (fills.heard_ms.saturating_add(FILL_IDLE_MS), session.link);
+            match &fills.filling {
+                Some(filling) if filling.is_working() => works = true,
+                Some(filling) if filling.is_started() => takes.push(deadline),
+                Some(_) | None => {}
+            }
+            match &fills.server {
+                Some(server) if server.is_working() => works = true,
+                Some(_) => serves.push(deadline),
+                None => others_wait += usize::from(!fills.waiting.is_empty()),
+            }
+            served += usize::from(fills.server.is_some());
+        }
+        if served >= SERVED_MAX {
+            serves.sort_unstable();
+            takes.extend(serves.into_iter().take(others_wait));
+        }
+        let (overdue, waiting): (Vec<_>, Vec<_>) =
+            takes.into_iter().partition(|(at_ms, _)| *at_ms <= self.now_ms);
+        self.fill_deadline_ms = waiting.into_iter().map(|(at_ms, _)| at_ms).min();
+        overdue.into_iter().for_each(|(_, link)| self.leave(link, DisconnectReason::FillStalled));
+        works
     }
 
     /// Goes on with what peers fill this replica with.
@@ -91,6 +120,7 @@ impl<S: Store> Replica<S> {
             let step = if filling.is_started() {
                 filling.advance(&mut self.journal, snapshots, rows)?
             } else if taken.len() < TAKEN_MAX && taken.insert(filling.space) {
+                session.fills.heard_ms = self.now_ms;
                 let (space, offered): (_, Vec<_>) = (filling.space, filling.offered().collect());
                 let step = filling.start(&mut self.journal, snapshots)?;
                 has(peer, space, offered.into_iter());
@@ -109,17 +139,21 @@ impl<S: Store> Replica<S> {
     fn serve_fills(&mut self, rows: &mut usize) -> Result<(), StoreError> {
         let sessions = self.peers.iter().filter_map(|peer| peer.session.as_ref());
         let mut served = sessions.filter(|session| session.fills.server.is_some()).count();
+        let mut damaged = Vec::new();
         for peer in self.peers.iter_mut() {
-            if served < SERVED_MAX && begin_to_serve(peer, &self.journal)? {
-                served += 1;
-            }
+            let begins = served < SERVED_MAX && begin_to_serve(peer, &self.journal)?;
             let Some(session) = &mut peer.session else { continue };
+            if begins {
+                served += 1;
+                session.fills.heard_ms = self.now_ms;
+            }
             let Some(server) = &mut session.fills.server else { continue };
             for frame in server.advance(&self.journal, &mut self.sketches, rows)? {
                 hold_frame(&mut self.turns, session.link, &frame);
             }
+            damaged.extend(server.take_damaged());
         }
-        Ok(())
+        damaged.into_iter().try_for_each(|document| self.block_damaged(document))
     }
 
     /// Acknowledges documents that came in the turn.

@@ -107,7 +107,7 @@ impl<S: Store> Replica<S> {
         self.follow_system()
     }
 
-    fn leave(&mut self, link: LinkId, reason: DisconnectReason) {
+    pub(super) fn leave(&mut self, link: LinkId, reason: DisconnectReason) {
         let relays = self.peers.of(link).is_some_and(|peer| peer.shares.values().any(|rights| rights.relay));
         if relays && matches!(reason, DisconnectReason::RolledBack { .. }) {
             self.renew(reason.clone());
@@ -155,7 +155,7 @@ impl<S: Store> Replica<S> {
 
     /// Sends peers what is durable; returns whether there is more.
     pub(super) fn pump(&mut self) -> Result<bool, StoreError> {
-        let mut more = false;
+        let (mut more, mut damaged) = (false, Vec::new());
         for peer in self.peers.iter_mut() {
             let greeted = peer.session.as_mut().filter(|session| session.own_hello == OwnHello::Sent);
             #[cfg(isle_planted)]
@@ -167,6 +167,7 @@ impl<S: Store> Replica<S> {
             let Some((sender, _)) = &mut session.exchange else { continue };
             let pumped = sender.pump(&self.journal, &mut self.documents)?;
             more |= pumped.more;
+            damaged.extend(sender.take_damaged());
             for delta in pumped.deltas {
                 let link = session.link;
                 self.turns.release(match delta {
@@ -174,6 +175,10 @@ impl<S: Store> Replica<S> {
                     Err(_) => Effect::Disconnect { link, reason: DisconnectReason::FrameTooLong },
                 });
             }
+        }
+        for document in damaged {
+            self.block_damaged(document)?;
+            more = true;
         }
         Ok(more)
     }

@@ -23,6 +23,8 @@ pub(crate) const ROWS_PER_TURN: usize = 2_048;
 pub(crate) const SERVED_MAX: usize = 32;
 /// Fills that it takes at once.
 pub(crate) const TAKEN_MAX: usize = 4;
+/// How long a peer may say nothing of a fill, in milliseconds: a frame of a megabyte takes as long at 14 kbit/s.
+pub(crate) const FILL_IDLE_MS: u64 = 10 * 60 * 1_000;
 /// Offers on a connection: each follows a fill after which the journal did not serve again.
 const OFFERS_MAX: u64 = 4_096;
 /// Documents asked for at once; more are reconciled by listings.
@@ -48,6 +50,8 @@ pub(crate) struct Fills {
     pub(crate) denied: BTreeSet<PublicKey>,
     /// What this replica is being filled with.
     pub(crate) filling: Option<Filling>,
+    /// When the peer last said something of a fill, or one began; as `Clock::now_ms`.
+    pub(crate) heard_ms: u64,
     offers: u64,
 }
 

@@ -4,7 +4,7 @@ use crate::effect::Misbehaviour;
 use crate::journal::{DAMAGED, Journal};
 use crate::keys::{self, DocumentNumber, OriginNumber, SpaceNumber};
 use crate::record::{self, JournalRow};
-use crate::store::{Keyspace, Store, StoreError};
+use crate::store::{Keyspace, Store, StoreError, undamaged};
 use document::{ChangeHash, ForeignChange, Origin};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::num::NonZeroU16;
@@ -54,6 +54,10 @@ pub(crate) struct Sender {
     theirs: Confirmed,
     /// Streams of which it takes no more until it asks for a rewind.
     stopped: BTreeSet<(SpaceNumber, Origin)>,
+    /// Streams that have a change which cannot be read here: no more of them is sent.
+    unreadable: BTreeSet<(SpaceNumber, Origin)>,
+    /// The documents of those changes, to be told once.
+    damaged: Vec<DocumentNumber>,
     encoder: DeltaEncoder,
     window: VecDeque<InFlight>,
     window_bytes: usize,
@@ -72,6 +76,8 @@ struct Draft {
     spaces: BTreeMap<SpaceNumber, u32>,
     origins: BTreeMap<OriginNumber, u32>,
     last: BTreeMap<(SpaceNumber, Origin), u64>,
+    /// Bodies and rows of a transaction that is not whole yet.
+    transaction: Vec<(Vec<u8>, JournalRow)>,
 }
 
 impl Draft {
@@ -105,6 +111,8 @@ impl Sender {
             first_rows: 0,
             theirs,
             stopped: BTreeSet::new(),
+            unreadable: BTreeSet::new(),
+            damaged: Vec::new(),
             encoder: DeltaEncoder::default(),
             window: VecDeque::new(),
             window_bytes: 0,
@@ -183,10 +191,7 @@ impl Sender {
                     draft = self.draft();
                 }
                 draft.is_first = is_first;
-                if let Some((chunk, is_rebuilt)) = chunk_of(journal, documents, lsn, &row)? {
-                    rebuilt += usize::from(is_rebuilt);
-                    self.add(journal, &mut draft, &chunk, &row)?;
-                }
+                rebuilt += usize::from(self.read_into(&mut draft, journal, documents, (lsn, &row))?);
             }
             self.position = lsn;
             is_within = row.follow > 0;
@@ -244,8 +249,10 @@ impl Sender {
                 let lsn = journal.position(space, number, sequence)?;
                 let Some(lsn) = lsn.filter(|lsn| *lsn <= journal.durable_head()) else { break };
                 let row = journal.row(lsn)?;
-                let Some((chunk, _)) = chunk_of(journal, documents, lsn, &row)? else { break };
-                self.add(journal, &mut draft, &chunk, &row)?;
+                if !self.wants(journal, &row)? {
+                    break;
+                }
+                self.read_into(&mut draft, journal, documents, (lsn, &row))?;
                 (self.first_rows, is_within) = (self.first_rows + 1, row.follow > 0);
                 if draft.is_full() && !is_within {
                     deltas.push(self.seal(journal, draft));
@@ -274,18 +281,56 @@ impl Sender {
         Ok(self.readable.contains(&space)
             && self.theirs.get(space, origin) < row.sequence
             && !self.stopped.contains(&(space, origin))
+            && !self.unreadable.contains(&(space, origin))
             && row.sequence <= journal.passed_on(space, OriginNumber(row.origin)))
+    }
+
+    /// Reads a change into the draft, its transaction once that is whole. Of a stream whose change cannot be read nothing
+    /// more is sent: what follows would find a gap. Returns whether the change was built again.
+    fn read_into<S: Store>(
+        &mut self,
+        draft: &mut Draft,
+        journal: &Journal<S>,
+        documents: &mut Documents,
+        (lsn, row): (u64, &JournalRow),
+    ) -> Result<bool, StoreError> {
+        let Some(read) = undamaged(body_of(journal, documents, lsn, row))? else {
+            let (origin, _) = journal.names.origin(OriginNumber(row.origin))?;
+            self.unreadable.insert((SpaceNumber(row.space), origin));
+            self.damaged.push(DocumentNumber(row.document));
+            draft.transaction.clear();
+            return Ok(false);
+        };
+        let mut is_rebuilt = false;
+        if let Some((body, rebuilt)) = read {
+            is_rebuilt = rebuilt;
+            draft.transaction.push((body, *row));
+        }
+        #[cfg(isle_planted)]
+        let is_cut = crate::planted::is(crate::planted::Bug::TransactionCutByFrame);
+        #[cfg(not(isle_planted))]
+        let is_cut = false;
+        if row.follow == 0 || is_cut {
+            for (body, row) in std::mem::take(&mut draft.transaction) {
+                self.add(journal, draft, body, &row)?;
+            }
+        }
+        Ok(is_rebuilt)
+    }
+
+    /// Documents of which a change could not be read, each once.
+    pub(crate) fn take_damaged(&mut self) -> Vec<DocumentNumber> {
+        std::mem::take(&mut self.damaged)
     }
 
     fn add<S: Store>(
         &mut self,
         journal: &Journal<S>,
         draft: &mut Draft,
-        chunk: &[u8],
+        body: Vec<u8>,
         row: &JournalRow,
     ) -> Result<(), StoreError> {
         let number = DocumentNumber(row.document);
-        let body = ForeignChange::body(chunk).map_err(|_| DAMAGED)?.to_vec();
         let document = match draft.documents.get(&number) {
             Some(index) => *index,
             None => self.add_document(journal, draft, number)?,
@@ -417,18 +462,19 @@ impl Sender {
     }
 }
 
-/// A change, and whether it was built again; `None` when the branch that it was in was taken out.
-fn chunk_of<S: Store>(
+/// The body of a change, and whether it was built again; `None` when the branch that it was in was taken out.
+fn body_of<S: Store>(
     journal: &Journal<S>,
     documents: &mut Documents,
     lsn: u64,
     row: &JournalRow,
 ) -> Result<Option<(Vec<u8>, bool)>, StoreError> {
-    match stored_chunk(journal, lsn, row)? {
-        Some(chunk) => Ok(Some((chunk, false))),
-        None if journal.is_stamped(lsn, row)? => Ok(Some((rebuilt_chunk(journal, documents, row)?, true))),
-        None => Ok(None),
-    }
+    let (chunk, is_rebuilt) = match stored_chunk(journal, lsn, row)? {
+        Some(chunk) => (chunk, false),
+        None if journal.is_stamped(lsn, row)? => (rebuilt_chunk(journal, documents, row)?, true),
+        None => return Ok(None),
+    };
+    Ok(Some((ForeignChange::body(&chunk).map_err(|_| DAMAGED)?.to_vec(), is_rebuilt)))
 }
 
 /// A change as it is stored; `None` when a snapshot stands in its place.

@@ -93,12 +93,22 @@ fn any_fill() -> impl Strategy<Value = Frame> {
                 is_done,
                 vector,
                 filled,
+                is_short: is_done,
             })
         });
     let ack = any::<u32>().prop_map(|number| Frame::FillAck(FillAck { fill: 1, number }));
     let finished = (any::<bool>(), any_entries())
         .prop_map(|(taken, entries)| Frame::FillFinished(FillFinished { fill: 1, taken, entries }));
     prop_oneof![offer, more, symbols, listing, want, documents, ack, finished]
+}
+
+#[test]
+fn symbols_have_a_limit() {
+    // W-49.
+    for (length, is_read) in [(SYMBOL_BYTES_MAX, true), (SYMBOL_BYTES_MAX + 1, false)] {
+        let frame = Frame::FillSymbols(FillSymbols { fill: 1, first: 0, symbols: vec![7; length] });
+        assert_eq!(decode(&encode(&frame).unwrap()).is_ok(), is_read);
+    }
 }
 
 fn any_frame() -> impl Strategy<Value = Frame> {

@@ -2,10 +2,10 @@ use super::lacking::lacking;
 use super::{ROWS_PER_TURN, WANTED_MAX};
 use crate::effect::Misbehaviour;
 use crate::journal::{DAMAGED, DocumentPlace, Journal};
-use crate::keys::{self, OriginNumber, SpaceNumber};
+use crate::keys::{self, DocumentNumber, OriginNumber, SpaceNumber};
 use crate::reconcile::{self, ItemKey, Sketch, Sketches, vector_of};
 use crate::record::{self, DocumentRow, UntilRow};
-use crate::store::{Keyspace, Store, StoreError};
+use crate::store::{Keyspace, Store, StoreError, undamaged};
 use crate::vectors::VectorEntry;
 use document::{Address, Collection, Key, Origin, Space};
 use std::collections::{BTreeMap, VecDeque};
@@ -47,6 +47,8 @@ pub(crate) struct Server {
     pub(crate) offered: Vec<(Origin, u64)>,
     /// How far the peer was told that documents have an origin's changes.
     told: BTreeMap<Origin, u64>,
+    /// Documents that cannot be read, to be told once.
+    damaged: Vec<DocumentNumber>,
     number: u32,
     window: VecDeque<(u32, usize)>,
     window_bytes: usize,
@@ -74,6 +76,8 @@ struct Sending {
     /// Parts of the document that did not fit into the last frame.
     parts: VecDeque<FillDocument>,
     is_last_seen: bool,
+    /// Whether documents were left out.
+    is_short: bool,
 }
 
 impl Server {
@@ -95,6 +99,7 @@ impl Server {
             wanted: BTreeMap::new(),
             offered: Vec::new(),
             told: BTreeMap::new(),
+            damaged: Vec::new(),
             number: 0,
             window: VecDeque::new(),
             window_bytes: 0,
@@ -257,7 +262,7 @@ impl Server {
             self.window.push_back((self.number, bytes));
             self.window_bytes += bytes;
             if is_done {
-                frame.is_done = true;
+                (frame.is_done, frame.is_short) = (true, sending.is_short);
                 self.wanted.clear();
                 frames.push(Frame::FillDocuments(frame));
                 return Ok(frames);
@@ -296,7 +301,7 @@ impl Server {
 
     /// Finds the next document that is wanted; false when there is none, or no more rows may be looked at.
     fn next_document<S: Store>(
-        &self,
+        &mut self,
         journal: &Journal<S>,
         sending: &mut Sending,
         rows: &mut usize,
@@ -317,14 +322,25 @@ impl Server {
                 let row = record::decode(Keyspace::Documents, &value)?;
                 let place = DocumentPlace { space: self.space, row };
                 let heads = wanted.map_or(&[][..], Vec::as_slice);
-                sending.parts = lacking(journal, (&address, &place), heads, self.snapshots)?.into();
                 sending.after = Some(key);
+                match undamaged(lacking(journal, (&address, &place), heads, self.snapshots))? {
+                    Some(parts) => sending.parts = parts.into(),
+                    None => {
+                        sending.is_short = true;
+                        self.damaged.push(place.number());
+                    }
+                }
                 return Ok(true);
             }
             sending.after = Some(key);
         }
         sending.is_last_seen = true;
         Ok(false)
+    }
+
+    /// Documents that were left out because they cannot be read, each once.
+    pub(crate) fn take_damaged(&mut self) -> Vec<DocumentNumber> {
+        std::mem::take(&mut self.damaged)
     }
 
     /// Puts into a frame how far its documents may have streams, and the keys of origins, where the peer was not told.

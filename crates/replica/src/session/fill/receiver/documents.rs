@@ -69,6 +69,9 @@ impl Filling {
                 Err(reason) => return Ok(Err(reason)),
             }
         }
+        if frame.is_short {
+            return self.finish(journal, false, Filled::Stopped(StopReason::FillerDamaged)).map(Ok);
+        }
         Ok(if frame.is_done { self.asked_for() } else { Ok(Step::default()) })
     }
 

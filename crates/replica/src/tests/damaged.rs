@@ -1,0 +1,181 @@
+//! Rows of a document that cannot be read: they concern that document, and nobody else.
+
+use super::*;
+
+#[test]
+fn a_damaged_snapshot_concerns_its_document_alone() {
+    for request in requests_that_open() {
+        let mut site = site_with_a_damaged_snapshot();
+        assert_eq!(site.get(DAMAGED), Some(json!({"n": 69})), "the value is there");
+        let Err(RequestError::Damaged { place, .. }) = site.answer(request.clone()) else {
+            panic!("{request:?} is answered")
+        };
+        assert_eq!(place, DAMAGED);
+        let put = Request::write(address(DAMAGED), vec![document::Operation::Put(json!({"n": 0}))]);
+        assert!(matches!(site.answer(put), Err(RequestError::Damaged { .. })), "after {request:?}");
+        assert_eq!(blocked::list(&mut site), [(address(DAMAGED), BlockReason::Damaged)]);
+        let retry = Request::Retry { address: address(DAMAGED) };
+        assert_eq!(site.answer(retry), Ok(Response::Retried(Some(BlockReason::Damaged))));
+        assert_eq!(site.read(DAMAGED).value, Some(json!({"n": 69})), "the value is still there");
+        site.put("store-1/note/2", json!({"n": 1}));
+        assert_eq!(site.get("store-1/note/2"), Some(json!({"n": 1})), "others go on");
+    }
+}
+
+const DAMAGED: &str = "store-1/note/1";
+
+fn requests_that_open() -> [Request; 4] {
+    let query = document::HistoryQuery { before: None, limit: 5 };
+    [
+        Request::write(address(DAMAGED), vec![document::Operation::Put(json!({"n": 0}))]),
+        Request::History { address: address(DAMAGED), query },
+        Request::Conflicts { address: address(DAMAGED) },
+        Request::Get { address: address(DAMAGED), at: Some(At::Wall(0)) },
+    ]
+}
+
+/// Changes a byte of a row of the disk.
+fn damage(node: &Node, (keyspace, key): keys::Place) {
+    let mut bytes = node.disk.get(keyspace, &key).unwrap().unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    node.disk.0.borrow_mut().rows.insert((keyspace, key), bytes);
+}
+
+fn site_with_a_damaged_snapshot() -> Node {
+    let mut site = Node::new(site_settings());
+    for n in 0..70 {
+        site.put(DAMAGED, json!({ "n": n }));
+    }
+    damage(&site, keys::snapshot(keys::DocumentNumber(0)));
+    site.crash();
+    site
+}
+
+#[test]
+fn the_materialiser_passes_over_a_damaged_document() {
+    let (mut hub, mut site, mut wire) = pair();
+    for n in 0..70 {
+        site.put(DAMAGED, json!({ "n": n }));
+    }
+    wire.carry(&mut hub, &mut site);
+    assert!(hub.place(DAMAGED).row.snapshot > 0);
+    damage(&hub, keys::snapshot(keys::DocumentNumber(hub.place(DAMAGED).row.number)));
+    hub.crash();
+    wire.connect(&mut hub, &mut site);
+    site.put(DAMAGED, json!({"n": 70}));
+    site.put("store-1/note/2", json!({"n": 1}));
+    wire.carry(&mut hub, &mut site);
+    let reading = hub.read(DAMAGED);
+    assert_eq!(reading.behind.and_then(|behind| behind.blocked), Some(BlockReason::Damaged));
+    assert_eq!(reading.value, Some(json!({"n": 69})));
+    assert_eq!(hub.get("store-1/note/2"), Some(json!({"n": 1})));
+    assert_eq!(
+        hub.disk.scan(Keyspace::Documents, vec![keys::KIND_WAITING]..vec![keys::KIND_WAITING + 1]).count(),
+        0
+    );
+}
+
+#[test]
+fn a_damaged_value_is_told_to_who_asks_for_it() {
+    let mut site = Node::new(site_settings());
+    for n in 1..4 {
+        site.put(&format!("store-1/inventory/{n}"), item(n));
+    }
+    let place = site.place("store-1/inventory/2");
+    let (collection, key) = ("inventory".parse().unwrap(), document::Key::new("2").unwrap());
+    site.disk.0.borrow_mut().rows.insert(keys::value(place.space, &collection, &key), vec![0]);
+    site.crash();
+    let get = Request::Get { address: address("store-1/inventory/2"), at: None };
+    assert!(matches!(site.answer(get), Err(RequestError::Damaged { .. })));
+    let sell = vec![document::Operation::increment("/on_hand", 1).unwrap()];
+    let sold = site.answer(Request::write(address("store-1/inventory/2"), sell));
+    let is_indexed = schemas().get(&collection).unwrap().indexes().next().is_some();
+    assert_eq!(matches!(sold, Err(RequestError::Damaged { .. })), is_indexed, "{sold:?}");
+    let list = Request::List { space: space("store-1"), collection, after: None, limit: 9 };
+    let Ok(Response::Listed(listed)) = site.answer(list) else { panic!("no list") };
+    if is_indexed {
+        assert_eq!(listed.blocked, [key]);
+    }
+    assert!(listed.documents.len() >= 2);
+}
+
+/// A hub whose product 1 is damaged, besides others, as `rows` of the journal are kept.
+fn hub_with_a_damaged_product(trimming: TrimPolicy) -> Node {
+    let mut hub = Node::new(Settings { trimming, ..hub_settings() });
+    for n in 0..70 {
+        hub.put("catalog/product/1", json!({ "price": n }));
+    }
+    hub.put("catalog/product/2", json!({"price": 2}));
+    hub.put("store-1/inventory/1", item(3));
+    hub.wall_ms += 5_000;
+    hub.put("store-1/note/clock", json!({"at": 1}));
+    hub.settle();
+    damage(&hub, keys::snapshot(keys::DocumentNumber(hub.place("catalog/product/1").row.number)));
+    hub.crash();
+    hub
+}
+
+#[test]
+fn a_change_that_cannot_be_built_again_holds_up_its_stream_alone() {
+    let mut hub = hub_with_a_damaged_product(TrimPolicy::default());
+    let (mut site, mut wire) = (Node::new(site_settings()), Wire::default());
+    for _ in 0..2 {
+        wire.connect(&mut hub, &mut site);
+        site.put("store-1/inventory/2", item(5));
+        hub.put("store-1/note/2", json!({"n": 1}));
+        wire.carry(&mut hub, &mut site);
+        assert_eq!(site.get("store-1/inventory/1"), Some(item(3)), "other spaces come");
+        assert_eq!(site.get("store-1/note/2"), Some(json!({"n": 1})));
+        assert_eq!(hub.get("store-1/inventory/2"), Some(item(5)), "and what the site writes goes");
+        assert_eq!(site.get("catalog/product/2"), None, "what follows in the stream waits");
+        assert_eq!(blocked::list(&mut hub), [(address("catalog/product/1"), BlockReason::Damaged)]);
+        assert_eq!((&hub.disconnects, &site.disconnects), (&vec![], &vec![]));
+        wire.cut(&mut hub, &mut site);
+    }
+    let told = |event: &&Event| matches!(event, Event::Blocked { .. });
+    assert_eq!(hub.events.iter().filter(told).count(), 1, "once, not at each connection");
+    assert!(hub.status().peers.iter().any(|peer| peer.backlog_rows > 0), "status shows that something waits");
+}
+
+#[test]
+fn a_transaction_of_which_a_part_cannot_be_read_is_not_sent_at_all() {
+    let mut hub = Node::new(hub_settings());
+    let put = |key: &str| TransactionWrite {
+        collection: "product".parse().unwrap(),
+        key: key.parse().unwrap(),
+        operations: vec![document::Operation::Put(json!({"price": 0}))],
+    };
+    let (space, writes) = (space("catalog"), vec![put("0"), put("1")]);
+    hub.answer(Request::Transaction { space, writes, terms: WriteTerms::default() }).unwrap();
+    (1..70).for_each(|n| _ = hub.put("catalog/product/1", json!({ "price": n })));
+    hub.settle();
+    damage(&hub, keys::snapshot(keys::DocumentNumber(hub.place("catalog/product/1").row.number)));
+    hub.crash();
+    let (mut site, mut wire) = (Node::new(site_settings()), Wire::default());
+    wire.connect(&mut hub, &mut site);
+    assert_eq!(site.get("catalog/product/0"), None, "its other part was readable");
+    assert_eq!((&hub.disconnects, &site.disconnects), (&vec![], &vec![]));
+}
+
+#[test]
+fn a_fill_leaves_a_damaged_document_out_and_says_so() {
+    // W-48.
+    let mut hub = hub_with_a_damaged_product(TrimPolicy { age_ms: 1_000, bytes: 1 << 30 });
+    let (mut site, mut wire) = (Node::new(site_settings()), Wire::default());
+    for _ in 0..2 {
+        wire.connect(&mut hub, &mut site);
+        hub.put("store-1/note/2", json!({"n": 1}));
+        wire.carry(&mut hub, &mut site);
+        assert_eq!(site.get("store-1/note/2"), Some(json!({"n": 1})), "other spaces go on");
+        assert_eq!(site.get("catalog/product/2"), Some(json!({"price": 2})), "other documents are here");
+        assert_eq!(site.get("catalog/product/1"), None);
+        let stopped =
+            |event: &Event| matches!(event, Event::FillStopped { reason: StopReason::FillerDamaged, .. });
+        assert!(site.events.iter().any(stopped));
+        let vector = site.replica.vector(&space("catalog")).unwrap();
+        assert!(vector.iter().all(|(_, entry)| entry.sequence == 0), "the vector is not adopted: {vector:?}");
+        assert_eq!(blocked::list(&mut hub), [(address("catalog/product/1"), BlockReason::Damaged)]);
+        assert_eq!((&hub.disconnects, &site.disconnects), (&vec![], &vec![]));
+        wire.cut(&mut hub, &mut site);
+    }
+}
