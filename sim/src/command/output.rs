@@ -1,12 +1,25 @@
 //! What the program prints: results to standard output, failures and faults of use to standard error.
 
-use sim::{Failure, Report};
+use sim::{Failure, Report, Schedule};
 use std::fmt::Display;
 use std::io::Write as _;
+use std::path::{Path, PathBuf};
 
 /// A result. That nobody reads it is no failure.
 pub(super) fn result(text: impl Display) {
     let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// Where schedules of failures are put.
+const DIRECTORY: &str = "target/simulator";
+
+/// Puts a schedule into a file, so that it can be edited and run again whatever becomes of what expands seeds.
+fn keep(directory: &Path, schedule: &Schedule) -> std::io::Result<PathBuf> {
+    std::fs::create_dir_all(directory)?;
+    let header = &schedule.header;
+    let path = directory.join(format!("seed-{}-nodes-{}.events", header.seed, header.nodes));
+    std::fs::write(&path, schedule.to_lines())?;
+    Ok(path)
 }
 
 /// Something that went wrong.
@@ -15,8 +28,8 @@ pub(super) fn error(text: impl Display) {
 }
 
 /// A property that does not hold, with what led to it and how to see it again.
-pub(super) fn failure(what: &str, failure: &Failure, report: &Report, replay: &str) {
-    error(format_args!("\n{what} FAILED\n\nthe last that happened:"));
+pub(super) fn failure(schedule: &Schedule, failure: &Failure, report: &Report, replay: &str) {
+    error(format_args!("\nseed {} FAILED\n\nthe last that happened:", schedule.header.seed));
     for line in &report.last_lines {
         error(format_args!("  {line}"));
     }
@@ -24,4 +37,22 @@ pub(super) fn failure(what: &str, failure: &Failure, report: &Report, replay: &s
     error(format_args!("found     {}", failure.finding));
     error(format_args!("trace     {}", report.trace_hash));
     error(format_args!("again     {replay}"));
+    match keep(Path::new(DIRECTORY), schedule) {
+        Ok(path) => error(format_args!("events    cargo sim run --events {}", path.display())),
+        Err(fault) => error(format_args!("events    cannot be kept in {DIRECTORY}: {fault}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_schedule_of_a_failure_is_kept_as_it_ran() {
+        let directory = tempfile::tempdir().unwrap();
+        let schedule = Schedule::of_seed(3, Some(3));
+        let path = keep(&directory.path().join("new"), &schedule).unwrap();
+        let kept = Schedule::from_lines(&std::fs::read_to_string(path).unwrap()).unwrap();
+        assert_eq!(kept, schedule);
+    }
 }

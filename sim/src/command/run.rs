@@ -39,8 +39,7 @@ pub(super) fn run(arguments: &RunArguments) -> Ending {
     }
     let report = sim::run(&schedule, Sabotage::None);
     if let Some(failure) = &report.failure {
-        let what = format!("seed {}", schedule.header.seed);
-        output::failure(&what, failure, &report, &replay(arguments));
+        output::failure(&schedule, failure, &report, &replay(arguments));
         return Ending::Failed(failure.kind);
     }
     output::result(format_args!("trace  {}", report.trace_hash));

@@ -15,7 +15,8 @@ pub(super) fn seeds(arguments: SeedsArguments) -> Ending {
     let mut ending = Ending::Passed;
     let mut traces = blake3::Hasher::new();
     for seed in arguments.range {
-        let report = run_seed(seed, arguments.nodes, arguments.twice);
+        let schedule = Schedule::of_seed(seed, arguments.nodes);
+        let report = run_schedule(&schedule, arguments.twice);
         tally += report.tally;
         traces.update(report.trace_hash.as_bytes());
         progress.inc(1);
@@ -29,7 +30,7 @@ pub(super) fn seeds(arguments: SeedsArguments) -> Ending {
         }
         let replay = run::command(seed, arguments.nodes);
         progress.set_message(format!("{failed} failed"));
-        progress.suspend(|| output::failure(&format!("seed {seed}"), failure, &report, &replay));
+        progress.suspend(|| output::failure(&schedule, failure, &report, &replay));
         if !arguments.keep_going {
             break;
         }
@@ -42,11 +43,10 @@ pub(super) fn seeds(arguments: SeedsArguments) -> Ending {
     ending
 }
 
-fn run_seed(seed: u64, nodes: Option<usize>, twice: bool) -> Report {
-    let schedule = Schedule::of_seed(seed, nodes);
-    let mut report = sim::run(&schedule, Sabotage::None);
+fn run_schedule(schedule: &Schedule, twice: bool) -> Report {
+    let mut report = sim::run(schedule, Sabotage::None);
     if twice && report.failure.is_none() {
-        let again = sim::run(&schedule, Sabotage::None);
+        let again = sim::run(schedule, Sabotage::None);
         if again.trace_hash != report.trace_hash {
             let same =
                 report.milestones.iter().zip(&again.milestones).take_while(|(one, other)| one == other);

@@ -129,6 +129,12 @@ fn a_restored_site_gets_its_own_past_back() {
     assert_eq!((report.tally.destroyed, report.tally.acknowledged), (1, 215));
 }
 
+#[test]
+fn a_revoked_site_is_heard_no_more() {
+    let report = scenario(include_str!("../../scenarios/revoked-site.toml"));
+    assert_eq!((report.tally.cuts, report.tally.acknowledged), (1, 90));
+}
+
 /// Somebody copied the files by hand: the copy finds out as soon as it meets others.
 #[test]
 fn an_old_copy_under_its_old_incarnation_heals() {

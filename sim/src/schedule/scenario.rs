@@ -1,5 +1,7 @@
 //! Scenario files: a schedule in TOML, with names and units for people. See `schemas/scenario.md`.
 
+mod rule;
+
 use super::{Change, Discarded, EVENTS_MAX, Event, Header, Schedule, Scheduled};
 use crate::network::{Direction, LinkNumber};
 use crate::topology::{NODES_MAX, NODES_MIN, NodeId, Shape, Strangeness, Stranger, Topology};
@@ -44,6 +46,9 @@ pub enum ScenarioError {
         /// Which field.
         field: &'static str,
     },
+    /// Rules without an authority, or an authority where it cannot be.
+    #[error("rules need `authority = true`, which a star or a chain without a stranger may have")]
+    Authority,
     /// Too few or too many nodes, or events.
     #[error("a scenario has {NODES_MIN} to {NODES_MAX} nodes and at most {EVENTS_MAX} events")]
     Size,
@@ -56,6 +61,10 @@ struct Scenario {
     shape: Shape,
     nodes: usize,
     stranger: Option<Named>,
+    #[serde(default)]
+    authority: bool,
+    #[serde(default)]
+    rule: Vec<rule::Rule>,
     #[serde(default)]
     fault: Vec<Fault>,
     #[serde(default)]
@@ -163,9 +172,13 @@ pub(super) fn read(text: &str) -> Result<Schedule, ScenarioError> {
         shape: scenario.shape,
         nodes: topology.nodes.len(),
         stranger: stranger.transpose()?,
-        authority: false,
+        authority: scenario.authority,
     };
-    let mut events = Vec::new();
+    let may_rule = header.shape != Shape::Mesh && header.stranger.is_none();
+    if (header.authority && !may_rule) || (!header.authority && !scenario.rule.is_empty()) {
+        return Err(ScenarioError::Authority);
+    }
+    let mut events = scenario.rule.iter().map(|rule| rule.event(&topology)).collect::<Result<Vec<_>, _>>()?;
     for fault in &scenario.fault {
         add_fault(&topology, fault, &mut events)?;
     }
@@ -380,6 +393,9 @@ mod tests {
             .contains("no link")
         );
         assert!(refused("[[fault]]\nat = \"1s\"\nkind = \"flood\"").contains("cannot be read"));
+        let revoke = "[[rule]]\nat = \"1s\"\nkind = \"revoke\"\n";
+        assert!(refused(&format!("{revoke}node = \"site-1\"")).contains("need `authority = true`"));
+        assert!(refused(&format!("authority = true\n{revoke}")).contains("needs the field 'node'"));
         assert!(refused("colour = 1").contains("cannot be read"));
     }
 

@@ -80,11 +80,6 @@ impl<S: Store> Replica<S> {
             }
             Request::Schemas => Ok(Response::Schemas(self.schemas_in_force())),
         };
-        #[cfg(isle_planted)]
-        if crate::planted::is(crate::planted::Bug::ReplyBeforeSync) {
-            self.turns.release(Effect::Reply { id, result });
-            return Ok(());
-        }
         self.turns.hold(Effect::Reply { id, result });
         Ok(())
     }

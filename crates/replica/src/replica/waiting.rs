@@ -39,7 +39,13 @@ impl<S: Store> Replica<S> {
                 return self.wait(id, space, stamp, (within_ms, clock));
             }
         };
-        self.turns.hold(Effect::Reply { id, result: Ok(response) });
+        let reply = Effect::Reply { id, result: Ok(response) };
+        #[cfg(isle_planted)]
+        if crate::planted::is(crate::planted::Bug::ReplyBeforeSync) {
+            self.turns.release(reply);
+            return Ok(());
+        }
+        self.turns.hold(reply);
         Ok(())
     }
 
