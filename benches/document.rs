@@ -1,9 +1,11 @@
 //! What one update costs in processor time, without a disk.
 //!
 //! `document.update.cpu`: a sale (one increment) through the core: the open document, the change, all rows of its
-//! batch, value included; 64 a turn, on 400 documents with 10 to 20 earlier changes, which all stay open. `document.counter.history`: the same increment on a document alone, with 10,000
-//! earlier changes and with 10. `document.apply64`: 64 changes of another replica on one small document: the bounded
-//! parse, the trial on a clone and every check.
+//! batch, value included; 64 a turn, on 400 documents with 10 to 20 earlier changes, which all stay open.
+//! `document.counter.history`: the same increment on a document alone, with 10,000 earlier changes and with 10.
+//! `document.history`: a document with 10,000 changes, listed whole in pages of 250, and one with 1,000: each change.
+//! `document.apply64`: 64 changes of another replica on one small document: the bounded parse, the trial on a clone and
+//! every check.
 //!
 //! Measured with a load average of 11 on 2 cores: `document.update.cpu` 22.2 us, `document.counter.history` 19.9 us against
 //! 18.6, `document.apply64` 6.9 us.
@@ -18,7 +20,7 @@ use benches::cpu::{median, micros_each};
 use benches::pair::Pair;
 use benches::reach::{Goal, Row, measuring, record};
 use criterion::{Criterion, criterion_group, criterion_main};
-use document::{Document, ForeignChange, Operation, Origin, Schema, Signature};
+use document::{Document, ForeignChange, HistoryQuery, Operation, Origin, Schema, Signature};
 use serde_json::json;
 
 const DOCUMENTS: usize = 400;
@@ -89,6 +91,26 @@ fn counter_history(_: &mut Criterion) {
     row("document.counter.history", "us", long, Some(short), Goal::ratio_at_most(1.5));
 }
 
+/// Changes of one page.
+const PAGE: usize = 250;
+
+fn history(_: &mut Criterion) {
+    let schema = schema();
+    let cost = |changes: usize| {
+        let mut document = product(HERE, &schema);
+        (1..changes).for_each(|_| drop(sell(&mut document, HERE, &schema)));
+        micros_each(changes, || {
+            let (mut before, mut told) = (None, 0);
+            while told < changes {
+                let page = document.history(HistoryQuery { before, limit: PAGE }).expect("its own change");
+                (before, told) = (page.last().map(|entry| entry.hash), told + page.len());
+            }
+        })
+    };
+    let (short, long) = (cost(1_000), cost(if measuring() { 10_000 } else { 2_000 }));
+    row("document.history", "us", long, Some(short), Goal::ratio_at_most(3.0));
+}
+
 fn apply(_: &mut Criterion) {
     let schema = schema();
     let mut there = product(THERE, &schema);
@@ -110,5 +132,5 @@ fn apply(_: &mut Criterion) {
     row("document.apply64", "us", micros, None, Goal::value_at_most(8.0));
 }
 
-criterion_group!(document, update, counter_history, apply);
+criterion_group!(document, update, counter_history, history, apply);
 criterion_main!(document);

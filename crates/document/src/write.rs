@@ -19,7 +19,7 @@ pub use operation::{Insertion, Operation};
 pub use signature::{AUTHOR_BYTES_MAX, MESSAGE_BYTES_MAX, Signature};
 
 use crate::entry::{self, Entry, Pointer, SequenceKind, TOMBSTONE};
-use crate::json::{self, View};
+use crate::json::{self, Contents as _, View};
 use crate::{Crdt, Origin, Schema};
 use automerge::transaction::{Transactable, Transaction};
 use automerge::{ObjType, ROOT, ReadDoc, ScalarValue};

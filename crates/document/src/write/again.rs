@@ -2,7 +2,7 @@
 
 use super::{WriteError, Writer};
 use crate::entry::{self, Entry, Pointer, SequenceKind};
-use crate::json::{self, View};
+use crate::json::{self, Contents as _, View};
 use automerge::{ROOT, ReadDoc, ScalarValue, Value as Stored};
 use serde_json::Value;
 use std::collections::BTreeSet;
