@@ -51,7 +51,7 @@ pub use query::{
 };
 pub use replica::{Clock, Replica};
 pub use request::{
-    At, Behind, BlockReason, Blocked, BlockedList, BlockingChange, Dropped, IdempotencyKey,
+    At, Behind, BlockReason, Blocked, BlockedList, BlockingChange, BrokenDocument, Dropped, IdempotencyKey,
     IdempotencyKeyError, LIST_MAX, Listed, Queried, Reading, Request, RequestError, Response, Stamp,
     TRANSACTION_BYTES_MAX, TRANSACTION_CHANGES_MAX, TransactionError, TransactionWrite, WriteTerms,
 };

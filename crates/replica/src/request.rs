@@ -356,6 +356,16 @@ pub struct Dropped {
     pub blocked: Option<BlockReason>,
 }
 
+/// A document that breaks rules of its schema, as a merge of valid documents may. It is told with listings, queries and
+/// watches where it broke them when its last change was taken up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrokenDocument {
+    /// Which.
+    pub key: Key,
+    /// The rules of the present schema.
+    pub violations: Vec<Violation>,
+}
+
 /// Part of a collection.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Listed {
@@ -363,6 +373,8 @@ pub struct Listed {
     pub documents: Vec<(Key, Value)>,
     /// Keys whose documents are blocked or damaged; those among `documents` are shown as before.
     pub blocked: Vec<Key>,
+    /// Those among `documents` that break rules of their schema.
+    pub broken: Vec<BrokenDocument>,
     /// Whether the space is being filled from a peer: documents, or changes of them, may be missing.
     pub is_filling: bool,
     /// Whether documents among them lack changes that are here: more came than are applied for one listing, or a

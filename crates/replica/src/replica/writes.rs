@@ -174,7 +174,8 @@ impl<S: Store> Replica<S> {
             Ok(mut change) => {
                 let value = match (&place, &mut change) {
                     (Some(place), Some(change)) => {
-                        Some(self.new_value(address, place, change.json.take())?)
+                        let shown = (change.json.take(), change.breaks_schema);
+                        Some(self.new_value(address, place, shown)?)
                     }
                     (None, _) | (_, None) => None,
                 };
@@ -233,7 +234,10 @@ impl<S: Store> Replica<S> {
                     left -= 1;
                     let value = match value {
                         Some(value) => value,
-                        None => self.new_value(address, &place, change.json.take())?,
+                        None => {
+                            let shown = (change.json.take(), change.breaks_schema);
+                            self.new_value(address, &place, shown)?
+                        }
                     };
                     let sequence =
                         self.append_valued(address, &mut place, (change, value, left), &mut open, clock)?;
@@ -260,7 +264,10 @@ impl<S: Store> Replica<S> {
         open: &mut Open,
         clock: Clock,
     ) -> Result<u64, StoreError> {
-        let value = self.new_value(address, place, change.json.take())?;
+        // What this replica writes of itself was held against no schema.
+        let json = change.json.take();
+        let breaks_schema = !self.violations(address, json.as_ref()).is_empty();
+        let value = self.new_value(address, place, (json, breaks_schema))?;
         self.append_valued(address, place, (change, value, follow), open, clock)
     }
 

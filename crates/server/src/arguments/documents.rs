@@ -57,7 +57,8 @@ Example:
 Operations: put, merge_patch, patch, delete; increment (counter); spend, grant, transfer (bounded counter);
 add, remove (set); insert, splice (list, text); clear (any field).")]
     Change(PutArguments),
-    /// Print the documents of a collection, one JSON line each, in the order of their keys.
+    /// Print the documents of a collection, one JSON line each, in the order of their keys; one that breaks its schema,
+    /// as a merge may, with the rules as "violations".
     #[command(after_help = "\
 Example:
   isle doc list --data site store-367/inventory

@@ -5,7 +5,9 @@ use crate::arguments::{
     DeleteArguments, Document, DocumentCommand, GetArguments, IncrementArguments, ListArguments,
     PutArguments, Terms, WaitFor,
 };
-use crate::local::{LocalClient, Moment, REQUEST_BYTES_MAX, Reading, Request, Response, Stamp, Violation};
+use crate::local::{
+    ListedDocument, LocalClient, Moment, REQUEST_BYTES_MAX, Reading, Request, Response, Stamp, Violation,
+};
 use document::{Key, Operation};
 use serde_json::Value;
 use std::io::{self, Read as _, Write as _};
@@ -135,8 +137,7 @@ async fn list(arguments: &ListArguments) -> Result<(), CommandError> {
         };
         let Response::Listed(listed) = client.call(&request).await? else { return Err(unasked()) };
         for document in &listed.documents {
-            let key = Value::String(document.key.clone());
-            writeln!(stdout, "{{\"key\":{key},\"value\":{}}}", document.value)?;
+            writeln!(stdout, "{}", line(document)?)?;
         }
         for key in &listed.blocked {
             eprintln!("{key} is blocked or damaged: `isle doc get` says why");
@@ -155,6 +156,18 @@ async fn list(arguments: &ListArguments) -> Result<(), CommandError> {
     Ok(())
 }
 
+/// A document of a listing or a query as a line of JSON, and the rules that it breaks, if any.
+pub(super) fn line(document: &ListedDocument) -> Result<String, CommandError> {
+    let (key, value) = (serde_json::to_string(&document.key)?, &document.value);
+    Ok(match document.violations.as_slice() {
+        [] => format!("{{\"key\":{key},\"value\":{value}}}"),
+        broken => {
+            let violations = serde_json::to_string(broken)?;
+            format!("{{\"key\":{key},\"value\":{value},\"violations\":{violations}}}")
+        }
+    })
+}
+
 fn standard_input() -> Result<String, CommandError> {
     let mut text = String::new();
     let limit = u64::try_from(REQUEST_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
@@ -171,6 +184,18 @@ fn standard_input() -> Result<String, CommandError> {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_line_has_the_rules_that_its_document_breaks_and_only_then() {
+        let mut document =
+            ListedDocument { key: "a%2Fb".into(), value: json!({"on_hand": -1}), violations: Vec::new() };
+        assert_eq!(line(&document).unwrap(), r#"{"key":"a%2Fb","value":{"on_hand":-1}}"#);
+        let (field, rule, message) = ("/on_hand".into(), "/minimum".into(), "too low".into());
+        document.violations.push(Violation { field, rule, message });
+        let broken = r#"[{"field":"/on_hand","rule":"/minimum","message":"too low"}]"#;
+        let expected = format!(r#"{{"key":"a%2Fb","value":{{"on_hand":-1}},"violations":{broken}}}"#);
+        assert_eq!(line(&document).unwrap(), expected);
+    }
 
     #[test]
     fn what_is_not_in_the_json_is_said_beside_it() {
