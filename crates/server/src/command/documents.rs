@@ -105,20 +105,19 @@ async fn write(document: &Document, terms: &Terms, operations: Vec<Operation>) -
     };
     let mut stdout = io::stdout().lock();
     let response = call(&document.data.data, &request).await?;
-    let (stamp, reached) = if let Response::Written(stamp) = response {
-        (stamp, "")
+    let (stamp, hub) = if let Response::Written(stamp) = response {
+        (stamp, None)
     } else if let Response::Reached { stamp, hub } = response {
-        (stamp, if hub { "; the hub has it" } else { "; the hub has not confirmed it yet" })
+        (stamp, Some(hub))
     } else {
         return Err(unasked());
     };
-    match stamp {
-        Some(Stamp { sequence, origin }) => {
-            writeln!(stdout, "written: change {sequence} of origin {origin}{reached}")?;
-        }
-        None => writeln!(stdout, "unchanged: the document was so already")?,
-    }
-    Ok(())
+    let Some(Stamp { sequence, origin }) = stamp else {
+        return Ok(writeln!(stdout, "unchanged: the document was so already")?);
+    };
+    let reached = if hub == Some(true) { "; the hub has it" } else { "" };
+    writeln!(stdout, "written: change {sequence} of origin {origin}{reached}")?;
+    if hub == Some(false) { Err(CommandError::NotAtHub) } else { Ok(()) }
 }
 
 /// Page after page, until there is no more or the limit is reached.
