@@ -21,6 +21,9 @@ pub const TRANSACTION_CHANGES_MAX: usize = 256;
 /// Most bytes of the changes of a transaction: they are one frame.
 pub const TRANSACTION_BYTES_MAX: usize = 512 * 1024;
 
+/// Most bytes that the documents of a transaction have as JSON together, where they had changes before.
+pub const TRANSACTION_VALUE_BYTES_MAX: usize = 8 * 1024 * 1024;
+
 /// What a service can ask of its replica.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Request {
@@ -198,6 +201,12 @@ pub enum TransactionError {
     /// More than [`TRANSACTION_BYTES_MAX`].
     #[error("the changes of the transaction have {0} bytes, {TRANSACTION_BYTES_MAX} are allowed")]
     TooLong(usize),
+    /// Their documents have more than [`TRANSACTION_VALUE_BYTES_MAX`].
+    #[error(
+        "the documents of the transaction have more than {TRANSACTION_VALUE_BYTES_MAX} bytes of JSON together ({0} bytes and \
+         more): write them in several transactions"
+    )]
+    ValuesTooLong(usize),
     /// A document is written twice.
     #[error("the transaction writes {0} twice: put its operations into one write")]
     Repeated(Address),
