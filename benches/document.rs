@@ -1,12 +1,15 @@
 //! What one update costs in processor time, without a disk.
 //!
-//! `document.update.cpu`: a sale (one increment) through the core: the open document, the change, all rows of its
-//! batch, value included; 64 a turn, on 400 documents with 10 to 20 earlier changes, which all stay open. `document.counter.history`: the same increment on a document alone, with 10,000
-//! earlier changes and with 10. `document.apply64`: 64 changes of another replica on one small document: the bounded
-//! parse, the trial on a clone and every check.
+//! `document.update.cpu`: an update through the core: the open document, the difference, the change, all rows of its
+//! batch, value included; 64 a turn, on 400 documents with 10 to 20 earlier changes, which all stay open. Once an
+//! increment, once a put of the whole value with one field changed; the row is the slower of the two.
+//! `document.counter.history`: the same increment on a document alone, with 10,000 earlier changes and with 10.
+//! `document.history`: a document with 10,000 changes, listed whole in pages of 250, and one with 1,000: each change.
+//! `document.apply64`: 64 changes of another replica on one small document: the bounded parse, the trial on a clone and
+//! every check.
 //!
-//! Measured with a load average of 11 on 2 cores: `document.update.cpu` 22.2 us, `document.counter.history` 19.9 us against
-//! 18.6, `document.apply64` 6.9 us.
+//! Measured with a load average of 11 on 2 cores: `document.update.cpu.increment` 22.2 us, `document.counter.history` 19.9 us
+//! against 18.6, `document.apply64` 6.9 us.
 
 #![expect(
     clippy::expect_used,
@@ -15,14 +18,12 @@
 )]
 
 use benches::cpu::{median, micros_each};
-use benches::pair::Pair;
 use benches::reach::{Goal, Row, measuring, record};
+use benches::small_update::Kind;
 use criterion::{Criterion, criterion_group, criterion_main};
-use document::{Document, ForeignChange, Operation, Origin, Schema, Signature};
+use document::{Document, ForeignChange, HistoryQuery, Operation, Origin, Schema, Signature};
 use serde_json::json;
 
-const DOCUMENTS: usize = 400;
-const TURN: usize = 64;
 const HERE: Origin = Origin([1; 16]);
 const THERE: Origin = Origin([2; 16]);
 
@@ -37,18 +38,12 @@ fn row(name: &str, unit: &str, value: f64, reference: Option<f64>, goal: Goal) {
 }
 
 fn update(_: &mut Criterion) {
-    let count = DOCUMENTS * 10;
-    let rounds = (0..rounds()).map(|_| {
-        let mut pair = Pair::default();
-        pair.site.load(DOCUMENTS);
-        pair.site.sell(count, DOCUMENTS, TURN);
-        let before = pair.site.core_time();
-        pair.site.sell(count, DOCUMENTS, TURN);
-        assert_eq!(pair.site.counts().0, DOCUMENTS as u64, "all documents stay open");
-        (pair.site.core_time() - before).as_secs_f64() * 1e6 / count as f64
-    });
-    let micros = median(rounds.collect());
-    row("document.update.cpu", "us", micros, None, Goal::value_at_most(45.0));
+    let measured = Kind::ALL.map(|kind| (kind, kind.micros(rounds())));
+    for (kind, micros) in measured {
+        row(&format!("document.update.cpu.{}", kind.name()), "us", micros, None, Goal::value_at_most(45.0));
+    }
+    let worse = measured.iter().map(|(_, micros)| *micros).fold(0.0, f64::max);
+    row("document.update.cpu", "us", worse, None, Goal::value_at_most(45.0));
 }
 
 fn schema() -> Schema {
@@ -89,6 +84,26 @@ fn counter_history(_: &mut Criterion) {
     row("document.counter.history", "us", long, Some(short), Goal::ratio_at_most(1.5));
 }
 
+/// Changes of one page.
+const PAGE: usize = 250;
+
+fn history(_: &mut Criterion) {
+    let schema = schema();
+    let cost = |changes: usize| {
+        let mut document = product(HERE, &schema);
+        (1..changes).for_each(|_| drop(sell(&mut document, HERE, &schema)));
+        micros_each(changes, || {
+            let (mut before, mut told) = (None, 0);
+            while told < changes {
+                let page = document.history(HistoryQuery { before, limit: PAGE }).expect("its own change");
+                (before, told) = (page.last().map(|entry| entry.hash), told + page.len());
+            }
+        })
+    };
+    let (short, long) = (cost(1_000), cost(if measuring() { 10_000 } else { 2_000 }));
+    row("document.history", "us", long, Some(short), Goal::ratio_at_most(3.0));
+}
+
 fn apply(_: &mut Criterion) {
     let schema = schema();
     let mut there = product(THERE, &schema);
@@ -110,5 +125,5 @@ fn apply(_: &mut Criterion) {
     row("document.apply64", "us", micros, None, Goal::value_at_most(8.0));
 }
 
-criterion_group!(document, update, counter_history, apply);
+criterion_group!(document, update, counter_history, history, apply);
 criterion_main!(document);

@@ -23,3 +23,5 @@ pub mod cpu;
 #[expect(clippy::expect_used, clippy::missing_panics_doc, reason = "a benchmark whose scene fails ends")]
 pub mod disk;
 pub mod reach;
+#[expect(clippy::expect_used, reason = "a benchmark whose scene fails ends")]
+pub mod small_update;

@@ -9,6 +9,7 @@ use replica::{
 use serde_json::json;
 use sim::{Disk, SimulatedDisk};
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::time::Duration;
 
 /// One replica, and the frames that wait to be carried.
@@ -152,11 +153,22 @@ impl Node {
 
     /// `changes` sales where `address` says, `turn` a turn.
     pub fn sell_at(&mut self, changes: usize, turn: usize, address: impl Fn(usize) -> Address) {
-        for first in (0..changes).step_by(turn) {
+        let sale = || Operation::increment("/on_hand", -1).expect("a pointer");
+        self.update(0..changes, turn, |number| (address(number), sale()));
+    }
+
+    /// The updates of these numbers, `turn` a turn.
+    pub fn update(
+        &mut self,
+        numbers: Range<usize>,
+        turn: usize,
+        update: impl Fn(usize) -> (Address, Operation),
+    ) {
+        for first in numbers.clone().step_by(turn) {
             let before = thread_time();
-            for number in first..changes.min(first + turn) {
-                let operation = Operation::increment("/on_hand", -1).expect("a pointer");
-                self.ask(address(number), operation);
+            for number in first..numbers.end.min(first + turn) {
+                let (address, operation) = update(number);
+                self.ask(address, operation);
             }
             self.replica.end_turn().expect("the simulated disk does not fail");
             self.core_time += thread_time() - before;
@@ -170,7 +182,7 @@ impl Node {
         self.disk
     }
 
-    /// Processor time that the core has taken for sales, until their batches were handed over.
+    /// Processor time that the core has taken for updates, until their batches were handed over.
     #[must_use]
     pub fn core_time(&self) -> Duration {
         self.core_time

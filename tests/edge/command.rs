@@ -96,6 +96,25 @@ fn a_failure_says_what_to_do_and_has_its_exit_code() {
 }
 
 #[test]
+fn a_write_that_the_hub_has_not_in_time_is_told_from_one_that_it_has() {
+    let fleet = Fleet::new();
+    let data = fleet.prepare("store-1", &tests::process::site_config("store-1", "127.0.0.1:9"));
+    let _site = Process::start(data.clone());
+    let wait = ["--wait", "hub", "--within", "1ms"];
+    let write = [&[ADDRESS, r#"{"shelf": "A3"}"#][..], &wait].concat();
+    let said = ["stored here and not yet at the hub", "isle status"];
+    fails(&words("doc put", &data, &write), 5, &said);
+    assert!(run_well(words("doc get", &data, &[ADDRESS])).contains("A3"), "it stands");
+    assert_eq!(run_well(words("doc put", &data, &write)), "unchanged: the document was so already\n");
+    // The same write under its name waits again, and counts once.
+    let sale = [&[ADDRESS, "/on_hand", "-1", "--idempotency-key", "till-3"][..], &wait].concat();
+    for _ in 0..2 {
+        fails(&words("doc increment", &data, &sale), 5, &said);
+    }
+    assert!(run_well(words("doc get", &data, &[ADDRESS])).contains("\"on_hand\": -1"));
+}
+
+#[test]
 fn a_configuration_is_refused_with_file_line_and_key() {
     let fleet = Fleet::new();
     let data = fleet.prepare("store-1", "name = \"store-1\"\nlisen = \"127.0.0.1:7401\"\n[spaces]\n");

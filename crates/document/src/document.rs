@@ -28,6 +28,8 @@ pub struct NewChange {
     pub chunk: Vec<u8>,
     /// What [`Document::json`] gives with it.
     pub json: Option<serde_json::Value>,
+    /// Whether that breaks rules of the schema still, as it did before: a change that breaks one is refused.
+    pub breaks_schema: bool,
 }
 
 /// Bytes that are no saved document.

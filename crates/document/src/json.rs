@@ -10,10 +10,10 @@ mod assemble;
 mod bounded;
 mod fields;
 mod view;
-pub(crate) use assemble::assemble;
+pub(crate) use assemble::{assemble, assemble_entries};
 pub(crate) use bounded::Ledger;
 pub(crate) use fields::{Field, Special, fields, ledger};
-pub(crate) use view::View;
+pub(crate) use view::{Contents, View};
 
 use crate::entry::{self, EMPTY_DOCUMENT, NAME_BYTES_MAX, Pointer};
 use automerge::{ScalarValue, ScalarValueRef};

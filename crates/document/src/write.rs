@@ -19,7 +19,7 @@ pub use operation::{Insertion, Operation};
 pub use signature::{AUTHOR_BYTES_MAX, MESSAGE_BYTES_MAX, Signature};
 
 use crate::entry::{self, Entry, Pointer, SequenceKind, TOMBSTONE};
-use crate::json::{self, View};
+use crate::json::{self, Contents as _, View};
 use crate::{Crdt, Origin, Schema};
 use automerge::transaction::{Transactable, Transaction};
 use automerge::{ObjType, ROOT, ReadDoc, ScalarValue};
@@ -37,6 +37,15 @@ const COST_MAX: usize = crate::CHANGE_BYTES_MAX - 64 * 1024;
 const ENTRY_COST: usize = 24;
 /// Most entries, items of lists and characters of texts that one call may write or delete.
 const ENTRIES_WRITTEN_MAX: usize = 8_192;
+
+/// What a document shows when operations were carried out.
+#[derive(Default)]
+pub(crate) struct Outcome {
+    /// `None` when it is deleted.
+    pub(crate) json: Option<Value>,
+    /// Whether that breaks rules of the schema, none of which it did not break before.
+    pub(crate) breaks_schema: bool,
+}
 
 pub(crate) struct Writer<'a, 'b> {
     transaction: &'a mut Transaction<'b>,
@@ -62,7 +71,7 @@ impl<'a, 'b> Writer<'a, 'b> {
     }
 
     /// Carries out all operations and holds the result, which it returns, against the schema.
-    pub(crate) fn run(&mut self, operations: &[Operation]) -> Result<Option<Value>, WriteError> {
+    pub(crate) fn run(&mut self, operations: &[Operation]) -> Result<Outcome, WriteError> {
         if operations.len() > OPERATIONS_MAX {
             return Err(WriteError::TooManyOperations(operations.len()));
         }
@@ -111,22 +120,24 @@ impl<'a, 'b> Writer<'a, 'b> {
     }
 
     /// Only what this call breaks is refused: a document that a merge made invalid can still be written.
-    fn check_rules(&self) -> Result<Option<Value>, WriteError> {
+    fn check_rules(&self) -> Result<Outcome, WriteError> {
         if self.is_deleted {
-            return Ok(None);
+            return Ok(Outcome::default());
         }
         let now = json::assemble(&View::now(self.transaction));
-        let Some(schema) = self.schema else { return Ok(Some(now)) };
-        let mut violations = schema.violations(&now);
-        if violations.is_empty() {
-            return Ok(Some(now));
-        }
+        let mut violations = self.schema.map_or_else(Vec::new, |schema| schema.violations(&now));
+        let (Some(schema), false) = (self.schema, violations.is_empty()) else {
+            return Ok(Outcome { json: Some(now), breaks_schema: false });
+        };
         if !self.is_new {
             let heads = self.transaction.base_heads();
             let before = json::assemble(&View::at(self.transaction, &heads));
             violations = schema.new_violations(&now, &before);
         }
-        if violations.is_empty() { Ok(Some(now)) } else { Err(WriteError::Invalid(violations)) }
+        match violations.is_empty() {
+            true => Ok(Outcome { json: Some(now), breaks_schema: true }),
+            false => Err(WriteError::Invalid(violations)),
+        }
     }
 
     fn schema_says(&self, field: &Pointer) -> Crdt {

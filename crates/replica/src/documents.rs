@@ -159,6 +159,13 @@ impl Documents {
         self.take(number);
     }
 
+    /// Tells a document, if it is still open, the position of a change that it has already.
+    pub(crate) fn advance(&mut self, number: DocumentNumber, applied: u64) {
+        if let Some(open) = self.open.get_mut(&number) {
+            open.applied = applied;
+        }
+    }
+
     fn take(&mut self, number: DocumentNumber) -> Option<Open> {
         let open = self.open.remove(&number)?;
         self.by_use.remove(&open.used);

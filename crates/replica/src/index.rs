@@ -8,7 +8,7 @@ pub(crate) mod rank;
 
 use crate::keys::{self, Place, SpaceNumber};
 use crate::store::{ReadRows, StoreError};
-use document::{Collection, Key, Pointer, Schema};
+use document::{Collection, Key, Pointer, Schema, Violation};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -74,6 +74,11 @@ impl Indexing {
             schema.fill_defaults(&mut document);
         }
         document
+    }
+
+    /// The rules of the schema that a document breaks.
+    pub(crate) fn violations(&self, document: &Value) -> Vec<Violation> {
+        self.schema.as_ref().map_or_else(Vec::new, |schema| schema.violations(document))
     }
 }
 

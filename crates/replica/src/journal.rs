@@ -44,6 +44,8 @@ pub(crate) struct NewValue {
     pub(crate) state: ValueState,
     /// JSON text; empty when the document is deleted.
     pub(crate) json: Vec<u8>,
+    /// Whether it breaks rules of its schema.
+    pub(crate) breaks_schema: bool,
     /// Index rows that it no more has.
     pub(crate) removed: Vec<Place>,
     /// Index rows that it has newly.

@@ -51,9 +51,10 @@ pub use query::{
 };
 pub use replica::{Clock, Replica};
 pub use request::{
-    At, Behind, BlockReason, Blocked, BlockedList, BlockingChange, Dropped, IdempotencyKey,
+    At, Behind, BlockReason, Blocked, BlockedList, BlockingChange, BrokenDocument, Dropped, IdempotencyKey,
     IdempotencyKeyError, LIST_MAX, Listed, Queried, Reading, Request, RequestError, Response, Stamp,
-    TRANSACTION_BYTES_MAX, TRANSACTION_CHANGES_MAX, TransactionError, TransactionWrite, WriteTerms,
+    TRANSACTION_BYTES_MAX, TRANSACTION_CHANGES_MAX, TRANSACTION_VALUE_BYTES_MAX, TransactionError,
+    TransactionWrite, WriteTerms,
 };
 pub use schemas::{ListedSchema, SCHEMAS_MAX, SchemaFault};
 pub use settings::{Access, PeerSettings, Settings, SnapshotPolicy, SpaceMode, TrimPolicy, origin_of};

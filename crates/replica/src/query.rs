@@ -17,6 +17,7 @@ pub use filter::{Filter, IN_VALUES_MAX, OPERAND_BYTES_MAX, Test};
 
 use crate::index::{self, Field, Indexing};
 use crate::keys::{self, SpaceNumber};
+use crate::request::BrokenDocument;
 use crate::store::{ReadRows, StoreError};
 use cursor::{Digest, Position};
 use document::{Collection, Key, Pointer};
@@ -119,6 +120,8 @@ pub enum Order {
 pub struct Page {
     /// Keys and documents in the order asked for, defaults of the schema included.
     pub documents: Vec<(Key, Value)>,
+    /// Those among `documents` that break rules of their schema.
+    pub broken: Vec<BrokenDocument>,
     /// Where to go on. A page may have fewer documents than asked for, even none, and be followed by another.
     pub next: Option<Cursor>,
     /// How many documents, and rows of an index put into another order, were looked at.
@@ -285,6 +288,7 @@ pub(crate) fn run(
     };
     Ok(Ok(Page {
         documents: found.documents,
+        broken: found.broken,
         next: found.next.map(|position| Cursor::new(digest, &position)),
         examined: found.examined,
         index: found.index,

@@ -21,6 +21,9 @@ pub const TRANSACTION_CHANGES_MAX: usize = 256;
 /// Most bytes of the changes of a transaction: they are one frame.
 pub const TRANSACTION_BYTES_MAX: usize = 512 * 1024;
 
+/// Most bytes that the documents of a transaction have as JSON together, where they had changes before.
+pub const TRANSACTION_VALUE_BYTES_MAX: usize = 8 * 1024 * 1024;
+
 /// What a service can ask of its replica.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Request {
@@ -198,6 +201,12 @@ pub enum TransactionError {
     /// More than [`TRANSACTION_BYTES_MAX`].
     #[error("the changes of the transaction have {0} bytes, {TRANSACTION_BYTES_MAX} are allowed")]
     TooLong(usize),
+    /// Their documents have more than [`TRANSACTION_VALUE_BYTES_MAX`].
+    #[error(
+        "the documents of the transaction have more than {TRANSACTION_VALUE_BYTES_MAX} bytes of JSON together ({0} bytes and \
+         more): write them in several transactions"
+    )]
+    ValuesTooLong(usize),
     /// A document is written twice.
     #[error("the transaction writes {0} twice: put its operations into one write")]
     Repeated(Address),
@@ -356,6 +365,16 @@ pub struct Dropped {
     pub blocked: Option<BlockReason>,
 }
 
+/// A document that breaks rules of its schema, as a merge of valid documents may. It is told with listings, queries and
+/// watches where it broke them when its last change was taken up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrokenDocument {
+    /// Which.
+    pub key: Key,
+    /// The rules of the present schema.
+    pub violations: Vec<Violation>,
+}
+
 /// Part of a collection.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Listed {
@@ -363,6 +382,8 @@ pub struct Listed {
     pub documents: Vec<(Key, Value)>,
     /// Keys whose documents are blocked or damaged; those among `documents` are shown as before.
     pub blocked: Vec<Key>,
+    /// Those among `documents` that break rules of their schema.
+    pub broken: Vec<BrokenDocument>,
     /// Whether the space is being filled from a peer: documents, or changes of them, may be missing.
     pub is_filling: bool,
     /// Whether documents among them lack changes that are here: more came than are applied for one listing, or a

@@ -30,9 +30,27 @@ pub(crate) struct ValueRow<'a> {
     /// JSON text as it is stored, without the schema's defaults; empty when the document is deleted.
     #[cbor(b(3), with = "minicbor::bytes")]
     pub(crate) json: &'a [u8],
+    /// Whether it broke its schema when it was written; left out when not, and of rows that an earlier version wrote.
+    #[n(4)]
+    broken: Option<bool>,
 }
 
 impl<'a> ValueRow<'a> {
+    /// The value of a document at a position and its heads there.
+    pub(crate) fn new((lsn, heads): (u64, &'a [u8]), state: ValueState, json: &'a [u8]) -> Self {
+        Self { lsn, heads, state, json, broken: None }
+    }
+
+    /// With the mark of a document that breaks its schema, if it does.
+    pub(crate) fn marked(self, breaks_schema: bool) -> Self {
+        Self { broken: breaks_schema.then_some(true), ..self }
+    }
+
+    /// Whether it broke its schema when it was written: which rules is asked of the present one.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken == Some(true)
+    }
+
     /// Reads a row of the store.
     pub(crate) fn read(bytes: &'a [u8]) -> Result<Self, StoreError> {
         record::decode(Keyspace::Documents, bytes)
@@ -56,9 +74,10 @@ mod tests {
 
     #[test]
     fn a_row_is_read_as_it_was_written() {
-        let live = ValueRow { lsn: 7, heads: &[1; 64], state: ValueState::Live, json: br#"{"a":1}"# };
-        let deleted = ValueRow { lsn: u64::MAX, heads: &[2; 32], state: ValueState::Deleted, json: b"" };
-        for (row, document) in [(live, Some(json!({"a": 1}))), (deleted, None)] {
+        let live = ValueRow::new((7, &[1; 64]), ValueState::Live, br#"{"a":1}"#);
+        let deleted = ValueRow::new((u64::MAX, &[2; 32]), ValueState::Deleted, b"");
+        let shown = Some(json!({"a": 1}));
+        for (row, document) in [(live, shown.clone()), (live.marked(true), shown), (deleted, None)] {
             let bytes = record::encode(&row);
             assert_eq!(ValueRow::read(&bytes), Ok(row));
             assert_eq!(ValueRow::read(&bytes).unwrap().document(), Ok(document));
@@ -67,13 +86,18 @@ mod tests {
 
     #[test]
     fn the_bytes_of_a_row_stay_as_they_are() {
-        let row = ValueRow { lsn: 7, heads: &[9, 8], state: ValueState::Live, json: b"{}" };
-        assert_eq!(record::encode(&row), [0x84, 7, 0x42, 9, 8, 0, 0x42, b'{', b'}']);
+        let row = ValueRow::new((7, &[9, 8]), ValueState::Live, b"{}");
+        let bytes = [0x84, 7, 0x42, 9, 8, 0, 0x42, b'{', b'}'];
+        assert_eq!(record::encode(&row.marked(false)), bytes, "only a broken document's is longer");
+        assert_eq!(ValueRow::read(&bytes).map(|row| row.is_broken()), Ok(false));
+        let bytes = [0x85, 7, 0x42, 9, 8, 0, 0x42, b'{', b'}', 0xf5];
+        assert_eq!(record::encode(&row.marked(true)), bytes);
+        assert_eq!(ValueRow::read(&bytes).map(|row| row.is_broken()), Ok(true));
     }
 
     #[test]
     fn a_damaged_row_is_an_error() {
-        let row = ValueRow { lsn: 7, heads: &[], state: ValueState::Live, json: b"{" };
+        let row = ValueRow::new((7, &[]), ValueState::Live, b"{");
         assert!(row.document().is_err());
         let bytes = record::encode(&row);
         assert!(ValueRow::read(&bytes[..bytes.len() - 1]).is_err());

@@ -39,7 +39,8 @@ Exit codes:
   1  refused or failed; nothing was written
   2  the command line is wrong
   3  the outcome is unknown: a write may be there or not; send it again with the same --idempotency-key
-  4  no server is running in the data directory";
+  4  no server is running in the data directory
+  5  the write is stored here and not yet at the hub: --wait hub took longer than --within";
 
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum Command {

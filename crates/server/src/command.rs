@@ -44,6 +44,11 @@ pub enum CommandError {
         /// Which.
         address: document::Address,
     },
+    /// The write was to wait for the hub, which did not confirm it in time.
+    #[error(
+        "the write is stored here and not yet at the hub: nothing is lost, it gets there with the next link"
+    )]
+    NotAtHub,
     /// A change of a document still cannot be applied.
     #[error("{address} is blocked still: {reason}")]
     StillBlocked {
@@ -120,6 +125,8 @@ impl CommandError {
             3
         } else if matches!(self, Self::Connect(ConnectError::NotRunning { .. })) {
             4
+        } else if matches!(self, Self::NotAtHub) {
+            5
         } else {
             1
         }
@@ -140,6 +147,11 @@ impl CommandError {
         if matches!(self, Self::StillBlocked { .. }) {
             return Some(
                 "upgrade this replica; `isle blocked drop --help` says how to go on without the change",
+            );
+        }
+        if matches!(self, Self::NotAtHub) {
+            return Some(
+                "`isle status` shows the links; the same command with an --idempotency-key waits again",
             );
         }
         matches!(self, Self::NoDocument { .. }).then_some("`isle doc list` shows what a collection has")

@@ -177,6 +177,7 @@ mod tests {
             lsn,
             heads: Vec::new(),
             value: WatchedValue::Absent,
+            violations: Vec::new(),
             blocked: None,
         };
         let stamp = Stamp { origin: Origin([1; 16]), sequence };

@@ -4,7 +4,7 @@
 use super::Document;
 use super::history::{Signed, signed};
 use crate::entry::{self, Entry, Pointer, SequenceKind, TOMBSTONE};
-use crate::json::{self, View};
+use crate::json::{self, Contents as _, View};
 use crate::write::stored_kind;
 use crate::{ChangeHash, FieldKind, Origin, sequence};
 use automerge::{ObjId, ObjType, ROOT, ReadDoc as _, ScalarValueRef, ValueRef};

@@ -9,6 +9,10 @@ use serde_json::Value;
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
+mod replay;
+mod state;
+use replay::Replay;
+
 /// Most changes that one call of [`Document::history`] tells.
 pub const HISTORY_MAX: usize = 1_000;
 
@@ -96,49 +100,40 @@ impl Document {
     }
 
     /// The changes of the document, newest first: none comes before one that was written on it. The order is the same
-    /// at every replica. Each costs one read of the document as it was, or two where its history branches.
+    /// at every replica. Costs a walk over the history, whatever the limit, and for each change told what the document
+    /// shows; a change to the items of a list or text, or on other branches than those told before it, a read of the
+    /// document as it was.
     ///
     /// # Errors
     /// [`UnknownChange`] when the change to start from is not here.
     pub fn history(&self, query: HistoryQuery) -> Result<Vec<HistoryEntry>, UnknownChange> {
         let mut changes = self.automerge.get_changes_meta(&[]);
-        changes.retain(|change| lineage::creation_at(&self.automerge, change).is_none());
-        changes.sort_by_key(|change| Reverse((change.start_op, change.hash)));
+        changes.sort_unstable_by_key(|change| Reverse((change.start_op, change.hash)));
+        let is_creation =
+            |change: &&ChangeMetadata<'_>| lineage::creation_at(&self.automerge, change).is_some();
+        let creations: BTreeSet<_> = changes.iter().filter(is_creation).map(|change| change.hash).collect();
         let start = match query.before {
             None => 0,
             Some(hash) => {
-                let at = changes.iter().position(|change| change.hash == hash);
+                let at = changes.iter().position(|change| change.hash == hash && !creations.contains(&hash));
                 at.ok_or(UnknownChange(hash))? + 1
             }
         };
-        let told = changes.iter().skip(start).take(query.limit.min(HISTORY_MAX));
-        // What a change was written on is mostly what the next one made.
-        let mut last: Option<(Vec<ChangeHash>, Value)> = None;
-        told.map(|change| {
-            let after = match last.take() {
-                Some((heads, json)) if heads == [change.hash] => json,
-                Some(_) | None => self.shown_at(&[change.hash])?,
-            };
-            let dependencies = self.without_creations(&change.deps);
-            let before = self.shown_at(&dependencies)?;
-            let patch = json_patch::diff(&before, &after);
+        let told = changes.iter().skip(start).filter(|change| !creations.contains(&change.hash));
+        let told: Vec<_> = told.take(query.limit.min(HISTORY_MAX)).collect();
+        let used = told.iter().flat_map(|change| &change.deps).filter(|hash| creations.contains(hash));
+        let gone_through = told.iter().map(|change| change.hash).chain(used.copied()).collect();
+        let mut replay = Replay::new(&self.automerge, &changes, gone_through);
+        let entries = told.iter().rev().map(|change| {
+            let written = change.deps.iter().filter(|hash| !creations.contains(hash));
+            let dependencies: Vec<ChangeHash> = written.copied().collect();
+            let patch = replay.patch(change, &dependencies);
             let Signed { origin, wall_ms, author, message } = signed(change);
-            last = Some((dependencies.clone(), before));
-            Ok(HistoryEntry { hash: change.hash, dependencies, origin, wall_ms, author, message, patch })
-        })
-        .collect()
-    }
-
-    fn shown_at(&self, heads: &[ChangeHash]) -> Result<Value, UnknownChange> {
-        Ok(self.json_at(heads)?.unwrap_or(Value::Null))
-    }
-
-    fn without_creations(&self, hashes: &[ChangeHash]) -> Vec<ChangeHash> {
-        let is_written = |hash: &&ChangeHash| {
-            let change = self.automerge.get_change_meta_by_hash(hash);
-            change.is_none_or(|change| lineage::creation_at(&self.automerge, &change).is_none())
-        };
-        hashes.iter().filter(is_written).copied().collect()
+            HistoryEntry { hash: change.hash, dependencies, origin, wall_ms, author, message, patch }
+        });
+        let mut entries: Vec<_> = entries.collect();
+        entries.reverse();
+        Ok(entries)
     }
 }
 

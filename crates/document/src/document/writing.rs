@@ -3,7 +3,7 @@
 use super::{Document, NewChange, lineage};
 use crate::json::{self, View};
 use crate::sequence;
-use crate::write::Writer;
+use crate::write::{Outcome, Writer};
 use crate::{ForeignChange, Operation, Schema, Signature, Violation, WriteError};
 use automerge::transaction::CommitOptions;
 use automerge::{ActorId, Automerge, Change, ChangeHash};
@@ -12,7 +12,7 @@ use serde_json::Value;
 /// How carrying out operations ended.
 enum Attempt {
     /// The change was committed; what the document shows with it.
-    Written(ChangeHash, Option<Value>),
+    Written(ChangeHash, Outcome),
     /// There was nothing to write.
     Nothing,
     /// These sequences are to be created first.
@@ -20,7 +20,7 @@ enum Attempt {
 }
 
 /// Writes into a transaction, and tells what the document shows then.
-type Run<'a> = dyn Fn(&mut Writer<'_, '_>) -> Result<Option<Value>, WriteError> + 'a;
+type Run<'a> = dyn Fn(&mut Writer<'_, '_>) -> Result<Outcome, WriteError> + 'a;
 
 impl Document {
     /// Carries out the operations as one change. `Ok(None)` when the document is so already.
@@ -48,9 +48,9 @@ impl Document {
         let mut before: Option<Automerge> = None;
         let written = loop {
             match self.attempt(signature, schema, run, dependencies.is_empty()) {
-                Ok(Attempt::Written(hash, json)) => {
+                Ok(Attempt::Written(hash, outcome)) => {
                     let sealed = self.seal(signature);
-                    break sealed.map(|chunk| Some((hash, chunk, json)));
+                    break sealed.map(|chunk| Some((hash, chunk, outcome)));
                 }
                 Ok(Attempt::Nothing) => break Ok(None),
                 Ok(Attempt::Lacks(creations)) => {
@@ -63,7 +63,9 @@ impl Document {
             }
         };
         match (written, before) {
-            (Ok(Some((hash, chunk, json))), _) => Ok(Some(NewChange { hash, dependencies, chunk, json })),
+            (Ok(Some((hash, chunk, Outcome { json, breaks_schema }))), _) => {
+                Ok(Some(NewChange { hash, dependencies, chunk, json, breaks_schema }))
+            }
             (written, Some(before)) => {
                 self.automerge = before;
                 written.map(|_| None)
@@ -100,8 +102,8 @@ impl Document {
             let creations = lacking.iter().map(|(kind, name)| sequence::creation(*kind, name));
             return Ok(Attempt::Lacks(creations.collect()));
         }
-        let json = match outcome {
-            Ok(json) => json,
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
             Err(error) => {
                 transaction.rollback();
                 return Err(error);
@@ -110,7 +112,7 @@ impl Document {
         let mut options = CommitOptions::default().with_time(signature.wall_ms);
         options.message = text;
         Ok(match transaction.commit_with(options) {
-            (Some(hash), _) => Attempt::Written(hash, json),
+            (Some(hash), _) => Attempt::Written(hash, outcome),
             (None, _) => Attempt::Nothing,
         })
     }

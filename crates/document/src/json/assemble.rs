@@ -1,7 +1,8 @@
-use super::{Field, View};
+use super::{Contents, Field, View};
 use crate::entry::{self, Entry};
-use automerge::ReadDoc;
+use automerge::{ReadDoc, ValueRef};
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// A node of the tree that the entries span.
@@ -30,9 +31,17 @@ impl Node {
 
 /// The document as JSON; an empty object while it has no entries.
 pub(crate) fn assemble<D: ReadDoc>(view: &View<'_, D>) -> Value {
+    assemble_entries(view, view.entries().map(|item| (item.key, item.value)))
+}
+
+/// The JSON of these entries: the name of each and the value that is shown of it.
+pub(crate) fn assemble_entries<'a>(
+    contents: &impl Contents,
+    entries: impl Iterator<Item = (Cow<'a, str>, ValueRef<'a>)>,
+) -> Value {
     let mut root = Node::default();
-    for item in view.entries() {
-        let mut entry = entry::read_name(&item.key);
+    for (name, value) in entries {
+        let mut entry = entry::read_name(&name);
         let mut keys = match &mut entry {
             Entry::Leaf(keys)
             | Entry::Tally(keys)
@@ -43,7 +52,7 @@ pub(crate) fn assemble<D: ReadDoc>(view: &View<'_, D>) -> Value {
             | Entry::Sequence(keys, _) => std::mem::take(keys),
             Entry::Reserved => continue,
         };
-        root.at(&mut keys).field.add(view, &entry, &item.key, &item.value);
+        root.at(&mut keys).field.add(contents, &entry, &name, &value);
     }
     root.json().unwrap_or_else(|| Value::Object(Map::new()))
 }

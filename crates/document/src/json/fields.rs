@@ -1,4 +1,4 @@
-use super::{Ledger, View, clamp, stored_json};
+use super::{Contents, Ledger, View, clamp, stored_json};
 use crate::entry::{self, EMPTY_DOCUMENT, Entry, Pointer, SHORT_BYTES, SequenceKind};
 use automerge::{ObjType, ROOT, ReadDoc, ScalarValueRef, ValueRef};
 use serde_json::Value;
@@ -28,18 +28,12 @@ pub(crate) struct Field {
 
 impl Field {
     /// Takes in an entry of the field; `name` is the entry's.
-    pub(super) fn add<D: ReadDoc>(
-        &mut self,
-        view: &View<'_, D>,
-        entry: &Entry,
-        name: &str,
-        value: &ValueRef<'_>,
-    ) {
+    pub(super) fn add(&mut self, contents: &impl Contents, entry: &Entry, name: &str, value: &ValueRef<'_>) {
         let number =
             if let ValueRef::Scalar(ScalarValueRef::Int(number)) = value { Some(*number) } else { None };
         let (field, reserved) = entry::split_reserved(name).unwrap_or((name, ""));
         match (entry, number) {
-            (Entry::Leaf(_), _) => self.add_leaf(view, name, value),
+            (Entry::Leaf(_), _) => self.add_leaf(contents, name, value),
             (Entry::Tally(_), Some(share)) => {
                 if let Special::Counter(sum) = self.special.get_or_insert(Special::Counter(0)) {
                     *sum += i128::from(share);
@@ -56,20 +50,20 @@ impl Field {
                     elements.insert(name.to_owned(), element.clone());
                 }
             }
-            (Entry::Sequence(_, kind), _) => self.add_sequence(view, field, *kind),
+            (Entry::Sequence(_, kind), _) => self.add_sequence(contents, field, *kind),
             (Entry::Tally(_) | Entry::Spend(_) | Entry::Grant(_) | Entry::Bound(_), None)
             | (Entry::Reserved, _) => {}
         }
     }
 
-    fn add_leaf<D: ReadDoc>(&mut self, view: &View<'_, D>, name: &str, value: &ValueRef<'_>) {
+    fn add_leaf(&mut self, contents: &impl Contents, name: &str, value: &ValueRef<'_>) {
         match value {
             ValueRef::Scalar(value) => self.leaf = Some(stored_json(value)),
             ValueRef::Object(kind) => {
-                self.leaf = view.plain(name);
+                self.leaf = contents.plain(name);
                 self.unmarked = match kind {
-                    ObjType::List => Some(Special::List(view.items(name))),
-                    ObjType::Text => Some(Special::Text(view.text(name))),
+                    ObjType::List => Some(Special::List(contents.items(name))),
+                    ObjType::Text => Some(Special::Text(contents.text(name))),
                     ObjType::Map | ObjType::Table => None,
                 };
             }
@@ -87,15 +81,15 @@ impl Field {
         }
     }
 
-    fn add_sequence<D: ReadDoc>(&mut self, view: &View<'_, D>, field: &str, kind: SequenceKind) {
+    fn add_sequence(&mut self, contents: &impl Contents, field: &str, kind: SequenceKind) {
         if self.special.is_some() {
             return;
         }
         self.special = Some(match (kind, self.unmarked.take()) {
             (SequenceKind::List, Some(Special::List(items))) => Special::List(items),
-            (SequenceKind::List, _) => Special::List(view.items(field)),
+            (SequenceKind::List, _) => Special::List(contents.items(field)),
             (SequenceKind::Text, Some(Special::Text(text))) => Special::Text(text),
-            (SequenceKind::Text, _) => Special::Text(view.text(field)),
+            (SequenceKind::Text, _) => Special::Text(contents.text(field)),
         });
     }
 

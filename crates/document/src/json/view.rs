@@ -6,6 +6,16 @@ use automerge::iter::MapRange;
 use automerge::{ROOT, ReadDoc, ScalarValue, Value as Stored, ValueRef};
 use serde_json::Value;
 
+/// What entries alone do not tell of their fields.
+pub(crate) trait Contents {
+    /// The plain value at the entry of this name, also where the creation of a list or text outranks it.
+    fn plain(&self, name: &str) -> Option<Value>;
+    /// The items of the list at the entry of this name.
+    fn items(&self, name: &str) -> Vec<Value>;
+    /// The text at the entry of this name.
+    fn text(&self, name: &str) -> String;
+}
+
 /// What is read: a document or a transaction, at its present or at earlier heads.
 pub(crate) struct View<'a, D> {
     document: &'a D,
@@ -39,9 +49,10 @@ impl<'a, D: ReadDoc> View<'a, D> {
         };
         values.is_ok_and(|values| values.iter().any(|(value, _)| is_true(value)))
     }
+}
 
-    /// The plain value at the entry of this name, also where the creation of a list or text outranks it.
-    pub(crate) fn plain(&self, name: &str) -> Option<Value> {
+impl<D: ReadDoc> Contents for View<'_, D> {
+    fn plain(&self, name: &str) -> Option<Value> {
         let values = match self.heads {
             None => self.document.get_all(ROOT, name),
             Some(heads) => self.document.get_all_at(ROOT, name, heads),
@@ -53,8 +64,7 @@ impl<'a, D: ReadDoc> View<'a, D> {
         scalars.next().map(|scalar| stored_json(&scalar.into_owned().into()))
     }
 
-    /// The items of the list at the entry of this name.
-    pub(crate) fn items(&self, name: &str) -> Vec<Value> {
+    fn items(&self, name: &str) -> Vec<Value> {
         let list = sequence::object(SequenceKind::List, name);
         let items = match self.heads {
             None => self.document.list_range(list, ..),
@@ -67,8 +77,7 @@ impl<'a, D: ReadDoc> View<'a, D> {
         items.map(|item| json(item.value)).collect()
     }
 
-    /// The text at the entry of this name.
-    pub(crate) fn text(&self, name: &str) -> String {
+    fn text(&self, name: &str) -> String {
         let text = sequence::object(SequenceKind::Text, name);
         let characters = match self.heads {
             None => self.document.text(text),

@@ -1,10 +1,9 @@
 //! What one branch of a history said, written again under another origin (module `document::branch`).
 
-use super::{WriteError, Writer};
+use super::{Outcome, WriteError, Writer};
 use crate::entry::{self, Entry, Pointer, SequenceKind};
-use crate::json::{self, View};
+use crate::json::{self, Contents as _, View};
 use automerge::{ROOT, ReadDoc, ScalarValue, Value as Stored};
-use serde_json::Value;
 use std::collections::BTreeSet;
 
 impl Writer<'_, '_> {
@@ -12,7 +11,7 @@ impl Writer<'_, '_> {
         &mut self,
         with: &D,
         shares: &BTreeSet<String>,
-    ) -> Result<Option<Value>, WriteError> {
+    ) -> Result<Outcome, WriteError> {
         let here: Vec<_> = scalars(self.transaction).collect();
         let there: Vec<(String, ScalarValue)> = scalars(with).collect();
         for (name, value) in &there {
@@ -34,7 +33,8 @@ impl Writer<'_, '_> {
         }
         self.write_sequences(with, &there)?;
         let now = View::now(self.transaction);
-        Ok((!now.is_deleted()).then(|| json::assemble(&now)))
+        // It is held against no schema.
+        Ok(Outcome { json: (!now.is_deleted()).then(|| json::assemble(&now)), breaks_schema: false })
     }
 
     /// What the owner of a share of a counter added to it becomes this origin's.

@@ -23,7 +23,7 @@
 
 use super::{FieldKind, WriteError, Writer};
 use crate::entry::Pointer;
-use crate::json::{self, Field, Special, View};
+use crate::json::{self, Contents as _, Field, Special, View};
 use automerge::{ROOT, ReadDoc as _, ScalarValue};
 
 impl Writer<'_, '_> {

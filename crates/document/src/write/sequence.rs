@@ -5,7 +5,7 @@ mod difference;
 use super::{FieldKind, Insertion, WriteError, Writer};
 use crate::DEPTH_MAX;
 use crate::entry::{Pointer, SequenceKind};
-use crate::json::{self, View};
+use crate::json::{self, Contents as _, View};
 use crate::sequence;
 use automerge::transaction::Transactable as _;
 use automerge::{ObjId, ReadDoc as _};

@@ -41,12 +41,12 @@ impl<S: Store> Journal<S> {
         &mut self,
         address: &Address,
         place: &mut DocumentPlace,
-        (lsn, heads): (u64, &[u8]),
+        at: (u64, &[u8]),
         value: NewValue,
     ) {
-        place.row.value = lsn;
+        place.row.value = at.0;
         place.row.strikes = 0;
-        let row = ValueRow { lsn, heads, state: value.state, json: &value.json };
+        let row = ValueRow::new(at, value.state, &value.json).marked(value.breaks_schema);
         let key = keys::value(place.space, &address.collection, &address.key);
         self.rows.put(key, record::encode(&row));
         #[cfg(isle_planted)]
@@ -64,11 +64,22 @@ impl<S: Store> Journal<S> {
         address: &Address,
         place: &DocumentPlace,
     ) -> Result<Option<Value>, StoreError> {
+        Ok(self.marked_value(address, place)?.0)
+    }
+
+    /// The same, and whether it broke its schema when it was written.
+    pub(crate) fn marked_value(
+        &self,
+        address: &Address,
+        place: &DocumentPlace,
+    ) -> Result<(Option<Value>, bool), StoreError> {
         if place.row.value == 0 {
-            return Ok(None);
+            return Ok((None, false));
         }
         let row = self.rows.get(&keys::value(place.space, &address.collection, &address.key))?;
-        ValueRow::read(&row.ok_or(DAMAGED)?)?.document()
+        let row = row.ok_or(DAMAGED)?;
+        let row = ValueRow::read(&row)?;
+        Ok((row.document()?, row.is_broken()))
     }
 
     /// At most `most` of a document's changes after a position, up to and including `last`, each with its position, in

@@ -81,7 +81,7 @@ impl Stored {
         added.into_iter().for_each(|place| assert_eq!(self.rows.0.insert(place, Vec::new()), None));
         let json = document.as_ref().map(Value::to_string).unwrap_or_default();
         let state = if document.is_some() { ValueState::Live } else { ValueState::Deleted };
-        let row = ValueRow { lsn: 1, heads: &[], state, json: json.as_bytes() };
+        let row = ValueRow::new((1, &[]), state, json.as_bytes());
         self.rows.0.insert(keys::value(SPACE, &self.collection, &key), record::encode(&row));
         match document {
             Some(document) => drop(self.documents.insert(key, document)),

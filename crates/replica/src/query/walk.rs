@@ -6,9 +6,10 @@ use super::{
 };
 use crate::index::{Field, rank};
 use crate::keys;
+use crate::request::BrokenDocument;
 use crate::store::{Keyspace, ReadRows, Row, StoreError};
 use crate::value::ValueRow;
-use document::{Key, Pointer};
+use document::{Key, Pointer, Violation};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -22,6 +23,7 @@ const DAMAGED_VALUE: StoreError =
 /// What a page is made of.
 pub(super) struct Found {
     pub(super) documents: Vec<(Key, Value)>,
+    pub(super) broken: Vec<BrokenDocument>,
     /// Where the page ended, when there may be more.
     pub(super) next: Option<Position>,
     pub(super) examined: u32,
@@ -29,8 +31,16 @@ pub(super) struct Found {
     pub(super) plan: String,
 }
 
+/// A document of the page.
+struct Hit {
+    key: Key,
+    /// The fields that are shown of it.
+    document: Value,
+    violations: Vec<Violation>,
+}
+
 /// Documents in order, and where they end when there may be more.
-type Documents = (Vec<(Key, Value)>, Option<Position>);
+type Documents = (Vec<Hit>, Option<Position>);
 
 /// A document that may belong to the page.
 struct Candidate {
@@ -39,6 +49,13 @@ struct Candidate {
     rank: Option<Vec<u8>>,
     /// Its value row, where it is read already.
     row: Option<Vec<u8>>,
+}
+
+/// A document that belongs to the answer.
+struct Looked {
+    document: Value,
+    /// Whether its row is marked as broken.
+    is_broken: bool,
 }
 
 type Candidates<'a> = Box<dyn Iterator<Item = Result<Candidate, StoreError>> + 'a>;
@@ -109,7 +126,16 @@ impl<'a, R: ReadRows> Walk<'a, R> {
             Source::Keys => None,
             Source::Index(scan) | Source::Point(scan) => Some(scan.field.pointer.clone()),
         };
-        Found { documents, next, examined: self.examined, index, plan: plan::words(self.query, source, sort) }
+        let mut broken = Vec::new();
+        let shown = documents.into_iter().map(|Hit { key, document, violations }| {
+            if !violations.is_empty() {
+                broken.push(BrokenDocument { key: key.clone(), violations });
+            }
+            (key, document)
+        });
+        let documents = shown.collect();
+        let plan = plan::words(self.query, source, sort);
+        Found { documents, broken, next, examined: self.examined, index, plan }
     }
 
     /// Candidates in the order of a source, after the last page.
@@ -190,12 +216,11 @@ impl<'a, R: ReadRows> Walk<'a, R> {
             if documents.len() >= self.page_length() || budget.is_spent() {
                 return Ok((documents, last));
             }
-            let document = self.look(&candidate, field, &mut budget)?;
+            let looked = self.look(&candidate, field, &mut budget)?;
             let by_rank = matches!(source, Source::Index(_));
             let rank = candidate.rank.filter(|_| by_rank).unwrap_or_default();
             last = Some(Position::new(rank, &candidate.key));
-            documents
-                .extend(document.map(|document| (candidate.key, project(document, self.fields.as_deref()))));
+            documents.extend(looked.map(|looked| self.hit(candidate.key, looked)));
         }
         Ok((documents, None))
     }
@@ -208,10 +233,10 @@ impl<'a, R: ReadRows> Walk<'a, R> {
             if budget.is_spent() {
                 return Ok(None);
             }
-            let Some(document) = self.look(&candidate, None, &mut budget)? else { continue };
-            let position = Position::new(rank::of(field.value(&document)), &candidate.key);
+            let Some(looked) = self.look(&candidate, None, &mut budget)? else { continue };
+            let position = Position::new(rank::of(field.value(&looked.document)), &candidate.key);
             if self.is_after(&position) {
-                first.insert(position, (candidate.key, project(document, self.fields.as_deref())));
+                first.insert(position, self.hit(candidate.key, looked));
             }
             if first.len() > self.page_length() {
                 is_cut = true;
@@ -224,7 +249,7 @@ impl<'a, R: ReadRows> Walk<'a, R> {
         }
         let end = if self.query.descending { first.first_key_value() } else { first.last_key_value() };
         let next = end.filter(|_| is_cut).map(|(position, _)| position.clone());
-        let mut documents: Vec<(Key, Value)> = first.into_values().collect();
+        let mut documents: Vec<Hit> = first.into_values().collect();
         if self.query.descending {
             documents.reverse();
         }
@@ -264,7 +289,7 @@ impl<'a, R: ReadRows> Walk<'a, R> {
         candidate: &Candidate,
         field: Option<&Field>,
         budget: &mut Budget,
-    ) -> Result<Option<Value>, StoreError> {
+    ) -> Result<Option<Looked>, StoreError> {
         self.examined = self.examined.saturating_add(1);
         let is_wanted = self.query.keys.contains(candidate.key.as_str());
         let read = match &candidate.row {
@@ -278,7 +303,8 @@ impl<'a, R: ReadRows> Walk<'a, R> {
         let row = candidate.row.as_ref().or(read.as_ref());
         budget.spend(row.map_or(0, Vec::len));
         let Some(row) = row else { return Ok(None) };
-        let Some(document) = ValueRow::read(row)?.document()? else { return Ok(None) };
+        let row = ValueRow::read(row)?;
+        let Some(document) = row.document()? else { return Ok(None) };
         let document = self.context.indexing.shown(document);
         // A row of an index that the document has left behind would show it twice.
         let is_current = match (field, &candidate.rank) {
@@ -286,7 +312,14 @@ impl<'a, R: ReadRows> Walk<'a, R> {
             (_, _) => true,
         };
         let passes = self.filters.iter().all(|(field, test)| test.passes(field.value(&document)));
-        Ok((is_current && passes).then_some(document))
+        let is_broken = row.is_broken();
+        Ok((is_current && passes).then_some(Looked { document, is_broken }))
+    }
+
+    /// What is shown of a document that belongs to the answer.
+    fn hit(&self, key: Key, Looked { document, is_broken }: Looked) -> Hit {
+        let violations = if is_broken { self.context.indexing.violations(&document) } else { Vec::new() };
+        Hit { key, document: project(document, self.fields.as_deref()), violations }
     }
 
     fn is_after(&self, position: &Position) -> bool {

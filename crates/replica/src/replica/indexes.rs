@@ -115,7 +115,7 @@ impl<S: Store> Replica<S> {
         &mut self,
         address: &Address,
         place: &DocumentPlace,
-        json: Option<Value>,
+        (json, breaks_schema): (Option<Value>, bool),
     ) -> Result<NewValue, StoreError> {
         let (removed, added) = if self.indexing(&address.collection).fields().is_empty() {
             (Vec::new(), Vec::new())
@@ -127,7 +127,7 @@ impl<S: Store> Replica<S> {
         };
         let state = if json.is_some() { ValueState::Live } else { ValueState::Deleted };
         let json = json.map(|json| json.to_string().into_bytes()).unwrap_or_default();
-        Ok(NewValue { state, json, removed, added })
+        Ok(NewValue { state, json, breaks_schema, removed, added })
     }
 
     /// The schema of a collection is another: its indexes are made again when they are next asked for.

@@ -191,7 +191,7 @@ impl<S: Store> Replica<S> {
         // What every schema allowed cannot be refused for its size: it was one change before, or several.
         let again = without.write_again(&signature, &with, authors).ok().flatten();
         if again.is_none() && without.changes_count() == 0 {
-            let gone = self.new_value(&address, &place, without.json())?;
+            let gone = self.new_value(&address, &place, (without.json(), false))?;
             gone.removed.into_iter().for_each(|place| self.journal.rows.remove(place));
             self.journal.remove_document(&address, &place);
             return Ok(false);

@@ -6,7 +6,9 @@ use crate::effect::{Effect, RequestId};
 use crate::journal::DocumentPlace;
 use crate::keys;
 use crate::record;
-use crate::request::{LIST_MAX, Listed, Reading, Request, RequestError, Response, told_of_damage};
+use crate::request::{
+    BrokenDocument, LIST_MAX, Listed, Reading, Request, RequestError, Response, told_of_damage,
+};
 use crate::status::{SpaceStatus, Status};
 use crate::store::{Keyspace, Store, StoreError, undamaged};
 use document::{Address, Collection, Key, Space};
@@ -155,6 +157,10 @@ impl<S: Store> Replica<S> {
             }
             if let Some(value) = reading.value {
                 bytes += place.row.heads.len() + value.to_string().len();
+                if !reading.violations.is_empty() {
+                    let (key, violations) = (address.key.clone(), reading.violations);
+                    listed.broken.push(BrokenDocument { key, violations });
+                }
                 listed.documents.push((address.key, value));
             }
         }

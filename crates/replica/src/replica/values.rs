@@ -116,15 +116,16 @@ impl<S: Store> Replica<S> {
             open.applied < place.row.last || place.row.dropped.is_some() || heads.concat() == place.row.heads
         );
         let json = open.document.json();
-        self.values_broken += u64::from(self.is_newly_broken(address, place, json.as_ref())?);
-        let value = self.new_value(address, place, json)?;
+        let violations = self.violations(address, json.as_ref());
+        self.values_broken += u64::from(self.is_newly_broken(address, place, &violations)?);
+        let value = self.new_value(address, place, (json, !violations.is_empty()))?;
         self.journal.put_value(address, place, (open.applied, &heads.concat()), value);
         self.journal.put_document(address, place);
         self.note_system(address);
         Ok(())
     }
 
-    /// A document as services read it. What is applied for it is taken off the request's `budget` of changes.
+    /// A document as services read it; one whose row is marked as broken with the rules that it breaks. What is applied for it is taken off the request's `budget` of changes.
     pub(super) fn read(
         &mut self,
         address: &Address,
@@ -133,10 +134,11 @@ impl<S: Store> Replica<S> {
     ) -> Result<Reading, StoreError> {
         *budget = budget.saturating_sub(self.refresh(address, place, *budget)?.changes);
         let behind = self.behind(place)?;
-        let value = self.journal.value(address, place)?;
+        let (value, is_broken) = self.journal.marked_value(address, place)?;
         let is_filling = self.is_filling(&address.space);
         let value = value.map(|value| self.indexing(&address.collection).shown(value));
-        Ok(Reading { value, behind, is_filling, violations: Vec::new() })
+        let violations = if is_broken { self.violations(address, value.as_ref()) } else { Vec::new() };
+        Ok(Reading { value, behind, is_filling, violations })
     }
 
     /// The schema of a document, where there is one.
@@ -155,9 +157,8 @@ impl<S: Store> Replica<S> {
         &self,
         address: &Address,
         place: &DocumentPlace,
-        json: Option<&Value>,
+        violations: &[Violation],
     ) -> Result<bool, StoreError> {
-        let violations = self.violations(address, json);
         // Few documents break any: the value before is read for those alone.
         if violations.is_empty() {
             return Ok(false);

@@ -6,8 +6,8 @@ use crate::documents::Open;
 use crate::idempotency;
 use crate::journal::{DocumentPlace, Entry, NewValue};
 use crate::request::{
-    RequestError, Stamp, TRANSACTION_BYTES_MAX, TRANSACTION_CHANGES_MAX, TransactionError, TransactionWrite,
-    WriteTerms, told_of_damage,
+    RequestError, Stamp, TRANSACTION_BYTES_MAX, TRANSACTION_CHANGES_MAX, TRANSACTION_VALUE_BYTES_MAX,
+    TransactionError, TransactionWrite, WriteTerms, told_of_damage,
 };
 use crate::settings::SpaceMode;
 use crate::store::{Room, Store, StoreError};
@@ -22,7 +22,9 @@ struct Prepared<'a> {
     address: &'a Address,
     /// None while the document has no change.
     place: Option<DocumentPlace>,
-    open: Open,
+    /// A document that has no change. Any other is given back, so that only the room for open documents bounds how much
+    /// of a transaction is in memory: one that gives way is loaded again, with this change.
+    open: Option<Open>,
     /// None when the document was so already.
     change: Option<NewChange>,
     /// What the document is to show with the change; none while it has no place.
@@ -125,15 +127,33 @@ impl<S: Store> Replica<S> {
         Ok(Ok(stamp))
     }
 
-    /// All writes in memory, or none: when one is refused, the documents that others changed are let go of.
+    /// All writes in memory, or none: when one is refused, the documents that others changed are let go of, which the
+    /// journal does not know of.
     fn prepare_all<'a>(
         &mut self,
         writes: &[(&'a Address, &[Operation])],
         terms: &WriteTerms,
         clock: Clock,
     ) -> Answer<Vec<Prepared<'a>>> {
-        let (mut all, mut bytes) = (Vec::with_capacity(writes.len()), 0);
-        let mut budget = CHANGES_PER_REQUEST_MAX;
+        let mut all = Vec::with_capacity(writes.len());
+        let outcome = self.prepare_into(&mut all, writes, terms, clock)?;
+        if outcome.is_ok() {
+            return Ok(Ok(all));
+        }
+        let changed = all.iter().filter(|prepared| prepared.change.is_some());
+        let changed = changed.filter_map(|prepared| prepared.place.as_ref());
+        changed.for_each(|place| self.documents.forget(place.number()));
+        Ok(outcome.map(|()| all))
+    }
+
+    fn prepare_into<'a>(
+        &mut self,
+        all: &mut Vec<Prepared<'a>>,
+        writes: &[(&'a Address, &[Operation])],
+        terms: &WriteTerms,
+        clock: Clock,
+    ) -> Answer<()> {
+        let (mut bytes, mut value_bytes, mut budget) = (0, 0, CHANGES_PER_REQUEST_MAX);
         for (address, operations) in writes {
             let prepared = self.prepare((address, operations), terms, clock, &mut budget);
             let prepared = match told_of_damage(address, prepared)? {
@@ -141,12 +161,16 @@ impl<S: Store> Replica<S> {
                 Err(error) => return Ok(Err(error)),
             };
             bytes += prepared.change.as_ref().map_or(0, |change| change.chunk.len());
+            value_bytes += prepared.value.as_ref().map_or(0, |value| value.json.len());
             all.push(prepared);
+            if all.len() > 1 && value_bytes > TRANSACTION_VALUE_BYTES_MAX {
+                return Ok(Err(TransactionError::ValuesTooLong(value_bytes).into()));
+            }
         }
         if all.len() > 1 && bytes > TRANSACTION_BYTES_MAX {
             return Ok(Err(TransactionError::TooLong(bytes).into()));
         }
-        Ok(Ok(all))
+        Ok(Ok(()))
     }
 
     fn prepare<'a>(
@@ -174,9 +198,17 @@ impl<S: Store> Replica<S> {
             Ok(mut change) => {
                 let value = match (&place, &mut change) {
                     (Some(place), Some(change)) => {
-                        Some(self.new_value(address, place, change.json.take())?)
+                        let shown = (change.json.take(), change.breaks_schema);
+                        Some(self.new_value(address, place, shown)?)
                     }
                     (None, _) | (_, None) => None,
+                };
+                let open = match &place {
+                    None => Some(open),
+                    Some(place) => {
+                        self.documents.keep(place.number(), open);
+                        None
+                    }
                 };
                 Ok(Ok(Prepared { address, place, open, change, value }))
             }
@@ -221,32 +253,33 @@ impl<S: Store> Replica<S> {
     fn commit(&mut self, prepared: Vec<Prepared<'_>>, clock: Clock) -> Result<Option<Stamp>, StoreError> {
         let mut left = prepared.iter().filter(|prepared| prepared.change.is_some()).count();
         let mut last = None;
-        for Prepared { address, place, mut open, change, value } in prepared {
-            let place = match (change, place) {
-                (None, place) => place,
-                (Some(mut change), place) => {
-                    // A write that is refused, or writes nothing, leaves no trace of a document that was not there.
-                    let mut place = match place {
-                        Some(place) => place,
-                        None => self.journal.new_document(address)?,
-                    };
-                    left -= 1;
-                    let value = match value {
-                        Some(value) => value,
-                        None => self.new_value(address, &place, change.json.take())?,
-                    };
-                    let sequence =
-                        self.append_valued(address, &mut place, (change, value, left), &mut open, clock)?;
-                    last = Some(Stamp { origin: self.origin, sequence });
-                    #[cfg(isle_planted)]
-                    if crate::planted::is(crate::planted::Bug::TransactionSplit) {
-                        self.journal.submit()?;
-                    }
-                    Some(place)
+        for Prepared { address, place, open, change, value } in prepared {
+            // A write that is refused, or writes nothing, leaves no trace of a document that was not there.
+            let Some(mut change) = change else { continue };
+            let mut place = match place {
+                Some(place) => place,
+                None => self.journal.new_document(address)?,
+            };
+            left -= 1;
+            let value = match value {
+                Some(value) => value,
+                None => {
+                    let shown = (change.json.take(), change.breaks_schema);
+                    self.new_value(address, &place, shown)?
                 }
             };
-            if let Some(place) = place {
-                self.documents.keep(place.number(), open);
+            let (sequence, lsn) = self.append_valued(address, &mut place, (change, value, left), clock)?;
+            last = Some(Stamp { origin: self.origin, sequence });
+            #[cfg(isle_planted)]
+            if crate::planted::is(crate::planted::Bug::TransactionSplit) {
+                self.journal.submit()?;
+            }
+            match open {
+                None => self.documents.advance(place.number(), lsn),
+                Some(mut open) => {
+                    open.applied = lsn;
+                    self.documents.keep(place.number(), open);
+                }
             }
         }
         Ok(last)
@@ -260,18 +293,23 @@ impl<S: Store> Replica<S> {
         open: &mut Open,
         clock: Clock,
     ) -> Result<u64, StoreError> {
-        let value = self.new_value(address, place, change.json.take())?;
-        self.append_valued(address, place, (change, value, follow), open, clock)
+        // What this replica writes of itself was held against no schema.
+        let json = change.json.take();
+        let breaks_schema = !self.violations(address, json.as_ref()).is_empty();
+        let value = self.new_value(address, place, (json, breaks_schema))?;
+        let (sequence, lsn) = self.append_valued(address, place, (change, value, follow), clock)?;
+        open.applied = lsn;
+        Ok(sequence)
     }
 
+    /// Returns the change's number and its position.
     fn append_valued(
         &mut self,
         address: &Address,
         place: &mut DocumentPlace,
         (change, value, follow): (NewChange, NewValue, usize),
-        open: &mut Open,
         clock: Clock,
-    ) -> Result<u64, StoreError> {
+    ) -> Result<(u64, u64), StoreError> {
         let origin = match self.journal.names.origin_number(self.origin) {
             Some(origin) => origin,
             None => self.journal.names.intern_origin(&mut self.journal.rows, self.settings.key)?,
@@ -286,9 +324,8 @@ impl<S: Store> Replica<S> {
             follow: u16::try_from(follow).unwrap_or(u16::MAX),
             value: Some(value),
         };
-        let (sequence, lsn) = self.journal.append(address, place, entry)?;
-        open.applied = lsn;
+        let appended = self.journal.append(address, place, entry)?;
         self.note_system(address);
-        Ok(sequence)
+        Ok(appended)
     }
 }

@@ -7,7 +7,7 @@ const STOCK: &str = r#"{
   "properties": {"on_hand": {"type": "integer", "minimum": 0, "x-crdt": "counter"}}
 }"#;
 
-fn with_stock(settings: Settings) -> Settings {
+pub(super) fn with_stock(settings: Settings) -> Settings {
     let mut schemas = settings.schemas;
     schemas.insert(document::Collection::new("stock").unwrap(), Schema::parse(STOCK).unwrap());
     Settings { schemas, ..settings }
@@ -41,6 +41,47 @@ fn a_document_that_a_merge_broke_is_read_with_the_rules_that_it_breaks() {
     site.sell(AT, -5);
     wire.carry(&mut hub, &mut site);
     assert_eq!((hub.read(AT).violations, hub.status().values_broken), (vec![], 1));
+}
+
+#[test]
+fn a_broken_document_is_told_where_it_is_listed_found_and_watched() {
+    let (mut hub, mut site) = (Node::new(with_stock(hub_settings())), Node::new(with_stock(site_settings())));
+    let mut wire = Wire::default();
+    wire.connect(&mut hub, &mut site);
+    site.put("store-1/stock/1", json!({"on_hand": 1}));
+    site.put("store-1/stock/2", json!({"on_hand": 1}));
+    wire.carry(&mut hub, &mut site);
+    let place = || (space("store-1"), document::Collection::new("stock").unwrap());
+    let broken = |node: &mut Node| {
+        let (space, collection) = place();
+        let list = Request::List { space, collection, after: None, limit: 10 };
+        let Ok(Response::Listed(listed)) = node.answer(list) else { panic!("no listing") };
+        assert_eq!(listed.documents.len(), 2);
+        let by_field = Order::Field(document::Pointer::parse("/on_hand").unwrap());
+        for order in [Order::Key, by_field] {
+            let (space, collection) = place();
+            let query = Query { order, fields: Some(Vec::new()), ..Query::default() };
+            let query = Request::Query { space, collection, query: Box::new(query) };
+            let Ok(Response::Queried(found)) = node.answer(query) else { panic!("no page") };
+            assert_eq!(found.page.broken, listed.broken, "whichever fields are shown");
+        }
+        listed.broken
+    };
+    assert_eq!([broken(&mut hub), broken(&mut site)], [vec![], vec![]]);
+    wire.cut(&mut hub, &mut site);
+    for node in [&mut hub, &mut site] {
+        node.sell("store-1/stock/1", 1);
+    }
+    wire.connect(&mut hub, &mut site);
+    assert_eq!(broken(&mut hub).len(), 1);
+    // A write of something else leaves it broken.
+    site.write("store-1/stock/1", document::Operation::MergePatch(json!({"shelf": "A"})));
+    for node in [&mut hub, &mut site] {
+        let told = broken(node);
+        let reading = node.read("store-1/stock/1");
+        assert_eq!((told.len(), told[0].key.as_str()), (1, "1"));
+        assert_eq!((told[0].violations.len(), &told[0].violations), (1, &reading.violations));
+    }
 }
 
 fn write(at: &str, operation: document::Operation, idempotency_key: Option<&str>) -> Request {

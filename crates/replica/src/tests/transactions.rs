@@ -56,6 +56,39 @@ fn a_transaction_of_which_one_write_is_refused_writes_nothing() {
     assert_eq!(site.get("store-1/inventory/1"), Some(item(8)), "nothing of it is left in memory");
 }
 
+/// The room for open documents bounds those of a transaction, too: here it is for one of 40.
+#[test]
+fn a_transaction_of_more_documents_than_may_be_open_is_whole_or_nothing() {
+    let mut site = Node::new(Settings { open_documents_bytes_max: 1, ..site_settings() });
+    let keys: Vec<String> = (0..40).map(|n| n.to_string()).collect();
+    for key in &keys {
+        site.put(&format!("store-1/inventory/{key}"), item(9));
+    }
+    let sales = || keys.iter().map(|key| count(key, -1));
+    let on_hand = |site: &mut Node| -> Vec<Option<Value>> {
+        keys.iter().map(|key| site.get(&format!("store-1/inventory/{key}"))).collect()
+    };
+    let refused = site.answer(transaction(sales().chain([put("bad", json!(1))]).collect(), None));
+    assert!(matches!(refused, Err(RequestError::Write(_))), "{refused:?}");
+    assert_eq!(on_hand(&mut site), vec![Some(item(9)); 40]);
+    for (sold, left) in [(true, 8), (true, 7), (false, 7)] {
+        if sold {
+            let moved = sales().chain([count("new", 40)]);
+            assert!(matches!(
+                site.answer(transaction(moved.collect(), None)),
+                Ok(Response::Written(Some(_)))
+            ));
+        } else {
+            site.crash();
+        }
+        assert_eq!(on_hand(&mut site), vec![Some(item(left)); 40]);
+        assert!(site.status().documents_open <= 1);
+    }
+    site.sell("store-1/inventory/39", 1);
+    assert_eq!(site.get("store-1/inventory/39"), Some(item(6)), "the last one was open still");
+    assert_eq!(site.replica.verify_values(&space("store-1")), Ok(Vec::new()));
+}
+
 #[test]
 fn transactions_have_limits() {
     let mut site = Node::new(site_settings());

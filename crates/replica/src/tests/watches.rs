@@ -54,6 +54,34 @@ fn the_initial_state_then_changes() {
 }
 
 #[test]
+fn what_breaks_its_schema_is_shown_with_the_rules() {
+    let mut site = Node::new(requests::with_stock(site_settings()));
+    let mut hub = Node::new(requests::with_stock(hub_settings()));
+    let mut wire = Wire::default();
+    wire.connect(&mut hub, &mut site);
+    site.put("store-1/stock/1", json!({"on_hand": 1}));
+    wire.carry(&mut hub, &mut site);
+    let mut reader = Reader::start(&mut hub, everything(), 100);
+    reader.read(&mut hub);
+    assert!(reader.broken.is_empty());
+    wire.cut(&mut hub, &mut site);
+    site.sell("store-1/stock/1", 1);
+    hub.sell("store-1/stock/1", 1);
+    wire.connect(&mut hub, &mut site);
+    reader.read(&mut hub);
+    let at = address("store-1/stock/1");
+    let violations = hub.read("store-1/stock/1").violations;
+    assert_eq!((violations.len(), reader.broken.get(&at)), (1, Some(&violations)), "with its change");
+    let mut later = Reader::start(&mut hub, everything(), 100);
+    later.read(&mut hub);
+    assert_eq!(later.broken, reader.broken, "in the initial state");
+    site.sell("store-1/stock/1", -5);
+    wire.carry(&mut hub, &mut site);
+    reader.read(&mut hub);
+    assert!(reader.broken.is_empty());
+}
+
+#[test]
 fn a_change_says_who_made_it_and_is_shown_when_durable_only() {
     let mut site = Node::new(site_settings());
     site.settle();

@@ -1,6 +1,6 @@
 use super::WatchCursor;
 use crate::request::{BlockReason, Stamp};
-use document::{Address, ChangeHash, ChangeSignature};
+use document::{Address, ChangeHash, ChangeSignature, Violation};
 use serde_json::Value;
 
 /// What a watch shows, in this order: the initial state, the mark of its end, changes in the order of the journal, each
@@ -64,6 +64,8 @@ pub struct WatchedDocument {
     pub heads: Vec<ChangeHash>,
     /// What it is.
     pub value: WatchedValue,
+    /// The rules of its schema that the value breaks, as a merge of valid documents may.
+    pub violations: Vec<Violation>,
     /// Why its changes are not applied: then the value lacks some, and is shown again with the next change only.
     pub blocked: Option<BlockReason>,
 }

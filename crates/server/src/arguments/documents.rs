@@ -57,7 +57,8 @@ Example:
 Operations: put, merge_patch, patch, delete; increment (counter); spend, grant, transfer (bounded counter);
 add, remove (set); insert, splice (list, text); clear (any field).")]
     Change(PutArguments),
-    /// Print the documents of a collection, one JSON line each, in the order of their keys.
+    /// Print the documents of a collection, one JSON line each, in the order of their keys; one that breaks its schema,
+    /// as a merge may, with the rules as "violations".
     #[command(after_help = "\
 Example:
   isle doc list --data site store-367/inventory
@@ -98,7 +99,8 @@ pub(crate) struct Terms {
     /// How safe it is to be before the command ends.
     #[arg(long, value_name = "LEVEL", value_enum, default_value_t = WaitFor::Local)]
     pub(crate) wait: WaitFor,
-    /// How long to wait for the hub, as in 500ms or 5s; then the write stands here and gets there later.
+    /// How long to wait for the hub, as in 500ms or 5s; then the write stands here and gets there later, and the exit code
+    /// is 5. A write that changes nothing waits for nothing.
     #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "5s")]
     pub(crate) within: Duration,
 }

@@ -5,7 +5,9 @@ use crate::arguments::{
     DeleteArguments, Document, DocumentCommand, GetArguments, IncrementArguments, ListArguments,
     PutArguments, Terms, WaitFor,
 };
-use crate::local::{LocalClient, Moment, REQUEST_BYTES_MAX, Reading, Request, Response, Stamp, Violation};
+use crate::local::{
+    ListedDocument, LocalClient, Moment, REQUEST_BYTES_MAX, Reading, Request, Response, Stamp, Violation,
+};
 use document::{Key, Operation};
 use serde_json::Value;
 use std::io::{self, Read as _, Write as _};
@@ -103,20 +105,19 @@ async fn write(document: &Document, terms: &Terms, operations: Vec<Operation>) -
     };
     let mut stdout = io::stdout().lock();
     let response = call(&document.data.data, &request).await?;
-    let (stamp, reached) = if let Response::Written(stamp) = response {
-        (stamp, "")
+    let (stamp, hub) = if let Response::Written(stamp) = response {
+        (stamp, None)
     } else if let Response::Reached { stamp, hub } = response {
-        (stamp, if hub { "; the hub has it" } else { "; the hub has not confirmed it yet" })
+        (stamp, Some(hub))
     } else {
         return Err(unasked());
     };
-    match stamp {
-        Some(Stamp { sequence, origin }) => {
-            writeln!(stdout, "written: change {sequence} of origin {origin}{reached}")?;
-        }
-        None => writeln!(stdout, "unchanged: the document was so already")?,
-    }
-    Ok(())
+    let Some(Stamp { sequence, origin }) = stamp else {
+        return Ok(writeln!(stdout, "unchanged: the document was so already")?);
+    };
+    let reached = if hub == Some(true) { "; the hub has it" } else { "" };
+    writeln!(stdout, "written: change {sequence} of origin {origin}{reached}")?;
+    if hub == Some(false) { Err(CommandError::NotAtHub) } else { Ok(()) }
 }
 
 /// Page after page, until there is no more or the limit is reached.
@@ -135,8 +136,7 @@ async fn list(arguments: &ListArguments) -> Result<(), CommandError> {
         };
         let Response::Listed(listed) = client.call(&request).await? else { return Err(unasked()) };
         for document in &listed.documents {
-            let key = Value::String(document.key.clone());
-            writeln!(stdout, "{{\"key\":{key},\"value\":{}}}", document.value)?;
+            writeln!(stdout, "{}", line(document)?)?;
         }
         for key in &listed.blocked {
             eprintln!("{key} is blocked or damaged: `isle doc get` says why");
@@ -155,6 +155,18 @@ async fn list(arguments: &ListArguments) -> Result<(), CommandError> {
     Ok(())
 }
 
+/// A document of a listing or a query as a line of JSON, and the rules that it breaks, if any.
+pub(super) fn line(document: &ListedDocument) -> Result<String, CommandError> {
+    let (key, value) = (serde_json::to_string(&document.key)?, &document.value);
+    Ok(match document.violations.as_slice() {
+        [] => format!("{{\"key\":{key},\"value\":{value}}}"),
+        broken => {
+            let violations = serde_json::to_string(broken)?;
+            format!("{{\"key\":{key},\"value\":{value},\"violations\":{violations}}}")
+        }
+    })
+}
+
 fn standard_input() -> Result<String, CommandError> {
     let mut text = String::new();
     let limit = u64::try_from(REQUEST_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
@@ -171,6 +183,18 @@ fn standard_input() -> Result<String, CommandError> {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_line_has_the_rules_that_its_document_breaks_and_only_then() {
+        let mut document =
+            ListedDocument { key: "a%2Fb".into(), value: json!({"on_hand": -1}), violations: Vec::new() };
+        assert_eq!(line(&document).unwrap(), r#"{"key":"a%2Fb","value":{"on_hand":-1}}"#);
+        let (field, rule, message) = ("/on_hand".into(), "/minimum".into(), "too low".into());
+        document.violations.push(Violation { field, rule, message });
+        let broken = r#"[{"field":"/on_hand","rule":"/minimum","message":"too low"}]"#;
+        let expected = format!(r#"{{"key":"a%2Fb","value":{{"on_hand":-1}},"violations":{broken}}}"#);
+        assert_eq!(line(&document).unwrap(), expected);
+    }
 
     #[test]
     fn what_is_not_in_the_json_is_said_beside_it() {

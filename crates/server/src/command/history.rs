@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 /// Changes asked for at once.
-const PAGE: usize = 50;
+const PAGE: usize = 250;
 /// Digits of a hash and of an origin where people read them.
 const SHORT: usize = 12;
 

@@ -1,5 +1,6 @@
 //! `isle query`.
 
+use super::documents::line;
 use super::{CommandError, condition, unasked};
 use crate::arguments::QueryArguments;
 use crate::local::{LocalClient, Request, Response};
@@ -23,8 +24,7 @@ pub(super) async fn run(arguments: &QueryArguments) -> Result<(), CommandError> 
         let Response::Found(found) = client.call(&request).await? else { return Err(unasked()) };
         let mut stdout = io::stdout().lock();
         for document in &found.documents {
-            let key = Value::String(document.key.clone());
-            writeln!(stdout, "{{\"key\":{key},\"value\":{}}}", document.value)?;
+            writeln!(stdout, "{}", line(document)?)?;
         }
         if found.is_behind {
             eprintln!("some documents have changes that are not applied yet: ask again soon");

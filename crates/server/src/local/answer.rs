@@ -188,17 +188,31 @@ fn shown(response: Reply, context: &Context) -> Response {
 }
 
 fn reading_shown(reading: replica::Reading) -> Reading {
-    let violation = |violation: document::Violation| Violation {
-        field: violation.field,
-        rule: violation.rule,
-        message: violation.message,
-    };
     Reading {
         value: reading.value,
-        violations: reading.violations.into_iter().map(violation).collect(),
+        violations: reading.violations.into_iter().map(violation_shown).collect(),
         blocked: reading.behind.and_then(|behind| behind.blocked).map(|reason| reason.to_string()),
         is_behind: reading.behind.is_some(),
     }
+}
+
+pub(super) fn violation_shown(violation: document::Violation) -> Violation {
+    Violation { field: violation.field, rule: violation.rule, message: violation.message }
+}
+
+/// Documents with the rules that those among them break, which `broken` has in the same order.
+fn documents_shown(
+    documents: Vec<(Key, Value)>,
+    broken: Vec<replica::BrokenDocument>,
+) -> Vec<ListedDocument> {
+    let mut broken = broken.into_iter().peekable();
+    let document = |(key, value): (Key, Value)| {
+        let breaks =
+            broken.next_if(|broken| broken.key == key).map_or_else(Vec::new, |broken| broken.violations);
+        let violations = breaks.into_iter().map(violation_shown).collect();
+        ListedDocument { key: key.to_string(), value, violations }
+    };
+    documents.into_iter().map(document).collect()
 }
 
 fn stamp_shown(stamp: replica::Stamp) -> Stamp {
@@ -211,9 +225,8 @@ fn blocking_shown(change: replica::BlockingChange) -> BlockingChange {
 
 fn found_shown(queried: replica::Queried) -> Found {
     let page = queried.page;
-    let document = |(key, value): (Key, Value)| ListedDocument { key: key.to_string(), value };
     Found {
-        documents: page.documents.into_iter().map(document).collect(),
+        documents: documents_shown(page.documents, page.broken),
         next: page.next.map(|next| next.0),
         examined: u64::from(page.examined),
         plan: page.plan,
@@ -246,9 +259,8 @@ fn conflict_shown(conflict: document::Conflict) -> Conflict {
 }
 
 fn listed_shown(listed: replica::Listed) -> Listed {
-    let document = |(key, value): (Key, Value)| ListedDocument { key: key.to_string(), value };
     Listed {
-        documents: listed.documents.into_iter().map(document).collect(),
+        documents: documents_shown(listed.documents, listed.broken),
         blocked: listed.blocked.iter().map(ToString::to_string).collect(),
         next: listed.next.map(|key| key.to_string()),
         is_behind: listed.is_behind,
@@ -302,6 +314,7 @@ mod tests {
         let documents = vec![(key("a/b"), json!({"n": 1}))];
         let listed = listed_shown(replica::Listed {
             documents,
+            broken: Vec::new(),
             blocked: vec![key("c%")],
             next: Some(key("c%")),
             is_behind: true,

@@ -1,5 +1,6 @@
 //! Events of watches as they are on the line.
 
+use super::answer;
 use super::protocol::{Stamp, WatchEvent, WatchedChange, WatchedDocument};
 use replica::WatchedValue;
 use serde_json::Value;
@@ -46,6 +47,7 @@ fn document(document: replica::WatchedDocument) -> WatchedDocument {
             WatchedValue::Absent | WatchedValue::Omitted => Value::Null,
         },
         omitted,
+        violations: document.violations.into_iter().map(answer::violation_shown).collect(),
         blocked: document.blocked.map(|reason| reason.to_string()),
     }
 }

@@ -64,3 +64,26 @@ fn a_clock_that_runs_ahead_takes_what_follows_with_it() {
     assert_eq!(document.heads_at(500), [first.hash]);
     assert_eq!(document.heads_at(1_000), [last.hash]);
 }
+
+#[test]
+fn more_branches_than_are_kept_are_told_as_they_are() {
+    let mut document = Document::new();
+    let first = write(&mut document, 1, 0, json!({"a": 0, "b": 0}));
+    for number in 2..100 {
+        let mut branch = Document::new();
+        branch.apply(std::slice::from_ref(&first.chunk)).unwrap();
+        let own = [
+            write(&mut branch, number, 1, json!({"a": number, "b": 0})),
+            write(&mut branch, number, 2, json!({"a": number, "b": number})),
+        ];
+        document.apply(&own.map(|change| change.chunk)).unwrap();
+    }
+    let join = write(&mut document, 1, 3, json!({"a": 0, "b": 1}));
+    let told = document.history(HistoryQuery { before: None, limit: HISTORY_MAX }).unwrap();
+    assert_eq!((told.len(), told[0].hash), (198, join.hash));
+    for entry in told {
+        let shown = |heads: &[_]| document.json_at(heads).unwrap().unwrap_or(Value::Null);
+        let patch = json_patch::diff(&shown(&entry.dependencies), &shown(&[entry.hash]));
+        assert_eq!(entry.patch, patch);
+    }
+}

@@ -4,8 +4,9 @@ mod model;
 mod site;
 
 use super::every_kind;
-use crate::{Document, Origin};
+use crate::{Document, HistoryQuery, Origin};
 use proptest::prelude::*;
+use serde_json::Value;
 use site::Sites;
 
 /// What a site does.
@@ -143,6 +144,22 @@ proptest! {
             (0..count).for_each(|site| sites.exchange(site, (site + 1) % count, usize::MAX));
         }
         sites.check_equal();
+        check_history(sites.document(0));
+    }
+}
+
+/// Each change is told as what differs between two reads of the document, however the history is cut into pages.
+fn check_history(document: &Document) {
+    let shown = |heads: &[_]| document.json_at(heads).unwrap().unwrap_or(Value::Null);
+    let mut before = None;
+    loop {
+        let page = document.history(HistoryQuery { before, limit: 5 }).unwrap();
+        for entry in &page {
+            let patch = json_patch::diff(&shown(&entry.dependencies), &shown(&[entry.hash]));
+            assert_eq!(entry.patch, patch, "{:?}", entry.hash);
+        }
+        let Some(last) = page.last() else { return };
+        before = Some(last.hash);
     }
 }
 

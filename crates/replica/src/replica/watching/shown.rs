@@ -35,8 +35,9 @@ impl<S: Store> Replica<S> {
         let (keyspace, key) = keys::document(watch.space, &address.collection, &address.key);
         // All of its changes may have been taken out with a branch of a forked history.
         let Some(row) = durable.get(keyspace, &key)? else {
-            let (value, heads, blocked) = (WatchedValue::Absent, Vec::new(), None);
-            let document = WatchedDocument { address: address.clone(), lsn, heads, value, blocked };
+            let (address, heads, violations) = (address.clone(), Vec::new(), Vec::new());
+            let value = WatchedValue::Absent;
+            let document = WatchedDocument { address, lsn, heads, value, violations, blocked: None };
             return Ok(Some(Shown { document, bytes: 0 }));
         };
         let row: DocumentRow = record::decode(keyspace, &row)?;
@@ -49,15 +50,16 @@ impl<S: Store> Replica<S> {
         let bytes = if row.value == 0 { None } else { Some(durable.get(keyspace, &key)?.ok_or(DAMAGED)?) };
         let value = bytes.as_deref().map(ValueRow::read).transpose()?;
         let json = value.as_ref().map(ValueRow::document).transpose()?.flatten();
+        let json = json.map(|json| self.indexing(&address.collection).shown(json));
+        let is_broken = value.as_ref().is_some_and(ValueRow::is_broken);
+        let violations = if is_broken { self.violations(address, json.as_ref()) } else { Vec::new() };
         let (heads, _) = value.map_or(&[][..], |value| value.heads).as_chunks::<32>();
         let document = WatchedDocument {
             address: address.clone(),
             lsn: if row.value < row.last { row.value } else { row.value.max(lsn) },
             heads: heads.iter().copied().map(ChangeHash).collect(),
-            value: match json {
-                Some(json) => WatchedValue::Json(self.indexing(&address.collection).shown(json)),
-                None => WatchedValue::Absent,
-            },
+            value: json.map_or(WatchedValue::Absent, WatchedValue::Json),
+            violations,
             blocked: row.blocked.map(|blocked| blocked.reason),
         };
         Ok(Some(Shown { document, bytes: value.map_or(0, |value| value.json.len()) }))

@@ -1,4 +1,5 @@
 use super::*;
+use document::Violation;
 use proptest::prelude::*;
 
 /// The reader of a watch. It checks that nothing comes twice, out of order, in parts or beyond its credit.
@@ -13,6 +14,8 @@ pub(super) struct Reader {
     pub(super) cursors: Vec<WatchCursor>,
     pub(super) events: Vec<Vec<WatchedChange>>,
     pub(super) state: BTreeMap<Address, Value>,
+    /// The rules that documents break.
+    pub(super) broken: BTreeMap<Address, Vec<Violation>>,
     pub(super) synced: usize,
 }
 
@@ -44,6 +47,7 @@ impl Reader {
             cursors: Vec::new(),
             events: Vec::new(),
             state: BTreeMap::new(),
+            broken: BTreeMap::new(),
             synced: 0,
         }
     }
@@ -102,6 +106,10 @@ impl Reader {
     }
 
     fn show(&mut self, document: WatchedDocument) {
+        self.broken.remove(&document.address);
+        if !document.violations.is_empty() {
+            self.broken.insert(document.address.clone(), document.violations);
+        }
         match document.value {
             WatchedValue::Json(value) => drop(self.state.insert(document.address, value)),
             WatchedValue::Absent => drop(self.state.remove(&document.address)),

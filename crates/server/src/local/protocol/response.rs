@@ -123,6 +123,9 @@ pub struct ListedDocument {
     pub key: String,
     /// Its present value.
     pub value: Value,
+    /// The rules of its schema that it breaks, as a merge of valid documents may.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub violations: Vec<Violation>,
 }
 
 /// A page of what fits a query.

@@ -1,4 +1,4 @@
-use super::Stamp;
+use super::{Stamp, Violation};
 use crate::local::text;
 use document::Address;
 use serde::{Deserialize, Serialize};
@@ -73,6 +73,9 @@ pub struct WatchedDocument {
     /// Whether the value is left out, because the transaction's documents are long: ask for it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub omitted: bool,
+    /// The rules of its schema that it breaks, as a merge of valid documents may.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub violations: Vec<Violation>,
     /// Why its changes are not applied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocked: Option<String>,
