@@ -4,7 +4,8 @@ use crate::topology::Topology;
 use crate::world::{INDEXED, Nodes, Settled, SettledSpace};
 use serde_json::Value;
 
-/// Once everything is at rest, the index of a field has the documents that there are, in the order of their values.
+/// Once everything is at rest, the index of a field has the documents that there are, in the order of their values,
+/// and no row that a document left behind.
 #[derive(Debug, Default)]
 pub struct IndexesHold;
 
@@ -16,6 +17,12 @@ impl Checker for IndexesHold {
     fn settle(&mut self, settled: &Settled) -> Result<(), Failure> {
         for (space, nodes) in &settled.spaces {
             for (node, content) in nodes {
+                if !content.wrong_indexes.is_empty() {
+                    let (name, wrong) = (Topology::name(*node), &content.wrong_indexes);
+                    let finding =
+                        format!("index rows of {wrong:?} in {space} at {name} are not those of its values");
+                    return Err(Failure::correctness("indexes_hold", finding));
+                }
                 for (collection, field) in INDEXED {
                     let expected = in_order(content, collection, field);
                     let found = content.by_index.get(&(collection, field));

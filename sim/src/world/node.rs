@@ -274,7 +274,9 @@ impl Nodes {
         }
         replica.verify(0, u64::MAX)?;
         let wrong_values = replica.verify_values(space)?;
-        Ok(Some(SettledSpace { vector: vector.into_iter().collect(), documents, by_index, wrong_values }))
+        let wrong_indexes = replica.verify_indexes(space)?;
+        let vector = vector.into_iter().collect();
+        Ok(Some(SettledSpace { vector, documents, by_index, wrong_values, wrong_indexes }))
     }
 }
 

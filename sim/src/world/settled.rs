@@ -1,5 +1,5 @@
 use crate::topology::NodeId;
-use document::{Address, ChangeHash, Key, Origin, Space};
+use document::{Address, ChangeHash, Collection, Key, Origin, Space};
 use replica::{Stamp, VectorEntry};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -20,6 +20,8 @@ pub struct SettledSpace {
     pub by_index: BTreeMap<(&'static str, &'static str), Vec<Key>>,
     /// Documents whose stored value is not what their snapshot and changes give.
     pub wrong_values: Vec<Address>,
+    /// Collections whose index rows are not those that the stored values give.
+    pub wrong_indexes: Vec<Collection>,
 }
 
 /// What all nodes have once everything is healed and nothing is going on any more.

@@ -12,7 +12,7 @@ use crate::store::{Keyspace, Row, Store, StoreError};
 use crate::value::{ValueRow, ValueState};
 use document::{Address, Collection, Space};
 use serde_json::Value;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Index rows written or removed, or documents indexed, in one turn.
 const ROWS_PER_TURN: usize = 128;
@@ -76,6 +76,36 @@ impl<S: Store> Replica<S> {
         let page = query::run(&self.journal.rows, &context, query)?;
         let is_filling = self.is_filling(space);
         Ok(page.map(|page| Queried { page, is_behind, is_filling }).map_err(RequestError::Query))
+    }
+
+    /// The collections of a space whose index rows are not those that the stored values give: rows that a document left
+    /// behind are passed over by queries, and never go. Takes memory in proportion to the rows.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be read.
+    pub fn verify_indexes(&self, space: &Space) -> Result<Vec<Collection>, StoreError> {
+        let Some(number) = self.journal.names.space_number(space) else { return Ok(Vec::new()) };
+        let mut wrong = Vec::new();
+        for (collection, schema) in self.settings.schemas.iter() {
+            let indexing = Indexing::new(Some(schema));
+            if !index::is_complete(&self.journal.rows, &indexing, number, collection)? {
+                continue;
+            }
+            let found = self.journal.rows.scan(keys::indexes_of(number, collection));
+            let found = found.map(|row| Ok(row?.0)).collect::<Result<BTreeSet<_>, StoreError>>()?;
+            let mut expected = BTreeSet::new();
+            for row in self.journal.rows.scan(keys::values(number, collection, b"", keys::AFTER_KEYS)) {
+                let (key, value) = row?;
+                let (_, name) = keys::read_value(&key).ok_or(DAMAGED)?;
+                let document = ValueRow::read(&value)?.document()?;
+                let rows = index::rows(&indexing, number, collection, &name, document.as_ref());
+                expected.extend(rows.into_iter().map(|(_, key)| key));
+            }
+            if found != expected {
+                wrong.push(collection.clone());
+            }
+        }
+        Ok(wrong)
     }
 
     /// Brings values of a collection up to date; returns whether some are behind still.
