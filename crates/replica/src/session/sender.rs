@@ -1,3 +1,4 @@
+use super::window::Window;
 use super::{Confirmed, REWINDS_MAX};
 use crate::documents::Documents;
 use crate::effect::Misbehaviour;
@@ -6,7 +7,7 @@ use crate::keys::{self, DocumentNumber, OriginNumber, SpaceNumber};
 use crate::record::{self, JournalRow};
 use crate::store::{Keyspace, Store, StoreError};
 use document::{ChangeHash, ForeignChange, Origin};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU16;
 use wire::{Delta, DeltaEncoder, DocumentName, EncodeError, PackedDelta, Row, SpaceVector, Stopped};
 
@@ -24,14 +25,6 @@ const REBUILT_MAX: usize = 64;
 const FIRST_ROWS_MAX: usize = 1_024;
 /// The peer's cursor is moved over rows that are not for it once there are so many.
 const SKIPPED_ROWS_MAX: u64 = 1_024;
-
-/// A delta that is not acknowledged.
-struct InFlight {
-    to: u64,
-    bytes: usize,
-    /// The last sequence in it, per stream.
-    last: BTreeMap<(SpaceNumber, Origin), u64>,
-}
 
 /// Sends a peer what this replica's journal has for it.
 pub(crate) struct Sender {
@@ -55,8 +48,7 @@ pub(crate) struct Sender {
     /// Streams of which it takes no more until it asks for a rewind.
     stopped: BTreeSet<(SpaceNumber, Origin)>,
     encoder: DeltaEncoder,
-    window: VecDeque<InFlight>,
-    window_bytes: usize,
+    window: Window,
 }
 
 /// A delta in the making.
@@ -106,8 +98,7 @@ impl Sender {
             theirs,
             stopped: BTreeSet::new(),
             encoder: DeltaEncoder::default(),
-            window: VecDeque::new(),
-            window_bytes: 0,
+            window: Window::default(),
         }
     }
 
@@ -166,7 +157,7 @@ impl Sender {
         let mut rows = journal.rows.durable().scan(keyspace, range);
         // A transaction is never split: it is at most a frame.
         while is_within
-            || (self.window_bytes < WINDOW_BYTES_MAX && seen < SCAN_ROWS_MAX && rebuilt < REBUILT_MAX)
+            || (self.window.bytes() < WINDOW_BYTES_MAX && seen < SCAN_ROWS_MAX && rebuilt < REBUILT_MAX)
         {
             let Some(row) = rows.next() else {
                 self.position = last;
@@ -206,7 +197,7 @@ impl Sender {
         if !draft.delta.rows.is_empty() || skipped >= SKIPPED_ROWS_MAX {
             deltas.push(self.seal(journal, draft));
         }
-        let more = self.position < last && self.window_bytes < WINDOW_BYTES_MAX;
+        let more = self.position < last && self.window.bytes() < WINDOW_BYTES_MAX;
         Ok(Pumped { deltas, more })
     }
 
@@ -334,8 +325,7 @@ impl Sender {
         if crate::planted::is(crate::planted::Bug::WindowIgnored) {
             draft.bytes = 0;
         }
-        self.window_bytes += draft.bytes;
-        self.window.push_back(InFlight { to: self.announced, bytes: draft.bytes, last: draft.last });
+        self.window.push(self.announced, draft.bytes, &draft.last);
         // Changes that travel as rows were sent before what depends on them; creations of lists and texts do not.
         self.encoder.pack(&draft.delta, |document, hash| {
             draft.numbers.get(document).is_some_and(|number| {
@@ -353,15 +343,11 @@ impl Sender {
         if durable > self.announced_max {
             return Err(Misbehaviour::Position);
         }
-        while self.window.front().is_some_and(|delta| delta.to <= durable) {
-            let Some(delta) = self.window.pop_front() else { break };
-            self.window_bytes -= delta.bytes;
-            for ((space, origin), sequence) in delta.last {
-                if !self.stopped.contains(&(space, origin)) {
-                    confirmed.raise(space, origin, sequence);
-                }
+        self.window.acknowledge(durable, |space, origin, sequence| {
+            if !self.stopped.contains(&(space, origin)) {
+                confirmed.raise(space, origin, sequence);
             }
-        }
+        });
         Ok(())
     }
 
@@ -391,8 +377,7 @@ impl Sender {
         self.announced = position;
         self.theirs = theirs;
         self.stopped.clear();
-        self.window.clear();
-        self.window_bytes = 0;
+        self.window = Window::default();
     }
 
     /// Whether a rewind may follow: generations count up by one, and not for ever.
