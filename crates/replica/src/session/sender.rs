@@ -9,7 +9,9 @@ use crate::store::{Keyspace, Store, StoreError};
 use document::{ChangeHash, ForeignChange, Origin};
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU16;
-use wire::{Delta, DeltaEncoder, DocumentName, EncodeError, PackedDelta, Row, SpaceVector, Stopped};
+use wire::{
+    Deflaters, Delta, DeltaEncoder, DocumentName, EncodeError, PackedDelta, Row, SpaceVector, Stopped,
+};
 
 /// Bytes of changes in a frame, about. Larger frames compress no better and hold up what follows.
 const FRAME_BYTES: usize = 64 * 1024;
@@ -78,6 +80,18 @@ pub(crate) struct Pumped {
     pub(crate) more: bool,
 }
 
+/// A pump in the making.
+struct Pumping<'a> {
+    deflaters: &'a mut Deflaters,
+    deltas: Vec<Result<PackedDelta, EncodeError>>,
+}
+
+impl Pumping<'_> {
+    fn end(self, more: bool) -> Pumped {
+        Pumped { deltas: self.deltas, more }
+    }
+}
+
 impl Sender {
     /// `position` is where to send from; `known` is what the peer says it has of the journal; `first` goes before all
     /// else that is readable.
@@ -134,10 +148,11 @@ impl Sender {
         &mut self,
         journal: &Journal<S>,
         documents: &mut Documents,
+        deflaters: &mut Deflaters,
     ) -> Result<Pumped, StoreError> {
-        let mut deltas = Vec::new();
-        if self.pump_before_others(journal, documents, &mut deltas)? {
-            return Ok(Pumped { deltas, more: false });
+        let mut pumping = Pumping { deflaters, deltas: Vec::new() };
+        if self.pump_before_others(journal, documents, &mut pumping)? {
+            return Ok(pumping.end(false));
         }
         let (from, last) = (self.position, journal.durable_head());
         #[cfg(isle_planted)]
@@ -149,7 +164,7 @@ impl Sender {
         // acknowledgement is of no other.
         let is_behind = from < self.announced;
         if from >= last || (is_behind && !self.window.is_empty()) {
-            return Ok(Pumped { deltas, more: false });
+            return Ok(pumping.end(false));
         }
         let (keyspace, range) = keys::journal_after(from, last);
         let mut draft = self.draft();
@@ -170,7 +185,7 @@ impl Sender {
             if self.wants(journal, &row)? {
                 let is_first = self.first == Some(SpaceNumber(row.space));
                 if !draft.delta.rows.is_empty() && draft.is_first != is_first {
-                    deltas.push(self.seal(journal, std::mem::take(&mut draft)));
+                    self.seal(journal, &mut pumping, std::mem::take(&mut draft));
                     draft = self.draft();
                 }
                 draft.is_first = is_first;
@@ -186,19 +201,18 @@ impl Sender {
                 is_within = false;
             }
             if draft.is_full() && !is_within {
-                deltas.push(self.seal(journal, std::mem::take(&mut draft)));
+                self.seal(journal, &mut pumping, std::mem::take(&mut draft));
                 draft = self.draft();
                 if is_behind {
-                    return Ok(Pumped { deltas, more: false });
+                    return Ok(pumping.end(false));
                 }
             }
         }
         let skipped = self.position.saturating_sub(self.announced);
         if !draft.delta.rows.is_empty() || skipped >= SKIPPED_ROWS_MAX {
-            deltas.push(self.seal(journal, draft));
+            self.seal(journal, &mut pumping, draft);
         }
-        let more = self.position < last && self.window.bytes() < WINDOW_BYTES_MAX;
-        Ok(Pumped { deltas, more })
+        Ok(pumping.end(self.position < last && self.window.bytes() < WINDOW_BYTES_MAX))
     }
 
     /// Sends what goes before all others; returns whether those are to wait. The frames end at one position: only one is
@@ -207,10 +221,10 @@ impl Sender {
         &mut self,
         journal: &Journal<S>,
         documents: &mut Documents,
-        deltas: &mut Vec<Result<PackedDelta, EncodeError>>,
+        pumping: &mut Pumping<'_>,
     ) -> Result<bool, StoreError> {
         if self.first_due && self.window.is_empty() {
-            self.first_due = self.pump_first(journal, documents, deltas)?;
+            self.first_due = self.pump_first(journal, documents, pumping)?;
         }
         Ok(self.first_due)
     }
@@ -221,7 +235,7 @@ impl Sender {
         &mut self,
         journal: &Journal<S>,
         documents: &mut Documents,
-        deltas: &mut Vec<Result<PackedDelta, EncodeError>>,
+        pumping: &mut Pumping<'_>,
     ) -> Result<bool, StoreError> {
         let Some(space) = self.first else { return Ok(false) };
         let mut draft = self.draft();
@@ -239,13 +253,13 @@ impl Sender {
                 self.add(journal, &mut draft, &chunk, &row)?;
                 (self.first_rows, is_within) = (self.first_rows + 1, row.follow > 0);
                 if draft.is_full() && !is_within {
-                    deltas.push(self.seal(journal, draft));
+                    self.seal(journal, pumping, draft);
                     return Ok(true);
                 }
             }
         }
         if !draft.delta.rows.is_empty() {
-            deltas.push(self.seal(journal, draft));
+            self.seal(journal, pumping, draft);
         }
         Ok(false)
     }
@@ -317,7 +331,7 @@ impl Sender {
         Ok(index)
     }
 
-    fn seal<S: Store>(&mut self, journal: &Journal<S>, mut draft: Draft) -> Result<PackedDelta, EncodeError> {
+    fn seal<S: Store>(&mut self, journal: &Journal<S>, pumping: &mut Pumping<'_>, mut draft: Draft) {
         self.announced = self.announced.max(self.position);
         draft.delta.to = self.announced;
         self.announced_max = self.announced_max.max(self.announced);
@@ -327,11 +341,11 @@ impl Sender {
         }
         self.window.push(self.announced, draft.bytes, &draft.last);
         // Changes that travel as rows were sent before what depends on them; creations of lists and texts do not.
-        self.encoder.pack(&draft.delta, |document, hash| {
+        pumping.deltas.push(self.encoder.pack(&draft.delta, pumping.deflaters, |document, hash| {
             draft.numbers.get(document).is_some_and(|number| {
                 journal.rows.has(&keys::hash(*number, &ChangeHash(*hash))).unwrap_or(false)
             })
-        })
+        }));
     }
 
     /// The peer has everything up to `durable`.
