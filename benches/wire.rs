@@ -14,7 +14,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use document::{Document, ForeignChange, Operation, Schema, Signature};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
-use wire::{Delta, DeltaDecoder, DeltaEncoder, DocumentName, Frame, OriginKey, Unpacked};
+use wire::{Deflaters, Delta, DeltaDecoder, DeltaEncoder, DocumentName, Frame, OriginKey, Unpacked};
 
 const CHANGES: usize = 1_000;
 const DOCUMENTS: usize = 200;
@@ -105,10 +105,11 @@ fn delta(from: usize, rows: &[Written]) -> Delta {
 /// Bytes of the frames of all changes in deltas of so many rows, and microseconds to pack and to read each.
 fn carried(has: &BTreeSet<[u8; 32]>, deltas: &[Delta]) -> (usize, f64, f64) {
     let (mut encoder, mut decoder) = (DeltaEncoder::default(), DeltaDecoder::default());
+    let mut deflaters = Deflaters::default();
     let mut frames = Vec::new();
     let pack = || {
         for delta in deltas {
-            let packed = encoder.pack(delta, |_, hash| has.contains(hash)).expect("packed");
+            let packed = encoder.pack(delta, &mut deflaters, |_, hash| has.contains(hash)).expect("packed");
             frames.push(wire::encode(&Frame::Delta(packed)).expect("a frame"));
         }
     };

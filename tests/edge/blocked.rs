@@ -44,7 +44,11 @@ fn make_store(directory: &Path) {
     let mut replica = Replica::open(store, settings).unwrap();
     let frames = [
         Frame::Hello(hello()),
-        Frame::Delta(wire::DeltaEncoder::default().pack(&delta(&hub), |_, _| false).unwrap()),
+        Frame::Delta(
+            wire::DeltaEncoder::default()
+                .pack(&delta(&hub), &mut wire::Deflaters::default(), |_, _| false)
+                .unwrap(),
+        ),
     ];
     let frames = frames.map(|frame| Input::Frame { link: LinkId(1), bytes: wire::encode(&frame).unwrap() });
     let up = Input::PeerUp { link: LinkId(1), peer: "hub".into(), public_key: hub.public_key };

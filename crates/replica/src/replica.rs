@@ -60,6 +60,8 @@ pub struct Replica<S> {
     journal: Journal<S>,
     documents: Documents,
     peers: Peers,
+    /// Of the deltas to all peers.
+    deflaters: wire::Deflaters,
     turns: Turns,
     materialiser: Materialiser,
     indexes: Indexes,
@@ -117,6 +119,7 @@ impl<S: Store> Replica<S> {
             journal,
             documents,
             peers,
+            deflaters: wire::Deflaters::default(),
             turns: Turns::default(),
             materialiser: Materialiser::default(),
             indexes: Indexes::default(),

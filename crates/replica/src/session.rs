@@ -12,6 +12,7 @@ mod open;
 mod peers;
 mod receiver;
 mod sender;
+mod window;
 
 pub(crate) use confirmed::Confirmed;
 pub(crate) use fork::{FORK_FRAMES_MAX, Fork};

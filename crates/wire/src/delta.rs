@@ -4,18 +4,23 @@
 //! frames with a state: they are sent in one order. The protocol is `schemas/wire/protocol.md`; `W-n` names its rules.
 
 mod change;
-mod compression;
 mod decoder;
+mod deflaters;
 mod encoder;
+mod inflate;
+mod known;
 mod number;
 mod row;
 mod slots;
 mod state;
+mod window;
 
 pub use change::hash as change_hash;
 pub use decoder::{DeltaDecoder, DocumentPlace, Unpacked};
+pub use deflaters::Deflaters;
 pub use encoder::DeltaEncoder;
-pub use state::{HASHES_KNOWN_MAX, NAME_BYTES_MAX, SLOTS};
+pub use known::HASHES_KNOWN_MAX;
+pub use state::{NAME_BYTES_MAX, SLOTS};
 
 use crate::{DecodeError, OriginKey};
 use std::num::NonZeroU16;

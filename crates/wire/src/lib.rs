@@ -16,8 +16,8 @@
 
 mod delta;
 pub use delta::{
-    Delta, DeltaDecoder, DeltaEncoder, DocumentName, DocumentPlace, HASHES_KNOWN_MAX, NAME_BYTES_MAX,
-    PackedDelta, ROWS_MAX, Row, SLOTS, Unpacked, change_hash,
+    Deflaters, Delta, DeltaDecoder, DeltaEncoder, DocumentName, DocumentPlace, HASHES_KNOWN_MAX,
+    NAME_BYTES_MAX, PackedDelta, ROWS_MAX, Row, SLOTS, Unpacked, change_hash,
 };
 mod envelope;
 pub use envelope::{DecodeError, EncodeError, FRAME_BYTES_MAX, decode, encode};

@@ -92,6 +92,6 @@ fn torn(bytes: Vec<u8>, sent: &mut Sent, (decoder, encoder): &mut (DeltaDecoder,
     for row in &mut delta.rows {
         row.follow = row.follow.and_then(|left| NonZeroU16::new(left.get() - 1));
     }
-    let packed = encoder.pack(&delta, |_, _| false).map(Frame::Delta);
+    let packed = encoder.pack(&delta, &mut wire::Deflaters::default(), |_, _| false).map(Frame::Delta);
     packed.and_then(|frame| wire::encode(&frame)).unwrap_or(bytes)
 }

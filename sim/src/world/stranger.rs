@@ -285,7 +285,10 @@ impl World {
             }],
             rows: vec![Row { document: 0, origin: 0, sequence, body, follow }],
         };
-        self.stranger.encoder.pack(&delta, |_, _| false).map_or(Frame::Unknown(0), Frame::Delta)
+        self.stranger
+            .encoder
+            .pack(&delta, &mut wire::Deflaters::default(), |_, _| false)
+            .map_or(Frame::Unknown(0), Frame::Delta)
     }
 }
 

@@ -165,7 +165,7 @@ impl<S: Store> Replica<S> {
             };
             let Some(session) = greeted else { continue };
             let Some((sender, _)) = &mut session.exchange else { continue };
-            let pumped = sender.pump(&self.journal, &mut self.documents)?;
+            let pumped = sender.pump(&self.journal, &mut self.documents, &mut self.deflaters)?;
             more |= pumped.more;
             damaged.extend(sender.take_damaged());
             for delta in pumped.deltas {

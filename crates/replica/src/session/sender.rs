@@ -1,3 +1,4 @@
+use super::window::Window;
 use super::{Confirmed, REWINDS_MAX};
 use crate::documents::Documents;
 use crate::effect::Misbehaviour;
@@ -6,9 +7,11 @@ use crate::keys::{self, DocumentNumber, OriginNumber, SpaceNumber};
 use crate::record::{self, JournalRow};
 use crate::store::{Keyspace, Store, StoreError, undamaged};
 use document::{ChangeHash, ForeignChange, Origin};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU16;
-use wire::{Delta, DeltaEncoder, DocumentName, EncodeError, PackedDelta, Row, SpaceVector, Stopped};
+use wire::{
+    Deflaters, Delta, DeltaEncoder, DocumentName, EncodeError, PackedDelta, Row, SpaceVector, Stopped,
+};
 
 /// Bytes of changes in a frame, about. Larger frames compress no better and hold up what follows.
 const FRAME_BYTES: usize = 64 * 1024;
@@ -24,14 +27,6 @@ const REBUILT_MAX: usize = 64;
 const FIRST_ROWS_MAX: usize = 1_024;
 /// The peer's cursor is moved over rows that are not for it once there are so many.
 const SKIPPED_ROWS_MAX: u64 = 1_024;
-
-/// A delta that is not acknowledged.
-struct InFlight {
-    to: u64,
-    bytes: usize,
-    /// The last sequence in it, per stream.
-    last: BTreeMap<(SpaceNumber, Origin), u64>,
-}
 
 /// Sends a peer what this replica's journal has for it.
 pub(crate) struct Sender {
@@ -59,8 +54,7 @@ pub(crate) struct Sender {
     /// The documents of those changes, to be told once.
     damaged: Vec<DocumentNumber>,
     encoder: DeltaEncoder,
-    window: VecDeque<InFlight>,
-    window_bytes: usize,
+    window: Window,
 }
 
 /// A delta in the making.
@@ -92,6 +86,18 @@ pub(crate) struct Pumped {
     pub(crate) more: bool,
 }
 
+/// A pump in the making.
+struct Pumping<'a> {
+    deflaters: &'a mut Deflaters,
+    deltas: Vec<Result<PackedDelta, EncodeError>>,
+}
+
+impl Pumping<'_> {
+    fn end(self, more: bool) -> Pumped {
+        Pumped { deltas: self.deltas, more }
+    }
+}
+
 impl Sender {
     /// `position` is where to send from; `known` is what the peer says it has of the journal; `first` goes before all
     /// else that is readable.
@@ -114,8 +120,7 @@ impl Sender {
             unreadable: BTreeSet::new(),
             damaged: Vec::new(),
             encoder: DeltaEncoder::default(),
-            window: VecDeque::new(),
-            window_bytes: 0,
+            window: Window::default(),
         }
     }
 
@@ -151,10 +156,11 @@ impl Sender {
         &mut self,
         journal: &Journal<S>,
         documents: &mut Documents,
+        deflaters: &mut Deflaters,
     ) -> Result<Pumped, StoreError> {
-        let mut deltas = Vec::new();
-        if self.pump_before_others(journal, documents, &mut deltas)? {
-            return Ok(Pumped { deltas, more: false });
+        let mut pumping = Pumping { deflaters, deltas: Vec::new() };
+        if self.pump_before_others(journal, documents, &mut pumping)? {
+            return Ok(pumping.end(false));
         }
         let (from, last) = (self.position, journal.durable_head());
         #[cfg(isle_planted)]
@@ -166,7 +172,7 @@ impl Sender {
         // acknowledgement is of no other.
         let is_behind = from < self.announced;
         if from >= last || (is_behind && !self.window.is_empty()) {
-            return Ok(Pumped { deltas, more: false });
+            return Ok(pumping.end(false));
         }
         let (keyspace, range) = keys::journal_after(from, last);
         let mut draft = self.draft();
@@ -174,7 +180,7 @@ impl Sender {
         let mut rows = journal.rows.durable().scan(keyspace, range);
         // A transaction is never split: it is at most a frame.
         while is_within
-            || (self.window_bytes < WINDOW_BYTES_MAX && seen < SCAN_ROWS_MAX && rebuilt < REBUILT_MAX)
+            || (self.window.bytes() < WINDOW_BYTES_MAX && seen < SCAN_ROWS_MAX && rebuilt < REBUILT_MAX)
         {
             let Some(row) = rows.next() else {
                 self.position = last;
@@ -187,7 +193,7 @@ impl Sender {
             if self.wants(journal, &row)? {
                 let is_first = self.first == Some(SpaceNumber(row.space));
                 if !draft.delta.rows.is_empty() && draft.is_first != is_first {
-                    deltas.push(self.seal(journal, std::mem::take(&mut draft)));
+                    self.seal(journal, &mut pumping, std::mem::take(&mut draft));
                     draft = self.draft();
                 }
                 draft.is_first = is_first;
@@ -200,19 +206,18 @@ impl Sender {
                 is_within = false;
             }
             if draft.is_full() && !is_within {
-                deltas.push(self.seal(journal, std::mem::take(&mut draft)));
+                self.seal(journal, &mut pumping, std::mem::take(&mut draft));
                 draft = self.draft();
                 if is_behind {
-                    return Ok(Pumped { deltas, more: false });
+                    return Ok(pumping.end(false));
                 }
             }
         }
         let skipped = self.position.saturating_sub(self.announced);
         if !draft.delta.rows.is_empty() || skipped >= SKIPPED_ROWS_MAX {
-            deltas.push(self.seal(journal, draft));
+            self.seal(journal, &mut pumping, draft);
         }
-        let more = self.position < last && self.window_bytes < WINDOW_BYTES_MAX;
-        Ok(Pumped { deltas, more })
+        Ok(pumping.end(self.position < last && self.window.bytes() < WINDOW_BYTES_MAX))
     }
 
     /// Sends what goes before all others; returns whether those are to wait. The frames end at one position: only one is
@@ -221,10 +226,10 @@ impl Sender {
         &mut self,
         journal: &Journal<S>,
         documents: &mut Documents,
-        deltas: &mut Vec<Result<PackedDelta, EncodeError>>,
+        pumping: &mut Pumping<'_>,
     ) -> Result<bool, StoreError> {
         if self.first_due && self.window.is_empty() {
-            self.first_due = self.pump_first(journal, documents, deltas)?;
+            self.first_due = self.pump_first(journal, documents, pumping)?;
         }
         Ok(self.first_due)
     }
@@ -235,7 +240,7 @@ impl Sender {
         &mut self,
         journal: &Journal<S>,
         documents: &mut Documents,
-        deltas: &mut Vec<Result<PackedDelta, EncodeError>>,
+        pumping: &mut Pumping<'_>,
     ) -> Result<bool, StoreError> {
         let Some(space) = self.first else { return Ok(false) };
         let mut draft = self.draft();
@@ -255,13 +260,13 @@ impl Sender {
                 self.read_into(&mut draft, journal, documents, (lsn, &row))?;
                 (self.first_rows, is_within) = (self.first_rows + 1, row.follow > 0);
                 if draft.is_full() && !is_within {
-                    deltas.push(self.seal(journal, draft));
+                    self.seal(journal, pumping, draft);
                     return Ok(true);
                 }
             }
         }
         if !draft.delta.rows.is_empty() {
-            deltas.push(self.seal(journal, draft));
+            self.seal(journal, pumping, draft);
         }
         Ok(false)
     }
@@ -371,7 +376,7 @@ impl Sender {
         Ok(index)
     }
 
-    fn seal<S: Store>(&mut self, journal: &Journal<S>, mut draft: Draft) -> Result<PackedDelta, EncodeError> {
+    fn seal<S: Store>(&mut self, journal: &Journal<S>, pumping: &mut Pumping<'_>, mut draft: Draft) {
         self.announced = self.announced.max(self.position);
         draft.delta.to = self.announced;
         self.announced_max = self.announced_max.max(self.announced);
@@ -379,14 +384,13 @@ impl Sender {
         if crate::planted::is(crate::planted::Bug::WindowIgnored) {
             draft.bytes = 0;
         }
-        self.window_bytes += draft.bytes;
-        self.window.push_back(InFlight { to: self.announced, bytes: draft.bytes, last: draft.last });
+        self.window.push(self.announced, draft.bytes, &draft.last);
         // Changes that travel as rows were sent before what depends on them; creations of lists and texts do not.
-        self.encoder.pack(&draft.delta, |document, hash| {
+        pumping.deltas.push(self.encoder.pack(&draft.delta, pumping.deflaters, |document, hash| {
             draft.numbers.get(document).is_some_and(|number| {
                 journal.rows.has(&keys::hash(*number, &ChangeHash(*hash))).unwrap_or(false)
             })
-        })
+        }));
     }
 
     /// The peer has everything up to `durable`.
@@ -398,15 +402,11 @@ impl Sender {
         if durable > self.announced_max {
             return Err(Misbehaviour::Position);
         }
-        while self.window.front().is_some_and(|delta| delta.to <= durable) {
-            let Some(delta) = self.window.pop_front() else { break };
-            self.window_bytes -= delta.bytes;
-            for ((space, origin), sequence) in delta.last {
-                if !self.stopped.contains(&(space, origin)) {
-                    confirmed.raise(space, origin, sequence);
-                }
+        self.window.acknowledge(durable, |space, origin, sequence| {
+            if !self.stopped.contains(&(space, origin)) {
+                confirmed.raise(space, origin, sequence);
             }
-        }
+        });
         Ok(())
     }
 
@@ -436,8 +436,7 @@ impl Sender {
         self.announced = position;
         self.theirs = theirs;
         self.stopped.clear();
-        self.window.clear();
-        self.window_bytes = 0;
+        self.window = Window::default();
     }
 
     /// Whether a rewind may follow: generations count up by one, and not for ever.

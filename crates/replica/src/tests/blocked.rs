@@ -205,7 +205,7 @@ fn ends_when_it_tries(mut site: Node) -> Disk {
 fn is_sent(site: Node, body: &[u8]) -> Node {
     let mut site = with_foe(site);
     let delta = Delta { spaces: vec!["store-1".into()], ..delta(0, 1, 1, &[body.to_vec()]) };
-    let packed = site.foe.pack(&delta, |_, _| false).unwrap();
+    let packed = site.foe.pack(&delta, &mut wire::Deflaters::default(), |_, _| false).unwrap();
     let bytes = wire::encode(&wire::Frame::Delta(packed)).unwrap();
     site.input(Input::Frame { link: LinkId(1), bytes });
     site

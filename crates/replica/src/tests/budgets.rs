@@ -19,7 +19,7 @@ fn site_with_backlogs(counts: &[usize], settings: impl FnOnce(&mut Settings)) ->
             rows.documents = vec![name];
             rows.spaces = vec!["store-1".into()];
             (sequence, position) = (sequence + bodies.len() as u64, rows.to);
-            let packed = site.foe.pack(&rows, |_, _| false).unwrap();
+            let packed = site.foe.pack(&rows, &mut wire::Deflaters::default(), |_, _| false).unwrap();
             let bytes = wire::encode(&Frame::Delta(packed)).unwrap();
             site.input(Input::Frame { link: LinkId(1), bytes });
         }

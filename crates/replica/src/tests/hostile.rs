@@ -38,7 +38,7 @@ pub(super) fn send(site: &mut Node, frame: &Frame) {
 
 /// Sends rows, whose dependencies are named in full.
 pub(super) fn send_delta(site: &mut Node, delta: &Delta) {
-    let packed = site.foe.pack(delta, |_, _| false).unwrap();
+    let packed = site.foe.pack(delta, &mut wire::Deflaters::default(), |_, _| false).unwrap();
     send(site, &Frame::Delta(packed));
 }
 
@@ -207,7 +207,10 @@ fn frames_out_of_turn_and_out_of_shape_end_the_session() {
     disconnected(&jump, Misbehaviour::Position.into());
 
     let mut damaged = site_and_foe();
-    let packed = damaged.foe.pack(&delta(0, 1, 1, &bodies[..1]), |_, _| false).unwrap();
+    let packed = damaged
+        .foe
+        .pack(&delta(0, 1, 1, &bodies[..1]), &mut wire::Deflaters::default(), |_, _| false)
+        .unwrap();
     let mut bytes = wire::encode(&Frame::Delta(packed)).unwrap();
     bytes[5] ^= 1;
     damaged.input(Input::Frame { link: LinkId(1), bytes });
@@ -446,7 +449,7 @@ fn no_acknowledgement_of_an_old_generation_follows_a_rewind() {
     site.frames.clear();
     let bodies = bodies(origin(1), 3);
     for delta in [delta(0, 1, 1, &bodies[..1]), delta(1, 1, 3, &bodies[2..])] {
-        let packed = site.foe.pack(&delta, |_, _| false).unwrap();
+        let packed = site.foe.pack(&delta, &mut wire::Deflaters::default(), |_, _| false).unwrap();
         let bytes = wire::encode(&Frame::Delta(packed)).unwrap();
         site.input(Input::Frame { link: LinkId(1), bytes });
     }

@@ -6,7 +6,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use wire::{Delta, DeltaDecoder, DeltaEncoder, Frame, PackedDelta, Unpacked};
+use wire::{Deflaters, Delta, DeltaDecoder, DeltaEncoder, Frame, PackedDelta, Unpacked};
 
 /// Kind, flags, generation 0, a digest, and the plain bytes as a stored block, then the start of the flush.
 fn frame(restarts: bool, plain: &[u8]) -> PackedDelta {
@@ -41,6 +41,8 @@ fn rows(delta: &Delta) -> Vec<(&str, &str, &str, u64, &[u8], u16)> {
 fuzz_target!(|input: &[u8]| {
     let (mut decoder, mut encoder, mut honest) =
         (DeltaDecoder::default(), DeltaEncoder::default(), DeltaDecoder::default());
+    // Each delta is packed with a context made anew from the window.
+    let mut deflaters = Deflaters::at_most(0);
     let (mut rest, mut restarts) = (input, true);
     while let Some((length, after)) = rest.split_first_chunk::<2>() {
         let (plain, after) = after.split_at(usize::from(u16::from_le_bytes(*length)).min(after.len()));
@@ -53,7 +55,7 @@ fuzz_target!(|input: &[u8]| {
         match decoder.unpack(&frame(restarts, plain), resolve) {
             Ok(Unpacked::Delta(delta)) => {
                 restarts = false;
-                let packed = encoder.pack(&delta, |_, _| false).expect("what was read can be sent");
+                let packed = encoder.pack(&delta, &mut deflaters, |_, _| false).expect("what was read can be sent");
                 let again = honest.unpack(&packed, |_, _| None).expect("what was sent can be read");
                 let Unpacked::Delta(again) = again else { panic!("a gap") };
                 assert_eq!(rows(&again), rows(&delta));

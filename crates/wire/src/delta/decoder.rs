@@ -1,11 +1,12 @@
 use super::change::{self, Change, LIST_MAX, MESSAGE_BYTES_MAX};
-use super::compression::Inflater;
+use super::inflate::inflate;
 use super::number::Reader;
 use super::row::{
     BY_HASH, BY_NUMBER, BY_PREFIX, BY_ROW, DEPENDENCIES, FOLLOW, MESSAGE, NUMBERS, OTHERS, SEQUENCE, STREAM,
     VERBATIM, expected_follow,
 };
-use super::state::{Document, NAME_BYTES_MAX, State, Stream};
+use super::state::{self, Document, NAME_BYTES_MAX, Stream};
+use super::window::Window;
 use super::{Delta, DocumentName, PackedDelta, ROWS_MAX, Row, check_of};
 use crate::{DecodeError, FRAME_BYTES_MAX, OriginKey};
 use std::collections::BTreeMap;
@@ -25,10 +26,14 @@ pub enum Unpacked {
 #[derive(Default)]
 pub struct DeltaDecoder(Option<Context>);
 
+#[derive(Default)]
 struct Context {
     state: State,
-    inflater: Inflater,
+    window: Window,
 }
+
+/// Hashes are given back, so all of each is kept.
+type State = state::State<32>;
 
 impl DeltaDecoder {
     /// Reads a delta. `resolve` finds the one change of a document whose hash begins with these bytes.
@@ -43,10 +48,9 @@ impl DeltaDecoder {
         mut resolve: impl FnMut(&DocumentPlace<'_>, &[u8; 8]) -> Option<[u8; 32]>,
     ) -> Result<Unpacked, DecodeError> {
         let kept = self.0.take().filter(|_| !packed.restarts);
-        let fresh =
-            || packed.restarts.then(|| Context { state: State::default(), inflater: Inflater::new() });
+        let fresh = || packed.restarts.then(Context::default);
         let mut context = kept.or_else(fresh).ok_or(DecodeError::Restart)?;
-        let plain = context.inflater.inflate(&packed.deflated)?;
+        let plain = inflate(&mut context.window, &packed.deflated)?;
         let unpacking = Unpacking {
             reader: Reader::new(&plain),
             state: &mut context.state,
@@ -133,13 +137,12 @@ impl<'a> Unpacking<'a> {
 
     /// Reads a row; returns how many of its transaction follow.
     fn row(&mut self, expected_follow: u16) -> Result<u16, Stop> {
-        self.state.rows += 1;
         let flags = self.reader.byte().ok_or(MALFORMED)?;
         if flags & STREAM != 0 {
             self.state.stream = self.stream()?;
         }
         let (number, document) = self.document()?;
-        let stream = self.state.streams.touch(self.state.stream, self.state.rows).ok_or(UNNAMED)?;
+        let stream = self.state.streams.touch(self.state.stream).ok_or(UNNAMED)?;
         let author = stream.origin;
         let next = self.indexes.origins.len();
         let origin = *self.indexes.origins.entry(stream.key).or_insert_with(|| {
@@ -167,7 +170,7 @@ impl<'a> Unpacking<'a> {
             return Err(Stop::Broken(DecodeError::TooLong));
         }
         let hash = change::hash(&body);
-        self.named(number)?.take(hash, dependencies.as_deref());
+        self.named(number)?.known.take(&hash, dependencies.as_deref());
         self.hashes.push(hash);
         self.delta.rows.push(Row { document, origin, sequence, body, follow: NonZeroU16::new(follow) });
         Ok(follow)
@@ -185,7 +188,7 @@ impl<'a> Unpacking<'a> {
         let time = self.reader.difference(self.state.time.cast_unsigned()).ok_or(MALFORMED)?.cast_signed();
         self.state.time = time;
         let dependencies = match flags & DEPENDENCIES {
-            0 => self.named(number)?.heads(),
+            0 => self.named(number)?.known.heads(),
             _ => self.dependencies(number)?,
         };
         let message = match flags & MESSAGE {
@@ -209,9 +212,10 @@ impl<'a> Unpacking<'a> {
             dependencies.push(match self.reader.unsigned().ok_or(MALFORMED)? {
                 BY_HASH => self.reader.array().ok_or(MALFORMED)?,
                 BY_PREFIX => {
-                    let Document { space, collection, key, .. } = document;
+                    let (collection, key) = document.names();
+                    let place = DocumentPlace { space: &document.space, collection, key };
                     let prefix = self.reader.array().ok_or(MALFORMED)?;
-                    (self.resolve)(&DocumentPlace { space, collection, key }, &prefix).ok_or(Stop::Gap)?
+                    (self.resolve)(&place, &prefix).ok_or(Stop::Gap)?
                 }
                 BY_ROW => {
                     let back = self.reader.count(ROWS_MAX).ok_or(MALFORMED)?;
@@ -219,7 +223,7 @@ impl<'a> Unpacking<'a> {
                 }
                 known => {
                     let known = usize::try_from(known - BY_NUMBER).map_err(|_| UNNAMED)?;
-                    document.known(known).ok_or(UNNAMED)?
+                    document.known.get(known).ok_or(UNNAMED)?
                 }
             });
         }
@@ -237,8 +241,8 @@ impl<'a> Unpacking<'a> {
         Ok(others)
     }
 
-    fn named(&mut self, number: u8) -> Result<&mut Document, Stop> {
-        self.state.documents.touch(number, self.state.rows).ok_or(UNNAMED)
+    fn named(&mut self, number: u8) -> Result<&mut Document<32>, Stop> {
+        self.state.documents.touch(number).ok_or(UNNAMED)
     }
 
     /// Reads the stream of a row.
@@ -267,7 +271,8 @@ impl<'a> Unpacking<'a> {
                 let collection = self.reader.text(NAME_BYTES_MAX).ok_or(MALFORMED)?;
                 let key = self.reader.text(NAME_BYTES_MAX).ok_or(MALFORMED)?;
                 let document = Document::new(Arc::clone(space), collection, key);
-                let number = self.state.documents.insert(Document::digest(space, collection, key), document);
+                let digest = Document::<32>::digest(space, collection, key);
+                let number = self.state.documents.insert(digest, document);
                 self.indexes.documents.remove(&number);
                 number
             }
@@ -287,7 +292,8 @@ impl<'a> Unpacking<'a> {
             self.delta.spaces.push(document.space.to_string());
             next
         });
-        let (collection, key) = (document.collection.to_string(), document.key.to_string());
+        let (collection, key) = document.names();
+        let (collection, key) = (collection.to_owned(), key.to_owned());
         self.delta.documents.push(DocumentName { space, collection, key });
         self.indexes.documents.insert(number, index);
         Ok((number, index))

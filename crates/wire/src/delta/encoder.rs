@@ -1,11 +1,11 @@
 use super::change::{self, Change};
-use super::compression::Deflater;
+use super::deflaters::{self, Deflaters};
 use super::number::{push_bytes, push_difference, push_unsigned};
 use super::row::{
     BY_HASH, BY_NUMBER, BY_PREFIX, BY_ROW, DEPENDENCIES, FOLLOW, MESSAGE, NUMBERS, OTHERS, SEQUENCE, STREAM,
     VERBATIM, expected_follow,
 };
-use super::state::{Document, NAME_BYTES_MAX, State, Stream};
+use super::state::{self, NAME_BYTES_MAX, Stream};
 use super::{Delta, PackedDelta, ROWS_MAX, Row, check_of};
 use crate::{EncodeError, FRAME_BYTES_MAX, OriginKey};
 use std::num::NonZeroU16;
@@ -18,19 +18,25 @@ pub struct DeltaEncoder(Option<Context>);
 struct Context {
     generation: u32,
     state: State,
-    deflater: Deflater,
+    deflated: deflaters::Stream,
 }
 
+/// Bytes of the hash of a change by which it is compared.
+const HASH_BYTES: usize = 16;
+type State = state::State<HASH_BYTES>;
+type Document = state::Document<HASH_BYTES>;
+
 impl DeltaEncoder {
-    /// Packs a delta; another generation than that of the delta before begins anew. `shared` says of a change whether
-    /// the receiver has it, given the index of its document in the delta: then a part of its hash names it. Only asked
-    /// for what no row of the connection told, and never after a rewind.
+    /// Packs a delta; another generation than that of the delta before begins anew. The contexts are the same ones each
+    /// time. `shared` says of a change whether the receiver has it, given the index of its document in the delta: then a
+    /// part of its hash names it. Only asked for what no row of the connection told, and never after a rewind.
     ///
     /// # Errors
     /// [`EncodeError`] when the delta breaks a limit, or an index in it names nothing. The next one begins anew.
     pub fn pack(
         &mut self,
         delta: &Delta,
+        deflaters: &mut Deflaters,
         mut shared: impl FnMut(usize, &[u8; 32]) -> bool,
     ) -> Result<PackedDelta, EncodeError> {
         let kept = self.0.take().filter(|context| context.generation == delta.generation);
@@ -38,19 +44,19 @@ impl DeltaEncoder {
         let mut context = kept.unwrap_or_else(|| Context {
             generation: delta.generation,
             state: State::default(),
-            deflater: Deflater::new(),
+            deflated: deflaters::Stream::default(),
         });
         let shared: &mut dyn FnMut(usize, &[u8; 32]) -> bool = &mut shared;
         let plain =
             Packing { delta, state: &mut context.state, shared, hashes: Vec::new(), plain: Vec::new() };
         let plain = plain.pack()?;
-        let deflated = context.deflater.deflate(&plain).ok_or(EncodeError::Deflate)?;
+        let deflated = deflaters.deflate(&mut context.deflated, &plain).ok_or(EncodeError::Deflate)?;
         let check = check_of(delta.generation, &plain, &delta.rows);
         self.0 = Some(context);
         Ok(PackedDelta { generation: delta.generation, restarts, check, deflated })
     }
 
-    /// Gives back the memory of tables and compression; the next delta begins anew.
+    /// Gives back the memory of tables and window; the next delta begins anew.
     pub fn restart(&mut self) {
         self.0 = None;
     }
@@ -99,10 +105,8 @@ impl Packing<'_> {
 
     /// Adds a row; returns how many of its transaction follow.
     fn row(&mut self, row: &Row, expected_follow: u16) -> Result<u16, EncodeError> {
-        self.state.rows += 1;
         let mut place = self.place(row)?;
-        let now = self.state.rows;
-        let stream = self.state.streams.touch(place.stream, now).ok_or(EncodeError::Reference)?;
+        let stream = self.state.streams.touch(place.stream).ok_or(EncodeError::Reference)?;
         let author = stream.origin;
         if row.sequence != stream.next {
             place.flags |= SEQUENCE;
@@ -122,7 +126,7 @@ impl Packing<'_> {
                 self.plain.push(place.flags);
                 self.plain.append(&mut place.named);
                 push_bytes(&mut self.plain, &row.body);
-                self.document(place.document)?.take(hash, None);
+                self.document(place.document)?.known.take(&hash, None);
             }
         }
         self.hashes.push(hash);
@@ -140,7 +144,7 @@ impl Packing<'_> {
             push_difference(&mut named, numbers.1, expected.1);
         }
         push_difference(&mut named, change.time.cast_unsigned(), time.cast_unsigned());
-        let is_implied = document.heads() == change.dependencies;
+        let is_implied = document.known.are_heads(&change.dependencies);
         document.count(stream, numbers);
         self.state.time = change.time;
         if !is_implied {
@@ -167,7 +171,7 @@ impl Packing<'_> {
         self.plain.push(flags);
         self.plain.append(&mut named);
         self.plain.extend_from_slice(change.columns);
-        self.document(number)?.take(hash, Some(&change.dependencies));
+        self.document(number)?.known.take(&hash, Some(&change.dependencies));
         Ok(())
     }
 
@@ -179,7 +183,7 @@ impl Packing<'_> {
     ) -> Result<(), EncodeError> {
         push_unsigned(named, dependencies.len() as u64);
         for hash in dependencies {
-            let known = self.document(number)?.index_of(hash);
+            let known = self.document(number)?.known.index_of(hash);
             let row = || self.hashes.iter().rev().position(|earlier| earlier == hash);
             if let Some(known) = known {
                 push_unsigned(named, BY_NUMBER + known as u64);
@@ -198,7 +202,7 @@ impl Packing<'_> {
     }
 
     fn document(&mut self, number: u8) -> Result<&mut Document, EncodeError> {
-        self.state.documents.touch(number, self.state.rows).ok_or(EncodeError::Reference)
+        self.state.documents.touch(number).ok_or(EncodeError::Reference)
     }
 
     /// Finds a row's stream and document, or makes them known.

@@ -1,5 +1,6 @@
 //! What both sides of a connection know from the rows before, and expect of the next.
 
+use super::known::Known;
 use super::slots::Slots;
 use crate::OriginKey;
 use std::sync::Arc;
@@ -7,8 +8,6 @@ use std::sync::Arc;
 /// Numbers of a table: streams and documents that a connection knows in one direction. A number fits into a byte, and
 /// the tables of 500 peers into the memory of a hub.
 pub const SLOTS: usize = 255;
-/// Changes of a document that the next ones may name by a number.
-pub const HASHES_KNOWN_MAX: usize = 4;
 /// Longest name of a space or a collection, and longest key, in bytes.
 pub const NAME_BYTES_MAX: usize = 256;
 /// Streams whose next number in a document is known.
@@ -33,98 +32,76 @@ impl Stream {
     }
 }
 
-/// A document, and what its next change is expected to say.
-pub(super) struct Document {
+/// A document, and what its next change is expected to say. A hub keeps 510 for each of 500 peers, so each byte counts;
+/// `BYTES` are kept of the hash of a change.
+pub(super) struct Document<const BYTES: usize> {
     pub(super) space: Arc<str>,
-    pub(super) collection: Box<str>,
-    pub(super) key: Box<str>,
-    known: Vec<Known>,
+    /// Collection and key, one after the other.
+    names: Box<str>,
+    collection_bytes: u16,
+    pub(super) known: Known<BYTES>,
     first_operation: u64,
-    /// By stream, the sequence of its last change here.
-    sequences: Vec<(u8, u64)>,
+    /// Streams whose next number here is known, the last that named it last; 0 for none.
+    streams: [u8; SEQUENCES_MAX],
+    /// The sequence of the last change here, of each of them.
+    sequences: [u64; SEQUENCES_MAX],
 }
 
-struct Known {
-    hash: [u8; 32],
-    is_head: bool,
-}
+const _: () = assert!(size_of::<Document<16>>() <= 144 && size_of::<Document<32>>() <= 208);
 
-impl Document {
+impl<const BYTES: usize> Document<BYTES> {
     pub(super) fn new(space: Arc<str>, collection: &str, key: &str) -> Self {
-        let (known, sequences) = (Vec::new(), Vec::new());
-        Self { space, collection: collection.into(), key: key.into(), known, first_operation: 0, sequences }
+        Self {
+            space,
+            names: [collection, key].concat().into(),
+            // Names that are longer are refused before.
+            collection_bytes: u16::try_from(collection.len()).unwrap_or(0),
+            known: Known::default(),
+            first_operation: 0,
+            streams: [0; SEQUENCES_MAX],
+            sequences: [0; SEQUENCES_MAX],
+        }
     }
 
     pub(super) fn digest(space: &str, collection: &str, key: &str) -> u64 {
         digest(&[space.as_bytes(), collection.as_bytes(), key.as_bytes()])
     }
 
+    /// Its collection and key.
+    pub(super) fn names(&self) -> (&str, &str) {
+        self.names.split_at_checked(usize::from(self.collection_bytes)).unwrap_or_default()
+    }
+
     pub(super) fn is(&self, space: &str, collection: &str, key: &str) -> bool {
-        *self.key == *key && *self.collection == *collection && *self.space == *space
-    }
-
-    /// What the next change depends on, unless it says otherwise: the heads as far as rows told them, sorted (W-25).
-    pub(super) fn heads(&self) -> Vec<[u8; 32]> {
-        let heads = self.known.iter().filter(|known| known.is_head);
-        let mut heads: Vec<_> = heads.map(|known| known.hash).collect();
-        heads.sort_unstable();
-        heads
-    }
-
-    pub(super) fn known(&self, index: usize) -> Option<[u8; 32]> {
-        self.known.get(index).map(|known| known.hash)
-    }
-
-    pub(super) fn index_of(&self, hash: &[u8; 32]) -> Option<usize> {
-        self.known.iter().position(|known| known.hash == *hash)
+        self.names() == (collection, key) && *self.space == *space
     }
 
     /// Document sequence and first operation of the next change of a stream (W-24).
     pub(super) fn expected(&self, stream: u8) -> (u64, u64) {
-        let last = self.sequences.iter().find(|(of, _)| *of == stream).map_or(0, |(_, sequence)| *sequence);
+        let mut last = self.streams.iter().zip(&self.sequences).filter(|(of, _)| **of == stream);
+        let last = last.next().map_or(0, |(_, sequence)| *sequence);
         (last.wrapping_add(1), self.first_operation.wrapping_add(1))
     }
 
     /// Takes the numbers of a change.
     pub(super) fn count(&mut self, stream: u8, (sequence, first_operation): (u64, u64)) {
         self.first_operation = first_operation;
-        self.sequences.retain(|(of, _)| *of != stream);
-        if self.sequences.len() == SEQUENCES_MAX {
-            self.sequences.remove(0);
-        }
-        self.sequences.push((stream, sequence));
-    }
-
-    /// Takes a change whose dependencies are `None` when the row does not show them: then it stands for all (W-26).
-    pub(super) fn take(&mut self, hash: [u8; 32], dependencies: Option<&[[u8; 32]]>) {
-        match dependencies {
-            Some(dependencies) => dependencies.iter().for_each(|hash| self.know(*hash, false)),
-            None => self.known.iter_mut().for_each(|known| known.is_head = false),
-        }
-        self.know(hash, true);
-        while self.known.len() > HASHES_KNOWN_MAX {
-            let first = self.known.iter().position(|known| !known.is_head);
-            self.known.remove(first.unwrap_or(0));
-        }
-    }
-
-    fn know(&mut self, hash: [u8; 32], is_head: bool) {
-        match self.known.iter_mut().find(|known| known.hash == hash) {
-            Some(known) => known.is_head = is_head,
-            None => self.known.push(Known { hash, is_head }),
-        }
+        let place = self.streams.iter().position(|of| *of == stream).unwrap_or(0);
+        self.streams.get_mut(place..).unwrap_or_default().rotate_left(1);
+        self.sequences.get_mut(place..).unwrap_or_default().rotate_left(1);
+        let [.., last_stream] = &mut self.streams;
+        let [.., last_sequence] = &mut self.sequences;
+        (*last_stream, *last_sequence) = (stream, sequence);
     }
 }
 
 /// The state of one direction of a connection, before its next row.
 #[derive(Default)]
-pub(super) struct State {
+pub(super) struct State<const BYTES: usize> {
     pub(super) streams: Slots<Stream>,
-    pub(super) documents: Slots<Document>,
+    pub(super) documents: Slots<Document<BYTES>>,
     /// Where the last delta ended.
     pub(super) position: u64,
-    /// Rows so far.
-    pub(super) rows: u64,
     /// The stream of the last row.
     pub(super) stream: u8,
     /// Wall time of the last row that shows it.

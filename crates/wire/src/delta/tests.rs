@@ -1,3 +1,4 @@
+mod contexts;
 mod damage;
 mod golden;
 pub(crate) mod history;
@@ -12,6 +13,7 @@ use std::collections::BTreeSet;
 #[derive(Default)]
 struct Ends {
     encoder: DeltaEncoder,
+    deflaters: Deflaters,
     decoder: DeltaDecoder,
     /// Hashes of changes, with their documents.
     has: BTreeSet<([u8; 32], String)>,
@@ -23,7 +25,7 @@ impl Ends {
         let shared = |document: usize, hash: &[u8; 32]| {
             self.has.contains(&(*hash, delta.documents[document].key.clone()))
         };
-        self.encoder.pack(delta, shared).unwrap()
+        self.encoder.pack(delta, &mut self.deflaters, shared).unwrap()
     }
 
     /// Through bytes, as a connection carries them.

@@ -88,7 +88,7 @@ impl Stage {
     }
 
     fn send_delta(&mut self, delta: &Delta) {
-        let packed = self.node().foe.pack(delta, |_, _| false).unwrap();
+        let packed = self.node().foe.pack(delta, &mut wire::Deflaters::default(), |_, _| false).unwrap();
         self.send(&Frame::Delta(packed));
     }
 

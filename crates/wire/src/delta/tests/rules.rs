@@ -15,13 +15,14 @@ fn a_change_that_depends_on_what_is_not_here_is_a_gap_and_after_a_rewind_it_is_n
     let rows = two_rows();
     let delta = delta_of(0, 1, &rows[1..]);
     let (mut encoder, mut decoder) = (DeltaEncoder::default(), DeltaDecoder::default());
-    let packed = encoder.pack(&delta, |_, _| true).unwrap();
+    let packed = encoder.pack(&delta, &mut Deflaters::default(), |_, _| true).unwrap();
     assert_eq!(decoder.unpack(&packed, |_, _| None), Ok(Unpacked::Gap));
-    let next = encoder.pack(&delta, |_, _| true).unwrap();
+    let next = encoder.pack(&delta, &mut Deflaters::default(), |_, _| true).unwrap();
     assert!(!next.restarts);
     assert_eq!(decoder.unpack(&next, |_, _| None), Err(DecodeError::Restart));
     let again = Delta { generation: 1, ..delta };
-    let packed = encoder.pack(&again, |_, _| panic!("not asked after a rewind")).unwrap();
+    let packed =
+        encoder.pack(&again, &mut Deflaters::default(), |_, _| panic!("not asked after a rewind")).unwrap();
     assert!(packed.restarts);
     assert_eq!(decoder.unpack(&packed, |_, _| None), Ok(Unpacked::Delta(again)));
 }
@@ -32,7 +33,9 @@ fn a_prefix_is_looked_for_in_the_document_of_its_row() {
     let rows = two_rows();
     let (mut encoder, mut decoder) = (DeltaEncoder::default(), DeltaDecoder::default());
     let delta = delta_of(0, 1, &rows[1..]);
-    let packed = encoder.pack(&delta, |document, hash| document == 0 && *hash == rows[0].hash()).unwrap();
+    let packed = encoder
+        .pack(&delta, &mut Deflaters::default(), |document, hash| document == 0 && *hash == rows[0].hash())
+        .unwrap();
     let unpacked = decoder.unpack(&packed, |place, prefix| {
         assert_eq!((place.space, place.collection, place.key), ("store-0", "inventory", "102970"));
         rows[0].hash().starts_with(prefix).then(|| rows[0].hash())
@@ -70,7 +73,9 @@ fn a_transaction_counts_down_by_itself() {
 
 #[test]
 fn what_breaks_a_limit_is_not_packed() {
-    let refused = |delta: &Delta| DeltaEncoder::default().pack(delta, |_, _| false).unwrap_err();
+    let refused = |delta: &Delta| {
+        DeltaEncoder::default().pack(delta, &mut Deflaters::default(), |_, _| false).unwrap_err()
+    };
     let row = |name: &str, body: Vec<u8>| Named {
         space: "s".into(),
         collection: "c".into(),
@@ -101,6 +106,6 @@ fn an_encoder_that_refused_goes_on_anew() {
     ends.takes(0, 0, &rows[..1]);
     let mut nowhere = delta_of(0, 1, &rows[1..]);
     nowhere.rows[0].origin = 1;
-    assert!(ends.encoder.pack(&nowhere, |_, _| false).is_err());
+    assert!(ends.encoder.pack(&nowhere, &mut Deflaters::default(), |_, _| false).is_err());
     ends.takes(0, 1, &rows[1..]);
 }
