@@ -36,11 +36,6 @@ impl Peer {
         let at = Cursor { epoch: journal.epoch(), lsn: journal.head() };
         let told = self.told.filter(|told| told.at.epoch == at.epoch && told.subscription == subscription);
         let since = told.map_or(0, |told| told.at.lsn);
-        #[cfg(isle_planted)]
-        let left_out = u64::from(crate::planted::is(crate::planted::Bug::HelloEntryLeftOut) && since > 0);
-        #[cfg(isle_planted)]
-        let mut spaces = vectors_of(journal, shares, since + left_out)?;
-        #[cfg(not(isle_planted))]
         let mut spaces = vectors_of(journal, shares, since)?;
         if since > 0 {
             spaces.retain(|vector| !vector.entries.is_empty());

@@ -77,6 +77,8 @@ pub(crate) struct Filling {
     ack_due: Option<u32>,
     /// Documents that came.
     documents: u64,
+    /// Why a document did not come whole, the first of them: the others do, and the vector is not adopted.
+    left_out: Option<StopReason>,
     /// Whether rights are documents: a change of an author whose right is not known here ends the fill, not the link.
     has_authority: bool,
 }
@@ -88,6 +90,8 @@ enum Asked {
     Came,
     /// Something that it depends on, or a head, is missing.
     Failed,
+    /// A change of it is refused.
+    LeftOut,
 }
 
 enum Stage {
@@ -168,6 +172,7 @@ impl Filling {
             number: 0,
             ack_due: None,
             documents: 0,
+            left_out: None,
             has_authority: context.identities.has_authority(),
             offer,
         })
@@ -310,8 +315,9 @@ impl Filling {
     fn asked_for(&mut self) -> Result<Step, DisconnectReason> {
         let failed: Vec<u64> =
             self.asked.iter().filter(|(_, asked)| **asked == Asked::Failed).map(|(id, _)| *id).collect();
+        let left_out = self.asked.values().filter(|asked| **asked == Asked::LeftOut).count();
         let is_short = self.asked.values().any(|asked| *asked == Asked::Waits);
-        if is_short || (self.is_retry && !failed.is_empty()) || failed.len() > WANTED_MAX {
+        if is_short || (self.is_retry && !failed.is_empty()) || failed.len().max(left_out) > WANTED_MAX {
             return Err(Misbehaviour::Fill.into());
         }
         self.is_retry = !failed.is_empty();
@@ -323,8 +329,11 @@ impl Filling {
         Ok(self.ask(wanted, (None, None), false))
     }
 
-    /// All documents are here: so is all that the filler's vector says.
+    /// All documents are here, and with them all that the filler's vector says; or some were left out.
     fn adopt<S: Store>(&mut self, journal: &mut Journal<S>) -> Result<Step, StoreError> {
+        if let Some(reason) = self.left_out {
+            return self.finish(journal, false, Filled::Stopped(reason));
+        }
         self.adopt_vector(journal)?;
         journal.end_fill(self.space);
         self.finish(journal, true, Filled::Taken(self.documents))

@@ -22,6 +22,12 @@ fn a_fill_that_a_right_was_missing_for_comes_when_the_right_does() {
     let mut fleet = trimmed_relay();
     fleet.connect(1, 2);
     assert_eq!(fleet.nodes[2].get("store-1/note/1"), None);
+    let others = fleet.nodes[2].read("store-1/note/2");
+    assert_eq!(
+        (others.value, others.is_filling),
+        (Some(json!({"n": 1})), true),
+        "documents of known authors come"
+    );
     fleet.connect(0, 2);
     assert!(fleet.disconnects().contains(&(2, DisconnectReason::RightsChanged)));
     assert_eq!(fleet.nodes[2].get("store-1/note/1"), Some(json!({"n": 3})));

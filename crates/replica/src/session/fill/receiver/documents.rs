@@ -1,6 +1,6 @@
 //! Documents of a fill: each is taken in parts, a part as a whole document or as changes.
 
-use super::{Asked, FillContext, Filled, Filling, Handled, SEQUENCE_MAX, Stage, Step, has_room};
+use super::{Asked, FillContext, Filling, Handled, SEQUENCE_MAX, Stage, Step, has_room};
 use crate::effect::{DisconnectReason, Misbehaviour, StopReason};
 use crate::journal::{DAMAGED, DocumentPlace, Entry, FilledDocument, Journal};
 use crate::keys;
@@ -63,14 +63,16 @@ impl Filling {
             return Ok(Err(Misbehaviour::TooManyEntries.into()));
         }
         for document in frame.documents {
-            match self.take_document(journal, &document, context)? {
-                Ok(None) => {}
-                Ok(Some(reason)) => return self.finish(journal, false, Filled::Stopped(reason)).map(Ok),
-                Err(reason) => return Ok(Err(reason)),
+            if let Err(reason) = self.take_document(journal, &document, context)? {
+                return Ok(Err(reason));
             }
         }
         if frame.is_short {
-            return self.finish(journal, false, Filled::Stopped(StopReason::FillerDamaged)).map(Ok);
+            self.left_out.get_or_insert(StopReason::FillerDamaged);
+            self.asked
+                .values_mut()
+                .filter(|asked| **asked == Asked::Waits)
+                .for_each(|asked| *asked = Asked::Came);
         }
         Ok(if frame.is_done { self.asked_for() } else { Ok(Step::default()) })
     }
@@ -80,7 +82,7 @@ impl Filling {
         journal: &mut Journal<S>,
         document: &FillDocument,
         context: &FillContext<'_>,
-    ) -> Handled<Option<StopReason>> {
+    ) -> Handled<()> {
         let names =
             (Collection::new(document.name.collection.as_str()), Key::new(document.name.key.as_str()));
         let (Ok(collection), Ok(key)) = names else { return Ok(Err(Misbehaviour::Name.into())) };
@@ -91,26 +93,39 @@ impl Filling {
         if !self.all && !self.asked.contains_key(&digest) {
             return Ok(Err(Misbehaviour::Fill.into()));
         }
+        if self.asked.get(&digest) == Some(&Asked::LeftOut) {
+            // What follows rests on what was refused.
+            return Ok(Ok(()));
+        }
         let address = Address { space: self.name.clone(), collection, key };
         let part = match self.take_part(journal, &address, document, context)? {
             Ok(part) => part,
             Err(misbehaviour) => return Ok(Err(misbehaviour.into())),
         };
         let asked = match part {
-            Part::Stopped(reason) => return Ok(Ok(Some(reason))),
-            Part::OwnPast => return Ok(self.own_past(journal, context)),
+            Part::Stopped(reason) => self.leave_out(reason),
+            Part::OwnPast => match self.own_past(journal, context) {
+                Ok(reason) => self.leave_out(reason),
+                Err(rolled_back) => return Ok(Err(rolled_back)),
+            },
             Part::Lacks => Asked::Failed,
-            Part::Taken if document.heads.is_empty() => return Ok(Ok(None)),
+            Part::Taken if document.heads.is_empty() => return Ok(Ok(())),
             Part::Taken => {
                 self.documents += 1;
                 if has_heads(journal, &address, &document.heads)? { Asked::Came } else { Asked::Failed }
             }
         };
         // Of two documents whose names collide the one that came counts.
-        if !self.all || asked == Asked::Failed {
+        if !self.all || matches!(asked, Asked::Failed | Asked::LeftOut) {
             self.asked.insert(digest, asked);
         }
-        Ok(Ok(None))
+        Ok(Ok(()))
+    }
+
+    /// A document does not come whole: the others do.
+    fn leave_out(&mut self, reason: StopReason) -> Asked {
+        self.left_out.get_or_insert(reason);
+        Asked::LeftOut
     }
 
     fn take_part<S: Store>(
@@ -187,9 +202,9 @@ impl Filling {
         &self,
         journal: &Journal<S>,
         context: &FillContext<'_>,
-    ) -> Result<Option<StopReason>, DisconnectReason> {
+    ) -> Result<StopReason, DisconnectReason> {
         if !context.rights.relay {
-            return Ok(Some(StopReason::NoRelay));
+            return Ok(StopReason::NoRelay);
         }
         let own = journal.names.origin_number(self.own);
         let ours = own.map_or(0, |own| journal.vectors.get(self.space, own).sequence);
