@@ -14,6 +14,7 @@ pub(super) fn result(text: impl Display) {
 const DIRECTORY: &str = "target/simulator";
 
 /// Puts a schedule into a file, so that it can be edited and run again whatever becomes of what expands seeds.
+#[expect(clippy::disallowed_methods, reason = "the program writes here, not the simulated world")]
 fn keep(directory: &Path, schedule: &Schedule) -> std::io::Result<PathBuf> {
     std::fs::create_dir_all(directory)?;
     let header = &schedule.header;
