@@ -33,6 +33,9 @@ pub(crate) struct PlantedArguments {
     /// Most seeds for a bug.
     #[arg(long, default_value_t = 1_000)]
     seeds: u64,
+    /// The first seed.
+    #[arg(long, default_value_t = 0)]
+    from: u64,
     /// This bug alone, by the name that the table gives it.
     #[arg(long)]
     bug: Option<String>,

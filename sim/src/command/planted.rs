@@ -10,7 +10,7 @@ pub(super) fn planted(arguments: &PlantedArguments) -> Ending {
     let mut command = std::process::Command::new("cargo");
     // Unoptimised programs of the core take three times as long to run, and a tenth to build.
     command.args(["run", "--quiet", "--locked", "--package", "sim", "--bin", "sim", "--", "planted"]);
-    command.args(["--seeds", &arguments.seeds.to_string()]);
+    command.args(["--seeds", &arguments.seeds.to_string(), "--from", &arguments.from.to_string()]);
     command.args(arguments.bug.iter().flat_map(|bug| ["--bug", bug.as_str()]));
     command.env("RUSTFLAGS", "--cfg isle_planted").env("CARGO_PROFILE_DEV_DEBUG", "0");
     match command.env("CARGO_TARGET_DIR", target).status() {
@@ -34,8 +34,10 @@ pub(super) fn planted(arguments: &PlantedArguments) -> Ending {
         plant(Some(bug));
         let started = std::time::Instant::now();
         let failure = |seed| sim::run(&sim::Schedule::of_seed(seed, None), sim::Sabotage::None).failure;
-        let found =
-            (0..arguments.seeds).find_map(|seed| failure(seed).map(|failure| (seed + 1, failure.property)));
+        let found = (0..arguments.seeds).find_map(|number| {
+            let seed = arguments.from.saturating_add(number);
+            failure(seed).map(|failure| (number + 1, failure.property))
+        });
         plant(None);
         let (seeds, property) = match found {
             Some((seeds, property)) => (seeds.to_string(), property),
