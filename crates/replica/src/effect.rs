@@ -162,7 +162,10 @@ pub enum DisconnectReason {
         sequence: u64,
     },
     /// The peer fills this replica, or is filled while others wait for it, and says nothing more.
-    #[error("the peer has said nothing of a fill for {} minutes: it is tried again at the next connection", FILL_IDLE_MS / 60_000)]
+    #[error(
+        "the peer has said nothing of a fill for {} minutes: it is tried again at the next connection",
+        FILL_IDLE_MS / 60_000
+    )]
     FillStalled,
     /// This replica begins or ceases to take changes, and says so in its next hello.
     #[error("this replica's disk {}: connect again", if *.is_full { "has no room for changes" } else { "has room for changes again" })]

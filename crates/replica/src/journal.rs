@@ -2,6 +2,7 @@
 
 mod branch;
 mod chain;
+pub(crate) use chain::start as chain_start;
 pub use chain::verify_journal;
 mod documents;
 mod filled;
@@ -171,14 +172,13 @@ impl<S: Store> Journal<S> {
     /// The start of the digest of the durable row at a position; `None` where there is none, or it was trimmed and is not
     /// the last that was.
     pub(crate) fn chain_at(&self, lsn: u64) -> Result<Option<u64>, StoreError> {
-        let start = |[a, b, c, d, e, f, g, h, ..]: [u8; 16]| u64::from_be_bytes([a, b, c, d, e, f, g, h]);
         if lsn == self.trimmed.lsn {
-            return Ok(Some(start(self.trimmed.chain)));
+            return Ok(Some(chain::start(self.trimmed.chain)));
         }
         let (keyspace, key) = keys::journal(lsn);
         let row = self.rows.durable().get(keyspace, &key)?;
         let row = row.map(|row| record::decode::<JournalRow>(keyspace, &row)).transpose()?;
-        Ok(row.map(|row| start(row.chain)))
+        Ok(row.map(|row| chain::start(row.chain)))
     }
 
     pub(crate) fn epoch(&self) -> u64 {

@@ -125,7 +125,8 @@ impl<S: Store> Replica<S> {
         Ok(())
     }
 
-    /// A document as services read it; one whose row is marked as broken with the rules that it breaks. What is applied for it is taken off the request's `budget` of changes.
+    /// A document as services read it; one whose row is marked as broken with the rules that it breaks. What is applied for
+    /// it is taken off the request's `budget` of changes.
     pub(super) fn read(
         &mut self,
         address: &Address,

@@ -29,7 +29,7 @@ const REFRESHED_MAX: usize = 32;
 const CHANGES_MAX: usize = 1_024;
 
 /// A position of the journal, and its digest there.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Place {
     lsn: u64,
     chain: Option<u64>,

@@ -125,6 +125,27 @@ fn a_change_that_is_refused_ends_the_fill_and_not_the_link() {
     assert!(site.disconnects.is_empty());
 }
 
+#[test]
+fn what_follows_in_a_refused_document_is_passed_over_and_others_come() {
+    // W-46.
+    let mut site = site_and_foe();
+    send(&mut site, &Frame::FillOffer(offer(1)));
+    let bodies = bodies(origin(1), 3);
+    let mut broken = bodies[0].clone();
+    broken[1] = 15;
+    let part = |changes: &[Vec<u8>]| FillDocument { heads: vec![], ..document("1", changes) };
+    let head = wire::change_hash(&bodies[2]).to_vec();
+    let whole = FillDocument { heads: head, ..document("2", &bodies) };
+    send(
+        &mut site,
+        &documents(1, vec![part(&[broken]), part(&bodies[1..]), document("1", &[]), whole], true),
+    );
+    assert!(matches!(stopped(&site), Some(StopReason::Refused(_))), "{:?}", site.events);
+    assert_eq!((site.disconnects.len(), site.replica.vector(&space("catalog"))), (0, Ok(vec![])));
+    assert!(site.read("catalog/product/2").value.is_some());
+    assert_eq!(site.read("catalog/product/1").value, None);
+}
+
 /// A hub whose site is played by the test: it has said hello, and does not relay.
 fn hub_and_foe(settings: Settings) -> Node {
     let mut hub = Node::new(settings);

@@ -1,5 +1,5 @@
-use super::{Refreshing, Replica, Step, durable_rows};
-use crate::journal::DAMAGED;
+use super::{Place, Refreshing, Replica, Step, durable_rows};
+use crate::journal::{DAMAGED, chain_start};
 use crate::keys::{self, DocumentNumber, OriginNumber, SpaceNumber};
 use crate::record::JournalRow;
 use crate::request::Stamp;
@@ -17,7 +17,7 @@ const TRANSACTION_BYTES: usize = 1024 * 1024;
 struct Transaction {
     rows: Vec<(u64, JournalRow, Address)>,
     /// Its last position.
-    last: u64,
+    last: Place,
 }
 
 /// What the journal has for a watch.
@@ -61,16 +61,16 @@ impl<S: Store> Replica<S> {
             if step.room(watch) == 0 {
                 break;
             }
-            let last = transaction.last;
+            let place = transaction.last;
             match self.changes(watch, transaction, refreshing)? {
                 // Those behind it are brought up to date as well, so that they do not stall one after another.
                 None => step.is_stalled = true,
                 Some(_) if step.is_stalled => {}
                 Some((changes, bytes)) => {
-                    let cursor = self.cursor(watch, self.place(last)?, None);
+                    let cursor = self.cursor(watch, place, None);
                     step.events.push(WatchEvent::Changed { cursor, changes });
                     step.bytes += bytes;
-                    shown_to = last;
+                    shown_to = place.lsn;
                 }
             }
             if step.is_stalled && refreshing.is_spent() {
@@ -105,7 +105,8 @@ impl<S: Store> Replica<S> {
                 }
             }
             if !is_within && !current.rows.is_empty() {
-                transactions.push(Transaction { last: lsn, ..std::mem::take(&mut current) });
+                let last = Place { lsn, chain: Some(chain_start(row.chain)) };
+                transactions.push(Transaction { last, ..std::mem::take(&mut current) });
             }
         }
         Ok(Looked { transactions, to: looked_to, is_filled: false })
