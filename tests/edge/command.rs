@@ -102,7 +102,7 @@ fn a_write_that_the_hub_has_not_in_time_is_told_from_one_that_it_has() {
     let _site = Process::start(data.clone());
     let wait = ["--wait", "hub", "--within", "1ms"];
     let write = [&[ADDRESS, r#"{"shelf": "A3"}"#][..], &wait].concat();
-    let said = ["stored here and not yet at the hub", "isle status"];
+    let said = ["stored here and not yet at the hub", "would count twice", "isle status"];
     fails(&words("doc put", &data, &write), 5, &said);
     assert!(run_well(words("doc get", &data, &[ADDRESS])).contains("A3"), "it stands");
     assert_eq!(run_well(words("doc put", &data, &write)), "unchanged: the document was so already\n");

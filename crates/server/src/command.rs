@@ -151,7 +151,7 @@ impl CommandError {
         }
         if matches!(self, Self::NotAtHub) {
             return Some(
-                "`isle status` shows the links; the same command with an --idempotency-key waits again",
+                "do not send it again, it would count twice, unless with the --idempotency-key that it had; `isle status` shows the links",
             );
         }
         matches!(self, Self::NoDocument { .. }).then_some("`isle doc list` shows what a collection has")
