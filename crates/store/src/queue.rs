@@ -47,6 +47,9 @@ struct State {
     batches: VecDeque<(Turn, Batch)>,
     bytes: usize,
     ended: bool,
+    /// The producer waits until batches are taken. A condition variable is not told of what nobody waits for: each time
+    /// is a system call.
+    is_producer_waiting: bool,
     /// The turn that found the disk full: nothing is taken before it.
     refused: Option<Turn>,
 }
@@ -77,6 +80,7 @@ impl Queue {
         let bytes = batch.bytes();
         let mut state = self.lock();
         while state.refusal(turn).is_none() && !state.has_room_for(bytes) {
+            state.is_producer_waiting = true;
             state = self.taken.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         if let Some(refusal) = state.refusal(turn) {
@@ -85,6 +89,8 @@ impl Queue {
         state.refused = None;
         state.bytes += bytes;
         state.batches.push_back((turn, batch));
+        // Whoever is woken takes the lock at once.
+        drop(state);
         self.arrived.notify_one();
         Ok(())
     }
@@ -116,7 +122,11 @@ impl Queue {
             taken.push((turn, batch));
         }
         state.bytes = state.bytes.saturating_sub(taken_bytes);
-        self.taken.notify_one();
+        let is_producer_waiting = std::mem::take(&mut state.is_producer_waiting);
+        drop(state);
+        if is_producer_waiting {
+            self.taken.notify_one();
+        }
         Taken::Group(taken)
     }
 
