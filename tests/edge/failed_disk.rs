@@ -1,11 +1,12 @@
 //! The disk of a server fails while it writes: nobody knows what became of the write, and that is what is told. What
 //! was durable before is told as that.
 
+use crate::observing::{get, observed_at, observed_config};
 use serde_json::json;
 use server::local::{CallError, RefusalKind, Request, Response};
 use tests::eventually_async;
 use tests::faults;
-use tests::process::{DEADLINE, Fleet, Process, put, site_config};
+use tests::process::{DEADLINE, Fleet, Process, put};
 
 /// A sync after those that opening a store takes that is there already.
 const SYNC: u64 = 40;
@@ -13,7 +14,7 @@ const SYNC: u64 = 40;
 #[tokio::test]
 async fn a_write_that_a_disk_error_met_has_an_unknown_outcome() {
     let fleet = Fleet::new();
-    let data = fleet.prepare("store-1", &site_config("store-1", "127.0.0.1:9"));
+    let data = fleet.prepare("store-1", &observed_config("store-1", "127.0.0.1:9"));
     let rows = data.join("store/rows");
     let Some(variables) = faults::variables(fleet.directory.path(), ("sync", SYNC), &rows) else { return };
     drop(Process::start(data.clone()));
@@ -47,4 +48,11 @@ async fn a_write_that_a_disk_error_met_has_an_unknown_outcome() {
             if refusal.kind == RefusalKind::Unavailable && refusal.message.contains("the store is not open:"))
     })
     .await;
+    // Monitoring too. To kill the process would mend nothing.
+    let address = observed_at(&site);
+    let (status, reason) = get(&address, "/ready");
+    assert_eq!(status, "HTTP/1.1 503 Service Unavailable");
+    assert!(reason.contains("the store is not open:"), "{reason}");
+    assert_eq!(get(&address, "/health").0, "HTTP/1.1 200 OK");
+    assert!(get(&address, "/metrics").1.contains("isle_store_open 0"));
 }

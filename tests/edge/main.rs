@@ -19,6 +19,8 @@ mod idempotency;
 #[cfg(test)]
 mod killed;
 #[cfg(test)]
+mod observing;
+#[cfg(test)]
 mod recovery;
 #[cfg(test)]
 mod refused;

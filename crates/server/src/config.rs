@@ -4,6 +4,8 @@
 //! name = "store-367"            # as in its certificate
 //! listen = "127.0.0.1:7401"     # UDP; where peers may dial in; absent: any port, and nobody may
 //!
+//! observe = "127.0.0.1:9401"     # TCP; where GET /health, /ready and /metrics are answered; absent: nowhere
+//!
 //! sync_interval_ms = 50         # absent: a write is answered when it is on the disk. With it, when the system has it:
 //!                               # a power cut loses what services wrote in the last interval
 //!
@@ -61,6 +63,9 @@ pub struct Config {
     /// The UDP address where peers may dial in; none: any port, and nobody may.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub listen: Option<SocketAddr>,
+    /// The TCP address where monitoring asks; none: nowhere. It needs no credentials and shows names of spaces and peers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observe: Option<SocketAddr>,
     /// Milliseconds between syncs; none: every write is on the disk before it is answered. With an interval a power
     /// cut loses what services wrote in the last one, though they were answered. Peers never see what can be lost.
     #[serde(default, skip_serializing_if = "Option::is_none")]

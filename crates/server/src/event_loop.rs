@@ -18,6 +18,7 @@ mod core;
 mod effects;
 mod events;
 mod links;
+mod pulse;
 mod reopening;
 mod requests;
 mod stop;
@@ -25,6 +26,7 @@ mod watching;
 
 pub(crate) use arrival::{Arrivals, LoopEnded, arrivals};
 pub(crate) use core::{Core, OpenCoreError, Opening};
+pub(crate) use pulse::Pulse;
 pub(crate) use requests::{Outcome, Reply, Waiting};
 pub(crate) use stop::{Stop, StopOrder};
 pub(crate) use watching::{ClientId, Watching};
@@ -62,6 +64,7 @@ pub(crate) struct EventLoop {
     reopening: Reopening,
     /// Whether the core is to be opened again under a new incarnation.
     is_renewing: bool,
+    pulse: Pulse,
 }
 
 /// What the loop does next.
@@ -77,7 +80,7 @@ enum Cause {
 }
 
 impl EventLoop {
-    pub(crate) fn new(arrivals: ArrivalQueue, stop: Stop) -> Self {
+    pub(crate) fn new(arrivals: ArrivalQueue, stop: Stop, pulse: Pulse) -> Self {
         Self {
             arrivals,
             stop,
@@ -87,6 +90,7 @@ impl EventLoop {
             backups: Backups::default(),
             reopening: Reopening::new(Instant::now()),
             is_renewing: false,
+            pulse,
         }
     }
 
@@ -135,9 +139,17 @@ impl EventLoop {
 
     /// Serves until it is to stop, or to be opened anew.
     async fn serve(&mut self, core: &mut Core) -> Result<(), StoreError> {
+        let served = self.turns(core).await;
+        self.pulse.rest();
+        served
+    }
+
+    async fn turns(&mut self, core: &mut Core) -> Result<(), StoreError> {
         let mut more = false;
         loop {
-            match self.next(core, more).await {
+            let cause = self.next(core, more).await;
+            self.pulse.work();
+            match cause {
                 Cause::Stop => return Ok(()),
                 Cause::Commit => core.settle()?,
                 Cause::Arrived(arrival) => self.take_some(core, *arrival)?,
@@ -146,6 +158,7 @@ impl EventLoop {
             }
             more = core.end_turn()?;
             self.carry_out(core);
+            self.pulse.rest();
             if self.is_renewing {
                 return Ok(());
             }

@@ -3,8 +3,9 @@
 use crate::clock::Clocks;
 use crate::config::{Config, ConfigError, PeerAddress, SpaceMode};
 use crate::data_directory::{DataDirectory, IncarnationError, LockError};
-use crate::event_loop::{Core, EventLoop, OpenCoreError, Opening, Stop, StopOrder, arrivals};
+use crate::event_loop::{Core, EventLoop, OpenCoreError, Opening, Pulse, Stop, StopOrder, arrivals};
 use crate::local::{Context, LocalSocket, SocketError};
+use crate::observing::{ObserveError, Observed, Observing};
 use crate::peers::{Acceptor, Dialer, Presence};
 use crate::random::{self, RandomError};
 use crate::schemas::{self, SchemasError};
@@ -73,6 +74,9 @@ pub enum ServeError {
     /// The local socket did not open.
     #[error(transparent)]
     Socket(#[from] SocketError),
+    /// The address for monitoring did not open.
+    #[error(transparent)]
+    Observe(#[from] ObserveError),
     /// The system gave no threads or signals.
     #[error("cannot start: {0}")]
     Runtime(#[from] io::Error),
@@ -131,12 +135,22 @@ async fn serve(
 ) -> Result<(), ServeError> {
     let endpoint = Endpoint::bind(config.listen.unwrap_or_else(|| unbound(config)), identity)?;
     let socket = LocalSocket::bind(&directory.socket())?;
+    let observing = match config.observe {
+        Some(address) => Some(Observing::bind(address).await?),
+        None => None,
+    };
+    let observed_at = observing.as_ref().map(Observing::address).transpose()?;
     let (order, stop) = Stop::new();
     let (arrivals, queue) = arrivals();
+    let pulse = Pulse::new();
     let presence = Presence::of(config.peers.keys());
     let mut tasks = JoinSet::new();
     let signals = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     tasks.spawn(stop_on_signal(signals, order, stop.clone()));
+    if let Some(observing) = observing {
+        let observed = Observed { arrivals: arrivals.clone(), pulse: pulse.clone() };
+        tasks.spawn(observing.run(observed, stop.clone()));
+    }
     let context = Arc::new(Context { address: endpoint.local_address() });
     tasks.spawn(socket.run(arrivals.clone(), context, stop.clone()));
     tasks.spawn(
@@ -160,8 +174,8 @@ async fn serve(
         };
         tasks.spawn(dialer.run());
     }
-    announce(config, &endpoint)?;
-    EventLoop::new(queue, stop).run(core, opening).await;
+    announce(config, &endpoint, observed_at)?;
+    EventLoop::new(queue, stop, pulse).run(core, opening).await;
     drop(arrivals);
     end(tasks, &endpoint).await;
     tracing::info!("stopped");
@@ -204,7 +218,7 @@ fn unbound(config: &Config) -> SocketAddr {
 }
 
 /// One line for whoever started it.
-fn announce(config: &Config, endpoint: &Endpoint) -> io::Result<()> {
+fn announce(config: &Config, endpoint: &Endpoint, observed_at: Option<SocketAddr>) -> io::Result<()> {
     let mode = |mode: &SpaceMode| match mode {
         SpaceMode::Read => "read",
         SpaceMode::Write => "write",
@@ -218,6 +232,8 @@ fn announce(config: &Config, endpoint: &Endpoint) -> io::Result<()> {
         format!("dials from {address}")
     };
     let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{} is ready: {place}, carries {spaces}", config.name)?;
+    let observed = observed_at.map(|address| format!(", answers monitoring on http://{address}"));
+    let observed = observed.unwrap_or_default();
+    writeln!(stdout, "{} is ready: {place}, carries {spaces}{observed}", config.name)?;
     stdout.flush()
 }

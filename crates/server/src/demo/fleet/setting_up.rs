@@ -35,6 +35,7 @@ pub(super) fn hub(week: &Week) -> Result<Config, FleetError> {
     Ok(Config {
         name: HUB.to_owned(),
         listen,
+        observe: None,
         sync_interval_ms: None,
         hub: true,
         authority: None,
@@ -56,6 +57,7 @@ pub(super) fn shop(shop: &Shop, hub: SocketAddr) -> Result<Config, FleetError> {
     Ok(Config {
         name: shop.site(),
         listen: None,
+        observe: None,
         sync_interval_ms: None,
         hub: false,
         authority: None,

@@ -5,7 +5,7 @@ use super::*;
 use crate::clock::Clocks;
 use crate::config::Config;
 use crate::data_directory::DataDirectory;
-use crate::event_loop::{Core, EventLoop, Opening, StopOrder, arrivals};
+use crate::event_loop::{Core, EventLoop, Opening, Pulse, StopOrder, arrivals};
 use replica::{Batch, Keyspace, ReadRows as _, Store as _, Turn, Write};
 use serde_json::{Value, json};
 use store::{FjallStore, Options};
@@ -44,7 +44,10 @@ impl Server {
         let context = Arc::new(Context { address: "127.0.0.1:7400".parse().unwrap() });
         let socket = LocalSocket::bind(&directory.path().join("isle.sock")).unwrap();
         let serving = tokio::spawn(socket.run(arrivals, context, stop.clone()));
-        let looping = tokio::spawn(async move { EventLoop::new(queue, stop).run(core, &mut opening).await });
+        let looping =
+            tokio::spawn(
+                async move { EventLoop::new(queue, stop, Pulse::new()).run(core, &mut opening).await },
+            );
         Self { directory, order, tasks: vec![serving, looping] }
     }
 

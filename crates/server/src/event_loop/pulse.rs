@@ -1,0 +1,69 @@
+//! Whether the loop moves.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// A turn takes milliseconds, and waits some seconds for a very slow disk. One that lasts so long does not end.
+const STUCK_AFTER: Duration = Duration::from_secs(120);
+
+/// Since when the loop has been at work without looking for what comes next. Clones tell of the same loop.
+#[derive(Clone, Debug)]
+pub(crate) struct Pulse {
+    began: Instant,
+    /// Milliseconds after `began`, plus one; 0 while the loop waits.
+    at_work: Arc<AtomicU64>,
+}
+
+impl Pulse {
+    pub(crate) fn new() -> Self {
+        Self { began: Instant::now(), at_work: Arc::default() }
+    }
+
+    /// A turn begins.
+    pub(super) fn work(&self) {
+        self.at_work.store(self.millis().saturating_add(1), Ordering::Relaxed);
+    }
+
+    /// The turn is over.
+    pub(super) fn rest(&self) {
+        self.at_work.store(0, Ordering::Relaxed);
+    }
+
+    /// How long a turn has lasted that will not end; `None` while all is well.
+    pub(crate) fn stuck(&self) -> Option<Duration> {
+        stuck(self.at_work.load(Ordering::Relaxed), self.millis())
+    }
+
+    fn millis(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+fn stuck(at_work: u64, now_ms: u64) -> Option<Duration> {
+    let since = at_work.checked_sub(1)?;
+    Some(Duration::from_millis(now_ms.saturating_sub(since))).filter(|lasted| *lasted >= STUCK_AFTER)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_turn_is_stuck_and_a_long_rest_is_not() {
+        assert_eq!(stuck(0, u64::MAX), None);
+        assert_eq!(stuck(5_001, 124_999), None);
+        assert_eq!(stuck(5_001, 125_000), Some(STUCK_AFTER));
+        // A clock that two threads read in the other order.
+        assert_eq!(stuck(5_001, 4_999), None);
+    }
+
+    #[test]
+    fn a_turn_that_is_over_counts_no_more() {
+        let pulse = Pulse::new();
+        pulse.work();
+        assert!(pulse.at_work.load(Ordering::Relaxed) > 0);
+        pulse.rest();
+        assert_eq!(pulse.at_work.load(Ordering::Relaxed), 0);
+    }
+}

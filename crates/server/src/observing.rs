@@ -1,0 +1,176 @@
+//! What monitoring asks of a running replica, over HTTP on an address of its own.
+//!
+//! | path | answer |
+//! |---|---|
+//! | `/health` | 200 while the event loop moves. Neither peers nor the disk decide it: a restart mends neither |
+//! | `/ready` | 200 while requests are answered; 503 with the reason while the store is opening or has failed |
+//! | `/metrics` | numbers in the text format of OpenMetrics 1.0, which Prometheus reads |
+//!
+//! It shows names of spaces and peers, no documents, and asks for no credentials: listen on loopback or on a network
+//! that only monitoring reaches. A caller costs one of [`CONNECTIONS_MAX`] places for [`CONNECTION_DEADLINE`] at most.
+
+mod metrics;
+
+use crate::event_loop::{Arrivals, Outcome, Pulse, Reply, Stop, Waiting};
+use crate::local::{Refusal, StoreFailure};
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+/// Connections at once; the next one waits in the system's queue.
+const CONNECTIONS_MAX: usize = 8;
+
+/// From accepting a connection to its end. Each brings one request.
+const CONNECTION_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Bytes of a request's head.
+const HEAD_BYTES_MAX: usize = 16 * 1024;
+
+/// How long the core may take to say how it is. A slow disk holds it up for a second at times.
+const STATUS_DEADLINE: Duration = Duration::from_secs(5);
+
+/// After a failure to accept, as when no file descriptors are left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// What the answers are made from.
+#[derive(Clone)]
+pub(crate) struct Observed {
+    pub(crate) arrivals: Arrivals,
+    pub(crate) pulse: Pulse,
+}
+
+/// Why the address cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address} for monitoring (`observe` in isle.toml): {source}")]
+pub struct ObserveError {
+    /// The address.
+    address: SocketAddr,
+    /// What the system says.
+    source: io::Error,
+}
+
+/// The listener.
+pub(crate) struct Observing {
+    listener: TcpListener,
+}
+
+impl Observing {
+    pub(crate) async fn bind(address: SocketAddr) -> Result<Self, ObserveError> {
+        let listener = TcpListener::bind(address).await;
+        Ok(Self { listener: listener.map_err(|source| ObserveError { address, source })? })
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Answers until it is to stop.
+    pub(crate) async fn run(self, observed: Observed, mut stop: Stop) {
+        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let router = Router::new()
+            .route("/health", get(health))
+            .route("/ready", get(ready))
+            .route("/metrics", get(metrics))
+            .with_state(observed);
+        // Dropped with this task: nobody waits for monitoring.
+        let mut connections = JoinSet::new();
+        loop {
+            let accepted = tokio::select! {
+                () = stop.ordered() => return,
+                accepted = self.accept(&places) => accepted,
+            };
+            while connections.try_join_next().is_some() {}
+            match accepted {
+                Ok((stream, place)) => drop(connections.spawn(serve(stream, router.clone(), place))),
+                Err(error) => {
+                    tracing::debug!(%error, "a connection of monitoring is not accepted");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    async fn accept(&self, places: &Arc<Semaphore>) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+        let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
+        Ok((self.listener.accept().await?.0, place))
+    }
+}
+
+async fn serve(stream: TcpStream, router: Router, _place: OwnedSemaphorePermit) {
+    let mut builder = hyper::server::conn::http1::Builder::new();
+    builder.timer(TokioTimer::new()).keep_alive(false).max_buf_size(HEAD_BYTES_MAX);
+    let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    match timeout(CONNECTION_DEADLINE, connection).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "a connection of monitoring failed"),
+        Err(_) => tracing::debug!("a connection of monitoring took too long"),
+    }
+}
+
+async fn health(State(observed): State<Observed>) -> Response {
+    match observed.pulse.stuck() {
+        None => text(StatusCode::OK, "alive\n"),
+        Some(since) => {
+            let message = format!("the event loop has been in one turn for {} s\n", since.as_secs());
+            text(StatusCode::SERVICE_UNAVAILABLE, message)
+        }
+    }
+}
+
+async fn ready(State(observed): State<Observed>) -> Response {
+    match observed.status().await {
+        Ok(_) => text(StatusCode::OK, "ready\n"),
+        Err(why) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
+    }
+}
+
+async fn metrics(State(observed): State<Observed>) -> Response {
+    let status = observed.status().await.ok();
+    match metrics::page(status.as_ref().map(|(status, failure)| (&**status, failure.as_ref()))) {
+        Ok(page) => {
+            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+            ([(header::CONTENT_TYPE, kind)], page).into_response()
+        }
+        Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
+    }
+}
+
+fn text(code: StatusCode, text: impl Into<String>) -> Response {
+    (code, text.into()).into_response()
+}
+
+impl Observed {
+    /// How the replica is, or in words why nobody says.
+    async fn status(&self) -> Result<(Box<replica::Status>, Option<StoreFailure>), String> {
+        let place = Arc::new(Semaphore::new(1)).acquire_owned().await.map_err(|error| error.to_string())?;
+        let (outcomes, mut answers) = mpsc::channel(1);
+        let ask = async {
+            self.arrivals.request(replica::Request::Status, Waiting::new(0, outcomes, place), 0).await;
+            answers.recv().await
+        };
+        match timeout(STATUS_DEADLINE, ask).await {
+            Ok(Some(Outcome { result: Ok(Reply::Status(status, failure)), .. })) => Ok((status, failure)),
+            Ok(Some(Outcome { result: Err(Refusal { message, .. }), .. })) => Err(message),
+            Ok(Some(_) | None) => Err("the server is ending".to_owned()),
+            Err(_) => {
+                let seconds = STATUS_DEADLINE.as_secs();
+                Err(format!(
+                    "no answer within {seconds} s: the disk is slow, or more is asked than it can do"
+                ))
+            }
+        }
+    }
+}

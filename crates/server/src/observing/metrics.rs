@@ -1,0 +1,152 @@
+//! The numbers, as a page of text.
+
+use crate::local::StoreFailure;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _, text};
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::{Metric, Registry, Unit};
+use replica::{Room, SpaceStatus, Status};
+use std::fmt;
+
+/// The page. Without a status, because the store is not open, it says only that, and what the process is.
+pub(super) fn page(status: Option<(&Status, Option<&StoreFailure>)>) -> Result<String, fmt::Error> {
+    let shown = status.map(|(status, failure)| (status.clone(), failure.map_or(0, |failure| failure.times)));
+    let collector = Shown { status: shown, resident_bytes: resident_bytes() };
+    let mut registry = Registry::with_prefix("isle");
+    registry.register_collector(Box::new(collector));
+    let mut page = String::new();
+    text::encode(&mut page, &registry)?;
+    Ok(page)
+}
+
+/// Memory of this process that is in RAM; `None` where the system does not say.
+fn resident_bytes() -> Option<i64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<i64>().ok()?.checked_mul(1024)
+}
+
+#[derive(Debug)]
+struct Shown {
+    /// How the replica is, and how often its store failed in a row.
+    status: Option<(Status, u32)>,
+    resident_bytes: Option<i64>,
+}
+
+/// A number of one label's value.
+type Labelled<'a> = (&'a str, i64);
+
+fn whole(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+struct Encoder<'a>(DescriptorEncoder<'a>);
+
+impl Encoder<'_> {
+    fn gauge(&mut self, name: &str, help: &str, value: i64) -> fmt::Result {
+        self.measured(name, help, None, value)
+    }
+
+    fn measured(&mut self, name: &str, help: &str, unit: Option<&Unit>, value: i64) -> fmt::Result {
+        let gauge = ConstGauge::new(value);
+        gauge.encode(self.0.encode_descriptor(name, help, unit, gauge.metric_type())?)
+    }
+
+    fn counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
+        let counter = ConstCounter::new(value);
+        counter.encode(self.0.encode_descriptor(name, help, None, counter.metric_type())?)
+    }
+
+    /// A number for each value of a label.
+    fn each<'l, M: Metric>(
+        &mut self,
+        (name, help, unit): (&str, &str, Option<&Unit>),
+        label: &str,
+        values: impl Iterator<Item = (&'l str, M)>,
+    ) -> fmt::Result {
+        let mut values = values.peekable();
+        let Some((_, first)) = values.peek() else { return Ok(()) };
+        let mut family = self.0.encode_descriptor(name, help, unit, first.metric_type())?;
+        for (value, metric) in values {
+            metric.encode(family.encode_family(&[(label, value)])?)?;
+        }
+        Ok(())
+    }
+
+    fn gauges<'l>(
+        &mut self,
+        (name, help): (&str, &str),
+        label: &str,
+        values: impl Iterator<Item = Labelled<'l>>,
+    ) -> fmt::Result {
+        let values = values.map(|(value, number)| (value, ConstGauge::new(number)));
+        self.each((name, help, None), label, values)
+    }
+}
+
+impl Collector for Shown {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut encoder = Encoder(encoder);
+        let version = std::iter::once((env!("CARGO_PKG_VERSION"), 1));
+        encoder.gauges(("build", "The program"), "version", version)?;
+        if let Some(bytes) = self.resident_bytes {
+            encoder.measured("resident_memory", "Memory of the process in RAM", Some(&Unit::Bytes), bytes)?;
+        }
+        encoder.gauge("store_open", "Whether requests are answered", i64::from(self.status.is_some()))?;
+        let Some((status, failures)) = &self.status else { return Ok(()) };
+        let failures = i64::from(*failures);
+        encoder.gauge(
+            "store_failures",
+            "Failures of the store in a row, the last of which may be over",
+            failures,
+        )?;
+        replica(&mut encoder, status)?;
+        spaces(&mut encoder, &status.spaces)?;
+        peers(&mut encoder, status)
+    }
+}
+
+fn replica(encoder: &mut Encoder<'_>, status: &Status) -> fmt::Result {
+    encoder.gauge("documents", "Documents that the replica has", whole(status.documents))?;
+    encoder.gauge("documents_open", "Documents open in memory", whole(status.documents_open))?;
+    encoder.gauge("journal_head", "Last position of the journal", whole(status.head))?;
+    let rooms =
+        [("ample", Room::Ample), ("low", Room::Low), ("nearly_full", Room::Shed), ("full", Room::ReadOnly)];
+    let rooms = rooms.into_iter().map(|(name, room)| (name, i64::from(status.room == room)));
+    encoder.gauges(
+        ("disk_room", "The room on the disk: 1 for what it is; full refuses writes"),
+        "state",
+        rooms,
+    )?;
+    let broken = "Values that merges made break their schema, since the store was opened";
+    encoder.counter("values_broken", broken, status.values_broken)?;
+    let replica::Sessions { equal, cursor, vector, reconcile, fill } = status.sessions;
+    let steps =
+        [("equal", equal), ("cursor", cursor), ("vector", vector), ("reconcile", reconcile), ("fill", fill)];
+    let steps = steps.into_iter().map(|(step, count)| (step, ConstCounter::new(count)));
+    let help = "Sessions with peers by what they began with, since the store was opened";
+    encoder.each(("sessions", help, None), "began_with", steps)
+}
+
+fn spaces(encoder: &mut Encoder<'_>, spaces: &[SpaceStatus]) -> fmt::Result {
+    let changes = spaces.iter().map(|space| (space.space.as_str(), whole(space.changes)));
+    encoder.gauges(("space_changes", "Changes of a space that are here"), "space", changes)?;
+    let filling = spaces.iter().map(|space| (space.space.as_str(), i64::from(space.is_filling)));
+    encoder.gauges(("space_filling", "Whether documents of a space are missing here"), "space", filling)
+}
+
+fn peers(encoder: &mut Encoder<'_>, status: &Status) -> fmt::Result {
+    let each = || status.peers.iter();
+    let connected = each().map(|peer| (peer.peer.as_str(), i64::from(peer.connected)));
+    encoder.gauges(("peer_connected", "Whether a peer is connected"), "peer", connected)?;
+    let backlog = each().map(|peer| (peer.peer.as_str(), whole(peer.backlog_rows)));
+    encoder.gauges(("peer_backlog", "Changes that a peer has not confirmed"), "peer", backlog)?;
+    let seconds = |lag_ms: u64| std::time::Duration::from_millis(lag_ms).as_secs_f64();
+    let lag = each().map(|peer| (peer.peer.as_str(), ConstGauge::new(seconds(peer.lag_ms))));
+    let help = "Age of the oldest change that a peer has not confirmed";
+    encoder.each(("peer_lag", help, Some(&Unit::Seconds)), "peer", lag)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,52 @@
+use super::*;
+use document::{Origin, Space};
+use replica::{PeerStatus, Sessions, SpaceMode};
+
+fn status() -> Status {
+    let space = Space::new("store-1").unwrap();
+    Status {
+        name: "store-1".to_owned(),
+        origin: Origin([1; 16]),
+        head: 40,
+        documents: 12,
+        documents_open: 3,
+        room: Room::Shed,
+        values_broken: 2,
+        sessions: Sessions { cursor: 4, ..Sessions::default() },
+        spaces: vec![SpaceStatus { space, mode: SpaceMode::Write, changes: 40, is_filling: false }],
+        peers: vec![PeerStatus { peer: "hub".to_owned(), connected: true, backlog_rows: 7, lag_ms: 1_500 }],
+    }
+}
+
+#[test]
+fn every_number_is_on_the_page_with_its_unit_and_label() {
+    let failure = StoreFailure { error: "full".to_owned(), times: 3, ago_ms: 10 };
+    let page = page(Some((&status(), Some(&failure)))).unwrap();
+    for line in [
+        "# TYPE isle_documents gauge",
+        "isle_documents 12",
+        "isle_documents_open 3",
+        "isle_journal_head 40",
+        "isle_store_open 1",
+        "isle_store_failures 3",
+        "isle_disk_room{state=\"nearly_full\"} 1",
+        "isle_disk_room{state=\"ample\"} 0",
+        "isle_values_broken_total 2",
+        "isle_sessions_total{began_with=\"cursor\"} 4",
+        "isle_space_changes{space=\"store-1\"} 40",
+        "isle_space_filling{space=\"store-1\"} 0",
+        "isle_peer_connected{peer=\"hub\"} 1",
+        "isle_peer_backlog{peer=\"hub\"} 7",
+        "isle_peer_lag_seconds{peer=\"hub\"} 1.5",
+        "# EOF",
+    ] {
+        assert!(page.lines().any(|found| found == line), "{line} is missing in\n{page}");
+    }
+    assert!(page.lines().any(|line| line.starts_with("isle_resident_memory_bytes ")), "{page}");
+}
+
+#[test]
+fn a_replica_that_is_not_open_says_only_that() {
+    let page = page(None).unwrap();
+    assert!(page.contains("isle_store_open 0\n") && !page.contains("isle_documents"), "{page}");
+}
