@@ -6,26 +6,35 @@ use std::time::{Duration, SystemTime};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, PKCS_ED25519, date_time_ymd,
+    KeyUsagePurpose, PKCS_ED25519, PublicKeyData, date_time_ymd,
 };
 
 use crate::certificate::{CertificateError, Peer};
+use crate::enrolment::Fingerprint;
 use crate::identity::{
     AUTHORITY_FILE, CERTIFICATE_FILE, IdentityError, KEY_FILE, read_certificate, read_key,
 };
-use crate::limits::{AUTHORITY_VALIDITY, LEAF_VALIDITY, VALIDITY_MARGIN};
+use crate::issued::IssuedCertificate;
+use crate::limits::{AUTHORITY_VALIDITY, LEAF_VALIDITY};
 use crate::name::{NameError, check_name};
 use crate::pem_file::{FileError, NewFile, read_public, write_new};
+use crate::signing_request::OtherKey;
+use crate::validity::Validity;
+
+/// The last date that a certificate can have: 9999-12-31 (RFC 5280, section 4.1.2.5).
+const DATE_MAX: Duration = Duration::from_secs(253_402_300_799);
 
 const AUTHORITY_KEY_FILE: &str = "authority-key.pem";
 
 /// The authority of a fleet: whoever holds its key decides which replicas belong to the fleet.
 ///
-/// Its key is needed to issue identities only, never by a running replica; keep it off line.
+/// Its key is needed to issue identities only. A hub that enrols sites has it; where identities are issued by hand no
+/// running replica does: keep it off line.
 pub struct Authority {
     name: String,
     key: KeyPair,
     certificate_pem: String,
+    fingerprint: Fingerprint,
 }
 
 /// Why an authority could not be made, read, written, or could not issue.
@@ -70,10 +79,11 @@ impl Authority {
     pub fn create(name: &str) -> Result<Self, AuthorityError> {
         check_name(name)?;
         let key = new_key()?;
-        let validity = Validity::from_now(AUTHORITY_VALIDITY);
+        let validity = Validity::issued(now(), AUTHORITY_VALIDITY);
         let certificate = authority_params(name, validity)?.self_signed(&key);
-        let certificate_pem = certificate.map_err(|_| AuthorityError::Signing)?.pem();
-        Ok(Self { name: name.to_owned(), key, certificate_pem })
+        let certificate = certificate.map_err(|_| AuthorityError::Signing)?;
+        let fingerprint = Fingerprint::of(certificate.der());
+        Ok(Self { name: name.to_owned(), key, certificate_pem: certificate.pem(), fingerprint })
     }
 
     /// Writes `authority-key.pem` (readable by its owner only) and `authority.pem` into `directory`.
@@ -98,14 +108,15 @@ impl Authority {
         let path = directory.join(AUTHORITY_FILE);
         let key = KeyPair::from_pkcs8_der_and_sign_algo(&read_key(&key_path)?, &PKCS_ED25519)
             .map_err(|_| IdentityError::NoKey { path: key_path.clone() })?;
-        let own = Peer::from_certificate(&read_certificate(&path)?)
+        let certificate = read_certificate(&path)?;
+        let own = Peer::from_certificate(&certificate)
             .map_err(|source| AuthorityError::Certificate { path: path.clone(), source })?;
         if own.public_key != key.public_key_raw() {
             return Err(AuthorityError::KeyMismatch { key: key_path, certificate: path });
         }
         let certificate_pem = String::from_utf8(read_public(&path)?)
             .map_err(|_| IdentityError::NoCertificate { path: path.clone() })?;
-        Ok(Self { name: own.name, key, certificate_pem })
+        Ok(Self { name: own.name, key, certificate_pem, fingerprint: Fingerprint::of(&certificate) })
     }
 
     /// The authority's name.
@@ -114,13 +125,48 @@ impl Authority {
         &self.name
     }
 
+    /// What a join token names it by.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
+    }
+
     /// Makes an identity for the replica `name`, valid for a year, and writes its three files into
     /// `directory`; the key only its owner may read, and it is kept nowhere else.
     ///
     /// # Errors
     /// If `name` is not one DNS label, one of the files exists, or the file system refuses.
     pub fn issue(&self, name: &str, directory: &Path) -> Result<(), AuthorityError> {
-        self.issue_for(name, directory, Validity::from_now(LEAF_VALIDITY))
+        self.issue_for(name, directory, Validity::issued(now(), LEAF_VALIDITY))
+    }
+
+    /// Signs a certificate that binds `name` to a key that somebody else has, from `now`, the wall time since 1970, for
+    /// `lifetime`.
+    ///
+    /// # Errors
+    /// If `name` is not one DNS label.
+    pub fn certify(
+        &self,
+        name: &str,
+        public_key: &[u8; 32],
+        now: Duration,
+        lifetime: Duration,
+    ) -> Result<IssuedCertificate, AuthorityError> {
+        check_name(name)?;
+        let validity = Validity::issued(now, lifetime);
+        let certificate = self.sign(name, &OtherKey(*public_key), validity)?;
+        Ok(IssuedCertificate::new(certificate.der().to_vec(), validity))
+    }
+
+    fn sign(
+        &self,
+        name: &str,
+        key: &impl PublicKeyData,
+        validity: Validity,
+    ) -> Result<rcgen::Certificate, AuthorityError> {
+        // The validity of these parameters is not used: of an issuer only its name and key count.
+        let issuer = Issuer::new(authority_params(&self.name, validity)?, &self.key);
+        replica_params(name, validity)?.signed_by(key, &issuer).map_err(|_| AuthorityError::Signing)
     }
 
     pub(crate) fn issue_for(
@@ -131,10 +177,7 @@ impl Authority {
     ) -> Result<(), AuthorityError> {
         check_name(name)?;
         let key = new_key()?;
-        // The validity of these parameters is not used: of an issuer only its name and key count.
-        let issuer = Issuer::new(authority_params(&self.name, validity)?, &self.key);
-        let certificate = replica_params(name, validity)?.signed_by(&key, &issuer);
-        let certificate = certificate.map_err(|_| AuthorityError::Signing)?.pem();
+        let certificate = self.sign(name, &key, validity)?.pem();
         let key = key.serialize_pem();
         let files = [
             NewFile { name: KEY_FILE, content: &key, private: true },
@@ -151,22 +194,12 @@ impl fmt::Debug for Authority {
     }
 }
 
-/// From when until when a certificate is valid, since 1970.
-#[derive(Clone, Copy)]
-pub(crate) struct Validity {
-    pub(crate) start: Duration,
-    pub(crate) end: Duration,
+/// A clock before 1970 counts as 1970: the certificate is refused by peers with a right clock.
+fn now() -> Duration {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }
 
-impl Validity {
-    /// A clock before 1970 counts as 1970: the certificate is refused by peers with a right clock.
-    pub(crate) fn from_now(length: Duration) -> Self {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Self { start: now.saturating_sub(VALIDITY_MARGIN), end: now + length }
-    }
-}
-
-fn new_key() -> Result<KeyPair, AuthorityError> {
+pub(crate) fn new_key() -> Result<KeyPair, AuthorityError> {
     KeyPair::generate_for(&PKCS_ED25519).map_err(|_| AuthorityError::Signing)
 }
 
@@ -194,8 +227,8 @@ fn params(name: &str, validity: Validity) -> Result<CertificateParams, NameError
     params.distinguished_name = rcgen::DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, name);
     let epoch = date_time_ymd(1970, 1, 1);
-    params.not_before = epoch + validity.start;
-    params.not_after = epoch + validity.end;
+    params.not_before = epoch + validity.start.min(DATE_MAX);
+    params.not_after = epoch + validity.end.min(DATE_MAX);
     Ok(params)
 }
 
@@ -219,6 +252,22 @@ mod tests {
         assert_eq!(Identity::load(&path("hub")).unwrap().name(), "hub");
         let mode = |file: &str| fs::metadata(path(file)).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode("authority/authority-key.pem"), mode("hub/key.pem")), (0o600, 0o600));
+    }
+
+    #[test]
+    fn a_certificate_for_a_key_that_others_have_is_as_one_that_was_issued() {
+        let authority = Authority::create("fleet").unwrap();
+        let key = new_key().unwrap();
+        let public_key: [u8; 32] = key.public_key_raw().try_into().unwrap();
+        let (now, lifetime) = (Duration::from_secs(1_795_000_000), Duration::from_secs(60));
+        let issued = authority.certify("store-367", &public_key, now, lifetime).unwrap();
+        let peer = Peer::from_certificate(&issued.der().into()).unwrap();
+        assert_eq!(peer, Peer { name: "store-367".to_owned(), public_key });
+        assert_eq!(issued.validity(), Validity::issued(now, lifetime));
+        assert!(matches!(authority.certify("Hub", &public_key, now, lifetime), Err(AuthorityError::Name(_))));
+        // A clock that is out of all bounds makes no panic.
+        assert!(authority.certify("store-367", &public_key, Duration::MAX, Duration::MAX).is_ok());
+        assert!(authority.certify("store-367", &public_key, Duration::ZERO, Duration::ZERO).is_ok());
     }
 
     #[test]

@@ -3,13 +3,16 @@
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, timeout_at};
 
 use crate::certificate::{CertificateError, Peer};
 use crate::connection::Connection;
 use crate::disconnect::{CLOSE_CODE, Disconnect, close, shortened};
+use crate::enrolment::rate::Rate;
+use crate::enrolment::{self, EnrolError, Purpose, Renewed};
 use crate::identity::Identity;
 use crate::incoming::Incoming;
 use crate::limits::{HANDSHAKE_DEADLINE, HANDSHAKES_MAX, HANDSHAKES_UNPROVEN_MAX};
@@ -98,14 +101,53 @@ pub enum ConnectError {
     },
 }
 
+/// What the endpoint shows and expects.
+#[derive(Debug)]
+pub(crate) struct Credentials {
+    pub(crate) identity: Identity,
+    pub(crate) dialling: Dialling,
+    enrolling: Option<Enrolling>,
+}
+
+/// For those who join and renew.
+#[derive(Debug)]
+struct Enrolling {
+    grace: Duration,
+    joining: Arc<quinn::ServerConfig>,
+    renewing: Arc<quinn::ServerConfig>,
+}
+
+impl Credentials {
+    fn new(identity: Identity, grace: Option<Duration>) -> Self {
+        let settings = |purpose, grace| Arc::new(accepting(&identity, purpose, grace));
+        let enrolling = grace.map(|grace| Enrolling {
+            grace,
+            joining: settings(Purpose::Join, grace),
+            renewing: settings(Purpose::Renewal, grace),
+        });
+        Self { dialling: Dialling::new(&identity), enrolling, identity }
+    }
+}
+
 /// One UDP socket that dials peers and accepts them. Clones share the socket.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
     endpoint: quinn::Endpoint,
     local_address: SocketAddr,
-    dialling: Arc<Dialling>,
+    /// Put in place of the earlier ones when the certificate is renewed; each dial takes what is there.
+    credentials: Arc<watch::Sender<Arc<Credentials>>>,
     /// Places for accepted handshakes in flight.
     handshakes: Arc<Semaphore>,
+    /// Attempts to join and to renew.
+    attempts: Arc<watch::Sender<Attempts>>,
+    started: Instant,
+}
+
+/// Apart, so that strangers who join keep nobody from renewing.
+#[derive(Debug)]
+struct Attempts {
+    joins: Rate,
+    renewals: Rate,
 }
 
 impl Endpoint {
@@ -119,13 +161,50 @@ impl Endpoint {
         let socket = UdpSocket::bind(address).map_err(failed)?;
         let local_address = socket.local_addr().map_err(failed)?;
         let settings = quinn::EndpointConfig::default();
-        let endpoint = quinn::Endpoint::new(settings, Some(accepting(identity)), socket, runtime);
+        let accepting = accepting(identity, Purpose::Replication, Duration::ZERO);
+        let endpoint = quinn::Endpoint::new(settings, Some(accepting), socket, runtime);
+        let rate = Rate::new(Duration::ZERO);
         Ok(Self {
             endpoint: endpoint.map_err(failed)?,
             local_address,
-            dialling: Arc::new(Dialling::new(identity)),
+            credentials: Arc::new(watch::Sender::new(Arc::new(Credentials::new(identity.clone(), None)))),
             handshakes: Arc::new(Semaphore::new(HANDSHAKES_MAX)),
+            attempts: Arc::new(watch::Sender::new(Attempts { joins: rate, renewals: rate })),
+            started: Instant::now(),
         })
+    }
+
+    /// Takes those who join and renew, from here on: [`Endpoint::accept`] gives them out too. A certificate is renewed
+    /// up to `grace` after its end.
+    pub fn enrol(&self, grace: Duration) {
+        self.credentials.send_modify(|credentials| {
+            *credentials = Arc::new(Credentials::new(credentials.identity.clone(), Some(grace)));
+        });
+    }
+
+    /// Shows `identity` in all connections that are made from here on; those that stand go on.
+    pub fn replace_identity(&self, identity: &Identity) {
+        self.credentials.send_modify(|credentials| {
+            let grace = credentials.enrolling.as_ref().map(|enrolling| enrolling.grace);
+            *credentials = Arc::new(Credentials::new(identity.clone(), grace));
+        });
+        let accepting = accepting(identity, Purpose::Replication, Duration::ZERO);
+        self.endpoint.set_server_config(Some(accepting));
+    }
+
+    /// The identity that it shows.
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        self.credentials.borrow().identity.clone()
+    }
+
+    /// Asks the hub, the replica `hub` at `address`, for the next certificate.
+    ///
+    /// # Errors
+    /// See [`EnrolError`].
+    pub async fn renew(&self, address: SocketAddr, hub: &str) -> Result<Renewed, EnrolError> {
+        let credentials = self.credentials.borrow().clone();
+        enrolment::renew(&self.endpoint, &credentials, address, hub).await
     }
 
     /// The socket's own address.
@@ -146,7 +225,7 @@ impl Endpoint {
     ) -> Result<Connection, ConnectError> {
         check_name(expected_name)?;
         let deadline = Instant::now() + HANDSHAKE_DEADLINE;
-        let (config, verifier) = self.dialling.config();
+        let (config, verifier) = self.credentials.borrow().dialling.config(Purpose::Replication);
         let call = Call { address, expected_name, verifier: &verifier };
         let mut connecting = self
             .endpoint
@@ -167,26 +246,57 @@ impl Endpoint {
     /// Waits for the next peer that dials; `None` once the endpoint is closed. The future may be dropped at
     /// any time.
     ///
-    /// With many handshakes in flight diallers first have to prove their address; with
-    /// [`HANDSHAKES_MAX`] they are refused as [`Disconnect::Busy`].
+    /// With many handshakes in flight diallers first have to prove their address, and who joins or renews
+    /// always; with [`HANDSHAKES_MAX`], or more who join and renew than are taken in a second, they are
+    /// refused as [`Disconnect::Busy`].
     pub async fn accept(&self) -> Option<Incoming> {
         loop {
             let incoming = self.endpoint.accept().await?;
             let in_flight = HANDSHAKES_MAX.saturating_sub(self.handshakes.available_permits());
-            if in_flight >= HANDSHAKES_UNPROVEN_MAX && !incoming.remote_address_validated() {
+            let (purpose, settings) = self.enrolling(&incoming);
+            let must_prove = in_flight >= HANDSHAKES_UNPROVEN_MAX || settings.is_some();
+            if must_prove && !incoming.remote_address_validated() {
                 tracing::debug!(address = %incoming.remote_address(), in_flight, "address to be proven");
                 // Cannot fail: an address that is not proven may be asked for.
                 let _ = incoming.retry();
                 continue;
             }
             match self.handshakes.clone().try_acquire_owned() {
-                Ok(place) => return Some(Incoming::new(incoming, place)),
-                Err(_) => {
-                    tracing::debug!(address = %incoming.remote_address(), in_flight, "handshake refused");
+                Ok(place) if self.admits(purpose) => {
+                    let incoming = Incoming::new(incoming, place);
+                    return Some(match settings {
+                        Some(settings) => incoming.of_enrolment(purpose, settings),
+                        None => incoming,
+                    });
+                }
+                Ok(_) | Err(_) => {
+                    tracing::debug!(address = %incoming.remote_address(), in_flight, ?purpose, "handshake refused");
                     incoming.refuse();
                 }
             }
         }
+    }
+
+    /// What a dialler wants, and the settings for it if they are not the endpoint's own. Where nobody is enrolled all
+    /// are taken to replicate, and who wants something else finds that out in the handshake.
+    fn enrolling(&self, incoming: &quinn::Incoming) -> (Purpose, Option<Arc<quinn::ServerConfig>>) {
+        let credentials = self.credentials.borrow();
+        match (Purpose::of(&incoming.orig_dst_cid()), &credentials.enrolling) {
+            (Purpose::Join, Some(enrolling)) => (Purpose::Join, Some(enrolling.joining.clone())),
+            (Purpose::Renewal, Some(enrolling)) => (Purpose::Renewal, Some(enrolling.renewing.clone())),
+            (Purpose::Replication, _) | (_, None) => (Purpose::Replication, None),
+        }
+    }
+
+    fn admits(&self, purpose: Purpose) -> bool {
+        let now = self.started.elapsed();
+        let mut admitted = true;
+        self.attempts.send_modify(|attempts| match purpose {
+            Purpose::Replication => {}
+            Purpose::Join => admitted = attempts.joins.admit(now),
+            Purpose::Renewal => admitted = attempts.renewals.admit(now),
+        });
+        admitted
     }
 
     /// Closes all connections at once, showing `reason` to the peers, and accepts and dials no more. What is
@@ -256,6 +366,23 @@ impl Call<'_> {
 
     fn mismatch(&self, found: String) -> ConnectError {
         ConnectError::NameMismatch { address: self.address, expected: self.expected_name.to_owned(), found }
+    }
+}
+
+#[cfg(test)]
+impl Endpoint {
+    pub(crate) fn handshakes_free(&self) -> usize {
+        self.handshakes.available_permits()
+    }
+
+    /// What it would dial with for another purpose.
+    pub(crate) fn settings_for(&self, purpose: Purpose) -> quinn::ClientConfig {
+        self.credentials.borrow().dialling.config(purpose).0
+    }
+
+    /// As if somebody had tried as often as is allowed.
+    pub(crate) fn spend_attempts(&self, purpose: Purpose) {
+        while self.admits(purpose) {}
     }
 }
 

@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::authority::{Authority, Validity};
+use crate::authority::Authority;
 use crate::connection::Connection;
 use crate::endpoint::{ConnectError, Endpoint};
 use crate::identity::Identity;
 use crate::incoming::AcceptError;
+use crate::validity::Validity;
 
 pub(crate) struct Fleet {
-    authority: Authority,
+    pub(crate) authority: Authority,
     directory: TempDir,
 }
 

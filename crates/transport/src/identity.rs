@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::sign::CertifiedKey;
 use rustls::{Error as TlsError, RootCertStore};
@@ -13,6 +14,7 @@ use webpki::{EndEntityCert, KeyUsage};
 use crate::certificate::{CertificateError, Peer};
 use crate::pem_file::{FileError, read_private, read_public};
 use crate::tls::{SIGNATURE_ALGORITHMS, provider};
+use crate::validity::Validity;
 
 pub(crate) const KEY_FILE: &str = "key.pem";
 pub(crate) const CERTIFICATE_FILE: &str = "certificate.pem";
@@ -23,7 +25,9 @@ pub(crate) const AUTHORITY_FILE: &str = "authority.pem";
 #[derive(Clone)]
 pub struct Identity {
     own: Peer,
+    validity: Validity,
     pub(crate) certified: Arc<CertifiedKey>,
+    pub(crate) authority: CertificateDer<'static>,
     pub(crate) roots: Arc<RootCertStore>,
 }
 
@@ -102,10 +106,11 @@ impl Identity {
         let own = Peer::from_certificate(&certificate)
             .map_err(|source| IdentityError::Certificate { path: path.clone(), source })?;
         let mut roots = RootCertStore::empty();
-        roots.add(authority).map_err(|_| IdentityError::Authority { path: authority_path.clone() })?;
-        if !is_issued_by(&certificate, &roots) {
+        let added = roots.add(authority.clone());
+        added.map_err(|_| IdentityError::Authority { path: authority_path.clone() })?;
+        let Some(validity) = validity_under(&certificate, &roots) else {
             return Err(IdentityError::OtherAuthority { certificate: path, authority: authority_path });
-        }
+        };
         let certified = CertifiedKey::from_der(vec![certificate], key.into(), &provider());
         let certified = certified.map_err(|error| {
             if matches!(error, TlsError::InconsistentKeys(_)) {
@@ -114,13 +119,19 @@ impl Identity {
                 IdentityError::NoKey { path: key_path }
             }
         })?;
-        Ok(Self { own, certified: Arc::new(certified), roots: Arc::new(roots) })
+        Ok(Self { own, validity, certified: Arc::new(certified), authority, roots: Arc::new(roots) })
     }
 
     /// The replica's name, as `store-367`, read out of its certificate.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.own.name
+    }
+
+    /// From when until when its certificate is valid.
+    #[must_use]
+    pub fn validity(&self) -> Validity {
+        self.validity
     }
 
     /// The replica's Ed25519 public key, read out of its certificate.
@@ -149,21 +160,24 @@ pub(crate) fn read_key(path: &Path) -> Result<PrivatePkcs8KeyDer<'static>, Ident
     PrivatePkcs8KeyDer::from_pem_slice(&content).map_err(|_| IdentityError::NoKey { path: path.to_owned() })
 }
 
-/// Whether the authority in `roots` signed `certificate` for use at both ends of a connection.
-fn is_issued_by(certificate: &CertificateDer<'_>, roots: &RootCertStore) -> bool {
-    let Ok(certificate) = EndEntityCert::try_from(certificate) else { return false };
+/// When a certificate is valid, if the authority in `roots` signed it for use at both ends of a connection.
+pub(crate) fn validity_under(certificate: &CertificateDer<'_>, roots: &RootCertStore) -> Option<Validity> {
+    let certificate = EndEntityCert::try_from(certificate).ok()?;
     let verify = |time, usage| {
         certificate.verify_for_usage(SIGNATURE_ALGORITHMS.all, &roots.roots, &[], time, usage, None, None)
     };
-    [KeyUsage::client_auth(), KeyUsage::server_auth()].into_iter().all(|usage| {
-        let verified = match verify(UnixTime::now(), usage) {
-            // Outside its validity it is asked again for a time at which it was valid.
-            Err(webpki::Error::CertExpired { not_after, .. }) => verify(not_after, usage),
-            Err(webpki::Error::CertNotValidYet { not_before, .. }) => verify(not_before, usage),
-            verified => verified,
-        };
-        verified.is_ok()
-    })
+    let (first, last) = (Duration::ZERO, Duration::from_secs(i64::MAX.unsigned_abs() >> 1));
+    // webpki says from when until when only to who asks for a time outside of it.
+    let outside = |time| verify(UnixTime::since_unix_epoch(time), KeyUsage::client_auth()).err();
+    let start = match outside(first) {
+        Some(webpki::Error::CertNotValidYet { not_before, .. }) => not_before,
+        _ => UnixTime::since_unix_epoch(first),
+    };
+    let Some(webpki::Error::CertExpired { not_after: end, .. }) = outside(last) else { return None };
+    let is_issued = |usage| verify(end, usage).is_ok();
+    let seconds = |time: UnixTime| Duration::from_secs(time.as_secs());
+    let validity = Validity { start: seconds(start), end: seconds(end) };
+    [KeyUsage::client_auth(), KeyUsage::server_auth()].into_iter().all(is_issued).then_some(validity)
 }
 
 #[cfg(test)]
@@ -203,7 +217,9 @@ mod tests {
     #[test]
     fn a_certificate_outside_its_validity_still_loads() {
         let fleet = Fleet::new();
-        assert_eq!(fleet.expired("a").name(), "a");
+        let expired = fleet.expired("a");
+        let validity = Validity { start: Duration::from_secs(1), end: Duration::from_secs(2) };
+        assert_eq!((expired.name(), expired.validity()), ("a", validity));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A peer that dials this endpoint.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
@@ -8,6 +9,7 @@ use tokio::time::timeout;
 use crate::certificate::{CertificateError, Peer};
 use crate::connection::Connection;
 use crate::disconnect::{Disconnect, close};
+use crate::enrolment::{EnrolmentRequest, Purpose};
 use crate::limits::HANDSHAKE_DEADLINE;
 use crate::opening::{self, OpeningError};
 
@@ -35,6 +37,12 @@ pub enum AcceptError {
         /// The dialler's address.
         address: SocketAddr,
     },
+    /// It asked for a certificate in a way that cannot be read.
+    #[error("{address} asked for a certificate in a way that cannot be read")]
+    Question {
+        /// The dialler's address.
+        address: SocketAddr,
+    },
     /// The connection ended before it was established.
     #[error("{address} dialled: {cause}")]
     Disconnect {
@@ -51,11 +59,26 @@ pub struct Incoming {
     pub(crate) incoming: quinn::Incoming,
     /// Its place among the handshakes in flight.
     place: OwnedSemaphorePermit,
+    purpose: Purpose,
+    /// Settings other than the endpoint's own, which are for replication.
+    settings: Option<Arc<quinn::ServerConfig>>,
 }
 
 impl Incoming {
     pub(crate) fn new(incoming: quinn::Incoming, place: OwnedSemaphorePermit) -> Self {
-        Self { incoming, place }
+        Self { incoming, place, purpose: Purpose::Replication, settings: None }
+    }
+
+    /// Of somebody who joins or renews.
+    pub(crate) fn of_enrolment(self, purpose: Purpose, settings: Arc<quinn::ServerConfig>) -> Self {
+        Self { purpose, settings: Some(settings), ..self }
+    }
+
+    /// What the peer wants, as far as its first datagram says. With [`Purpose::Replication`] call
+    /// [`establish`](Self::establish), else [`ask`](Self::ask).
+    #[must_use]
+    pub fn purpose(&self) -> Purpose {
+        self.purpose
     }
 
     /// The dialler's UDP address.
@@ -75,6 +98,27 @@ impl Incoming {
         let established = timeout(HANDSHAKE_DEADLINE, establish(self.incoming, address)).await;
         drop(self.place);
         established.unwrap_or(Err(AcceptError::TimedOut { address }))
+    }
+
+    /// Goes through the handshake of who joins or renews, and reads its question, both in [`HANDSHAKE_DEADLINE`].
+    ///
+    /// # Errors
+    /// As for [`establish`](Self::establish), and when the question cannot be read.
+    pub async fn ask(self) -> Result<EnrolmentRequest, AcceptError> {
+        let address = self.address();
+        let Self { incoming, place, purpose, settings } = self;
+        let disconnect = |error| AcceptError::Disconnect { address, cause: Disconnect::from_quinn(error) };
+        let asked = timeout(HANDSHAKE_DEADLINE, async {
+            let connecting = match settings {
+                Some(settings) => incoming.accept_with(settings),
+                None => incoming.accept(),
+            };
+            let connection = connecting.map_err(disconnect)?.await.map_err(disconnect)?;
+            EnrolmentRequest::read(connection, purpose, address).await
+        });
+        let asked = asked.await;
+        drop(place);
+        asked.unwrap_or(Err(AcceptError::TimedOut { address }))
     }
 }
 

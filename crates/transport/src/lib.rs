@@ -1,6 +1,7 @@
 //! Transport: QUIC connections between replicas, and the certificates that say who is at their ends.
 //!
-//! A fleet has one [`Authority`]; it issues every replica an [`Identity`]. An [`Endpoint`] is one UDP
+//! A fleet has one [`Authority`]; it issues every replica an [`Identity`], or signs the certificates of keys that sites
+//! make themselves ([`enrolment`]). An [`Endpoint`] is one UDP
 //! socket that dials and accepts. A [`Connection`] has a verified [`Peer`] at its other end and carries
 //! frames both ways. [`Backoff`] says how long to wait before dialling again.
 //!
@@ -9,15 +10,18 @@
 //!
 //! Invariants:
 //! - No type of quinn, rustls or rcgen is in a public signature.
-//! - No connection without both certificates checked: TLS 1.3 only, mutual, one authority, Ed25519 only,
-//!   one cryptography provider given explicitly, no early data, no resumption.
+//! - No connection that replicates without both certificates checked: TLS 1.3 only, mutual, one authority,
+//!   Ed25519 only, one cryptography provider given explicitly, no early data, no resumption. Who joins has no
+//!   certificate, and who renews may have one that ran out: on connections of their own, which give no
+//!   [`Connection`].
 //! - A [`Connection`] is handed out only after *both* ends have accepted each other.
 //! - Nothing grows with what a peer announces: memory is taken for bytes that have arrived.
 //! - A hostile datagram, handshake or frame costs its sender the connection and nobody else anything.
 //!
 //! Wall time is read for one purpose, the validity of certificates. A clock that runs behind by more than
 //! a day, or ahead past the end of a certificate, makes handshakes fail with
-//! [`CertificateRefusal::OutsideValidity`]; nothing else here depends on it, and local work goes on.
+//! [`CertificateRefusal::OutsideValidity`]; nothing else here depends on it, and local work goes on. When a
+//! certificate is to be renewed is said by [`Validity`], which is told the time.
 
 mod authority;
 mod backoff;
@@ -25,16 +29,20 @@ mod certificate;
 mod connection;
 mod disconnect;
 mod endpoint;
+pub mod enrolment;
 #[cfg(test)]
 mod fleet;
 mod frame;
 mod identity;
 mod incoming;
+mod issued;
 mod limits;
 mod name;
 mod opening;
 mod pem_file;
+mod signing_request;
 mod tls;
+mod validity;
 
 pub use authority::{Authority, AuthorityError};
 pub use backoff::Backoff;
@@ -45,9 +53,11 @@ pub use endpoint::{BindError, ConnectError, Endpoint};
 pub use frame::{FrameReceiver, FrameSender, ReceiveError, SendError};
 pub use identity::{Identity, IdentityError};
 pub use incoming::{AcceptError, Incoming};
+pub use issued::IssuedCertificate;
 pub use limits::{
-    CLOSE_REASON_BYTES_MAX, FRAME_BYTES_MAX, HANDSHAKE_DEADLINE, HANDSHAKES_MAX, IDLE_TIMEOUT,
-    PEM_FILE_BYTES_MAX,
+    CLOSE_REASON_BYTES_MAX, ENROLMENT_DEADLINE, FRAME_BYTES_MAX, GRANTED_SPACES_MAX, HANDSHAKE_DEADLINE,
+    HANDSHAKES_MAX, IDLE_TIMEOUT, PEM_FILE_BYTES_MAX, RENEWAL_GRACE, SITE_VALIDITY,
 };
-pub use name::NameError;
+pub use name::{NameError, check_name};
 pub use pem_file::FileError;
+pub use validity::{Stage, Validity};

@@ -64,3 +64,23 @@ pub(crate) const LEAF_VALIDITY: Duration = Duration::from_hours(24 * 365);
 /// How long the authority's certificate says that it is valid. Replicas trust the authority that they
 /// were given for as long as they have it; other tools look at the date.
 pub(crate) const AUTHORITY_VALIDITY: Duration = Duration::from_hours(24 * 365 * 10);
+
+/// How long a site's own certificate is valid, unless the hub's configuration says otherwise. Short, so that one that
+/// was copied is of no use soon.
+pub const SITE_VALIDITY: Duration = Duration::from_hours(24 * 30);
+
+/// How long after its end a certificate may still be renewed, unless the hub's configuration says otherwise: a shop that
+/// was closed for a quarter.
+pub const RENEWAL_GRACE: Duration = Duration::from_hours(24 * 90);
+
+/// Longest message of a site that joins or renews, in bytes: a request to sign a certificate has 200.
+pub(crate) const ENROLMENT_REQUEST_BYTES_MAX: usize = 4 * 1024;
+
+/// Longest answer to it, in bytes: a certificate, and the spaces with their rights.
+pub(crate) const ENROLMENT_ANSWER_BYTES_MAX: usize = 16 * 1024;
+
+/// Most spaces of one site in an invitation.
+pub const GRANTED_SPACES_MAX: usize = 128;
+
+/// How long a hub may take to answer a site that joins or renews: it makes it durable first.
+pub const ENROLMENT_DEADLINE: Duration = Duration::from_secs(20);

@@ -19,7 +19,10 @@ pub struct NameError {
 ///
 /// One label, so that no part of it can be taken for a domain; not a number, so that it can never be taken
 /// for an address.
-pub(crate) fn check_name(name: &str) -> Result<(), NameError> {
+///
+/// # Errors
+/// [`NameError`] says what a name is.
+pub fn check_name(name: &str) -> Result<(), NameError> {
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     let fits = name.len() <= NAME_BYTES_MAX && name.bytes().all(allowed) && DnsName::try_from(name).is_ok();
     if fits { Ok(()) } else { Err(NameError { name: name.to_owned() }) }

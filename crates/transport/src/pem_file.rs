@@ -1,6 +1,6 @@
-//! Files of keys and certificates: bounded reading, and writing that never overwrites.
+//! Files of keys and certificates: bounded reading, writing that never overwrites, and putting one in place of another.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -104,6 +104,22 @@ pub(crate) fn write_new(directory: &Path, files: &[NewFile<'_>]) -> Result<(), F
     File::open(directory).and_then(|opened| opened.sync_all()).map_err(failed)
 }
 
+/// Puts a file in place of the one that is there, if there is one: at any moment the one or the other is there, whole.
+/// Durable when this returns.
+pub(crate) fn replace(directory: &Path, file: &NewFile<'_>) -> Result<(), FileError> {
+    let path = directory.join(file.name);
+    let new = directory.join(format!("{}.new", file.name));
+    let failed = |source| FileError::Write { path: path.clone(), source };
+    match fs::remove_file(&new) {
+        // A crash may have left one.
+        Err(source) if source.kind() != io::ErrorKind::NotFound => return Err(failed(source)),
+        Ok(()) | Err(_) => {}
+    }
+    write_one(&new, file)?;
+    fs::rename(&new, &path).map_err(failed)?;
+    File::open(directory).and_then(|opened| opened.sync_all()).map_err(failed)
+}
+
 fn write_one(path: &Path, new: &NewFile<'_>) -> Result<(), FileError> {
     let mode = if new.private { MODE_PRIVATE } else { MODE_PUBLIC };
     // `create_new`: whoever wrote the file since it was looked for keeps it.
@@ -120,8 +136,6 @@ fn write_one(path: &Path, new: &NewFile<'_>) -> Result<(), FileError> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
 
     const FILES: [NewFile<'static>; 2] = [
@@ -147,6 +161,21 @@ mod tests {
         assert!(matches!(refused, Err(FileError::Exists { path }) if path.ends_with("open")));
         assert_eq!(fs::read(directory.path().join("open")).unwrap(), b"mine");
         assert!(!directory.path().join("secret").exists());
+    }
+
+    #[test]
+    fn a_file_gives_way_to_a_whole_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = |content| NewFile { name: "open", content, private: false };
+        // A crash left half of one.
+        fs::write(directory.path().join("open.new"), "ha").unwrap();
+        for content in ["first", "second"] {
+            replace(directory.path(), &file(content)).unwrap();
+            assert_eq!(fs::read_to_string(directory.path().join("open")).unwrap(), content);
+        }
+        assert!(!directory.path().join("open.new").exists());
+        let nowhere = replace(&directory.path().join("none"), &file("third"));
+        assert!(matches!(nowhere, Err(FileError::Write { .. })));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! TLS 1.3 and QUIC settings of both ends.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use quinn::{IdleTimeout, TransportConfig, VarInt};
@@ -8,19 +9,17 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, ring};
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
-use rustls::sign::SingleCertAndKey;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{CertificateError, DigitallySignedStruct, Error as TlsError, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use crate::certificate::Peer;
+use crate::enrolment::{GraceVerifier, Purpose};
 use crate::identity::Identity;
 use crate::limits::{
     CONNECTION_WINDOW_BYTES, IDLE_TIMEOUT_MS, INCOMING_BYTES_MAX, INCOMING_BYTES_TOTAL_MAX, INCOMING_MAX,
     KEEP_ALIVE_INTERVAL, SEND_WINDOW_BYTES, STREAM_WINDOW_BYTES, STREAMS_MAX,
 };
-
-/// The application protocol: what both ends must name in the handshake.
-pub(crate) const PROTOCOL: &[u8] = b"isle/1";
 
 /// Ed25519 alone: what no replica uses need not be parsed from strangers.
 pub(crate) const SIGNATURE_ALGORITHMS: WebPkiSupportedAlgorithms = WebPkiSupportedAlgorithms {
@@ -36,21 +35,31 @@ pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(CryptoProvider { signature_verification_algorithms: SIGNATURE_ALGORITHMS, ..provider })
 }
 
-/// Settings of the accepting end: it requires a certificate of the fleet's authority.
+/// Settings of the accepting end.
+///
+/// To replicate, the dialler must show a valid certificate of the fleet's authority; to renew, one whose end is not longer
+/// ago than `grace`. Who joins shows none, and is shown the authority's, which it knows the fingerprint of.
 #[expect(
     clippy::expect_used,
     reason = "fails only without TLS 1.3, AES-128-GCM or an authority; all are here"
 )]
-pub(crate) fn accepting(identity: &Identity) -> quinn::ServerConfig {
-    let verifier = WebPkiClientVerifier::builder_with_provider(identity.roots.clone(), provider())
-        .build()
-        .expect(INVARIANT);
-    let mut tls = rustls::ServerConfig::builder_with_provider(provider())
+pub(crate) fn accepting(identity: &Identity, purpose: Purpose, grace: Duration) -> quinn::ServerConfig {
+    let verifier = || WebPkiClientVerifier::builder_with_provider(identity.roots.clone(), provider());
+    let verifier = || verifier().build().expect(INVARIANT);
+    let tls = rustls::ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13])
-        .expect(INVARIANT)
-        .with_client_cert_verifier(verifier)
-        .with_cert_resolver(Arc::new(SingleCertAndKey::from(identity.certified.clone())));
-    tls.alpn_protocols = vec![PROTOCOL.to_vec()];
+        .expect(INVARIANT);
+    let tls = match purpose {
+        Purpose::Replication => tls.with_client_cert_verifier(verifier()),
+        Purpose::Renewal => tls.with_client_cert_verifier(Arc::new(GraceVerifier::new(verifier(), grace))),
+        Purpose::Join => tls.with_no_client_auth(),
+    };
+    let mut certified = CertifiedKey::clone(&identity.certified);
+    if purpose == Purpose::Join {
+        certified.cert.push(identity.authority.clone());
+    }
+    let mut tls = tls.with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
+    tls.alpn_protocols = vec![purpose.protocol().to_vec()];
     tls.max_early_data_size = 0;
     tls.session_storage = Arc::new(NoServerSessionStorage {});
     tls.send_tls13_tickets = 0;
@@ -62,6 +71,47 @@ pub(crate) fn accepting(identity: &Identity) -> quinn::ServerConfig {
         .max_incoming(INCOMING_MAX)
         .incoming_buffer_size(INCOMING_BYTES_MAX)
         .incoming_buffer_size_total(INCOMING_BYTES_TOTAL_MAX);
+    config
+}
+
+/// Settings of who joins: it shows no certificate, and judges the other end's by `verifier`.
+pub(crate) fn joining(verifier: Arc<dyn ServerCertVerifier>) -> quinn::ClientConfig {
+    let own = ClientOwn::Nothing;
+    dialling(verifier, own, Purpose::Join, Arc::new(transport(0)))
+}
+
+/// What a dialler shows.
+enum ClientOwn {
+    Nothing,
+    Certificate(Arc<SingleCertAndKey>),
+}
+
+#[expect(clippy::expect_used, reason = "fails only without TLS 1.3 or AES-128-GCM; ring has them")]
+fn dialling(
+    verifier: Arc<dyn ServerCertVerifier>,
+    own: ClientOwn,
+    purpose: Purpose,
+    transport: Arc<TransportConfig>,
+) -> quinn::ClientConfig {
+    let tls = rustls::ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .expect(INVARIANT)
+        .dangerous()
+        .with_custom_certificate_verifier(verifier);
+    let mut tls = match own {
+        ClientOwn::Nothing => tls.with_no_client_auth(),
+        ClientOwn::Certificate(own) => tls.with_client_cert_resolver(own),
+    };
+    tls.alpn_protocols = vec![purpose.protocol().to_vec()];
+    tls.enable_early_data = false;
+    tls.resumption = Resumption::disabled();
+    // Every replica has one name; sending it would only show it to the network.
+    tls.enable_sni = false;
+
+    let quic = QuicClientConfig::try_from(tls).expect(INVARIANT);
+    let mut config = quinn::ClientConfig::new(Arc::new(quic));
+    config.transport_config(transport);
+    purpose.mark_on(&mut config);
     config
 }
 
@@ -85,25 +135,10 @@ impl Dialling {
     }
 
     /// Settings of one call, and where the name of a wrong answerer will be found.
-    #[expect(clippy::expect_used, reason = "fails only without TLS 1.3 or AES-128-GCM; ring has them")]
-    pub(crate) fn config(&self) -> (quinn::ClientConfig, Arc<NameVerifier>) {
+    pub(crate) fn config(&self, purpose: Purpose) -> (quinn::ClientConfig, Arc<NameVerifier>) {
         let verifier = Arc::new(NameVerifier { inner: self.verifier.clone(), answered: OnceLock::new() });
-        let mut tls = rustls::ClientConfig::builder_with_provider(provider())
-            .with_protocol_versions(&[&rustls::version::TLS13])
-            .expect(INVARIANT)
-            .dangerous()
-            .with_custom_certificate_verifier(verifier.clone())
-            .with_client_cert_resolver(self.own.clone());
-        tls.alpn_protocols = vec![PROTOCOL.to_vec()];
-        tls.enable_early_data = false;
-        tls.resumption = Resumption::disabled();
-        // Every replica has one name; sending it would only show it to the network.
-        tls.enable_sni = false;
-
-        let quic = QuicClientConfig::try_from(tls).expect(INVARIANT);
-        let mut config = quinn::ClientConfig::new(Arc::new(quic));
-        config.transport_config(self.transport.clone());
-        (config, verifier)
+        let own = ClientOwn::Certificate(self.own.clone());
+        (dialling(verifier.clone(), own, purpose, self.transport.clone()), verifier)
     }
 }
 

@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use quinn::crypto::rustls::QuicClientConfig;
 use rustls_pki_types::PrivateKeyDer;
 
@@ -9,7 +7,7 @@ use crate::fleet::{Fleet, LOCAL, Pair, meet};
 use crate::identity::{KEY_FILE, read_key};
 use crate::incoming::AcceptError;
 use crate::limits::IDLE_TIMEOUT;
-use crate::tls::{PROTOCOL, provider};
+use crate::tls::provider;
 
 fn cause_of_connect(result: Result<Connection, ConnectError>) -> Disconnect {
     match result {
@@ -146,7 +144,7 @@ async fn strangers_are_refused_and_told_why() {
     let hub = fleet.endpoint("hub");
     let roots = fleet.identity("store-1").roots;
     let missing = CertificateRefusal::Missing;
-    let causes = dial_with(stranger_tls(&roots, PROTOCOL), &hub).await;
+    let causes = dial_with(stranger_tls(&roots, Purpose::Replication.protocol()), &hub).await;
     let expected =
         (Disconnect::CertificateRefusedByPeer(missing), Disconnect::CertificateRefusedHere(missing));
     assert_eq!(causes, expected);
@@ -160,7 +158,7 @@ async fn strangers_are_refused_and_told_why() {
 async fn open_with(opening: Option<&[u8]>) -> (Disconnect, AcceptError) {
     let fleet = Fleet::new();
     let (hub, store) = (fleet.endpoint("hub"), fleet.endpoint("store-1"));
-    let (config, _verifier) = store.dialling.config();
+    let (config, _verifier) = store.credentials.borrow().dialling.config(Purpose::Replication);
     let connecting = store.endpoint.connect_with(config, hub.local_address(), "hub").unwrap();
     let (dialled, accepted) = tokio::join!(
         async {
