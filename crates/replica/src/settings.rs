@@ -16,7 +16,8 @@ pub struct Settings {
     /// The key whose replica, the hub, decides by documents of the space `system` what identities may do and which
     /// schemas there are. Without one the settings of peers decide. See [`crate::Rights`].
     pub authority: Option<[u8; 32]>,
-    /// The spaces that it carries. With an authority `system` is one of them, whatever stands here.
+    /// The spaces that it carries. With an authority `system` is one of them, whatever stands here; the authority's own
+    /// replica carries those that access documents name, too.
     pub spaces: BTreeMap<Space, SpaceMode>,
     /// The replicas that it may be connected to, by the name in their certificate.
     pub peers: BTreeMap<String, PeerSettings>,

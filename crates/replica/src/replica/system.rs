@@ -203,6 +203,7 @@ impl<S: Store> Replica<S> {
             Ok(document) => (Some(document), None),
             Err(fault) => (None, Some(fault)),
         };
+        self.carry_shared(document.as_ref())?;
         let changed = key.filter(|key| match self.system.identities.set(*key, document) {
             Ok(changed) => changed,
             Err(full) => {
@@ -214,6 +215,23 @@ impl<S: Store> Replica<S> {
             self.turns.hold(Effect::Event(Event::AccessRefused { address: address.clone(), fault }));
         }
         Ok(changed)
+    }
+
+    /// The authority carries every space in which somebody has rights, or had them: a site that is let in while it runs
+    /// has its own spaces there at once.
+    fn carry_shared(&mut self, document: Option<&AccessDocument>) -> Result<(), StoreError> {
+        let Some(document) = document else { return Ok(()) };
+        if !self.system.identities.is_authority(&self.settings.key.public_key) {
+            return Ok(());
+        }
+        let cut = document.cuts.keys().map(|(space, _)| space);
+        for space in document.spaces.keys().chain(cut) {
+            if !self.settings.spaces.contains_key(space) {
+                self.journal.names.intern_space(&mut self.journal.rows, space)?;
+                self.settings.spaces.insert(space.clone(), SpaceMode::Write);
+            }
+        }
+        Ok(())
     }
 
     /// Takes a version of a schema, and has the indexes of its collection made by it.

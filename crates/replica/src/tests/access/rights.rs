@@ -210,3 +210,26 @@ fn who_has_a_document_needs_no_settings() {
     assert_eq!((fleet.has(0, 1, "store-1"), fleet.disconnects()), (1, vec![]));
     assert_eq!(fleet.nodes[0].status().peers[0].peer, "site-1");
 }
+
+#[test]
+fn the_authority_carries_every_space_that_somebody_has_rights_in() {
+    let mut fleet = Fleet::new(2);
+    for node in [0, 1] {
+        fleet.nodes[node].settings.spaces.clear();
+        fleet.restart(node);
+    }
+    let unknown = RequestError::UnknownSpace(space("store-1"));
+    assert_eq!(fleet.nodes[0].answer(put("store-1/note/1", 1)), Err(unknown.clone()));
+    fleet.grant(1, &[("store-1", READ_WRITE)]);
+    fleet.nodes[0].put("store-1/note/1", json!({"n": 1}));
+    let carried = |node: &mut Node| -> Vec<String> {
+        node.status().spaces.iter().map(|status| status.space.to_string()).collect()
+    };
+    assert_eq!(carried(&mut fleet.nodes[0]), ["store-1", "system"]);
+    fleet.restart(0);
+    assert_eq!(fleet.nodes[0].get("store-1/note/1"), Some(json!({"n": 1})));
+    // What is said of others is nobody else's reason to carry anything.
+    fleet.connect(0, 1);
+    assert_eq!(carried(&mut fleet.nodes[1]), ["system"]);
+    assert_eq!(fleet.nodes[1].answer(put("store-1/note/1", 1)), Err(unknown));
+}
