@@ -11,6 +11,8 @@ mod demo;
 #[cfg(test)]
 mod documents;
 #[cfg(test)]
+mod enrolment;
+#[cfg(test)]
 mod failed_disk;
 #[cfg(test)]
 mod full_disk;

@@ -2,6 +2,7 @@
 
 mod blocked;
 mod documents;
+mod hub;
 mod watch;
 
 pub(crate) use blocked::{BlockedCommand, BlockedListArguments};
@@ -10,6 +11,9 @@ pub(crate) use documents::{
     ListArguments, PutArguments, QueryArguments, ShowArguments, Terms,
 };
 
+pub(crate) use hub::{
+    HubCommand, InitArguments, InviteArguments, JoinArguments, RevokeArguments, SitesArguments,
+};
 pub(crate) use watch::{WaitFor, WatchArguments};
 
 use crate::demo;
@@ -25,7 +29,7 @@ pub struct Arguments {
 }
 
 const AFTER_HELP: &str = "\
-A first replica, alone:
+A hub and a site: `isle hub --help`. A first replica, alone:
   isle identity authority fleet
   isle identity issue store-367 --authority fleet --data site
   printf 'name = \"store-367\"\\n[spaces]\\nstore-367 = \"write\"\\n' > site/isle.toml
@@ -49,7 +53,8 @@ pub(crate) enum Command {
 Example:
   isle serve --data /var/lib/isle
 
-The directory holds isle.toml (what the replica carries and shares) and identity/ (made by `isle identity issue`).
+The directory holds isle.toml (what the replica carries and shares) and identity/, made by `isle hub init`, `isle join` or
+`isle identity issue`.
 One line on standard output says when it is ready. Logs go to standard error; ISLE_LOG=debug shows more.")]
     Serve(Data),
     /// Show how a running replica and its peers are.
@@ -103,7 +108,13 @@ Example:
 
 The damaged rows are renamed, not deleted. What no peer has is only there: keep it.")]
     Repair(Data),
-    /// Make a fleet's authority, and identities of replicas.
+    /// Make a hub, invite sites to it, list and revoke them.
+    #[command(subcommand, after_help = hub::AFTER_HELP)]
+    Hub(HubCommand),
+    /// Join the hub that invited this site.
+    #[command(after_help = hub::JOIN_AFTER_HELP)]
+    Join(JoinArguments),
+    /// Make a fleet's authority, and identities of replicas, by hand: without a hub that enrols.
     #[command(subcommand)]
     Identity(IdentityCommand),
     /// Show it all on real sales: a hub and eight shops, cut links, killed processes, and a check of every document.

@@ -5,7 +5,9 @@ mod blocked;
 mod condition;
 mod documents;
 mod history;
+mod hub;
 mod identity;
+mod join;
 mod query;
 mod status;
 mod watch;
@@ -13,8 +15,10 @@ mod watch;
 pub use condition::ConditionError;
 
 use crate::arguments::{Arguments, Command};
+use crate::config::ConfigError;
 use crate::data_directory::{IncarnationError, LockError};
 use crate::demo;
+use crate::enrolment::{EnrolmentError, InitError, JoinError, SpacesError};
 use crate::local::{CallError, ConnectError, LocalClient, RefusalKind, Request, Response};
 use crate::server::{self, ServeError};
 use std::io;
@@ -38,6 +42,21 @@ pub enum CommandError {
     /// An authority or identity was not made.
     #[error(transparent)]
     Authority(#[from] AuthorityError),
+    /// No hub was made.
+    #[error(transparent)]
+    Init(#[from] InitError),
+    /// The hub did not do it.
+    #[error(transparent)]
+    Enrolment(#[from] EnrolmentError),
+    /// What a site is to do cannot be read.
+    #[error(transparent)]
+    Spaces(#[from] SpacesError),
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The site did not join.
+    #[error(transparent)]
+    Join(#[from] JoinError),
     /// The document was never written.
     #[error("there is no document {address}")]
     NoDocument {
@@ -144,6 +163,12 @@ impl CommandError {
         if matches!(self, Self::Damaged { .. } | Self::Open(store::OpenError::Damaged { .. })) {
             return Some("`isle repair` sets the store aside; peers fill an empty one");
         }
+        if let Self::Join(error) = self {
+            return error.hint();
+        }
+        if matches!(self, Self::Enrolment(EnrolmentError::NoHub { .. })) {
+            return Some("`isle hub init` makes one; name its directory with --data");
+        }
         if matches!(self, Self::StillBlocked { .. }) {
             return Some(
                 "upgrade this replica; `isle blocked drop --help` says how to go on without the change",
@@ -174,6 +199,8 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, CommandError> {
         Command::Restore(arguments) => backup::restore(&arguments)?,
         Command::Verify(data) => backup::verify(&data)?,
         Command::Repair(data) => backup::repair(&data)?,
+        Command::Hub(command) => block_on(hub::run(&command))?,
+        Command::Join(arguments) => block_on(join::run(&arguments))?,
         Command::Identity(command) => identity::run(&command)?,
         Command::Demo(arguments) => return Ok(demo::run(arguments)),
     }

@@ -21,10 +21,16 @@
 //! relay = true                  # changes of others are taken from it
 //! hub = true                    # it is the hub: writes can wait until it has them, and where two histories of one
 //!                               # origin meet, its stands. The hub itself says so at the top
+//! renews = true                 # it renews this replica's certificate
 //!
 //! [peers.hub.spaces]            # what the peer may do
 //! catalog = { write = true }
 //! store-367 = { read = true, write = true }
+//!
+//! [enrolment]                   # the hub's, where `isle hub init` made an authority; each line may be absent
+//! address = "hub.example:7400"  # what join tokens say: where sites dial
+//! certificate = "30d"           # how long a certificate is valid; it is renewed at two thirds of that
+//! grace = "90d"                 # how long after its end it may still be renewed
 //! ```
 
 mod address;
@@ -36,6 +42,7 @@ pub use address::{PeerAddress, PeerAddressError};
 pub use error::ConfigError;
 pub use public_key::{PublicKey, PublicKeyError};
 
+use crate::duration::Span;
 use document::{AddressError, Schemas, Space};
 use replica::{Access, OriginKey, PeerSettings, Settings, SnapshotPolicy, TrimPolicy};
 use serde::{Deserialize, Serialize};
@@ -45,17 +52,22 @@ use std::io::Read as _;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::Path;
+use std::time::Duration;
 use store::Durability;
+use transport::{RENEWAL_GRACE, SITE_VALIDITY};
 
 /// Longest configuration in bytes; one with 1,000 peers of ten spaces each has half of it.
 pub const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Shortest life of a certificate: a renewal takes seconds, and begins when a third of it is left.
+pub const CERTIFICATE_MIN: Duration = Duration::from_secs(10);
 
 /// Most memory for open documents, in bytes. With 24 MiB of memtables and 8 MiB of cache a site stays far below
 /// its 128 MiB; a document takes about 18 KiB open.
 const OPEN_DOCUMENTS_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// The content of `isle.toml`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// The replica's name, as in its certificate.
@@ -83,9 +95,37 @@ pub struct Config {
     pub takes_own_past: bool,
     /// The spaces that it carries, and what the services of its site may do there.
     pub spaces: BTreeMap<SpaceName, SpaceMode>,
-    /// The replicas that it may be connected to, by name.
+    /// The replicas that it may be connected to, by name. With an authority those that it let in need not be among them.
     #[serde(default)]
     pub peers: BTreeMap<String, PeerConfig>,
+    /// How the hub enrols sites.
+    #[serde(default, skip_serializing_if = "EnrolmentConfig::is_default")]
+    pub enrolment: EnrolmentConfig,
+}
+
+/// How a hub enrols sites.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EnrolmentConfig {
+    /// Where sites dial it, as join tokens say it; none: who invites says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<PeerAddress>,
+    /// How long a certificate is valid. Renewed at two thirds of it.
+    pub certificate: Span,
+    /// How long after its end a certificate may still be renewed.
+    pub grace: Span,
+}
+
+impl Default for EnrolmentConfig {
+    fn default() -> Self {
+        Self { address: None, certificate: Span(SITE_VALIDITY), grace: Span(RENEWAL_GRACE) }
+    }
+}
+
+impl EnrolmentConfig {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// What the services of a site may do in a space.
@@ -111,6 +151,9 @@ pub struct PeerConfig {
     /// Whether it is the hub: writes can wait until it has them, and where two histories of one origin meet, its stands.
     #[serde(default)]
     pub hub: bool,
+    /// Whether it renews this replica's certificate; `isle join` says so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub renews: bool,
     /// What it may do, by space; nothing in any other.
     #[serde(default)]
     pub spaces: BTreeMap<SpaceName, PeerAccess>,
@@ -176,6 +219,10 @@ impl Config {
         if self.peers.contains_key(&self.name) {
             let line = line::of_key(text, &["peers", &self.name]);
             return Err(ConfigError::OwnPeer { path: path.to_owned(), line, name: self.name.clone() });
+        }
+        if self.enrolment.certificate.0 < CERTIFICATE_MIN {
+            let line = line::of_key(text, &["enrolment", "certificate"]);
+            return Err(ConfigError::Certificate { path: path.to_owned(), line });
         }
         for (peer, config) in &self.peers {
             if let Some(SpaceName(space)) = config.spaces.keys().find(|name| !self.spaces.contains_key(name))

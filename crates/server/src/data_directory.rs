@@ -3,7 +3,9 @@
 //! | path | content |
 //! |---|---|
 //! | `isle.toml` | the configuration ([`crate::config`]) |
-//! | `identity/key.pem`, `certificate.pem`, `authority.pem` | who the replica is (`isle identity issue`) |
+//! | `identity/key.pem`, `certificate.pem`, `authority.pem` | who the replica is (`isle join`, `isle identity issue`) |
+//! | `authority/authority-key.pem`, `authority.pem` | of a hub that enrols: who decides which replicas belong to the fleet (`isle hub init`) |
+//! | `enrolment.json` | of such a hub: who was invited, joined and revoked |
 //! | `identity/incarnation` | the number of its store, outside of it: 16 bytes in hexadecimal |
 //! | `schemas/COLLECTION.json` | schemas of its own, over those of the program; optional |
 //! | `store/` | documents, changes and the journal |
@@ -17,8 +19,9 @@ mod incarnation;
 
 pub use incarnation::IncarnationError;
 
-use std::fs::{File, TryLockError};
+use std::fs::{DirBuilder, File, TryLockError};
 use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 /// The paths in a data directory. Nothing is read or made by having one.
@@ -39,8 +42,8 @@ pub struct DataDirectoryLock {
 pub enum LockError {
     /// There is no such directory.
     #[error(
-        "there is no data directory {}: make one with `isle identity issue NAME --authority DIR --data {}` \
-         and write its isle.toml", path.display(), path.display()
+        "there is no data directory {}: `isle join TOKEN --data {}` makes one of a site that was invited, `isle hub init` \
+         one of a hub, `isle identity issue` one that you configure yourself", path.display(), path.display()
     )]
     Missing {
         /// The directory.
@@ -87,6 +90,18 @@ impl DataDirectory {
         self.root.join("identity")
     }
 
+    /// The fleet's authority, at a hub that enrols.
+    #[must_use]
+    pub fn authority(&self) -> PathBuf {
+        self.root.join("authority")
+    }
+
+    /// The book of sites, at a hub that enrols.
+    #[must_use]
+    pub fn enrolment(&self) -> PathBuf {
+        self.root.join("enrolment.json")
+    }
+
     /// The store.
     #[must_use]
     pub fn store(&self) -> PathBuf {
@@ -103,6 +118,12 @@ impl DataDirectory {
     #[must_use]
     pub fn socket(&self) -> PathBuf {
         self.root.join("isle.sock")
+    }
+
+    /// Makes the directory, for its owner only, if it is not there.
+    pub(crate) fn make(&self) -> Result<(), LockError> {
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.root);
+        made.map_err(|source| LockError::Io { path: self.root.clone(), source })
     }
 
     /// Takes the directory for this process.

@@ -20,6 +20,8 @@ mod command;
 pub mod config;
 pub mod data_directory;
 mod demo;
+pub mod duration;
+pub mod enrolment;
 mod event_loop;
 pub mod local;
 mod log;

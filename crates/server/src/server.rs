@@ -1,8 +1,11 @@
 //! `isle serve`: opens everything, runs the event loop, ends everything.
 
 use crate::clock::Clocks;
-use crate::config::{Config, ConfigError, PeerAddress, SpaceMode};
+use crate::config::{Config, ConfigError, PeerAddress, SpaceMode, SpaceName};
 use crate::data_directory::{DataDirectory, IncarnationError, LockError};
+use crate::enrolment::{
+    Admissions, EnrolmentError, Hub, Registrar, Renewer, admissions, renew_own, warn_of_certificate,
+};
 use crate::event_loop::{Core, EventLoop, OpenCoreError, Opening, Pulse, Stop, StopOrder, arrivals};
 use crate::local::{Context, LocalSocket, SocketError};
 use crate::observing::{ObserveError, Observed, Observing};
@@ -38,6 +41,9 @@ pub enum ServeError {
     /// Key or certificates cannot be used.
     #[error(transparent)]
     Identity(#[from] IdentityError),
+    /// The hub's authority or book cannot be used.
+    #[error(transparent)]
+    Enrolment(#[from] EnrolmentError),
     /// The certificate is for another replica.
     #[error(
         "{} says name = \"{configured}\", but the certificate in {} is for \"{certified}\": use the right one of the two",
@@ -107,9 +113,16 @@ pub(crate) fn run(data: &Path) -> Result<(), ServeError> {
             certified: identity.name().to_owned(),
         });
     }
+    let hub = Hub::open(&directory, &config)?;
+    let identity = current(&directory, &config, hub.as_ref(), identity);
     let incarnation = directory.incarnation(&lock)?;
     let schemas = schemas::load(&directory.schemas())?;
-    let settings = config.settings(schemas, identity.public_key(), incarnation, random::number()?);
+    let mut settings = config.settings(schemas, identity.public_key(), incarnation, random::number()?);
+    // A space of a site that was revoked is still read here.
+    let shared = hub.iter().flat_map(|hub| hub.book().sites()).flat_map(|(_, site)| site.spaces.keys());
+    for SpaceName(space) in shared {
+        settings.spaces.entry(space.clone()).or_insert(replica::SpaceMode::Write);
+    }
     let durability = config.durability();
     let mut opening = Opening {
         directory: directory.clone(),
@@ -123,17 +136,42 @@ pub(crate) fn run(data: &Path) -> Result<(), ServeError> {
     tracing::info!(name = %config.name, origin = %core.origin(), "store opened");
     // The loop runs on this thread, where waiting for the disk holds up nobody; connections run on the others.
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(&directory, &config, &identity, core, &mut opening))
+    let enrolment = (identity, hub);
+    runtime.block_on(serve(&directory, &config, enrolment, core, &mut opening))
+}
+
+/// The identity to start with. A hub renews its own certificate before anybody sees it.
+fn current(directory: &DataDirectory, config: &Config, hub: Option<&Hub>, identity: Identity) -> Identity {
+    let renewed = hub.map(|hub| renew_own(hub, &directory.identity(), &identity));
+    let identity = match renewed {
+        Some(Ok(Some(renewed))) => renewed,
+        Some(Err(error)) => {
+            tracing::error!(%error, "this hub's own certificate is not renewed");
+            identity
+        }
+        Some(Ok(None)) | None => identity,
+    };
+    warn_of_certificate(&identity, renewed_by(config, hub));
+    identity
+}
+
+/// Who renews this replica's certificate.
+fn renewed_by<'a>(config: &'a Config, hub: Option<&Hub>) -> Option<&'a str> {
+    if hub.is_some() {
+        return Some(&config.name);
+    }
+    let mut renewing = config.peers.iter().filter(|(_, peer)| peer.renews && peer.address.is_some());
+    renewing.next().map(|(name, _)| name.as_str())
 }
 
 async fn serve(
     directory: &DataDirectory,
     config: &Config,
-    identity: &Identity,
+    (identity, hub): (Identity, Option<Hub>),
     core: Core,
     opening: &mut Opening,
 ) -> Result<(), ServeError> {
-    let endpoint = Endpoint::bind(config.listen.unwrap_or_else(|| unbound(config)), identity)?;
+    let endpoint = Endpoint::bind(config.listen.unwrap_or_else(|| unbound(config)), &identity)?;
     let socket = LocalSocket::bind(&directory.socket())?;
     let observing = match config.observe {
         Some(address) => Some(Observing::bind(address).await?),
@@ -151,13 +189,30 @@ async fn serve(
         let observed = Observed { arrivals: arrivals.clone(), pulse: pulse.clone() };
         tasks.spawn(observing.run(observed, stop.clone()));
     }
-    let context = Arc::new(Context { address: endpoint.local_address() });
+    let renewed_by = renewed_by(config, hub.as_ref());
+    let admissions = match hub {
+        Some(hub) => {
+            endpoint.enrol(hub.grace);
+            let (admissions, orders, revoked) = admissions(Arc::new(hub.book().revoked().collect()));
+            let (endpoint, arrivals, stop) = (endpoint.clone(), arrivals.clone(), stop.clone());
+            let identity = directory.identity();
+            tasks.spawn(Registrar { hub, identity, endpoint, arrivals, orders, revoked, stop }.run());
+            admissions
+        }
+        None => Admissions::none(),
+    };
+    let context = Arc::new(Context {
+        endpoint: endpoint.clone(),
+        renewed_by: renewed_by.map(str::to_owned),
+        admissions: admissions.clone(),
+    });
     tasks.spawn(socket.run(arrivals.clone(), context, stop.clone()));
     tasks.spawn(
         Acceptor {
             endpoint: endpoint.clone(),
             arrivals: arrivals.clone(),
             presence: presence.clone(),
+            admissions,
             takes_peers: config.listen.is_some(),
             stop: stop.clone(),
         }
@@ -173,6 +228,12 @@ async fn serve(
             stop: stop.clone(),
         };
         tasks.spawn(dialer.run());
+    }
+    if let Some((hub, address)) =
+        renewed_by.and_then(|hub| Some((hub, config.peers.get(hub)?.address.clone()?)))
+    {
+        let (endpoint, identity) = (endpoint.clone(), directory.identity());
+        tasks.spawn(Renewer { endpoint, identity, hub: hub.to_owned(), address, stop: stop.clone() }.run());
     }
     announce(config, &endpoint, observed_at)?;
     EventLoop::new(queue, stop, pulse).run(core, opening).await;

@@ -1,7 +1,7 @@
 //! `isle doc` and `isle query`.
 
-use super::watch::parse_duration;
 use super::{Data, WaitFor};
+use crate::duration::parse_duration;
 use clap::{Args, Subcommand};
 use document::{Address, AddressError, Collection, Key, Space};
 use std::time::Duration;

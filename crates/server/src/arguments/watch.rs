@@ -3,7 +3,6 @@
 use super::Data;
 use clap::Args;
 use document::{AddressError, Collection, Space};
-use std::time::Duration;
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct WatchArguments {
@@ -45,34 +44,9 @@ pub(crate) enum WaitFor {
     Hub,
 }
 
-/// A duration as in `500ms`, `5s`, `2m`.
-pub(super) fn parse_duration(text: &str) -> Result<Duration, DurationError> {
-    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
-    let number: u64 = digits.parse().map_err(|_| DurationError)?;
-    let unit_ms = match text.strip_prefix(digits) {
-        Some("ms") => 1,
-        Some("s") => 1_000,
-        Some("m") => 60_000,
-        Some(_) | None => return Err(DurationError),
-    };
-    number.checked_mul(unit_ms).map(Duration::from_millis).ok_or(DurationError)
-}
-
-/// Why a text is no duration.
-#[derive(Debug, thiserror::Error)]
-#[error("write a number and its unit, as in 500ms, 5s or 2m")]
-pub(super) struct DurationError;
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn durations_have_a_unit() {
-        let read = |text| parse_duration(text).ok().map(|duration| duration.as_millis());
-        assert_eq!([read("500ms"), read("5s"), read("2m")], [Some(500), Some(5_000), Some(120_000)]);
-        assert_eq!([read("5"), read("s"), read("-5s"), read("5h"), read("99999999999999999999s")], [None; 5]);
-    }
 
     #[test]
     fn a_scope_has_up_to_three_parts() {

@@ -2,7 +2,10 @@
 
 use super::{CommandError, call, unasked};
 use crate::arguments::StatusArguments;
-use crate::local::{PeerStatus, Request, Response, SpaceMode, SpaceStatus, Status, StoreFailure};
+use crate::enrolment::date;
+use crate::local::{
+    CertificateStatus, PeerStatus, Request, Response, SpaceMode, SpaceStatus, Status, StoreFailure,
+};
 use std::io::{self, Write as _};
 use std::time::Duration;
 
@@ -27,7 +30,8 @@ fn shown(status: &Status) -> String {
     let broken = Some(status.values_broken).filter(|broken| *broken > 0);
     let broken = broken.map(|broken| row(["broken", &format!("{broken} values break a rule since a merge")]));
     let failure = status.store_failure.iter().map(failure_row);
-    let notes = broken.into_iter().chain(failure);
+    let certificate = status.certificate.iter().flat_map(certificate_rows);
+    let notes = certificate.chain(broken).chain(failure);
     let spaces = status.spaces.iter().map(space_row);
     let peers = status.peers.iter().map(peer_row);
     let mut text = table(&replica.into_iter().chain(notes).collect::<Vec<_>>());
@@ -41,8 +45,19 @@ fn shown(status: &Status) -> String {
     text
 }
 
-fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
+pub(super) fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
     cells.map(str::to_owned).to_vec()
+}
+
+fn certificate_rows(certificate: &CertificateStatus) -> Vec<Vec<String>> {
+    let ends = Duration::from_millis(u64::try_from(certificate.ends_ms).unwrap_or(0));
+    let renewed = match &certificate.renewed_by {
+        Some(hub) => format!("renewed by {hub}"),
+        None => "not renewed by itself".to_owned(),
+    };
+    let until = row(["certificate", &format!("until {}, {renewed}", date(ends))]);
+    let warning = certificate.warning.iter().map(|warning| row(["WARNING", warning]));
+    std::iter::once(until).chain(warning).collect()
 }
 
 fn failure_row(failure: &StoreFailure) -> Vec<String> {
@@ -78,7 +93,7 @@ fn age(ms: u64) -> String {
 }
 
 /// Columns as wide as their widest cell, two blanks apart.
-fn table(rows: &[Vec<String>]) -> String {
+pub(super) fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
         rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
@@ -107,6 +122,11 @@ mod tests {
             disk: "ample".into(),
             values_broken: 2,
             store_failure: Some(StoreFailure { error: "the disk is full".into(), times: 3, ago_ms: 2_500 }),
+            certificate: Some(CertificateStatus {
+                ends_ms: 1_797_592_000_000,
+                renewed_by: None,
+                warning: Some("it ends soon".into()),
+            }),
             spaces: vec![
                 SpaceStatus { space: "catalog".into(), mode: SpaceMode::Read, changes: 2 },
                 SpaceStatus { space: "store-367".into(), mode: SpaceMode::Write, changes: 10 },
@@ -119,14 +139,16 @@ mod tests {
             }],
         };
         let expected = "\
-replica    store-367
-origin     0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b
-address    127.0.0.1:7401
-journal    12 rows
-documents  3, 1 of them open
-disk       ample
-broken     2 values break a rule since a merge
-failed     3 times in a row, 2 s ago: the disk is full
+replica      store-367
+origin       0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b
+address      127.0.0.1:7401
+journal      12 rows
+documents    3, 1 of them open
+disk         ample
+certificate  until 2026-12-18T11:06:40Z, not renewed by itself
+WARNING      it ends soon
+broken       2 values break a rule since a merge
+failed       3 times in a row, 2 s ago: the disk is full
 
 SPACE      SERVICES     CHANGES
 catalog    read         2

@@ -1,4 +1,4 @@
-use super::{CONFIG_BYTES_MAX, line};
+use super::{CERTIFICATE_MIN, CONFIG_BYTES_MAX, line};
 use document::Space;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -42,6 +42,17 @@ pub enum ConfigError {
         line: usize,
         /// The name.
         name: String,
+    },
+    /// Certificates would run out before they are renewed.
+    #[error(
+        "{}:{line}: enrolment.certificate: a certificate is valid for {} s at least, as in \"30d\"",
+        path.display(), CERTIFICATE_MIN.as_secs()
+    )]
+    Certificate {
+        /// The file.
+        path: PathBuf,
+        /// From 1.
+        line: usize,
     },
     /// A peer shares a space that the replica does not carry.
     #[error(

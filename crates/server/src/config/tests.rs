@@ -48,6 +48,17 @@ fn the_authority_is_a_key() {
 }
 
 #[test]
+fn a_hub_says_how_it_enrols() {
+    let with = |lines: &str| parse(&format!("{SITE}\n[enrolment]\n{lines}"));
+    let config = with("certificate = \"12h\"\naddress = \"hub.example:7400\"\n").unwrap();
+    assert_eq!(config.enrolment.certificate.0, Duration::from_hours(12));
+    assert_eq!(config.enrolment.grace.0, RENEWAL_GRACE);
+    assert_eq!(parse(&toml::to_string(&config).unwrap()).unwrap(), config);
+    assert!(with("certificate = \"30\"\n").unwrap_err().to_string().contains("a number and its unit"));
+    assert!(with("certificate = \"9s\"\n").unwrap_err().to_string().contains("isle.toml:17:"));
+}
+
+#[test]
 fn what_is_written_is_read_back() {
     let config = parse(SITE).unwrap();
     assert_eq!(parse(&toml::to_string(&config).unwrap()).unwrap(), config);

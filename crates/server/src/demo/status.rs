@@ -174,6 +174,7 @@ mod tests {
             disk: "ample".into(),
             values_broken: 0,
             store_failure: None,
+            certificate: None,
             spaces: Vec::new(),
             peers: peers.iter().map(peer).collect(),
         }

@@ -15,6 +15,8 @@ pub(crate) enum Reply {
     Core(Response),
     /// How the replica is, and how its store last failed.
     Status(Box<replica::Status>, Option<StoreFailure>),
+    /// The answer of a hub's registrar.
+    Hub(crate::local::Response),
     /// A backup is whole.
     BackedUp(Manifest),
     /// Events of a watch, which goes on.

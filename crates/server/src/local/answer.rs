@@ -1,25 +1,31 @@
 //! Between the shapes of the lines and those of the core.
 
 use super::protocol::{
-    Answer, BackedUp, BlockedDocument, BlockingChange, Change, Conflict, ConflictingValue, Found, Listed,
-    ListedDocument, Moment, PeerStatus, Reading, Refusal, RefusalKind, Request, Response, SchemaInForce,
-    SpaceMode, SpaceStatus, Stamp, Status, StoreFailure, Violation,
+    Answer, BackedUp, BlockedDocument, BlockingChange, CertificateStatus, Change, Conflict, ConflictingValue,
+    Found, Listed, ListedDocument, Moment, PeerStatus, Reading, Refusal, RefusalKind, Request, Response,
+    SchemaInForce, SpaceMode, SpaceStatus, Stamp, Status, StoreFailure, Violation,
 };
 use super::{WATCH_EVENTS_MAX, watched};
+use crate::enrolment::{Admissions, HubRequest, Invited, certificate_warning, parse_spaces, wall};
 use crate::event_loop::Reply;
 use document::{ChangeHash, HistoryEntry, HistoryQuery, Key};
 use replica::{
     At, IdempotencyKey, LIST_MAX, Level, Room, TransactionWrite, WaitFor, WatchCursor, WatchScope, WriteTerms,
 };
 use serde_json::Value;
-use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
+use transport::Endpoint;
 
 /// What the server adds to the core's answers.
 #[derive(Debug)]
 pub(crate) struct Context {
-    /// Its UDP address.
-    pub(crate) address: SocketAddr,
+    /// Its UDP address, and its certificate.
+    pub(crate) endpoint: Endpoint,
+    /// Who renews the certificate.
+    pub(crate) renewed_by: Option<String>,
+    /// Who answers what `isle hub` asks.
+    pub(crate) admissions: Admissions,
 }
 
 /// Who is asked.
@@ -30,6 +36,8 @@ pub(super) enum Asked {
     Watch(replica::Request),
     /// The store, while the core goes on: a backup into this directory.
     Backup(PathBuf),
+    /// The hub's registrar.
+    Hub(HubRequest),
 }
 
 /// Who is asked what.
@@ -74,6 +82,20 @@ pub(super) fn asked(request: Request) -> Result<Asked, Refusal> {
             return Ok(Asked::Watch(replica::Request::Watch { scope, from, credit }));
         }
         Request::Backup { directory } => return Ok(Asked::Backup(directory)),
+        Request::Invite { site, spaces, expires_in_ms, address } => {
+            let invited = Invited {
+                site,
+                spaces: parse_spaces(&spaces).map_err(|error| invalid(&error))?,
+                expiry: Duration::from_millis(expires_in_ms),
+                address: address
+                    .map(|address| address.parse())
+                    .transpose()
+                    .map_err(|error| invalid(&error))?,
+            };
+            return Ok(Asked::Hub(HubRequest::Invite(invited)));
+        }
+        Request::Revoke { site } => return Ok(Asked::Hub(HubRequest::Revoke { site })),
+        Request::Sites => return Ok(Asked::Hub(HubRequest::Sites)),
         Request::Status => replica::Request::Status,
     }))
 }
@@ -135,6 +157,7 @@ fn shown(response: Reply, context: &Context) -> Response {
         Reply::Status(status, failure) => {
             return Response::Status(Box::new(status_shown(*status, failure, context)));
         }
+        Reply::Hub(response) => return response,
         Reply::BackedUp(manifest) => {
             return Response::BackedUp(BackedUp { rows: manifest.rows, bytes: manifest.bytes });
         }
@@ -285,7 +308,7 @@ fn status_shown(status: replica::Status, failure: Option<StoreFailure>, context:
     Status {
         name: status.name,
         origin: status.origin.to_string(),
-        address: context.address.to_string(),
+        address: context.endpoint.local_address().to_string(),
         head: status.head,
         documents: status.documents,
         documents_open: status.documents_open,
@@ -298,8 +321,19 @@ fn status_shown(status: replica::Status, failure: Option<StoreFailure>, context:
         .to_owned(),
         values_broken: status.values_broken,
         store_failure: failure,
+        certificate: Some(certificate_shown(context)),
         spaces: status.spaces.into_iter().map(space).collect(),
         peers: status.peers.into_iter().map(peer).collect(),
+    }
+}
+
+fn certificate_shown(context: &Context) -> CertificateStatus {
+    let validity = context.endpoint.identity().validity();
+    let renewed_by = context.renewed_by.clone();
+    CertificateStatus {
+        ends_ms: i64::try_from(validity.end.as_millis()).unwrap_or(i64::MAX),
+        warning: certificate_warning(validity, wall(), renewed_by.as_deref()),
+        renewed_by,
     }
 }
 

@@ -3,6 +3,7 @@
 mod refusal;
 mod request;
 mod response;
+mod site;
 mod status;
 mod watch;
 
@@ -12,7 +13,8 @@ pub use response::{
     BackedUp, BlockedDocument, BlockingChange, Change, Conflict, ConflictingValue, Found, Listed,
     ListedDocument, Reading, Response, SchemaInForce, Stamp, Violation,
 };
-pub use status::{PeerStatus, SpaceMode, SpaceStatus, Status, StoreFailure};
+pub use site::{SiteState, SiteStatus};
+pub use status::{CertificateStatus, PeerStatus, SpaceMode, SpaceStatus, Status, StoreFailure};
 pub use watch::{WatchEvent, WatchedChange, WatchedDocument};
 
 use serde::{Deserialize, Serialize};

@@ -6,6 +6,7 @@ use super::protocol::{Answer, Envelope, Refusal, RefusalKind};
 use super::{
     CLIENTS_MAX, REQUEST_BYTES_MAX, REQUESTS_IN_FLIGHT_MAX, WATCH_EVENTS_MAX, WATCHES_PER_CONNECTION_MAX,
 };
+use crate::enrolment::Admissions;
 use crate::event_loop::{Arrivals, ClientId, Outcome, Reply, Stop, Waiting, Watching};
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
@@ -121,7 +122,7 @@ async fn serve(stream: UnixStream, arrivals: Arrivals, context: Arc<Context>, st
     let events_max = WATCHES_PER_CONNECTION_MAX * usize::try_from(WATCH_EVENTS_MAX).unwrap_or(usize::MAX);
     let (outcomes, queue) = mpsc::channel(REQUESTS_IN_FLIGHT_MAX + events_max);
     let client = arrivals.next_client();
-    let reading = read(reader, (client, outcomes), &arrivals, stop);
+    let reading = read(reader, (client, outcomes), (&arrivals, &context.admissions), stop);
     let writing = write(writer, queue, (client, &arrivals, &context));
     tokio::pin!(writing);
     tokio::select! {
@@ -138,7 +139,7 @@ async fn serve(stream: UnixStream, arrivals: Arrivals, context: Arc<Context>, st
 async fn read(
     reader: OwnedReadHalf,
     (client, outcomes): (ClientId, mpsc::Sender<Outcome>),
-    arrivals: &Arrivals,
+    server: (&Arrivals, &Admissions),
     mut stop: Stop,
 ) {
     let mut reader = BufReader::new(reader);
@@ -152,7 +153,7 @@ async fn read(
             line = read_line(&mut reader, REQUEST_BYTES_MAX) => line,
         };
         match line {
-            Ok(Some(line)) => take(&line, place, (client, &outcomes, &mut watches), arrivals).await,
+            Ok(Some(line)) => take(&line, place, (client, &outcomes, &mut watches), server).await,
             Ok(None) | Err(LineError::Io(_)) => return,
             Err(error @ LineError::TooLong { .. }) => {
                 // What follows cannot be told apart, so that the connection ends after this answer.
@@ -168,7 +169,7 @@ async fn take(
     line: &[u8],
     place: OwnedSemaphorePermit,
     (client, outcomes, watches): (ClientId, &mpsc::Sender<Outcome>, &mut usize),
-    arrivals: &Arrivals,
+    (arrivals, admissions): (&Arrivals, &Admissions),
 ) {
     let parsed = serde_json::from_slice::<Envelope>(line).map_err(|error| malformed(line, &error));
     let requested = parsed.and_then(|Envelope { id, request }| match asked(request) {
@@ -187,6 +188,7 @@ async fn take(
                     arrivals.watch(request, watching).await;
                 }
                 Asked::Backup(directory) => arrivals.backup(directory, waiting).await,
+                Asked::Hub(request) => admissions.ask(request, waiting).await,
             }
         }
         Err((id, refusal)) => {

@@ -3,12 +3,15 @@
 use super::dialer::log_end;
 use super::link;
 use super::presence::Presence;
+use crate::enrolment::{Admissions, Order};
 use crate::event_loop::{Arrivals, Stop};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
-use transport::{AcceptError, Endpoint, Incoming};
+use transport::enrolment::Purpose;
+use transport::{AcceptError, Endpoint, Incoming, Peer};
 
 /// Connections of diallers at a time; more are refused. A hub of 1,000 sites has room for each of them to have an old
 /// connection that has not timed out.
@@ -22,6 +25,8 @@ pub(crate) struct Acceptor {
     pub(crate) endpoint: Endpoint,
     pub(crate) arrivals: Arrivals,
     pub(crate) presence: Presence,
+    /// Who lets sites in, and says which keys are refused.
+    pub(crate) admissions: Admissions,
     /// Whether peers may dial in at all; else each is refused at once and need not wait for an answer.
     pub(crate) takes_peers: bool,
     pub(crate) stop: Stop,
@@ -44,20 +49,48 @@ impl Acceptor {
                 tracing::debug!(address = %incoming.address(), "refused: no peers are taken, or too many are here");
                 continue;
             }
-            let (arrivals, presence) = (self.arrivals.clone(), self.presence.clone());
-            accepted.spawn(accept(incoming, arrivals, presence, Arc::clone(&warnings)));
+            let warnings = Arc::clone(&warnings);
+            let admissions = self.admissions.clone();
+            if incoming.purpose() == Purpose::Replication {
+                let (arrivals, presence) = (self.arrivals.clone(), self.presence.clone());
+                accepted.spawn(accept(incoming, (arrivals, presence, admissions), warnings));
+            } else {
+                accepted.spawn(enrol(incoming, admissions, warnings));
+            }
         }
         while accepted.join_next().await.is_some() {}
     }
 }
 
-async fn accept(incoming: Incoming, arrivals: Arrivals, presence: Presence, warnings: Arc<Warnings>) {
+async fn accept(
+    incoming: Incoming,
+    (arrivals, presence, admissions): (Arrivals, Presence, Admissions),
+    warnings: Arc<Warnings>,
+) {
     match incoming.establish().await {
         Ok(connection) => {
-            let peer = connection.peer().name.clone();
-            let ended = link::carry(connection, &arrivals, &presence).await;
-            log_end(&peer, &ended.why);
+            let (handle, Peer { name, public_key }) = (connection.handle(), connection.peer().clone());
+            admissions.tell(Order::Up(public_key)).await;
+            let mut carrying = pin!(link::carry(connection, &arrivals, &presence));
+            let ended = tokio::select! {
+                biased;
+                () = admissions.revoked(&public_key) => {
+                    tracing::warn!(peer = %name, "a revoked key is refused");
+                    handle.close("the key of this replica was revoked at the hub");
+                    carrying.await
+                }
+                ended = &mut carrying => ended,
+            };
+            log_end(&name, &ended.why);
+            admissions.tell(Order::Down(public_key)).await;
         }
+        Err(error) => warnings.log(&error),
+    }
+}
+
+async fn enrol(incoming: Incoming, admissions: Admissions, warnings: Arc<Warnings>) {
+    match incoming.ask().await {
+        Ok(request) => admissions.enrol(request),
         Err(error) => warnings.log(&error),
     }
 }

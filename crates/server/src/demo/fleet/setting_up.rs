@@ -26,23 +26,10 @@ pub(super) fn hub(week: &Week) -> Result<Config, FleetError> {
         let own = space(&shop.site())?;
         spaces.insert(own.clone(), SpaceMode::Write);
         let shared = [(space(CATALOG)?, READ), (own, BOTH)];
-        peers.insert(
-            shop.site(),
-            PeerConfig { address: None, relay: false, hub: false, spaces: shared.into() },
-        );
+        peers.insert(shop.site(), PeerConfig { spaces: shared.into(), ..PeerConfig::default() });
     }
     let listen = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
-    Ok(Config {
-        name: HUB.to_owned(),
-        listen,
-        observe: None,
-        sync_interval_ms: None,
-        hub: true,
-        authority: None,
-        takes_own_past: false,
-        spaces,
-        peers,
-    })
+    Ok(Config { name: HUB.to_owned(), listen, hub: true, spaces, peers, ..Config::default() })
 }
 
 /// A shop reads the catalog, writes its own space, and dials the hub.
@@ -52,18 +39,14 @@ pub(super) fn shop(shop: &Shop, hub: SocketAddr) -> Result<Config, FleetError> {
         address: Some(hub.to_string().parse()?),
         relay: true,
         hub: true,
+        renews: false,
         spaces: [(catalog.clone(), WRITE), (own.clone(), BOTH)].into(),
     };
     Ok(Config {
         name: shop.site(),
-        listen: None,
-        observe: None,
-        sync_interval_ms: None,
-        hub: false,
-        authority: None,
-        takes_own_past: false,
         spaces: [(catalog, SpaceMode::Read), (own, SpaceMode::Write)].into(),
         peers: [(HUB.to_owned(), peer)].into(),
+        ..Config::default()
     })
 }
 

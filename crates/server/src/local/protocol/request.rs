@@ -139,6 +139,26 @@ pub enum Request {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         from: Option<String>,
     },
+    /// Invite a site. For a hub with an authority.
+    Invite {
+        /// The name that it will have.
+        site: String,
+        /// What it may do: `catalog=read,store-367=write`.
+        spaces: String,
+        /// For how long it may join, in milliseconds.
+        expires_in_ms: u64,
+        /// Where it dials the hub, if not where the hub's configuration says.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        address: Option<String>,
+    },
+    /// End what a site may do, for ever: its connection, its certificate, and its changes beyond those that are here. For a
+    /// hub with an authority.
+    Revoke {
+        /// Its name.
+        site: String,
+    },
+    /// The sites that were invited. For a hub with an authority.
+    Sites,
     /// How the replica and its peers are.
     Status,
 }

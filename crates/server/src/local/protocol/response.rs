@@ -1,4 +1,4 @@
-use super::{Status, WatchEvent};
+use super::{SiteStatus, Status, WatchEvent};
 use crate::local::text;
 use document::Address;
 use serde::{Deserialize, Serialize};
@@ -50,6 +50,26 @@ pub enum Response {
     Schemas(Vec<SchemaInForce>),
     /// The backup is whole.
     BackedUp(BackedUp),
+    /// A site is invited.
+    Invited {
+        /// What it joins with: a secret.
+        token: String,
+        /// Until when, in milliseconds since 1970.
+        expires_ms: i64,
+    },
+    /// A site is revoked.
+    Revoked {
+        /// Which.
+        site: String,
+        /// Whether it had joined: its key is refused from here on.
+        had_key: bool,
+        /// Whether it was only invited.
+        had_invitation: bool,
+        /// Whether its access document says so; if not, that is tried again by itself.
+        is_cut: bool,
+    },
+    /// The sites that were invited, by name.
+    Sites(Vec<SiteStatus>),
     /// How the replica is.
     Status(Box<Status>),
 }

@@ -23,10 +23,26 @@ pub struct Status {
     /// How the store last failed since the server started, and was opened again; none when it did not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store_failure: Option<StoreFailure>,
+    /// Its certificate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<CertificateStatus>,
     /// The spaces that it carries, by name.
     pub spaces: Vec<SpaceStatus>,
     /// The peers of its configuration, by name.
     pub peers: Vec<PeerStatus>,
+}
+
+/// A replica's certificate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateStatus {
+    /// Its last moment, in milliseconds since 1970.
+    pub ends_ms: i64,
+    /// Which replica renews it; none: nobody does by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renewed_by: Option<String>,
+    /// What is wrong with it, or with the clock, in words; none when nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
 }
 
 /// A failure of the store.

@@ -41,7 +41,13 @@ impl Server {
         let core: Core = opening.open().unwrap();
         let (order, stop) = Stop::new();
         let (arrivals, queue) = arrivals();
-        let context = Arc::new(Context { address: "127.0.0.1:7400".parse().unwrap() });
+        let identity = directory.path().join("identity");
+        if !identity.exists() {
+            transport::Authority::create("fleet").unwrap().issue("alone", &identity).unwrap();
+        }
+        let identity = transport::Identity::load(&identity).unwrap();
+        let endpoint = transport::Endpoint::bind("127.0.0.1:0".parse().unwrap(), &identity).unwrap();
+        let context = Arc::new(Context { endpoint, renewed_by: None, admissions: Admissions::none() });
         let socket = LocalSocket::bind(&directory.path().join("isle.sock")).unwrap();
         let serving = tokio::spawn(socket.run(arrivals, context, stop.clone()));
         let looping =

@@ -1,0 +1,134 @@
+//! `isle hub` and `isle join`.
+
+use super::Data;
+use crate::config::PeerAddress;
+use crate::duration::parse_duration;
+use clap::{Args, Subcommand};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub(super) const AFTER_HELP: &str = "\
+From nothing to a hub and a site:
+  isle hub init --data hub --address hub.example:7400
+  isle serve --data hub &
+  isle hub invite store-367 --data hub --spaces store-367=write,catalog=read
+  isle join TOKEN --data site            # at the site, with what the line above printed
+  isle serve --data site &
+  isle hub sites --data hub
+
+The hub has the fleet's authority, in hub/authority: who has its key decides who belongs to the fleet. Back it up, apart,
+with enrolment.json, which says who was invited, joined and revoked.
+
+An organisation's own authority: put key.pem (mode 600), certificate.pem and authority.pem into identity/ of every replica
+instead, Ed25519, the replica's name as the one DNS name, for use as server and client; isle.toml says who may do what
+(README). There is no joining then, and no renewal: `isle status` warns before a certificate ends.";
+
+pub(super) const JOIN_AFTER_HELP: &str = "\
+Example:
+  isle join isle-join-af… --data /var/lib/isle
+  isle join - --data /var/lib/isle < token
+
+Makes the site's key, which never leaves it (identity/key.pem, mode 600), has the hub sign a certificate for it, and writes
+isle.toml, unless there is one: then it says what is to be in it. Where the answer was lost, join again with the same token:
+until it expires it holds for this key. `isle serve` renews the certificate by itself.
+
+With an organisation's own authority there is no joining: `isle hub --help` says what to put where.";
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum HubCommand {
+    /// Make a hub: its authority, its identity, its configuration.
+    #[command(after_help = "\
+Example:
+  isle hub init --data /var/lib/isle --address hub.example:7400
+  isle hub init --data hub --address 127.0.0.1:7400 --name hub --authority fleet
+
+Nothing is overwritten. Lifetimes of certificates are in [enrolment] of the isle.toml that it writes.")]
+    Init(InitArguments),
+    /// Invite a site: print a token with which it joins once.
+    #[command(after_help = "\
+Example:
+  isle hub invite store-367 --data hub --spaces store-367=write,catalog=read
+  isle hub invite relay-7 --data hub --spaces region-7=write+relay,system=relay --expires 7d
+
+Rights: read; write; relay (it may pass on what others wrote); snapshot (it may give whole documents). Each includes read,
+and several are joined by +. The token is a secret and the only thing on standard output; the hub keeps a hash of it. Inviting
+again before the site has joined voids the older token.")]
+    Invite(InviteArguments),
+    /// List the sites that were invited.
+    #[command(after_help = "\
+Example:
+  isle hub sites --data hub
+  isle hub sites --data hub --json
+
+States: invited, expired (did not join in time), joined (not connected), connected, revoked.")]
+    Sites(SitesArguments),
+    /// Refuse a site from here on, for ever.
+    #[command(after_help = "\
+Example:
+  isle hub revoke store-367 --data hub
+
+Its connection ends within a second, its certificate is refused, and what it writes from here on is taken from nobody. What
+the hub has of it stays. It cannot be undone: invite it again, and it joins with a new key, in an empty data directory.")]
+    Revoke(RevokeArguments),
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct InitArguments {
+    #[command(flatten)]
+    pub(crate) data: Data,
+    /// Where sites will dial it.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) address: PeerAddress,
+    /// The hub's name: small letters, digits and '-'.
+    #[arg(long, default_value = "hub")]
+    pub(crate) name: String,
+    /// The UDP address to listen on; by default the port of --address on all interfaces.
+    #[arg(long, value_name = "IP:PORT")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Use the authority in this directory, made by `isle identity authority`, in place of a new one.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) authority: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct InviteArguments {
+    /// The name that the site will have: small letters, digits and '-'.
+    pub(crate) site: String,
+    #[command(flatten)]
+    pub(crate) data: Data,
+    /// What it may do, by space.
+    #[arg(long, value_name = "SPACE=RIGHTS,…")]
+    pub(crate) spaces: String,
+    /// For how long it may join; 30d at most.
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "24h")]
+    pub(crate) expires: Duration,
+    /// Where it dials this hub, if not where isle.toml says.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) address: Option<PeerAddress>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct SitesArguments {
+    #[command(flatten)]
+    pub(crate) data: Data,
+    /// Print JSON, for programs.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct RevokeArguments {
+    /// The site's name.
+    pub(crate) site: String,
+    #[command(flatten)]
+    pub(crate) data: Data,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct JoinArguments {
+    /// What `isle hub invite` printed; - reads it from standard input.
+    pub(crate) token: String,
+    #[command(flatten)]
+    pub(crate) data: Data,
+}

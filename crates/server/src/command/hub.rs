@@ -1,0 +1,187 @@
+//! `isle hub`.
+
+use super::status::{row, table};
+use super::{CommandError, call, unasked};
+use crate::arguments::{HubCommand, InitArguments, InviteArguments, RevokeArguments, SitesArguments};
+use crate::config::{Config, PeerAddress};
+use crate::data_directory::{DataDirectory, DataDirectoryLock};
+use crate::enrolment::{Ended, EnrolmentError, Hub, INVITATION_MAX, Invited, date, init, parse_spaces, wall};
+use crate::local::{ConnectError, LocalClient, Request, Response, SiteState, SiteStatus};
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::time::Duration;
+
+pub(super) async fn run(command: &HubCommand) -> Result<(), CommandError> {
+    match command {
+        HubCommand::Init(arguments) => make(arguments),
+        HubCommand::Invite(arguments) => invite(arguments).await,
+        HubCommand::Sites(arguments) => sites(arguments).await,
+        HubCommand::Revoke(arguments) => revoke(arguments).await,
+    }
+}
+
+fn make(arguments: &InitArguments) -> Result<(), CommandError> {
+    let InitArguments { data, address, name, listen, authority } = arguments;
+    let directory = DataDirectory::new(&data.data);
+    init(&directory, name, address, *listen, authority.as_deref())?;
+    let data = directory.path().display();
+    writeln!(
+        io::stdout().lock(),
+        "made {name} in {data}: its authority (back up {data}/authority, apart), identity and isle.toml\n\
+         next: isle serve --data {data} &\n      isle hub invite store-367 --data {data} --spaces store-367=write,catalog=read"
+    )?;
+    Ok(())
+}
+
+/// The hub without its server, for as long as the lock is held.
+fn stopped(data: &Path) -> Result<(DataDirectoryLock, Hub), CommandError> {
+    let directory = DataDirectory::new(data);
+    let lock = directory.lock()?;
+    let none = || EnrolmentError::NoHub { data: data.to_owned() };
+    if !directory.authority().is_dir() {
+        return Err(none().into());
+    }
+    let config = Config::load(&directory.config())?;
+    let hub = Hub::open(&directory, &config)?.ok_or_else(none)?;
+    Ok((lock, hub))
+}
+
+/// Whether a server runs there, who is asked then.
+async fn is_running(data: &Path) -> Result<bool, CommandError> {
+    match LocalClient::connect(data).await {
+        Ok(_) => Ok(true),
+        Err(ConnectError::NotRunning { .. }) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn invite(arguments: &InviteArguments) -> Result<(), CommandError> {
+    let InviteArguments { site, data, spaces, expires, address } = arguments;
+    let read = parse_spaces(spaces)?;
+    // No later than the hub would refuse it, so that it fits a number of milliseconds.
+    let expiry = (*expires).min(INVITATION_MAX.saturating_mul(2));
+    let (token, until) = if is_running(&data.data).await? {
+        let request = Request::Invite {
+            site: site.clone(),
+            spaces: spaces.clone(),
+            expires_in_ms: u64::try_from(expiry.as_millis()).unwrap_or(u64::MAX),
+            address: address.as_ref().map(|address: &PeerAddress| address.as_str().to_owned()),
+        };
+        let Response::Invited { token, expires_ms } = call(&data.data, &request).await? else {
+            return Err(unasked());
+        };
+        (token, Duration::from_millis(u64::try_from(expires_ms).unwrap_or(0)))
+    } else {
+        let (_lock, mut hub) = stopped(&data.data)?;
+        let invited = Invited { site: site.clone(), spaces: read, expiry, address: address.clone() };
+        (hub.invite(invited, wall())?.to_string(), wall().saturating_add(expiry))
+    };
+    writeln!(io::stdout().lock(), "{token}")?;
+    let until = date(until);
+    writeln!(
+        io::stderr().lock(),
+        "{site} may join once until {until}, by: isle join TOKEN --data DIR\nthe token is a secret: hand it to nobody else"
+    )?;
+    Ok(())
+}
+
+async fn sites(arguments: &SitesArguments) -> Result<(), CommandError> {
+    let data = &arguments.data.data;
+    let sites = if is_running(data).await? {
+        let Response::Sites(sites) = call(data, &Request::Sites).await? else { return Err(unasked()) };
+        sites
+    } else {
+        let (_lock, hub) = stopped(data)?;
+        hub.sites(wall(), |_| false)
+    };
+    let text = match (arguments.json, sites.is_empty()) {
+        (true, _) => serde_json::to_string_pretty(&sites)? + "\n",
+        (false, true) => "no site was invited; `isle hub invite --help` says how\n".to_owned(),
+        (false, false) => shown(&sites),
+    };
+    io::stdout().lock().write_all(text.as_bytes())?;
+    Ok(())
+}
+
+async fn revoke(arguments: &RevokeArguments) -> Result<(), CommandError> {
+    let (site, data) = (&arguments.site, &arguments.data.data);
+    let (had_key, had_invitation, is_cut) = if is_running(data).await? {
+        let revoked = call(data, &Request::Revoke { site: site.clone() }).await?;
+        let Response::Revoked { had_key, had_invitation, is_cut, .. } = revoked else {
+            return Err(unasked());
+        };
+        (had_key, had_invitation, is_cut)
+    } else {
+        let (_lock, mut hub) = stopped(data)?;
+        let ended = hub.revoke(site, wall())?;
+        (matches!(ended, Ended::Key(_)), ended == Ended::Invitation, false)
+    };
+    let said = match (had_key, had_invitation, is_cut) {
+        (true, _, true) => "is revoked: its key is refused, and nothing that it writes from here on is taken",
+        (true, _, false) => {
+            "is revoked: its key is refused. That nothing more of it is taken from others is written as soon as the hub \
+             runs and its store takes writes"
+        }
+        (false, true, _) => "had not joined: its token is void",
+        (false, false, _) => "was revoked before",
+    };
+    writeln!(io::stdout().lock(), "{site} {said}")?;
+    Ok(())
+}
+
+fn shown(sites: &[SiteStatus]) -> String {
+    let heading = row(["SITE", "STATE", "SINCE OR UNTIL", "CERTIFICATE ENDS", "LAST SEEN", "SPACES"]);
+    table(&std::iter::once(heading).chain(sites.iter().map(site_row)).collect::<Vec<_>>())
+}
+
+fn site_row(site: &SiteStatus) -> Vec<String> {
+    let moment = |ms: Option<i64>| {
+        let since = ms.and_then(|ms| u64::try_from(ms).ok()).map(Duration::from_millis);
+        since.map_or_else(|| "-".to_owned(), date)
+    };
+    let (state, when) = match site.state {
+        SiteState::Invited => ("invited", site.invitation_expires_ms),
+        SiteState::Expired => ("expired", site.invitation_expires_ms),
+        SiteState::Joined => ("joined", site.joined_ms),
+        SiteState::Connected => ("connected", site.joined_ms),
+        SiteState::Revoked => ("revoked", site.revoked_ms),
+        SiteState::Other => ("?", None),
+    };
+    let seen =
+        if site.state == SiteState::Connected { "connected".to_owned() } else { moment(site.last_seen_ms) };
+    row([&site.site, state, &moment(when), &moment(site.certificate_ends_ms), &seen, &site.spaces])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sites_are_an_aligned_table() {
+        let site = |site: &str, state| SiteStatus {
+            site: site.to_owned(),
+            state,
+            spaces: "catalog=read".to_owned(),
+            public_key: None,
+            invitation_expires_ms: None,
+            joined_ms: None,
+            certificate_ends_ms: None,
+            last_seen_ms: None,
+            revoked_ms: None,
+        };
+        let sites = [
+            SiteStatus { invitation_expires_ms: Some(0), ..site("store-1", SiteState::Invited) },
+            SiteStatus {
+                joined_ms: Some(1_795_000_000_000),
+                certificate_ends_ms: Some(1_797_592_000_000),
+                ..site("store-367", SiteState::Connected)
+            },
+        ];
+        let expected = "\
+SITE       STATE      SINCE OR UNTIL        CERTIFICATE ENDS      LAST SEEN  SPACES
+store-1    invited    1970-01-01T00:00:00Z  -                     -          catalog=read
+store-367  connected  2026-11-18T11:06:40Z  2026-12-18T11:06:40Z  connected  catalog=read
+";
+        assert_eq!(shown(&sites), expected);
+    }
+}

@@ -1,0 +1,146 @@
+//! `isle hub init`: what a hub's data directory holds before its first start.
+
+use super::book::Book;
+use super::hub::{EnrolmentError, wall};
+use super::register::Register;
+use crate::config::{PeerAddress, PublicKey};
+use crate::data_directory::{DataDirectory, LockError};
+use std::fs::OpenOptions;
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use transport::{Authority, AuthorityError, Identity};
+
+/// Why no hub was made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InitError {
+    /// There is something already.
+    #[error("{} is there already, and nothing is overwritten: choose another data directory", path.display())]
+    Exists {
+        /// What.
+        path: PathBuf,
+    },
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// No authority.
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
+    /// Anything else of enrolment.
+    #[error(transparent)]
+    Enrolment(#[from] EnrolmentError),
+    /// The file system refused.
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the file system said.
+        source: io::Error,
+    },
+}
+
+/// Makes an authority, the hub's identity, the book and `isle.toml`. With `authority` the authority in that directory, made by
+/// `isle identity authority`, is copied.
+pub(crate) fn init(
+    directory: &DataDirectory,
+    name: &str,
+    address: &PeerAddress,
+    listen: Option<SocketAddr>,
+    authority: Option<&Path>,
+) -> Result<(), InitError> {
+    directory.make()?;
+    let _lock = directory.lock()?;
+    let taken = [directory.authority(), directory.identity(), directory.enrolment(), directory.config()];
+    if let Some(path) = taken.into_iter().find(|path| path.exists()) {
+        return Err(InitError::Exists { path });
+    }
+    let authority = match authority {
+        Some(existing) => Authority::load(existing)?,
+        None => Authority::create("fleet")?,
+    };
+    authority.save(&directory.authority())?;
+    authority.issue(name, &directory.identity())?;
+    let identity = Identity::load(&directory.identity()).map_err(EnrolmentError::from)?;
+    let register = Register::create(directory.enrolment(), Book::new(wall()));
+    register.map_err(EnrolmentError::from)?;
+    let text = config_text(name, address, listen, &String::from(PublicKey(identity.public_key())));
+    write_config(directory, &text)
+}
+
+/// Never overwrites one.
+pub(crate) fn write_config(directory: &DataDirectory, text: &str) -> Result<(), InitError> {
+    let path = directory.config();
+    let opened = OpenOptions::new().write(true).create_new(true).open(&path);
+    let written = opened.and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    });
+    written.map_err(|source| match source.kind() == io::ErrorKind::AlreadyExists {
+        true => InitError::Exists { path },
+        false => InitError::Write { path, source },
+    })
+}
+
+fn config_text(name: &str, address: &PeerAddress, listen: Option<SocketAddr>, key: &str) -> String {
+    let (host, port) = address.as_str().rsplit_once(':').unwrap_or((address.as_str(), "7400"));
+    let any = if host.starts_with('[') { "[::]" } else { "0.0.0.0" };
+    let listen = listen.map_or_else(|| format!("{any}:{port}"), |listen| listen.to_string());
+    format!(
+        "\
+name = \"{name}\"
+hub = true
+listen = \"{listen}\"                     # UDP
+# This hub's own key: documents of the space `system`, which only it writes, say what sites may do.
+authority = \"{key}\"
+
+[spaces]                                   # what it carries besides what sites are invited to
+# catalog = \"write\"
+
+[enrolment]
+address = \"{address}\"              # where sites dial it, as join tokens say
+# certificate = \"30d\"                      # how long a site's certificate is valid; renewed at two thirds
+# grace = \"90d\"                            # how long after its end it may still be renewed
+"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    #[test]
+    fn a_hub_is_made_once_with_keys_for_its_owner_only() {
+        let temporary = tempfile::tempdir().unwrap();
+        let directory = DataDirectory::new(temporary.path().join("hub"));
+        let address = "[::1]:7400".parse().unwrap();
+        init(&directory, "hub", &address, None, None).unwrap();
+        let config = Config::load(&directory.config()).unwrap();
+        assert_eq!(config.listen, Some("[::]:7400".parse().unwrap()));
+        assert_eq!(config.enrolment.address, Some(address.clone()));
+        let identity = Identity::load(&directory.identity()).unwrap();
+        assert_eq!(config.authority, Some(PublicKey(identity.public_key())));
+        let keys = [directory.authority().join("authority-key.pem"), directory.identity().join("key.pem")];
+        for path in keys {
+            let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{}", path.display());
+        }
+        let again = init(&directory, "hub", &address, None, None);
+        assert!(matches!(again, Err(InitError::Exists { .. })), "{again:?}");
+    }
+
+    #[test]
+    fn an_authority_that_is_there_is_used() {
+        let temporary = tempfile::tempdir().unwrap();
+        let fleet = temporary.path().join("fleet");
+        Authority::create("fleet").unwrap().save(&fleet).unwrap();
+        let directory = DataDirectory::new(temporary.path().join("hub"));
+        let listen = Some("127.0.0.1:0".parse().unwrap());
+        init(&directory, "hub", &"hub:7400".parse().unwrap(), listen, Some(&fleet)).unwrap();
+        let fingerprint = |directory: &Path| Authority::load(directory).unwrap().fingerprint();
+        assert_eq!(fingerprint(&fleet), fingerprint(&directory.authority()));
+        assert_eq!(Config::load(&directory.config()).unwrap().listen, listen);
+    }
+}

@@ -1,0 +1,128 @@
+//! `isle join`: a site gets its identity and configuration.
+
+use super::init::{InitError, write_config};
+use super::spaces::{SpaceRights, from_granted, site_config};
+use crate::config::{Config, PeerAddress, PeerAddressError, SpaceName};
+use crate::data_directory::{DataDirectory, LockError};
+use document::AddressError;
+use std::collections::BTreeMap;
+use std::io;
+use std::time::Duration;
+use transport::enrolment::{EnrolError, JoinToken, Refusal, SiteKey, SiteKeyError, join as ask};
+use transport::{FileError, IdentityError};
+
+/// Why a site did not join.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum JoinError {
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// There is no key to join with.
+    #[error(transparent)]
+    Key(#[from] SiteKeyError),
+    /// The token's address is none.
+    #[error(transparent)]
+    Address(#[from] PeerAddressError),
+    /// The hub's name is not known.
+    #[error("cannot look up {address}: {source}")]
+    LookUp {
+        /// The address.
+        address: PeerAddress,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The hub's name has no address.
+    #[error("{address} has no address")]
+    NoAddress {
+        /// The address.
+        address: PeerAddress,
+    },
+    /// No certificate.
+    #[error(transparent)]
+    Enrol(#[from] EnrolError),
+    /// The hub named a space that cannot be one.
+    #[error(transparent)]
+    Space(#[from] AddressError),
+    /// The configuration cannot be written down.
+    #[error(transparent)]
+    Text(#[from] toml::ser::Error),
+    /// The configuration was not written.
+    #[error(transparent)]
+    Config(#[from] InitError),
+    /// The identity was not written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// What was written cannot be read.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+}
+
+impl JoinError {
+    /// What to do about it, where the message does not say it.
+    pub(crate) fn hint(&self) -> Option<&'static str> {
+        let is_lost = matches!(
+            self,
+            Self::LookUp { .. }
+                | Self::Enrol(EnrolError::NoAnswer { .. } | EnrolError::TimedOut { .. })
+                | Self::Enrol(EnrolError::Refused { refusal: Refusal::Unavailable | Refusal::Malformed })
+        );
+        if is_lost {
+            return Some("join again with the same token: until it expires it holds for this key");
+        }
+        let is_void = matches!(self, Self::Enrol(EnrolError::Refused { .. } | EnrolError::Token(_)));
+        is_void.then_some("ask the hub's operator for a new token: `isle hub invite`")
+    }
+}
+
+/// A site that has joined.
+#[derive(Debug)]
+pub(crate) struct Arrived {
+    pub(crate) hub: String,
+    pub(crate) spaces: BTreeMap<SpaceName, SpaceRights>,
+    pub(crate) until: Duration,
+    pub(crate) config: ConfigWritten,
+}
+
+/// What became of the configuration.
+#[derive(Debug)]
+pub(crate) enum ConfigWritten {
+    /// It was written.
+    New,
+    /// There was one that says the same already.
+    Same,
+    /// There was one: this is to be in it.
+    Kept { wanted: String },
+}
+
+/// Makes the key, if it is not there; asks the hub; writes what it answers. The certificate comes last: whoever was
+/// interrupted before joins again with the same key and token.
+pub(crate) async fn join(directory: &DataDirectory, token: &JoinToken) -> Result<Arrived, JoinError> {
+    directory.make()?;
+    let _lock = directory.lock()?;
+    let key = SiteKey::load_or_make(&directory.identity())?;
+    let address: PeerAddress = token.address.parse()?;
+    let looked_up = tokio::net::lookup_host(address.as_str()).await;
+    let mut found = looked_up.map_err(|source| JoinError::LookUp { address: address.clone(), source })?;
+    let socket = found.next().ok_or_else(|| JoinError::NoAddress { address: address.clone() })?;
+    let joined = ask(token, socket, &key).await?;
+    let spaces = from_granted(&joined.spaces)?;
+    let hub = (joined.hub.name.as_str(), joined.hub.public_key);
+    let wanted = site_config(&token.site, hub, &address, &spaces);
+    let config = configure(directory, &wanted)?;
+    joined.save(&directory.identity())?;
+    let until = joined.certificate().validity().end;
+    Ok(Arrived { hub: joined.hub.name, spaces, until, config })
+}
+
+fn configure(directory: &DataDirectory, wanted: &Config) -> Result<ConfigWritten, JoinError> {
+    let text = toml::to_string(wanted)?;
+    match write_config(directory, &text) {
+        Ok(()) => Ok(ConfigWritten::New),
+        Err(InitError::Exists { .. }) => {
+            let is_same = Config::load(&directory.config()).is_ok_and(|there| there == *wanted);
+            Ok(if is_same { ConfigWritten::Same } else { ConfigWritten::Kept { wanted: text } })
+        }
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,316 @@
+//! The one task of a running hub that has its authority and its book.
+
+use super::admissions::{Order, RevokedKeys};
+use super::book::{Ended, Unwritten};
+use super::hub::{EnrolmentError, Hub, Invited, wall};
+use super::spaces::to_granted;
+use crate::event_loop::{Arrivals, Outcome, Reply, Stop, Waiting};
+use crate::local::{Refusal, RefusalKind, Response};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::interval;
+use transport::enrolment::{Asked, EnrolmentRequest, Grant, Refusal as JoinRefusal};
+use transport::{Endpoint, Identity};
+
+/// Pause between tries to write into `system` what the book says, as after a full disk, and between looks at the hub's own
+/// certificate.
+const RETRY_INTERVAL: Duration = Duration::from_secs(30);
+
+/// Answers on their way to sites at a time; each ends within its deadline.
+const ANSWERS_MAX: usize = 256;
+
+/// What an operator asks.
+#[derive(Debug)]
+pub(crate) enum HubRequest {
+    Invite(Invited),
+    Revoke { site: String },
+    Sites,
+}
+
+/// Owns authority and book.
+pub(crate) struct Registrar {
+    pub(crate) hub: Hub,
+    pub(crate) identity: PathBuf,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) arrivals: Arrivals,
+    pub(crate) orders: mpsc::Receiver<Order>,
+    pub(crate) revoked: watch::Sender<RevokedKeys>,
+    pub(crate) stop: Stop,
+}
+
+/// Who waits for something to be written into `system`.
+enum Waiter {
+    Nobody,
+    Site(EnrolmentRequest),
+    Operator { site: String, waiting: Waiting },
+}
+
+/// What came of writing into `system`.
+type Settled = (Unwritten, Result<(), Refusal>, Waiter);
+
+/// What goes on beside the orders.
+struct Work {
+    /// Connections by key.
+    connected: BTreeMap<[u8; 32], usize>,
+    settling: JoinSet<Settled>,
+    answers: JoinSet<()>,
+}
+
+impl Registrar {
+    /// Runs until the server stops.
+    pub(crate) async fn run(mut self) {
+        let (settling, answers) = (JoinSet::new(), JoinSet::new());
+        let mut work = Work { connected: BTreeMap::new(), settling, answers };
+        let mut stop = self.stop.clone();
+        // A certificate of seconds, as in a test, is looked at more often.
+        let mut retry = interval(RETRY_INTERVAL.min(self.hub.lifetime() / 6));
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.ordered() => break,
+                Some(settled) = work.settling.join_next() => {
+                    if let Ok(settled) = settled {
+                        self.settled(settled, &mut work);
+                    }
+                }
+                Some(_) = work.answers.join_next() => {}
+                _ = retry.tick() => {
+                    self.renew_own();
+                    self.write_all(&mut work);
+                }
+                order = self.orders.recv(), if work.answers.len() < ANSWERS_MAX => match order {
+                    Some(order) => self.take(order, &mut work),
+                    None => break,
+                },
+            }
+        }
+        let connected: Vec<_> = work.connected.into_keys().collect();
+        self.hub.note(|book| connected.iter().for_each(|key| book.seen(key, wall())));
+        if let Err(error) = self.hub.save() {
+            tracing::warn!(%error, "when sites were last seen is not kept");
+        }
+    }
+
+    fn take(&mut self, order: Order, work: &mut Work) {
+        match order {
+            Order::Local { request, waiting } => self.serve(request, waiting, work),
+            Order::Enrol(request) => self.enrol(request, work),
+            Order::Up(key) => *work.connected.entry(key).or_default() += 1,
+            Order::Down(key) => {
+                self.hub.note(|book| book.seen(&key, wall()));
+                let left = work.connected.get(&key).copied().unwrap_or(0).saturating_sub(1);
+                match left {
+                    0 => drop(work.connected.remove(&key)),
+                    left => drop(work.connected.insert(key, left)),
+                }
+            }
+        }
+    }
+
+    fn serve(&mut self, request: HubRequest, waiting: Waiting, work: &mut Work) {
+        match request {
+            HubRequest::Invite(invited) => {
+                let expires = wall().saturating_add(invited.expiry);
+                let made = self.hub.invite(invited, wall());
+                waiting.answer(match made {
+                    Ok(token) => Ok(Reply::Hub(Response::Invited {
+                        token: token.to_string(),
+                        expires_ms: ms(expires),
+                    })),
+                    Err(error) => Err(refusal(&error)),
+                });
+            }
+            HubRequest::Revoke { site } => self.revoke(site, waiting, work),
+            HubRequest::Sites => {
+                let is_connected = |key: &[u8; 32]| work.connected.contains_key(key);
+                waiting.answer(Ok(Reply::Hub(Response::Sites(self.hub.sites(wall(), is_connected)))));
+            }
+        }
+    }
+
+    /// The connection ends as soon as the book says it; the cut in `system` follows.
+    fn revoke(&mut self, site: String, waiting: Waiting, work: &mut Work) {
+        match self.hub.revoke(&site, wall()) {
+            Ok(Ended::Key(public_key)) => {
+                tracing::warn!(%site, "revoked: its key is refused from here on");
+                self.revoked.send_replace(Arc::new(self.hub.book().revoked().collect()));
+                self.write(Unwritten::Cut { public_key }, Waiter::Operator { site, waiting }, work);
+            }
+            Ok(ended) => {
+                let had_invitation = ended == Ended::Invitation;
+                let revoked = Response::Revoked { site, had_key: false, had_invitation, is_cut: true };
+                waiting.answer(Ok(Reply::Hub(revoked)));
+            }
+            Err(error) => waiting.answer(Err(refusal(&error))),
+        }
+    }
+
+    fn enrol(&mut self, request: EnrolmentRequest, work: &mut Work) {
+        let address = request.address();
+        match request.asked().clone() {
+            Asked::Join { site, secret, public_key } => {
+                let now = wall();
+                let joined = self.hub.change(|book| book.join(&site, &secret, public_key, now));
+                match joined {
+                    Ok(Ok(())) => {
+                        let spaces = self.hub.book().spaces_of(&public_key).cloned().unwrap_or_default();
+                        let grant = Unwritten::Grant { public_key, site, spaces };
+                        self.write(grant, Waiter::Site(request), work);
+                    }
+                    Ok(Err(cause)) => {
+                        // A name that was not invited may be any text.
+                        tracing::warn!(%address, site = ?site, %cause, "a site that joins was refused");
+                        answer(request, Err(cause), work);
+                    }
+                    Err(error) => {
+                        tracing::error!(%error, "a site that joins was not taken");
+                        answer(request, Err(JoinRefusal::Unavailable), work);
+                    }
+                }
+            }
+            Asked::Renewal { peer } => {
+                let checked = self.hub.book().check_renewal(&peer.name, &peer.public_key);
+                let granted = checked.and_then(|()| self.granted(&peer.name, &peer.public_key));
+                match &granted {
+                    Ok(_) => tracing::info!(site = %peer.name, "certificate renewed"),
+                    Err(cause) => tracing::warn!(%address, site = %peer.name, %cause, "not renewed"),
+                }
+                answer(request, granted, work);
+            }
+        }
+    }
+
+    /// A certificate for a key that is let in.
+    fn granted(&mut self, site: &str, public_key: &[u8; 32]) -> Result<Grant, JoinRefusal> {
+        let certified = self.hub.certify(site, public_key, wall());
+        let certificate = certified.map_err(|error| {
+            tracing::error!(%error, %site, "no certificate was issued");
+            JoinRefusal::Unavailable
+        })?;
+        let end = certificate.validity().end;
+        let noted = self.hub.change(|book| {
+            book.certified(public_key, end);
+            Ok::<(), ()>(())
+        });
+        if let Err(error) = noted {
+            // The list of sites shows an earlier end; nothing is decided by it.
+            tracing::warn!(%error, %site, "the end of its certificate is not kept");
+        }
+        let spaces = self.hub.book().spaces_of(public_key).map(to_granted).unwrap_or_default();
+        Ok(Grant { certificate, spaces })
+    }
+
+    /// Has the core write what the book says; what came of it comes back by [`Self::settled`].
+    fn write(&self, unwritten: Unwritten, waiter: Waiter, work: &mut Work) {
+        let arrivals = self.arrivals.clone();
+        work.settling.spawn(async move {
+            let outcome = write(&arrivals, &unwritten).await;
+            (unwritten, outcome, waiter)
+        });
+    }
+
+    fn write_all(&self, work: &mut Work) {
+        // Those on their way are waited for first.
+        if work.settling.is_empty() {
+            for unwritten in self.hub.book().unwritten() {
+                self.write(unwritten, Waiter::Nobody, work);
+            }
+        }
+    }
+
+    fn settled(&mut self, (unwritten, outcome, waiter): Settled, work: &mut Work) {
+        let is_written = match outcome {
+            Ok(()) => {
+                let noted = self.hub.change(|book| {
+                    book.written(&unwritten);
+                    Ok::<(), ()>(())
+                });
+                // It is written again after a restart, which changes nothing.
+                if let Err(error) = noted {
+                    tracing::warn!(%error, "that rights are written is not kept");
+                }
+                true
+            }
+            Err(error) => {
+                tracing::error!(%error, ?unwritten, "rights are not written yet: tried again");
+                false
+            }
+        };
+        match (waiter, &unwritten) {
+            (Waiter::Nobody, _) => {}
+            (Waiter::Operator { site, waiting }, _) => {
+                let revoked =
+                    Response::Revoked { site, had_key: true, had_invitation: false, is_cut: is_written };
+                waiting.answer(Ok(Reply::Hub(revoked)));
+            }
+            (Waiter::Site(request), Unwritten::Grant { public_key, site, .. }) if is_written => {
+                tracing::info!(%site, address = %request.address(), "joined");
+                // It may have been revoked meanwhile.
+                let checked = self.hub.book().check_renewal(site, public_key);
+                let granted = checked.and_then(|()| self.granted(site, public_key));
+                answer(request, granted, work);
+            }
+            (Waiter::Site(request), _) => answer(request, Err(JoinRefusal::Unavailable), work),
+        }
+    }
+
+    fn renew_own(&self) {
+        match renew_own(&self.hub, &self.identity, &self.endpoint.identity()) {
+            Ok(None) => {}
+            Ok(Some(renewed)) => self.endpoint.replace_identity(&renewed),
+            Err(error) => tracing::error!(%error, "this hub's own certificate is not renewed"),
+        }
+    }
+}
+
+/// The hub's identity with the next certificate, if it is due.
+pub(crate) fn renew_own(
+    hub: &Hub,
+    directory: &std::path::Path,
+    identity: &Identity,
+) -> Result<Option<Identity>, EnrolmentError> {
+    let Some(certificate) = hub.own_renewal(identity, wall())? else { return Ok(None) };
+    certificate.replace_in(directory).map_err(transport::IdentityError::from)?;
+    let renewed = Identity::load(directory)?;
+    tracing::info!(until = super::date(renewed.validity().end), "this hub's certificate is renewed");
+    Ok(Some(renewed))
+}
+
+fn answer(request: EnrolmentRequest, granted: Result<Grant, JoinRefusal>, work: &mut Work) {
+    work.answers.spawn(request.answer(granted));
+}
+
+/// Asks the core as a service would.
+async fn write(arrivals: &Arrivals, unwritten: &Unwritten) -> Result<(), Refusal> {
+    let request = match unwritten.clone() {
+        Unwritten::Grant { public_key, site, spaces } => {
+            let spaces = spaces.into_iter().map(|(name, rights)| (name.0, rights.rights()));
+            replica::Request::Grant { public_key, name: site, spaces: spaces.collect() }
+        }
+        Unwritten::Cut { public_key } => replica::Request::Revoke { public_key },
+    };
+    let (outcomes, mut queue) = mpsc::channel(1);
+    let place = Arc::new(Semaphore::new(1)).acquire_owned().await;
+    let Ok(place) = place else { return Err(ending()) };
+    arrivals.request(request, Waiting::new(0, outcomes, place), 0).await;
+    match queue.recv().await {
+        Some(Outcome { result, .. }) => result.map(|_| ()),
+        None => Err(ending()),
+    }
+}
+
+fn ending() -> Refusal {
+    Refusal { kind: RefusalKind::Unavailable, message: "the server is ending".to_owned(), hint: None }
+}
+
+fn refusal(error: &EnrolmentError) -> Refusal {
+    Refusal { kind: RefusalKind::Invalid, message: error.to_string(), hint: None }
+}
+
+fn ms(since_1970: Duration) -> i64 {
+    i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX)
+}

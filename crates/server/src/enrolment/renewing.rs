@@ -1,0 +1,205 @@
+//! Keeps a site's certificate valid.
+
+use super::date;
+use super::hub::wall;
+use crate::config::PeerAddress;
+use crate::event_loop::Stop;
+use crate::random;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+use transport::enrolment::EnrolError;
+use transport::{Backoff, Endpoint, Identity, IdentityError, RENEWAL_GRACE, Stage, Validity};
+
+/// Between two looks at the clock: it may be set, and a machine may sleep.
+const LOOK_INTERVAL: Duration = Duration::from_mins(10);
+
+/// Pauses between tries, from the first failure on.
+const PAUSE_MIN: Duration = Duration::from_secs(1);
+/// The longest: a hub with 1,000 sites that it all refuses has three tries a second.
+const PAUSE_MAX: Duration = Duration::from_mins(5);
+
+/// Renews at one hub.
+pub(crate) struct Renewer {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) identity: PathBuf,
+    pub(crate) hub: String,
+    pub(crate) address: PeerAddress,
+    pub(crate) stop: Stop,
+}
+
+/// Why a certificate was not renewed.
+#[derive(Debug, thiserror::Error)]
+enum RenewError {
+    #[error("cannot look up {address}: {source}")]
+    LookUp { address: PeerAddress, source: io::Error },
+    #[error("{address} has no address that this replica's socket can dial")]
+    NoAddress { address: PeerAddress },
+    #[error(transparent)]
+    Enrol(#[from] EnrolError),
+    #[error(transparent)]
+    File(#[from] transport::FileError),
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+}
+
+impl Renewer {
+    /// Runs until the server stops.
+    pub(crate) async fn run(self) {
+        let mut stop = self.stop.clone();
+        let mut pauses = Backoff::new(PAUSE_MIN, PAUSE_MAX);
+        let mut last_failure = String::new();
+        loop {
+            let pause = match wait(self.endpoint.identity().validity(), wall()) {
+                Some(pause) => pause,
+                None => {
+                    let renewed = tokio::select! {
+                        biased;
+                        () = stop.ordered() => return,
+                        renewed = self.renew() => renewed,
+                    };
+                    match renewed {
+                        Ok(end) => {
+                            tracing::info!(until = date(end), hub = %self.hub, "certificate renewed");
+                            pauses.reset();
+                            last_failure.clear();
+                            Duration::ZERO
+                        }
+                        Err(error) => {
+                            self.log_failure(&error, &mut last_failure);
+                            pauses.next(random::number().unwrap_or_default())
+                        }
+                    }
+                }
+            };
+            tokio::select! {
+                biased;
+                () = stop.ordered() => return,
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    /// Until when the new certificate is valid. It is on the disk before it is used.
+    async fn renew(&self) -> Result<Duration, RenewError> {
+        let address = self.resolve().await?;
+        let renewed = self.endpoint.renew(address, &self.hub).await?;
+        renewed.certificate().replace_in(&self.identity)?;
+        let identity = Identity::load(&self.identity)?;
+        self.endpoint.replace_identity(&identity);
+        Ok(identity.validity().end)
+    }
+
+    async fn resolve(&self) -> Result<SocketAddr, RenewError> {
+        let address = || self.address.clone();
+        let found = tokio::net::lookup_host(self.address.as_str()).await;
+        let mut found = found.map_err(|source| RenewError::LookUp { address: address(), source })?;
+        let takes_ipv6 = self.endpoint.local_address().is_ipv6();
+        let found = found.find(|address| takes_ipv6 || address.is_ipv4());
+        found.ok_or_else(|| RenewError::NoAddress { address: address() })
+    }
+
+    /// A failure that lasts is told once.
+    fn log_failure(&self, error: &RenewError, last: &mut String) {
+        let (hub, cause) = (&self.hub, error.to_string());
+        let until = date(self.endpoint.identity().validity().end);
+        if cause == *last {
+            tracing::debug!(%hub, %cause, "certificate still not renewed");
+        } else {
+            tracing::warn!(%hub, %cause, until, "certificate not renewed: trying again");
+        }
+        *last = cause;
+    }
+}
+
+/// How long to wait before the certificate is looked at again; `None` when it is to be renewed now.
+fn wait(validity: Validity, now: Duration) -> Option<Duration> {
+    match validity.stage(now, RENEWAL_GRACE) {
+        Stage::Fresh => Some(validity.renewal().saturating_sub(now).min(LOOK_INTERVAL)),
+        // A clock before its beginning is wrong: with it no certificate is.
+        Stage::Early => Some(LOOK_INTERVAL.min(PAUSE_MAX)),
+        // How long the grace is the hub decides.
+        Stage::Due | Stage::Grace | Stage::Ended => None,
+    }
+}
+
+/// One sentence for an operator when something is wrong with a certificate, by this machine's clock. `renewed_by` is who
+/// renews it.
+pub(crate) fn certificate_warning(
+    validity: Validity,
+    now: Duration,
+    renewed_by: Option<&str>,
+) -> Option<String> {
+    let (clock, end) = (date(now), date(validity.end));
+    let stage = validity.stage(now, RENEWAL_GRACE);
+    Some(match (stage, renewed_by) {
+        (Stage::Fresh, _) | (Stage::Due, Some(_)) => return None,
+        (Stage::Early, _) => format!(
+            "this machine's clock shows {clock}, before this replica's certificate begins ({}): set the clock; until \
+             then no peer is connected, and local work goes on",
+            date(validity.start)
+        ),
+        (Stage::Due, None) => format!(
+            "the certificate ends {end} and is not renewed by itself: put a new one in place of certificate.pem"
+        ),
+        (Stage::Grace | Stage::Ended, None) => format!(
+            "the certificate ended {end} and this machine's clock shows {clock}: set the clock, or put a new certificate \
+             in place of certificate.pem; until then no peer is connected"
+        ),
+        (Stage::Grace, Some(hub)) => {
+            format!(
+                "the certificate ended {end}: {hub} renews it within its grace; until then no peer is connected"
+            )
+        }
+        (Stage::Ended, Some(hub)) => format!(
+            "the certificate ended {end} and this machine's clock shows {clock}: set the clock if it is wrong; else \
+             {hub} may no longer renew it, and the site has to join again"
+        ),
+    })
+}
+
+/// Tells an operator at the start.
+pub(crate) fn warn_of_certificate(identity: &Identity, renewed_by: Option<&str>) {
+    if let Some(what) = certificate_warning(identity.validity(), wall(), renewed_by) {
+        tracing::warn!("{what}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: Duration = Duration::from_hours(24);
+    const NOW: Duration = Duration::from_secs(1_795_000_000);
+
+    fn month() -> Validity {
+        Validity { start: NOW - DAY, end: NOW + 30 * DAY }
+    }
+
+    #[test]
+    fn a_certificate_is_looked_at_often_and_renewed_when_it_is_due() {
+        assert_eq!(wait(month(), NOW), Some(LOOK_INTERVAL));
+        assert_eq!(wait(month(), month().renewal() - Duration::from_secs(7)), Some(Duration::from_secs(7)));
+        for late in [month().renewal(), month().end, month().end + 50 * DAY, month().end + 500 * DAY] {
+            assert_eq!(wait(month(), late), None);
+        }
+        assert!(wait(month(), Duration::ZERO).is_some());
+    }
+
+    #[test]
+    fn a_wrong_clock_and_an_end_get_one_clear_sentence() {
+        let warning = |now, hub| certificate_warning(month(), now, hub);
+        assert_eq!((warning(NOW, None), warning(NOW + 25 * DAY, Some("hub"))), (None, None));
+        for (now, hub, parts) in [
+            (Duration::ZERO, Some("hub"), ["clock shows 1970-01-01T00:00:00Z", "set the clock"]),
+            (NOW + 25 * DAY, None, ["ends 2026-12-18", "not renewed by itself"]),
+            (NOW + 40 * DAY, None, ["ended 2026-12-18", "set the clock, or put a new certificate"]),
+            (NOW + 40 * DAY, Some("hub"), ["ended 2026-12-18", "hub renews it within its grace"]),
+            (NOW + 10_000 * DAY, Some("hub"), ["clock shows 2054", "has to join again"]),
+        ] {
+            let said = warning(now, hub).unwrap();
+            assert!(parts.iter().all(|part| said.contains(part)), "{said}");
+        }
+    }
+}
