@@ -172,6 +172,12 @@ impl DataDirectory {
         incarnation::of_store(&self.identity(), false)
     }
 
+    /// Whether the store is there that was served last: it was neither lost, set aside, nor restored. To be asked before
+    /// [`DataDirectory::incarnation`].
+    pub(crate) fn has_known_store(&self) -> bool {
+        self.has_store().unwrap_or(false) && self.identity().join("incarnation").exists()
+    }
+
     /// Whether a store was made here: its rows are put in place as a whole.
     fn has_store(&self) -> Result<bool, IncarnationError> {
         let path = self.store().join("rows");

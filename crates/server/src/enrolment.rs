@@ -29,7 +29,7 @@ pub use register::RegisterError;
 pub use spaces::{SpaceRights, SpacesError};
 
 pub(crate) use admissions::{Admissions, Order, admissions};
-pub(crate) use book::{Ended, INVITATION_MAX};
+pub(crate) use book::{Book, Ended, INVITATION_MAX};
 pub(crate) use hub::{Hub, Invited, wall};
 pub(crate) use init::init;
 pub(crate) use joining::{Arrived, ConfigWritten, join};

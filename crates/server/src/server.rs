@@ -4,7 +4,7 @@ use crate::clock::Clocks;
 use crate::config::{Config, ConfigError, PeerAddress, SpaceMode, SpaceName};
 use crate::data_directory::{DataDirectory, IncarnationError, LockError};
 use crate::enrolment::{
-    Admissions, EnrolmentError, Hub, Registrar, Renewer, admissions, renew_own, warn_of_certificate,
+    Admissions, Book, EnrolmentError, Hub, Registrar, Renewer, admissions, renew_own, warn_of_certificate,
 };
 use crate::event_loop::{Core, EventLoop, OpenCoreError, Opening, Pulse, Stop, StopOrder, arrivals};
 use crate::local::{Context, LocalSocket, SocketError};
@@ -113,7 +113,10 @@ pub(crate) fn run(data: &Path) -> Result<(), ServeError> {
             certified: identity.name().to_owned(),
         });
     }
-    let hub = Hub::open(&directory, &config)?;
+    let mut hub = Hub::open(&directory, &config)?;
+    if let Some(hub) = hub.as_mut().filter(|_| !directory.has_known_store()) {
+        hub.note(Book::forget_written);
+    }
     let identity = current(&directory, &config, hub.as_ref(), identity);
     let incarnation = directory.incarnation(&lock)?;
     let schemas = schemas::load(&directory.schemas())?;
@@ -285,7 +288,10 @@ fn announce(config: &Config, endpoint: &Endpoint, observed_at: Option<SocketAddr
         SpaceMode::Write => "write",
     };
     let spaces = config.spaces.iter().map(|(name, allowed)| format!("{} ({})", name.0, mode(allowed)));
-    let spaces = spaces.collect::<Vec<_>>().join(", ");
+    let mut spaces = spaces.collect::<Vec<_>>().join(", ");
+    if spaces.is_empty() {
+        "what sites are invited to".clone_into(&mut spaces);
+    }
     let address = endpoint.local_address();
     let place = if config.listen.is_some() {
         format!("listens on {address}")

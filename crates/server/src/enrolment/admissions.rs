@@ -48,6 +48,10 @@ impl Admissions {
         Self { orders: None, revoked: watch::channel(RevokedKeys::default()).1 }
     }
 
+    pub(crate) fn is_revoked(&self, public_key: &[u8; 32]) -> bool {
+        self.revoked.borrow().contains(public_key)
+    }
+
     /// Waits until a key is revoked; at once if it is.
     pub(crate) async fn revoked(&self, public_key: &[u8; 32]) {
         let mut revoked = self.revoked.clone();
@@ -111,5 +115,6 @@ mod tests {
         revoked.send_replace(Arc::new([[1; 32], [2; 32]].into()));
         waiting.await;
         admissions.revoked(&[2; 32]).await;
+        assert!(admissions.is_revoked(&[1; 32]) && !admissions.is_revoked(&[3; 32]));
     }
 }

@@ -312,6 +312,14 @@ impl Book {
         }
     }
 
+    /// The store that had it is gone, or an older copy: all of it is written again.
+    pub(crate) fn forget_written(&mut self) {
+        for site in self.sites.values_mut() {
+            site.enrolled.iter_mut().for_each(|enrolled| enrolled.is_granted = false);
+            site.revoked.iter_mut().for_each(|revoked| revoked.is_cut = false);
+        }
+    }
+
     /// A certificate was issued.
     pub(crate) fn certified(&mut self, public_key: &[u8; 32], end: Duration) {
         if let Some(enrolled) = self.enrolled_mut(public_key) {

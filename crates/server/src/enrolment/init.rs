@@ -3,7 +3,7 @@
 use super::book::Book;
 use super::hub::{EnrolmentError, wall};
 use super::register::Register;
-use crate::config::{PeerAddress, PublicKey};
+use crate::config::{EnrolmentConfig, PeerAddress, PublicKey};
 use crate::data_directory::{DataDirectory, LockError};
 use std::fs::OpenOptions;
 use std::io::{self, Write as _};
@@ -86,21 +86,27 @@ fn config_text(name: &str, address: &PeerAddress, listen: Option<SocketAddr>, ke
     let (host, port) = address.as_str().rsplit_once(':').unwrap_or((address.as_str(), "7400"));
     let any = if host.starts_with('[') { "[::]" } else { "0.0.0.0" };
     let listen = listen.map_or_else(|| format!("{any}:{port}"), |listen| listen.to_string());
+    let EnrolmentConfig { certificate, grace, .. } = EnrolmentConfig::default();
     format!(
         "\
+# A hub and its sites. `isle hub --help` says how sites come in, README.md what else can stand here.
 name = \"{name}\"
 hub = true
-listen = \"{listen}\"                     # UDP
-# This hub's own key: documents of the space `system`, which only it writes, say what sites may do.
+# The UDP address on which it listens.
+listen = \"{listen}\"
+# Its own key: documents of the space `system`, which only it writes, say what sites may do.
 authority = \"{key}\"
 
-[spaces]                                   # what it carries besides what sites are invited to
-# catalog = \"write\"
+# What it carries besides the spaces that sites are invited to, as in: catalog = \"write\"
+[spaces]
 
 [enrolment]
-address = \"{address}\"              # where sites dial it, as join tokens say
-# certificate = \"30d\"                      # how long a site's certificate is valid; renewed at two thirds
-# grace = \"90d\"                            # how long after its end it may still be renewed
+# Where sites dial it, as join tokens say.
+address = \"{address}\"
+# How long a site's certificate is valid; it is renewed at two thirds of that.
+certificate = \"{certificate}\"
+# How long after its end it may still be renewed.
+grace = \"{grace}\"
 "
     )
 }

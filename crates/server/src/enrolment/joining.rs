@@ -1,7 +1,7 @@
 //! `isle join`: a site gets its identity and configuration.
 
 use super::init::{InitError, write_config};
-use super::spaces::{SpaceRights, from_granted, site_config};
+use super::spaces::{SpaceRights, from_granted, site_config, site_config_text};
 use crate::config::{Config, PeerAddress, PeerAddressError, SpaceName};
 use crate::data_directory::{DataDirectory, LockError};
 use document::AddressError;
@@ -44,9 +44,6 @@ pub enum JoinError {
     /// The hub named a space that cannot be one.
     #[error(transparent)]
     Space(#[from] AddressError),
-    /// The configuration cannot be written down.
-    #[error(transparent)]
-    Text(#[from] toml::ser::Error),
     /// The configuration was not written.
     #[error(transparent)]
     Config(#[from] InitError),
@@ -116,7 +113,7 @@ pub(crate) async fn join(directory: &DataDirectory, token: &JoinToken) -> Result
 }
 
 fn configure(directory: &DataDirectory, wanted: &Config) -> Result<ConfigWritten, JoinError> {
-    let text = toml::to_string(wanted)?;
+    let text = site_config_text(wanted);
     match write_config(directory, &text) {
         Ok(()) => Ok(ConfigWritten::New),
         Err(InitError::Exists { .. }) => {

@@ -20,6 +20,9 @@ const PAUSE_MIN: Duration = Duration::from_secs(1);
 /// The longest: a hub with 1,000 sites that it all refuses has three tries a second.
 const PAUSE_MAX: Duration = Duration::from_mins(5);
 
+/// How long before its end an operator is warned of a certificate that nobody renews.
+const WARNING_BEFORE: Duration = Duration::from_hours(24 * 30);
+
 /// Renews at one hub.
 pub(crate) struct Renewer {
     pub(crate) endpoint: Endpoint,
@@ -135,6 +138,7 @@ pub(crate) fn certificate_warning(
     let stage = validity.stage(now, RENEWAL_GRACE);
     Some(match (stage, renewed_by) {
         (Stage::Fresh, _) | (Stage::Due, Some(_)) => return None,
+        (Stage::Due, None) if validity.end.saturating_sub(now) > WARNING_BEFORE => return None,
         (Stage::Early, _) => format!(
             "this machine's clock shows {clock}, before this replica's certificate begins ({}): set the clock; until \
              then no peer is connected, and local work goes on",
@@ -191,6 +195,9 @@ mod tests {
     fn a_wrong_clock_and_an_end_get_one_clear_sentence() {
         let warning = |now, hub| certificate_warning(month(), now, hub);
         assert_eq!((warning(NOW, None), warning(NOW + 25 * DAY, Some("hub"))), (None, None));
+        let year = Validity { start: NOW - DAY, end: NOW + 365 * DAY };
+        assert_eq!(certificate_warning(year, NOW + 330 * DAY, None), None, "35 days are left");
+        assert!(certificate_warning(year, NOW + 340 * DAY, None).is_some());
         for (now, hub, parts) in [
             (Duration::ZERO, Some("hub"), ["clock shows 1970-01-01T00:00:00Z", "set the clock"]),
             (NOW + 25 * DAY, None, ["ends 2026-12-18", "not renewed by itself"]),

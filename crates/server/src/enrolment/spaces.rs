@@ -190,6 +190,40 @@ pub(crate) fn site_config(
     }
 }
 
+/// The same as people would write it.
+pub(crate) fn site_config_text(config: &Config) -> String {
+    let mut text = format!(
+        "# Made by `isle join`; README.md says what else can stand here.\nname = \"{}\"\n",
+        config.name
+    );
+    if let Some(key) = config.authority {
+        text += "# The hub's key: documents of the space `system`, which only it writes, say what replicas may do.\n";
+        text += &format!("authority = \"{}\"\n", String::from(key));
+    }
+    text += "\n[spaces]\n";
+    for (name, mode) in &config.spaces {
+        let mode = if *mode == SpaceMode::Write { "write" } else { "read" };
+        text += &format!("{} = \"{mode}\"\n", key(name.0.as_str()));
+    }
+    for (peer, PeerConfig { address, relay, hub, renews, spaces }) in &config.peers {
+        let peer = key(peer);
+        text += &format!("\n[peers.{peer}]\n");
+        text += &address.iter().map(|address| format!("address = \"{address}\"\n")).collect::<String>();
+        text += &format!("relay = {relay}\nhub = {hub}\nrenews = {renews}\n\n[peers.{peer}.spaces]\n");
+        for (name, PeerAccess { read, write }) in spaces {
+            let said = [("read", read), ("write", write)].into_iter().filter(|(_, has)| **has);
+            let said: Vec<_> = said.map(|(word, _)| format!("{word} = true")).collect();
+            text += &format!("{} = {{ {} }}\n", key(name.0.as_str()), said.join(", "));
+        }
+    }
+    text
+}
+
+/// A key of TOML; a dot would make two of it.
+fn key(name: &str) -> String {
+    if name.contains('.') { format!("\"{name}\"") } else { name.to_owned() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -222,15 +256,16 @@ mod tests {
 
     #[test]
     fn a_site_carries_what_it_was_given_and_trusts_its_hub() {
-        let spaces = parse_spaces("store-1=write,catalog=read,system=relay").unwrap();
+        let spaces = parse_spaces("store-1=write,catalog=read,system=relay,a.b_c=write+relay").unwrap();
         let address = "hub.example:7400".parse().unwrap();
         let config = site_config("store-1", ("hub", [7; 32]), &address, &spaces);
-        let text = toml::to_string(&config).unwrap();
+        let text = site_config_text(&config);
         assert_eq!(Config::parse(&text, std::path::Path::new("isle.toml")).unwrap(), config);
-        assert_eq!(config.spaces.values().collect::<Vec<_>>(), [&SpaceMode::Read, &SpaceMode::Write]);
+        let modes = config.spaces.values().collect::<Vec<_>>();
+        assert_eq!(modes, [&SpaceMode::Write, &SpaceMode::Read, &SpaceMode::Write]);
         let hub = &config.peers["hub"];
         let access: Vec<_> = hub.spaces.values().map(|access| (access.read, access.write)).collect();
-        assert_eq!(access, [(false, true), (true, true)]);
+        assert_eq!(access, [(true, true), (false, true), (true, true)]);
         assert!(hub.relay && hub.hub && hub.renews);
     }
 }

@@ -5,13 +5,14 @@ use super::link;
 use super::presence::Presence;
 use crate::enrolment::{Admissions, Order};
 use crate::event_loop::{Arrivals, Stop};
+use std::fmt::Display;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 use transport::enrolment::Purpose;
-use transport::{AcceptError, Endpoint, Incoming, Peer};
+use transport::{Endpoint, Incoming, Peer};
 
 /// Connections of diallers at a time; more are refused. A hub of 1,000 sites has room for each of them to have an old
 /// connection that has not timed out.
@@ -19,6 +20,9 @@ const ACCEPTED_MAX: usize = 2_048;
 
 /// Refused handshakes are warned of this often, and counted between: whoever cannot get in tries for ever.
 const WARNING_INTERVAL: Duration = Duration::from_secs(60);
+
+/// What the peer is told.
+const REVOKED: &str = "the key of this replica was revoked at the hub";
 
 /// Accepts on one socket.
 pub(crate) struct Acceptor {
@@ -70,13 +74,17 @@ async fn accept(
     match incoming.establish().await {
         Ok(connection) => {
             let (handle, Peer { name, public_key }) = (connection.handle(), connection.peer().clone());
+            if admissions.is_revoked(&public_key) {
+                handle.close(REVOKED);
+                warnings.log(&format_args!("{name}: a revoked key is refused"));
+                return;
+            }
             admissions.tell(Order::Up(public_key)).await;
             let mut carrying = pin!(link::carry(connection, &arrivals, &presence));
             let ended = tokio::select! {
                 biased;
                 () = admissions.revoked(&public_key) => {
-                    tracing::warn!(peer = %name, "a revoked key is refused");
-                    handle.close("the key of this replica was revoked at the hub");
+                    handle.close(REVOKED);
                     carrying.await
                 }
                 ended = &mut carrying => ended,
@@ -108,7 +116,7 @@ impl Warnings {
         Self { started: Instant::now(), next_ms: AtomicU64::new(0), kept_back: AtomicU64::new(0) }
     }
 
-    fn log(&self, cause: &AcceptError) {
+    fn log(&self, cause: &impl Display) {
         let now_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         match self.admit(now_ms) {
             Some(kept_back) => tracing::warn!(%cause, kept_back, "a peer that dialled was refused"),

@@ -41,6 +41,9 @@ fn an_invitation_is_used_once_and_answered_again_to_the_same_key() {
     book.written(&granted);
     assert_eq!(book.unwritten(), []);
     assert_eq!(book.spaces_of(&KEY), Some(&spaces()));
+    // Its store is lost.
+    book.forget_written();
+    assert_eq!(book.unwritten(), [granted]);
 }
 
 /// W-110.
