@@ -20,7 +20,7 @@ const REVOKED_PER_SITE_MAX: usize = 64;
 /// Longest time for which an invitation holds.
 pub(crate) const INVITATION_MAX: Duration = Duration::from_hours(24 * 30);
 
-/// The book.
+/// The book. What this version does not know in it is refused: written again it would be lost.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Book {

@@ -1,5 +1,6 @@
 //! `isle join`: a site gets its identity and configuration.
 
+use super::hub::wall;
 use super::init::{InitError, write_config};
 use super::spaces::{SpaceRights, from_granted, site_config, site_config_text};
 use crate::config::{Config, PeerAddress, PeerAddressError, SpaceName};
@@ -38,9 +39,18 @@ pub enum JoinError {
         /// The address.
         address: PeerAddress,
     },
+    /// One of two clocks is wrong.
+    #[error(
+        "this machine's clock shows {}, and then the hub's certificate is not valid: set the clock that is wrong, here or at \
+         the hub", super::date(*now)
+    )]
+    Clock {
+        /// What it shows, since 1970.
+        now: Duration,
+    },
     /// No certificate.
     #[error(transparent)]
-    Enrol(#[from] EnrolError),
+    Enrol(EnrolError),
     /// The hub named a space that cannot be one.
     #[error(transparent)]
     Space(#[from] AddressError),
@@ -102,7 +112,7 @@ pub(crate) async fn join(directory: &DataDirectory, token: &JoinToken) -> Result
     let looked_up = tokio::net::lookup_host(address.as_str()).await;
     let mut found = looked_up.map_err(|source| JoinError::LookUp { address: address.clone(), source })?;
     let socket = found.next().ok_or_else(|| JoinError::NoAddress { address: address.clone() })?;
-    let joined = ask(token, socket, &key).await?;
+    let joined = ask(token, socket, &key).await.map_err(|error| refused(error, wall()))?;
     let spaces = from_granted(&joined.spaces)?;
     let hub = (joined.hub.name.as_str(), joined.hub.public_key);
     let wanted = site_config(&token.site, hub, &address, &spaces);
@@ -110,6 +120,10 @@ pub(crate) async fn join(directory: &DataDirectory, token: &JoinToken) -> Result
     joined.save(&directory.identity())?;
     let until = joined.certificate().validity().end;
     Ok(Arrived { hub: joined.hub.name, spaces, until, config })
+}
+
+fn refused(error: EnrolError, now: Duration) -> JoinError {
+    if matches!(error, EnrolError::Clock) { JoinError::Clock { now } } else { JoinError::Enrol(error) }
 }
 
 fn configure(directory: &DataDirectory, wanted: &Config) -> Result<ConfigWritten, JoinError> {
@@ -121,5 +135,46 @@ fn configure(directory: &DataDirectory, wanted: &Config) -> Result<ConfigWritten
             Ok(if is_same { ConfigWritten::Same } else { ConfigWritten::Kept { wanted: text } })
         }
         Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_clock_gets_one_clear_sentence() {
+        let error = refused(EnrolError::Clock, Duration::from_secs(9));
+        let said = error.to_string();
+        assert!(
+            said.contains("clock shows 1970-01-01T00:00:09Z") && said.contains("set the clock"),
+            "{said}"
+        );
+        assert_eq!(error.hint(), None);
+    }
+
+    #[test]
+    fn a_lost_answer_and_a_void_token_get_their_hints() {
+        let hint = |refusal| refused(EnrolError::Refused { refusal }, Duration::ZERO).hint().unwrap();
+        assert!(hint(Refusal::Unavailable).contains("the same token"));
+        for refusal in [Refusal::UnknownInvitation, Refusal::Used, Refusal::Expired, Refusal::Revoked] {
+            assert!(hint(refusal).contains("isle hub invite"), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn a_configuration_that_is_there_is_kept() {
+        let temporary = tempfile::tempdir().unwrap();
+        let directory = DataDirectory::new(temporary.path());
+        let spaces = super::super::parse_spaces("store-1=write").unwrap();
+        let address = "hub:7400".parse().unwrap();
+        let wanted = site_config("store-1", ("hub", [7; 32]), &address, &spaces);
+        assert!(matches!(configure(&directory, &wanted).unwrap(), ConfigWritten::New));
+        assert!(matches!(configure(&directory, &wanted).unwrap(), ConfigWritten::Same));
+        let own = "name = \"store-1\"\n[spaces]\n";
+        std::fs::write(directory.config(), own).unwrap();
+        let kept = configure(&directory, &wanted).unwrap();
+        assert!(matches!(kept, ConfigWritten::Kept { wanted } if wanted.contains("renews = true")));
+        assert_eq!(std::fs::read_to_string(directory.config()).unwrap(), own);
     }
 }

@@ -145,6 +145,23 @@ fn what_is_written_is_read_back_and_has_no_secret() {
     }
 }
 
+const GOLDEN: &str = include_str!("../../../../../schemas/golden/server/v1/enrolment.json");
+
+#[test]
+fn the_golden_book_is_read_and_written() {
+    let mut book = invited();
+    book.join("store-1", &SECRET, KEY, NOW).unwrap();
+    book.written(&book.unwritten()[0].clone());
+    book.certified(&KEY, NOW + HOUR);
+    book.seen(&KEY, NOW + SECOND);
+    book.invite(("store-2", "hub"), spaces(), OTHER.hash(), (NOW, HOUR)).unwrap();
+    book.join("store-2", &OTHER, OTHER_KEY, NOW).unwrap();
+    book.revoke("store-2", NOW).unwrap();
+    assert_eq!(serde_json::from_str::<Book>(GOLDEN).unwrap(), book);
+    let written = serde_json::to_string_pretty(&book).unwrap();
+    assert_eq!(written, GOLDEN.trim_end());
+}
+
 /// What happens to a book.
 #[derive(Clone, Debug)]
 enum Event {
