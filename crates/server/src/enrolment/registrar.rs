@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, block_in_place};
 use tokio::time::interval;
 use transport::enrolment::{Asked, EnrolmentRequest, Grant, Refusal as JoinRefusal};
 use transport::{Endpoint, Identity};
@@ -74,16 +74,17 @@ impl Registrar {
                 () = stop.ordered() => break,
                 Some(settled) = work.settling.join_next() => {
                     if let Ok(settled) = settled {
-                        self.settled(settled, &mut work);
+                        block_in_place(|| self.settled(settled, &mut work));
                     }
                 }
                 Some(_) = work.answers.join_next() => {}
                 _ = retry.tick() => {
-                    self.renew_own();
+                    block_in_place(|| self.renew_own());
                     self.write_all(&mut work);
                 }
                 order = self.orders.recv(), if work.answers.len() < ANSWERS_MAX => match order {
-                    Some(order) => self.take(order, &mut work),
+                    // It waits for the disk: the connections that share this thread go on elsewhere.
+                    Some(order) => block_in_place(|| self.take(order, &mut work)),
                     None => break,
                 },
             }
