@@ -176,6 +176,9 @@ pub enum DisconnectReason {
     /// One of two histories gave way to the other.
     #[error("one of two histories of an origin gave way to the other: connect again")]
     ForkSettled,
+    /// The peer has said whether it has other changes under this replica's stamps.
+    #[error("this replica's history was compared with the peer's: connect again")]
+    HistoriesCompared,
     /// The peer does not know what this replica's hello built on.
     #[error("the peer asks to be told all anew: connect again")]
     Asked,

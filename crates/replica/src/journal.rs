@@ -271,6 +271,9 @@ impl<S: Store> Journal<S> {
         place: &mut DocumentPlace,
         entry: Entry<'_>,
     ) -> Result<(u64, u64), StoreError> {
+        if entry.value.is_some() {
+            self.vectors.begin_write((place.space, entry.origin));
+        }
         let (sequence, lsn) = self.append_stamp(place, &entry);
         self.put_change(address, place, lsn, entry);
         Ok((sequence, lsn))
@@ -378,7 +381,8 @@ impl<S: Store> Journal<S> {
         }
         let bytes = self.rows.get(&keys::stamp(space, origin, sequence))?;
         let chain = bytes.as_ref().and_then(|bytes| bytes.get(8..)?.try_into().ok());
-        Ok(chain.map(|chain| VectorEntry { sequence, chain }))
+        let gone = || self.vectors.gone((space, origin), sequence).map(|gone| gone.chain);
+        Ok(chain.or_else(gone).map(|chain| VectorEntry { sequence, chain }))
     }
 
     /// The journal row at a position.

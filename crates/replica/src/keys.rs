@@ -268,6 +268,17 @@ pub(crate) fn stamp(space: SpaceNumber, origin: OriginNumber, sequence: u64) -> 
     place(Keyspace::Journal, b't', &parts)
 }
 
+/// Every stamp of a stream.
+pub(crate) fn stamps_of(space: SpaceNumber, origin: OriginNumber) -> (Keyspace, Range<Vec<u8>>) {
+    let (keyspace, from) = stamp(space, origin, 0);
+    (keyspace, from..stamp(space, origin, u64::MAX).1)
+}
+
+/// The sequence in a stamp's key.
+pub(crate) fn read_stamp(key: &[u8]) -> Option<u64> {
+    Some(u64::from_be_bytes(*key.last_chunk()?))
+}
+
 pub(crate) fn vector(space: SpaceNumber, origin: OriginNumber) -> Place {
     place(Keyspace::Journal, b'v', &[&space.0.to_be_bytes(), &origin.0.to_be_bytes()])
 }

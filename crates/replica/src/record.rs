@@ -154,6 +154,35 @@ pub(crate) struct VectorRow {
     /// The first sequence that is in the journal; 1 when absent.
     #[n(3)]
     pub(crate) first: Option<u64>,
+    /// The last change whose row was trimmed, or that came by a fill.
+    #[n(4)]
+    pub(crate) gone: Option<GoneRow>,
+    /// Whether changes of it were written on this store, and no peer has confirmed since that it has them; absent: no.
+    #[n(5)]
+    pub(crate) is_unconfirmed: Option<bool>,
+}
+
+/// See [`VectorRow::gone`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct GoneRow {
+    #[n(0)]
+    pub(crate) sequence: u64,
+    /// The digest up to it.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub(crate) chain: [u8; 32],
+    /// Which it is, unless it came by a fill.
+    #[n(2)]
+    pub(crate) change: Option<ChangeRow>,
+}
+
+/// A change, by document and hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct ChangeRow {
+    /// The document's number.
+    #[n(0)]
+    pub(crate) document: u32,
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub(crate) hash: [u8; 32],
 }
 
 /// How far the journal was trimmed.

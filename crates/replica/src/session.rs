@@ -10,6 +10,7 @@ mod fork;
 mod hello;
 mod open;
 mod peers;
+mod questions;
 mod receiver;
 mod sender;
 mod window;
@@ -18,6 +19,7 @@ pub(crate) use confirmed::Confirmed;
 pub(crate) use fork::{FORK_FRAMES_MAX, Fork};
 pub(crate) use hello::{CONFIRMED_MAX, Greeted};
 pub(crate) use peers::{OwnHello, Peer, Peers};
+pub(crate) use questions::Question;
 pub(crate) use receiver::{Context, Outcome, Receiver, Reconsidered};
 pub(crate) use sender::Sender;
 

@@ -365,11 +365,11 @@ struct Wire {
 }
 
 impl Wire {
-    /// Connects, once more when one side asks to be told all anew.
+    /// Connects, once more when one side asks to be told all anew, or has compared histories.
     fn connect(&mut self, hub: &mut Node, site: &mut Node) {
         self.connect_once(hub, site);
-        let asked =
-            |node: &mut Node| node.disconnects.pop_if(|last| *last == DisconnectReason::Asked).is_some();
+        let again = [DisconnectReason::Asked, DisconnectReason::HistoriesCompared];
+        let asked = |node: &mut Node| node.disconnects.pop_if(|last| again.contains(last)).is_some();
         if asked(hub) | asked(site) {
             self.cut(hub, site);
             self.connect_once(hub, site);

@@ -2,11 +2,11 @@
 //! In memory whole: there are as many entries as sites and spaces, not as documents.
 
 use crate::keys::{self, OriginNumber, SpaceNumber};
-use crate::record::{self, VectorRow};
+use crate::record::{self, GoneRow, VectorRow};
 use crate::rows::Rows;
 use crate::store::{Keyspace, Store, StoreError};
 use document::ChangeHash;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How far an origin's changes in a space are here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,6 +40,11 @@ pub(crate) struct Vectors {
     entries: BTreeMap<(SpaceNumber, OriginNumber), (VectorEntry, u64)>,
     /// The first sequence that is in the journal, where it is not 1: those before were trimmed, or came by a fill.
     firsts: BTreeMap<(SpaceNumber, OriginNumber), u64>,
+    /// The last change of a stream whose row was trimmed, or that came by a fill.
+    gone: BTreeMap<(SpaceNumber, OriginNumber), GoneRow>,
+    /// Streams of which changes were written on this store, and no peer has confirmed since that it has them. The store may
+    /// be an old copy, so that others have other changes under their stamps.
+    unconfirmed: BTreeSet<(SpaceNumber, OriginNumber)>,
 }
 
 impl Vectors {
@@ -49,11 +54,12 @@ impl Vectors {
             let (key, value) = row?;
             let place = keys::read_vector(&key)
                 .ok_or(StoreError::Damaged { what: "a version vector's key", keyspace: Keyspace::Journal })?;
-            let VectorRow { sequence, chain, lsn, first } = record::decode(Keyspace::Journal, &value)?;
-            vectors.entries.insert(place, (VectorEntry { sequence, chain }, lsn));
-            if let Some(first) = first {
-                vectors.firsts.insert(place, first);
-            }
+            let row: VectorRow = record::decode(Keyspace::Journal, &value)?;
+            let entry = VectorEntry { sequence: row.sequence, chain: row.chain };
+            vectors.entries.insert(place, (entry, row.lsn));
+            vectors.firsts.extend(row.first.map(|first| (place, first)));
+            vectors.gone.extend(row.gone.map(|gone| (place, gone)));
+            vectors.unconfirmed.extend((row.is_unconfirmed == Some(true)).then_some(place));
         }
         Ok(vectors)
     }
@@ -98,6 +104,41 @@ impl Vectors {
         self.set(rows, (space, origin), self.entry(space, origin));
     }
 
+    /// Changes of a stream up to this one have no rows here, or will have none with this batch.
+    pub(crate) fn set_gone<S: Store>(
+        &mut self,
+        rows: &mut Rows<S>,
+        stream: (SpaceNumber, OriginNumber),
+        gone: GoneRow,
+    ) {
+        if self.gone.get(&stream).is_none_or(|had| had.sequence < gone.sequence) {
+            self.gone.insert(stream, gone);
+        }
+        self.raise_first(rows, stream, gone.sequence + 1);
+    }
+
+    /// What is known of a change whose row was trimmed, or that came by a fill: of the last one of a stream.
+    pub(crate) fn gone(&self, stream: (SpaceNumber, OriginNumber), sequence: u64) -> Option<&GoneRow> {
+        self.gone.get(&stream).filter(|gone| gone.sequence == sequence)
+    }
+
+    /// Whether changes of a stream were written on this store, and no peer has confirmed since that it has them.
+    pub(crate) fn is_unconfirmed(&self, stream: (SpaceNumber, OriginNumber)) -> bool {
+        self.unconfirmed.contains(&stream)
+    }
+
+    /// A change is about to be written here: nobody has confirmed it.
+    pub(crate) fn begin_write(&mut self, stream: (SpaceNumber, OriginNumber)) {
+        self.unconfirmed.insert(stream);
+    }
+
+    /// A peer has all changes of a stream that are here, and no others under their stamps.
+    pub(crate) fn confirm<S: Store>(&mut self, rows: &mut Rows<S>, stream: (SpaceNumber, OriginNumber)) {
+        if self.unconfirmed.remove(&stream) {
+            self.set(rows, stream, self.entry(stream.0, stream.1));
+        }
+    }
+
     pub(crate) fn set<S: Store>(
         &mut self,
         rows: &mut Rows<S>,
@@ -105,8 +146,11 @@ impl Vectors {
         (entry, lsn): (VectorEntry, u64),
     ) {
         self.entries.insert((space, origin), (entry, lsn));
+        let VectorEntry { sequence, chain } = entry;
         let first = self.firsts.get(&(space, origin)).copied();
-        let row = VectorRow { sequence: entry.sequence, chain: entry.chain, lsn, first };
+        let gone = self.gone.get(&(space, origin)).copied();
+        let is_unconfirmed = self.unconfirmed.contains(&(space, origin)).then_some(true);
+        let row = VectorRow { sequence, chain, lsn, first, gone, is_unconfirmed };
         rows.put(keys::vector(space, origin), record::encode(&row));
     }
 

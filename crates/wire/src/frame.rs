@@ -333,10 +333,17 @@ pub struct Fork {
     /// The sender's history between, in order of the sequences.
     #[cbor(n(4), decode_with = "at_most::<_, _, FORK_CHAINS_MAX>")]
     pub chains: Vec<ForkChain>,
+    /// Whether the histories are not known to be two: then `differs` is one more than the last sequence that both have.
+    #[cbor(n(5), skip_if = "is_false")]
+    pub asks: bool,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// An origin's history up to a sequence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct ForkChain {
     /// The sequence.
     #[n(0)]
@@ -344,4 +351,21 @@ pub struct ForkChain {
     /// Digest over the hashes of the changes up to it, as in [`VectorEntry::chain`].
     #[cbor(n(1), with = "minicbor::bytes")]
     pub chain: [u8; 8],
+    /// The change with this sequence, where the sender still knows it and the receiver may read the space.
+    #[n(2)]
+    pub change: Option<ForkChange>,
+}
+
+/// A change, as it is found where its stamp was trimmed.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ForkChange {
+    /// The document's collection.
+    #[n(0)]
+    pub collection: String,
+    /// The document's key.
+    #[n(1)]
+    pub key: String,
+    /// The change's hash.
+    #[cbor(n(2), with = "minicbor::bytes")]
+    pub hash: [u8; 32],
 }

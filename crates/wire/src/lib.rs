@@ -29,7 +29,7 @@ pub use fill::{
 };
 mod frame;
 pub use frame::{
-    Ack, Cursor, FORK_CHAINS_MAX, Fork, ForkChain, Frame, HUB_ENTRIES_MAX, Heard, Hello, HubEntry, HubSpace,
-    OriginKey, PROTOCOL_OLDEST, PROTOCOL_VERSION, Rewind, STOPPED_MAX, SpaceVector, Stopped, TABLE_MAX,
-    VECTOR_ENTRIES_MAX, VectorEntry,
+    Ack, Cursor, FORK_CHAINS_MAX, Fork, ForkChain, ForkChange, Frame, HUB_ENTRIES_MAX, Heard, Hello,
+    HubEntry, HubSpace, OriginKey, PROTOCOL_OLDEST, PROTOCOL_VERSION, Rewind, STOPPED_MAX, SpaceVector,
+    Stopped, TABLE_MAX, VECTOR_ENTRIES_MAX, VectorEntry,
 };

@@ -94,6 +94,7 @@ impl Checker for HonestPeersAgree {
                     DisconnectReason::Replaced
                     | DisconnectReason::Room { .. }
                     | DisconnectReason::Asked
+                    | DisconnectReason::HistoriesCompared
                     | DisconnectReason::ForkSettled,
                 ..
             } => {

@@ -209,7 +209,8 @@ impl World {
         let origin = dice.pick(&nodes).map_or([0; 16], |node| self.nodes.origin(*node).0);
         let agreed = dice.below(4);
         let space = self.stranger_space().unwrap_or_default();
-        Frame::Fork(Fork { space, origin, agreed, differs: agreed + 1 + dice.below(3), chains: Vec::new() })
+        let differs = agreed + 1 + dice.below(3);
+        Frame::Fork(Fork { space, origin, agreed, differs, chains: Vec::new(), asks: dice.chance(50) })
     }
 
     /// A change in the name of a node.

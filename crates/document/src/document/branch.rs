@@ -3,7 +3,7 @@
 
 use super::{ApplyError, Document, NewChange, lineage};
 use crate::{ChangeHash, Origin, Signature, WriteError};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl Document {
     /// The document without some changes and all that depend on them, and which changes that leaves out.
@@ -26,6 +26,20 @@ impl Document {
         let mut document = Self::new();
         document.apply_known(&chunks)?;
         Ok((document, left_out))
+    }
+
+    /// How many changes each origin has here. An origin numbers its changes of a document from 1: a change under one of these
+    /// numbers that is not here is of another history.
+    #[must_use]
+    pub fn numbers(&self) -> BTreeMap<Origin, u64> {
+        let mut numbers = BTreeMap::new();
+        for meta in self.automerge.get_changes_meta(&[]) {
+            if let Some(origin) = lineage::origin(&meta.actor) {
+                let number = numbers.entry(origin).or_default();
+                *number = meta.seq.max(*number);
+            }
+        }
+        numbers
     }
 
     /// Writes what `with` shows beyond this document, which is [`Document::without`] some of its changes: plain values,

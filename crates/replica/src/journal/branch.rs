@@ -4,10 +4,10 @@
 
 use super::{DAMAGED, DocumentPlace, Journal};
 use crate::keys::{self, OriginNumber, SpaceNumber};
-use crate::record::{self, DocumentRow, JournalRow, SnapshotRow};
+use crate::record::{self, ChangeRow, DocumentRow, JournalRow, SnapshotRow};
 use crate::store::{Keyspace, Store, StoreError};
-use document::{Address, ChangeHash, Document};
-use std::collections::BTreeSet;
+use document::{Address, ChangeHash, Document, ForeignChange, Origin};
+use std::collections::{BTreeMap, BTreeSet};
 
 impl<S: Store> Journal<S> {
     /// The rows of a stream after a sequence; `None` when one of them is not here any more.
@@ -44,6 +44,62 @@ impl<S: Store> Journal<S> {
         let lsn = self.rows.get(&keys::hash(place.number(), hash))?;
         let lsn = lsn.and_then(|bytes| bytes.first_chunk().copied()).map(u64::from_be_bytes);
         lsn.map_or(Ok(None), |lsn| self.rows.record(&keys::journal(lsn)))
+    }
+
+    /// The last sequence, up to this one, with which a transaction ends: a stream ends with no other, since peers take
+    /// transactions as a whole.
+    pub(crate) fn transaction_end(
+        &self,
+        (space, origin): (SpaceNumber, OriginNumber),
+        mut last: u64,
+    ) -> Result<u64, StoreError> {
+        // What was trimmed ends with a whole one.
+        while let Some(lsn) = self.position(space, origin, last)?
+            && self.row(lsn)?.follow > 0
+        {
+            last -= 1;
+        }
+        Ok(last)
+    }
+
+    /// Which change has a sequence; `None` when its row was trimmed, and later ones were, too.
+    pub(crate) fn change_at(
+        &self,
+        (space, origin): (SpaceNumber, OriginNumber),
+        sequence: u64,
+    ) -> Result<Option<ChangeRow>, StoreError> {
+        let lsn = self.position(space, origin, sequence)?;
+        let row = lsn.map(|lsn| self.find_row(lsn)).transpose()?.flatten();
+        let named = row.map(|row| ChangeRow { document: row.document, hash: row.hash });
+        Ok(named.or_else(|| self.vectors.gone((space, origin), sequence)?.change))
+    }
+
+    /// The first change of a stream of which something is known besides that it is here: its row, or its digest.
+    pub(crate) fn first_known(
+        &self,
+        (space, origin): (SpaceNumber, OriginNumber),
+    ) -> Result<u64, StoreError> {
+        let stamped = self.rows.scan(keys::stamps_of(space, origin)).next().transpose()?;
+        let stamped = stamped.and_then(|(key, _)| keys::read_stamp(&key));
+        let last = self.vectors.get(space, origin).sequence;
+        let first = stamped.unwrap_or(last);
+        let is_gone = |sequence: &u64| self.vectors.gone((space, origin), *sequence).is_some();
+        Ok(first.checked_sub(1).filter(is_gone).unwrap_or(first))
+    }
+
+    /// How many changes each origin has in a document: each has as many numbers there.
+    pub(crate) fn numbers_of(&self, place: &DocumentPlace) -> Result<BTreeMap<Origin, u64>, StoreError> {
+        let mut numbers = BTreeMap::new();
+        if place.row.snapshot > 0 {
+            let snapshot = self.snapshot(place)?;
+            numbers = Document::load(&snapshot.bytes).map_err(|_| DAMAGED)?.numbers();
+        }
+        for (_, chunk) in self.changes_after(place.number(), (0, place.row.last), usize::MAX)? {
+            let change = ForeignChange::body(&chunk).and_then(ForeignChange::parse).map_err(|_| DAMAGED)?;
+            let number = numbers.entry(change.origin).or_default();
+            *number = change.document_sequence.max(*number);
+        }
+        Ok(numbers)
     }
 
     /// Puts what a document is without some changes in its place.
@@ -110,6 +166,8 @@ impl<S: Store> Journal<S> {
         // After all that peers have kept: the next hellos say so.
         let lsn = self.head() + 1;
         self.vectors.set(&mut self.rows, (space, origin), (entry, lsn));
+        // The peer has what is left.
+        self.vectors.confirm(&mut self.rows, (space, origin));
         Ok(())
     }
 }

@@ -4,7 +4,7 @@
 
 use super::{DocumentPlace, Entry, Journal};
 use crate::keys::{self, OriginNumber, SpaceNumber};
-use crate::record::{self, IncompleteRow, JournalRow, SnapshotRow, UntilRow};
+use crate::record::{self, GoneRow, IncompleteRow, JournalRow, SnapshotRow, UntilRow};
 use crate::rows::Rows;
 use crate::store::{Keyspace, Store, StoreError};
 use crate::vectors::VectorEntry;
@@ -96,7 +96,10 @@ impl<S: Store> Journal<S> {
             // After all that peers have kept: the next hellos say so.
             let lsn = self.head() + 1;
             self.vectors.set(&mut self.rows, stream, (entry, lsn));
-            self.vectors.raise_first(&mut self.rows, stream, entry.sequence + 1);
+            let gone = GoneRow { sequence: entry.sequence, chain: entry.chain, change: None };
+            self.vectors.set_gone(&mut self.rows, stream, gone);
+            // The filler had what was here, too.
+            self.vectors.confirm(&mut self.rows, stream);
         }
     }
 

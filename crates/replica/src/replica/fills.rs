@@ -32,7 +32,13 @@ impl<S: Store> Replica<S> {
         match frame {
             Frame::FillOffer(offer) => Ok(take_offer(peer, journal, offer, own)),
             Frame::FillSymbols(_) | Frame::FillListing(_) | Frame::FillDocuments(_) => {
-                take_filling(peer, (journal, turns), frame, (own, clock))
+                let handled = take_filling(peer, (journal, turns), frame, (own, clock))?;
+                let filling = peer.session.as_ref().and_then(|session| session.fills.filling.as_ref());
+                let forked = filling.and_then(|filling| Some((filling.name.clone(), filling.forked()?)));
+                match forked.filter(|_| handled.is_ok()) {
+                    Some((space, origin)) => self.ask_of_fill(link, &space, origin, clock),
+                    None => Ok(handled),
+                }
             }
             Frame::FillFinished(finished) => take_finished(peer, journal, &finished),
             Frame::FillMore(_) | Frame::FillWant(_) | Frame::FillAck(_) => {

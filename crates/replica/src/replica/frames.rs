@@ -79,7 +79,9 @@ impl<S: Store> Replica<S> {
             Ok(Frame::Fork(fork)) => self.take_fork(link, fork, clock)?,
             Ok(_) if peer.session.as_ref().is_some_and(|session| session.is_asked) => Ok(()),
             Ok(Frame::Hello(hello)) => {
-                let greeted = peer.greet(journal, hello, (self.origin, self.room < Room::ReadOnly))?;
+                let public_key = &self.settings.key.public_key;
+                let own = (self.origin, public_key, self.room < Room::ReadOnly);
+                let greeted = peer.greet(journal, hello, own)?;
                 greeted.map(|greeted| {
                     if let Greeted::Started(Event::SessionStarted { rung, .. }) = &greeted {
                         self.sessions.count(*rung);
@@ -96,7 +98,7 @@ impl<S: Store> Replica<S> {
             Ok(fill) => self.handle_fill(link, fill.clone(), clock)?,
         };
         let handled = match forked {
-            Some(fork) => self.settle_fork(link, &fork, false, clock)?,
+            Some(fork) => self.settle_fork(link, (&fork, None), clock)?,
             None => handled,
         };
         match (handled, decoded) {
@@ -270,7 +272,11 @@ fn take_greeting(peer: &mut Peer, turns: &mut Turns, greeted: Greeted) -> Option
             session.is_asked = true;
             return Some(fork);
         }
-        (Greeted::Ask | Greeted::Forked(_), None) => {}
+        (Greeted::Asks(questions), Some(session)) => {
+            session.ask(questions);
+            return session.questions.front().map(|question| question.fork.clone());
+        }
+        (Greeted::Ask | Greeted::Forked(_) | Greeted::Asks(_), None) => {}
     }
     None
 }

@@ -14,7 +14,7 @@ use crate::documents::Open;
 use crate::effect::{DisconnectReason, Effect, Event, LinkId, Misbehaviour};
 use crate::journal::{DAMAGED, DocumentPlace};
 use crate::keys::{DocumentNumber, OriginNumber, SpaceNumber};
-use crate::session::{FORK_FRAMES_MAX, Fork};
+use crate::session::{FORK_FRAMES_MAX, Fork, Question};
 use crate::store::{Store, StoreError};
 use document::{Address, ChangeHash, Document, Origin, Signature, Space};
 use std::collections::{BTreeMap, BTreeSet};
@@ -56,36 +56,124 @@ impl<S: Store> Replica<S> {
             return Ok(Err(Misbehaviour::Space.into()));
         };
         match Fork::read(&self.journal, frame, &space)? {
-            Ok(fork) => {
-                let declined = frame.agreed + 1 == frame.differs;
-                self.settle_fork(link, &fork, declined, clock)
-            }
+            Ok(fork) => self.settle_fork(link, (&fork, Some(frame)), clock),
             Err(misbehaviour) => Ok(Err(misbehaviour.into())),
         }
     }
 
-    /// Settles a fork whose place is known, where this replica yields; else tells the peer more of its own history.
-    pub(super) fn settle_fork(&mut self, link: LinkId, fork: &Fork, declined: bool, clock: Clock) -> Handled {
+    /// Settles a fork whose place is known, where this replica yields; else tells the peer more of its own history. What
+    /// is known of it so far was read from a `frame` of the peer's, or is this replica's own finding.
+    pub(super) fn settle_fork(
+        &mut self,
+        link: LinkId,
+        (fork, frame): (&Fork, Option<&wire::Fork>),
+        clock: Clock,
+    ) -> Handled {
         let Some(peer) = self.peers.of(link) else { return Ok(Ok(())) };
+        let declined = frame.is_some_and(|frame| frame.agreed + 1 == frame.differs && !frame.asks);
+        let stands = peer.stands(&self.journal, fork, &self.settings.key.public_key, declined);
+        let may_read = peer.reads(&fork.space);
         let Some(session) = &mut peer.session else { return Ok(Ok(())) };
         session.fork_frames += 1;
         if session.fork_frames > FORK_FRAMES_MAX {
-            let Fork { space, origin, agreed, .. } = fork.clone();
-            return Ok(Err(DisconnectReason::Forked { space, origin, sequence: agreed }));
+            return Ok(Err(forked(fork)));
         }
-        let yields = peer.stands(&self.journal, fork, &self.settings.key.public_key, declined);
-        if !(fork.is_found() && yields) {
-            let frame = Frame::Fork(fork.frame(&self.journal)?);
-            hold_frame(&mut self.turns, link, &frame);
+        let mut fork = fork.clone();
+        if let (Some(question), Some(_)) = (session.question_of(&fork), frame) {
+            fork.are_two = question.shows_two(&fork);
+            if !fork.are_two && fork.is_found() {
+                return self.agree(link, &fork);
+            }
+            if question.fork == fork {
+                return self.take_no_answer(link, &fork);
+            }
+            question.fork = fork.clone();
+        }
+        if fork.are_two && fork.is_found() && stands {
+            return self.take_out(&fork, clock);
+        }
+        let frame = Frame::Fork(fork.frame(&self.journal, may_read)?);
+        hold_frame(&mut self.turns, link, &frame);
+        Ok(Ok(()))
+    }
+
+    /// A stream is one with the peer's up to the end of the question.
+    fn agree(&mut self, link: LinkId, fork: &Fork) -> Handled {
+        let (stream, Some(peer)) = (fork.numbers(&self.journal), self.peers.of(link)) else {
+            return Ok(Ok(()));
+        };
+        let question = peer.session.as_mut().and_then(|session| session.question_of(fork));
+        let (Some(stream), Some(false)) = (stream, question.map(|question| question.is_of_fill)) else {
+            return Ok(Err(forked(fork)));
+        };
+        peer.agreed.insert(stream, fork.agreed);
+        let is_whole = self.journal.vectors.get(stream.0, stream.1).sequence <= fork.agreed;
+        if is_whole && fork.origin != self.origin {
+            self.journal.vectors.confirm(&mut self.journal.rows, stream);
+        }
+        self.ask_next(link)
+    }
+
+    /// The peer says nothing more. Where the histories are known to be two, they cannot be settled: the rows between are
+    /// gone. Where nothing is known things go on unasked, and documents with changes of both are refused when they come.
+    fn take_no_answer(&mut self, link: LinkId, fork: &Fork) -> Handled {
+        let (stream, Some(peer)) = (fork.numbers(&self.journal), self.peers.of(link)) else {
+            return Ok(Ok(()));
+        };
+        let question = peer.session.as_mut().and_then(|session| session.question_of(fork));
+        let (Some(stream), Some(false)) =
+            (stream, question.map(|question| question.is_of_fill || fork.are_two))
+        else {
+            return Ok(Err(forked(fork)));
+        };
+        peer.agreed.insert(stream, fork.differs.saturating_sub(1));
+        self.ask_next(link)
+    }
+
+    /// Asks the next question; after the last one both begin anew.
+    fn ask_next(&mut self, link: LinkId) -> Handled {
+        let Some(peer) = self.peers.of(link) else { return Ok(Ok(())) };
+        let Some(session) = &mut peer.session else { return Ok(Ok(())) };
+        session.questions.pop_front();
+        let is_patient = session.fork_frames < FORK_FRAMES_MAX / 2;
+        let next = session.questions.front().filter(|_| is_patient).map(|question| question.fork.clone());
+        if let Some(fork) = next {
+            let frame = fork.frame(&self.journal, peer.reads(&fork.space))?;
+            hold_frame(&mut self.turns, link, &Frame::Fork(frame));
             return Ok(Ok(()));
         }
-        self.take_out(fork, clock)
+        self.peers.disconnect(link);
+        self.turns.hold(Effect::Disconnect { link, reason: DisconnectReason::HistoriesCompared });
+        Ok(Ok(()))
+    }
+
+    /// A document came with changes of an origin whose numbers are others' here: where the histories part is asked before
+    /// anything else is taken.
+    pub(super) fn ask_of_fill(
+        &mut self,
+        link: LinkId,
+        space: &Space,
+        origin: Origin,
+        clock: Clock,
+    ) -> Handled {
+        let Some(peer) = self.peers.of(link) else { return Ok(Ok(())) };
+        let fork = Fork::new(space, origin, 1);
+        let ours = fork.numbers(&self.journal).map_or(0, |of| self.journal.vectors.get(of.0, of.1).sequence);
+        let number = self.journal.names.space_number(space);
+        let last = ours.min(number.map_or(0, |number| peer.confirmed.get(number, origin)));
+        let Some(session) = peer.session.as_mut().filter(|_| last > 0) else {
+            return Ok(Err(forked(&fork)));
+        };
+        let question = Question::new(space, origin, last, true);
+        let fork = question.fork.clone();
+        session.ask([question].into());
+        self.settle_fork(link, (&fork, None), clock)
     }
 
     /// Takes this replica's branch of a fork out, says again what it wrote in it, and lets all peers connect again.
     fn take_out(&mut self, fork: &Fork, clock: Clock) -> Handled {
         let Fork { space, origin, agreed, .. } = fork.clone();
-        let refused = DisconnectReason::Forked { space: space.clone(), origin, sequence: agreed };
+        let refused = forked(fork);
         #[cfg(isle_planted)]
         let fork = &planted(fork);
         let Some(branch) = self.branch(fork)? else { return Ok(Err(refused)) };
@@ -145,9 +233,11 @@ impl<S: Store> Replica<S> {
                     if row.sequence == 0 {
                         return Ok(None);
                     }
-                    let last = streams.entry(OriginNumber(row.origin)).or_insert(u64::MAX);
+                    let origin = OriginNumber(row.origin);
+                    let last = streams.entry(origin).or_insert(u64::MAX);
                     if row.sequence <= *last {
-                        (*last, is_whole) = (row.sequence - 1, false);
+                        let before = self.journal.transaction_end((space, origin), row.sequence - 1)?;
+                        (*last, is_whole) = (before, false);
                     }
                 }
                 documents.push(affected);
@@ -213,6 +303,11 @@ impl<S: Store> Replica<S> {
         self.documents.keep(number, open);
         Ok(is_written)
     }
+}
+
+fn forked(fork: &Fork) -> DisconnectReason {
+    let Fork { space, origin, agreed, .. } = fork.clone();
+    DisconnectReason::Forked { space, origin, sequence: agreed }
 }
 
 #[cfg(isle_planted)]

@@ -4,7 +4,7 @@
 use super::Replica;
 use crate::journal::DAMAGED;
 use crate::keys::{self, DocumentNumber, OriginNumber, SpaceNumber};
-use crate::record::{self, JournalRow};
+use crate::record::{self, ChangeRow, GoneRow, JournalRow};
 use crate::settings::TrimPolicy;
 use crate::store::{Keyspace, Room, Store, StoreError};
 use document::ChangeHash;
@@ -26,11 +26,11 @@ pub(super) struct Trimming {
     looked_ms: Option<i64>,
 }
 
-/// Rows to be trimmed: the last of them, with its digest, and the last sequence of each stream.
+/// Rows to be trimmed: the last of them, with its digest, and the last change of each stream.
 #[derive(Default)]
 struct Trimmed {
     rows: Vec<(u64, JournalRow)>,
-    last: BTreeMap<(SpaceNumber, OriginNumber), u64>,
+    last: BTreeMap<(SpaceNumber, OriginNumber), (u64, ChangeRow)>,
 }
 
 impl<S: Store> Replica<S> {
@@ -48,8 +48,10 @@ impl<S: Store> Replica<S> {
             return Ok(false);
         };
         self.journal.set_low_water(*lsn, row.chain);
-        for ((space, origin), sequence) in last {
-            self.journal.vectors.raise_first(&mut self.journal.rows, (space, origin), sequence + 1);
+        for (stream, (sequence, change)) in last {
+            let entry = self.journal.entry_at(stream.0, stream.1, sequence)?.ok_or(DAMAGED)?;
+            let gone = GoneRow { sequence, chain: entry.chain, change: Some(change) };
+            self.journal.vectors.set_gone(&mut self.journal.rows, stream, gone);
         }
         for (lsn, row) in &rows {
             self.remove_row(*lsn, row)?;
@@ -80,8 +82,12 @@ impl<S: Store> Replica<S> {
             trimmed.rows.push((lsn, row));
         }
         while trimmed.rows.pop_if(|(_, row)| row.follow > 0).is_some() {}
-        for (_, row) in trimmed.rows.iter().filter(|(_, row)| row.sequence > 0) {
-            trimmed.last.insert((SpaceNumber(row.space), OriginNumber(row.origin)), row.sequence);
+        for (lsn, row) in &trimmed.rows {
+            if row.sequence > 0 && self.journal.is_stamped(*lsn, row)? {
+                let change = ChangeRow { document: row.document, hash: row.hash };
+                let stream = (SpaceNumber(row.space), OriginNumber(row.origin));
+                trimmed.last.insert(stream, (row.sequence, change));
+            }
         }
         Ok(trimmed)
     }
@@ -97,7 +103,8 @@ impl<S: Store> Replica<S> {
 
     fn remove_row(&mut self, lsn: u64, row: &JournalRow) -> Result<(), StoreError> {
         self.journal.rows.remove(keys::journal(lsn));
-        if row.sequence > 0 {
+        // Of a branch that was taken out no stamp is left; another change may have its number.
+        if row.sequence > 0 && self.journal.is_stamped(lsn, row)? {
             let (space, origin) = (SpaceNumber(row.space), OriginNumber(row.origin));
             self.journal.rows.remove(keys::stamp(space, origin, row.sequence));
         }

@@ -1,14 +1,15 @@
 use super::fork::Fork;
 use super::peers::Said;
+use super::questions::Question;
 use super::{Peer, Receiver, Sender, vectors_of};
-use crate::access::{Rights, SYSTEM};
+use crate::access::{PublicKey, Rights, SYSTEM};
 use crate::effect::{DisconnectReason, Event, Misbehaviour, Rung};
 use crate::journal::Journal;
 use crate::keys::SpaceNumber;
 use crate::record::SharesRow;
 use crate::store::{Store, StoreError};
 use document::{Origin, Space};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use wire::{Cursor, Heard, Hello, PROTOCOL_OLDEST, PROTOCOL_VERSION};
 
 /// Most entries that are kept of what a peer has: a few hellos' worth.
@@ -25,6 +26,8 @@ pub(crate) enum Greeted {
     Ask,
     /// A stream has two histories.
     Forked(Fork),
+    /// The peer is to say first whether streams have two.
+    Asks(VecDeque<Question>),
 }
 
 impl Peer {
@@ -60,7 +63,7 @@ impl Peer {
         &mut self,
         journal: &mut Journal<S>,
         hello: &Hello,
-        (own, takes): (Origin, bool),
+        (own, public_key, takes): (Origin, &PublicKey, bool),
     ) -> Result<Result<Greeted, DisconnectReason>, StoreError> {
         if self.session.as_ref().is_none_or(|session| session.exchange.is_some()) {
             return Ok(Err(Misbehaviour::Order.into()));
@@ -76,6 +79,10 @@ impl Peer {
             Ok(None) => {}
             Ok(Some(fork)) => return Ok(Ok(Greeted::Forked(fork))),
             Err(reason) => return Ok(Err(reason)),
+        }
+        let questions = self.questions(journal, hello, (own, public_key))?;
+        if !questions.is_empty() {
+            return Ok(Ok(Greeted::Asks(questions)));
         }
         if let Err(misbehaviour) = self.hear(journal, hello) {
             return Ok(Err(misbehaviour.into()));

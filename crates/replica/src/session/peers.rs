@@ -1,4 +1,5 @@
 use super::fill::Fills;
+use super::questions::{Agreed, Question};
 use super::{Confirmed, Fork, Receiver, Sender};
 use crate::access::{PublicKey, Shares, settled_shares};
 use crate::effect::LinkId;
@@ -11,7 +12,7 @@ use crate::status::PeerStatus;
 use crate::store::{Store, StoreError, Turn};
 use crate::waits::Told;
 use document::{Origin, Space};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Whether this replica's hello left. Nothing else leaves before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,12 +42,26 @@ pub(crate) struct Session {
     pub(crate) is_asked: bool,
     /// Frames about forks so far.
     pub(crate) fork_frames: u32,
+    /// What the peer is asked of streams that may have two histories, one after another.
+    pub(crate) questions: VecDeque<Question>,
     /// An acknowledgement of the peer's hello that leaves with the turn.
     pub(crate) heard_due: Option<wire::Heard>,
     /// What it was told of the hub's changes.
     pub(crate) hub_told: Told,
     pub(crate) exchange: Option<(Sender, Receiver)>,
     pub(crate) fills: Fills,
+}
+
+impl Session {
+    /// The peer is asked about streams; what else it sends is passed over from here on.
+    pub(crate) fn ask(&mut self, questions: VecDeque<Question>) {
+        (self.is_asked, self.questions) = (true, questions);
+    }
+
+    /// What is being asked about a stream.
+    pub(crate) fn question_of(&mut self, fork: &Fork) -> Option<&mut Question> {
+        self.questions.front_mut().filter(|question| question.fork.is_of(fork))
+    }
 }
 
 /// A replica in the settings, connected or not, or one that was let in by its access document.
@@ -68,6 +83,8 @@ pub(crate) struct Peer {
     pub(crate) confirmed: Confirmed,
     /// The spaces that it takes changes of, as it last said; before that, those that it may read.
     pub(crate) wanted: Option<BTreeSet<SpaceNumber>>,
+    /// Up to where own streams are known to be one with its.
+    pub(crate) agreed: Agreed,
     /// Whether the row in the store is behind.
     pub(crate) changed: bool,
     /// Whether it is to be written with this turn: a crash would make the next hellos long.
@@ -88,6 +105,7 @@ impl Peer {
             told: None,
             confirmed: Confirmed::load(rows, name)?,
             wanted: None,
+            agreed: Agreed::new(),
             changed: false,
             is_urgent: false,
         })
@@ -133,6 +151,11 @@ impl Peer {
     /// Whether changes of others are taken from it in a space.
     pub(crate) fn relays(&self, space: &Space) -> bool {
         self.shares.get(space).is_some_and(|rights| rights.relay)
+    }
+
+    /// Whether it may read a space.
+    pub(crate) fn reads(&self, space: &Space) -> bool {
+        self.shares.get(space).is_some_and(|rights| rights.read)
     }
 
     /// How far it was sent the journal, when it is.
@@ -269,6 +292,7 @@ impl Peers {
             said: Said::default(),
             is_asked: false,
             fork_frames: 0,
+            questions: VecDeque::new(),
             heard_due: None,
             hub_told: Told::default(),
             exchange: None,

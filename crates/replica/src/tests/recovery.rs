@@ -1,5 +1,7 @@
 //! Stores that come back as old copies of themselves.
 
+mod trimmed;
+
 use super::*;
 
 /// Connects as edges do: again after each end of a connection, under a new incarnation where one is asked for.

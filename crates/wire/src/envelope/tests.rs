@@ -125,10 +125,14 @@ fn any_frame() -> impl Strategy<Value = Frame> {
         .prop_map(|heard| heard.map(|(lsn, subscription)| Heard { lsn, subscription }));
     let ack = (any::<Option<u64>>(), any_hub(), heard, prop::collection::vec(stopped, 0..3))
         .prop_map(|(durable, hub, heard, stopped)| Frame::Ack(Ack { durable, hub, heard, stopped }));
-    let chain = (any::<u64>(), any::<[u8; 8]>()).prop_map(|(sequence, chain)| ForkChain { sequence, chain });
-    let fork = ("[a-z]{1,9}", any::<([u8; 16], u64, u64)>(), prop::collection::vec(chain, 0..5)).prop_map(
-        |(space, (origin, agreed, differs), chains)| {
-            Frame::Fork(Fork { space, origin, agreed, differs, chains })
+    let change = ("[a-z]{1,9}", "[a-z]{1,9}", any::<[u8; 32]>())
+        .prop_map(|(collection, key, hash)| ForkChange { collection, key, hash });
+    let chain = (any::<u64>(), any::<[u8; 8]>(), prop::option::of(change))
+        .prop_map(|(sequence, chain, change)| ForkChain { sequence, chain, change });
+    let chains = prop::collection::vec(chain, 0..5);
+    let fork = ("[a-z]{1,9}", any::<([u8; 16], u64, u64, bool)>(), chains).prop_map(
+        |(space, (origin, agreed, differs, asks), chains)| {
+            Frame::Fork(Fork { space, origin, agreed, differs, chains, asks })
         },
     );
     prop_oneof![

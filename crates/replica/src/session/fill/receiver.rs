@@ -79,6 +79,8 @@ pub(crate) struct Filling {
     documents: u64,
     /// Why a document did not come whole, the first of them: the others do, and the vector is not adopted.
     left_out: Option<StopReason>,
+    /// Whose changes of a document that came have numbers that others have here.
+    forked: Option<Origin>,
     /// Whether rights are documents: a change of an author whose right is not known here ends the fill, not the link.
     has_authority: bool,
 }
@@ -173,6 +175,7 @@ impl Filling {
             ack_due: None,
             documents: 0,
             left_out: None,
+            forked: None,
             has_authority: context.identities.has_authority(),
             offer,
         })
@@ -195,6 +198,11 @@ impl Filling {
     /// Authors whose changes were not taken: more may be known of their rights at another time.
     pub(crate) fn take_denied(&mut self) -> BTreeSet<PublicKey> {
         std::mem::take(&mut self.denied)
+    }
+
+    /// Whose history is another here than at the filler: where they part is to be found before more is taken.
+    pub(crate) fn forked(&self) -> Option<Origin> {
+        self.forked
     }
 
     /// The acknowledgement that is due, once.

@@ -4,7 +4,8 @@ use super::super::inflate::inflate;
 use super::super::window::Window;
 use super::*;
 use crate::{
-    Ack, Cursor, Fork, ForkChain, Frame, Heard, Hello, HubEntry, HubSpace, PROTOCOL_VERSION, Rewind,
+    Ack, Cursor, Fork, ForkChain, ForkChange, Frame, Heard, Hello, HubEntry, HubSpace, PROTOCOL_VERSION,
+    Rewind,
 };
 use crate::{
     Body, FillAck, FillDocument, FillDocuments, FillFinished, FillListing, FillMore, FillName, FillOffer,
@@ -46,8 +47,12 @@ fn frames() -> Vec<(&'static str, Frame)> {
         entries: vec![HubEntry { origin: [7; 16], sequence: 299 }],
     }];
     let stopped = vec![Stopped { space: "catalog".into(), origin: [6; 16], sequence: 12 }];
-    let chains = vec![ForkChain { sequence: 65, chain: [3; 8] }];
-    let fork = Fork { space: "store-367".into(), origin: [7; 16], agreed: 64, differs: 128, chains };
+    let chains = vec![ForkChain { sequence: 65, chain: [3; 8], change: None }];
+    let (space, origin) = ("store-367".to_owned(), [7; 16]);
+    let fork = Fork { space, origin, agreed: 64, differs: 128, chains, asks: false };
+    let change = ForkChange { collection: "note".into(), key: "1".into(), hash: [4; 32] };
+    let chains = vec![ForkChain { sequence: 127, chain: [3; 8], change: Some(change) }];
+    let question = Fork { chains, asks: true, ..fork.clone() };
     vec![
         ("hello", Frame::Hello(hello.clone())),
         (
@@ -58,6 +63,7 @@ fn frames() -> Vec<(&'static str, Frame)> {
         ("ack of everything", Frame::Ack(Ack { durable: Some(70_001), hub: Some(hub), heard, stopped })),
         ("ask", Frame::Ask),
         ("fork", Frame::Fork(fork)),
+        ("fork in question", Frame::Fork(question)),
         ("rewind", Frame::Rewind(Rewind { generation: 1, spaces })),
     ]
 }

@@ -6,9 +6,9 @@ use crate::journal::{DAMAGED, DocumentPlace, Entry, FilledDocument, Journal};
 use crate::keys;
 use crate::session::receiver::{check_room, has_all};
 use crate::settings::origin_of;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, undamaged};
 use document::{Address, Collection, Document, ForeignChange, Key, Origin};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use wire::{FillDocument, FillDocuments, OriginKey};
 
 /// What became of a part of a document.
@@ -19,7 +19,12 @@ enum Part {
     Stopped(StopReason),
     /// It has a change of this replica's present origin that this replica does not have.
     OwnPast,
+    /// It has another change of this origin under a number that is taken here.
+    Forked(Origin),
 }
+
+/// How many changes each origin has in a document, once somebody must know.
+type Numbers = Option<BTreeMap<Origin, u64>>;
 
 impl Filling {
     /// Documents came.
@@ -66,6 +71,9 @@ impl Filling {
             if let Err(reason) = self.take_document(journal, &document, context)? {
                 return Ok(Err(reason));
             }
+            if self.forked.is_some() {
+                return Ok(Ok(Step::default()));
+            }
         }
         if frame.is_short {
             self.left_out.get_or_insert(StopReason::FillerDamaged);
@@ -108,6 +116,10 @@ impl Filling {
                 Ok(reason) => self.leave_out(reason),
                 Err(rolled_back) => return Ok(Err(rolled_back)),
             },
+            Part::Forked(origin) => {
+                self.forked = Some(origin);
+                return Ok(Ok(()));
+            }
             Part::Lacks => Asked::Failed,
             Part::Taken if document.heads.is_empty() => return Ok(Ok(())),
             Part::Taken => {
@@ -136,6 +148,7 @@ impl Filling {
         context: &FillContext<'_>,
     ) -> Result<Result<Part, Misbehaviour>, StoreError> {
         let mut place = journal.document(address)?;
+        let mut numbers = None;
         if let Some(snapshot) = &part.snapshot {
             if !context.rights.snapshot {
                 return Ok(Err(Misbehaviour::Fill));
@@ -144,7 +157,8 @@ impl Filling {
             if place.is_some() {
                 // It was written here meanwhile: its changes are taken one by one.
                 for change in loaded.changes {
-                    match self.take_change(journal, address, &mut place, change, context.wall_ms)? {
+                    let document = (address, &mut place, &mut numbers);
+                    match self.take_change(journal, document, change, context.wall_ms)? {
                         Ok(Part::Taken) => {}
                         other => return Ok(other),
                     }
@@ -166,7 +180,8 @@ impl Filling {
                 Ok(change) => change,
                 Err(refusal) => return Ok(Ok(Part::Stopped(refusal.into()))),
             };
-            match self.take_change(journal, address, &mut place, change, context.wall_ms)? {
+            let document = (address, &mut place, &mut numbers);
+            match self.take_change(journal, document, change, context.wall_ms)? {
                 Ok(Part::Taken) => {}
                 other => return Ok(other),
             }
@@ -225,8 +240,7 @@ impl Filling {
     fn take_change<S: Store>(
         &self,
         journal: &mut Journal<S>,
-        address: &Address,
-        place: &mut Option<DocumentPlace>,
+        (address, place, numbers): (&Address, &mut Option<DocumentPlace>, &mut Numbers),
         change: ForeignChange,
         accepted_ms: i64,
     ) -> Result<Result<Part, Misbehaviour>, StoreError> {
@@ -244,6 +258,11 @@ impl Filling {
         }
         if let Some(reason) = check_room(journal, place.as_ref(), &change, &key)? {
             return Ok(Ok(Part::Stopped(reason)));
+        }
+        if let Some(place) = place.as_ref()
+            && is_forked(journal, place, &change, numbers)?
+        {
+            return Ok(Ok(Part::Forked(change.origin)));
         }
         let mut taken = match place.take() {
             Some(place) => place,
@@ -274,6 +293,25 @@ impl Loaded {
         let heads = document.heads();
         (!changes.is_empty()).then_some(Self { changes, heads })
     }
+}
+
+/// Whether another change has the number of this one, which is not here: then its author's store was rolled back. Who has
+/// seen all that is here has no other.
+fn is_forked<S: Store>(
+    journal: &Journal<S>,
+    place: &DocumentPlace,
+    change: &ForeignChange,
+    numbers: &mut Numbers,
+) -> Result<bool, StoreError> {
+    let (heads, _) = place.row.heads.as_chunks::<32>();
+    if heads.iter().all(|head| change.dependencies.iter().any(|dependency| dependency.0 == *head)) {
+        return Ok(false);
+    }
+    if numbers.is_none() {
+        *numbers = undamaged(journal.numbers_of(place))?;
+    }
+    let taken = numbers.as_ref().and_then(|numbers| numbers.get(&change.origin));
+    Ok(taken.is_some_and(|taken| change.document_sequence <= *taken))
 }
 
 /// Whether a document has these heads, or changes after them.
