@@ -167,7 +167,7 @@ pub(crate) fn trims(seed: u64) -> bool {
 }
 
 /// In half of the worlds journals are trimmed after a short time, so that who was away is filled.
-fn trimming(seed: u64) -> TrimPolicy {
+pub(crate) fn trimming(seed: u64) -> TrimPolicy {
     let mut dice = Dice::of(seed, "trimming", &[]);
     match dice.chance(50) {
         true => TrimPolicy {

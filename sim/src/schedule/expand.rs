@@ -44,6 +44,8 @@ const AUTHORITY_PERCENT: u64 = 30;
 const RULINGS_MAX: u64 = 6;
 /// Of 100 seeds so many end with a core that must converge though everything else fails.
 const CORE_PERCENT: u64 = 40;
+/// Of 100 seeds so many have clocks that jump.
+const CLOCK_PERCENT: u64 = 30;
 /// How far a wall clock is wrong, in milliseconds: some minutes, or ten years.
 const CLOCK_WRONG_MS: [u64; 2] = [600_000, 10 * 365 * 86_400_000];
 
@@ -184,17 +186,15 @@ impl Expansion {
         add(20, "eio", &|dice| one(self.any_node(dice).map(|node| Event::Eio { node })));
         add(20, "slow", &|dice| one(self.slow(dice)));
         let copies_percent = if self.topology.shape == Shape::Mesh { 40 } else { 15 };
-        // What was trimmed or lost comes as whole documents, which do not tell where two histories part.
-        let is_settled = !self.authority && !topology::trims(self.seed);
-        let copies_percent = if is_settled { copies_percent } else { 0 };
+        let copies_percent = if self.authority { 0 } else { copies_percent };
         let are_copied = self.dice("old-copy", u64::MAX).chance(copies_percent);
-        let loses_percent = if are_copied { 0 } else { 12 };
+        // Who lost its disk takes either branch from whoever comes first, and passes it on. A star's hub loses none.
+        let loses_percent = if are_copied && self.topology.shape != Shape::Star { 0 } else { 12 };
         add(loses_percent, "rot", &|dice| one(self.rot(dice)));
         add(loses_percent, "wipe", &|dice| one(self.wipe(dice)));
         add(loses_percent, "restore", &|dice| self.restore(dice));
         add(copies_percent, "old-copy", &|dice| self.old_copy(dice));
-        // One that jumps ahead trims.
-        add(if are_copied { 0 } else { 30 }, "clock", &|dice| one(self.clock(dice)));
+        add(CLOCK_PERCENT, "clock", &|dice| one(self.clock(dice)));
         events
     }
 
@@ -293,11 +293,16 @@ impl Expansion {
     }
 
     /// A node whose branch reaches no other that the hub cannot correct: in a chain its neighbour is the hub's, too. In a
-    /// mesh it is one of the seed: peers that take each other's branches have nobody who decides.
+    /// mesh it is one of the seed: peers that take each other's branches have nobody who decides. So it is in a chain whose
+    /// rows are trimmed, by age or by a clock that jumps ahead: the hub cannot tell what a relay that was put back took.
     fn any_copied(&self, dice: &mut Dice) -> Option<NodeId> {
         if self.topology.shape == Shape::Mesh {
             return self.any_node(&mut self.dice("old-copy", u64::MAX - 2));
         }
+        let jumps = self.dice("clock", u64::MAX).chance(CLOCK_PERCENT);
+        let are_trimmed = topology::trims(self.seed) || jumps;
+        let one = &mut self.dice("old-copy", u64::MAX - 2);
+        let dice = if self.topology.shape == Shape::Chain && are_trimmed { one } else { dice };
         let links = &self.topology.links;
         let parent = |node: NodeId| links.iter().find(|link| link.dialer == node).map(|link| link.acceptor);
         let is_near = |node: &NodeId| parent(*node).and_then(parent).is_none_or(|above| above.0 == 0);

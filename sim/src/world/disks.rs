@@ -5,9 +5,9 @@ use crate::dice::Dice;
 use crate::failure::Failure;
 use crate::observation::Observation;
 use crate::time::{MILLISECOND_NS, SECOND_NS};
-use crate::topology::NodeId;
+use crate::topology::{self, NodeId};
 use crate::trace::Moment;
-use replica::{Input, Room, StoreError};
+use replica::{Input, Room, StoreError, TrimPolicy};
 
 /// A failed store is opened again after so long, in nanoseconds, at least, as the server does.
 const REOPEN_NS_MIN: u64 = 500 * MILLISECOND_NS;
@@ -132,7 +132,10 @@ impl World {
         let image = node.image.unwrap_or(current);
         (node.settings.key.incarnation, node.settings.epoch) = image;
         if keeps_incarnation && self.is_settled_by_peers(id) {
-            self.nodes.node_mut(id).is_old_copy = true;
+            let node = self.nodes.node_mut(id);
+            node.is_old_copy = true;
+            // A branch whose rows are gone is refused for ever.
+            node.settings.trimming = TrimPolicy { age_ms: i64::MAX, bytes: u64::MAX };
             return self.observe(&Observation::OldCopy { node: id });
         }
         self.nodes.node_mut(id).settings.takes_own_past = true;
@@ -189,8 +192,10 @@ impl World {
 
     fn destroyed(&mut self, id: NodeId, what: &'static str, down_ns: u64) -> Result<(), Failure> {
         self.tally.destroyed += 1;
+        let seed = self.seed;
         let node = self.nodes.node_mut(id);
         (node.is_old_copy, node.is_damaged) = (false, false);
+        node.settings.trimming = topology::trimming(seed);
         self.go_down(id, 0, down_ns)?;
         self.note(id, what);
         self.observe(&Observation::Destroyed { node: id })?;

@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use crate::network::Departure;
 use crate::observation::Observation;
 use crate::time::{MICROSECOND_NS, MILLISECOND_NS};
-use crate::topology::NodeId;
+use crate::topology::{self, NodeId};
 use crate::trace::{Kind, Moment};
 use replica::{Effect, Input, Lane, LinkId, Replica, Room, StoreError, Turn};
 
@@ -165,7 +165,11 @@ impl World {
                 }
                 Effect::Event(event) => {
                     let is_settled = matches!(event, replica::Event::ForkSettled { .. });
-                    self.nodes.node_mut(id).is_old_copy &= !is_settled;
+                    if is_settled {
+                        let trimming = topology::trimming(self.seed);
+                        let node = self.nodes.node_mut(id);
+                        (node.is_old_copy, node.settings.trimming) = (false, trimming);
+                    }
                     let content = format!("{event:?}");
                     let told = self.tally.count(&event);
                     self.trace.note(now_ns, Moment::Told { node: id, event: told }, content.as_bytes());
