@@ -14,8 +14,8 @@ const PROPERTY: &str = "counters_exact";
 const SUMS_MAX: usize = 100_000;
 
 /// A counter, bounded or not, is the sum of its acknowledged increments (grants, and spends as negative ones) and of
-/// some of those of which nobody knows; a write with an idempotency key counts once however often it was sent. What
-/// went with a disk does not count: whether it may have is `acknowledged_writes_survive`'s to say. The workload
+/// some of those of which nobody knows; a write with an idempotency key counts once however often it was sent. One whose
+/// stamp went with a disk counts once or not: whether it may have gone is `acknowledged_writes_survive`'s to say. The workload
 /// changes counters so only, but for documents that are deleted, which are passed over. Of a store that goes on as an old
 /// copy, what was acknowledged in either life counts once, whatever became of its stamp.
 #[derive(Debug, Default)]
@@ -53,7 +53,13 @@ impl Counter {
             Held::By(_) => true,
             Held::Perhaps => false,
         });
-        let perhaps = self.acknowledged.iter().filter(|(held, _)| *held == Held::Perhaps).map(|(_, by)| by);
+        // A fill brings documents before stamps: what went with a disk in between may be in them all the same.
+        let perhaps = self.acknowledged.iter().filter(|(held, _)| match held {
+            Held::Stamp(stamp) => stamp.is_some_and(|stamp| !is_there(stamp)),
+            Held::By(_) => false,
+            Held::Perhaps => true,
+        });
+        let perhaps = perhaps.map(|(_, by)| by);
         let mut sums = BTreeSet::from([there.map(|(_, by)| by).sum::<i64>()]);
         for by in self.unknown.iter().chain(perhaps) {
             let more: Vec<_> = sums.iter().map(|sum| sum + by).collect();
