@@ -6,7 +6,9 @@ use crate::data_directory::{DataDirectory, IncarnationError, LockError};
 use crate::enrolment::{
     Admissions, Book, EnrolmentError, Hub, Registrar, Renewer, admissions, renew_own, warn_of_certificate,
 };
-use crate::event_loop::{Core, EventLoop, OpenCoreError, Opening, Pulse, Stop, StopOrder, arrivals};
+use crate::event_loop::{
+    Arrivals, Core, EventLoop, OpenCoreError, Opening, Pulse, Stop, StopOrder, arrivals,
+};
 use crate::local::{Context, LocalSocket, SocketError};
 use crate::observing::{ObserveError, Observed, Observing};
 use crate::peers::{Acceptor, Dialer, Presence};
@@ -194,14 +196,7 @@ async fn serve(
     }
     let renewed_by = renewed_by(config, hub.as_ref());
     let admissions = match hub {
-        Some(hub) => {
-            endpoint.enrol(hub.grace);
-            let (admissions, orders, revoked) = admissions(Arc::new(hub.book().revoked().collect()));
-            let (endpoint, arrivals, stop) = (endpoint.clone(), arrivals.clone(), stop.clone());
-            let identity = directory.identity();
-            tasks.spawn(Registrar { hub, identity, endpoint, arrivals, orders, revoked, stop }.run());
-            admissions
-        }
+        Some(hub) => admit(hub, directory, &endpoint, (&arrivals, &stop), &mut tasks),
         None => Admissions::none(),
     };
     let context = Arc::new(Context {
@@ -221,15 +216,7 @@ async fn serve(
         }
         .run(),
     );
-    for (peer, address) in config.peers.iter().filter_map(|(peer, of)| Some((peer, of.address.as_ref()?))) {
-        let dialer = Dialer {
-            endpoint: endpoint.clone(),
-            peer: peer.clone(),
-            address: address.clone(),
-            arrivals: arrivals.clone(),
-            presence: presence.clone(),
-            stop: stop.clone(),
-        };
+    for dialer in dialers(config, &endpoint, (&arrivals, &presence, &stop)) {
         tasks.spawn(dialer.run());
     }
     if let Some((hub, address)) =
@@ -244,6 +231,39 @@ async fn serve(
     end(tasks, &endpoint).await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Starts to let sites in, as the hub's book says.
+fn admit(
+    hub: Hub,
+    directory: &DataDirectory,
+    endpoint: &Endpoint,
+    (arrivals, stop): (&Arrivals, &Stop),
+    tasks: &mut JoinSet<()>,
+) -> Admissions {
+    endpoint.enrol(hub.grace);
+    let (admissions, orders, revoked) = admissions(Arc::new(hub.book().revoked().collect()));
+    let (endpoint, arrivals, stop) = (endpoint.clone(), arrivals.clone(), stop.clone());
+    let identity = directory.identity();
+    tasks.spawn(Registrar { hub, identity, endpoint, arrivals, orders, revoked, stop }.run());
+    admissions
+}
+
+/// One for each peer whose address is known.
+fn dialers(
+    config: &Config,
+    endpoint: &Endpoint,
+    (arrivals, presence, stop): (&Arrivals, &Presence, &Stop),
+) -> impl Iterator<Item = Dialer> {
+    let known = config.peers.iter().filter_map(|(peer, of)| Some((peer, of.address.as_ref()?)));
+    known.map(move |(peer, address)| Dialer {
+        endpoint: endpoint.clone(),
+        peer: peer.clone(),
+        address: address.clone(),
+        arrivals: arrivals.clone(),
+        presence: presence.clone(),
+        stop: stop.clone(),
+    })
 }
 
 async fn stop_on_signal((mut terminate, mut interrupt): (Signal, Signal), order: StopOrder, mut stop: Stop) {
