@@ -18,8 +18,9 @@ use crate::queue::QUEUE_BYTES_MAX;
 const COMPACTION_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// The least that is kept for fjall: a store just made writes a few small files at any moment.
 const NEEDED_BYTES_MIN: u64 = 1024 * 1024;
-/// The sizes of tables are summed at most this often: it costs some microseconds for each hundred tables.
-const TABLES_LOOKED_AT: Duration = Duration::from_millis(250);
+/// The sizes of tables are summed at most this often: it costs some microseconds for each hundred tables. What they grow by
+/// in between must be less than the room that is kept for batches on their way: at 80 MiB a second they are one.
+const TABLES_LOOKED_AT: Duration = Duration::from_millis(50);
 
 /// Free space below which a state of room begins: the smaller of a share of the file system and a number of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
