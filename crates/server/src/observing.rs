@@ -11,7 +11,7 @@
 
 mod metrics;
 
-use crate::event_loop::{Arrivals, Outcome, Pulse, Reply, Stop, Waiting};
+use crate::event_loop::{Arrivals, Pulse, Reply, Stop};
 use crate::local::{Refusal, StoreFailure};
 use axum::Router;
 use axum::extract::State;
@@ -25,7 +25,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -155,16 +155,10 @@ fn text(code: StatusCode, text: impl Into<String>) -> Response {
 impl Observed {
     /// How the replica is, or in words why nobody says.
     async fn status(&self) -> Result<(Box<replica::Status>, Option<StoreFailure>), String> {
-        let place = Arc::new(Semaphore::new(1)).acquire_owned().await.map_err(|error| error.to_string())?;
-        let (outcomes, mut answers) = mpsc::channel(1);
-        let ask = async {
-            self.arrivals.request(replica::Request::Status, Waiting::new(0, outcomes, place), 0).await;
-            answers.recv().await
-        };
-        match timeout(STATUS_DEADLINE, ask).await {
-            Ok(Some(Outcome { result: Ok(Reply::Status(status, failure)), .. })) => Ok((status, failure)),
-            Ok(Some(Outcome { result: Err(Refusal { message, .. }), .. })) => Err(message),
-            Ok(Some(_) | None) => Err("the server is ending".to_owned()),
+        match timeout(STATUS_DEADLINE, self.arrivals.ask(replica::Request::Status)).await {
+            Ok(Ok(Reply::Status(status, failure))) => Ok((status, failure)),
+            Ok(Err(Refusal { message, .. })) => Err(message),
+            Ok(Ok(_)) => Err("the server is ending".to_owned()),
             Err(_) => {
                 let seconds = STATUS_DEADLINE.as_secs();
                 Err(format!(

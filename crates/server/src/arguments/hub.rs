@@ -11,9 +11,9 @@ use std::time::Duration;
 pub(super) const AFTER_HELP: &str = "\
 From nothing to a hub and a site:
   isle hub init --data hub --address hub.example:7400
-  isle serve --data hub &
   isle hub invite store-367 --data hub --spaces store-367=write,catalog=read
-  isle join TOKEN --data site            # at the site, with what the line above printed
+  isle serve --data hub &
+  isle join TOKEN --data site            # at the site, with what the invitation printed
   isle serve --data site &
   isle hub sites --data hub
 

@@ -28,7 +28,7 @@ fn make(arguments: &InitArguments) -> Result<(), CommandError> {
     writeln!(
         io::stdout().lock(),
         "made {name} in {data}: its authority (back up {data}/authority, apart), identity and isle.toml\n\
-         next: isle serve --data {data} &\n      isle hub invite store-367 --data {data} --spaces store-367=write,catalog=read"
+         next: isle hub invite store-367 --data {data} --spaces store-367=write,catalog=read\n      isle serve --data {data} &"
     )?;
     Ok(())
 }

@@ -4,13 +4,13 @@ use super::admissions::{Order, RevokedKeys};
 use super::book::{Ended, Unwritten};
 use super::hub::{EnrolmentError, Hub, Invited, wall};
 use super::spaces::to_granted;
-use crate::event_loop::{Arrivals, Outcome, Reply, Stop, Waiting};
+use crate::event_loop::{Arrivals, Reply, Stop, Waiting};
 use crate::local::{Refusal, RefusalKind, Response};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinSet, block_in_place};
 use tokio::time::interval;
 use transport::enrolment::{Asked, EnrolmentRequest, Grant, Refusal as JoinRefusal};
@@ -294,18 +294,7 @@ async fn write(arrivals: &Arrivals, unwritten: &Unwritten) -> Result<(), Refusal
         }
         Unwritten::Cut { public_key } => replica::Request::Revoke { public_key },
     };
-    let (outcomes, mut queue) = mpsc::channel(1);
-    let place = Arc::new(Semaphore::new(1)).acquire_owned().await;
-    let Ok(place) = place else { return Err(ending()) };
-    arrivals.request(request, Waiting::new(0, outcomes, place), 0).await;
-    match queue.recv().await {
-        Some(Outcome { result, .. }) => result.map(|_| ()),
-        None => Err(ending()),
-    }
-}
-
-fn ending() -> Refusal {
-    Refusal { kind: RefusalKind::Unavailable, message: "the server is ending".to_owned(), hint: None }
+    arrivals.ask(request).await.map(|_| ())
 }
 
 fn refusal(error: &EnrolmentError) -> Refusal {

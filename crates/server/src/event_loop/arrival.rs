@@ -1,7 +1,8 @@
 //! What arrives from services and peers, and how much of it may wait.
 
-use super::requests::{Waiting, unavailable};
+use super::requests::{Reply, Waiting, unavailable};
 use super::watching::{ClientId, WatchId, Watching};
+use crate::local::Refusal;
 use replica::{LinkId, Request};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -98,6 +99,14 @@ impl Arrivals {
             return;
         };
         place.send(Arrival::Request { request, waiting, bytes });
+    }
+
+    /// Asks as a service would, and waits for the answer. If the loop has ended, that is the answer.
+    pub(crate) async fn ask(&self, request: Request) -> Result<Reply, Refusal> {
+        let (outcomes, mut answers) = mpsc::channel(1);
+        let Ok(place) = Arc::new(Semaphore::new(1)).acquire_owned().await else { return Err(unavailable()) };
+        self.request(request, Waiting::new(0, outcomes, place), 0).await;
+        answers.recv().await.map_or_else(|| Err(unavailable()), |outcome| outcome.result)
     }
 
     /// A name for a connection of a service that no other has.
