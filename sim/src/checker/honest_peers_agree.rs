@@ -21,15 +21,16 @@ pub struct HonestPeersAgree {
     /// Whether an old copy of a store went on under its origin: then histories are at odds until it is healed.
     has_old_copy: bool,
     rules: Rules,
-    /// Whether anything is said of sites by documents.
+    /// Whether anything was said of sites by documents.
     are_ruled: bool,
 }
 
 impl HonestPeersAgree {
-    /// Whether a stream waits, or ends, by what is said of its author.
-    fn is_ruled(&self, reason: &StopReason) -> bool {
+    /// Whether a stream waits, or ends, by what is said of its author. A site behind a site is not in the hub's settings:
+    /// nothing at all is said of it before the first document.
+    fn is_ruled(&self, reason: &StopReason, nodes: &Nodes) -> bool {
         match reason {
-            StopReason::RightUnknown => self.are_ruled,
+            StopReason::RightUnknown => nodes.have_authority(),
             StopReason::NoWrite | StopReason::Revoked { .. } | StopReason::DependsOnStopped => {
                 self.rules.was_any_denied()
             }
@@ -86,7 +87,9 @@ impl Checker for HonestPeersAgree {
             {
                 return Ok(());
             }
-            Observation::Told { event: Event::StreamStopped { reason, .. }, .. } if self.is_ruled(reason) => {
+            Observation::Told { event: Event::StreamStopped { reason, .. }, .. }
+                if self.is_ruled(reason, nodes) =>
+            {
                 return Ok(());
             }
             Observation::Left {

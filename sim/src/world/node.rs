@@ -161,6 +161,11 @@ impl Nodes {
         self.rules.insert(ruling.node, ruling.rule);
     }
 
+    /// Whether documents say what sites may do.
+    pub fn have_authority(&self) -> bool {
+        self.node(NodeId(0)).settings.authority.is_some()
+    }
+
     /// The sites of which the last that was asked for is that they may do nothing more.
     pub fn revoked(&self) -> impl Iterator<Item = NodeId> + '_ {
         self.rules.iter().filter(|(_, rule)| **rule == Rule::Revoked).map(|(node, _)| *node)

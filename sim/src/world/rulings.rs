@@ -35,8 +35,17 @@ pub struct Ruling {
 /// What the operator asked for and has no answer to. It is asked again when the hub comes back.
 #[derive(Default)]
 pub(super) struct Rulings {
-    open: VecDeque<(RequestId, Ruling)>,
+    open: VecDeque<Open>,
     requests: u64,
+}
+
+/// A ruling that is not durable at the hub, as far as is known.
+struct Open {
+    id: RequestId,
+    ruling: Ruling,
+    /// Refused for want of room. What is said of the site next takes its place: an operator who has revoked a site does
+    /// not try again to let it in.
+    is_refused: bool,
 }
 
 /// The space of the documents that say it.
@@ -54,10 +63,9 @@ impl World {
             return Ok(());
         }
         self.observe(&Observation::Asked { ruling })?;
-        let id = self.next_request();
-        self.rulings.open.push_back((id, ruling));
+        self.rulings.open.retain(|open| !(open.is_refused && open.ruling.node == ruling.node));
         self.nodes.denied_mut(ruling);
-        self.ask_hub(id, ruling);
+        self.ask_hub(ruling);
         Ok(())
     }
 
@@ -80,7 +88,9 @@ impl World {
         RequestId(FIRST_REQUEST + self.rulings.requests)
     }
 
-    fn ask_hub(&mut self, id: RequestId, ruling: Ruling) {
+    fn ask_hub(&mut self, ruling: Ruling) {
+        let id = self.next_request();
+        self.rulings.open.push_back(Open { id, ruling, is_refused: false });
         let settings = &self.nodes.node(ruling.node).settings;
         let (public_key, name) = (settings.key.public_key, settings.name.clone());
         let request = match ruling.rule {
@@ -116,10 +126,8 @@ impl World {
     /// The hub is up again.
     pub(super) fn rule_again(&mut self, node: NodeId) {
         let open: Vec<_> = if node == HUB { self.rulings.open.drain(..).collect() } else { Vec::new() };
-        for (_, ruling) in open {
-            let id = self.next_request();
-            self.rulings.open.push_back((id, ruling));
-            self.ask_hub(id, ruling);
+        for Open { ruling, .. } in open {
+            self.ask_hub(ruling);
         }
     }
 
@@ -129,10 +137,10 @@ impl World {
         id: RequestId,
         result: &Result<Response, RequestError>,
     ) -> Result<bool, Failure> {
-        let Some(place) = self.rulings.open.iter().position(|(open, _)| *open == id) else {
+        let Some(place) = self.rulings.open.iter().position(|open| open.id == id) else {
             return Ok(id.0 >= FIRST_REQUEST && id.0 < FIRST_REQUEST << 1);
         };
-        let Some((_, ruling)) = self.rulings.open.remove(place) else { return Ok(true) };
+        let Some(Open { ruling, .. }) = self.rulings.open.remove(place) else { return Ok(true) };
         match result {
             Ok(_) => {
                 let own = self.nodes.origin(HUB);
@@ -140,10 +148,12 @@ impl World {
                     .map_or(0, |space| self.nodes.vector(HUB, &space).get(&own).copied().unwrap_or(0));
                 self.observe(&Observation::Ruled { ruling, sequence })?;
             }
-            // It is asked again, until there is room.
+            // It is asked again when the hub comes back, unless something newer is said.
             Err(RequestError::DiskFull) => {
-                let id = self.next_request();
-                self.rulings.open.push_back((id, ruling));
+                let newer = self.rulings.open.iter().any(|open| open.ruling.node == ruling.node);
+                if !newer {
+                    self.rulings.open.push_back(Open { id, ruling, is_refused: true });
+                }
             }
             Err(error) => {
                 let finding = format!("the hub does not say {ruling:?}: {error}");
