@@ -24,7 +24,7 @@ mod requests;
 mod stop;
 mod watching;
 
-pub(crate) use arrival::{Arrivals, LoopEnded, arrivals};
+pub(crate) use arrival::{Arrivals, FrameQueues, LoopEnded, arrivals};
 pub(crate) use core::{Core, OpenCoreError, Opening};
 pub(crate) use pulse::Pulse;
 pub(crate) use requests::{Outcome, Reply, Waiting};

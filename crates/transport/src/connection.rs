@@ -7,15 +7,14 @@ use quinn::{RecvStream, SendStream};
 
 use crate::certificate::Peer;
 use crate::disconnect::{Disconnect, close};
-use crate::frame::{FrameReceiver, FrameSender};
+use crate::lanes::{Lanes, lanes};
 
 /// An established connection: both ends have accepted each other's certificate, and a stream for frames is
 /// open both ways.
 #[derive(Debug)]
 pub struct Connection {
     handle: ConnectionHandle,
-    sender: FrameSender,
-    receiver: FrameReceiver,
+    lanes: Lanes,
 }
 
 /// Watches and closes a connection whose halves are in use elsewhere.
@@ -38,12 +37,7 @@ pub struct Traffic {
 
 impl Connection {
     pub(crate) fn new(peer: Peer, connection: quinn::Connection, streams: (SendStream, RecvStream)) -> Self {
-        let (sender, receiver) = streams;
-        Self {
-            sender: FrameSender::new(sender),
-            receiver: FrameReceiver::new(receiver, connection.clone()),
-            handle: ConnectionHandle { peer, connection },
-        }
+        Self { lanes: lanes(&connection, streams), handle: ConnectionHandle { peer, connection } }
     }
 
     /// Who is at the other end.
@@ -58,11 +52,11 @@ impl Connection {
         self.handle.clone()
     }
 
-    /// Takes the connection apart. It stays open until it is closed at one end, or both halves and all
-    /// handles are dropped.
+    /// Takes the connection apart. It stays open until it is closed at one end, or all parts and all handles are
+    /// dropped.
     #[must_use]
-    pub fn split(self) -> (FrameSender, FrameReceiver) {
-        (self.sender, self.receiver)
+    pub fn split(self) -> Lanes {
+        self.lanes
     }
 }
 

@@ -61,6 +61,8 @@ pub enum ReceiveError {
 #[derive(Debug)]
 pub struct FrameSender {
     stream: SendStream,
+    /// A byte before the first frame that says what the stream is for; taken when it is sent.
+    opening: Option<u8>,
     /// A frame was begun and not completed.
     torn: bool,
     finished: bool,
@@ -68,7 +70,12 @@ pub struct FrameSender {
 
 impl FrameSender {
     pub(crate) fn new(stream: SendStream) -> Self {
-        Self { stream, torn: false, finished: false }
+        Self { stream, opening: None, torn: false, finished: false }
+    }
+
+    /// A stream that begins with `opening`, sent with the first frame.
+    pub(crate) fn opening(stream: SendStream, opening: u8) -> Self {
+        Self { stream, opening: Some(opening), torn: false, finished: false }
     }
 
     /// Sends a frame of 1 to [`FRAME_BYTES_MAX`] bytes. Waits while the peer does not keep up. `Ok` means
@@ -92,6 +99,9 @@ impl FrameSender {
             return Err(SendError::Torn);
         }
         self.torn = true;
+        if let Some(opening) = self.opening.take() {
+            self.stream.write_all(&[opening]).await.map_err(not_written)?;
+        }
         self.stream.write_all(&length.to_be_bytes()).await.map_err(not_written)?;
         self.stream.write_all(frame).await.map_err(not_written)?;
         self.torn = false;

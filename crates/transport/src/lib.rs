@@ -3,7 +3,7 @@
 //! A fleet has one [`Authority`]; it issues every replica an [`Identity`], or signs the certificates of keys that sites
 //! make themselves ([`enrolment`]). An [`Endpoint`] is one UDP
 //! socket that dials and accepts. A [`Connection`] has a verified [`Peer`] at its other end and carries
-//! frames both ways. [`Backoff`] says how long to wait before dialling again.
+//! frames both ways, in [`Lanes`]. [`Backoff`] says how long to wait before dialling again.
 //!
 //! What it is not: it knows nothing of what frames mean (`wire`), of what a peer may do (`replica`), and
 //! it keeps no list of peers, starts no task and redials nothing (`server`).
@@ -36,6 +36,7 @@ mod frame;
 mod identity;
 mod incoming;
 mod issued;
+mod lanes;
 mod limits;
 mod name;
 mod opening;
@@ -54,6 +55,7 @@ pub use frame::{FrameReceiver, FrameSender, ReceiveError, SendError};
 pub use identity::{Identity, IdentityError};
 pub use incoming::{AcceptError, Incoming};
 pub use issued::IssuedCertificate;
+pub use lanes::{BulkReceiver, Lanes};
 pub use limits::{
     CLOSE_REASON_BYTES_MAX, ENROLMENT_DEADLINE, FRAME_BYTES_MAX, GRANTED_SPACES_MAX, HANDSHAKE_DEADLINE,
     HANDSHAKES_MAX, IDLE_TIMEOUT, PEM_FILE_BYTES_MAX, RENEWAL_GRACE, SITE_VALIDITY,

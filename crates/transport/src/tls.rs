@@ -18,7 +18,7 @@ use crate::enrolment::{GraceVerifier, Purpose};
 use crate::identity::Identity;
 use crate::limits::{
     CONNECTION_WINDOW_BYTES, IDLE_TIMEOUT_MS, INCOMING_BYTES_MAX, INCOMING_BYTES_TOTAL_MAX, INCOMING_MAX,
-    KEEP_ALIVE_INTERVAL, SEND_WINDOW_BYTES, STREAM_WINDOW_BYTES, STREAMS_MAX,
+    KEEP_ALIVE_INTERVAL, LANE_STREAMS_MAX, SEND_WINDOW_BYTES, STREAM_WINDOW_BYTES, STREAMS_MAX,
 };
 
 /// Ed25519 alone: what no replica uses need not be parsed from strangers.
@@ -67,7 +67,7 @@ pub(crate) fn accepting(identity: &Identity, purpose: Purpose, grace: Duration) 
     let quic = QuicServerConfig::try_from(tls).expect(INVARIANT);
     let mut config = quinn::ServerConfig::with_crypto(Arc::new(quic));
     config
-        .transport_config(Arc::new(transport(STREAMS_MAX)))
+        .transport_config(Arc::new(transport(STREAMS_MAX, lane_streams(purpose))))
         .max_incoming(INCOMING_MAX)
         .incoming_buffer_size(INCOMING_BYTES_MAX)
         .incoming_buffer_size_total(INCOMING_BYTES_TOTAL_MAX);
@@ -77,7 +77,7 @@ pub(crate) fn accepting(identity: &Identity, purpose: Purpose, grace: Duration) 
 /// Settings of who joins: it shows no certificate, and judges the other end's by `verifier`.
 pub(crate) fn joining(verifier: Arc<dyn ServerCertVerifier>) -> quinn::ClientConfig {
     let own = ClientOwn::Nothing;
-    dialling(verifier, own, Purpose::Join, Arc::new(transport(0)))
+    dialling(verifier, own, Purpose::Join, Arc::new(transport(0, 0)))
 }
 
 /// What a dialler shows.
@@ -130,7 +130,7 @@ impl Dialling {
         Self {
             verifier: verifier.build().expect(INVARIANT),
             own: Arc::new(SingleCertAndKey::from(identity.certified.clone())),
-            transport: Arc::new(transport(0)),
+            transport: Arc::new(transport(0, LANE_STREAMS_MAX)),
         }
     }
 
@@ -201,15 +201,20 @@ impl ServerCertVerifier for NameVerifier {
     }
 }
 
+/// Only replication has lanes.
+fn lane_streams(purpose: Purpose) -> u32 {
+    if purpose == Purpose::Replication { LANE_STREAMS_MAX } else { 0 }
+}
+
 /// What one connection may take. Segmentation offload stays on, as it is by default: without it sending
 /// costs three times the processor time.
-fn transport(streams_max: u32) -> TransportConfig {
+fn transport(streams_max: u32, lane_streams_max: u32) -> TransportConfig {
     let mut transport = TransportConfig::default();
     transport
         .max_idle_timeout(Some(IdleTimeout::from(VarInt::from_u32(IDLE_TIMEOUT_MS))))
         .keep_alive_interval(Some(KEEP_ALIVE_INTERVAL))
         .max_concurrent_bidi_streams(VarInt::from_u32(streams_max))
-        .max_concurrent_uni_streams(VarInt::from_u32(0))
+        .max_concurrent_uni_streams(VarInt::from_u32(lane_streams_max))
         .stream_receive_window(VarInt::from_u32(STREAM_WINDOW_BYTES))
         .receive_window(VarInt::from_u32(CONNECTION_WINDOW_BYTES))
         .send_window(SEND_WINDOW_BYTES)

@@ -48,7 +48,7 @@ pub(crate) enum Arrival {
     PeerUp {
         link: LinkId,
         handle: ConnectionHandle,
-        frames: mpsc::Sender<Vec<u8>>,
+        frames: FrameQueues,
     },
     PeerDown {
         link: LinkId,
@@ -58,6 +58,14 @@ pub(crate) enum Arrival {
         frame: Vec<u8>,
         bytes: ArrivalBytes,
     },
+}
+
+/// Where the frames for a peer go, by lane.
+#[derive(Clone)]
+pub(crate) struct FrameQueues {
+    pub(crate) live: mpsc::Sender<Vec<u8>>,
+    /// The same as `live` for a peer that has one stream only.
+    pub(crate) bulk: mpsc::Sender<Vec<u8>>,
 }
 
 /// Its place among [`ARRIVAL_BYTES_MAX`]; given back when the core has taken it.
@@ -144,7 +152,7 @@ impl Arrivals {
         &self,
         link: LinkId,
         handle: ConnectionHandle,
-        frames: mpsc::Sender<Vec<u8>>,
+        frames: FrameQueues,
     ) -> Result<(), LoopEnded> {
         self.send(Arrival::PeerUp { link, handle, frames }).await
     }

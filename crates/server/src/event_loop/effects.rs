@@ -73,7 +73,7 @@ impl EventLoop {
     pub(super) fn carry_out(&mut self, core: &mut Core) {
         while let Some(effect) = core.next_effect() {
             match effect {
-                Effect::Send { link, lane: _, bytes } => self.links.send(link, bytes),
+                Effect::Send { link, lane, bytes } => self.links.send(link, lane, bytes),
                 Effect::Reply { id, result } => match (self.watches.remove(id), result) {
                     (Some(watching), Err(error)) => watching.refuse(refusal(&error)),
                     (_, Ok(Response::Status(status))) => {

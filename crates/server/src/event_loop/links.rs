@@ -1,8 +1,9 @@
 //! The connections that the loop knows.
 
-use replica::LinkId;
+use super::arrival::FrameQueues;
+use replica::{Lane, LinkId};
 use std::collections::BTreeMap;
-use tokio::sync::mpsc::{self, error::TrySendError};
+use tokio::sync::mpsc::error::TrySendError;
 use transport::ConnectionHandle;
 
 /// Connections by number.
@@ -13,11 +14,11 @@ pub(super) struct Links {
 
 struct Link {
     handle: ConnectionHandle,
-    frames: mpsc::Sender<Vec<u8>>,
+    frames: FrameQueues,
 }
 
 impl Links {
-    pub(super) fn add(&mut self, link: LinkId, handle: ConnectionHandle, frames: mpsc::Sender<Vec<u8>>) {
+    pub(super) fn add(&mut self, link: LinkId, handle: ConnectionHandle, frames: FrameQueues) {
         self.by_id.insert(link, Link { handle, frames });
     }
 
@@ -32,9 +33,13 @@ impl Links {
 
     /// Hands a frame over for sending. A connection that has ended takes it and does nothing: its end is on its way
     /// to the core.
-    pub(super) fn send(&mut self, link: LinkId, frame: Vec<u8>) {
+    pub(super) fn send(&mut self, link: LinkId, lane: Lane, frame: Vec<u8>) {
         let Some(to) = self.by_id.get(&link) else { return };
-        match to.frames.try_send(frame) {
+        let frames = match lane {
+            Lane::Live => &to.frames.live,
+            Lane::Bulk => &to.frames.bulk,
+        };
+        match frames.try_send(frame) {
             Ok(()) | Err(TrySendError::Closed(_)) => {}
             Err(TrySendError::Full(_)) => {
                 let peer = &to.handle.peer().name;
@@ -57,7 +62,7 @@ impl Links {
         }
     }
 
-    /// Lets every connection end in order: what waits is sent, then the stream is finished.
+    /// Lets every connection end in order: what waits is sent, then its streams are finished.
     pub(super) fn end(&mut self) {
         self.by_id.clear();
     }

@@ -1,12 +1,14 @@
 //! One connection: its frames to the event loop, and the loop's frames to it.
 
 use super::presence::Presence;
-use crate::event_loop::{Arrivals, LoopEnded};
+use crate::event_loop::{Arrivals, FrameQueues, LoopEnded};
 use replica::LinkId;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
-use transport::{Connection, Disconnect, FrameReceiver, FrameSender, ReceiveError, SendError};
+use transport::{
+    BulkReceiver, Connection, Disconnect, FrameReceiver, FrameSender, Lanes, ReceiveError, SendError,
+};
 
 /// Frames that wait to be sent to a peer. The core has at most 1 MiB under way to a peer that has not acknowledged
 /// it, and a frame of one small change has 64 bytes at least: when this is full the peer breaks that window.
@@ -61,16 +63,24 @@ pub(super) async fn carry(connection: Connection, arrivals: &Arrivals, presence:
     let started = Instant::now();
     let link = arrivals.next_link();
     let handle = connection.handle();
-    let (sender, receiver) = connection.split();
-    let (frames, queue) = mpsc::channel(LINK_FRAMES_MAX);
+    let Lanes { sender, receiver, bulk_sender, bulk_receiver } = connection.split();
+    let (live, live_queue) = mpsc::channel(LINK_FRAMES_MAX);
+    let (bulk, bulk_queue) = match bulk_sender {
+        Some(sender) => {
+            let (bulk, queue) = mpsc::channel(LINK_FRAMES_MAX);
+            (bulk, Some((sender, queue)))
+        }
+        None => (live.clone(), None),
+    };
     let mut heard = false;
-    if let Err(ended) = arrivals.peer_up(link, handle.clone(), frames).await {
+    if let Err(ended) = arrivals.peer_up(link, handle.clone(), FrameQueues { live, bulk }).await {
         handle.close("the replica is stopping");
         return Ended { was_stable: false, why: ended.into() };
     }
     let why = tokio::select! {
         why = read(receiver, link, arrivals, &mut heard) => why,
-        why = write(sender, queue) => why,
+        why = read_bulk(bulk_receiver, link, arrivals) => why,
+        why = write_all((sender, live_queue), bulk_queue) => why,
     };
     // Closed already, unless one half ended by itself.
     handle.close(if why.is_own() { "the replica is stopping" } else { "the stream ended" });
@@ -95,14 +105,40 @@ async fn read(mut receiver: FrameReceiver, link: LinkId, arrivals: &Arrivals, he
     }
 }
 
-/// Sends until the loop lets go of the connection; then ends the stream in order.
-async fn write(mut sender: FrameSender, mut queue: mpsc::Receiver<Vec<u8>>) -> LinkEnd {
-    while let Some(frame) = queue.recv().await {
-        if let Err(error) = sender.send(&frame).await {
-            return error.into();
+async fn read_bulk(mut receiver: BulkReceiver, link: LinkId, arrivals: &Arrivals) -> LinkEnd {
+    loop {
+        match receiver.receive().await {
+            Ok(frame) => {
+                if arrivals.frame(link, frame).await.is_err() {
+                    return std::future::pending().await;
+                }
+            }
+            Err(error) => return error.into(),
         }
+    }
+}
+
+type Queue = mpsc::Receiver<Vec<u8>>;
+
+/// Sends until the loop lets go of the connection; then ends both streams in order.
+async fn write_all(live: (FrameSender, Queue), bulk: Option<(FrameSender, Queue)>) -> LinkEnd {
+    let bulk = async {
+        match bulk {
+            Some((sender, queue)) => write(sender, queue).await,
+            None => Ok(()),
+        }
+    };
+    match tokio::try_join!(write(live.0, live.1), bulk) {
+        Ok(_) => LoopEnded.into(),
+        Err(error) => error.into(),
+    }
+}
+
+async fn write(mut sender: FrameSender, mut queue: Queue) -> Result<(), SendError> {
+    while let Some(frame) = queue.recv().await {
+        sender.send(&frame).await?;
     }
     // Not confirmed in time: the peer asks again for what it lacks when it is back.
     let _ = timeout(FINISH_DEADLINE, sender.finish()).await;
-    LoopEnded.into()
+    Ok(())
 }

@@ -6,6 +6,7 @@ use crate::disconnect::CertificateRefusal;
 use crate::fleet::{Fleet, LOCAL, Pair, meet};
 use crate::identity::{KEY_FILE, read_key};
 use crate::incoming::AcceptError;
+use crate::lanes::Lanes;
 use crate::limits::IDLE_TIMEOUT;
 use crate::tls::provider;
 
@@ -251,9 +252,9 @@ async fn garbage_does_no_harm() {
             socket.send_to(&datagram, target).await.unwrap();
         }
     }
-    let (mut sender, _receiver) = dialler.split();
+    let Lanes { mut sender, receiver: _receiver, .. } = dialler.split();
     sender.send(b"still here").await.unwrap();
-    assert_eq!(accepter.split().1.receive().await, Ok(Some(b"still here".to_vec())));
+    assert_eq!(accepter.split().receiver.receive().await, Ok(Some(b"still here".to_vec())));
     // Some of it may look like a first datagram: `accept` gives it out, and its handshake fails alone.
     let good = fleet.endpoint("store-good");
     let serve = async {
@@ -316,7 +317,7 @@ async fn a_peer_that_closes_says_why() {
     let reason = "certificate of store-9 is not known here".to_owned();
     let closed = Disconnect::ClosedByPeer { reason };
     assert_eq!(watch.closed().await, closed);
-    assert_eq!(pair.dialler.split().1.receive().await, Err(closed.into()));
+    assert_eq!(pair.dialler.split().receiver.receive().await, Err(closed.into()));
     assert_eq!(pair.accepter.handle().closed().await, Disconnect::ClosedHere);
 }
 

@@ -1,5 +1,6 @@
 use super::*;
 use crate::fleet::Pair;
+use crate::lanes::Lanes;
 
 /// Pushes `stream` in chunks of at most `chunk_bytes`, and gives the frames that come out.
 fn frames(stream: &[u8], chunk_bytes: usize) -> Result<Vec<Vec<u8>>, ReceiveError> {
@@ -47,8 +48,8 @@ fn memory_is_taken_as_bytes_arrive() {
 #[tokio::test]
 async fn frames_go_both_ways_up_to_the_limit() {
     let Pair { dialler, accepter, .. } = Pair::connected().await;
-    let (mut to_accepter, mut from_accepter) = dialler.split();
-    let (mut to_dialler, mut from_dialler) = accepter.split();
+    let Lanes { sender: mut to_accepter, receiver: mut from_accepter, .. } = dialler.split();
+    let Lanes { sender: mut to_dialler, receiver: mut from_dialler, .. } = accepter.split();
     let longest: Vec<u8> = (0..FRAME_BYTES_MAX).map(|at| at.to_le_bytes()[0]).collect();
     // 1 MiB does not fit into the window: both ends send at once and have to read meanwhile.
     let (there, back, at_accepter, at_dialler) = tokio::join!(
@@ -68,20 +69,20 @@ async fn frames_go_both_ways_up_to_the_limit() {
 #[tokio::test]
 async fn what_is_out_of_range_is_not_sent() {
     let pair = Pair::connected().await;
-    let (mut sender, _receiver) = pair.dialler.split();
+    let Lanes { mut sender, receiver: _receiver, .. } = pair.dialler.split();
     let too_long = vec![0; FRAME_BYTES_MAX + 1];
     assert_eq!(sender.send(&too_long).await, Err(SendError::TooLong { bytes: FRAME_BYTES_MAX + 1 }));
     assert_eq!(sender.send(&[]).await, Err(SendError::Empty));
     sender.send(b"good").await.unwrap();
-    assert_eq!(pair.accepter.split().1.receive().await, Ok(Some(b"good".to_vec())));
+    assert_eq!(pair.accepter.split().receiver.receive().await, Ok(Some(b"good".to_vec())));
 }
 
 #[tokio::test]
 async fn a_frame_over_the_limit_is_refused_and_ends_the_connection() {
     let pair = Pair::connected().await;
     let watch = pair.dialler.handle();
-    let (mut sender, _from_accepter) = pair.dialler.split();
-    let (_to_dialler, mut receiver) = pair.accepter.split();
+    let Lanes { mut sender, receiver: _from_accepter, .. } = pair.dialler.split();
+    let Lanes { sender: _to_dialler, mut receiver, .. } = pair.accepter.split();
     sender.stream.write_all(b"\0\0\0\x01a\xff\xff\xff\xff").await.unwrap();
     sender.stream.write_all(b"\0\0\0\x01b").await.unwrap();
     assert_eq!(receiver.receive().await, Ok(Some(b"a".to_vec())));
@@ -95,8 +96,8 @@ async fn a_frame_over_the_limit_is_refused_and_ends_the_connection() {
 #[tokio::test]
 async fn an_empty_frame_is_refused() {
     let pair = Pair::connected().await;
-    let (mut sender, _from_accepter) = pair.dialler.split();
-    let (_to_dialler, mut receiver) = pair.accepter.split();
+    let Lanes { mut sender, receiver: _from_accepter, .. } = pair.dialler.split();
+    let Lanes { sender: _to_dialler, mut receiver, .. } = pair.accepter.split();
     sender.stream.write_all(&[0; 4]).await.unwrap();
     assert_eq!(receiver.receive().await, Err(ReceiveError::Empty));
     assert_eq!(receiver.receive().await, Err(ReceiveError::Empty), "the cause stays what it was");
@@ -105,8 +106,8 @@ async fn an_empty_frame_is_refused() {
 #[tokio::test]
 async fn an_orderly_end_is_told_from_a_broken_one() {
     let pair = Pair::connected().await;
-    let (mut sender, mut from_accepter) = pair.dialler.split();
-    let (mut to_dialler, mut receiver) = pair.accepter.split();
+    let Lanes { mut sender, receiver: mut from_accepter, .. } = pair.dialler.split();
+    let Lanes { sender: mut to_dialler, mut receiver, .. } = pair.accepter.split();
     sender.send(b"last").await.unwrap();
     sender.finish().await.unwrap();
     assert_eq!(receiver.receive().await, Ok(Some(b"last".to_vec())));
@@ -121,8 +122,8 @@ async fn an_orderly_end_is_told_from_a_broken_one() {
 #[tokio::test]
 async fn an_end_within_a_frame_is_no_orderly_end() {
     let pair = Pair::connected().await;
-    let (mut sender, _from_accepter) = pair.dialler.split();
-    let (_to_dialler, mut receiver) = pair.accepter.split();
+    let Lanes { mut sender, receiver: _from_accepter, .. } = pair.dialler.split();
+    let Lanes { sender: _to_dialler, mut receiver, .. } = pair.accepter.split();
     sender.stream.write_all(b"\0\0\0\x05hel").await.unwrap();
     sender.stream.finish().unwrap();
     assert_eq!(receiver.receive().await, Err(ReceiveError::Truncated));
@@ -131,7 +132,7 @@ async fn an_end_within_a_frame_is_no_orderly_end() {
 #[tokio::test]
 async fn a_dropped_send_makes_the_sender_unusable() {
     let pair = Pair::connected().await;
-    let (mut sender, _from_accepter) = pair.dialler.split();
+    let Lanes { mut sender, receiver: _from_accepter, .. } = pair.dialler.split();
     let frame = vec![1; FRAME_BYTES_MAX];
     // Nobody reads, so the window fills and sending waits.
     let sent = tokio::select! {
@@ -147,8 +148,8 @@ async fn a_dropped_send_makes_the_sender_unusable() {
 #[tokio::test]
 async fn a_dropped_receive_loses_nothing() {
     let pair = Pair::connected().await;
-    let (mut sender, _from_accepter) = pair.dialler.split();
-    let (_to_dialler, mut receiver) = pair.accepter.split();
+    let Lanes { mut sender, receiver: _from_accepter, .. } = pair.dialler.split();
+    let Lanes { sender: _to_dialler, mut receiver, .. } = pair.accepter.split();
     let frame = vec![3; 300_000];
     let sending = async {
         for _ in 0..5 {
