@@ -250,12 +250,15 @@ fn check_histories<S: Store>(
         let Some((number, _)) = shared.get(&space) else { continue };
         for theirs in &vector.entries {
             let origin = Origin(theirs.origin);
-            let Some(known) = journal.names.origin_number(origin) else { continue };
-            let ours = journal.vectors.get(*number, known);
-            if origin == own && theirs.sequence > ours.sequence {
-                let (theirs, ours) = (theirs.sequence, ours.sequence);
+            let known = journal.names.origin_number(origin);
+            // A copy from before this replica's first change does not know its own origin.
+            let has = known.map_or(0, |known| journal.vectors.get(*number, known).sequence);
+            if origin == own && theirs.sequence > has {
+                let (theirs, ours) = (theirs.sequence, has);
                 return Ok(Err(DisconnectReason::RolledBack { space, theirs, ours }));
             }
+            let Some(known) = known else { continue };
+            let ours = journal.vectors.get(*number, known);
             let meet = theirs.sequence <= ours.sequence;
             let at = if meet { journal.entry_at(*number, known, theirs.sequence)? } else { None };
             if at.is_some_and(|at| theirs.sequence > 0 && at.chain_short() != theirs.chain) {

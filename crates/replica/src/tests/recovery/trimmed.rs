@@ -108,6 +108,26 @@ fn a_store_that_was_only_rolled_back_is_asked_about_and_filled() {
     assert_left(&mut hub, &mut site, 97);
 }
 
+/// The copy does not know that its replica ever wrote anything, and the row that would say so is gone.
+#[test]
+fn a_copy_from_before_the_first_write_is_noticed_and_filled() {
+    let mut hub = Node::new(Settings { trimming: SHORT, ..hub_settings() });
+    let (mut site, mut wire) = (Node::new(site_settings()), Wire::default());
+    wire.connect(&mut hub, &mut site);
+    hub.put("store-1/inventory/1", item(100));
+    wire.carry(&mut hub, &mut site);
+    let image = site.disk.after_crash();
+    site.sell("store-1/inventory/1", 3);
+    wire.carry(&mut hub, &mut site);
+    wire.cut(&mut hub, &mut site);
+    forget(&mut hub);
+    let mut site = on_old_copy(image, site);
+    let incarnation = site.settings.key.incarnation;
+    meet(&mut hub, &mut site, &mut wire);
+    assert_ne!(site.settings.key.incarnation, incarnation);
+    assert_left(&mut hub, &mut site, 97);
+}
+
 /// Until the hub has said where the histories part, nothing of a fill is taken, in whichever order its frames come.
 #[test]
 fn a_fill_that_is_offered_before_the_check_is_not_taken() {
