@@ -12,6 +12,8 @@ pub struct Status {
     pub origin: Origin,
     /// Last position of its journal.
     pub head: u64,
+    /// Positions up to here were trimmed.
+    pub trimmed: u64,
     /// Documents that it has.
     pub documents: u64,
     /// Documents that it has open in memory.

@@ -1,5 +1,7 @@
-//! The times that the core is told. The only place that reads clocks for it.
+//! The times that the core and links with a schedule are told. The only place that reads clocks for them.
 
+use crate::config::TimeOfDay;
+use jiff::ZonedDateTime;
 use replica::Clock;
 use std::time::{Instant, SystemTime};
 
@@ -22,4 +24,11 @@ impl Clocks {
             wall_ms: i64::try_from(wall.as_millis()).unwrap_or(i64::MAX),
         }
     }
+}
+
+/// The time of day where this machine is; UTC if it does not know where.
+pub(crate) fn time_of_day() -> TimeOfDay {
+    let now = ZonedDateTime::now();
+    let part = |number: i8| u8::try_from(number).unwrap_or_default();
+    TimeOfDay::new(part(now.hour()), part(now.minute())).unwrap_or_default()
 }

@@ -22,10 +22,22 @@
 //! hub = true                    # it is the hub: writes can wait until it has them, and where two histories of one
 //!                               # origin meet, its stands. The hub itself says so at the top
 //! renews = true                 # it renews this replica's certificate
+//! snapshots = true              # whole documents are taken from it as one, in a first sync: it is trusted with that
+//! send_kbit_s_max = 512         # what this link may take of the line, each way; absent: all
+//! receive_kbit_s_max = 2048
+//!
+//! [peers.hub.schedule]          # absent: the connection stands
+//! every = "5m"                  # from one exchange to the next; it ends when both sides have what they lacked
+//! between = ["22:00-05:00"]     # local times of day within which there may be one
+//! at_once = ["alerts"]          # spaces whose changes connect at once all the same
 //!
 //! [peers.hub.spaces]            # what the peer may do
 //! catalog = { write = true }
 //! store-367 = { read = true, write = true }
+//!
+//! [journal]                     # how long a peer may stay away and still be sent changes alone, not documents
+//! keep = "7d"                   # at most; by this machine's clock
+//! mib_max = 1024
 //!
 //! [enrolment]                   # the hub's, where `isle hub init` made an authority; each line may be absent
 //! address = "hub.example:7400"  # what join tokens say: where sites dial
@@ -37,10 +49,12 @@ mod address;
 mod error;
 mod line;
 mod public_key;
+mod schedule;
 
 pub use address::{PeerAddress, PeerAddressError};
-pub use error::ConfigError;
+pub use error::{ConfigError, ScheduleFault};
 pub use public_key::{PublicKey, PublicKeyError};
+pub use schedule::{EVERY_MIN, ScheduleConfig, TimeOfDay, Window, WindowError};
 
 use crate::duration::Span;
 use document::{AddressError, Schemas, Space};
@@ -61,6 +75,9 @@ pub const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
 
 /// Shortest life of a certificate: a renewal takes seconds, and begins when a third of it is left.
 pub const CERTIFICATE_MIN: Duration = Duration::from_secs(10);
+
+/// What the journal takes on the disk, unless the configuration says otherwise.
+const JOURNAL_MIB_MAX: NonZeroU32 = NonZeroU32::new(1_024).unwrap();
 
 /// Most memory for open documents, in bytes. With 24 MiB of memtables and 8 MiB of cache a site stays far below
 /// its 128 MiB; a document takes about 18 KiB open.
@@ -98,9 +115,41 @@ pub struct Config {
     /// The replicas that it may be connected to, by name. With an authority those that it let in need not be among them.
     #[serde(default)]
     pub peers: BTreeMap<String, PeerConfig>,
+    /// How long changes are kept for peers that are away.
+    #[serde(default, skip_serializing_if = "JournalConfig::is_default")]
+    pub journal: JournalConfig,
     /// How the hub enrols sites.
     #[serde(default, skip_serializing_if = "EnrolmentConfig::is_default")]
     pub enrolment: EnrolmentConfig,
+}
+
+/// How much of the journal is kept. Peers that lack what went are filled with documents.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct JournalConfig {
+    /// How old its rows become.
+    pub keep: Span,
+    /// What they take on the disk at most, in MiB, about.
+    pub mib_max: NonZeroU32,
+}
+
+impl Default for JournalConfig {
+    fn default() -> Self {
+        Self { keep: Span(Duration::from_hours(7 * 24)), mib_max: JOURNAL_MIB_MAX }
+    }
+}
+
+impl JournalConfig {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn policy(&self) -> TrimPolicy {
+        TrimPolicy {
+            age_ms: i64::try_from(self.keep.0.as_millis()).unwrap_or(i64::MAX),
+            bytes: u64::from(self.mib_max.get()) << 20,
+        }
+    }
 }
 
 /// How a hub enrols sites.
@@ -154,6 +203,18 @@ pub struct PeerConfig {
     /// Whether it renews this replica's certificate; `isle join` says so.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub renews: bool,
+    /// Whether whole documents are taken from it where it may write. With an authority rights say that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub snapshots: bool,
+    /// Most that is sent to it, in 1,000 bits a second; none: what the line takes. Headers come on top.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub send_kbit_s_max: Option<NonZeroU32>,
+    /// Most that is taken from it, likewise. It may be 1 MiB ahead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receive_kbit_s_max: Option<NonZeroU32>,
+    /// When it is dialled; none: the connection stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<ScheduleConfig>,
     /// What it may do, by space; nothing in any other.
     #[serde(default)]
     pub spaces: BTreeMap<SpaceName, PeerAccess>,
@@ -225,6 +286,7 @@ impl Config {
             return Err(ConfigError::Certificate { path: path.to_owned(), line });
         }
         for (peer, config) in &self.peers {
+            self.check_schedule(peer, config, (text, path))?;
             if let Some(SpaceName(space)) = config.spaces.keys().find(|name| !self.spaces.contains_key(name))
             {
                 let line = line::of_key(text, &["peers", peer, "spaces", space.as_str()]);
@@ -233,6 +295,32 @@ impl Config {
             }
         }
         Ok(())
+    }
+
+    fn check_schedule(
+        &self,
+        peer: &str,
+        config: &PeerConfig,
+        (text, path): (&str, &Path),
+    ) -> Result<(), ConfigError> {
+        let Some(schedule) = &config.schedule else { return Ok(()) };
+        let refused = |cause| ConfigError::Schedule {
+            path: path.to_owned(),
+            line: line::of_key(text, &["peers", peer, "schedule"]),
+            peer: peer.to_owned(),
+            cause,
+        };
+        if config.address.is_none() {
+            return Err(refused(ScheduleFault::NoAddress));
+        }
+        if schedule.every.is_some_and(|every| every.0 < EVERY_MIN) {
+            return Err(refused(ScheduleFault::TooOften));
+        }
+        let mut at_once = schedule.at_once.iter();
+        match at_once.find(|name| !self.spaces.contains_key(name)) {
+            Some(SpaceName(space)) => Err(refused(ScheduleFault::UnknownSpace(space.clone()))),
+            None => Ok(()),
+        }
     }
 
     /// When a write is durable.
@@ -263,7 +351,7 @@ impl Config {
             schemas,
             open_documents_bytes_max: OPEN_DOCUMENTS_BYTES_MAX,
             snapshots: SnapshotPolicy::default(),
-            trimming: TrimPolicy::default(),
+            trimming: self.journal.policy(),
             takes_own_past: self.takes_own_past,
         }
     }
@@ -273,7 +361,7 @@ impl PeerConfig {
     fn settings(&self) -> PeerSettings {
         let access = |access: &PeerAccess| Access { read: access.read, write: access.write };
         let spaces = self.spaces.iter().map(|(SpaceName(space), allowed)| (space.clone(), access(allowed)));
-        PeerSettings { spaces: spaces.collect(), relay: self.relay, snapshots: false, hub: self.hub }
+        PeerSettings { spaces: spaces.collect(), relay: self.relay, snapshots: self.snapshots, hub: self.hub }
     }
 }
 

@@ -3,8 +3,11 @@
 mod acceptor;
 mod dialer;
 mod link;
+mod pace;
 mod presence;
+mod timetable;
 
 pub(crate) use acceptor::Acceptor;
 pub(crate) use dialer::Dialer;
-pub(crate) use presence::Presence;
+pub(crate) use link::Carrier;
+pub(crate) use timetable::Timetable;

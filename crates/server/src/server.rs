@@ -11,7 +11,7 @@ use crate::event_loop::{
 };
 use crate::local::{Context, LocalSocket, SocketError};
 use crate::observing::{ObserveError, Observed, Observing};
-use crate::peers::{Acceptor, Dialer, Presence};
+use crate::peers::{Acceptor, Carrier, Dialer, Timetable};
 use crate::random::{self, RandomError};
 use crate::schemas::{self, SchemasError};
 use std::io::{self, Write as _};
@@ -186,7 +186,7 @@ async fn serve(
     let (order, stop) = Stop::new();
     let (arrivals, queue) = arrivals();
     let pulse = Pulse::new();
-    let presence = Presence::of(config.peers.keys());
+    let carrier = Carrier::new(arrivals.clone(), &config.peers);
     let mut tasks = JoinSet::new();
     let signals = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     tasks.spawn(stop_on_signal(signals, order, stop.clone()));
@@ -208,15 +208,14 @@ async fn serve(
     tasks.spawn(
         Acceptor {
             endpoint: endpoint.clone(),
-            arrivals: arrivals.clone(),
-            presence: presence.clone(),
+            carrier: carrier.clone(),
             admissions,
             takes_peers: config.listen.is_some(),
             stop: stop.clone(),
         }
         .run(),
     );
-    for dialer in dialers(config, &endpoint, (&arrivals, &presence, &stop)) {
+    for dialer in dialers(config, &endpoint, (&arrivals, &carrier, &stop)) {
         tasks.spawn(dialer.run());
     }
     if let Some((hub, address)) =
@@ -253,15 +252,15 @@ fn admit(
 fn dialers(
     config: &Config,
     endpoint: &Endpoint,
-    (arrivals, presence, stop): (&Arrivals, &Presence, &Stop),
+    (arrivals, carrier, stop): (&Arrivals, &Carrier, &Stop),
 ) -> impl Iterator<Item = Dialer> {
-    let known = config.peers.iter().filter_map(|(peer, of)| Some((peer, of.address.as_ref()?)));
-    known.map(move |(peer, address)| Dialer {
+    let known = config.peers.iter().filter_map(|(peer, of)| Some((peer, of, of.address.as_ref()?)));
+    known.map(move |(peer, of, address)| Dialer {
         endpoint: endpoint.clone(),
         peer: peer.clone(),
         address: address.clone(),
-        arrivals: arrivals.clone(),
-        presence: presence.clone(),
+        carrier: carrier.clone(),
+        timetable: Timetable::new(of.schedule.clone(), arrivals.clone()),
         stop: stop.clone(),
     })
 }

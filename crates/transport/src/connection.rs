@@ -84,6 +84,14 @@ impl ConnectionHandle {
         Disconnect::from_quinn(self.connection.closed().await)
     }
 
+    /// How many parts of frames went either way so far. Stands still while neither side sends any: acknowledgements, and
+    /// what keeps the connection alive, are not among them.
+    #[must_use]
+    pub fn frame_parts(&self) -> u64 {
+        let stats = self.connection.stats();
+        stats.frame_tx.stream.saturating_add(stats.frame_rx.stream)
+    }
+
     /// What the connection has cost so far.
     #[must_use]
     pub fn traffic(&self) -> Traffic {

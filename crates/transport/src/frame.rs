@@ -87,6 +87,20 @@ impl FrameSender {
     /// # Errors
     /// If the frame is empty or too long, an earlier one is torn, or the peer or the connection is gone.
     pub async fn send(&mut self, frame: &[u8]) -> Result<(), SendError> {
+        self.send_in_pieces(frame, FRAME_BYTES_MAX, |_| std::future::ready(())).await
+    }
+
+    /// The same, in pieces of at most `piece_bytes`, which is at least 1: before each goes, `pause` is called with its
+    /// length and waited for.
+    ///
+    /// # Errors
+    /// As for [`FrameSender::send`].
+    pub async fn send_in_pieces<P: Future<Output = ()>>(
+        &mut self,
+        frame: &[u8],
+        piece_bytes: usize,
+        mut pause: impl FnMut(usize) -> P,
+    ) -> Result<(), SendError> {
         if frame.is_empty() {
             return Err(SendError::Empty);
         }
@@ -103,7 +117,10 @@ impl FrameSender {
             self.stream.write_all(&[opening]).await.map_err(not_written)?;
         }
         self.stream.write_all(&length.to_be_bytes()).await.map_err(not_written)?;
-        self.stream.write_all(frame).await.map_err(not_written)?;
+        for piece in frame.chunks(piece_bytes.max(1)) {
+            pause(piece.len()).await;
+            self.stream.write_all(piece).await.map_err(not_written)?;
+        }
         self.torn = false;
         Ok(())
     }

@@ -185,6 +185,7 @@ impl<S: Store> Replica<S> {
             name: self.settings.name.clone(),
             origin: self.origin,
             head: self.journal.head(),
+            trimmed: self.journal.low_water(),
             documents: u64::from(self.journal.documents()),
             documents_open: self.documents.count() as u64,
             room: self.room,

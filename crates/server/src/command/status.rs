@@ -23,7 +23,7 @@ fn shown(status: &Status) -> String {
         row(["replica", &status.name]),
         row(["origin", &status.origin]),
         row(["address", &status.address]),
-        row(["journal", &format!("{} rows", status.head)]),
+        row(["journal", &journal(status)]),
         row(["documents", &format!("{}, {} of them open", status.documents, status.documents_open)]),
         row(["disk", &status.disk]),
     ];
@@ -71,7 +71,15 @@ fn space_row(space: &SpaceStatus) -> Vec<String> {
         SpaceMode::Read => "read",
         SpaceMode::Write => "read, write",
     };
-    row([&space.space, mode, &space.changes.to_string()])
+    let filling = if space.is_filling { "being filled" } else { "" };
+    row([&space.space, mode, &space.changes.to_string(), filling])
+}
+
+fn journal(status: &Status) -> String {
+    match status.trimmed {
+        0 => format!("{} rows", status.head),
+        trimmed => format!("{} rows, {trimmed} of them trimmed", status.head),
+    }
 }
 
 fn peer_row(peer: &PeerStatus) -> Vec<String> {
@@ -117,6 +125,7 @@ mod tests {
             origin: "0b".repeat(16),
             address: "127.0.0.1:7401".into(),
             head: 12,
+            trimmed: 5,
             documents: 3,
             documents_open: 1,
             disk: "ample".into(),
@@ -128,8 +137,13 @@ mod tests {
                 warning: Some("it ends soon".into()),
             }),
             spaces: vec![
-                SpaceStatus { space: "catalog".into(), mode: SpaceMode::Read, changes: 2 },
-                SpaceStatus { space: "store-367".into(), mode: SpaceMode::Write, changes: 10 },
+                SpaceStatus { space: "catalog".into(), mode: SpaceMode::Read, changes: 2, is_filling: true },
+                SpaceStatus {
+                    space: "store-367".into(),
+                    mode: SpaceMode::Write,
+                    changes: 10,
+                    is_filling: false,
+                },
             ],
             peers: vec![PeerStatus {
                 peer: "hub".into(),
@@ -142,7 +156,7 @@ mod tests {
 replica      store-367
 origin       0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b
 address      127.0.0.1:7401
-journal      12 rows
+journal      12 rows, 5 of them trimmed
 documents    3, 1 of them open
 disk         ample
 certificate  until 2026-12-18T11:06:40Z, not renewed by itself
@@ -151,7 +165,7 @@ broken       2 values break a rule since a merge
 failed       3 times in a row, 2 s ago: the disk is full
 
 SPACE      SERVICES     CHANGES
-catalog    read         2
+catalog    read         2        being filled
 store-367  read, write  10
 
 PEER  CONNECTED  BACKLOG  LAG

@@ -1,4 +1,4 @@
-use super::{CERTIFICATE_MIN, CONFIG_BYTES_MAX, line};
+use super::{CERTIFICATE_MIN, CONFIG_BYTES_MAX, EVERY_MIN, line};
 use document::Space;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -54,6 +54,18 @@ pub enum ConfigError {
         /// From 1.
         line: usize,
     },
+    /// A schedule that cannot be kept.
+    #[error("{}:{line}: peers.{peer}.schedule: {cause}", path.display())]
+    Schedule {
+        /// The file.
+        path: PathBuf,
+        /// From 1.
+        line: usize,
+        /// Whose.
+        peer: String,
+        /// What is wrong with it.
+        cause: ScheduleFault,
+    },
     /// A peer shares a space that the replica does not carry.
     #[error(
         "{}:{line}: peers.{peer}.spaces.{space}: this replica does not carry '{space}': \
@@ -69,6 +81,21 @@ pub enum ConfigError {
         /// Which.
         space: Space,
     },
+}
+
+/// What is wrong with a schedule.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ScheduleFault {
+    /// Nobody dials.
+    #[error("this peer dials, so the schedule is its own: give an address, or write the schedule there")]
+    NoAddress,
+    /// A standing connection costs less.
+    #[error("every is {} s at least, as in \"5m\"; without it the connection stands", EVERY_MIN.as_secs())]
+    TooOften,
+    /// Changes of a space that is not here.
+    #[error("at_once names '{0}', which this replica does not carry: add it to [spaces], or remove it here")]
+    UnknownSpace(Space),
 }
 
 impl ConfigError {

@@ -59,6 +59,36 @@ fn a_hub_says_how_it_enrols() {
 }
 
 #[test]
+fn a_link_may_have_a_schedule_and_caps() {
+    let with = |lines: &str| parse(&format!("{SITE}\n[peers.hub.schedule]\n{lines}"));
+    let config = with("every = \"5m\"\nbetween = [\"22:00-05:00\"]\nat_once = [\"store-367\"]\n").unwrap();
+    let schedule = config.peers["hub"].schedule.clone().unwrap();
+    assert_eq!(schedule.every.unwrap().0, Duration::from_mins(5));
+    assert_eq!((schedule.between[0].to_string().as_str(), schedule.at_once.len()), ("22:00-05:00", 1));
+    assert_eq!(parse(&toml::to_string(&config).unwrap()).unwrap(), config);
+    for (lines, part) in [
+        ("every = \"1s\"", "10 s at least"),
+        ("between = [\"22-5\"]", "as in \"22:00-05:00\""),
+        ("at_once = [\"alerts\"]", "'alerts', which this replica does not carry"),
+    ] {
+        let message = with(lines).unwrap_err().to_string();
+        assert!(message.contains(part) && message.contains("isle.toml:1"), "{message}");
+    }
+    refused("address = \"127.0.0.1:7400\"", "schedule = { every = \"5m\" }", &["this peer dials"]);
+    let capped = SITE.replacen("relay = true", "relay = true\nsend_kbit_s_max = 512", 1);
+    assert_eq!(parse(&capped).unwrap().peers["hub"].send_kbit_s_max.unwrap().get(), 512);
+    refused("relay = true", "send_kbit_s_max = 0", &["send_kbit_s_max", "nonzero"]);
+}
+
+#[test]
+fn the_journal_is_kept_as_long_as_the_core_would() {
+    let settings = |text: &str| parse(text).unwrap().settings(Schemas::default(), [1; 32], [2; 16], 3);
+    assert_eq!(settings(SITE).trimming, TrimPolicy::default());
+    let short = settings(&format!("{SITE}\n[journal]\nkeep = \"1d\"\nmib_max = 64\n")).trimming;
+    assert_eq!(short, TrimPolicy { age_ms: 86_400_000, bytes: 64 << 20 });
+}
+
+#[test]
 fn what_is_written_is_read_back() {
     let config = parse(SITE).unwrap();
     assert_eq!(parse(&toml::to_string(&config).unwrap()).unwrap(), config);

@@ -171,6 +171,7 @@ mod tests {
             head: 12,
             documents: 3,
             documents_open: 0,
+            trimmed: 0,
             disk: "ample".into(),
             values_broken: 0,
             store_failure: None,

@@ -180,6 +180,7 @@ pub(crate) fn site_config(
         hub: true,
         renews: true,
         spaces: own.clone().map(|(name, rights)| (name.clone(), access(rights))).collect(),
+        ..PeerConfig::default()
     };
     Config {
         name: site.to_owned(),
@@ -205,7 +206,8 @@ pub(crate) fn site_config_text(config: &Config) -> String {
         let mode = if *mode == SpaceMode::Write { "write" } else { "read" };
         text += &format!("{} = \"{mode}\"\n", key(name.0.as_str()));
     }
-    for (peer, PeerConfig { address, relay, hub, renews, spaces }) in &config.peers {
+    // `join` makes none with caps or a schedule.
+    for (peer, PeerConfig { address, relay, hub, renews, spaces, .. }) in &config.peers {
         let peer = key(peer);
         text += &format!("\n[peers.{peer}]\n");
         text += &address.iter().map(|address| format!("address = \"{address}\"\n")).collect::<String>();

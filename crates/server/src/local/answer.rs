@@ -298,6 +298,7 @@ fn status_shown(status: replica::Status, failure: Option<StoreFailure>, context:
             replica::SpaceMode::Write => SpaceMode::Write,
         },
         changes: space.changes,
+        is_filling: space.is_filling,
     };
     let peer = |peer: replica::PeerStatus| PeerStatus {
         peer: peer.peer,
@@ -310,6 +311,7 @@ fn status_shown(status: replica::Status, failure: Option<StoreFailure>, context:
         origin: status.origin.to_string(),
         address: context.endpoint.local_address().to_string(),
         head: status.head,
+        trimmed: status.trimmed,
         documents: status.documents,
         documents_open: status.documents_open,
         disk: match status.room {

@@ -1,11 +1,11 @@
 //! Takes the peers that dial.
 
 use super::dialer::log_end;
-use super::link;
-use super::presence::Presence;
+use super::link::{self, Carrier};
 use crate::enrolment::{Admissions, Order};
-use crate::event_loop::{Arrivals, Stop};
+use crate::event_loop::Stop;
 use std::fmt::Display;
+use std::future::pending;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,8 +27,7 @@ const REVOKED: &str = "the key of this replica was revoked at the hub";
 /// Accepts on one socket.
 pub(crate) struct Acceptor {
     pub(crate) endpoint: Endpoint,
-    pub(crate) arrivals: Arrivals,
-    pub(crate) presence: Presence,
+    pub(crate) carrier: Carrier,
     /// Who lets sites in, and says which keys are refused.
     pub(crate) admissions: Admissions,
     /// Whether peers may dial in at all; else each is refused at once and need not wait for an answer.
@@ -56,8 +55,7 @@ impl Acceptor {
             let warnings = Arc::clone(&warnings);
             let admissions = self.admissions.clone();
             if incoming.purpose() == Purpose::Replication {
-                let (arrivals, presence) = (self.arrivals.clone(), self.presence.clone());
-                accepted.spawn(accept(incoming, (arrivals, presence, admissions), warnings));
+                accepted.spawn(accept(incoming, (self.carrier.clone(), admissions), warnings));
             } else {
                 accepted.spawn(enrol(incoming, admissions, warnings));
             }
@@ -66,11 +64,7 @@ impl Acceptor {
     }
 }
 
-async fn accept(
-    incoming: Incoming,
-    (arrivals, presence, admissions): (Arrivals, Presence, Admissions),
-    warnings: Arc<Warnings>,
-) {
+async fn accept(incoming: Incoming, (carrier, admissions): (Carrier, Admissions), warnings: Arc<Warnings>) {
     match incoming.establish().await {
         Ok(connection) => {
             let (handle, Peer { name, public_key }) = (connection.handle(), connection.peer().clone());
@@ -80,7 +74,7 @@ async fn accept(
                 return;
             }
             admissions.tell(Order::Up(public_key)).await;
-            let mut carrying = pin!(link::carry(connection, &arrivals, &presence));
+            let mut carrying = pin!(link::carry(connection, &carrier, pending()));
             let ended = tokio::select! {
                 biased;
                 () = admissions.revoked(&public_key) => {

@@ -1,9 +1,9 @@
 //! Keeps a connection to one peer, as long as the server runs.
 
-use super::link;
-use super::presence::Presence;
+use super::link::{self, Carrier};
+use super::timetable::Timetable;
 use crate::config::PeerAddress;
-use crate::event_loop::{Arrivals, Stop};
+use crate::event_loop::Stop;
 use crate::random;
 use std::io;
 use std::net::SocketAddr;
@@ -22,8 +22,8 @@ pub(crate) struct Dialer {
     pub(crate) endpoint: Endpoint,
     pub(crate) peer: String,
     pub(crate) address: PeerAddress,
-    pub(crate) arrivals: Arrivals,
-    pub(crate) presence: Presence,
+    pub(crate) carrier: Carrier,
+    pub(crate) timetable: Timetable,
     pub(crate) stop: Stop,
 }
 
@@ -63,7 +63,7 @@ impl DialError {
 
 impl Dialer {
     /// Runs until the server stops.
-    pub(crate) async fn run(self) {
+    pub(crate) async fn run(mut self) {
         let mut stop = self.stop.clone();
         let mut pauses = Backoff::new(PAUSE_MIN, PAUSE_MAX);
         let mut last_failure = String::new();
@@ -71,12 +71,17 @@ impl Dialer {
             let dialled = tokio::select! {
                 biased;
                 () = stop.ordered() => return,
-                dialled = self.dial() => dialled,
+                dialled = async {
+                    self.timetable.due().await;
+                    self.dial().await
+                } => dialled,
             };
             match dialled {
                 Ok(connection) => {
+                    let over = self.timetable.over(connection.handle());
                     // Ends by itself when the server stops, after what waits is sent.
-                    let ended = link::carry(connection, &self.arrivals, &self.presence).await;
+                    let ended = link::carry(connection, &self.carrier, over).await;
+                    self.timetable.ended(&ended);
                     last_failure.clear();
                     // A connection alone proves little: a peer that ends it at once is not to be dialled for ever
                     // without a longer pause.
@@ -99,7 +104,7 @@ impl Dialer {
 
     /// Dials when there is no connection to the peer: it may have dialled itself.
     async fn dial(&self) -> Result<transport::Connection, DialError> {
-        self.presence.absent(&self.peer).await;
+        self.carrier.presence.absent(&self.peer).await;
         let address = self.resolve().await?;
         Ok(self.endpoint.connect(address, &self.peer).await?)
     }

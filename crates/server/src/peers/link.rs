@@ -1,8 +1,14 @@
 //! One connection: its frames to the event loop, and the loop's frames to it.
 
+use super::pace::{Pace, Share};
 use super::presence::Presence;
+use crate::config::PeerConfig;
 use crate::event_loop::{Arrivals, FrameQueues, LoopEnded};
 use replica::LinkId;
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
@@ -13,6 +19,9 @@ use transport::{
 /// Frames that wait to be sent to a peer. The core has at most 1 MiB under way to a peer that has not acknowledged
 /// it, and a frame of one small change has 64 bytes at least: when this is full the peer breaks that window.
 const LINK_FRAMES_MAX: usize = 16 * 1024;
+
+/// Bytes that go at once where a link has a cap: three datagrams.
+const PIECE_BYTES: usize = 4 * 1024;
 
 /// How long the peer may take to confirm the end of the stream.
 const FINISH_DEADLINE: Duration = Duration::from_secs(1);
@@ -27,6 +36,9 @@ pub(super) enum LinkEnd {
     /// The peer sends no more.
     #[error("the peer ended the stream")]
     Finished,
+    /// Its time is over.
+    #[error("the exchange is done, and the schedule says when the next one is")]
+    Over,
     /// This server is stopping.
     #[error(transparent)]
     Stopped(#[from] LoopEnded),
@@ -57,9 +69,39 @@ pub(super) struct Ended {
     pub(super) why: LinkEnd,
 }
 
-/// Carries frames until the connection ends.
-pub(super) async fn carry(connection: Connection, arrivals: &Arrivals, presence: &Presence) -> Ended {
+/// What all connections need. Clones share it.
+#[derive(Clone)]
+pub(crate) struct Carrier {
+    pub(super) arrivals: Arrivals,
+    pub(super) presence: Presence,
+    caps: Arc<BTreeMap<String, Caps>>,
+}
+
+/// What a link may carry, in kbit/s.
+#[derive(Clone, Copy, Debug, Default)]
+struct Caps {
+    send: Option<NonZeroU32>,
+    receive: Option<NonZeroU32>,
+}
+
+impl Carrier {
+    pub(crate) fn new(arrivals: Arrivals, peers: &BTreeMap<String, PeerConfig>) -> Self {
+        let caps = |peer: &PeerConfig| Caps { send: peer.send_kbit_s_max, receive: peer.receive_kbit_s_max };
+        let caps = peers.iter().map(|(name, peer)| (name.clone(), caps(peer))).collect();
+        Self { arrivals, presence: Presence::of(peers.keys()), caps: Arc::new(caps) }
+    }
+}
+
+/// Carries frames until the connection ends, at the latest when `over` does.
+pub(super) async fn carry(
+    connection: Connection,
+    carrier: &Carrier,
+    over: impl Future<Output = ()>,
+) -> Ended {
+    let Carrier { arrivals, presence, caps } = carrier;
     let _present = presence.enter(&connection.peer().name);
+    let caps = caps.get(&connection.peer().name).copied().unwrap_or_default();
+    let (sending, receiving) = (Pace::new(caps.send), Pace::new(caps.receive));
     let started = Instant::now();
     let link = arrivals.next_link();
     let handle = connection.handle();
@@ -78,22 +120,35 @@ pub(super) async fn carry(connection: Connection, arrivals: &Arrivals, presence:
         return Ended { was_stable: false, why: ended.into() };
     }
     let why = tokio::select! {
-        why = read(receiver, link, arrivals, &mut heard) => why,
-        why = read_bulk(bulk_receiver, link, arrivals) => why,
-        why = write_all((sender, live_queue), bulk_queue) => why,
+        why = read((receiver, &receiving), link, arrivals, &mut heard) => why,
+        why = read_bulk((bulk_receiver, &receiving), link, arrivals) => why,
+        why = write_all((sender, live_queue), bulk_queue, &sending) => why,
+        () = over => LinkEnd::Over,
     };
     // Closed already, unless one half ended by itself.
-    handle.close(if why.is_own() { "the replica is stopping" } else { "the stream ended" });
+    handle.close(match &why {
+        LinkEnd::Over => "the exchange is done until the next one of the schedule",
+        why if why.is_own() => "the replica is stopping",
+        LinkEnd::Finished | LinkEnd::Receive(_) | LinkEnd::Send(_) | LinkEnd::Stopped(_) => {
+            "the stream ended"
+        }
+    });
     // An error means that the loop has ended, and nobody wants to know.
     let _ = arrivals.peer_down(link).await;
     Ended { was_stable: heard && started.elapsed() >= STABLE_AFTER, why }
 }
 
-async fn read(mut receiver: FrameReceiver, link: LinkId, arrivals: &Arrivals, heard: &mut bool) -> LinkEnd {
+async fn read(
+    (mut receiver, pace): (FrameReceiver, &Pace),
+    link: LinkId,
+    arrivals: &Arrivals,
+    heard: &mut bool,
+) -> LinkEnd {
     loop {
         match receiver.receive().await {
             Ok(Some(frame)) => {
                 *heard = true;
+                pace.wait(Share::Live, frame.len()).await;
                 if arrivals.frame(link, frame).await.is_err() {
                     // The loop has let go of the connection: the writer sends what waits, and ends it.
                     return std::future::pending().await;
@@ -105,10 +160,15 @@ async fn read(mut receiver: FrameReceiver, link: LinkId, arrivals: &Arrivals, he
     }
 }
 
-async fn read_bulk(mut receiver: BulkReceiver, link: LinkId, arrivals: &Arrivals) -> LinkEnd {
+async fn read_bulk(
+    (mut receiver, pace): (BulkReceiver, &Pace),
+    link: LinkId,
+    arrivals: &Arrivals,
+) -> LinkEnd {
     loop {
         match receiver.receive().await {
             Ok(frame) => {
+                pace.wait(Share::Bulk, frame.len()).await;
                 if arrivals.frame(link, frame).await.is_err() {
                     return std::future::pending().await;
                 }
@@ -121,22 +181,26 @@ async fn read_bulk(mut receiver: BulkReceiver, link: LinkId, arrivals: &Arrivals
 type Queue = mpsc::Receiver<Vec<u8>>;
 
 /// Sends until the loop lets go of the connection; then ends both streams in order.
-async fn write_all(live: (FrameSender, Queue), bulk: Option<(FrameSender, Queue)>) -> LinkEnd {
+async fn write_all(live: (FrameSender, Queue), bulk: Option<(FrameSender, Queue)>, pace: &Pace) -> LinkEnd {
     let bulk = async {
         match bulk {
-            Some((sender, queue)) => write(sender, queue).await,
+            Some((sender, queue)) => write(sender, queue, (pace, Share::Bulk)).await,
             None => Ok(()),
         }
     };
-    match tokio::try_join!(write(live.0, live.1), bulk) {
+    match tokio::try_join!(write(live.0, live.1, (pace, Share::Live)), bulk) {
         Ok(_) => LoopEnded.into(),
         Err(error) => error.into(),
     }
 }
 
-async fn write(mut sender: FrameSender, mut queue: Queue) -> Result<(), SendError> {
+async fn write(
+    mut sender: FrameSender,
+    mut queue: Queue,
+    (pace, share): (&Pace, Share),
+) -> Result<(), SendError> {
     while let Some(frame) = queue.recv().await {
-        sender.send(&frame).await?;
+        sender.send_in_pieces(&frame, PIECE_BYTES, |bytes| pace.wait(share, bytes)).await?;
     }
     // Not confirmed in time: the peer asks again for what it lacks when it is back.
     let _ = timeout(FINISH_DEADLINE, sender.finish()).await;

@@ -39,8 +39,8 @@ pub(super) fn shop(shop: &Shop, hub: SocketAddr) -> Result<Config, FleetError> {
         address: Some(hub.to_string().parse()?),
         relay: true,
         hub: true,
-        renews: false,
         spaces: [(catalog.clone(), WRITE), (own.clone(), BOTH)].into(),
+        ..PeerConfig::default()
     };
     Ok(Config {
         name: shop.site(),

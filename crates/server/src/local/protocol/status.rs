@@ -11,6 +11,9 @@ pub struct Status {
     pub address: String,
     /// Last position of its journal.
     pub head: u64,
+    /// Positions up to here were trimmed: they were old, or too many.
+    #[serde(default)]
+    pub trimmed: u64,
     /// Documents that it has.
     pub documents: u64,
     /// Documents that it has open in memory.
@@ -75,6 +78,9 @@ pub struct SpaceStatus {
     pub mode: SpaceMode,
     /// Changes that the replica has.
     pub changes: u64,
+    /// Whether it is being filled from a peer: documents, or changes of them, are missing.
+    #[serde(default)]
+    pub is_filling: bool,
 }
 
 /// How things stand with a peer.

@@ -8,6 +8,7 @@ fn status() -> Status {
         name: "store-1".to_owned(),
         origin: Origin([1; 16]),
         head: 40,
+        trimmed: 0,
         documents: 12,
         documents_open: 3,
         room: Room::Shed,

@@ -1,0 +1,150 @@
+//! When a peer is dialled, and when the connection has done what it was for.
+
+use super::link::{Ended, LinkEnd};
+use crate::clock::time_of_day;
+use crate::config::{ScheduleConfig, SpaceName, TimeOfDay};
+use crate::event_loop::{Arrivals, Reply};
+use document::Space;
+use replica::Request;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+use transport::ConnectionHandle;
+
+/// How often it is looked whether it is time. Short, for changes that are to go at once.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long neither side has sent anything when an exchange is done: longer than a slow disk takes to make a batch
+/// durable, which is answered after it.
+const QUIET: Duration = Duration::from_secs(5);
+
+/// The schedule of one peer, and where it stands.
+pub(crate) struct Timetable {
+    schedule: Option<ScheduleConfig>,
+    arrivals: Arrivals,
+    /// The end of the last exchange that was gone through with.
+    exchanged: Option<Instant>,
+    /// Changes of the spaces that do not wait, as of some seconds before then.
+    had: Mutex<BTreeMap<Space, u64>>,
+}
+
+impl Timetable {
+    pub(crate) fn new(schedule: Option<ScheduleConfig>, arrivals: Arrivals) -> Self {
+        Self { schedule, arrivals, exchanged: None, had: Mutex::default() }
+    }
+
+    /// Waits until the peer is to be dialled.
+    pub(super) async fn due(&self) {
+        let Some(schedule) = &self.schedule else { return };
+        while !is_due(schedule, time_of_day(), self.exchanged.map(|at| at.elapsed())) {
+            if !schedule.at_once.is_empty()
+                && self.changes(schedule).await.is_some_and(|now| now != *self.had())
+            {
+                return;
+            }
+            sleep(LOOK_INTERVAL).await;
+        }
+    }
+
+    /// Waits until the connection has done what it was for; never, for one that stands.
+    pub(super) async fn over(&self, connection: ConnectionHandle) {
+        let Some(schedule) = &self.schedule else { return std::future::pending().await };
+        let was_open = schedule.is_open(time_of_day());
+        let mut last = (connection.frame_parts(), Instant::now());
+        // Counted when it becomes quiet: what is changed later has either been sent when the exchange ends, or is due.
+        let mut had = None;
+        loop {
+            sleep(LOOK_INTERVAL).await;
+            let parts = connection.frame_parts();
+            if parts != last.0 {
+                (last, had) = ((parts, Instant::now()), None);
+            } else if had.is_none() {
+                had = self.changes(schedule).await;
+            }
+            if is_over(schedule, (was_open, schedule.is_open(time_of_day())), last.1.elapsed()) {
+                *self.had() = had.unwrap_or_default();
+                return;
+            }
+        }
+    }
+
+    /// A connection has ended.
+    pub(super) fn ended(&mut self, ended: &Ended) {
+        if matches!(ended.why, LinkEnd::Over) {
+            self.exchanged = Some(Instant::now());
+        }
+    }
+
+    fn had(&self) -> MutexGuard<'_, BTreeMap<Space, u64>> {
+        self.had.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many changes there are of each space whose changes do not wait; none while the core does not answer.
+    async fn changes(&self, schedule: &ScheduleConfig) -> Option<BTreeMap<Space, u64>> {
+        let Ok(Reply::Status(status, _)) = self.arrivals.ask(Request::Status).await else { return None };
+        let urgent = |space: &Space| schedule.at_once.iter().any(|SpaceName(name)| name == space);
+        let spaces = status.spaces.into_iter().filter(|of| urgent(&of.space));
+        Some(spaces.map(|of| (of.space, of.changes)).collect())
+    }
+}
+
+fn is_due(schedule: &ScheduleConfig, now: TimeOfDay, since: Option<Duration>) -> bool {
+    let is_time = match (schedule.every, since) {
+        (Some(every), Some(since)) => since >= every.0,
+        (None, _) | (_, None) => true,
+    };
+    is_time && schedule.is_open(now)
+}
+
+/// `was_open` and `is_open` say whether the connection was dialled, and is, within the times of day that it may stand.
+fn is_over(schedule: &ScheduleConfig, (was_open, is_open): (bool, bool), quiet: Duration) -> bool {
+    (was_open && !is_open) || (quiet >= QUIET && (schedule.every.is_some() || !is_open))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::duration::Span;
+
+    const NOON: &str = "12:00";
+    const NIGHT: &str = "23:00";
+
+    fn schedule(every_s: Option<u64>, between: &[&str]) -> ScheduleConfig {
+        ScheduleConfig {
+            every: every_s.map(|every| Span(Duration::from_secs(every))),
+            between: between.iter().map(|window| window.parse().unwrap()).collect(),
+            at_once: Vec::new(),
+        }
+    }
+
+    fn due(schedule: &ScheduleConfig, now: &str, since_s: Option<u64>) -> bool {
+        is_due(schedule, now.parse().unwrap(), since_s.map(Duration::from_secs))
+    }
+
+    #[test]
+    fn a_peer_is_dialled_at_the_start_and_then_in_intervals() {
+        let every = schedule(Some(300), &[]);
+        assert!(due(&every, NOON, None) && !due(&every, NOON, Some(299)) && due(&every, NOON, Some(300)));
+    }
+
+    #[test]
+    fn a_peer_is_dialled_within_its_times_of_day_only() {
+        let nightly = schedule(None, &["22:00-05:00"]);
+        assert!(!due(&nightly, NOON, None) && due(&nightly, NIGHT, None) && due(&nightly, NIGHT, Some(1)));
+        let both = schedule(Some(300), &["22:00-05:00"]);
+        assert!(
+            !due(&both, NOON, Some(400)) && !due(&both, NIGHT, Some(200)) && due(&both, NIGHT, Some(400))
+        );
+    }
+
+    #[test]
+    fn an_exchange_is_over_when_nothing_is_left_or_its_time_has_passed() {
+        let (every, nightly) = (schedule(Some(300), &[]), schedule(None, &["22:00-05:00"]));
+        let (busy, quiet) = (Duration::from_secs(1), Duration::from_secs(5));
+        assert!(!is_over(&every, (true, true), busy) && is_over(&every, (true, true), quiet));
+        assert!(!is_over(&nightly, (true, true), quiet) && is_over(&nightly, (true, false), busy));
+        // For what does not wait until the night: it is gone through with, and then ends.
+        assert!(!is_over(&nightly, (false, false), busy) && is_over(&nightly, (false, false), quiet));
+    }
+}
