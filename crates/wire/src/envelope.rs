@@ -202,7 +202,9 @@ pub fn decode(bytes: &[u8]) -> Result<Frame, DecodeError> {
         KIND_FILL_DOCUMENTS => read(flags, body).map(Frame::FillDocuments),
         KIND_FILL_ACK => read(flags, body).map(Frame::FillAck),
         KIND_FILL_FINISHED => read(flags, body).map(Frame::FillFinished),
-        KIND_ASK => Ok(Frame::Ask),
+        // A body is a newer version's business, as an unknown field is.
+        KIND_ASK if flags == 0 => Ok(Frame::Ask),
+        KIND_ASK => Err(DecodeError::Flags),
         KIND_FORK => read(flags, body).map(Frame::Fork),
         // Its flags and body are a newer version's business.
         unknown => Ok(Frame::Unknown(unknown)),

@@ -257,6 +257,8 @@ fn refusals_name_the_rule() {
     // W-1, W-4, W-5, W-7.
     assert_eq!(decode(&[]), Err(DecodeError::CutShort));
     assert_eq!(decode(&[KIND_ACK, 8]), Err(DecodeError::Flags));
+    assert_eq!(decode(&[KIND_ASK, 1]), Err(DecodeError::Flags));
+    assert_eq!(decode(&[KIND_ASK, 0, 0xa0]), Ok(Frame::Ask), "a field that is not known here");
     assert_eq!(decode(&[KIND_ACK, 0, 0xa1, 0x00, 0x07, 0x00]), Err(DecodeError::Body), "trailing byte");
     assert_eq!(decode(&vec![0; FRAME_BYTES_MAX + 3]), Err(DecodeError::TooLong));
     let packed = |deflated| PackedDelta { generation: 0, restarts: false, check: [0; 8], deflated };
