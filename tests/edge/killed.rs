@@ -1,6 +1,7 @@
 use server::local::{REQUESTS_IN_FLIGHT_MAX, Response};
+use std::collections::BTreeMap;
 use tests::eventually_async;
-use tests::process::{DEADLINE, Fleet, increment};
+use tests::process::{DEADLINE, Fleet, Process, increment};
 
 const ADDRESS: &str = "store-1/inventory/milk";
 
@@ -62,4 +63,57 @@ async fn a_site_that_lost_its_store_gets_everything_back_under_a_new_origin() {
         hub.status().await.peers.iter().all(|peer| peer.backlog_rows == 0 || peer.peer != "store-1")
     })
     .await;
+}
+
+/// How often each side is killed.
+const KILLS: usize = 25;
+/// Sales that are sent at once before a kill.
+const SALES: usize = 32;
+
+/// Sends sales, kills somebody once the first is answered, and gives those that had no answer.
+async fn sell(site: &Process, numbers: std::ops::Range<usize>, kill: impl FnOnce()) -> Vec<usize> {
+    let mut client = site.client().await;
+    let mut unanswered = BTreeMap::new();
+    for number in numbers {
+        let id = client.send(&increment(ADDRESS, -1, Some(&format!("sale-{number}")))).await.unwrap();
+        unanswered.insert(id, number);
+    }
+    let mut kill = Some(kill);
+    while !unanswered.is_empty() {
+        let Ok((id, result)) = client.receive().await else { break };
+        assert!(result.is_ok(), "{id} {result:?}");
+        unanswered.remove(&id);
+        if let Some(kill) = kill.take() {
+            kill();
+        }
+    }
+    unanswered.into_values().collect()
+}
+
+/// Each is killed while sales are under way: those that had no answer are sent again, and each counts once.
+#[tokio::test]
+async fn fifty_kills_under_load_lose_nothing_and_double_nothing() {
+    let fleet = Fleet::new();
+    let hub = fleet.hub();
+    let address = hub.status().await.address;
+    let config = std::fs::read_to_string(hub.data.join("isle.toml")).unwrap();
+    std::fs::write(hub.data.join("isle.toml"), config.replace("127.0.0.1:0", &address)).unwrap();
+    let (mut hub, mut site) = (hub.restart(), fleet.site("store-1", &address));
+    let (mut sold, mut repeated) = (0, 0);
+    for _ in 0..KILLS {
+        let unknown = sell(&site, sold..sold + SALES, || site.signal("KILL")).await;
+        site = site.restart();
+        repeated += unknown.len();
+        for number in unknown {
+            site.add(ADDRESS, -1, Some(&format!("sale-{number}"))).await;
+        }
+        let unknown = sell(&site, sold + SALES..sold + 2 * SALES, || hub.signal("KILL")).await;
+        assert!(unknown.is_empty(), "the hub is nothing to a sale");
+        hub = hub.restart();
+        sold += 2 * SALES;
+    }
+    let expected = -i64::try_from(sold).unwrap();
+    site.has_on_hand(ADDRESS, expected).await;
+    hub.has_on_hand(ADDRESS, expected).await;
+    assert!(repeated > 0, "no kill met a sale that was under way");
 }

@@ -1,6 +1,8 @@
 //! The `isle` program as processes: they replicate, refuse, crash, stop and explain themselves.
 
 #[cfg(test)]
+mod bad_network;
+#[cfg(test)]
 mod blocked;
 #[cfg(test)]
 mod command;
@@ -17,9 +19,15 @@ mod failed_disk;
 #[cfg(test)]
 mod full_disk;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod idempotency;
 #[cfg(test)]
 mod killed;
+#[cfg(test)]
+mod links;
+#[cfg(test)]
+mod many;
 #[cfg(test)]
 mod observing;
 #[cfg(test)]

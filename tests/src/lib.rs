@@ -15,9 +15,11 @@
     reason = "a fixture that fails is a test that fails"
 )]
 
+pub mod bad_wire;
 pub mod disk;
 mod eventually;
 pub mod faults;
+pub mod namespaces;
 pub mod process;
 pub mod program;
 mod repository;

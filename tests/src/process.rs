@@ -34,13 +34,7 @@ impl Fleet {
 
     /// A hub for the sites `store-1` and `store-2`, running.
     pub fn hub(&self) -> Process {
-        let sites = ["store-1", "store-2"].map(|site| {
-            format!("[peers.{site}]\n[peers.{site}.spaces]\ncatalog = {{ read = true }}\n{site} = {{ read = true, write = true }}\n")
-        });
-        let spaces = "[spaces]\ncatalog = \"write\"\nstore-1 = \"write\"\nstore-2 = \"write\"\n";
-        let config =
-            format!("name = \"hub\"\nhub = true\nlisten = \"127.0.0.1:0\"\n{spaces}{}", sites.concat());
-        self.start("hub", &config)
+        self.start("hub", &hub_config())
     }
 
     /// A site of the hub at `address`, running.
@@ -60,6 +54,15 @@ impl Fleet {
         fs::write(data.join("isle.toml"), config).unwrap();
         data
     }
+}
+
+/// The configuration of a hub for the sites `store-1` and `store-2`.
+pub fn hub_config() -> String {
+    let sites = ["store-1", "store-2"].map(|site| {
+        format!("[peers.{site}]\n[peers.{site}.spaces]\ncatalog = {{ read = true }}\n{site} = {{ read = true, write = true }}\n")
+    });
+    let spaces = "[spaces]\ncatalog = \"write\"\nstore-1 = \"write\"\nstore-2 = \"write\"\n";
+    format!("name = \"hub\"\nhub = true\nlisten = \"127.0.0.1:0\"\n{spaces}{}", sites.concat())
 }
 
 /// The configuration of a site of the hub at `address`.
@@ -86,7 +89,20 @@ impl Process {
 
     /// As [`Process::start`], with more variables in its environment.
     pub fn start_with(data: PathBuf, variables: &[(&str, String)]) -> Self {
-        let mut process = Self { child: spawn_with(&data, variables), data };
+        let mut command = Command::new(program::path());
+        command.envs(variables.iter().map(|(name, value)| (name, value)));
+        Self::spawned(serve(command, &data), data)
+    }
+
+    /// As [`Process::start`], in a network namespace.
+    pub fn start_in(data: PathBuf, namespace: &str) -> Self {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", namespace]).arg(program::path());
+        Self::spawned(serve(command, &data), data)
+    }
+
+    fn spawned(child: Child, data: PathBuf) -> Self {
+        let mut process = Self { child, data };
         eventually(DEADLINE, "the server is ready", || {
             if let Some(status) = process.child.try_wait().unwrap() {
                 panic!("the server ended with {status}:\n{}", process.log());
@@ -104,6 +120,13 @@ impl Process {
     /// What it logged since it was started last.
     pub fn log(&self) -> String {
         fs::read_to_string(self.data.join("log")).unwrap()
+    }
+
+    /// Bytes of memory that it has resident.
+    pub fn resident_bytes(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
     }
 
     /// SIGKILL: it has no chance to do anything more.
@@ -201,16 +224,15 @@ impl Drop for Process {
 
 /// Starts the server of a data directory, with its output and log in files there.
 pub fn spawn(data: &Path) -> Child {
-    spawn_with(data, &[])
+    serve(Command::new(program::path()), data)
 }
 
-fn spawn_with(data: &Path, variables: &[(&str, String)]) -> Child {
+fn serve(mut program: Command, data: &Path) -> Child {
     let file = |name: &str| File::create(data.join(name)).unwrap();
-    Command::new(program::path())
+    program
         .args(["serve", "--data"])
         .arg(data)
         .env_remove("ISLE_LOG")
-        .envs(variables.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
         .stdout(file("output"))
         .stderr(file("log"))

@@ -1,0 +1,135 @@
+//! Who floods, talks nonsense or does not read costs itself the connection, and nobody else anything.
+
+use serde_json::json;
+use std::net::UdpSocket;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tests::process::{Fleet, Process};
+use transport::{Disconnect, Endpoint, Identity, Lanes, ReceiveError};
+
+const ADDRESS: &str = "store-1/inventory/milk";
+
+/// What the program takes at most, not optimised, with a small store.
+const RESIDENT_BYTES_MAX: u64 = 192 << 20;
+
+/// The identity of the site `store-2`, which no server uses.
+fn second_site(fleet: &Fleet) -> Endpoint {
+    let data = fleet.prepare("store-2", "");
+    let identity = Identity::load(&data.join("identity")).unwrap();
+    Endpoint::bind("127.0.0.1:0".parse().unwrap(), &identity).unwrap()
+}
+
+/// The hub and a site go on as if nobody else were there.
+async fn check_served(hub: &Process, site: &Process, rounds: i64) {
+    for _ in 0..rounds {
+        site.add(ADDRESS, -1, None).await;
+        let sold = site.get(ADDRESS).await.unwrap();
+        hub.has(ADDRESS, sold).await;
+    }
+}
+
+/// Datagrams of nonsense, as fast as they can be sent: half of them look like the first of a handshake.
+#[tokio::test]
+async fn a_flood_of_datagrams_holds_up_nobody() {
+    let fleet = Fleet::new();
+    let hub = fleet.hub();
+    let address = hub.status().await.address;
+    let site = fleet.site("store-1", &address);
+    check_served(&hub, &site, 1).await;
+    let over = Arc::new(AtomicBool::new(false));
+    let flood = std::thread::spawn({
+        let (over, address) = (Arc::clone(&over), address.clone());
+        move || {
+            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+            let mut datagram = [0x5A; 1_200];
+            let mut sent = 0_u64;
+            while !over.load(Ordering::Relaxed) {
+                // A long header of QUIC version 1, another connection each time.
+                datagram[..14].copy_from_slice(b"\xc3\0\0\0\x01\x08isletest");
+                datagram[6..14].copy_from_slice(&sent.to_le_bytes());
+                datagram[0] = if sent.is_multiple_of(2) { 0xC3 } else { 0x40 };
+                let _ = socket.send_to(&datagram, &address);
+                sent += 1;
+            }
+            sent
+        }
+    });
+    check_served(&hub, &site, 20).await;
+    over.store(true, Ordering::Relaxed);
+    let sent = flood.join().unwrap();
+    assert!(sent > 1_000, "{sent} datagrams are no flood");
+    let resident = hub.resident_bytes();
+    assert!(resident < RESIDENT_BYTES_MAX, "{resident} bytes after {sent} datagrams");
+    // Who comes later is let in as well.
+    let second = fleet.site("store-2", &address);
+    second.add("store-2/inventory/milk", 1, None).await;
+    hub.has_on_hand("store-2/inventory/milk", 1).await;
+}
+
+#[tokio::test]
+async fn a_peer_that_sends_garbage_is_left_with_a_reason() {
+    let fleet = Fleet::new();
+    let hub = fleet.hub();
+    let address = hub.status().await.address;
+    let site = fleet.site("store-1", &address);
+    let endpoint = second_site(&fleet);
+    for garbage in [vec![0], vec![1, 0, 0xFF, 0xFF], vec![2; 5_000], vec![1; 900_000]] {
+        let connection = endpoint.connect(address.parse().unwrap(), "hub").await.unwrap();
+        let handle = connection.handle();
+        let Lanes { mut sender, mut receiver, .. } = connection.split();
+        sender.send(&garbage).await.unwrap();
+        let end = loop {
+            match receiver.receive().await {
+                Ok(Some(_)) => {}
+                Ok(None) => panic!("the hub ended the stream in order"),
+                Err(error) => break error,
+            }
+        };
+        let ReceiveError::Disconnect(Disconnect::ClosedByPeer { reason }) = end else { panic!("{end:?}") };
+        assert!(!reason.is_empty(), "the hub gave no reason");
+        drop(handle);
+        check_served(&hub, &site, 1).await;
+    }
+    hub.logs(&["WARN", "store-2"]);
+}
+
+/// It says hello, and then reads nothing of all that it is to be sent.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_peer_that_never_reads_holds_up_nobody() {
+    let fleet = Fleet::new();
+    let hub = fleet.hub();
+    let address = hub.status().await.address;
+    let site = fleet.site("store-1", &address);
+    check_served(&hub, &site, 1).await;
+    let endpoint = second_site(&fleet);
+    let connection = endpoint.connect(address.parse().unwrap(), "hub").await.unwrap();
+    let Lanes { mut sender, receiver: _unread, .. } = connection.split();
+    let spaces = ["catalog", "store-2"];
+    let hello = wire::Hello {
+        protocol: wire::PROTOCOL_VERSION,
+        epoch: 1,
+        cursor: None,
+        spaces: spaces
+            .map(|space| wire::SpaceVector { space: space.to_owned(), takes: true, entries: vec![] })
+            .into(),
+        since: 0,
+        head: 0,
+        subscription: [0; 8],
+        incomplete: vec![],
+    };
+    sender.send(&wire::encode(&wire::Frame::Hello(hello)).unwrap()).await.unwrap();
+    hub.logs(&["session started", "store-2"]);
+    write(&hub, "catalog").await;
+    site.has("catalog/note/99", json!({ "text": "milk ".repeat(8_000), "number": 99 })).await;
+    check_served(&hub, &site, 5).await;
+    let resident = hub.resident_bytes();
+    assert!(resident < RESIDENT_BYTES_MAX, "{resident} bytes with a peer that reads nothing");
+}
+
+/// Four megabytes of documents.
+async fn write(hub: &Process, space: &str) {
+    for number in 0..100 {
+        let text = "milk ".repeat(8_000);
+        hub.put(&format!("{space}/note/{number}"), json!({ "text": text, "number": number })).await;
+    }
+}

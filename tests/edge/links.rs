@@ -1,0 +1,66 @@
+//! Links that are slow, or paid for: lanes, caps and schedules.
+
+use serde_json::json;
+use tests::eventually_async;
+use tests::process::{DEADLINE, Fleet, Process, hub_config, site_config};
+
+/// A text that does not deflate, of about 40 KiB.
+fn noise(seed: u64) -> String {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut text = String::new();
+    while text.len() < 40_000 {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        text += &format!("{state:016x}");
+    }
+    text
+}
+
+async fn is_filling(site: &Process) -> bool {
+    site.status().await.spaces.iter().any(|space| space.is_filling)
+}
+
+/// A site's configuration with more lines about its hub.
+fn with(address: &str, lines: &str) -> String {
+    site_config("store-1", address).replace("relay = true\n", &format!("relay = true\n{lines}\n"))
+}
+
+/// The first sync of 4 MiB takes over a minute at this cap; a price is at the site long before.
+#[tokio::test]
+async fn a_price_change_overtakes_a_first_sync() {
+    let fleet = Fleet::new();
+    let hub = fleet.prepare("hub", &format!("{}[journal]\nkeep = \"1s\"\n", hub_config()));
+    let hub = Process::start(hub);
+    for number in 0..100 {
+        hub.put(&format!("catalog/note/{number}"), json!({ "text": noise(number) })).await;
+    }
+    eventually_async(DEADLINE, "the site is to be filled", async || hub.status().await.trimmed >= 100).await;
+    let site = fleet.start("store-1", &with(&hub.status().await.address, "receive_kbit_s_max = 400"));
+    eventually_async(DEADLINE, "the first sync is under way", async || is_filling(&site).await).await;
+    hub.put("store-1/note/price", json!({"price": 1.29})).await;
+    site.has("store-1/note/price", json!({"price": 1.29})).await;
+    assert!(is_filling(&site).await, "the first sync ended before: nothing was overtaken");
+}
+
+/// A site that connects once a day still says at once what may not wait, and is told what waited.
+#[tokio::test]
+async fn a_scheduled_link_ends_and_what_may_not_wait_opens_it() {
+    let fleet = Fleet::new();
+    let hub = fleet.hub();
+    hub.put("catalog/product/milk", json!({"price": 1.19})).await;
+    let schedule = "schedule = { every = \"1d\", at_once = [\"store-1\"] }";
+    let site = fleet.start("store-1", &with(&hub.status().await.address, schedule));
+    site.has("catalog/product/milk", json!({"price": 1.19})).await;
+    site.logs(&["the exchange is done"]);
+    eventually_async(DEADLINE, "the hub has noticed", async || !connected(&hub).await).await;
+
+    hub.put("catalog/product/milk", json!({"price": 1.29})).await;
+    site.add("store-1/inventory/milk", -1, None).await;
+    hub.has_on_hand("store-1/inventory/milk", -1).await;
+    site.has("catalog/product/milk", json!({"price": 1.29})).await;
+}
+
+async fn connected(hub: &Process) -> bool {
+    hub.status().await.peers.iter().any(|peer| peer.connected)
+}
