@@ -1,0 +1,234 @@
+//! The server as an operator has it: release processes, QUIC, certificates and fsyncs on this machine.
+//!
+//! `sync.live.latency`: 100 updates a second at a site, each from when it is sent until a watch at the hub shows it, durable
+//! at both; the reference is three `fdatasync` of the same disk in the same run and a millisecond.
+//! `sync.live.rate`: as many as go, 256 on their way, until the hub has acknowledged all.
+//! `sync.catchup`: a site with 10,000 documents that was off while 1,000 of them changed ten times each: from when it is
+//! ready until the hub knows that it has all; bytes are of datagrams, handshake included.
+//! `sync.first`: the same for a new site.
+//! `server.*`: memory, start and size of a site's server.
+
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a benchmark whose scene fails ends, and says what it saw"
+)]
+
+use benches::disk::fdatasyncs_per_second;
+use benches::reach::{Goal, Row, measuring, record};
+use criterion::{Criterion, criterion_group, criterion_main};
+use serde_json::json;
+use server::local::{LocalClient, Request, Response, WatchEvent};
+use std::collections::BTreeMap;
+use std::process::Command;
+use std::time::{Duration, Instant};
+use tests::bad_wire::BadWire;
+use tests::process::{Fleet, Process, increment, put};
+use tests::{eventually_async, program};
+use tokio::runtime::Runtime;
+
+/// On their way at once.
+const IN_FLIGHT: usize = 256;
+const DEADLINE: Duration = Duration::from_secs(120);
+
+/// What a run that only tests does of `count`.
+fn scaled(count: usize) -> usize {
+    if measuring() { count } else { (count / 100).max(10) }
+}
+
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime")
+}
+
+fn row(name: &str, unit: &str, value: f64, reference: Option<f64>, goal: Goal) {
+    println!("{name}: {value:.3} {unit}, reference {reference:?}");
+    let row = Row { name: name.into(), unit: unit.into(), value, reference, goal };
+    record(&row).expect("the row is written");
+}
+
+/// Sends all of it, never more than [`IN_FLIGHT`] without an answer.
+async fn send_all(client: &mut LocalClient, requests: impl Iterator<Item = Request>) {
+    let mut on_their_way = 0;
+    for request in requests {
+        if on_their_way == IN_FLIGHT {
+            client.receive().await.expect("an answer").1.expect("written");
+            on_their_way -= 1;
+        }
+        client.send(&request).await.expect("sent");
+        on_their_way += 1;
+    }
+    for _ in 0..on_their_way {
+        client.receive().await.expect("an answer").1.expect("written");
+    }
+}
+
+async fn in_step(replica: &Process, peer: &str) {
+    eventually_async(DEADLINE, "the peer has everything", async || {
+        let peers = replica.status().await.peers;
+        peers.iter().any(|of| of.peer == peer && of.connected && of.backlog_rows == 0)
+    })
+    .await;
+}
+
+fn latency(_: &mut Criterion) {
+    let fdatasync_ms = 1_000.0 / fdatasyncs_per_second();
+    let mut took_ms = runtime().block_on(async {
+        let fleet = Fleet::new();
+        let hub = fleet.hub();
+        let site = fleet.site("store-1", &hub.status().await.address);
+        let (mut client, mut reader) = (site.client().await, hub.client().await);
+        let space = "store-1".parse().expect("a space");
+        reader
+            .send(&Request::Watch { space, collection: None, prefix: None, from: None })
+            .await
+            .expect("a watch");
+        in_step(&site, "hub").await;
+        let count = scaled(1_000);
+        let seen = tokio::spawn(async move { watch(&mut reader, count).await });
+        let mut ticks = tokio::time::interval(Duration::from_millis(10));
+        let mut sent = BTreeMap::new();
+        let mut started = BTreeMap::new();
+        for number in 0..count {
+            ticks.tick().await;
+            let address = format!("store-1/inventory/{}", number % 100);
+            started.insert(client.send(&increment(&address, -1, None)).await.expect("sent"), Instant::now());
+            while client.unanswered() > 4 || (number + 1 == count && client.unanswered() > 0) {
+                let (id, answer) = client.receive().await.expect("an answer");
+                let Ok(Response::Written(Some(stamp))) = answer else { panic!("{answer:?}") };
+                sent.insert(stamp.sequence, started[&id]);
+            }
+        }
+        let seen = seen.await.expect("events");
+        seen.iter().map(|(sequence, at)| (*at - sent[sequence]).as_secs_f64() * 1e3).collect::<Vec<_>>()
+    });
+    took_ms.sort_by(f64::total_cmp);
+    let (p50, p99) = (took_ms[took_ms.len() / 2], took_ms[took_ms.len() * 99 / 100]);
+    let reference = 3.0 * fdatasync_ms + 1.0;
+    row("sync.live.latency.p50", "ms", p50, Some(reference), Goal::ratio_at_most(1.0));
+    row("sync.live.latency.p99", "ms", p99, None, Goal::value_at_most(20.0));
+}
+
+/// When each of so many changes was shown, by its number.
+async fn watch(reader: &mut LocalClient, count: usize) -> BTreeMap<u64, Instant> {
+    let mut seen = BTreeMap::new();
+    while seen.len() < count {
+        let Ok(Response::Watched(events)) = reader.receive().await.expect("events").1 else {
+            panic!("no events")
+        };
+        let now = Instant::now();
+        for event in events {
+            if let WatchEvent::Changed { changes, .. } = event {
+                seen.extend(changes.iter().map(|change| (change.stamp.sequence, now)));
+            }
+        }
+    }
+    seen
+}
+
+fn rate(_: &mut Criterion) {
+    let mut rates = runtime().block_on(async {
+        let fleet = Fleet::new();
+        let hub = fleet.hub();
+        let site = fleet.site("store-1", &hub.status().await.address);
+        let (mut client, count) = (site.client().await, scaled(20_000));
+        let mut rates = Vec::new();
+        for _ in 0..if measuring() { 5 } else { 1 } {
+            let started = Instant::now();
+            let address = |number: usize| format!("store-1/inventory/{}", number % 200);
+            send_all(&mut client, (0..count).map(|number| increment(&address(number), -1, None))).await;
+            in_step(&site, "hub").await;
+            rates.push(count as f64 / started.elapsed().as_secs_f64());
+        }
+        rates
+    });
+    rates.sort_by(f64::total_cmp);
+    println!("updates/s, durable at site and hub: {rates:.0?}");
+    let rate = rates.get(rates.len() / 2).copied().unwrap_or_default();
+    row("sync.live.rate", "updates/s", rate, Some(fdatasyncs_per_second()), Goal::value_at_least(15_000.0));
+}
+
+/// Documents of the catalog, as a hub has them.
+fn product(number: usize, price: usize) -> Request {
+    let value = json!({ "name": format!("product {number}"), "price": price, "department": "dairy" });
+    put(&format!("catalog/article/{number}"), value, None)
+}
+
+/// How long a site took that was just started, from when it was ready, and what that cost on the wire.
+async fn joined(hub: &Process, wire: &BadWire, start: impl FnOnce() -> Process) -> (Process, f64, u64) {
+    let bytes = wire.bytes();
+    let site = start();
+    let started = Instant::now();
+    in_step(hub, "store-1").await;
+    in_step(&site, "hub").await;
+    (site, started.elapsed().as_secs_f64(), wire.bytes() - bytes)
+}
+
+fn catch_up(_: &mut Criterion) {
+    let documents = scaled(10_000);
+    let (first_s, catchup_s, bytes) = runtime().block_on(async {
+        let fleet = Fleet::new();
+        let hub = fleet.hub();
+        let mut client = hub.client().await;
+        send_all(&mut client, (0..documents).map(|number| product(number, 1))).await;
+        let wire = BadWire::start(&hub.status().await.address).await;
+        let (mut site, first_s, first_bytes) =
+            joined(&hub, &wire, || fleet.site("store-1", &wire.address())).await;
+        println!("first sync: {first_bytes} bytes for {documents} documents");
+        site.signal("TERM");
+        site.ended();
+        eventually_async(DEADLINE, "the hub has noticed", async || {
+            hub.status().await.peers.iter().all(|peer| !peer.connected)
+        })
+        .await;
+        let changed = documents / 10;
+        send_all(&mut client, (0..documents).map(|change| product(change % changed, 2 + change))).await;
+        let (_site, catchup_s, bytes) = joined(&hub, &wire, || site.restart()).await;
+        (first_s, catchup_s, bytes)
+    });
+    row("sync.first", "s", first_s, None, Goal::value_at_most(1.0));
+    row("sync.catchup", "s", catchup_s, None, Goal::value_at_most(0.5));
+    row("sync.catchup.bytes", "KB", bytes as f64 / 1e3, None, Goal::value_at_most(320.0));
+}
+
+fn footprint(_: &mut Criterion) {
+    let mib = |bytes: u64| bytes as f64 / (1 << 20) as f64;
+    let (idle, loaded, start_ms) = runtime().block_on(async {
+        let fleet = Fleet::new();
+        let site = fleet.site("store-1", "127.0.0.1:9");
+        let idle = site.resident_bytes();
+        let mut client = site.client().await;
+        let documents = scaled(100_000);
+        let address = |number: usize| format!("store-1/inventory/{number}");
+        let stock = |number: usize| {
+            put(&address(number), json!({ "product": number.to_string(), "on_hand": 9 }), None)
+        };
+        send_all(&mut client, (0..documents).map(stock)).await;
+        let sales = (0..scaled(5_000)).map(|sale| increment(&address(sale * 7 % documents), -1, None));
+        send_all(&mut client, sales).await;
+        let loaded = site.resident_bytes();
+        let data = site.data.clone();
+        drop(client);
+        site.signal("TERM");
+        let mut site = site;
+        site.ended();
+        let started = Instant::now();
+        let site = Process::start(data);
+        let start_ms = started.elapsed().as_secs_f64() * 1e3;
+        assert_eq!(site.status().await.documents, documents as u64);
+        (idle, loaded, start_ms)
+    });
+    row("server.rss.idle", "MiB", mib(idle), None, Goal::value_at_most(20.0));
+    row("server.rss", "MiB", mib(loaded), None, Goal::value_at_most(64.0));
+    row("server.start", "ms", start_ms, None, Goal::value_at_most(300.0));
+    let directory = tempfile::tempdir().expect("a directory");
+    let stripped = directory.path().join("isle");
+    let strip = Command::new("strip").arg("-o").arg(&stripped).arg(program::path()).status();
+    assert!(strip.expect("strip, of binutils").success(), "the program is not stripped");
+    let size = stripped.metadata().expect("the stripped program").len();
+    row("server.size", "MiB", mib(size), None, Goal::value_at_most(20.0));
+}
+
+criterion_group!(server, latency, rate, catch_up, footprint);
+criterion_main!(server);
