@@ -38,3 +38,5 @@ mod refused;
 mod rolled_back;
 #[cfg(test)]
 mod stopped;
+#[cfg(test)]
+mod versions;
