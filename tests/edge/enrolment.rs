@@ -12,17 +12,17 @@ use tests::process::{DEADLINE, Process};
 use tests::program::run_well;
 use tests::{eventually, eventually_async};
 
-const SPACES: &str = "store-1=write,catalog=read";
-const MILK: &str = "store-1/inventory/milk";
+pub(crate) const SPACES: &str = "store-1=write,catalog=read";
+pub(crate) const MILK: &str = "store-1/inventory/milk";
 
 /// A hub in a directory of its own, not running.
-struct Hub {
+pub(crate) struct Hub {
     directory: TempDir,
     address: String,
 }
 
 impl Hub {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         // A port that is free, and stays the same when the hub is started again.
         let address = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
@@ -41,31 +41,31 @@ impl Hub {
         self
     }
 
-    fn data(&self) -> PathBuf {
+    pub(crate) fn data(&self) -> PathBuf {
         self.directory.path().join("hub")
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 
-    fn start(&self) -> Process {
+    pub(crate) fn start(&self) -> Process {
         Process::start(self.data())
     }
 
-    fn invite(&self, site: &str, more: &[&str]) -> String {
+    pub(crate) fn invite(&self, site: &str, more: &[&str]) -> String {
         let rest = [&[site, "--spaces", SPACES][..], more].concat();
         run_well(words("hub invite", &self.data(), &rest)).trim().to_owned()
     }
 
     /// The site `store-1` in the directory `name`, joined and running.
-    fn joined(&self, name: &str) -> Process {
+    pub(crate) fn joined(&self, name: &str) -> Process {
         let data = self.path(name);
         run_well(words("join", &data, &[&self.invite("store-1", &[])]));
         Process::start(data)
     }
 
-    fn sites(&self) -> Value {
+    pub(crate) fn sites(&self) -> Value {
         serde_json::from_str(&run_well(words("hub sites", &self.data(), &["--json"]))).unwrap()
     }
 

@@ -35,6 +35,8 @@ mod recovery;
 #[cfg(test)]
 mod refused;
 #[cfg(test)]
+mod rights;
+#[cfg(test)]
 mod rolled_back;
 #[cfg(test)]
 mod stopped;

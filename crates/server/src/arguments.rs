@@ -3,6 +3,7 @@
 mod blocked;
 mod documents;
 mod hub;
+mod rights;
 mod watch;
 
 pub(crate) use blocked::{BlockedCommand, BlockedListArguments};
@@ -14,6 +15,7 @@ pub(crate) use documents::{
 pub(crate) use hub::{
     HubCommand, InitArguments, InviteArguments, JoinArguments, RevokeArguments, SitesArguments,
 };
+pub(crate) use rights::{RightsCommand, RightsListArguments, RightsSetArguments, RightsShowArguments};
 pub(crate) use watch::{WaitFor, WatchArguments};
 
 use crate::demo;
@@ -111,6 +113,9 @@ The damaged rows are renamed, not deleted. What no peer has is only there: keep 
     /// Make a hub, invite sites to it, list and revoke them.
     #[command(subcommand, after_help = hub::AFTER_HELP)]
     Hub(HubCommand),
+    /// See and change what sites may do.
+    #[command(subcommand, after_help = rights::AFTER_HELP)]
+    Rights(RightsCommand),
     /// Join the hub that invited this site.
     #[command(after_help = hub::JOIN_AFTER_HELP)]
     Join(JoinArguments),

@@ -9,6 +9,7 @@ mod hub;
 mod identity;
 mod join;
 mod query;
+mod rights;
 mod status;
 mod watch;
 
@@ -18,7 +19,7 @@ use crate::arguments::{Arguments, Command};
 use crate::config::ConfigError;
 use crate::data_directory::{IncarnationError, LockError};
 use crate::demo;
-use crate::enrolment::{EnrolmentError, InitError, JoinError, SpacesError};
+use crate::enrolment::{EnrolmentError, InitError, JoinError, NO_HUB_HINT, SpacesError};
 use crate::local::{CallError, ConnectError, LocalClient, RefusalKind, Request, Response};
 use crate::server::{self, ServeError};
 use std::io;
@@ -63,6 +64,18 @@ pub enum CommandError {
         /// Which.
         address: document::Address,
     },
+    /// The site is not known here.
+    #[error("nothing is known of a site {site} here")]
+    NoRights {
+        /// Its name.
+        site: String,
+    },
+    /// The replica goes by its settings.
+    #[error("this replica goes by no access documents: what its peers may do stands in its isle.toml")]
+    NoAccessDocuments,
+    /// A name cannot be one.
+    #[error(transparent)]
+    Name(#[from] document::AddressError),
     /// The write was to wait for the hub, which did not confirm it in time.
     #[error(
         "the write is stored here and not yet at the hub: nothing is lost, it gets there with the next link"
@@ -167,7 +180,7 @@ impl CommandError {
             return error.hint();
         }
         if matches!(self, Self::Enrolment(EnrolmentError::NoHub { .. })) {
-            return Some("`isle hub init` makes one; name its directory with --data");
+            return Some(NO_HUB_HINT);
         }
         if matches!(self, Self::StillBlocked { .. }) {
             return Some(
@@ -178,6 +191,12 @@ impl CommandError {
             return Some(
                 "do not send it again, it would count twice, unless with the --idempotency-key that it had; `isle status` shows the links",
             );
+        }
+        if matches!(self, Self::NoRights { .. }) {
+            return Some("`isle rights list` shows those that are known");
+        }
+        if matches!(self, Self::NoAccessDocuments) {
+            return Some(NO_HUB_HINT);
         }
         matches!(self, Self::NoDocument { .. }).then_some("`isle doc list` shows what a collection has")
     }
@@ -200,6 +219,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, CommandError> {
         Command::Verify(data) => backup::verify(&data)?,
         Command::Repair(data) => backup::repair(&data)?,
         Command::Hub(command) => block_on(hub::run(&command))?,
+        Command::Rights(command) => block_on(rights::run(&command))?,
         Command::Join(arguments) => block_on(join::run(&arguments))?,
         Command::Identity(command) => identity::run(&command)?,
         Command::Demo(arguments) => return Ok(demo::run(arguments)),

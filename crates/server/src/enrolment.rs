@@ -20,16 +20,17 @@ mod register;
 mod registrar;
 mod renewing;
 mod spaces;
+mod writing;
 
-pub use book::{InviteError, RevokeError};
+pub use book::{InviteError, RevokeError, RightsError};
 pub use hub::EnrolmentError;
 pub use init::InitError;
 pub use joining::JoinError;
 pub use register::RegisterError;
 pub use spaces::{SpaceRights, SpacesError};
 
-pub(crate) use admissions::{Admissions, Order, admissions};
-pub(crate) use book::{Book, Ended, INVITATION_MAX};
+pub(crate) use admissions::{Admissions, NO_HUB_HINT, Order, admissions};
+pub(crate) use book::{Book, Ended, Given, INVITATION_MAX};
 pub(crate) use hub::{Hub, Invited, wall};
 pub(crate) use init::init;
 pub(crate) use joining::{Arrived, ConfigWritten, join};

@@ -123,9 +123,8 @@ pub(crate) fn run(data: &Path) -> Result<(), ServeError> {
     let incarnation = directory.incarnation(&lock)?;
     let schemas = schemas::load(&directory.schemas())?;
     let mut settings = config.settings(schemas, identity.public_key(), incarnation, random::number()?);
-    // A space of a site that was revoked is still read here.
-    let shared = hub.iter().flat_map(|hub| hub.book().sites()).flat_map(|(_, site)| site.spaces.keys());
-    for SpaceName(space) in shared {
+    // A space of a site that was revoked, or may do nothing there any more, is still read here.
+    for SpaceName(space) in hub.iter().flat_map(|hub| hub.book().spaces()) {
         settings.spaces.entry(space.clone()).or_insert(replica::SpaceMode::Write);
     }
     let durability = config.durability();

@@ -34,7 +34,7 @@ fn make(arguments: &InitArguments) -> Result<(), CommandError> {
 }
 
 /// The hub without its server, for as long as the lock is held.
-fn stopped(data: &Path) -> Result<(DataDirectoryLock, Hub), CommandError> {
+pub(super) fn stopped(data: &Path) -> Result<(DataDirectoryLock, Hub), CommandError> {
     let directory = DataDirectory::new(data);
     let lock = directory.lock()?;
     let none = || EnrolmentError::NoHub { data: data.to_owned() };
@@ -47,7 +47,7 @@ fn stopped(data: &Path) -> Result<(DataDirectoryLock, Hub), CommandError> {
 }
 
 /// Whether a server runs there, who is asked then.
-async fn is_running(data: &Path) -> Result<bool, CommandError> {
+pub(super) async fn is_running(data: &Path) -> Result<bool, CommandError> {
     match LocalClient::connect(data).await {
         Ok(_) => Ok(true),
         Err(ConnectError::NotRunning { .. }) => Ok(false),

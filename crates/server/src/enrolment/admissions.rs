@@ -88,11 +88,16 @@ impl Admissions {
     }
 }
 
+/// What to do where there is no authority.
+pub(crate) const NO_HUB_HINT: &str = "ask at the hub that enrols sites; `isle hub init` makes one. Where an \
+    organisation's own authority certifies replicas, [peers] of the hub's isle.toml says who is let in and what it may \
+    do: change it there, and start the hub again";
+
 fn no_hub() -> Refusal {
     Refusal {
         kind: RefusalKind::Invalid,
-        message: "this replica enrols nobody: it has no authority".to_owned(),
-        hint: Some("ask at the hub; `isle hub init` makes one".to_owned()),
+        message: "this replica enrols nobody: it has no authority of its own".to_owned(),
+        hint: Some(NO_HUB_HINT.to_owned()),
     }
 }
 

@@ -6,7 +6,7 @@
 use crate::config::{PublicKey, SpaceName};
 use crate::enrolment::SpaceRights;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use transport::enrolment::{JoinSecret, Refusal, SecretHash};
 use transport::{NameError, check_name};
@@ -28,6 +28,9 @@ pub(crate) struct Book {
     version: u32,
     /// When the hub's authority was made, in seconds since 1970: a clock before that is wrong.
     made_s: u64,
+    /// Spaces that a site had a right in and no entry names: what was written there stays at the hub.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    former_spaces: BTreeSet<SpaceName>,
     sites: BTreeMap<String, Site>,
 }
 
@@ -100,6 +103,15 @@ pub(crate) enum Unwritten {
     Cut { public_key: [u8; 32] },
 }
 
+impl Unwritten {
+    /// Whose document it is.
+    pub(crate) fn public_key(&self) -> &[u8; 32] {
+        match self {
+            Self::Grant { public_key, .. } | Self::Cut { public_key } => public_key,
+        }
+    }
+}
+
 /// Why a site is not invited.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -145,6 +157,33 @@ pub enum RevokeError {
     },
 }
 
+/// Why what a site may do is not changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RightsError {
+    /// There is none.
+    #[error("there is no site {site} here: `isle hub sites` lists them, `isle hub invite` lets one in")]
+    Unknown {
+        /// The name.
+        site: String,
+    },
+    /// It was revoked.
+    #[error("{site} was revoked, for ever: `isle hub invite {site}` lets it in again, with a new key")]
+    Revoked {
+        /// The name.
+        site: String,
+    },
+}
+
+/// Whom new rights are of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Given {
+    /// A key that is let in: its access document follows.
+    Key([u8; 32]),
+    /// A site that is invited: they hold when it joins.
+    Invitation,
+}
+
 /// What a revocation ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
@@ -158,7 +197,7 @@ pub(crate) enum Ended {
 
 impl Book {
     pub(crate) fn new(now: Duration) -> Self {
-        Self { version: 1, made_s: now.as_secs(), sites: BTreeMap::new() }
+        Self { version: 1, made_s: now.as_secs(), former_spaces: BTreeSet::new(), sites: BTreeMap::new() }
     }
 
     /// When the authority was made.
@@ -193,10 +232,13 @@ impl Book {
         if entry.enrolled.is_some() {
             return Err(InviteError::Joined { site: name() });
         }
-        entry.spaces = spaces;
+        let before = std::mem::replace(&mut entry.spaces, spaces);
         let expires_s = now.saturating_add(expiry).as_secs();
         entry.invitation =
             Some(Invitation { secret_hash: PublicKey(secret_hash.0), expires_s, used_by: None });
+        if !entry.revoked.is_empty() {
+            self.former_spaces.extend(before.into_keys());
+        }
         Ok(())
     }
 
@@ -272,6 +314,34 @@ impl Book {
         })
     }
 
+    /// Says what a site may do from here on, in place of what it might before, which is returned.
+    pub(crate) fn set_rights(
+        &mut self,
+        site: &str,
+        spaces: BTreeMap<SpaceName, SpaceRights>,
+    ) -> Result<(Given, BTreeMap<SpaceName, SpaceRights>), RightsError> {
+        let unknown = || RightsError::Unknown { site: site.to_owned() };
+        let entry = self.sites.get_mut(site).ok_or_else(unknown)?;
+        let given = match (&mut entry.enrolled, &entry.invitation) {
+            (Some(enrolled), _) => {
+                enrolled.is_granted &= entry.spaces == spaces;
+                Given::Key(enrolled.public_key.0)
+            }
+            (None, Some(_)) => Given::Invitation,
+            (None, None) => return Err(RightsError::Revoked { site: site.to_owned() }),
+        };
+        let before = std::mem::replace(&mut entry.spaces, spaces);
+        if given != Given::Invitation || !entry.revoked.is_empty() {
+            self.former_spaces.extend(before.keys().cloned());
+        }
+        Ok((given, before))
+    }
+
+    /// The spaces that the hub carries for sites, and carried for those that were revoked or have other rights.
+    pub(crate) fn spaces(&self) -> impl Iterator<Item = &SpaceName> {
+        self.sites.values().flat_map(|site| site.spaces.keys()).chain(&self.former_spaces)
+    }
+
     /// The keys that are refused.
     pub(crate) fn revoked(&self) -> impl Iterator<Item = [u8; 32]> {
         self.sites.values().flat_map(|site| &site.revoked).map(|revoked| revoked.public_key.0)
@@ -298,8 +368,9 @@ impl Book {
     pub(crate) fn written(&mut self, written: &Unwritten) {
         for site in self.sites.values_mut() {
             match (written, &mut site.enrolled) {
-                (Unwritten::Grant { public_key, .. }, Some(enrolled))
-                    if enrolled.public_key.0 == *public_key =>
+                // Other rights may have been given while these were written.
+                (Unwritten::Grant { public_key, spaces, .. }, Some(enrolled))
+                    if enrolled.public_key.0 == *public_key && site.spaces == *spaces =>
                 {
                     enrolled.is_granted = true;
                 }

@@ -1,6 +1,6 @@
 //! A hub's authority and book together: what `isle hub` and a running hub do with them.
 
-use super::book::{Book, Ended, InviteError, RevokeError, Site};
+use super::book::{Book, Ended, Given, InviteError, RevokeError, RightsError, Site};
 use super::register::{Register, RegisterError};
 use super::spaces::{SpaceRights, show_spaces};
 use crate::config::{Config, PeerAddress, PublicKey, SpaceName};
@@ -52,6 +52,9 @@ pub enum EnrolmentError {
     /// No revocation.
     #[error(transparent)]
     Revoke(#[from] RevokeError),
+    /// Its rights stay.
+    #[error(transparent)]
+    Rights(#[from] RightsError),
     /// A token would be of no use.
     #[error(transparent)]
     Token(#[from] TokenError),
@@ -180,6 +183,15 @@ impl Hub {
     /// Ends what a site may do, as far as the book says.
     pub(crate) fn revoke(&mut self, site: &str, now: Duration) -> Result<Ended, EnrolmentError> {
         Ok(self.change(|book| book.revoke(site, now))??)
+    }
+
+    /// Says what a site may do from here on, as far as the book says; returns what it might before.
+    pub(crate) fn set_rights(
+        &mut self,
+        site: &str,
+        spaces: &BTreeMap<SpaceName, SpaceRights>,
+    ) -> Result<(Given, BTreeMap<SpaceName, SpaceRights>), EnrolmentError> {
+        Ok(self.change(|book| book.set_rights(site, spaces.clone()))??)
     }
 
     /// A certificate of the name and the key.

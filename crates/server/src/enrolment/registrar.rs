@@ -1,9 +1,11 @@
 //! The one task of a running hub that has its authority and its book.
 
 use super::admissions::{Order, RevokedKeys};
-use super::book::{Ended, Unwritten};
+use super::book::{Ended, Given, Unwritten};
 use super::hub::{EnrolmentError, Hub, Invited, wall};
-use super::spaces::to_granted;
+use super::spaces::{SpaceRights, show_spaces, to_granted};
+use super::writing::{Settled, Writing};
+use crate::config::SpaceName;
 use crate::event_loop::{Arrivals, Reply, Stop, Waiting};
 use crate::local::{Refusal, RefusalKind, Response};
 use std::collections::BTreeMap;
@@ -23,11 +25,15 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(30);
 /// Answers on their way to sites at a time; each ends within its deadline.
 const ANSWERS_MAX: usize = 256;
 
+/// What a site may do.
+type Spaces = BTreeMap<SpaceName, SpaceRights>;
+
 /// What an operator asks.
 #[derive(Debug)]
 pub(crate) enum HubRequest {
     Invite(Invited),
     Revoke { site: String },
+    SetRights { site: String, spaces: Spaces },
     Sites,
 }
 
@@ -46,25 +52,30 @@ pub(crate) struct Registrar {
 enum Waiter {
     Nobody,
     Site(EnrolmentRequest),
-    Operator { site: String, waiting: Waiting },
+    /// An operator who revoked a site.
+    Revoked {
+        site: String,
+        waiting: Waiting,
+    },
+    /// An operator who gave a site other rights than these.
+    Given {
+        before: Spaces,
+        waiting: Waiting,
+    },
 }
-
-/// What came of writing into `system`.
-type Settled = (Unwritten, Result<(), Refusal>, Waiter);
 
 /// What goes on beside the orders.
 struct Work {
     /// Connections by key.
     connected: BTreeMap<[u8; 32], usize>,
-    settling: JoinSet<Settled>,
+    writing: Writing<Waiter>,
     answers: JoinSet<()>,
 }
 
 impl Registrar {
     /// Runs until the server stops.
     pub(crate) async fn run(mut self) {
-        let (settling, answers) = (JoinSet::new(), JoinSet::new());
-        let mut work = Work { connected: BTreeMap::new(), settling, answers };
+        let mut work = Work { connected: BTreeMap::new(), writing: Writing::new(), answers: JoinSet::new() };
         let mut stop = self.stop.clone();
         // A certificate of seconds, as in a test, is looked at more often.
         let mut retry = interval(RETRY_INTERVAL.min(self.hub.lifetime() / 6));
@@ -72,10 +83,8 @@ impl Registrar {
             tokio::select! {
                 biased;
                 () = stop.ordered() => break,
-                Some(settled) = work.settling.join_next() => {
-                    if let Ok(settled) = settled {
-                        block_in_place(|| self.settled(settled, &mut work));
-                    }
+                Some(settled) = work.writing.next() => {
+                    block_in_place(|| self.settled(settled, &mut work));
                 }
                 Some(_) = work.answers.join_next() => {}
                 _ = retry.tick() => {
@@ -126,6 +135,7 @@ impl Registrar {
                 });
             }
             HubRequest::Revoke { site } => self.revoke(site, waiting, work),
+            HubRequest::SetRights { site, spaces } => self.set_rights(site, spaces, waiting, work),
             HubRequest::Sites => {
                 let is_connected = |key: &[u8; 32]| work.connected.contains_key(key);
                 waiting.answer(Ok(Reply::Hub(Response::Sites(self.hub.sites(wall(), is_connected)))));
@@ -139,13 +149,32 @@ impl Registrar {
             Ok(Ended::Key(public_key)) => {
                 tracing::warn!(%site, "revoked: its key is refused from here on");
                 self.revoked.send_replace(Arc::new(self.hub.book().revoked().collect()));
-                self.write(Unwritten::Cut { public_key }, Waiter::Operator { site, waiting }, work);
+                self.write(Unwritten::Cut { public_key }, Waiter::Revoked { site, waiting }, work);
             }
             Ok(ended) => {
                 let had_invitation = ended == Ended::Invitation;
                 let revoked = Response::Revoked { site, had_key: false, had_invitation, is_cut: true };
                 waiting.answer(Ok(Reply::Hub(revoked)));
             }
+            Err(error) => waiting.answer(Err(refusal(&error))),
+        }
+    }
+
+    /// The book first: what it says and `system` does not is written again after a crash in between.
+    fn set_rights(&mut self, site: String, spaces: Spaces, waiting: Waiting, work: &mut Work) {
+        match self.hub.set_rights(&site, &spaces) {
+            Ok((Given::Key(public_key), before)) => {
+                tracing::info!(%site, spaces = show_spaces(&spaces), "rights given");
+                let grant = Unwritten::Grant { public_key, site, spaces };
+                self.write(grant, Waiter::Given { before, waiting }, work);
+            }
+            Ok((Given::Invitation, before)) => waiting.answer(Ok(Reply::Hub(Response::RightsSet {
+                site,
+                before: show_spaces(&before),
+                spaces: show_spaces(&spaces),
+                has_joined: false,
+                is_written: false,
+            }))),
             Err(error) => waiting.answer(Err(refusal(&error))),
         }
     }
@@ -207,23 +236,20 @@ impl Registrar {
 
     /// Has the core write what the book says; what came of it comes back by [`Self::settled`].
     fn write(&self, unwritten: Unwritten, waiter: Waiter, work: &mut Work) {
-        let arrivals = self.arrivals.clone();
-        work.settling.spawn(async move {
-            let outcome = write(&arrivals, &unwritten).await;
-            (unwritten, outcome, waiter)
-        });
+        work.writing.start(&self.arrivals, unwritten, waiter);
     }
 
     fn write_all(&self, work: &mut Work) {
         // Those on their way are waited for first.
-        if work.settling.is_empty() {
+        if work.writing.is_empty() {
             for unwritten in self.hub.book().unwritten() {
                 self.write(unwritten, Waiter::Nobody, work);
             }
         }
     }
 
-    fn settled(&mut self, (unwritten, outcome, waiter): Settled, work: &mut Work) {
+    fn settled(&mut self, (unwritten, outcome, waiter): Settled<Waiter>, work: &mut Work) {
+        work.writing.settled(&self.arrivals, unwritten.public_key());
         let is_written = match outcome {
             Ok(()) => {
                 let noted = self.hub.change(|book| {
@@ -243,7 +269,14 @@ impl Registrar {
         };
         match (waiter, &unwritten) {
             (Waiter::Nobody, _) => {}
-            (Waiter::Operator { site, waiting }, _) => {
+            (Waiter::Given { before, waiting }, Unwritten::Grant { site, spaces, .. }) => {
+                let (site, before, spaces) = (site.clone(), show_spaces(&before), show_spaces(spaces));
+                let set = Response::RightsSet { site, before, spaces, has_joined: true, is_written };
+                waiting.answer(Ok(Reply::Hub(set)));
+            }
+            // Only a grant has such a waiter: dropped, it says that the outcome is unknown.
+            (Waiter::Given { .. }, Unwritten::Cut { .. }) => {}
+            (Waiter::Revoked { site, waiting }, _) => {
                 let revoked =
                     Response::Revoked { site, had_key: true, had_invitation: false, is_cut: is_written };
                 waiting.answer(Ok(Reply::Hub(revoked)));
@@ -283,18 +316,6 @@ pub(crate) fn renew_own(
 
 fn answer(request: EnrolmentRequest, granted: Result<Grant, JoinRefusal>, work: &mut Work) {
     work.answers.spawn(request.answer(granted));
-}
-
-/// Asks the core as a service would.
-async fn write(arrivals: &Arrivals, unwritten: &Unwritten) -> Result<(), Refusal> {
-    let request = match unwritten.clone() {
-        Unwritten::Grant { public_key, site, spaces } => {
-            let spaces = spaces.into_iter().map(|(name, rights)| (name.0, rights.rights()));
-            replica::Request::Grant { public_key, name: site, spaces: spaces.collect() }
-        }
-        Unwritten::Cut { public_key } => replica::Request::Revoke { public_key },
-    };
-    arrivals.ask(request).await.map(|_| ())
 }
 
 fn refusal(error: &EnrolmentError) -> Refusal {

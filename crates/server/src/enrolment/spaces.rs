@@ -69,6 +69,11 @@ impl SpaceRights {
         [read, write, relay, snapshot]
     }
 
+    /// Each right that it has, in words.
+    pub(crate) fn words(self) -> impl Iterator<Item = &'static str> {
+        WORDS.iter().zip(self.has()).filter(|(_, has)| *has).map(|((word, _), _)| *word)
+    }
+
     pub(crate) fn bits(self) -> u8 {
         WORDS.iter().zip(self.has()).map(|((_, bit), has)| if has { *bit } else { 0 }).sum()
     }
@@ -107,8 +112,7 @@ impl From<SpaceRights> for String {
 impl fmt::Display for SpaceRights {
     /// Without `read` where something else says it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let words = WORDS.iter().zip(self.has()).filter(|(_, has)| *has).map(|((word, _), _)| *word);
-        let words: Vec<_> = words.collect();
+        let words: Vec<_> = self.words().collect();
         let shown = if words.len() > 1 { words.get(1..).unwrap_or_default() } else { &words };
         f.write_str(&shown.join("+"))
     }

@@ -95,6 +95,10 @@ pub(super) fn asked(request: Request) -> Result<Asked, Refusal> {
             return Ok(Asked::Hub(HubRequest::Invite(invited)));
         }
         Request::Revoke { site } => return Ok(Asked::Hub(HubRequest::Revoke { site })),
+        Request::SetRights { site, spaces } => {
+            let spaces = parse_spaces(&spaces).map_err(|error| invalid(&error))?;
+            return Ok(Asked::Hub(HubRequest::SetRights { site, spaces }));
+        }
         Request::Sites => return Ok(Asked::Hub(HubRequest::Sites)),
         Request::Status => replica::Request::Status,
     }))

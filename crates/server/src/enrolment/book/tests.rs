@@ -145,6 +145,46 @@ fn what_is_written_is_read_back_and_has_no_secret() {
     }
 }
 
+#[test]
+fn other_rights_are_written_until_the_newest_are() {
+    let read = crate::enrolment::parse_spaces("store-1=read").unwrap();
+    let mut book = invited();
+    assert_eq!(
+        book.set_rights("store-2", read.clone()),
+        Err(RightsError::Unknown { site: "store-2".into() })
+    );
+    assert_eq!(book.set_rights("store-1", read.clone()), Ok((Given::Invitation, spaces())));
+    assert_eq!(book.set_rights("store-1", spaces()), Ok((Given::Invitation, read.clone())));
+    book.join("store-1", &SECRET, KEY, NOW).unwrap();
+    let granted = book.unwritten()[0].clone();
+    assert_eq!(book.set_rights("store-1", read.clone()), Ok((Given::Key(KEY), spaces())));
+    // What was on its way when the rights changed is no longer what is to be written.
+    book.written(&granted);
+    let newest = Unwritten::Grant { public_key: KEY, site: "store-1".into(), spaces: read.clone() };
+    assert_eq!(book.unwritten(), std::slice::from_ref(&newest));
+    book.written(&newest);
+    assert_eq!(book.unwritten(), []);
+    book.set_rights("store-1", read.clone()).unwrap();
+    assert_eq!(book.unwritten(), [], "the same again");
+    book.revoke("store-1", NOW).unwrap();
+    assert_eq!(book.set_rights("store-1", read), Err(RightsError::Revoked { site: "store-1".into() }));
+}
+
+#[test]
+fn a_space_stays_the_hubs_when_no_site_has_it_any_more() {
+    let names = |book: &Book| book.spaces().map(|name| name.0.to_string()).collect::<Vec<_>>();
+    let mut book = invited();
+    let read = crate::enrolment::parse_spaces("store-1=read").unwrap();
+    book.set_rights("store-1", read.clone()).unwrap();
+    assert_eq!(names(&book), ["store-1"], "nobody ever had it");
+    book.set_rights("store-1", spaces()).unwrap();
+    book.join("store-1", &SECRET, KEY, NOW).unwrap();
+    book.set_rights("store-1", read).unwrap();
+    let written = serde_json::to_string(&book).unwrap();
+    let book: Book = serde_json::from_str(&written).unwrap();
+    assert_eq!(names(&book), ["store-1", "catalog", "store-1"]);
+}
+
 const GOLDEN: &str = include_str!("../../../../../schemas/golden/server/v1/enrolment.json");
 
 #[test]
@@ -184,7 +224,7 @@ proptest! {
     #[test]
     fn a_book_lets_in_whom_it_should(events in proptest::collection::vec(event(), 0..40)) {
         let mut book = Book::new(NOW);
-        let mut revoked = std::collections::BTreeSet::new();
+        let mut revoked = BTreeSet::new();
         for event in events {
             match event {
                 Event::Invite { site, secret } => {
@@ -207,7 +247,7 @@ proptest! {
             prop_assert!(revoked.iter().all(|key| book.is_revoked(key)));
             let keys: Vec<_> =
                 book.sites().filter_map(|(_, site)| Some(site.enrolled.as_ref()?.public_key)).collect();
-            let distinct: std::collections::BTreeSet<_> = keys.iter().map(|key| key.0).collect();
+            let distinct: BTreeSet<_> = keys.iter().map(|key| key.0).collect();
             prop_assert_eq!(keys.len(), distinct.len());
             prop_assert!(distinct.is_disjoint(&revoked));
         }

@@ -157,6 +157,13 @@ pub enum Request {
         /// Its name.
         site: String,
     },
+    /// Say what a site may do from here on, in place of what it might before. For a hub with an authority.
+    SetRights {
+        /// Its name.
+        site: String,
+        /// `catalog=read,store-367=write`; it may do nothing in any other space.
+        spaces: String,
+    },
     /// The sites that were invited. For a hub with an authority.
     Sites,
     /// How the replica and its peers are.

@@ -68,6 +68,19 @@ pub enum Response {
         /// Whether its access document says so; if not, that is tried again by itself.
         is_cut: bool,
     },
+    /// A site's rights are others, or the same as before.
+    RightsSet {
+        /// Which.
+        site: String,
+        /// What it might do before: `catalog=read,store-367=write`.
+        before: String,
+        /// What it may do from here on.
+        spaces: String,
+        /// Whether it has joined. If not, it has these rights from when it joins.
+        has_joined: bool,
+        /// Whether its access document says so; if not, that is tried again by itself.
+        is_written: bool,
+    },
     /// The sites that were invited, by name.
     Sites(Vec<SiteStatus>),
     /// How the replica is.
