@@ -1,6 +1,8 @@
 //! The `isle` program as processes: they replicate, refuse, crash, stop and explain themselves.
 
 #[cfg(test)]
+mod alone;
+#[cfg(test)]
 mod bad_network;
 #[cfg(test)]
 mod blocked;

@@ -30,6 +30,13 @@ pub struct Arguments {
     pub(crate) command: Command,
 }
 
+impl Arguments {
+    /// Whether it goes on until it is stopped, and is read about in its log.
+    pub(crate) fn is_server(&self) -> bool {
+        matches!(self.command, Command::Serve(_))
+    }
+}
+
 const AFTER_HELP: &str = "\
 A hub and a site: `isle hub --help`. A first replica, alone:
   isle identity authority fleet
@@ -45,8 +52,11 @@ Exit codes:
   1  refused or failed; nothing was written
   2  the command line is wrong
   3  the outcome is unknown: a write may be there or not; send it again with the same --idempotency-key
-  4  no server is running in the data directory
-  5  the write is stored here and not yet at the hub: --wait hub took longer than --within";
+  4  no server is running in the data directory, and the command needs one; or another process has it: try again
+  5  the write is stored here and not yet at the hub: --wait hub took longer than --within
+
+Where no server runs, commands work on the data directory itself: status, doc, query, blocked, rights, hub, backup. What they
+write goes to peers when the server runs again. `isle watch` and --wait hub need a server.";
 
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum Command {
@@ -59,7 +69,7 @@ The directory holds isle.toml (what the replica carries and shares) and identity
 `isle identity issue`.
 One line on standard output says when it is ready. Logs go to standard error; ISLE_LOG=debug shows more.")]
     Serve(Data),
-    /// Show how a running replica and its peers are.
+    /// Show how a replica and its peers are.
     #[command(after_help = "\
 Example:
   isle status --data /var/lib/isle
@@ -67,7 +77,7 @@ Example:
 
 BACKLOG is the changes that a peer has not confirmed, LAG the age of the oldest of them.")]
     Status(StatusArguments),
-    /// Read and write documents of a running replica.
+    /// Read and write documents.
     #[command(subcommand)]
     Doc(DocumentCommand),
     /// Print the documents of a collection that fit conditions, one JSON line each.

@@ -1,5 +1,6 @@
 //! The commands.
 
+mod asking;
 mod backup;
 mod blocked;
 mod condition;
@@ -15,13 +16,15 @@ mod watch;
 
 pub use condition::ConditionError;
 
+use asking::Asking;
+
 use crate::arguments::{Arguments, Command};
 use crate::config::ConfigError;
 use crate::data_directory::{IncarnationError, LockError};
 use crate::demo;
 use crate::enrolment::{EnrolmentError, InitError, JoinError, NO_HUB_HINT, SpacesError};
-use crate::local::{CallError, ConnectError, LocalClient, RefusalKind, Request, Response};
-use crate::server::{self, ServeError};
+use crate::local::{CallError, ConnectError, RefusalKind, Request, Response};
+use crate::server::{self, AloneError, ServeError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -37,6 +40,9 @@ pub enum CommandError {
     /// No connection to a server.
     #[error(transparent)]
     Connect(#[from] ConnectError),
+    /// No server runs, and the replica did not open without one.
+    #[error(transparent)]
+    Alone(#[from] AloneError),
     /// The request was refused, or nobody knows what became of it.
     #[error(transparent)]
     Call(#[from] CallError),
@@ -155,7 +161,11 @@ impl CommandError {
     pub fn exit_code(&self) -> u8 {
         if matches!(self, Self::Call(error) if error.is_outcome_unknown()) {
             3
-        } else if matches!(self, Self::Connect(ConnectError::NotRunning { .. })) {
+        } else if matches!(
+            self,
+            Self::Connect(ConnectError::NotRunning { .. })
+                | Self::Alone(AloneError::NoStore { .. } | AloneError::Busy { .. })
+        ) {
             4
         } else if matches!(self, Self::NotAtHub) {
             5
@@ -233,7 +243,7 @@ fn block_on(future: impl Future<Output = Result<(), CommandError>>) -> Result<()
 }
 
 async fn call(data: &Path, request: &Request) -> Result<Response, CommandError> {
-    Ok(LocalClient::connect(data).await?.call(request).await?)
+    Asking::of(data).await?.call(request).await
 }
 
 /// The server answered with another kind of result than belongs to the request.

@@ -23,6 +23,11 @@ use std::fs::{DirBuilder, File, TryLockError};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Pause between two looks at a lock that another process has.
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// The paths in a data directory. Nothing is read or made by having one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -142,6 +147,20 @@ impl DataDirectory {
             Ok(()) => Ok(DataDirectoryLock { _file: file }),
             Err(TryLockError::WouldBlock) => Err(LockError::Taken { path: self.root.clone() }),
             Err(TryLockError::Error(source)) => Err(failed(source)),
+        }
+    }
+
+    /// The same, for who can wait until another process lets go of it.
+    ///
+    /// # Errors
+    /// As for [`DataDirectory::lock`].
+    pub(crate) fn lock_within(&self, patience: Duration) -> Result<DataDirectoryLock, LockError> {
+        let end = Instant::now() + patience;
+        loop {
+            match self.lock() {
+                Err(LockError::Taken { .. }) if Instant::now() < end => thread::sleep(LOCK_PAUSE),
+                locked => return locked,
+            }
         }
     }
 

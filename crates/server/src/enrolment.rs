@@ -30,7 +30,7 @@ pub use register::RegisterError;
 pub use spaces::{SpaceRights, SpacesError};
 
 pub(crate) use admissions::{Admissions, NO_HUB_HINT, Order, admissions};
-pub(crate) use book::{Book, Ended, Given, INVITATION_MAX};
+pub(crate) use book::{Ended, Given, INVITATION_MAX};
 pub(crate) use hub::{Hub, Invited, wall};
 pub(crate) use init::init;
 pub(crate) use joining::{Arrived, ConfigWritten, join};

@@ -37,4 +37,4 @@ pub use log::start_logging;
 pub use observing::ObserveError;
 pub use random::RandomError;
 pub use schemas::SchemasError;
-pub use server::ServeError;
+pub use server::{AloneError, ServeError};

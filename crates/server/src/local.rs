@@ -14,7 +14,7 @@ mod socket;
 mod text;
 mod watched;
 
-pub(crate) use answer::Context;
+pub(crate) use answer::{Context, Reach};
 pub use client::{CallError, ConnectError, LocalClient, Received};
 pub use protocol::{
     Answer, BackedUp, BlockedDocument, BlockingChange, CertificateStatus, Change, Conflict, ConflictingValue,
@@ -22,8 +22,8 @@ pub use protocol::{
     RefusalKind, Request, Response, SchemaInForce, SiteState, SiteStatus, SpaceMode, SpaceStatus, Stamp,
     Status, StoreFailure, Violation, WatchEvent, WatchedChange, WatchedDocument,
 };
-pub(crate) use socket::LocalSocket;
 pub use socket::SocketError;
+pub(crate) use socket::{LocalSocket, serve};
 
 /// Longest line of a request, in bytes: a document as long as a change may be, and what wraps it.
 pub const REQUEST_BYTES_MAX: usize = 1024 * 1024;

@@ -7,8 +7,9 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    server::start_logging();
-    match server::run(Arguments::parse()) {
+    let arguments = Arguments::parse();
+    server::start_logging(&arguments);
+    match server::run(arguments) {
         Ok(code) => code,
         Err(error) => {
             let mut stderr = io::stderr().lock();

@@ -1,19 +1,25 @@
 //! `isle serve`: opens everything, runs the event loop, ends everything.
 
+mod alone;
+
+pub use alone::AloneError;
+pub(crate) use alone::{Alone, open_alone};
+
 use crate::clock::Clocks;
 use crate::config::{Config, ConfigError, PeerAddress, SpaceMode, SpaceName};
-use crate::data_directory::{DataDirectory, IncarnationError, LockError};
+use crate::data_directory::{DataDirectory, DataDirectoryLock, IncarnationError, LockError};
 use crate::enrolment::{
-    Admissions, Book, EnrolmentError, Hub, Registrar, Renewer, admissions, renew_own, warn_of_certificate,
+    Admissions, EnrolmentError, Hub, Registrar, Renewer, admissions, renew_own, warn_of_certificate,
 };
 use crate::event_loop::{
     Arrivals, Core, EventLoop, OpenCoreError, Opening, Pulse, Stop, StopOrder, arrivals,
 };
-use crate::local::{Context, LocalSocket, SocketError};
+use crate::local::{Context, LocalSocket, Reach, SocketError};
 use crate::observing::{ObserveError, Observed, Observing};
 use crate::peers::{Acceptor, Carrier, Dialer, Timetable};
 use crate::random::{self, RandomError};
 use crate::schemas::{self, SchemasError};
+use std::convert::Infallible;
 use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -29,6 +35,9 @@ const TASKS_DEADLINE: Duration = Duration::from_secs(2);
 
 /// How long peers may take to hear that the socket closes.
 const IDLE_DEADLINE: Duration = Duration::from_secs(1);
+
+/// How long a server waits for the data directory: a command that works on it has it for a moment.
+const LOCK_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -101,10 +110,16 @@ impl From<OpenCoreError> for ServeError {
     }
 }
 
-/// Serves until SIGTERM or SIGINT.
-pub(crate) fn run(data: &Path) -> Result<(), ServeError> {
-    let directory = DataDirectory::new(data);
-    let lock = directory.lock()?;
+/// What is read of a data directory before its store is opened.
+struct Prepared {
+    config: Config,
+    identity: Identity,
+    hub: Option<Hub>,
+    opening: Opening,
+}
+
+/// Reads and checks it all; an incarnation is drawn where there is none.
+fn prepare(directory: &DataDirectory, lock: &DataDirectoryLock) -> Result<Prepared, ServeError> {
     let config = Config::load(&directory.config())?;
     let identity = Identity::load(&directory.identity())?;
     if identity.name() != config.name {
@@ -115,12 +130,16 @@ pub(crate) fn run(data: &Path) -> Result<(), ServeError> {
             certified: identity.name().to_owned(),
         });
     }
-    let mut hub = Hub::open(&directory, &config)?;
+    let mut hub = Hub::open(directory, &config)?;
     if let Some(hub) = hub.as_mut().filter(|_| !directory.has_known_store()) {
-        hub.note(Book::forget_written);
+        // Durable before the incarnation is: with one this store counts as known.
+        let forgotten = hub.change(|book| {
+            book.forget_written();
+            Ok::<(), Infallible>(())
+        });
+        forgotten.map_err(EnrolmentError::from)?.unwrap_or_else(|never| match never {});
     }
-    let identity = current(&directory, &config, hub.as_ref(), identity);
-    let incarnation = directory.incarnation(&lock)?;
+    let incarnation = directory.incarnation(lock)?;
     let schemas = schemas::load(&directory.schemas())?;
     let mut settings = config.settings(schemas, identity.public_key(), incarnation, random::number()?);
     // A space of a site that was revoked, or may do nothing there any more, is still read here.
@@ -128,7 +147,7 @@ pub(crate) fn run(data: &Path) -> Result<(), ServeError> {
         settings.spaces.entry(space.clone()).or_insert(replica::SpaceMode::Write);
     }
     let durability = config.durability();
-    let mut opening = Opening {
+    let opening = Opening {
         directory: directory.clone(),
         settings,
         durability,
@@ -136,6 +155,15 @@ pub(crate) fn run(data: &Path) -> Result<(), ServeError> {
         must_renew: false,
         refused_bytes: 0,
     };
+    Ok(Prepared { config, identity, hub, opening })
+}
+
+/// Serves until SIGTERM or SIGINT.
+pub(crate) fn run(data: &Path) -> Result<(), ServeError> {
+    let directory = DataDirectory::new(data);
+    let lock = directory.lock_within(LOCK_PATIENCE)?;
+    let Prepared { config, identity, hub, mut opening } = prepare(&directory, &lock)?;
+    let identity = current(&directory, &config, hub.as_ref(), identity);
     let core = opening.open()?;
     tracing::info!(name = %config.name, origin = %core.origin(), "store opened");
     // The loop runs on this thread, where waiting for the disk holds up nobody; connections run on the others.
@@ -199,7 +227,7 @@ async fn serve(
         None => Admissions::none(),
     };
     let context = Arc::new(Context {
-        endpoint: endpoint.clone(),
+        reach: Reach::Network(endpoint.clone()),
         renewed_by: renewed_by.map(str::to_owned),
         admissions: admissions.clone(),
     });

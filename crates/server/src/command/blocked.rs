@@ -1,8 +1,9 @@
 //! `isle blocked`.
 
+use super::asking::Asking;
 use super::{CommandError, call, unasked};
 use crate::arguments::{BlockedCommand, BlockedListArguments, Document};
-use crate::local::{BlockedDocument, BlockingChange, LocalClient, Request, Response};
+use crate::local::{BlockedDocument, BlockingChange, Request, Response};
 use std::io::{self, Write as _};
 
 pub(super) async fn run(command: &BlockedCommand) -> Result<(), CommandError> {
@@ -15,7 +16,7 @@ pub(super) async fn run(command: &BlockedCommand) -> Result<(), CommandError> {
 
 /// Page after page, until there is no more.
 async fn list(arguments: &BlockedListArguments) -> Result<(), CommandError> {
-    let mut client = LocalClient::connect(&arguments.data.data).await?;
+    let mut client = Asking::of(&arguments.data.data).await?;
     let (mut after, mut any) = (None, false);
     loop {
         let request = Request::Blocked { after };

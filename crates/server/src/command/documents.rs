@@ -1,5 +1,6 @@
 //! `isle doc`.
 
+use super::asking::Asking;
 use super::{CommandError, call, history, unasked};
 use crate::arguments::{
     DeleteArguments, Document, DocumentCommand, GetArguments, IncrementArguments, ListArguments,
@@ -104,7 +105,11 @@ async fn write(document: &Document, terms: &Terms, operations: Vec<Operation>) -
             .then(|| u64::try_from(terms.within.as_millis()).unwrap_or(u64::MAX)),
     };
     let mut stdout = io::stdout().lock();
-    let response = call(&document.data.data, &request).await?;
+    let response = match terms.wait {
+        WaitFor::Local => call(&document.data.data, &request).await?,
+        // Without a server nobody gets there.
+        WaitFor::Hub => LocalClient::connect(&document.data.data).await?.call(&request).await?,
+    };
     let (stamp, hub) = if let Response::Written(stamp) = response {
         (stamp, None)
     } else if let Response::Reached { stamp, hub } = response {
@@ -122,7 +127,7 @@ async fn write(document: &Document, terms: &Terms, operations: Vec<Operation>) -
 
 /// Page after page, until there is no more or the limit is reached.
 async fn list(arguments: &ListArguments) -> Result<(), CommandError> {
-    let mut client = LocalClient::connect(&arguments.data.data).await?;
+    let mut client = Asking::of(&arguments.data.data).await?;
     let mut stdout = io::stdout().lock();
     let mut after: Option<Key> = arguments.after.clone();
     let mut left = arguments.limit.unwrap_or(usize::MAX);

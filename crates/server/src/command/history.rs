@@ -1,5 +1,6 @@
 //! `isle doc history` and `isle doc conflicts`.
 
+use super::asking::Asking;
 use super::{CommandError, call, unasked};
 use crate::arguments::{HistoryArguments, ShowArguments};
 use crate::local::{Change, Conflict, Request, Response};
@@ -17,10 +18,11 @@ pub(super) async fn changes(arguments: &HistoryArguments) -> Result<(), CommandE
     let address = &arguments.document.address;
     let (mut before, mut left) = (None, arguments.limit);
     let mut any = false;
+    let mut client = Asking::of(&arguments.document.data.data).await?;
     while left > 0 {
         let limit = left.min(PAGE);
         let request = Request::History { address: address.clone(), before: before.take(), limit };
-        let Response::History(changes) = call(&arguments.document.data.data, &request).await? else {
+        let Response::History(changes) = client.call(&request).await? else {
             return Err(unasked());
         };
         any |= !changes.is_empty();

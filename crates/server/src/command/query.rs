@@ -1,9 +1,10 @@
 //! `isle query`.
 
+use super::asking::Asking;
 use super::documents::line;
 use super::{CommandError, condition, unasked};
 use crate::arguments::QueryArguments;
-use crate::local::{LocalClient, Request, Response};
+use crate::local::{Request, Response};
 use serde_json::{Value, json};
 use std::io::{self, Write as _};
 
@@ -12,7 +13,7 @@ const PAGE: usize = 500;
 
 /// Page after page, until there is no more or the limit is reached.
 pub(super) async fn run(arguments: &QueryArguments) -> Result<(), CommandError> {
-    let mut client = LocalClient::connect(&arguments.data.data).await?;
+    let mut client = Asking::of(&arguments.data.data).await?;
     let (mut after, mut left) = (None, arguments.limit.unwrap_or(usize::MAX));
     let mut examined = 0;
     while left > 0 {

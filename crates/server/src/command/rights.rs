@@ -1,11 +1,14 @@
 //! `isle rights`.
 
+use super::asking::Asking;
 use super::hub::{is_running, stopped};
 use super::status::{row, table};
 use super::{CommandError, call, unasked};
 use crate::arguments::{RightsCommand, RightsListArguments, RightsSetArguments, RightsShowArguments};
-use crate::enrolment::{Given, date, parse_spaces, show_spaces};
-use crate::local::{CallError, LocalClient, RefusalKind, Request, Response, SiteState, SiteStatus};
+use crate::config::Config;
+use crate::data_directory::DataDirectory;
+use crate::enrolment::{Given, Hub, date, parse_spaces, show_spaces, wall};
+use crate::local::{CallError, RefusalKind, Request, Response, SiteState, SiteStatus};
 use document::{Address, Collection, Key, Space};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -121,14 +124,14 @@ async fn since(data: &Path, public_key: &str) -> Result<String, CommandError> {
 
 /// What access documents say, and at the hub its book, by name.
 async fn known(data: &Path) -> Result<Vec<SiteRights>, CommandError> {
-    let mut client = LocalClient::connect(data).await?;
+    let mut client = Asking::of(data).await?;
     let Response::Status(status) = client.call(&Request::Status).await? else { return Err(unasked()) };
     let mut sites = Vec::new();
     let mut after = None;
     loop {
         let (space, collection) = (Space::new("system")?, Collection::new("access")?);
         let request = Request::List { space, collection, after: after.clone(), limit: replica::LIST_MAX };
-        let Response::Listed(listed) = client.call(&request).await.map_err(told_apart)? else {
+        let Response::Listed(listed) = client.client.call(&request).await.map_err(told_apart)? else {
             return Err(unasked());
         };
         sites.extend(listed.documents.iter().map(|document| documented(&document.key, &document.value)));
@@ -137,18 +140,27 @@ async fn known(data: &Path) -> Result<Vec<SiteRights>, CommandError> {
         let Some(next) = next else { break };
         after = Some(next);
     }
-    match client.call(&Request::Sites).await {
-        Ok(Response::Sites(book)) => book.iter().for_each(|site| overlay(&mut sites, site)),
-        Ok(_) => return Err(unasked()),
-        // Only the hub has a book.
-        Err(CallError::Refused(_)) => {}
-        Err(error) => return Err(error.into()),
-    }
+    book(&mut client, data).await?.iter().for_each(|site| overlay(&mut sites, site));
     for site in &mut sites {
         site.is_own = site.site == status.name && site.state != State::Revoked;
     }
     sites.sort_by(|a, b| (&a.site, &a.public_key).cmp(&(&b.site, &b.public_key)));
     Ok(sites)
+}
+
+/// What the hub's book says; only a hub has one.
+async fn book(client: &mut Asking, data: &Path) -> Result<Vec<SiteStatus>, CommandError> {
+    if client.is_alone() {
+        let directory = DataDirectory::new(data);
+        let hub = Hub::open(&directory, &Config::load(&directory.config())?)?;
+        return Ok(hub.map_or_else(Vec::new, |hub| hub.sites(wall(), |_| false)));
+    }
+    match client.client.call(&Request::Sites).await {
+        Ok(Response::Sites(book)) => Ok(book),
+        Ok(_) => Err(unasked()),
+        Err(CallError::Refused(_)) => Ok(Vec::new()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// A replica without an authority carries no space `system`.

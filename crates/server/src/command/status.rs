@@ -22,7 +22,7 @@ fn shown(status: &Status) -> String {
     let replica = [
         row(["replica", &status.name]),
         row(["origin", &status.origin]),
-        row(["address", &status.address]),
+        row(["address", &address(status)]),
         row(["journal", &journal(status)]),
         row(["documents", &format!("{}, {} of them open", status.documents, status.documents_open)]),
         row(["disk", &status.disk]),
@@ -47,6 +47,11 @@ fn shown(status: &Status) -> String {
 
 pub(super) fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
     cells.map(str::to_owned).to_vec()
+}
+
+fn address(status: &Status) -> String {
+    let none = || "none: no server is running".to_owned();
+    Some(status.address.clone()).filter(|address| !address.is_empty()).unwrap_or_else(none)
 }
 
 fn certificate_rows(certificate: &CertificateStatus) -> Vec<Vec<String>> {

@@ -15,13 +15,22 @@ use replica::{
 use serde_json::Value;
 use std::path::PathBuf;
 use std::time::Duration;
-use transport::Endpoint;
+use transport::{Endpoint, Validity};
+
+/// How others reach a replica.
+#[derive(Debug)]
+pub(crate) enum Reach {
+    /// Over the network: its UDP address, and its certificate.
+    Network(Endpoint),
+    /// Not at all: it is open for one command. When its certificate holds.
+    Alone(Validity),
+}
 
 /// What the server adds to the core's answers.
 #[derive(Debug)]
 pub(crate) struct Context {
-    /// Its UDP address, and its certificate.
-    pub(crate) endpoint: Endpoint,
+    /// How others reach it.
+    pub(crate) reach: Reach,
     /// Who renews the certificate.
     pub(crate) renewed_by: Option<String>,
     /// Who answers what `isle hub` asks.
@@ -313,7 +322,10 @@ fn status_shown(status: replica::Status, failure: Option<StoreFailure>, context:
     Status {
         name: status.name,
         origin: status.origin.to_string(),
-        address: context.endpoint.local_address().to_string(),
+        address: match &context.reach {
+            Reach::Network(endpoint) => endpoint.local_address().to_string(),
+            Reach::Alone(_) => String::new(),
+        },
         head: status.head,
         trimmed: status.trimmed,
         documents: status.documents,
@@ -334,7 +346,10 @@ fn status_shown(status: replica::Status, failure: Option<StoreFailure>, context:
 }
 
 fn certificate_shown(context: &Context) -> CertificateStatus {
-    let validity = context.endpoint.identity().validity();
+    let validity = match &context.reach {
+        Reach::Network(endpoint) => endpoint.identity().validity(),
+        Reach::Alone(validity) => *validity,
+    };
     let renewed_by = context.renewed_by.clone();
     CertificateStatus {
         ends_ms: i64::try_from(validity.end.as_millis()).unwrap_or(i64::MAX),

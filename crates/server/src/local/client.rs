@@ -116,9 +116,14 @@ impl LocalClient {
                 ConnectError::Io { socket, source }
             }
         })?;
+        Ok(Self::over(stream))
+    }
+
+    /// Over a connection to whoever answers.
+    pub(crate) fn over(stream: UnixStream) -> Self {
         let (reader, writer) = stream.into_split();
         let reader = BufReader::new(reader);
-        Ok(Self { reader, writer, next_id: 1, unanswered: BTreeSet::new(), early: BTreeMap::new() })
+        Self { reader, writer, next_id: 1, unanswered: BTreeSet::new(), early: BTreeMap::new() }
     }
 
     /// Sends a request and returns its number; its answer comes by [`receive`](Self::receive). If the future is

@@ -116,7 +116,7 @@ fn if_there(removed: io::Result<()>) -> io::Result<()> {
 
 /// One connection: reads requests and writes answers side by side, until the client has ended and everything is
 /// answered, or the client is gone.
-async fn serve(stream: UnixStream, arrivals: Arrivals, context: Arc<Context>, stop: Stop) {
+pub(crate) async fn serve(stream: UnixStream, arrivals: Arrivals, context: Arc<Context>, stop: Stop) {
     let (reader, writer) = stream.into_split();
     // One place for each request and each event that is on its way, so that there is always room for an answer.
     let events_max = WATCHES_PER_CONNECTION_MAX * usize::try_from(WATCH_EVENTS_MAX).unwrap_or(usize::MAX);

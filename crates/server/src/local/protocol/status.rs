@@ -7,7 +7,7 @@ pub struct Status {
     pub name: String,
     /// Under which origin it writes, in hexadecimal.
     pub origin: String,
-    /// Its UDP address. Peers can dial it if the configuration says so.
+    /// Its UDP address. Peers can dial it if the configuration says so. Empty where no server runs.
     pub address: String,
     /// Last position of its journal.
     pub head: u64,

@@ -6,6 +6,7 @@ use crate::clock::Clocks;
 use crate::config::Config;
 use crate::data_directory::DataDirectory;
 use crate::event_loop::{Core, EventLoop, Opening, Pulse, StopOrder, arrivals};
+use crate::local::Reach;
 use replica::{Batch, Keyspace, ReadRows as _, Store as _, Turn, Write};
 use serde_json::{Value, json};
 use store::{FjallStore, Options};
@@ -47,7 +48,11 @@ impl Server {
         }
         let identity = transport::Identity::load(&identity).unwrap();
         let endpoint = transport::Endpoint::bind("127.0.0.1:0".parse().unwrap(), &identity).unwrap();
-        let context = Arc::new(Context { endpoint, renewed_by: None, admissions: Admissions::none() });
+        let context = Arc::new(Context {
+            reach: Reach::Network(endpoint),
+            renewed_by: None,
+            admissions: Admissions::none(),
+        });
         let socket = LocalSocket::bind(&directory.path().join("isle.sock")).unwrap();
         let serving = tokio::spawn(socket.run(arrivals, context, stop.clone()));
         let looping =

@@ -1,0 +1,37 @@
+//! A replica as a command asks it: through its server, or, where none runs, opened in this process until the command ends.
+
+use super::CommandError;
+use crate::local::{ConnectError, LocalClient, Request, Response};
+use crate::server::{Alone, open_alone};
+use std::path::Path;
+use tokio::net::UnixStream;
+
+/// A connection to a replica.
+pub(super) struct Asking {
+    pub(super) client: LocalClient,
+    /// Ends after the connection.
+    alone: Option<Alone>,
+}
+
+impl Asking {
+    pub(super) async fn of(data: &Path) -> Result<Self, CommandError> {
+        match LocalClient::connect(data).await {
+            Ok(client) => Ok(Self { client, alone: None }),
+            Err(ConnectError::NotRunning { .. }) => {
+                let (alone, connection) = open_alone(data)?;
+                let client = LocalClient::over(UnixStream::from_std(connection)?);
+                Ok(Self { client, alone: Some(alone) })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Whether no server runs there.
+    pub(super) fn is_alone(&self) -> bool {
+        self.alone.is_some()
+    }
+
+    pub(super) async fn call(&mut self, request: &Request) -> Result<Response, CommandError> {
+        Ok(self.client.call(request).await?)
+    }
+}
