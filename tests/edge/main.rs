@@ -41,6 +41,8 @@ mod rights;
 #[cfg(test)]
 mod rolled_back;
 #[cfg(test)]
+mod schemas;
+#[cfg(test)]
 mod stopped;
 #[cfg(test)]
 mod versions;

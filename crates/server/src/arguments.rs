@@ -4,6 +4,7 @@ mod blocked;
 mod documents;
 mod hub;
 mod rights;
+mod schema;
 mod watch;
 
 pub(crate) use blocked::{BlockedCommand, BlockedListArguments};
@@ -16,6 +17,9 @@ pub(crate) use hub::{
     HubCommand, InitArguments, InviteArguments, JoinArguments, RevokeArguments, SitesArguments,
 };
 pub(crate) use rights::{RightsCommand, RightsListArguments, RightsSetArguments, RightsShowArguments};
+pub(crate) use schema::{
+    SchemaAddArguments, SchemaCheckArguments, SchemaCommand, SchemaFile, SchemaListArguments,
+};
 pub(crate) use watch::{WaitFor, WatchArguments};
 
 use crate::demo;
@@ -55,8 +59,8 @@ Exit codes:
   4  no server is running in the data directory, and the command needs one; or another process has it: try again
   5  the write is stored here and not yet at the hub: --wait hub took longer than --within
 
-Where no server runs, commands work on the data directory itself: status, doc, query, blocked, rights, hub, backup. What they
-write goes to peers when the server runs again. `isle watch` and --wait hub need a server.";
+Where no server runs, commands work on the data directory itself: status, doc, query, blocked, rights, schema, hub,
+backup. What they write goes to peers when the server runs again. `isle watch` and --wait hub need a server.";
 
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum Command {
@@ -126,6 +130,9 @@ The damaged rows are renamed, not deleted. What no peer has is only there: keep 
     /// See and change what sites may do.
     #[command(subcommand, after_help = rights::AFTER_HELP)]
     Rights(RightsCommand),
+    /// See, check and give schemas of collections.
+    #[command(subcommand, after_help = schema::AFTER_HELP)]
+    Schema(SchemaCommand),
     /// Join the hub that invited this site.
     #[command(after_help = hub::JOIN_AFTER_HELP)]
     Join(JoinArguments),

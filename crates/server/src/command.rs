@@ -11,6 +11,7 @@ mod identity;
 mod join;
 mod query;
 mod rights;
+mod schema;
 mod status;
 mod watch;
 
@@ -24,6 +25,7 @@ use crate::data_directory::{IncarnationError, LockError};
 use crate::demo;
 use crate::enrolment::{EnrolmentError, InitError, JoinError, NO_HUB_HINT, SpacesError};
 use crate::local::{CallError, ConnectError, RefusalKind, Request, Response};
+use crate::schemas::SchemasError;
 use crate::server::{self, AloneError, ServeError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -70,6 +72,9 @@ pub enum CommandError {
         /// Which.
         address: document::Address,
     },
+    /// A schema cannot be used.
+    #[error(transparent)]
+    Schemas(#[from] SchemasError),
     /// The site is not known here.
     #[error("nothing is known of a site {site} here")]
     NoRights {
@@ -230,6 +235,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, CommandError> {
         Command::Repair(data) => backup::repair(&data)?,
         Command::Hub(command) => block_on(hub::run(&command))?,
         Command::Rights(command) => block_on(rights::run(&command))?,
+        Command::Schema(command) => block_on(schema::run(&command))?,
         Command::Join(arguments) => block_on(join::run(&arguments))?,
         Command::Identity(command) => identity::run(&command)?,
         Command::Demo(arguments) => return Ok(demo::run(arguments)),

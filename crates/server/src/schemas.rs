@@ -97,9 +97,18 @@ pub(crate) fn built_in() -> Schemas {
 }
 
 fn read(path: &Path) -> Result<(Collection, Schema), SchemasError> {
+    read_as(path, None)
+}
+
+/// A schema in a file, of a collection or of the one that the file is named after.
+pub(crate) fn read_as(
+    path: &Path,
+    collection: Option<&Collection>,
+) -> Result<(Collection, Schema), SchemasError> {
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
-    let collection =
-        Collection::new(name).map_err(|source| SchemasError::Name { path: path.to_owned(), source })?;
+    let named =
+        || Collection::new(name).map_err(|source| SchemasError::Name { path: path.to_owned(), source });
+    let collection = collection.cloned().map_or_else(named, Ok)?;
     let failed = |source| SchemasError::Read { path: path.to_owned(), source };
     let mut text = String::new();
     let file = File::open(path).map_err(failed)?;

@@ -2,7 +2,8 @@
 
 use crate::local::{Refusal, RefusalKind, StoreFailure};
 use replica::{
-    Behind, BlockReason, Reading, RequestError, RequestId, Response, StoreError, WaitError, WatchEvent,
+    AccessError, Behind, BlockReason, Reading, RequestError, RequestId, Response, StoreError, WaitError,
+    WatchEvent,
 };
 use std::collections::BTreeMap;
 use store::Manifest;
@@ -185,6 +186,10 @@ fn shown(response: Response) -> Result<Response, Refusal> {
     Ok(response)
 }
 
+/// Where rights and schemas are written.
+const NOT_AUTHORITY_HINT: &str = "run it at the hub whose key is `authority` in isle.toml. Where there is no such hub, schemas \
+                                  are files schemas/COLLECTION.json of each data directory, read at the start";
+
 /// The core's refusal for programs and people.
 pub(super) fn refusal(error: &RequestError) -> Refusal {
     let (kind, hint) = match error {
@@ -195,6 +200,7 @@ pub(super) fn refusal(error: &RequestError) -> Refusal {
         RequestError::ReadOnly(_) => {
             (RefusalKind::ReadOnly, Some("write it at the replica whose isle.toml says \"write\""))
         }
+        RequestError::Access(AccessError::NotAuthority) => (RefusalKind::ReadOnly, Some(NOT_AUTHORITY_HINT)),
         RequestError::NoRight(_) => (RefusalKind::ReadOnly, Some("ask the hub to grant it")),
         RequestError::Write(_)
         | RequestError::Access(_)

@@ -8,7 +8,7 @@ use super::protocol::{
 use super::{WATCH_EVENTS_MAX, watched};
 use crate::enrolment::{Admissions, HubRequest, Invited, certificate_warning, parse_spaces, wall};
 use crate::event_loop::Reply;
-use document::{ChangeHash, HistoryEntry, HistoryQuery, Key};
+use document::{ChangeHash, HistoryEntry, HistoryQuery, Key, Schema};
 use replica::{
     At, IdempotencyKey, LIST_MAX, Level, Room, TransactionWrite, WaitFor, WatchCursor, WatchScope, WriteTerms,
 };
@@ -109,6 +109,11 @@ pub(super) fn asked(request: Request) -> Result<Asked, Refusal> {
             return Ok(Asked::Hub(HubRequest::SetRights { site, spaces }));
         }
         Request::Sites => return Ok(Asked::Hub(HubRequest::Sites)),
+        Request::Schemas => replica::Request::Schemas,
+        Request::AddSchema { collection, text } => {
+            let schema = Schema::parse(&text).map_err(|error| invalid(&error))?;
+            replica::Request::AddSchema { collection, schema }
+        }
         Request::Status => replica::Request::Status,
     }))
 }

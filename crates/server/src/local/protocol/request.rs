@@ -166,6 +166,16 @@ pub enum Request {
     },
     /// The sites that were invited. For a hub with an authority.
     Sites,
+    /// The schemas in force.
+    Schemas,
+    /// Give every replica a schema of a collection, or the version that follows. For the replica whose key is the authority.
+    AddSchema {
+        /// Of which collection.
+        #[serde(with = "text")]
+        collection: Collection,
+        /// The schema.
+        text: String,
+    },
     /// How the replica and its peers are.
     Status,
 }
