@@ -45,4 +45,6 @@ mod schemas;
 #[cfg(test)]
 mod stopped;
 #[cfg(test)]
+mod transfer;
+#[cfg(test)]
 mod versions;

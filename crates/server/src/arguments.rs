@@ -5,12 +5,13 @@ mod documents;
 mod hub;
 mod rights;
 mod schema;
+mod transfer;
 mod watch;
 
 pub(crate) use blocked::{BlockedCommand, BlockedListArguments};
 pub(crate) use documents::{
     DeleteArguments, Document, DocumentCommand, GetArguments, HistoryArguments, IncrementArguments,
-    ListArguments, PutArguments, QueryArguments, ShowArguments, Terms,
+    ListArguments, Place, PutArguments, QueryArguments, ShowArguments, Terms,
 };
 
 pub(crate) use hub::{
@@ -20,6 +21,7 @@ pub(crate) use rights::{RightsCommand, RightsListArguments, RightsSetArguments, 
 pub(crate) use schema::{
     SchemaAddArguments, SchemaCheckArguments, SchemaCommand, SchemaFile, SchemaListArguments,
 };
+pub(crate) use transfer::{ExportArguments, Format, ImportArguments};
 pub(crate) use watch::{WaitFor, WatchArguments};
 
 use crate::demo;
@@ -58,9 +60,10 @@ Exit codes:
   3  the outcome is unknown: a write may be there or not; send it again with the same --idempotency-key
   4  no server is running in the data directory, and the command needs one; or another process has it: try again
   5  the write is stored here and not yet at the hub: --wait hub took longer than --within
+  6  part of it was done: an import wrote documents, and skipped or never reached others
 
-Where no server runs, commands work on the data directory itself: status, doc, query, blocked, rights, schema, hub,
-backup. What they write goes to peers when the server runs again. `isle watch` and --wait hub need a server.";
+Where no server runs, commands work on the data directory itself: status, doc, query, export, import, blocked, rights,
+schema, hub, backup. What they write goes to peers when the server runs again. `isle watch` and --wait hub need a server.";
 
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum Command {
@@ -86,6 +89,10 @@ BACKLOG is the changes that a peer has not confirmed, LAG the age of the oldest 
     Doc(DocumentCommand),
     /// Print the documents of a collection that fit conditions, one JSON line each.
     Query(QueryArguments),
+    /// Write a collection into a file, or standard output, as CSV or JSON lines.
+    Export(ExportArguments),
+    /// Put the documents of a CSV or JSON lines file into a collection.
+    Import(ImportArguments),
     /// See and free documents with a change that this version cannot apply.
     #[command(subcommand, after_help = blocked::AFTER_HELP)]
     Blocked(BlockedCommand),

@@ -13,9 +13,11 @@ mod query;
 mod rights;
 mod schema;
 mod status;
+mod transfer;
 mod watch;
 
 pub use condition::ConditionError;
+pub use transfer::{CellFault, RowError, TransferError};
 
 use asking::Asking;
 
@@ -72,6 +74,9 @@ pub enum CommandError {
         /// Which.
         address: document::Address,
     },
+    /// Documents were not exported or imported, or not all.
+    #[error(transparent)]
+    Transfer(#[from] TransferError),
     /// A schema cannot be used.
     #[error(transparent)]
     Schemas(#[from] SchemasError),
@@ -174,6 +179,8 @@ impl CommandError {
             4
         } else if matches!(self, Self::NotAtHub) {
             5
+        } else if matches!(self, Self::Transfer(error) if error.is_part()) {
+            6
         } else {
             1
         }
@@ -207,6 +214,9 @@ impl CommandError {
                 "do not send it again, it would count twice, unless with the --idempotency-key that it had; `isle status` shows the links",
             );
         }
+        if let Self::Transfer(error) = self {
+            return error.hint();
+        }
         if matches!(self, Self::NoRights { .. }) {
             return Some("`isle rights list` shows those that are known");
         }
@@ -228,6 +238,8 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, CommandError> {
         Command::Doc(command) => block_on(documents::run(&command))?,
         Command::Watch(arguments) => block_on(watch::run(&arguments))?,
         Command::Query(arguments) => block_on(query::run(&arguments))?,
+        Command::Export(arguments) => block_on(transfer::export(&arguments))?,
+        Command::Import(arguments) => block_on(transfer::import(&arguments))?,
         Command::Blocked(command) => block_on(blocked::run(&command))?,
         Command::Backup(arguments) => block_on(backup::back_up(&arguments))?,
         Command::Restore(arguments) => backup::restore(&arguments)?,

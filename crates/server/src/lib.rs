@@ -32,7 +32,7 @@ mod schemas;
 mod server;
 
 pub use arguments::Arguments;
-pub use command::{CommandError, ConditionError, run};
+pub use command::{CellFault, CommandError, ConditionError, RowError, TransferError, run};
 pub use log::start_logging;
 pub use observing::ObserveError;
 pub use random::RandomError;

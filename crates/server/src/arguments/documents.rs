@@ -229,14 +229,14 @@ pub(crate) struct Place {
     pub(crate) collection: Collection,
 }
 
-fn parse_place(text: &str) -> Result<Place, PlaceError> {
+pub(super) fn parse_place(text: &str) -> Result<Place, PlaceError> {
     let (space, collection) = text.split_once('/').ok_or(PlaceError::Shape)?;
     Ok(Place { space: space.parse()?, collection: collection.parse()? })
 }
 
 /// Why a text names no collection.
 #[derive(Debug, thiserror::Error)]
-enum PlaceError {
+pub(super) enum PlaceError {
     /// No slash.
     #[error("write space/collection, as in store-367/inventory")]
     Shape,

@@ -28,7 +28,7 @@ pub(super) async fn run(command: &SchemaCommand) -> Result<(), CommandError> {
 /// Where a schema is from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-enum Source {
+pub(super) enum Source {
     Program,
     DataDirectory,
     System,
@@ -102,7 +102,7 @@ async fn check(arguments: &SchemaCheckArguments) -> Result<(), CommandError> {
     let (collection, schema) = read(&arguments.schema)?;
     let present = match &arguments.data {
         None => schemas::built_in().get(&collection).map(|schema| (schema.clone(), Source::Program)),
-        Some(data) => present(data, &collection).await?,
+        Some(data) => present(&mut Asking::of(data).await?, data, &collection).await?,
     };
     if let Some((present, _)) = present.as_ref().filter(|(present, _)| *present != schema) {
         schema.follows(present).map_err(|source| refused(&arguments.schema, source))?;
@@ -169,9 +169,12 @@ fn refused(schema: &SchemaFile, source: document::SchemaError) -> CommandError {
 }
 
 /// The schema in force in a data directory.
-async fn present(data: &Path, collection: &Collection) -> Result<Option<(Schema, Source)>, CommandError> {
-    let mut asking = Asking::of(data).await?;
-    let schemas = in_force(&mut asking).await?;
+pub(super) async fn present(
+    asking: &mut Asking,
+    data: &Path,
+    collection: &Collection,
+) -> Result<Option<(Schema, Source)>, CommandError> {
+    let schemas = in_force(asking).await?;
     let Some(listed) = schemas.into_iter().find(|schema| schema.collection == collection.as_str()) else {
         return Ok(None);
     };

@@ -1,0 +1,179 @@
+//! Collections as files, and back.
+
+use crate::command::{fails, words};
+use serde_json::json;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use tests::eventually;
+use tests::process::{DEADLINE, Fleet, Process};
+use tests::program::{self, run, run_well};
+
+const PLACE: &str = "notes/inventory";
+const MILK: &str = "notes/inventory/milk";
+
+/// A replica with two spaces, and a directory for files.
+struct Site {
+    _fleet: Fleet,
+    process: Process,
+    files: PathBuf,
+}
+
+impl Site {
+    fn new() -> Self {
+        let fleet = Fleet::new();
+        let config =
+            "name = \"store-1\"\n[spaces]\nnotes = \"write\"\nempty = \"write\"\ncatalog = \"read\"\n";
+        let process = fleet.start("store-1", config);
+        let files = fleet.directory.path().to_owned();
+        Self { _fleet: fleet, process, files }
+    }
+
+    fn data(&self) -> &Path {
+        &self.process.data
+    }
+
+    fn file(&self, name: &str, text: &str) -> String {
+        let path = self.files.join(name);
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    fn import(&self, file: &str, more: &[&str]) -> String {
+        run_well(words("import", self.data(), &[&[PLACE, file], more].concat()))
+    }
+
+    fn export(&self, place: &str, format: &str) -> String {
+        run_well(words("export", self.data(), &[place, "--format", format]))
+    }
+}
+
+#[tokio::test]
+async fn what_is_exported_can_be_imported_elsewhere_and_is_the_same() {
+    let site = Site::new();
+    let documents = [
+        ("a/b", json!({"on_hand": 3, "product": "12", "shelf": "", "price_override": 0.1})),
+        (
+            "milk",
+            json!({"attributes": {"color": "white", "a/b~": "x,\"y\"\nz", "none": {}}, "tags": [1, "2", null]}),
+        ),
+        ("empty", json!({"shelf": "\"quoted\""})),
+        ("text", json!({"free": "12", "other": "true", "key": "its own"})),
+    ];
+    for (key, value) in &documents {
+        let address = format!("{PLACE}/{}", key.replace('/', "%2F"));
+        site.process.put(&address, value.clone()).await;
+    }
+    for format in ["csv", "jsonl"] {
+        let exported = site.export(PLACE, format);
+        let file = site.file(&format!("all.{format}"), &exported);
+        let elsewhere = ["empty/inventory", &file, "--as", format];
+        let said = run_well(words("import", site.data(), &elsewhere));
+        assert_eq!(said, "imported 4 documents\n");
+        assert_eq!(site.export("empty/inventory", format), exported);
+        for (key, value) in &documents {
+            let address = format!("empty/inventory/{}", key.replace('/', "%2F"));
+            assert_eq!(site.process.get(&address).await.as_ref(), Some(value));
+        }
+        // Put back for the other format.
+        for (key, _) in &documents {
+            let address = format!("empty/inventory/{}", key.replace('/', "%2F"));
+            run_well(words("doc delete", site.data(), &[&address]));
+        }
+    }
+    let output = site.files.join("out.csv");
+    let said = run_well(words("export", site.data(), &[PLACE, "--output", output.to_str().unwrap()]));
+    assert!(said.starts_with("exported 4 documents to "), "{said}");
+    assert_eq!(fs::read_to_string(output).unwrap(), site.export(PLACE, "csv"));
+}
+
+#[tokio::test]
+async fn an_import_that_is_run_again_sets_no_counter_back() {
+    let site = Site::new();
+    let file = site.file("stock.csv", "product,on_hand,shelf\nmilk,10,A\nbread,5,B\n");
+    assert_eq!(site.import(&file, &["--key", "product"]), "imported 2 documents\n");
+    let milk = json!({"product": "milk", "on_hand": 10, "shelf": "A"});
+    site.process.has(MILK, milk).await;
+    site.process.add(MILK, -3, None).await;
+    site.import(&file, &["--key", "product"]);
+    assert_eq!(site.process.get(MILK).await.unwrap()["on_hand"], json!(7), "what was sold stays sold");
+    // Another count: the put counts to the number in the file.
+    site.import(&file, &["--key", "product", "--as", "second count"]);
+    assert_eq!(site.process.get(MILK).await.unwrap()["on_hand"], json!(10));
+    // A part of the fields.
+    let file = site.file("shelves.csv", "key,shelf\nmilk,C\n");
+    site.import(&file, &["--merge"]);
+    let milk = json!({"product": "milk", "on_hand": 10, "shelf": "C"});
+    assert_eq!(site.process.get(MILK).await, Some(milk));
+}
+
+#[tokio::test]
+async fn an_import_that_was_killed_goes_on_where_it_was() {
+    let site = Site::new();
+    let rows: String = (0..1_000).map(|n| format!("{n},7\n")).collect();
+    let text = format!("key,on_hand\n{rows}");
+    let mut import = Command::new(program::path())
+        .args(words("import", site.data(), &[PLACE, "-", "--format", "csv"]))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut input = import.stdin.take().unwrap();
+    input.write_all(&text.as_bytes()[..text.len() / 2]).unwrap();
+    input.flush().unwrap();
+    let first = format!("{PLACE}/0");
+    let written = words("doc get", site.data(), &[&first]);
+    eventually(DEADLINE, "a part is written", || run(&written).status.success());
+    import.kill().unwrap();
+    import.wait().unwrap();
+    site.process.add(&first, -2, None).await;
+    assert!(site.export(PLACE, "jsonl").lines().count() < 600, "the other half was never there");
+
+    let file = site.file("stock.csv", &text);
+    assert_eq!(site.import(&file, &[]), "imported 1000 documents\n");
+    let exported = site.export(PLACE, "jsonl");
+    let full = exported.lines().filter(|line| line.contains("\"on_hand\":7")).count();
+    assert_eq!((exported.lines().count(), full), (1_000, 999));
+    site.process.has(&first, json!({"on_hand": 5})).await;
+}
+
+#[tokio::test]
+async fn lines_that_are_no_documents_are_told_with_line_and_column() {
+    let site = Site::new();
+    let text = "key,on_hand,price_override\nmilk,1,1.5\nbread,many,1\nsalt,2,-3\neggs,4,\n";
+    let file = site.file("stock.csv", text);
+    let import = |more: &[&str]| {
+        let rest = [&[PLACE, file.as_str()], more].concat();
+        run(words("import", site.data(), &rest))
+    };
+    let told = |output: &std::process::Output| String::from_utf8_lossy(&output.stderr).into_owned();
+    let bread = "line 3, column 2 (on_hand): 'many' is no whole number";
+    let dry = import(&["--dry-run"]);
+    for part in [bread, "line 4: /price_override: ", "2 lines would be refused"] {
+        assert!(told(&dry).contains(part), "{}", told(&dry));
+    }
+    assert_eq!((dry.status.code(), site.process.get(MILK).await), (Some(1), None));
+
+    let stopped = import(&[]);
+    assert!(
+        told(&stopped).contains(bread) && told(&stopped).contains("1 documents before it"),
+        "{}",
+        told(&stopped)
+    );
+    assert_eq!(stopped.status.code(), Some(6));
+    let skipped = import(&["--continue", "--json"]);
+    for part in [bread, "line 4: ", "2 lines were skipped; 2 documents are imported"] {
+        assert!(told(&skipped).contains(part), "{}", told(&skipped));
+    }
+    assert_eq!(skipped.status.code(), Some(6));
+    assert!(String::from_utf8_lossy(&skipped.stdout).contains("\"skipped\":2"));
+    assert_eq!(site.export(PLACE, "jsonl").lines().count(), 2);
+    // What is wrong with all of it writes nothing.
+    fails(&words("import", site.data(), &["catalog/product", &file]), 1, &["read-only"]);
+    fails(&words("import", site.data(), &[PLACE, &file, "--key", "sku"]), 1, &["no column 'sku'", "--key"]);
+    fails(&words("import", site.data(), &[PLACE, "stock.txt"]), 1, &["--format csv"]);
+    let first = site.file("first.csv", "key,on_hand\nmilk,x\n");
+    fails(&words("import", site.data(), &[PLACE, &first]), 1, &["line 2, column 2", "--continue"]);
+}
