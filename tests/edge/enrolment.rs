@@ -66,7 +66,8 @@ impl Hub {
     }
 
     pub(crate) fn sites(&self) -> Value {
-        serde_json::from_str(&run_well(words("hub sites", &self.data(), &["--json"]))).unwrap()
+        let listed = run_well(words("hub sites", &self.data(), &["--json"]));
+        listed.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).collect()
     }
 
     fn state(&self) -> String {

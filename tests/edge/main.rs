@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod alone;
 #[cfg(test)]
+mod answers;
+#[cfg(test)]
 mod bad_network;
 #[cfg(test)]
 mod blocked;

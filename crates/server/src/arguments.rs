@@ -8,7 +8,7 @@ mod schema;
 mod transfer;
 mod watch;
 
-pub(crate) use blocked::{BlockedCommand, BlockedListArguments};
+pub(crate) use blocked::{BlockedCommand, BlockedDocumentArguments, BlockedListArguments};
 pub(crate) use documents::{
     DeleteArguments, Document, DocumentCommand, GetArguments, HistoryArguments, IncrementArguments,
     ListArguments, Place, PutArguments, QueryArguments, ShowArguments, Terms,
@@ -61,6 +61,9 @@ Exit codes:
   4  no server is running in the data directory, and the command needs one; or another process has it: try again
   5  the write is stored here and not yet at the hub: --wait hub took longer than --within
   6  part of it was done: an import wrote documents, and skipped or never reached others
+
+With --json a command prints one JSON object, or one a line where there are several; `doc list`, `query`, `watch` and `export` print
+such lines without it. Errors are words on standard error: programs go by the exit code.
 
 Where no server runs, commands work on the data directory itself: status, doc, query, export, import, blocked, rights,
 schema, hub, backup. What they write goes to peers when the server runs again. `isle watch` and --wait hub need a server.";
@@ -123,14 +126,14 @@ The replica goes on under a new origin; what it wrote after the backup comes bac
     Restore(BackupArguments),
     /// Read a stopped replica's whole store and check it.
     #[command(after_help = "Example:\n  isle verify --data /var/lib/isle")]
-    Verify(Data),
+    Verify(StoreArguments),
     /// Set a damaged store aside, so that the replica starts with an empty one and is filled by its peers.
     #[command(after_help = "\
 Example:
   isle repair --data /var/lib/isle
 
 The damaged rows are renamed, not deleted. What no peer has is only there: keep it.")]
-    Repair(Data),
+    Repair(StoreArguments),
     /// Make a hub, invite sites to it, list and revoke them.
     #[command(subcommand, after_help = hub::AFTER_HELP)]
     Hub(HubCommand),
@@ -173,6 +176,18 @@ pub(crate) struct BackupArguments {
     pub(crate) data: Data,
     /// The backup's directory.
     pub(crate) directory: PathBuf,
+    /// Print JSON, for programs.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct StoreArguments {
+    #[command(flatten)]
+    pub(crate) data: Data,
+    /// Print JSON, for programs.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Clone, Debug, Subcommand)]
@@ -189,6 +204,9 @@ Keep the directory off line: no running replica needs it.")]
         /// The authority's name.
         #[arg(long, default_value = "fleet")]
         name: String,
+        /// Print JSON, for programs.
+        #[arg(long)]
+        json: bool,
     },
     /// Issue a replica its key and certificate, valid for a year.
     #[command(after_help = "\
@@ -204,6 +222,9 @@ Writes site/identity/{key,certificate,authority}.pem and overwrites nothing.")]
         authority: PathBuf,
         #[command(flatten)]
         data: Data,
+        /// Print JSON, for programs.
+        #[arg(long)]
+        json: bool,
     },
 }
 

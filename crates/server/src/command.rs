@@ -1,5 +1,6 @@
 //! The commands.
 
+mod answer;
 mod asking;
 mod backup;
 mod blocked;
@@ -243,8 +244,8 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, CommandError> {
         Command::Blocked(command) => block_on(blocked::run(&command))?,
         Command::Backup(arguments) => block_on(backup::back_up(&arguments))?,
         Command::Restore(arguments) => backup::restore(&arguments)?,
-        Command::Verify(data) => backup::verify(&data)?,
-        Command::Repair(data) => backup::repair(&data)?,
+        Command::Verify(arguments) => backup::verify(&arguments)?,
+        Command::Repair(arguments) => backup::repair(&arguments)?,
         Command::Hub(command) => block_on(hub::run(&command))?,
         Command::Rights(command) => block_on(rights::run(&command))?,
         Command::Schema(command) => block_on(schema::run(&command))?,

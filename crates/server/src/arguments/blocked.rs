@@ -25,7 +25,7 @@ Example:
   isle blocked release --data /var/lib/isle store-367/inventory/1029743
 
 Nothing is lost by it. Where the change still cannot be applied, the document is blocked again.")]
-    Release(Document),
+    Release(BlockedDocumentArguments),
     /// Drop the change that blocks a document, so that the document lives again.
     #[command(after_help = "\
 Example:
@@ -35,7 +35,16 @@ Example:
 It cannot be undone. The change stays stored and is sent to other replicas, but here it and every change that depends on
 it is passed over from now on. Replicas that dropped the same changes show the same: drop it at each that blocks the
 document. Where another change blocks it too, it stays blocked: list and drop again.")]
-    Drop(Document),
+    Drop(BlockedDocumentArguments),
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct BlockedDocumentArguments {
+    #[command(flatten)]
+    pub(crate) document: Document,
+    /// Print JSON, for programs.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -103,6 +103,9 @@ pub(crate) struct Terms {
     /// is 5. A write that changes nothing waits for nothing.
     #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "5s")]
     pub(crate) within: Duration,
+    /// Print JSON, for programs.
+    #[arg(long = "json")]
+    pub(crate) as_json: bool,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -115,6 +118,9 @@ pub(crate) struct GetArguments {
     /// As it was with these heads, separated by commas.
     #[arg(long, value_name = "HASHES", value_delimiter = ',')]
     pub(crate) heads: Option<Vec<String>>,
+    /// Print the document with what is to be known of it, as JSON: rules that it breaks, why it is blocked.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -179,7 +185,7 @@ pub(crate) struct HistoryArguments {
 pub(crate) struct ShowArguments {
     #[command(flatten)]
     pub(crate) document: Document,
-    /// Print JSON, for programs.
+    /// Print JSON lines, for programs.
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -61,7 +61,7 @@ Example:
   isle hub sites --data hub
   isle hub sites --data hub --json
 
-States: invited, expired (did not join in time), joined (not connected), connected, revoked.")]
+One JSON object a line with --json. States: invited, expired (did not join in time), joined (not connected), connected, revoked.")]
     Sites(SitesArguments),
     /// Refuse a site from here on, for ever.
     #[command(after_help = "\
@@ -89,6 +89,9 @@ pub(crate) struct InitArguments {
     /// Use the authority in this directory, made by `isle identity authority`, in place of a new one.
     #[arg(long, value_name = "DIR")]
     pub(crate) authority: Option<PathBuf>,
+    /// Print JSON, for programs.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -106,13 +109,16 @@ pub(crate) struct InviteArguments {
     /// Where it dials this hub, if not where isle.toml says.
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) address: Option<PeerAddress>,
+    /// Print JSON, for programs.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct SitesArguments {
     #[command(flatten)]
     pub(crate) data: Data,
-    /// Print JSON, for programs.
+    /// Print JSON lines, for programs.
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -123,6 +129,9 @@ pub(crate) struct RevokeArguments {
     pub(crate) site: String,
     #[command(flatten)]
     pub(crate) data: Data,
+    /// Print JSON, for programs.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -131,4 +140,7 @@ pub(crate) struct JoinArguments {
     pub(crate) token: String,
     #[command(flatten)]
     pub(crate) data: Data,
+    /// Print JSON, for programs.
+    #[arg(long)]
+    pub(crate) json: bool,
 }

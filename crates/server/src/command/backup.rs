@@ -1,12 +1,14 @@
 //! `isle backup`, `isle restore`, `isle verify` and `isle repair`: a replica's store as a whole.
 
+use super::answer::answer;
 use super::{CommandError, call, unasked};
-use crate::arguments::{BackupArguments, Data};
+use crate::arguments::{BackupArguments, Data, StoreArguments};
 use crate::data_directory::{DataDirectory, DataDirectoryLock};
 use crate::local::{BackedUp, ConnectError, LocalClient, Request, Response};
 use indicatif::{ProgressBar, ProgressStyle};
 use replica::{Store as _, StoreError};
-use std::io::{self, Write as _};
+use serde_json::{Value, json};
+use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 use store::{FjallStore, OpenError, Options, Progress, RestoreError, StoreSnapshot, Verified};
@@ -31,9 +33,10 @@ pub(super) async fn back_up(arguments: &BackupArguments) -> Result<(), CommandEr
         }
         Err(error) => return Err(error.into()),
     };
-    let mut stdout = io::stdout().lock();
-    writeln!(stdout, "backed up to {}: {} rows, {} bytes", directory.display(), made.rows, made.bytes)?;
-    Ok(())
+    let BackedUp { rows, bytes } = made;
+    let said = json!({"directory": directory, "rows": rows, "bytes": bytes});
+    let text = format!("backed up to {}: {rows} rows, {bytes} bytes", directory.display());
+    answer(arguments.json, &said, &text)
 }
 
 pub(super) fn restore(arguments: &BackupArguments) -> Result<(), CommandError> {
@@ -50,36 +53,47 @@ pub(super) fn restore(arguments: &BackupArguments) -> Result<(), CommandError> {
     })?;
     bar.finish_and_clear();
     let data = directory.path().display();
-    writeln!(
-        io::stdout().lock(),
-        "restored {} rows; `isle serve --data {data}` goes on under a new origin",
-        manifest.rows
-    )?;
-    Ok(())
+    let rows = manifest.rows;
+    let text = format!("restored {rows} rows; `isle serve --data {data}` goes on under a new origin");
+    answer(arguments.json, &json!({"rows": rows}), &text)
 }
 
-pub(super) fn verify(data: &Data) -> Result<(), CommandError> {
+pub(super) fn verify(arguments: &StoreArguments) -> Result<(), CommandError> {
+    let StoreArguments { data, json } = arguments;
     let stopped = stopped(data)?;
     let bar = spinner("reading");
     let reports = stopped.snapshot.verify(|progress| shown(&bar, progress));
     bar.finish_and_clear();
-    let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{:<10} {:>12} {:>16}  STATE", "ROWS OF", "ROWS", "BYTES")?;
-    for Verified { keyspace, read, damage } in &reports {
-        let state = damage.as_ref().map_or_else(|| "whole".to_owned(), ToString::to_string);
-        writeln!(stdout, "{:<10} {:>12} {:>16}  {state}", keyspace.name(), read.rows, read.bytes)?;
-    }
-    let damage = reports.into_iter().find_map(|report| report.damage);
-    match damage.or_else(|| replica::verify_journal(&stopped.snapshot).err()) {
-        None => Ok(writeln!(stdout, "the journal's chain holds")?),
-        Some(damage) => Err(CommandError::Damaged { data: data.data.clone(), source: damage }),
-    }
+    let damage = reports.iter().find_map(|report| report.damage.clone());
+    let damage = damage.or_else(|| replica::verify_journal(&stopped.snapshot).err());
+    let said = json!({
+        "rows": reports.iter().map(report_json).collect::<Vec<_>>(),
+        "damage": damage.as_ref().map(ToString::to_string),
+    });
+    let end = if damage.is_none() { "the journal's chain holds\n" } else { "" };
+    answer(*json, &said, &(report_table(&reports) + end))?;
+    damage.map_or(Ok(()), |source| Err(CommandError::Damaged { data: data.data.clone(), source }))
 }
 
-pub(super) fn repair(data: &Data) -> Result<(), CommandError> {
-    let directory = DataDirectory::new(&data.data);
+fn report_json(report: &Verified) -> Value {
+    let Verified { keyspace, read, damage } = report;
+    let damage = damage.as_ref().map(ToString::to_string);
+    json!({"of": keyspace.name(), "rows": read.rows, "bytes": read.bytes, "damage": damage})
+}
+
+fn report_table(reports: &[Verified]) -> String {
+    let mut text = format!("{:<10} {:>12} {:>16}  STATE\n", "ROWS OF", "ROWS", "BYTES");
+    for Verified { keyspace, read, damage } in reports {
+        let state = damage.as_ref().map_or_else(|| "whole".to_owned(), ToString::to_string);
+        // Nothing is refused by a text.
+        let _ = writeln!(text, "{:<10} {:>12} {:>16}  {state}", keyspace.name(), read.rows, read.bytes);
+    }
+    text
+}
+
+pub(super) fn repair(arguments: &StoreArguments) -> Result<(), CommandError> {
+    let directory = DataDirectory::new(&arguments.data.data);
     let lock = directory.lock()?;
-    let mut stdout = io::stdout().lock();
     if !directory.store().is_dir() {
         return Err(CommandError::NoStore { path: directory.store() });
     }
@@ -90,18 +104,19 @@ pub(super) fn repair(data: &Data) -> Result<(), CommandError> {
         Err(error) => return Err(error.into()),
     };
     let Some(damage) = damage else {
-        return Ok(writeln!(stdout, "the store opens and can be read: there is nothing to repair")?);
+        let text = "the store opens and can be read: there is nothing to repair";
+        return answer(arguments.json, &json!({"damage": null, "set_aside": null, "deleted": []}), text);
     };
-    writeln!(stdout, "damaged: {damage}")?;
     directory.forget_incarnation(&lock)?;
     let aside = store::set_aside(&directory.store())?;
-    writeln!(stdout, "set aside: {}", aside.path.display())?;
+    let mut text = format!("damaged: {damage}\nset aside: {}\n", aside.path.display());
     for deleted in &aside.deleted {
-        writeln!(stdout, "deleted, set aside before: {}", deleted.display())?;
+        let _ = writeln!(text, "deleted, set aside before: {}", deleted.display());
     }
     let data = directory.path().display();
-    writeln!(stdout, "`isle serve --data {data}` starts with an empty store, which peers fill")?;
-    Ok(())
+    let _ = writeln!(text, "`isle serve --data {data}` starts with an empty store, which peers fill");
+    let said = json!({"damage": damage, "set_aside": aside.path, "deleted": aside.deleted});
+    answer(arguments.json, &said, &text)
 }
 
 /// The rows of a replica that does not run, which stays so until this is dropped.

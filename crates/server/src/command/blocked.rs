@@ -1,9 +1,11 @@
 //! `isle blocked`.
 
+use super::answer::answer;
 use super::asking::Asking;
 use super::{CommandError, call, unasked};
-use crate::arguments::{BlockedCommand, BlockedListArguments, Document};
+use crate::arguments::{BlockedCommand, BlockedDocumentArguments, BlockedListArguments};
 use crate::local::{BlockedDocument, BlockingChange, Request, Response};
+use serde_json::json;
 use std::io::{self, Write as _};
 
 pub(super) async fn run(command: &BlockedCommand) -> Result<(), CommandError> {
@@ -42,34 +44,37 @@ async fn list(arguments: &BlockedListArguments) -> Result<(), CommandError> {
     Ok(())
 }
 
-async fn release(document: &Document) -> Result<(), CommandError> {
+async fn release(arguments: &BlockedDocumentArguments) -> Result<(), CommandError> {
+    let BlockedDocumentArguments { document, json } = arguments;
     let address = &document.address;
     let request = Request::Retry { address: address.clone() };
     let Response::Retried(blocked) = call(&document.data.data, &request).await? else {
         return Err(unasked());
     };
     match blocked {
-        None => writeln!(io::stdout(), "{address} is not blocked")?,
-        Some(reason) => return Err(CommandError::StillBlocked { address: address.clone(), reason }),
+        None => {
+            let said = json!({"address": address.to_string(), "blocked": null});
+            answer(*json, &said, &format!("{address} is not blocked"))
+        }
+        Some(reason) => Err(CommandError::StillBlocked { address: address.clone(), reason }),
     }
-    Ok(())
 }
 
-async fn drop_change(document: &Document) -> Result<(), CommandError> {
+async fn drop_change(arguments: &BlockedDocumentArguments) -> Result<(), CommandError> {
+    let BlockedDocumentArguments { document, json } = arguments;
     let address = &document.address;
     let request = Request::Drop { address: address.clone() };
     let Response::Dropped { change, blocked } = call(&document.data.data, &request).await? else {
         return Err(unasked());
     };
-    let mut stdout = io::stdout().lock();
-    writeln!(stdout, "dropped: {}", named(&change))?;
-    match blocked {
-        None => writeln!(stdout, "{address} is not blocked")?,
+    let next = match &blocked {
+        None => format!("{address} is not blocked"),
         Some(reason) => {
-            writeln!(stdout, "{address} is blocked still by another change: {reason}; list and drop again")?;
+            format!("{address} is blocked still by another change: {reason}; list and drop again")
         }
-    }
-    Ok(())
+    };
+    let said = json!({"address": address.to_string(), "change": change, "blocked": blocked});
+    answer(*json, &said, &format!("dropped: {}\n{next}", named(&change)))
 }
 
 fn shown(document: &BlockedDocument) -> String {

@@ -1,5 +1,6 @@
 //! `isle doc`.
 
+use super::answer::{answer, lines};
 use super::asking::Asking;
 use super::{CommandError, call, history, unasked};
 use crate::arguments::{
@@ -10,7 +11,7 @@ use crate::local::{
     ListedDocument, LocalClient, Moment, REQUEST_BYTES_MAX, Reading, Request, Response, Stamp, Violation,
 };
 use document::{Key, Operation};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::io::{self, Read as _, Write as _};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -47,6 +48,9 @@ async fn get(arguments: &GetArguments) -> Result<(), CommandError> {
     let at = moment(arguments)?;
     let request = Request::Get { address: address.clone(), at };
     let Response::Document(reading) = call(&data.data, &request).await? else { return Err(unasked()) };
+    if arguments.json && reading.value.is_some() {
+        return lines([reading]);
+    }
     notes(&reading).iter().for_each(|note| eprintln!("{note}"));
     let value = reading.value.ok_or_else(|| CommandError::NoDocument { address: address.clone() })?;
     Ok(writeln!(io::stdout().lock(), "{}", serde_json::to_string_pretty(&value)?)?)
@@ -104,7 +108,6 @@ async fn write(document: &Document, terms: &Terms, operations: Vec<Operation>) -
         hub_within_ms: (terms.wait == WaitFor::Hub)
             .then(|| u64::try_from(terms.within.as_millis()).unwrap_or(u64::MAX)),
     };
-    let mut stdout = io::stdout().lock();
     let response = match terms.wait {
         WaitFor::Local => call(&document.data.data, &request).await?,
         // Without a server nobody gets there.
@@ -117,12 +120,15 @@ async fn write(document: &Document, terms: &Terms, operations: Vec<Operation>) -
     } else {
         return Err(unasked());
     };
-    let Some(Stamp { sequence, origin }) = stamp else {
-        return Ok(writeln!(stdout, "unchanged: the document was so already")?);
+    let text = match &stamp {
+        None => "unchanged: the document was so already".to_owned(),
+        Some(Stamp { sequence, origin }) => {
+            let reached = if hub == Some(true) { "; the hub has it" } else { "" };
+            format!("written: change {sequence} of origin {origin}{reached}")
+        }
     };
-    let reached = if hub == Some(true) { "; the hub has it" } else { "" };
-    writeln!(stdout, "written: change {sequence} of origin {origin}{reached}")?;
-    if hub == Some(false) { Err(CommandError::NotAtHub) } else { Ok(()) }
+    answer(terms.as_json, &json!({"stamp": stamp, "hub": hub}), &text)?;
+    if stamp.is_some() && hub == Some(false) { Err(CommandError::NotAtHub) } else { Ok(()) }
 }
 
 /// Page after page, until there is no more or the limit is reached.
@@ -187,7 +193,6 @@ fn standard_input() -> Result<String, CommandError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn a_line_has_the_rules_that_its_document_breaks_and_only_then() {

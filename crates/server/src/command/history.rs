@@ -1,5 +1,6 @@
 //! `isle doc history` and `isle doc conflicts`.
 
+use super::answer::lines;
 use super::asking::Asking;
 use super::{CommandError, call, unasked};
 use crate::arguments::{HistoryArguments, ShowArguments};
@@ -48,10 +49,11 @@ pub(super) async fn conflicts(arguments: &ShowArguments) -> Result<(), CommandEr
     let Response::Conflicts(conflicts) = call(&arguments.document.data.data, &request).await? else {
         return Err(unasked());
     };
-    let mut stdout = io::stdout().lock();
     if arguments.json {
-        writeln!(stdout, "{}", serde_json::to_string_pretty(&conflicts)?)?;
-    } else if conflicts.is_empty() {
+        return lines(conflicts);
+    }
+    let mut stdout = io::stdout().lock();
+    if conflicts.is_empty() {
         writeln!(stdout, "no conflicts")?;
     } else {
         write!(stdout, "{}", conflicts.iter().map(shown_conflict).collect::<String>())?;

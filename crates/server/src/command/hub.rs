@@ -1,5 +1,6 @@
 //! `isle hub`.
 
+use super::answer::{answer, lines};
 use super::status::{row, table};
 use super::{CommandError, call, unasked};
 use crate::arguments::{HubCommand, InitArguments, InviteArguments, RevokeArguments, SitesArguments};
@@ -7,6 +8,7 @@ use crate::config::{Config, PeerAddress};
 use crate::data_directory::{DataDirectory, DataDirectoryLock};
 use crate::enrolment::{Ended, EnrolmentError, Hub, INVITATION_MAX, Invited, date, init, parse_spaces, wall};
 use crate::local::{ConnectError, LocalClient, Request, Response, SiteState, SiteStatus};
+use serde_json::json;
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::time::Duration;
@@ -21,16 +23,15 @@ pub(super) async fn run(command: &HubCommand) -> Result<(), CommandError> {
 }
 
 fn make(arguments: &InitArguments) -> Result<(), CommandError> {
-    let InitArguments { data, address, name, listen, authority } = arguments;
+    let InitArguments { data, address, name, listen, authority, json } = arguments;
     let directory = DataDirectory::new(&data.data);
     init(&directory, name, address, *listen, authority.as_deref())?;
     let data = directory.path().display();
-    writeln!(
-        io::stdout().lock(),
+    let text = format!(
         "made {name} in {data}: its authority (back up {data}/authority, apart), identity and isle.toml\n\
          next: isle hub invite store-367 --data {data} --spaces store-367=write,catalog=read\n      isle serve --data {data} &"
-    )?;
-    Ok(())
+    );
+    answer(*json, &json!({"name": name, "address": address.as_str(), "data": directory.path()}), &text)
 }
 
 /// The hub without its server, for as long as the lock is held.
@@ -56,7 +57,7 @@ pub(super) async fn is_running(data: &Path) -> Result<bool, CommandError> {
 }
 
 async fn invite(arguments: &InviteArguments) -> Result<(), CommandError> {
-    let InviteArguments { site, data, spaces, expires, address } = arguments;
+    let InviteArguments { site, data, spaces, expires, address, json } = arguments;
     let read = parse_spaces(spaces)?;
     // No later than the hub would refuse it, so that it fits a number of milliseconds.
     let expiry = (*expires).min(INVITATION_MAX.saturating_mul(2));
@@ -76,7 +77,8 @@ async fn invite(arguments: &InviteArguments) -> Result<(), CommandError> {
         let invited = Invited { site: site.clone(), spaces: read, expiry, address: address.clone() };
         (hub.invite(invited, wall())?.to_string(), wall().saturating_add(expiry))
     };
-    writeln!(io::stdout().lock(), "{token}")?;
+    let expires_ms = u64::try_from(until.as_millis()).unwrap_or(u64::MAX);
+    answer(*json, &json!({"site": site, "token": token, "expires_ms": expires_ms}), &token)?;
     let until = date(until);
     writeln!(
         io::stderr().lock(),
@@ -94,11 +96,11 @@ async fn sites(arguments: &SitesArguments) -> Result<(), CommandError> {
         let (_lock, hub) = stopped(data)?;
         hub.sites(wall(), |_| false)
     };
-    let text = match (arguments.json, sites.is_empty()) {
-        (true, _) => serde_json::to_string_pretty(&sites)? + "\n",
-        (false, true) => "no site was invited; `isle hub invite --help` says how\n".to_owned(),
-        (false, false) => shown(&sites),
-    };
+    if arguments.json {
+        return lines(sites);
+    }
+    let none = || "no site was invited; `isle hub invite --help` says how\n".to_owned();
+    let text = if sites.is_empty() { none() } else { shown(&sites) };
     io::stdout().lock().write_all(text.as_bytes())?;
     Ok(())
 }
@@ -125,8 +127,8 @@ async fn revoke(arguments: &RevokeArguments) -> Result<(), CommandError> {
         (false, true, _) => "had not joined: its token is void",
         (false, false, _) => "was revoked before",
     };
-    writeln!(io::stdout().lock(), "{site} {said}")?;
-    Ok(())
+    let json = json!({"site": site, "had_key": had_key, "had_invitation": had_invitation, "is_cut": is_cut});
+    answer(arguments.json, &json, &format!("{site} {said}"))
 }
 
 fn shown(sites: &[SiteStatus]) -> String {

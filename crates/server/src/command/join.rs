@@ -1,10 +1,12 @@
 //! `isle join`.
 
 use super::CommandError;
+use super::answer::answer;
 use crate::arguments::JoinArguments;
 use crate::data_directory::DataDirectory;
 use crate::enrolment::{Arrived, ConfigWritten, JoinError, date, join, show_spaces};
-use std::io::{self, Read as _, Write as _};
+use serde_json::{Value, json};
+use std::io::{self, Read as _};
 use transport::enrolment::{EnrolError, JoinToken, TOKEN_BYTES_MAX};
 
 pub(super) async fn run(arguments: &JoinArguments) -> Result<(), CommandError> {
@@ -19,8 +21,24 @@ pub(super) async fn run(arguments: &JoinArguments) -> Result<(), CommandError> {
     let token: JoinToken = text.parse().map_err(|error| JoinError::Enrol(EnrolError::Token(error)))?;
     let directory = DataDirectory::new(&arguments.data.data);
     let arrived = join(&directory, &token).await?;
-    io::stdout().lock().write_all(told(&token.site, &directory, &arrived).as_bytes())?;
-    Ok(())
+    answer(arguments.json, &said(&token.site, &arrived), &told(&token.site, &directory, &arrived))
+}
+
+fn said(site: &str, arrived: &Arrived) -> Value {
+    let Arrived { hub, spaces, until, config } = arrived;
+    let (config, wanted) = match config {
+        ConfigWritten::New => ("written", None),
+        ConfigWritten::Same => ("same", None),
+        ConfigWritten::Kept { wanted } => ("kept", Some(wanted)),
+    };
+    json!({
+        "site": site,
+        "hub": hub,
+        "spaces": show_spaces(spaces),
+        "certificate_ends_ms": u64::try_from(until.as_millis()).unwrap_or(u64::MAX),
+        "config": config,
+        "wanted": wanted,
+    })
 }
 
 fn told(site: &str, directory: &DataDirectory, arrived: &Arrived) -> String {

@@ -1,21 +1,19 @@
 //! `isle status`.
 
+use super::answer::answer;
 use super::{CommandError, call, unasked};
 use crate::arguments::StatusArguments;
 use crate::enrolment::date;
 use crate::local::{
     CertificateStatus, PeerStatus, Request, Response, SpaceMode, SpaceStatus, Status, StoreFailure,
 };
-use std::io::{self, Write as _};
 use std::time::Duration;
 
 pub(super) async fn run(arguments: &StatusArguments) -> Result<(), CommandError> {
     let Response::Status(status) = call(&arguments.data.data, &Request::Status).await? else {
         return Err(unasked());
     };
-    let text = if arguments.json { serde_json::to_string_pretty(&status)? + "\n" } else { shown(&status) };
-    io::stdout().lock().write_all(text.as_bytes())?;
-    Ok(())
+    answer(arguments.json, &status, &shown(&status))
 }
 
 fn shown(status: &Status) -> String {

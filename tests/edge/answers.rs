@@ -1,0 +1,75 @@
+//! What commands tell programs: with --json one JSON object, or one a line.
+
+use crate::command::words;
+use crate::enrolment::{Hub, SPACES};
+use serde_json::{Value, json};
+use std::path::Path;
+use tests::process::Process;
+use tests::program::run_well;
+
+const MILK: &str = "store-1/inventory/milk";
+
+/// The lines that a command answers with; every one is a JSON object.
+#[track_caller]
+fn ask(command: &str, data: &Path, rest: &[&str]) -> Vec<Value> {
+    let text = run_well(words(command, data, &[rest, &["--json"]].concat()));
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(lines.iter().all(Value::is_object), "{text}");
+    lines
+}
+
+/// The one line.
+#[track_caller]
+fn one(command: &str, data: &Path, rest: &[&str]) -> Value {
+    let lines = ask(command, data, rest);
+    assert_eq!(lines.len(), 1, "{command}: {lines:?}");
+    lines[0].clone()
+}
+
+#[test]
+fn every_command_answers_a_program_in_json() {
+    let hub = Hub::new();
+    let (data, site) = (hub.data(), hub.path("site"));
+    let text = |path: &Path| path.to_str().unwrap().to_owned();
+    let (fleet, other) = (text(&hub.path("fleet")), hub.path("other"));
+    let made = run_well(["identity", "authority", &fleet, "--json"]);
+    assert_eq!(serde_json::from_str::<Value>(&made).unwrap()["name"], json!("fleet"));
+    assert_eq!(one("identity issue", &other, &["a", "--authority", &fleet])["name"], json!("a"));
+    let third = hub.path("third");
+    assert_eq!(one("hub init", &third, &["--address", "127.0.0.1:9"])["address"], json!("127.0.0.1:9"));
+
+    let running = hub.start();
+    let invited = one("hub invite", &data, &["store-1", "--spaces", SPACES]);
+    let joined = one("join", &site, &[invited["token"].as_str().unwrap()]);
+    assert_eq!((&joined["hub"], &joined["config"]), (&json!("hub"), &json!("written")));
+    assert_eq!(one("hub sites", &data, &[])["state"], json!("joined"));
+    assert_eq!(one("rights list", &data, &[])["spaces"]["catalog"], json!(["read"]));
+    assert_eq!(one("rights show", &data, &["store-1"])["state"], json!("in_force"));
+    assert_eq!(one("rights set", &data, &["store-1", "--spaces", SPACES])["is_written"], json!(true));
+    assert!(ask("schema list", &data, &[]).len() >= 5);
+
+    let serving = Process::start(site.clone());
+    assert_eq!(one("status", &site, &[])["name"], json!("store-1"));
+    let put = one("doc put", &site, &[MILK, r#"{"on_hand": 3}"#]);
+    assert_eq!((&put["stamp"]["sequence"], &put["hub"]), (&json!(1), &json!(null)));
+    let waited = [MILK, "/on_hand", "1", "--wait", "hub", "--within", "30s"];
+    assert_eq!(one("doc increment", &site, &waited)["hub"], json!(true));
+    assert_eq!(one("doc patch", &site, &[MILK, r#"{"on_hand": 4}"#])["stamp"], json!(null));
+    assert_eq!(one("doc get", &site, &[MILK]), json!({"value": {"on_hand": 4}}));
+    assert_eq!(ask("doc history", &site, &[MILK]).len(), 2);
+    assert!(ask("doc conflicts", &site, &[MILK]).is_empty() && ask("blocked list", &site, &[]).is_empty());
+    assert_eq!(one("blocked release", &site, &[MILK])["blocked"], json!(null));
+    let file = text(&hub.path("all.csv"));
+    assert_eq!(one("export", &site, &["store-1/inventory", "--output", &file])["documents"], json!(1));
+    assert_eq!(one("import", &site, &["store-1/inventory", &file])["documents"], json!(1));
+    drop(serving);
+
+    let backup = text(&hub.path("backup"));
+    assert!(one("backup", &site, &[&backup])["rows"].as_u64().unwrap() > 0);
+    assert_eq!(one("verify", &site, &[])["damage"], json!(null));
+    assert_eq!(one("repair", &site, &[])["set_aside"], json!(null));
+    std::fs::remove_dir_all(site.join("store")).unwrap();
+    assert!(one("restore", &site, &[&backup])["rows"].as_u64().unwrap() > 0);
+    assert_eq!(one("hub revoke", &data, &["store-1"])["is_cut"], json!(true));
+    drop(running);
+}
