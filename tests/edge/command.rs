@@ -57,8 +57,8 @@ async fn a_status_in_json_says_how_the_replica_and_its_peers_are() {
     );
     assert_eq!(status["origin"].as_str().unwrap().len(), 32);
     let spaces = json!([
-        {"space": "catalog", "mode": "read", "changes": 0},
-        {"space": "store-1", "mode": "write", "changes": 2},
+        {"space": "catalog", "mode": "read", "changes": 0, "is_filling": false},
+        {"space": "store-1", "mode": "write", "changes": 2, "is_filling": false},
     ]);
     assert_eq!(status["spaces"], spaces);
     assert_eq!(
