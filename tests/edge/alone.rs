@@ -86,6 +86,7 @@ async fn a_restored_hub_that_a_command_looked_into_lets_its_sites_in() {
     fs::remove_dir_all(hub.data().join("store")).unwrap();
     run_well(words("restore", &hub.data(), &[backup.to_str().unwrap()]));
     assert!(run_well(words("rights list", &hub.data(), &[])).contains("not written yet"));
+    assert!(run_well(words("status", &hub.data(), &[])).contains("renewed by hub\n"));
     let running = running.restart();
     let key = hub.sites()[0]["public_key"].as_str().unwrap().to_owned();
     eventually_async(DEADLINE, "the rights are written", async || {

@@ -1,7 +1,7 @@
 //! A replica without a server: opened in this process for one command, on the same loop and behind the same protocol, and
 //! without peers.
 
-use super::{Prepared, ServeError, prepare};
+use super::{Prepared, ServeError, prepare, renewed_by};
 use crate::data_directory::{DataDirectory, LockError};
 use crate::enrolment::Admissions;
 use crate::event_loop::{EventLoop, Pulse, Stop, StopOrder, arrivals};
@@ -83,7 +83,7 @@ fn run(data: &Path, ready: &mpsc::SyncSender<Opened>) -> Result<(), AloneError> 
     if !directory.store().join("rows").is_dir() {
         return Err(AloneError::NoStore { data: data.to_owned() });
     }
-    let Prepared { identity, mut opening, .. } = prepare(&directory, &lock)?;
+    let Prepared { config, identity, hub, mut opening } = prepare(&directory, &lock)?;
     let core = opening.open().map_err(ServeError::from)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(ServeError::from)?;
@@ -94,7 +94,8 @@ fn run(data: &Path, ready: &mpsc::SyncSender<Opened>) -> Result<(), AloneError> 
         end.set_nonblocking(true).map_err(ServeError::from)?;
     }
     let reach = Reach::Alone(identity.validity());
-    let context = Arc::new(Context { reach, renewed_by: None, admissions: Admissions::none() });
+    let renewed_by = renewed_by(&config, hub.as_ref()).map(str::to_owned);
+    let context = Arc::new(Context { reach, renewed_by, admissions: Admissions::none() });
     let served = runtime.block_on(async {
         let stream = UnixStream::from_std(ours)?;
         let serving = tokio::spawn(serve(stream, arrivals.clone(), context, stop.clone()));
