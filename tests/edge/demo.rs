@@ -1,5 +1,8 @@
 use serde_json::Value;
-use tests::program;
+use std::fs::File;
+use std::process::{Command, Stdio};
+use tests::process::DEADLINE;
+use tests::{eventually, program};
 
 #[test]
 fn the_main_job_ends_with_every_document_equal() {
@@ -13,4 +16,30 @@ fn the_main_job_ends_with_every_document_equal() {
     assert_eq!(differences, [0, 0]);
     // It proves something only if something happened.
     assert!(report["kills"].as_u64().unwrap() >= 1 && report["units_while_cut"].as_u64().unwrap() > 0);
+}
+
+/// The replicas go on when the demo has checked them, until it is told to end.
+#[test]
+fn a_demo_serves_until_it_is_ended() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = directory.path().join("log");
+    let mut demo = Command::new(program::path())
+        .args(["demo", "--json", "--shops", "1", "--pace", "0", "--serve"])
+        .env("TMPDIR", directory.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(File::create(&log).unwrap())
+        .spawn()
+        .unwrap();
+    let told = || std::fs::read_to_string(&log).unwrap();
+    eventually(DEADLINE, "it says where the replicas are", || told().contains("go on until Ctrl-C"));
+    let list = told()
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("isle doc list ").map(str::to_owned))
+        .unwrap();
+    let products = program::run_well(["doc", "list"].into_iter().chain(list.split(' ')));
+    assert!(products.lines().count() > 10, "{products}");
+    assert!(Command::new("kill").arg(demo.id().to_string()).status().unwrap().success());
+    assert!(demo.wait().unwrap().success());
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1, "its directory is left behind");
 }

@@ -29,6 +29,9 @@ pub(crate) struct Arguments {
     /// Seconds that the whole week takes, if the machine keeps up
     #[arg(long, value_name = "SECONDS", default_value_t = PACE_DEFAULT_S, value_parser = pace)]
     pace: f64,
+    /// Keep the hub and the shops running at the end, until Ctrl-C
+    #[arg(long)]
+    serve: bool,
     /// Print only a report, as JSON
     #[arg(long)]
     json: bool,
@@ -47,6 +50,7 @@ Examples:
   isle demo --seed 42            other cuts, kills and prices
   isle demo --shops 3 --pace 5   a shorter one
   isle demo --json | jq .units   for programs
+  isle demo --serve              to look at the replicas afterwards, or to write programs against them
   isle demo --sales sales.csv --products products.csv
 
 Files of your own have a header line as named above. Rows are in order of time, times as 2017-07-17T05:30:04Z; \
@@ -80,6 +84,10 @@ impl Arguments {
 
     pub(super) fn is_json(&self) -> bool {
         self.json
+    }
+
+    pub(super) fn serves(&self) -> bool {
+        self.serve
     }
 
     pub(super) fn pace(&self) -> Duration {

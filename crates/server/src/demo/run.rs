@@ -61,20 +61,51 @@ fn prepared(arguments: &Arguments) -> Result<ExitCode, DemoError> {
         (false, true) => Mode::Live,
         (false, false) => Mode::Lines,
     };
-    let demo =
-        Demo { week: Arc::new(week), plan: Arc::new(plan), seed: arguments.seed(), pace: arguments.pace() };
+    let demo = Demo {
+        week: Arc::new(week),
+        plan: Arc::new(plan),
+        seed: arguments.seed(),
+        pace: arguments.pace(),
+        serves: arguments.serves(),
+    };
     let directory = tempfile::Builder::new().prefix("isle-demo-").tempdir().map_err(DemoError::Directory)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(DemoError::Runtime)?;
     let result = runtime.block_on(demo.run(mode, directory.path()));
+    let is_wanted = !matches!(&result, Ok((Report { ok: true, .. }, _)) | Err(DemoError::Interrupted));
+    let code = result.map(|(report, fleet)| {
+        let code = printed(&report, arguments.is_json());
+        fleet.into_iter().for_each(|fleet| runtime.block_on(serve(fleet)));
+        code
+    });
     // With the runtime end the processes that a task still has; only then can their files be removed.
     drop(runtime);
-    let is_wanted = !matches!(&result, Ok(Report { ok: true, .. }) | Err(DemoError::Interrupted));
-    let code = result.map(|report| printed(&report, arguments.is_json()));
     if is_wanted {
         keep(directory);
     }
     code
+}
+
+/// Keeps the replicas until somebody ends it, and says where they are.
+async fn serve(fleet: Fleet) {
+    let (hub, shop) =
+        (fleet.hub.data(), fleet.shops.first().map_or(fleet.hub.data(), |site| site.process.data()));
+    let _ = writeln!(
+        io::stderr().lock(),
+        "\nthe hub and its shops go on until Ctrl-C, in {}; look at them from another terminal:\n  \
+         isle status --data {}\n  isle doc list --data {} catalog/product\n  isle watch --data {} {}",
+        hub.parent().unwrap_or(hub).display(),
+        hub.display(),
+        shop.display(),
+        shop.display(),
+        fleet.shops.first().map_or(HUB, |site| site.process.name()),
+    );
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return fleet.stop().await };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+    fleet.stop().await;
 }
 
 /// Leaves everything for somebody to look at.
@@ -105,11 +136,12 @@ struct Demo {
     plan: Arc<Plan>,
     seed: u64,
     pace: Duration,
+    serves: bool,
 }
 
 impl Demo {
-    /// Runs all of it, and stops in order at Ctrl-C.
-    async fn run(self, mode: Mode, directory: &Path) -> Result<Report, DemoError> {
+    /// Runs all of it, and stops in order at Ctrl-C. The replicas go on if they are to serve.
+    async fn run(self, mode: Mode, directory: &Path) -> Result<(Report, Option<Fleet>), DemoError> {
         let started = Instant::now();
         let mut terminate = signal(SignalKind::terminate()).map_err(DemoError::Runtime)?;
         let (sender, receiver) = mpsc::channel(EVENTS_MAX);
@@ -122,19 +154,25 @@ impl Demo {
         };
         // Every sender of events is gone by now, so the view ends.
         let board = showing.await?;
-        result.map(|reading| Report::new(self.seed, started.elapsed(), &board, reading))
+        let report = |reading| Report::new(self.seed, started.elapsed(), &board, reading);
+        result.map(|(reading, fleet)| (report(reading), fleet))
     }
 
-    async fn stages(&self, events: Events, directory: &Path) -> Result<Reading, DemoError> {
+    async fn stages(&self, events: Events, directory: &Path) -> Result<(Reading, Option<Fleet>), DemoError> {
         events.add(Event::Stage(Stage::Starting)).await;
         let mut fleet = Fleet::start(&self.week, directory).await?;
         let reading = match self.with(&mut fleet, &events).await {
             Err(error) => Err(fleet.hub.explain(error).await),
             reading => reading,
         };
-        fleet.stop().await;
+        let serving = if self.serves && reading.is_ok() {
+            Some(fleet)
+        } else {
+            fleet.stop().await;
+            None
+        };
         events.add(Event::Stage(Stage::Done)).await;
-        reading
+        Ok((reading?, serving))
     }
 
     async fn with(&self, fleet: &mut Fleet, events: &Events) -> Result<Reading, DemoError> {
