@@ -20,6 +20,15 @@ async fn a_signal_ends_it_in_order_and_nothing_is_lost() {
     site.put("store-1/inventory/milk", json!({"shelf": "A3"})).await;
 }
 
+#[test]
+fn a_replica_that_has_done_nothing_yet_ends_at_once() {
+    let fleet = Fleet::new();
+    let mut site = fleet.start("store-1", "name = \"store-1\"\n[spaces]\nstore-1 = \"write\"\n");
+    site.signal("TERM");
+    assert!(site.ended().success());
+    assert!(!site.log().contains("stopping before everything is durable"), "{}", site.log());
+}
+
 #[tokio::test]
 async fn a_second_server_in_the_same_directory_is_refused() {
     let fleet = Fleet::new();

@@ -197,6 +197,9 @@ impl EventLoop {
     async fn drain(&mut self, core: &mut Core) -> Result<(), StoreError> {
         let deadline = Instant::now() + DRAIN_DEADLINE;
         self.refuse_arrivals();
+        // What no turn has handed over yet, as what a new store begins with, would never become durable.
+        core.end_turn()?;
+        self.carry_out(core);
         while core.in_flight_bytes() > 0 {
             if timeout_at(deadline, core.committed()).await.is_err() {
                 tracing::warn!(
