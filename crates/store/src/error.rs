@@ -18,7 +18,8 @@ pub enum OpenError {
     },
     /// The directory was written by a version with another format.
     #[error(
-        "the store in {path} has format {found}, this version reads {expected}: use the version that wrote it"
+        "the store in {path} was written by {} version of isle (format {found}, this one reads {expected}): start it with the \
+         version that wrote it; nothing was changed", if found > expected { "a newer" } else { "an older" }
     )]
     Format {
         /// The store's directory.

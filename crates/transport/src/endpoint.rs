@@ -25,7 +25,7 @@ use crate::tls::{Dialling, NameVerifier, accepting};
 #[non_exhaustive]
 pub enum BindError {
     /// The system refused the address.
-    #[error("cannot use UDP address {address}: is another program using it, or is it not this machine's?")]
+    #[error("cannot use UDP address {address}: {}", in_words(source))]
     Socket {
         /// The address asked for.
         address: SocketAddr,
@@ -35,6 +35,20 @@ pub enum BindError {
     /// An endpoint needs tokio's reactor and timers.
     #[error("an endpoint is to be bound within a tokio runtime")]
     NoRuntime,
+}
+
+/// What keeps an address from being bound.
+fn in_words(error: &io::Error) -> String {
+    let kind = error.kind();
+    if kind == io::ErrorKind::AddrInUse {
+        "another program has it: stop that one, or choose another port".to_owned()
+    } else if kind == io::ErrorKind::AddrNotAvailable {
+        "it is no address of this machine".to_owned()
+    } else if kind == io::ErrorKind::PermissionDenied {
+        "this user may not: ports below 1024 need CAP_NET_BIND_SERVICE".to_owned()
+    } else {
+        error.to_string()
+    }
 }
 
 /// Why a peer could not be connected to.
