@@ -118,5 +118,5 @@ fn a_write_that_the_hub_has_not_in_time_is_told_from_one_that_it_has() {
 fn a_configuration_is_refused_with_file_line_and_key() {
     let fleet = Fleet::new();
     let data = fleet.prepare("store-1", "name = \"store-1\"\nlisen = \"127.0.0.1:7401\"\n[spaces]\n");
-    fails(&words("serve", &data, &[]), 1, &["isle.toml:2:", "lisen", "`listen`"]);
+    fails(&words("serve", &data, &[]), 1, &["isle.toml:2:", "lisen", "did you mean 'listen'?"]);
 }

@@ -11,6 +11,8 @@ mod blocked;
 #[cfg(test)]
 mod command;
 #[cfg(test)]
+mod config;
+#[cfg(test)]
 mod converge;
 #[cfg(test)]
 mod demo;
@@ -31,6 +33,10 @@ mod killed;
 #[cfg(test)]
 mod links;
 #[cfg(test)]
+mod logs;
+#[cfg(test)]
+mod managed;
+#[cfg(test)]
 mod many;
 #[cfg(test)]
 mod observing;
@@ -44,6 +50,8 @@ mod rights;
 mod rolled_back;
 #[cfg(test)]
 mod schemas;
+#[cfg(test)]
+mod starting;
 #[cfg(test)]
 mod stopped;
 #[cfg(test)]

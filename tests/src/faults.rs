@@ -1,6 +1,6 @@
-//! A disk that gives I/O errors: a library that is loaded before the C library makes calls on fjall's files fail.
+//! A disk that gives I/O errors, and a clock that is wrong: libraries that are loaded before the C library.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::disk::run;
@@ -14,19 +14,32 @@ pub fn variables(
     (call, when): (&str, u64),
     rows: &Path,
 ) -> Option<[(&'static str, String); 4]> {
-    let library = directory.join("faults.so");
-    if !library.exists() {
-        let mut compiler = Command::new("cc");
-        let source = repository_root().join("tests/store/faults.c");
-        compiler.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).arg("-ldl");
-        if !run(&mut compiler, "I/O errors") {
-            return None;
-        }
-    }
+    let library = library("tests/store/faults.c", directory, "I/O errors")?;
     Some([
         ("LD_PRELOAD", library.display().to_string()),
         ("FAULT_CALL", call.into()),
         ("FAULT_PATH", rows.display().to_string()),
         ("FAULT_WHEN", when.to_string()),
     ])
+}
+
+/// The variables for a process whose wall clock is `seconds` ahead, or behind. `None`, with the reason told, where there is
+/// no C compiler; the library goes into `directory`.
+pub fn wrong_clock(directory: &Path, seconds: i64) -> Option<[(&'static str, String); 2]> {
+    let library = library("tests/edge/clock.c", directory, "wrong clocks")?;
+    Some([("LD_PRELOAD", library.display().to_string()), ("CLOCK_AHEAD_S", seconds.to_string())])
+}
+
+/// Compiles a source of the repository, once for each directory.
+fn library(source: &str, directory: &Path, test: &str) -> Option<PathBuf> {
+    let source = repository_root().join(source);
+    let library = directory.join(source.file_name()?).with_extension("so");
+    if !library.exists() {
+        let mut compiler = Command::new("cc");
+        compiler.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).arg("-ldl");
+        if !run(&mut compiler, test) {
+            return None;
+        }
+    }
+    Some(library)
 }

@@ -78,6 +78,8 @@ pub fn site_config(name: &str, address: &str) -> String {
 pub struct Process {
     /// Its data directory.
     pub data: PathBuf,
+    /// Where its output and its log are.
+    told_in: PathBuf,
     child: Child,
 }
 
@@ -91,18 +93,26 @@ impl Process {
     pub fn start_with(data: PathBuf, variables: &[(&str, String)]) -> Self {
         let mut command = Command::new(program::path());
         command.envs(variables.iter().map(|(name, value)| (name, value)));
-        Self::spawned(serve(command, &data), data)
+        let child = serve(command, &data, &data);
+        Self { child, told_in: data.clone(), data }.ready()
+    }
+
+    /// As [`Process::start`], with its output and its log in another directory: the data directory's disk may be full.
+    pub fn start_beside(data: PathBuf, told_in: &Path) -> Self {
+        let child = serve(Command::new(program::path()), &data, told_in);
+        Self { child, told_in: told_in.to_owned(), data }.ready()
     }
 
     /// As [`Process::start`], in a network namespace.
     pub fn start_in(data: PathBuf, namespace: &str) -> Self {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", namespace]).arg(program::path());
-        Self::spawned(serve(command, &data), data)
+        let child = serve(command, &data, &data);
+        Self { child, told_in: data.clone(), data }.ready()
     }
 
-    fn spawned(child: Child, data: PathBuf) -> Self {
-        let mut process = Self { child, data };
+    fn ready(self) -> Self {
+        let mut process = self;
         eventually(DEADLINE, "the server is ready", || {
             if let Some(status) = process.child.try_wait().unwrap() {
                 panic!("the server ended with {status}:\n{}", process.log());
@@ -114,12 +124,12 @@ impl Process {
 
     /// What it said on standard output since it was started last.
     pub fn output(&self) -> String {
-        fs::read_to_string(self.data.join("output")).unwrap()
+        fs::read_to_string(self.told_in.join("output")).unwrap()
     }
 
     /// What it logged since it was started last.
     pub fn log(&self) -> String {
-        fs::read_to_string(self.data.join("log")).unwrap()
+        fs::read_to_string(self.told_in.join("log")).unwrap()
     }
 
     /// Bytes of memory that it has resident.
@@ -224,11 +234,11 @@ impl Drop for Process {
 
 /// Starts the server of a data directory, with its output and log in files there.
 pub fn spawn(data: &Path) -> Child {
-    serve(Command::new(program::path()), data)
+    serve(Command::new(program::path()), data, data)
 }
 
-fn serve(mut program: Command, data: &Path) -> Child {
-    let file = |name: &str| File::create(data.join(name)).unwrap();
+fn serve(mut program: Command, data: &Path, told_in: &Path) -> Child {
+    let file = |name: &str| File::create(told_in.join(name)).unwrap();
     program
         .args(["serve", "--data"])
         .arg(data)

@@ -1,18 +1,22 @@
 //! The command line.
 
 mod blocked;
+mod config;
 mod documents;
 mod hub;
+mod machine;
 mod rights;
 mod schema;
 mod transfer;
 mod watch;
 
 pub(crate) use blocked::{BlockedCommand, BlockedDocumentArguments, BlockedListArguments};
+pub(crate) use config::{ConfigCommand, ServeArguments};
 pub(crate) use documents::{
     DeleteArguments, Document, DocumentCommand, GetArguments, HistoryArguments, IncrementArguments,
     ListArguments, Place, PutArguments, QueryArguments, ShowArguments, Terms,
 };
+pub(crate) use machine::{CompletionsArguments, ManArguments};
 
 pub(crate) use hub::{
     HubCommand, InitArguments, InviteArguments, JoinArguments, RevokeArguments, SitesArguments,
@@ -77,8 +81,21 @@ Example:
 
 The directory holds isle.toml (what the replica carries and shares) and identity/, made by `isle hub init`, `isle join` or
 `isle identity issue`.
-One line on standard output says when it is ready. Logs go to standard error; ISLE_LOG=debug shows more.")]
-    Serve(Data),
+What can be set: `isle config --help`. Under systemd: Type=notify, and WatchdogSec= to have it started again when its event
+loop no longer moves:
+  [Service]
+  Type=notify
+  ExecStart=/usr/local/bin/isle serve --data /var/lib/isle
+  User=isle
+  Restart=on-failure
+  WatchdogSec=60
+
+One line on standard output says when it is ready. Logs go to standard error;
+ISLE_LOG=debug shows more.")]
+    Serve(ServeArguments),
+    /// Check and show the configuration.
+    #[command(subcommand, after_help = config::AFTER_HELP)]
+    Config(ConfigCommand),
     /// Show how a replica and its peers are.
     #[command(after_help = "\
 Example:
@@ -149,6 +166,12 @@ The damaged rows are renamed, not deleted. What no peer has is only there: keep 
     /// Make a fleet's authority, and identities of replicas, by hand: without a hub that enrols.
     #[command(subcommand)]
     Identity(IdentityCommand),
+    /// Print completions for a shell.
+    #[command(after_help = machine::COMPLETIONS_AFTER_HELP)]
+    Completions(CompletionsArguments),
+    /// Write manual pages into a directory.
+    #[command(after_help = machine::MAN_AFTER_HELP)]
+    Man(ManArguments),
     /// Show it all on real sales: a hub and eight shops, cut links, killed processes, and a check of every document.
     Demo(demo::Arguments),
 }
@@ -157,7 +180,7 @@ The damaged rows are renamed, not deleted. What no peer has is only there: keep 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Data {
     /// The replica's data directory.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", env = "ISLE_DATA", hide_env_values = true)]
     pub(crate) data: PathBuf,
 }
 

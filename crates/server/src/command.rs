@@ -5,6 +5,7 @@ mod asking;
 mod backup;
 mod blocked;
 mod condition;
+mod config;
 mod documents;
 mod history;
 mod hub;
@@ -13,6 +14,7 @@ mod join;
 mod query;
 mod rights;
 mod schema;
+mod setup;
 mod status;
 mod transfer;
 mod watch;
@@ -23,13 +25,15 @@ pub use transfer::{CellFault, RowError, TransferError};
 use asking::Asking;
 
 use crate::arguments::{Arguments, Command};
-use crate::config::ConfigError;
+use crate::config::ConfigErrors;
 use crate::data_directory::{IncarnationError, LockError};
 use crate::demo;
 use crate::enrolment::{EnrolmentError, InitError, JoinError, NO_HUB_HINT, SpacesError};
 use crate::local::{CallError, ConnectError, RefusalKind, Request, Response};
+use crate::log;
 use crate::schemas::SchemasError;
 use crate::server::{self, AloneError, ServeError};
+use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -65,7 +69,7 @@ pub enum CommandError {
     Spaces(#[from] SpacesError),
     /// The configuration cannot be used.
     #[error(transparent)]
-    Config(#[from] ConfigError),
+    Config(#[from] ConfigErrors),
     /// The site did not join.
     #[error(transparent)]
     Join(#[from] JoinError),
@@ -199,8 +203,18 @@ impl CommandError {
         if matches!(self, Self::Damaged { .. } | Self::Open(store::OpenError::Damaged { .. })) {
             return Some("`isle repair` sets the store aside; peers fill an empty one");
         }
-        if let Self::Join(error) = self {
-            return error.hint();
+        if let Self::Serve(error) = self
+            && let Some(hint) = error.hint()
+        {
+            return Some(hint);
+        }
+        if let Self::Join(error) = self
+            && let Some(hint) = error.hint()
+        {
+            return Some(hint);
+        }
+        if is_of_full_disk(self) {
+            return Some("free space on the disk of the data directory, then try again; nothing is lost");
         }
         if matches!(self, Self::Enrolment(EnrolmentError::NoHub { .. })) {
             return Some(NO_HUB_HINT);
@@ -228,13 +242,33 @@ impl CommandError {
     }
 }
 
+/// Whether the system said somewhere below that there is no room.
+fn is_of_full_disk(error: &CommandError) -> bool {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+        if matches!(kind, Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
 /// Does what the command line says. The demo has exit codes of its own.
 ///
 /// # Errors
 /// [`CommandError`] explains itself and has the exit code.
 pub fn run(arguments: Arguments) -> Result<ExitCode, CommandError> {
+    // A server logs as its configuration says.
+    if !arguments.is_server() {
+        log::start_as_environment_says();
+    }
     match arguments.command {
-        Command::Serve(data) => server::run(&data.data)?,
+        Command::Serve(arguments) => server::run(&arguments.data.data, &arguments.settings.layers())?,
+        Command::Config(command) => config::run(&command)?,
+        Command::Completions(arguments) => setup::completions(&arguments)?,
+        Command::Man(arguments) => setup::man(&arguments)?,
         Command::Status(arguments) => block_on(status::run(&arguments))?,
         Command::Doc(command) => block_on(documents::run(&command))?,
         Command::Watch(arguments) => block_on(watch::run(&arguments))?,

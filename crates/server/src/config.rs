@@ -43,26 +43,41 @@
 //! address = "hub.example:7400"  # what join tokens say: where sites dial
 //! certificate = "30d"           # how long a certificate is valid; it is renewed at two thirds of that
 //! grace = "90d"                 # how long after its end it may still be renewed
+//!
+//! log = "info"                  # at the top, too: what is logged, as in "warn,transport=debug"
+//! log_format = "text"           # or "json": an object a line
 //! ```
+//!
+//! What is in no table of names can be overruled by a variable (`ISLE_LISTEN`, `ISLE_ENROLMENT_GRACE`; an empty one counts
+//! as none), and that by a flag of `isle serve`. Spaces and peers are in the file alone.
 
 mod address;
+mod effective;
 mod error;
+mod keys;
+mod layers;
 mod line;
+mod logging;
+mod nearest;
 mod public_key;
 mod schedule;
+mod settings;
+mod source;
 
 pub use address::{PeerAddress, PeerAddressError};
-pub use error::{ConfigError, ScheduleFault};
+pub use effective::{Effective, Shown};
+pub use error::{ConfigError, ConfigErrors, ScheduleFault};
+pub use layers::Layers;
+pub use logging::{LogFilter, LogFilterError, LogFormat, LogFormatError};
 pub use public_key::{PublicKey, PublicKeyError};
 pub use schedule::{EVERY_MIN, ScheduleConfig, TimeOfDay, Window, WindowError};
+pub use source::Source;
 
 use crate::duration::Span;
 use document::{AddressError, Schemas, Space};
 use replica::{Access, OriginKey, PeerSettings, Settings, SnapshotPolicy, TrimPolicy};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read as _;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::Path;
@@ -88,6 +103,7 @@ const OPEN_DOCUMENTS_BYTES_MAX: u64 = 16 * 1024 * 1024;
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// The replica's name, as in its certificate.
+    #[serde(default)]
     pub name: String,
     /// The UDP address where peers may dial in; none: any port, and nobody may.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -99,6 +115,12 @@ pub struct Config {
     /// cut loses what services wrote in the last one, though they were answered. Peers never see what can be lost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sync_interval_ms: Option<NonZeroU32>,
+    /// Which events are logged; none: from level INFO on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<LogFilter>,
+    /// How lines of the log look.
+    #[serde(default, skip_serializing_if = "LogFormat::is_default")]
+    pub log_format: LogFormat,
     /// Whether this replica is the hub: then what is durable here has reached the hub.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub hub: bool,
@@ -251,75 +273,66 @@ impl From<SpaceName> for String {
 }
 
 impl Config {
-    /// Reads and checks the file.
+    /// Reads and checks the file, which nothing overrules.
     ///
     /// # Errors
-    /// [`ConfigError`] names the file, and the line and the key where it can.
-    pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let failed = |source| ConfigError::Read { path: path.to_owned(), source };
-        let mut text = String::new();
-        let file = File::open(path).map_err(failed)?;
-        let bytes = file.take(CONFIG_BYTES_MAX + 1).read_to_string(&mut text).map_err(failed)?;
-        if bytes as u64 > CONFIG_BYTES_MAX {
-            return Err(ConfigError::TooLong { path: path.to_owned() });
-        }
-        Self::parse(&text, path)
+    /// [`ConfigErrors`] name the file, and the line and the key where they can.
+    pub fn load(path: &Path) -> Result<Self, ConfigErrors> {
+        Effective::load(path, &Layers::default()).map(|effective| effective.config)
     }
 
     /// Reads and checks a text; `path` is for errors.
     ///
     /// # Errors
     /// As for [`Config::load`].
-    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
-        let config: Self = toml::from_str(text).map_err(|error| ConfigError::parse(path, text, &error))?;
-        config.check(text, path)?;
-        Ok(config)
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigErrors> {
+        Effective::parse(text, path, &Layers::default()).map(|effective| effective.config)
     }
 
-    fn check(&self, text: &str, path: &Path) -> Result<(), ConfigError> {
+    /// Whether its parts go together; `effective` knows where they come from.
+    fn check(&self, effective: &Effective, errors: &mut Vec<ConfigError>) {
+        if self.name.is_empty() {
+            let path = effective.path().to_owned();
+            let example = "name = \"store-367\", as in its certificate, or set ISLE_NAME";
+            errors.push(ConfigError::Missing { path, key: "name", example });
+        }
         if self.peers.contains_key(&self.name) {
-            let line = line::of_key(text, &["peers", &self.name]);
-            return Err(ConfigError::OwnPeer { path: path.to_owned(), line, name: self.name.clone() });
+            let at = effective.source(&format!("peers.{}", self.name));
+            errors.push(ConfigError::OwnPeer { at, name: self.name.clone() });
         }
         if self.enrolment.certificate.0 < CERTIFICATE_MIN {
-            let line = line::of_key(text, &["enrolment", "certificate"]);
-            return Err(ConfigError::Certificate { path: path.to_owned(), line });
+            errors.push(ConfigError::Certificate { at: effective.source("enrolment.certificate") });
         }
         for (peer, config) in &self.peers {
-            self.check_schedule(peer, config, (text, path))?;
-            if let Some(SpaceName(space)) = config.spaces.keys().find(|name| !self.spaces.contains_key(name))
-            {
-                let line = line::of_key(text, &["peers", peer, "spaces", space.as_str()]);
+            self.check_schedule(peer, config, effective, errors);
+            for SpaceName(space) in config.spaces.keys().filter(|name| !self.spaces.contains_key(name)) {
+                let at = effective.source(&format!("peers.{peer}.spaces.{space}"));
                 let (peer, space) = (peer.clone(), space.clone());
-                return Err(ConfigError::UnknownSpace { path: path.to_owned(), line, peer, space });
+                errors.push(ConfigError::UnknownSpace { at, peer, space });
             }
         }
-        Ok(())
     }
 
     fn check_schedule(
         &self,
         peer: &str,
         config: &PeerConfig,
-        (text, path): (&str, &Path),
-    ) -> Result<(), ConfigError> {
-        let Some(schedule) = &config.schedule else { return Ok(()) };
-        let refused = |cause| ConfigError::Schedule {
-            path: path.to_owned(),
-            line: line::of_key(text, &["peers", peer, "schedule"]),
-            peer: peer.to_owned(),
-            cause,
+        effective: &Effective,
+        errors: &mut Vec<ConfigError>,
+    ) {
+        let Some(schedule) = &config.schedule else { return };
+        let mut refuse = |cause| {
+            let at = effective.source(&format!("peers.{peer}.schedule"));
+            errors.push(ConfigError::Schedule { at, peer: peer.to_owned(), cause });
         };
         if config.address.is_none() {
-            return Err(refused(ScheduleFault::NoAddress));
+            refuse(ScheduleFault::NoAddress);
         }
         if schedule.every.is_some_and(|every| every.0 < EVERY_MIN) {
-            return Err(refused(ScheduleFault::TooOften));
+            refuse(ScheduleFault::TooOften);
         }
-        let mut at_once = schedule.at_once.iter();
-        match at_once.find(|name| !self.spaces.contains_key(name)) {
-            Some(SpaceName(space)) => Err(refused(ScheduleFault::UnknownSpace(space.clone()))),
-            None => Ok(()),
+        for SpaceName(space) in schedule.at_once.iter().filter(|name| !self.spaces.contains_key(name)) {
+            refuse(ScheduleFault::UnknownSpace(space.clone()));
         }
     }
 

@@ -10,7 +10,7 @@
 //! | `schemas/COLLECTION.json` | schemas of its own, over those of the program; optional |
 //! | `store/` | documents, changes and the journal |
 //! | `isle.sock` | where services and this program's other commands reach a running server |
-//! | `lock` | empty; locked while a server runs |
+//! | `lock` | locked while a server runs, or a command that needs the directory for itself; the number of its process |
 //!
 //! Invariant: an incarnation belongs to one store. If either is missing a new incarnation is drawn before the store
 //! is opened, so that no origin ever writes from two stores.
@@ -20,14 +20,18 @@ mod incarnation;
 pub use incarnation::IncarnationError;
 
 use std::fs::{DirBuilder, File, TryLockError};
-use std::io;
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use std::process;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Pause between two looks at a lock that another process has.
+/// Between two looks at a lock that somebody else has.
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
+
+/// A process number and a line end, and more than any has.
+const PROCESS_BYTES_MAX: u64 = 32;
 
 /// The paths in a data directory. Nothing is read or made by having one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,11 +58,16 @@ pub enum LockError {
         /// The directory.
         path: PathBuf,
     },
-    /// Another server has it.
-    #[error("another server is running in {}: stop it first, or use another directory", path.display())]
+    /// Another server has it, or a command.
+    #[error(
+        "another server is running in {}, or a command works on it{}: stop it first, or use another directory",
+        path.display(), process.map(|process| format!(" (process {process})")).unwrap_or_default()
+    )]
     Taken {
         /// The directory.
         path: PathBuf,
+        /// Who has it, by the number of its process; none when it does not say.
+        process: Option<u32>,
     },
     /// The file system refused.
     #[error("cannot lock {}", path.display())]
@@ -131,37 +140,67 @@ impl DataDirectory {
         made.map_err(|source| LockError::Io { path: self.root.clone(), source })
     }
 
+    /// Whether there is such a directory.
+    ///
+    /// # Errors
+    /// [`LockError::Missing`] says how one is made.
+    pub(crate) fn check_there(&self) -> Result<(), LockError> {
+        if self.root.is_dir() { Ok(()) } else { Err(LockError::Missing { path: self.root.clone() }) }
+    }
+
     /// Takes the directory for this process.
     ///
     /// # Errors
-    /// [`LockError`] when it is not there or another server has it.
+    /// [`LockError`] when it is not there or another process has it.
     pub fn lock(&self) -> Result<DataDirectoryLock, LockError> {
-        if !self.root.is_dir() {
-            return Err(LockError::Missing { path: self.root.clone() });
-        }
-        let path = self.root.join("lock");
+        self.check_there()?;
+        let path = self.lock_file();
         let failed = |source| LockError::Io { path: path.clone(), source };
         let options = File::options().create(true).truncate(false).write(true).open(&path);
         let file = options.map_err(failed)?;
         match file.try_lock() {
-            Ok(()) => Ok(DataDirectoryLock { _file: file }),
-            Err(TryLockError::WouldBlock) => Err(LockError::Taken { path: self.root.clone() }),
+            Ok(()) => {
+                // For people only, and a full disk has no room for it.
+                let _ = sign(&file);
+                Ok(DataDirectoryLock { _file: file })
+            }
+            Err(TryLockError::WouldBlock) => {
+                Err(LockError::Taken { path: self.root.clone(), process: self.holder() })
+            }
             Err(TryLockError::Error(source)) => Err(failed(source)),
         }
     }
 
-    /// The same, for who can wait until another process lets go of it.
+    /// As [`DataDirectory::lock`], and waits up to `patience` for a command that has it for a moment.
     ///
     /// # Errors
-    /// As for [`DataDirectory::lock`].
-    pub(crate) fn lock_within(&self, patience: Duration) -> Result<DataDirectoryLock, LockError> {
-        let end = Instant::now() + patience;
+    /// As there.
+    pub fn lock_within(&self, patience: Duration) -> Result<DataDirectoryLock, LockError> {
+        let deadline = Instant::now() + patience;
+        let mut is_waiting = false;
         loop {
             match self.lock() {
-                Err(LockError::Taken { .. }) if Instant::now() < end => thread::sleep(LOCK_PAUSE),
-                locked => return locked,
+                Err(LockError::Taken { process, .. }) if Instant::now() < deadline => {
+                    if !std::mem::replace(&mut is_waiting, true) {
+                        tracing::info!(process, "the data directory is in use: waiting for a moment");
+                    }
+                    thread::sleep(LOCK_PAUSE);
+                }
+                other => return other,
             }
         }
+    }
+
+    /// The process that locked it last, as it said itself.
+    pub(crate) fn holder(&self) -> Option<u32> {
+        let mut text = String::new();
+        let file = File::open(self.lock_file()).ok()?;
+        file.take(PROCESS_BYTES_MAX).read_to_string(&mut text).ok()?;
+        text.trim_end().parse().ok()
+    }
+
+    fn lock_file(&self) -> PathBuf {
+        self.root.join("lock")
     }
 
     /// The incarnation of the store that is there, or a new one for the store that is to be made. To be called
@@ -208,9 +247,30 @@ impl DataDirectory {
     }
 }
 
+/// Says who has the lock.
+fn sign(mut file: &File) -> io::Result<()> {
+    file.set_len(0)?;
+    writeln!(file, "{}", process::id())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_has_a_directory_for_a_moment_is_waited_for_and_named() {
+        let temporary = tempfile::tempdir().unwrap();
+        let directory = DataDirectory::new(temporary.path());
+        let lock = directory.lock().unwrap();
+        let refused = directory.lock_within(Duration::from_millis(30)).unwrap_err();
+        assert!(refused.to_string().contains(&format!("(process {})", process::id())), "{refused}");
+        let waiting = thread::spawn({
+            let directory = directory.clone();
+            move || directory.lock_within(Duration::from_secs(30))
+        });
+        drop(lock);
+        assert!(waiting.join().unwrap().is_ok());
+    }
 
     #[test]
     fn two_servers_never_share_a_directory() {

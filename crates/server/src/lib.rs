@@ -15,6 +15,7 @@
 compile_error!("bugs are planted in the core: only the simulator is built with `--cfg isle_planted`");
 
 mod arguments;
+mod banner;
 mod clock;
 mod command;
 pub mod config;
@@ -30,10 +31,10 @@ mod peers;
 mod random;
 mod schemas;
 mod server;
+mod systemd;
 
 pub use arguments::Arguments;
 pub use command::{CellFault, CommandError, ConditionError, RowError, TransferError, run};
-pub use log::start_logging;
 pub use observing::ObserveError;
 pub use random::RandomError;
 pub use schemas::SchemasError;

@@ -7,9 +7,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    server::start_logging(&arguments);
-    match server::run(arguments) {
+    match server::run(Arguments::parse()) {
         Ok(code) => code,
         Err(error) => {
             let mut stderr = io::stderr().lock();

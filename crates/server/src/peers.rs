@@ -11,3 +11,10 @@ pub(crate) use acceptor::Acceptor;
 pub(crate) use dialer::Dialer;
 pub(crate) use link::Carrier;
 pub(crate) use timetable::Timetable;
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+
+/// Any port of any address of this machine, of one family.
+pub(crate) fn unbound(is_ipv6: bool) -> SocketAddr {
+    if is_ipv6 { (Ipv6Addr::UNSPECIFIED, 0).into() } else { (Ipv4Addr::UNSPECIFIED, 0).into() }
+}

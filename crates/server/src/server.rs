@@ -5,8 +5,9 @@ mod alone;
 pub use alone::AloneError;
 pub(crate) use alone::{Alone, open_alone};
 
+use crate::banner::Banner;
 use crate::clock::Clocks;
-use crate::config::{Config, ConfigError, PeerAddress, SpaceMode, SpaceName};
+use crate::config::{Config, ConfigErrors, Effective, Layers, PeerAddress, SpaceName};
 use crate::data_directory::{DataDirectory, DataDirectoryLock, IncarnationError, LockError};
 use crate::enrolment::{
     Admissions, EnrolmentError, Hub, Registrar, Renewer, admissions, renew_own, warn_of_certificate,
@@ -15,13 +16,15 @@ use crate::event_loop::{
     Arrivals, Core, EventLoop, OpenCoreError, Opening, Pulse, Stop, StopOrder, arrivals,
 };
 use crate::local::{Context, LocalSocket, Reach, SocketError};
+use crate::log;
 use crate::observing::{ObserveError, Observed, Observing};
-use crate::peers::{Acceptor, Carrier, Dialer, Timetable};
+use crate::peers::{Acceptor, Carrier, Dialer, Timetable, unbound};
 use crate::random::{self, RandomError};
 use crate::schemas::{self, SchemasError};
+use crate::systemd;
 use std::convert::Infallible;
-use std::io::{self, Write as _};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,7 +51,7 @@ pub enum ServeError {
     Lock(#[from] LockError),
     /// The configuration cannot be used.
     #[error(transparent)]
-    Config(#[from] ConfigError),
+    Config(#[from] ConfigErrors),
     /// Key or certificates cannot be used.
     #[error(transparent)]
     Identity(#[from] IdentityError),
@@ -99,6 +102,24 @@ pub enum ServeError {
     Runtime(#[from] io::Error),
 }
 
+impl ServeError {
+    /// What to do about it, where the message does not say it.
+    pub(crate) fn hint(&self) -> Option<&'static str> {
+        let is_damaged = matches!(
+            self,
+            Self::Store(store::OpenError::Damaged { .. })
+                | Self::StoreRead(replica::StoreError::Damaged { .. })
+        );
+        if is_damaged {
+            return Some("`isle repair` sets the store aside; peers fill an empty one");
+        }
+        let is_address = matches!(self, Self::Bind(_) | Self::Observe(_));
+        is_address.then_some(
+            "`isle config show` says where the address comes from; `ss -lnptu` lists who has which",
+        )
+    }
+}
+
 impl From<OpenCoreError> for ServeError {
     fn from(error: OpenCoreError) -> Self {
         match error {
@@ -119,8 +140,11 @@ struct Prepared {
 }
 
 /// Reads and checks it all; an incarnation is drawn where there is none.
-fn prepare(directory: &DataDirectory, lock: &DataDirectoryLock) -> Result<Prepared, ServeError> {
-    let config = Config::load(&directory.config())?;
+fn prepare(
+    directory: &DataDirectory,
+    config: Config,
+    lock: &DataDirectoryLock,
+) -> Result<Prepared, ServeError> {
     let identity = Identity::load(&directory.identity())?;
     if identity.name() != config.name {
         return Err(ServeError::OtherName {
@@ -158,11 +182,17 @@ fn prepare(directory: &DataDirectory, lock: &DataDirectoryLock) -> Result<Prepar
     Ok(Prepared { config, identity, hub, opening })
 }
 
-/// Serves until SIGTERM or SIGINT.
-pub(crate) fn run(data: &Path) -> Result<(), ServeError> {
+/// Serves until SIGTERM or SIGINT. `layers` overrule the configuration of the directory.
+pub(crate) fn run(data: &Path, layers: &Layers) -> Result<(), ServeError> {
     let directory = DataDirectory::new(data);
+    directory.check_there()?;
+    let Effective { config, warnings, .. } = Effective::load(&directory.config(), layers)?;
+    log::start(config.log.as_ref(), config.log_format);
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
     let lock = directory.lock_within(LOCK_PATIENCE)?;
-    let Prepared { config, identity, hub, mut opening } = prepare(&directory, &lock)?;
+    let Prepared { config, identity, hub, mut opening } = prepare(&directory, config, &lock)?;
     let identity = current(&directory, &config, hub.as_ref(), identity);
     let core = opening.open()?;
     tracing::info!(name = %config.name, origin = %core.origin(), "store opened");
@@ -183,13 +213,13 @@ fn current(directory: &DataDirectory, config: &Config, hub: Option<&Hub>, identi
         }
         Some(Ok(None)) | None => identity,
     };
-    warn_of_certificate(&identity, renewed_by(config, hub));
+    warn_of_certificate(&identity, renewed_by(config, hub.is_some()));
     identity
 }
 
-/// Who renews this replica's certificate.
-fn renewed_by<'a>(config: &'a Config, hub: Option<&Hub>) -> Option<&'a str> {
-    if hub.is_some() {
+/// Who renews this replica's certificate; a hub that enrols does so itself.
+fn renewed_by(config: &Config, enrols: bool) -> Option<&str> {
+    if enrols {
         return Some(&config.name);
     }
     let mut renewing = config.peers.iter().filter(|(_, peer)| peer.renews && peer.address.is_some());
@@ -203,7 +233,7 @@ async fn serve(
     core: Core,
     opening: &mut Opening,
 ) -> Result<(), ServeError> {
-    let endpoint = Endpoint::bind(config.listen.unwrap_or_else(|| unbound(config)), &identity)?;
+    let endpoint = Endpoint::bind(config.listen.unwrap_or_else(|| any_port(config)), &identity)?;
     let socket = LocalSocket::bind(&directory.socket())?;
     let observing = match config.observe {
         Some(address) => Some(Observing::bind(address).await?),
@@ -221,7 +251,7 @@ async fn serve(
         let observed = Observed { arrivals: arrivals.clone(), pulse: pulse.clone() };
         tasks.spawn(observing.run(observed, stop.clone()));
     }
-    let renewed_by = renewed_by(config, hub.as_ref());
+    let renewed_by = renewed_by(config, hub.is_some());
     let admissions = match hub {
         Some(hub) => admit(hub, directory, &endpoint, (&arrivals, &stop), &mut tasks),
         None => Admissions::none(),
@@ -251,7 +281,11 @@ async fn serve(
         let (endpoint, identity) = (endpoint.clone(), directory.identity());
         tasks.spawn(Renewer { endpoint, identity, hub: hub.to_owned(), address, stop: stop.clone() }.run());
     }
-    announce(config, &endpoint, observed_at)?;
+    let banner = Banner { directory, config, endpoint: &endpoint, observed_at, renewed_by };
+    banner.log();
+    banner.announce()?;
+    systemd::ready(&banner.summary());
+    tasks.spawn(systemd::run(pulse.clone(), stop.clone()));
     EventLoop::new(queue, stop, pulse).run(core, opening).await;
     drop(arrivals);
     end(tasks, &endpoint).await;
@@ -316,37 +350,7 @@ async fn end(mut tasks: JoinSet<()>, endpoint: &Endpoint) {
 }
 
 /// Any port, of the family that all peers can be dialled in.
-fn unbound(config: &Config) -> SocketAddr {
+fn any_port(config: &Config) -> SocketAddr {
     let mut addresses = config.peers.values().filter_map(|peer| peer.address.as_ref());
-    let is_ipv6 = |address: &PeerAddress| address.as_str().starts_with('[');
-    let any = if addresses.any(is_ipv6) {
-        IpAddr::V6(Ipv6Addr::UNSPECIFIED)
-    } else {
-        IpAddr::V4(Ipv4Addr::UNSPECIFIED)
-    };
-    SocketAddr::new(any, 0)
-}
-
-/// One line for whoever started it.
-fn announce(config: &Config, endpoint: &Endpoint, observed_at: Option<SocketAddr>) -> io::Result<()> {
-    let mode = |mode: &SpaceMode| match mode {
-        SpaceMode::Read => "read",
-        SpaceMode::Write => "write",
-    };
-    let spaces = config.spaces.iter().map(|(name, allowed)| format!("{} ({})", name.0, mode(allowed)));
-    let mut spaces = spaces.collect::<Vec<_>>().join(", ");
-    if spaces.is_empty() {
-        "what sites are invited to".clone_into(&mut spaces);
-    }
-    let address = endpoint.local_address();
-    let place = if config.listen.is_some() {
-        format!("listens on {address}")
-    } else {
-        format!("dials from {address}")
-    };
-    let mut stdout = io::stdout().lock();
-    let observed = observed_at.map(|address| format!(", answers monitoring on http://{address}"));
-    let observed = observed.unwrap_or_default();
-    writeln!(stdout, "{} is ready: {place}, carries {spaces}{observed}", config.name)?;
-    stdout.flush()
+    unbound(addresses.any(|address: &PeerAddress| address.as_str().starts_with('[')))
 }

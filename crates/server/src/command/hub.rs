@@ -4,7 +4,7 @@ use super::answer::{answer, lines};
 use super::status::{row, table};
 use super::{CommandError, call, unasked};
 use crate::arguments::{HubCommand, InitArguments, InviteArguments, RevokeArguments, SitesArguments};
-use crate::config::{Config, PeerAddress};
+use crate::config::{Effective, Layers, PeerAddress};
 use crate::data_directory::{DataDirectory, DataDirectoryLock};
 use crate::enrolment::{Ended, EnrolmentError, Hub, INVITATION_MAX, Invited, date, init, parse_spaces, wall};
 use crate::local::{ConnectError, LocalClient, Request, Response, SiteState, SiteStatus};
@@ -42,8 +42,8 @@ pub(super) fn stopped(data: &Path) -> Result<(DataDirectoryLock, Hub), CommandEr
     if !directory.authority().is_dir() {
         return Err(none().into());
     }
-    let config = Config::load(&directory.config())?;
-    let hub = Hub::open(&directory, &config)?.ok_or_else(none)?;
+    let effective = Effective::load(&directory.config(), &Layers::of_environment())?;
+    let hub = Hub::open(&directory, &effective.config)?.ok_or_else(none)?;
     Ok((lock, hub))
 }
 

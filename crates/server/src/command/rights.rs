@@ -5,7 +5,7 @@ use super::hub::{is_running, stopped};
 use super::status::{row, table};
 use super::{CommandError, call, unasked};
 use crate::arguments::{RightsCommand, RightsListArguments, RightsSetArguments, RightsShowArguments};
-use crate::config::Config;
+use crate::config::{Effective, Layers};
 use crate::data_directory::DataDirectory;
 use crate::enrolment::{Given, Hub, date, parse_spaces, show_spaces, wall};
 use crate::local::{CallError, RefusalKind, Request, Response, SiteState, SiteStatus};
@@ -152,7 +152,8 @@ async fn known(data: &Path) -> Result<Vec<SiteRights>, CommandError> {
 async fn book(client: &mut Asking, data: &Path) -> Result<Vec<SiteStatus>, CommandError> {
     if client.is_alone() {
         let directory = DataDirectory::new(data);
-        let hub = Hub::open(&directory, &Config::load(&directory.config())?)?;
+        let effective = Effective::load(&directory.config(), &Layers::of_environment())?;
+        let hub = Hub::open(&directory, &effective.config)?;
         return Ok(hub.map_or_else(Vec::new, |hub| hub.sites(wall(), |_| false)));
     }
     match client.client.call(&Request::Sites).await {

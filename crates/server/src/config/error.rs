@@ -1,9 +1,38 @@
-use super::{CERTIFICATE_MIN, CONFIG_BYTES_MAX, EVERY_MIN, line};
+use super::{CERTIFICATE_MIN, CONFIG_BYTES_MAX, EVERY_MIN, Source, line};
 use document::Space;
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Why a configuration is not used. A line of 0 stands for one that could not be found.
+/// All that is wrong with a configuration: one error at least.
+#[derive(Debug)]
+pub struct ConfigErrors(pub Vec<ConfigError>);
+
+impl fmt::Display for ConfigErrors {
+    /// A line each.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, error) in self.0.iter().enumerate() {
+            let end = if number == 0 { "" } else { "\n" };
+            write!(f, "{end}{error}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigErrors {
+    /// What the system said, where it has to do with it.
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.first().and_then(std::error::Error::source)
+    }
+}
+
+impl From<ConfigError> for ConfigErrors {
+    fn from(error: ConfigError) -> Self {
+        Self(vec![error])
+    }
+}
+
+/// Why a configuration is not used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
@@ -21,46 +50,84 @@ pub enum ConfigError {
         /// The file.
         path: PathBuf,
     },
-    /// Not TOML, an unknown key, or a value that does not fit.
+    /// Not TOML, or a value that does not fit.
     #[error("{}:{line}: {message}\n  in: {excerpt}", path.display())]
     Syntax {
         /// The file.
         path: PathBuf,
-        /// From 1.
+        /// From 1; 0 stands for one that could not be found.
         line: usize,
-        /// What is wrong and what would be right.
+        /// The key, what is wrong and what would be right.
         message: String,
-        /// The line itself, which has the key.
+        /// The line itself.
         excerpt: String,
     },
-    /// A peer of the replica's own name.
-    #[error("{}:{line}: peers.{name} is this replica itself: name the other one", path.display())]
-    OwnPeer {
+    /// A key that nobody reads.
+    #[error("{at}: {key}: there is no such key{}", suggested(*nearest, known))]
+    UnknownKey {
+        /// Where it is.
+        at: Source,
+        /// Its path from the root.
+        key: String,
+        /// Which one was meant.
+        nearest: Option<&'static str>,
+        /// All that can stand there.
+        known: Vec<&'static str>,
+    },
+    /// A variable of the program's that makes no setting, and is nearly one that does.
+    #[error("there is no variable {name}: did you mean {meant}?")]
+    UnknownVariable {
+        /// Its name.
+        name: String,
+        /// Which one was meant.
+        meant: String,
+    },
+    /// A variable or flag with a value that does not fit.
+    #[error("{at} = '{given}': {key}: {message}; as in {example}")]
+    Setting {
+        /// Which.
+        at: Source,
+        /// The setting.
+        key: &'static str,
+        /// The value.
+        given: String,
+        /// What is wrong with it.
+        message: String,
+        /// What would be right.
+        example: &'static str,
+    },
+    /// What every replica has to say.
+    #[error("{}: {key} is missing: add {example}", path.display())]
+    Missing {
         /// The file.
         path: PathBuf,
-        /// From 1.
-        line: usize,
+        /// The key.
+        key: &'static str,
+        /// What to add.
+        example: &'static str,
+    },
+    /// A peer of the replica's own name.
+    #[error("{at}: peers.{name} is this replica itself: name the other one")]
+    OwnPeer {
+        /// Where it is.
+        at: Source,
         /// The name.
         name: String,
     },
     /// Certificates would run out before they are renewed.
     #[error(
-        "{}:{line}: enrolment.certificate: a certificate is valid for {} s at least, as in \"30d\"",
-        path.display(), CERTIFICATE_MIN.as_secs()
+        "{at}: enrolment.certificate: a certificate is valid for {} s at least, as in \"30d\"",
+        CERTIFICATE_MIN.as_secs()
     )]
     Certificate {
-        /// The file.
-        path: PathBuf,
-        /// From 1.
-        line: usize,
+        /// Where it is.
+        at: Source,
     },
     /// A schedule that cannot be kept.
-    #[error("{}:{line}: peers.{peer}.schedule: {cause}", path.display())]
+    #[error("{at}: peers.{peer}.schedule: {cause}")]
     Schedule {
-        /// The file.
-        path: PathBuf,
-        /// From 1.
-        line: usize,
+        /// Where it is.
+        at: Source,
         /// Whose.
         peer: String,
         /// What is wrong with it.
@@ -68,14 +135,12 @@ pub enum ConfigError {
     },
     /// A peer shares a space that the replica does not carry.
     #[error(
-        "{}:{line}: peers.{peer}.spaces.{space}: this replica does not carry '{space}': \
-         add it to [spaces], or remove it here", path.display()
+        "{at}: peers.{peer}.spaces.{space}: this replica does not carry '{space}': \
+         add it to [spaces], or remove it here"
     )]
     UnknownSpace {
-        /// The file.
-        path: PathBuf,
-        /// From 1.
-        line: usize,
+        /// Where it is.
+        at: Source,
         /// Whose.
         peer: String,
         /// Which.
@@ -98,11 +163,21 @@ pub enum ScheduleFault {
     UnknownSpace(Space),
 }
 
+fn suggested(nearest: Option<&str>, known: &[&str]) -> String {
+    match nearest {
+        Some(nearest) => format!(": did you mean '{nearest}'?"),
+        None => format!("; here can stand {}", known.join(", ")),
+    }
+}
+
 impl ConfigError {
-    pub(super) fn parse(path: &Path, text: &str, error: &toml::de::Error) -> Self {
-        let line = error.span().map_or(0, |span| line::of_offset(text, span.start));
+    pub(super) fn parse(path: &Path, text: &str, key: &str, error: &toml::de::Error) -> Self {
+        let line = error.span().map_or(0, |span| line::Lines::of(text).line(span.start));
+        Self::syntax(path, text, line, &format!("{key}{}", error.message()))
+    }
+
+    pub(super) fn syntax(path: &Path, text: &str, line: usize, message: &str) -> Self {
         let excerpt = text.lines().nth(line.saturating_sub(1)).unwrap_or_default().trim().to_owned();
-        let message = error.message().replace('\n', "; ");
-        Self::Syntax { path: path.to_owned(), line, message, excerpt }
+        Self::Syntax { path: path.to_owned(), line, message: message.replace('\n', "; "), excerpt }
     }
 }

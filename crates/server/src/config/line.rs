@@ -1,22 +1,15 @@
-//! Which line of a configuration a key is on.
+//! Which line of a configuration something is on.
 
-use toml::de::{DeTable, DeValue};
+/// Where the lines of a text begin.
+pub(super) struct Lines(Vec<usize>);
 
-/// The line, from 1, of a byte offset.
-pub(super) fn of_offset(text: &str, offset: usize) -> usize {
-    text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
-}
-
-/// The line of a key by its path from the root; 0 when it is not there.
-pub(super) fn of_key(text: &str, path: &[&str]) -> usize {
-    let Ok(root) = DeTable::parse(text) else { return 0 };
-    let mut table = root.get_ref();
-    let mut line = 0;
-    for name in path {
-        let Some((key, value)) = table.iter().find(|(key, _)| key.get_ref() == name) else { return 0 };
-        line = of_offset(text, key.span().start);
-        let DeValue::Table(inner) = value.get_ref() else { return line };
-        table = inner;
+impl Lines {
+    pub(super) fn of(text: &str) -> Self {
+        Self(text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at).collect())
     }
-    line
+
+    /// The line, from 1, of a byte offset.
+    pub(super) fn line(&self, offset: usize) -> usize {
+        self.0.partition_point(|end| *end < offset) + 1
+    }
 }

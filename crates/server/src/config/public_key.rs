@@ -1,6 +1,7 @@
 //! A replica's public key in a configuration.
 
 use serde::{Deserialize, Serialize};
+use std::str::FromStr;
 
 /// An Ed25519 key: 64 hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +29,13 @@ impl TryFrom<String> for PublicKey {
             Some(key) => Ok(Self(key)),
             None => Err(PublicKeyError { given }),
         }
+    }
+}
+
+impl FromStr for PublicKey {
+    type Err = PublicKeyError;
+    fn from_str(text: &str) -> Result<Self, PublicKeyError> {
+        Self::try_from(text.to_owned())
     }
 }
 

@@ -16,7 +16,7 @@ catalog = { write = true }
 store-367 = { read = true, write = true }
 "#;
 
-fn parse(text: &str) -> Result<Config, ConfigError> {
+fn parse(text: &str) -> Result<Config, ConfigErrors> {
     Config::parse(text, Path::new("isle.toml"))
 }
 
@@ -112,13 +112,26 @@ fn refused(from: &str, to: &str, parts: &[&str]) {
 
 #[test]
 fn a_refusal_names_file_line_key_and_what_is_right() {
-    refused("listen =", "listn =", &["isle.toml:2:", "listn", "expected", "`listen`"]);
+    refused("listen =", "listn =", &["isle.toml:2: listn: there is no such key: did you mean 'listen'?"]);
+    refused("address =", "adress =", &["isle.toml:9: peers.hub.adress: ", "did you mean 'address'?"]);
+    refused(
+        "relay = true",
+        "colour = 1",
+        &["isle.toml:10: peers.hub.colour: ", "here can stand address, relay, hub"],
+    );
+    refused("[peers.hub]", "[peer.hub]", &["isle.toml:8: peer: ", "did you mean 'peers'?"]);
+    refused("[spaces]", "[space]", &["isle.toml:4: space: ", "isle.toml: spaces is missing: add [spaces]"]);
     refused("\"read\"", "\"readonly\"", &["isle.toml:5:", "catalog", "`read` or `write`"]);
     refused("127.0.0.1:7401", "127.0.0.1", &["isle.toml:2:", "listen", "socket address"]);
     refused("127.0.0.1:7400", "hub", &["isle.toml:9:", "address", "host and port"]);
     refused("store-367 = \"write\"", "Store = \"write\"", &["isle.toml:6:", "Store", "small letters"]);
-    refused("{ write = true }", "{ wite = true }", &["isle.toml:13:", "wite", "`write`"]);
-    refused("name = \"store-367\"\n", "", &["isle.toml", "name"]);
+    refused(
+        "{ write = true }",
+        "{ wite = true }",
+        &["isle.toml:13: peers.hub.spaces.catalog.wite", "'write'"],
+    );
+    refused("{ write = true }", "true", &["isle.toml:13: peers.hub.spaces.catalog: a table belongs here"]);
+    refused("name = \"store-367\"\n", "", &["isle.toml: name is missing: add name = ", "ISLE_NAME"]);
     refused("relay = true", "relay = yes", &["isle.toml:10:", "relay"]);
 }
 
@@ -132,5 +145,122 @@ fn what_contradicts_itself_is_refused_with_its_line() {
 fn a_missing_file_is_named() {
     let directory = tempfile::tempdir().unwrap();
     let error = Config::load(&directory.path().join("isle.toml")).unwrap_err();
-    assert!(matches!(error, ConfigError::Read { .. }) && error.to_string().contains("isle.toml"));
+    assert!(matches!(error.0[..], [ConfigError::Read { .. }]) && error.to_string().contains("isle.toml"));
+}
+
+#[test]
+fn all_that_is_wrong_is_said_at_once() {
+    let text = SITE.replacen("listen", "listn", 1).replacen("relay = true", "relay = 1", 1);
+    let text = text.replacen("catalog = \"read\"", "catalog = \"reed\"", 1);
+    let errors =
+        Effective::parse(&text, Path::new("isle.toml"), &layers(&[("ISLE_OBSERVE", "9401")])).unwrap_err();
+    let said = errors.to_string();
+    assert_eq!(errors.0.len(), 4, "{said}");
+    for part in ["isle.toml:2: listn", "isle.toml:5: spaces.catalog: ", "isle.toml:10: peers.hub.relay: "] {
+        assert!(said.contains(part), "'{part}' is not in: {said}");
+    }
+    assert!(
+        said.contains("ISLE_OBSERVE = '9401': observe: ") && said.contains("as in 127.0.0.1:9401"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_text_of_many_faults_says_as_many_as_anybody_reads() {
+    let text: String = (0..1_000).map(|number| format!("key-{number} = 1\n")).collect();
+    let errors = parse(&text).unwrap_err();
+    assert!((50..60).contains(&errors.0.len()), "{}", errors.0.len());
+}
+
+fn layers(variables: &[(&str, &str)]) -> Layers {
+    Layers::of_variables(variables.iter().map(|(name, value)| (name.into(), value.into())))
+}
+
+fn effective(layers: &Layers) -> Effective {
+    Effective::parse(SITE, Path::new("isle.toml"), layers).unwrap()
+}
+
+#[test]
+fn variables_overrule_the_file_and_flags_overrule_both() {
+    let address = |port: u16| Some(SocketAddr::from(([127, 0, 0, 1], port)));
+    let variables = [
+        ("ISLE_LISTEN", "127.0.0.1:7402"),
+        ("ISLE_OBSERVE", ""),
+        ("ISLE_ENROLMENT_GRACE", "5d"),
+        ("ISLE_LOG_FORMAT", "json"),
+        ("ISLE_DATA", "/var/lib/isle"),
+        ("ISLE_TESTS_SKIPPED", "x"),
+        ("HOME", "/root"),
+    ];
+    let of_variables = layers(&variables);
+    let both = of_variables.clone().with_flag("listen", Some("127.0.0.1:7403"));
+    assert_eq!(effective(&Layers::default()).config.listen, address(7401));
+    let effective = effective(&both);
+    assert_eq!((effective.config.listen, effective.config.observe), (address(7403), None));
+    assert_eq!(effective.config.log_format, LogFormat::Json);
+    assert_eq!(effective.config.enrolment.grace.0, Duration::from_hours(5 * 24));
+    assert_eq!(effective.warnings, Vec::<String>::new());
+    let sources = ["listen", "observe", "enrolment.grace", "peers.hub.spaces.catalog.write", "name"];
+    let sources = sources.map(|key| effective.source(key).to_string());
+    assert_eq!(sources, ["--listen", "default", "ISLE_ENROLMENT_GRACE", "isle.toml:13", "isle.toml:1"]);
+}
+
+#[test]
+fn each_setting_is_made_by_its_variable_and_shown() {
+    let key = "0f".repeat(32);
+    let variables = [
+        ("ISLE_NAME", "store-9"),
+        ("ISLE_LISTEN", "127.0.0.1:1"),
+        ("ISLE_OBSERVE", "127.0.0.1:2"),
+        ("ISLE_SYNC_INTERVAL_MS", "50"),
+        ("ISLE_LOG", "warn"),
+        ("ISLE_LOG_FORMAT", "json"),
+        ("ISLE_HUB", "true"),
+        ("ISLE_AUTHORITY", &key),
+        ("ISLE_TAKES_OWN_PAST", "true"),
+        ("ISLE_JOURNAL_KEEP", "1d"),
+        ("ISLE_JOURNAL_MIB_MAX", "64"),
+        ("ISLE_ENROLMENT_ADDRESS", "hub:7400"),
+        ("ISLE_ENROLMENT_CERTIFICATE", "12h"),
+        ("ISLE_ENROLMENT_GRACE", "5d"),
+    ];
+    let shown = effective(&layers(&variables)).shown();
+    for ((name, value), shown) in variables.iter().zip(&shown) {
+        assert_eq!((shown.value.as_deref(), shown.from.to_string().as_str()), (Some(*value), *name));
+        assert_eq!(format!("ISLE_{}", shown.key.replace('.', "_").to_uppercase()), *name);
+    }
+    assert_eq!(shown.len(), variables.len() + 2 + 3 + 2 * 2);
+    let refused = |name: &'static str, value: &str| {
+        let errors = Effective::parse(SITE, Path::new("isle.toml"), &layers(&[(name, value)])).unwrap_err();
+        assert!(errors.to_string().starts_with(&format!("{name} = '{value}': ")), "{errors}");
+    };
+    for (name, _) in variables.iter().filter(|(name, _)| *name != "ISLE_NAME") {
+        refused(name, "x=noisy");
+    }
+}
+
+#[test]
+fn a_name_may_come_from_a_variable_alone() {
+    let text = SITE.replacen("name = \"store-367\"\n", "", 1);
+    let named =
+        Effective::parse(&text, Path::new("isle.toml"), &layers(&[("ISLE_NAME", "store-9")])).unwrap();
+    assert_eq!(named.config.name, "store-9");
+    let short =
+        Effective::parse(SITE, Path::new("isle.toml"), &layers(&[("ISLE_ENROLMENT_CERTIFICATE", "1s")]));
+    let said = short.unwrap_err().to_string();
+    assert!(said.starts_with("ISLE_ENROLMENT_CERTIFICATE: enrolment.certificate: "), "{said}");
+}
+
+#[test]
+fn a_mistyped_variable_is_refused_and_one_of_an_orchestrator_is_told() {
+    let mistyped = Effective::parse(SITE, Path::new("isle.toml"), &layers(&[("ISLE_LISTN", "127.0.0.1:1")]));
+    let said = mistyped.unwrap_err().to_string();
+    assert_eq!(said, "there is no variable ISLE_LISTN: did you mean ISLE_LISTEN?");
+    let effective =
+        effective(&layers(&[("ISLE_PORT_7400_UDP", "udp://10.0.0.1:7400"), ("ISLE_LISTENING", "1")]));
+    assert_eq!(effective.warnings.len(), 2);
+    assert!(
+        effective.warnings[0]
+            .contains("ISLE_LISTENING makes no setting; the nearest that does is ISLE_LISTEN")
+    );
 }

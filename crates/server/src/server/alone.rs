@@ -2,6 +2,7 @@
 //! without peers.
 
 use super::{Prepared, ServeError, prepare, renewed_by};
+use crate::config::{Effective, Layers};
 use crate::data_directory::{DataDirectory, LockError};
 use crate::enrolment::Admissions;
 use crate::event_loop::{EventLoop, Pulse, Stop, StopOrder, arrivals};
@@ -77,13 +78,15 @@ type Opened = Result<(StopOrder, Connection), AloneError>;
 fn run(data: &Path, ready: &mpsc::SyncSender<Opened>) -> Result<(), AloneError> {
     let directory = DataDirectory::new(data);
     let lock = directory.lock().map_err(|error| match error {
-        LockError::Taken { path } => AloneError::Busy { data: path },
+        LockError::Taken { path, .. } => AloneError::Busy { data: path },
         error @ (LockError::Missing { .. } | LockError::Io { .. }) => ServeError::from(error).into(),
     })?;
     if !directory.store().join("rows").is_dir() {
         return Err(AloneError::NoStore { data: data.to_owned() });
     }
-    let Prepared { config, identity, hub, mut opening } = prepare(&directory, &lock)?;
+    let effective = Effective::load(&directory.config(), &Layers::of_environment());
+    let config = effective.map_err(ServeError::from)?.config;
+    let Prepared { config, identity, hub, mut opening } = prepare(&directory, config, &lock)?;
     let core = opening.open().map_err(ServeError::from)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(ServeError::from)?;
@@ -94,7 +97,7 @@ fn run(data: &Path, ready: &mpsc::SyncSender<Opened>) -> Result<(), AloneError> 
         end.set_nonblocking(true).map_err(ServeError::from)?;
     }
     let reach = Reach::Alone(identity.validity());
-    let renewed_by = renewed_by(&config, hub.as_ref()).map(str::to_owned);
+    let renewed_by = renewed_by(&config, hub.is_some()).map(str::to_owned);
     let context = Arc::new(Context { reach, renewed_by, admissions: Admissions::none() });
     let served = runtime.block_on(async {
         let stream = UnixStream::from_std(ours)?;

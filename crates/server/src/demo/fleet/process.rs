@@ -116,7 +116,14 @@ impl Process {
 
 fn spawn(program: &Path, data: &Path) -> io::Result<(Child, ChildStdout)> {
     let log = OpenOptions::new().create(true).append(true).open(data.join(LOG_FILE))?;
-    let mut child = Command::new(program)
+    let mut command = Command::new(program);
+    for variable in std::env::vars_os().map(|(name, _)| name) {
+        // What is set for one server would be set for all nine.
+        if variable.to_string_lossy().starts_with("ISLE_") && variable != "ISLE_LOG" {
+            command.env_remove(variable);
+        }
+    }
+    let mut child = command
         .arg("serve")
         .arg("--data")
         .arg(data)

@@ -1,0 +1,53 @@
+//! `isle config`.
+
+use super::CommandError;
+use super::status::{row, table};
+use crate::arguments::{ConfigCommand, ServeArguments};
+use crate::config::{Effective, Shown};
+use crate::data_directory::DataDirectory;
+use std::io::{self, Write as _};
+
+pub(super) fn run(command: &ConfigCommand) -> Result<(), CommandError> {
+    let text = match command {
+        ConfigCommand::Check(arguments) => {
+            let (directory, effective) = load(arguments)?;
+            format!("{}: nothing is wrong\n", directory.config().display()) + &warned(&effective)
+        }
+        ConfigCommand::Show(arguments) => {
+            let (_, effective) = load(&arguments.serve)?;
+            match arguments.json {
+                true => {
+                    let shown = serde_json::json!({
+                        "settings": effective.shown(),
+                        "warnings": effective.warnings,
+                    });
+                    serde_json::to_string_pretty(&shown)? + "\n"
+                }
+                false => shown(&effective.shown()) + &warned(&effective),
+            }
+        }
+    };
+    io::stdout().lock().write_all(text.as_bytes())?;
+    Ok(())
+}
+
+fn load(arguments: &ServeArguments) -> Result<(DataDirectory, Effective), CommandError> {
+    let directory = DataDirectory::new(&arguments.data.data);
+    directory.check_there()?;
+    let effective = Effective::load(&directory.config(), &arguments.settings.layers())?;
+    Ok((directory, effective))
+}
+
+fn warned(effective: &Effective) -> String {
+    effective.warnings.iter().map(|warning| format!("warning: {warning}\n")).collect()
+}
+
+/// A table; what has no value is in parentheses.
+fn shown(settings: &[Shown]) -> String {
+    let rows = settings.iter().map(|setting| {
+        let without = setting.without.map(|without| format!("({without})"));
+        let value = setting.value.clone().or(without).unwrap_or_default();
+        row([&setting.key, &value, &setting.from.to_string()])
+    });
+    table(&std::iter::once(row(["KEY", "VALUE", "FROM"])).chain(rows).collect::<Vec<_>>())
+}

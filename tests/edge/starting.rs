@@ -1,0 +1,153 @@
+//! A server that cannot start, or not well: it says in one sentence what is wrong and what to do, and damages nothing.
+
+use serde_json::json;
+use server::data_directory::DataDirectory;
+use std::fs;
+use std::io::Write as _;
+use std::net::{TcpListener, UdpSocket};
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+use tests::disk::Disk;
+use tests::faults::wrong_clock;
+use tests::process::{DEADLINE, Fleet, Process, put, site_config, spawn};
+use tests::{eventually, eventually_async, program};
+
+const DAY_S: i64 = 24 * 60 * 60;
+
+/// Serves a directory, which fails with one error of these parts and, where there is one, a hint.
+#[track_caller]
+fn fails(data: &Path, parts: &[&str]) {
+    let output = program::run(["serve", "--data", data.to_str().unwrap()]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert_eq!(said.lines().filter(|line| line.starts_with("error: ")).count(), 1, "{said}");
+    for part in parts {
+        assert!(said.contains(part), "'{part}' is not in: {said}");
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_store_is_told_with_its_remedy_and_left_as_it_is() {
+    const MARK: &str = "a shelf that nobody else has";
+    let fleet = Fleet::new();
+    let mut site = fleet.site("store-1", "127.0.0.1:9");
+    for number in 0..50 {
+        site.put(&format!("store-1/note/{number}"), json!({ "text": format!("{MARK} {number}") })).await;
+    }
+    site.kill();
+    let journal = site.data.join("store/rows/0.jnl");
+    let mut bytes = fs::read(&journal).unwrap();
+    let place = bytes.windows(MARK.len()).position(|window| window == MARK.as_bytes()).unwrap();
+    bytes[place] ^= 0x10;
+    fs::write(&journal, &bytes).unwrap();
+    for _ in 0..2 {
+        fails(&site.data, &["is damaged", "hint: `isle repair` sets the store aside"]);
+    }
+    assert!(fs::read(&journal).unwrap() == bytes, "the damaged file was changed");
+}
+
+#[test]
+fn a_directory_of_a_newer_version_is_left_as_it_is() {
+    let fleet = Fleet::new();
+    let site = fleet.site("store-1", "127.0.0.1:9");
+    let data = site.data.clone();
+    drop(site);
+    let format = data.join("store/format");
+    fs::write(&format, "isle store 7\n").unwrap();
+    fails(
+        &data,
+        &["was written by a newer version of isle (format 7", "start it with the version that wrote it"],
+    );
+    assert_eq!(fs::read_to_string(&format).unwrap(), "isle store 7\n");
+    fs::write(&format, "isle store 1\n").unwrap();
+    drop(Process::start(data));
+}
+
+#[test]
+fn a_port_in_use_is_told_with_the_setting() {
+    let fleet = Fleet::new();
+    let (udp, tcp) = (UdpSocket::bind("127.0.0.1:0").unwrap(), TcpListener::bind("127.0.0.1:0").unwrap());
+    let (udp, tcp) =
+        (udp.local_addr().map(|at| (udp, at)).unwrap(), tcp.local_addr().map(|at| (tcp, at)).unwrap());
+    let site = site_config("store-1", "127.0.0.1:9");
+    let data = fleet.prepare("store-1", &format!("listen = \"{}\"\n{site}", udp.1));
+    fails(&data, &[&format!("cannot use UDP address {}: another program has it", udp.1), "isle config show"]);
+    fs::write(data.join("isle.toml"), format!("observe = \"{}\"\n{site}", tcp.1)).unwrap();
+    fails(&data, &[&format!("cannot listen on {} for monitoring", tcp.1), "in use", "isle config show"]);
+    fs::write(data.join("isle.toml"), format!("listen = \"192.0.2.1:7400\"\n{site}")).unwrap();
+    fails(&data, &["192.0.2.1:7400: it is no address of this machine"]);
+}
+
+#[tokio::test]
+async fn a_full_disk_is_told_and_nothing_is_lost() {
+    let fleet = Fleet::new();
+    let data = fleet.path("store-1");
+    fs::create_dir(&data).unwrap();
+    let Some(disk) = Disk::in_memory(&data, 24, "full disks") else { return };
+    fleet.prepare("store-1", &site_config("store-1", "127.0.0.1:9"));
+    let filler = data.join("filler");
+    let fill = || {
+        let mut file = fs::File::create(&filler).unwrap();
+        while file.write_all(&[1; 4_096]).is_ok() {}
+    };
+    fill();
+    fails(&data, &["hint: free space on the disk of the data directory"]);
+    fs::remove_file(&filler).unwrap();
+    let site = Process::start(data.clone());
+    site.put("store-1/note/1", json!({"text": "x"})).await;
+    drop(site);
+    // A store that is there has kept something back: it starts, is read, and takes no writes.
+    fill();
+    let site = Process::start_beside(data.clone(), fleet.directory.path());
+    assert_eq!(site.get("store-1/note/1").await, Some(json!({"text": "x"})));
+    assert_eq!(site.status().await.disk, "full: read only");
+    site.logs(&["ERROR", "the disk is full: writes are refused until space is freed"]);
+    fs::remove_file(&filler).unwrap();
+    eventually_async(DEADLINE, "writes are taken again", async || {
+        let put = put("store-1/note/2", json!({"text": "y"}), None);
+        site.client().await.call(&put).await.is_ok()
+    })
+    .await;
+    drop(site);
+    drop(disk);
+}
+
+#[tokio::test]
+async fn a_clock_in_1970_and_an_expired_certificate_are_told_and_local_work_goes_on() {
+    let fleet = Fleet::new();
+    let data = fleet.prepare("store-1", &site_config("store-1", "127.0.0.1:9"));
+    let now_s = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap();
+    let cases = [
+        (9 - now_s, ["this machine's clock shows 1970-01-01T00:00:", "set the clock"]),
+        (400 * DAY_S, ["the certificate ended 20", "set the clock, or put a new certificate"]),
+    ];
+    for (number, (ahead_s, parts)) in cases.into_iter().enumerate() {
+        let Some(variables) = wrong_clock(fleet.directory.path(), ahead_s) else { return };
+        let site = Process::start_with(data.clone(), &variables);
+        site.logs(&["WARN", parts[0], parts[1], "no peer is connected"]);
+        site.put(&format!("store-1/note/{number}"), json!({"text": "x"})).await;
+        let certificate = site.status().await.certificate.unwrap();
+        assert!(certificate.warning.unwrap().contains(parts[0]));
+    }
+    let site = Process::start(data);
+    assert_eq!(site.get("store-1/note/0").await, Some(json!({"text": "x"})));
+    assert_eq!(site.status().await.certificate.unwrap().warning, None);
+}
+
+#[test]
+fn a_command_that_has_the_directory_for_a_moment_is_waited_for() {
+    let fleet = Fleet::new();
+    let data = fleet.prepare("store-1", &site_config("store-1", "127.0.0.1:9"));
+    let directory = DataDirectory::new(&data);
+    let lock = directory.lock().unwrap();
+    let process = format!("process={}", std::process::id());
+    fails(&data, &["another server is running in", &process.replace('=', " ")]);
+    let mut server = spawn(&data);
+    let read = |name: &str| fs::read_to_string(data.join(name)).unwrap();
+    eventually(DEADLINE, "the server waits", || read("log").contains("waiting for a moment"));
+    assert!(read("log").contains(&process));
+    drop(lock);
+    eventually(DEADLINE, "the server is ready", || read("output").contains(" is ready: "));
+    server.kill().unwrap();
+    server.wait().unwrap();
+}
