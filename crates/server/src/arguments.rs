@@ -102,7 +102,7 @@ Example:
   isle status --data /var/lib/isle
   isle status --data /var/lib/isle --json
 
-BACKLOG is the changes that a peer has not confirmed, LAG the age of the oldest of them.")]
+Below the table stands why a peer is not connected. BACKLOG is the changes that a peer has not confirmed, LAG the age of the oldest of them.")]
     Status(StatusArguments),
     /// Read and write documents.
     #[command(subcommand)]

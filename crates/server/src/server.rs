@@ -260,6 +260,7 @@ async fn serve(
         reach: Reach::Network(endpoint.clone()),
         renewed_by: renewed_by.map(str::to_owned),
         admissions: admissions.clone(),
+        presence: carrier.presence(),
     });
     tasks.spawn(socket.run(arrivals.clone(), context, stop.clone()));
     tasks.spawn(

@@ -40,6 +40,11 @@ fn shown(status: &Status) -> String {
         let heading = row(["PEER", "CONNECTED", "BACKLOG", "LAG"]);
         text += &table(&std::iter::once(heading).chain(peers).collect::<Vec<_>>());
     }
+    for PeerStatus { peer, trouble, .. } in &status.peers {
+        if let Some(trouble) = trouble {
+            text += &format!("\n{peer} is not connected: {trouble}\n");
+        }
+    }
     text
 }
 
@@ -153,6 +158,7 @@ mod tests {
                 connected: false,
                 backlog_rows: 10,
                 lag_ms: 90_500,
+                trouble: Some("its name is not known".into()),
             }],
         };
         let expected = "\
@@ -173,6 +179,8 @@ store-367  read, write  10
 
 PEER  CONNECTED  BACKLOG  LAG
 hub   no         10       90 s
+
+hub is not connected: its name is not known
 ";
         assert_eq!(shown(&status), expected);
     }

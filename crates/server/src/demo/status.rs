@@ -163,6 +163,7 @@ mod tests {
             connected: *connected,
             backlog_rows: *backlog_rows,
             lag_ms: *lag_ms,
+            trouble: None,
         };
         Status {
             name: name.to_owned(),

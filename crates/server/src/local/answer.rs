@@ -8,6 +8,7 @@ use super::protocol::{
 use super::{WATCH_EVENTS_MAX, watched};
 use crate::enrolment::{Admissions, HubRequest, Invited, certificate_warning, parse_spaces, wall};
 use crate::event_loop::Reply;
+use crate::peers::Presence;
 use document::{ChangeHash, HistoryEntry, HistoryQuery, Key, Schema};
 use replica::{
     At, IdempotencyKey, LIST_MAX, Level, Room, TransactionWrite, WaitFor, WatchCursor, WatchScope, WriteTerms,
@@ -35,6 +36,8 @@ pub(crate) struct Context {
     pub(crate) renewed_by: Option<String>,
     /// Who answers what `isle hub` asks.
     pub(crate) admissions: Admissions,
+    /// Why peers are not connected.
+    pub(crate) presence: Presence,
 }
 
 /// Who is asked.
@@ -319,6 +322,7 @@ fn status_shown(status: replica::Status, failure: Option<StoreFailure>, context:
         is_filling: space.is_filling,
     };
     let peer = |peer: replica::PeerStatus| PeerStatus {
+        trouble: context.presence.trouble(&peer.peer).filter(|_| !peer.connected),
         peer: peer.peer,
         connected: peer.connected,
         backlog_rows: peer.backlog_rows,

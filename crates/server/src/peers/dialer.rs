@@ -1,13 +1,16 @@
 //! Keeps a connection to one peer, as long as the server runs.
 
 use super::link::{self, Carrier};
+use super::presence::Presence;
+use super::reach::reach;
 use super::timetable::Timetable;
 use crate::config::PeerAddress;
 use crate::event_loop::Stop;
 use crate::random;
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use tokio::task::JoinSet;
 use transport::{Backoff, ConnectError, Endpoint};
 
 /// The first pause after a failure: a peer that restarts is back within a second.
@@ -16,6 +19,9 @@ const PAUSE_MIN: Duration = Duration::from_millis(200);
 /// The longest pause. A site whose link is back waits half as long on average; a hub with 1,000 sites that are all
 /// refused has 67 handshakes a second, a tenth of what it can do.
 const PAUSE_MAX: Duration = Duration::from_secs(15);
+
+/// Between two looks at what becomes of datagrams to a peer that does not answer.
+const DIAGNOSIS_INTERVAL: Duration = Duration::from_mins(1);
 
 /// Dials one peer.
 pub(crate) struct Dialer {
@@ -50,6 +56,14 @@ enum DialError {
 }
 
 impl DialError {
+    /// Where nobody answered at all.
+    fn unanswered(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Connect(ConnectError::NoAnswer { address }) => Some(*address),
+            Self::Connect(_) | Self::LookUp { .. } | Self::NoAddress { .. } => None,
+        }
+    }
+
     /// An offline site is no fault; anything else somebody has to put right.
     fn is_offline(&self) -> bool {
         match self {
@@ -61,12 +75,23 @@ impl DialError {
     }
 }
 
+/// What is known of the failures to reach a peer.
+#[derive(Default)]
+struct Failures {
+    /// The last one, in words; empty after a connection.
+    last: String,
+    /// When somebody last looked into why nobody answers.
+    looked_at: Option<Instant>,
+    /// Who does at the moment; ends with this.
+    looking: JoinSet<()>,
+}
+
 impl Dialer {
     /// Runs until the server stops.
     pub(crate) async fn run(mut self) {
         let mut stop = self.stop.clone();
         let mut pauses = Backoff::new(PAUSE_MIN, PAUSE_MAX);
-        let mut last_failure = String::new();
+        let mut failures = Failures::default();
         loop {
             let dialled = tokio::select! {
                 biased;
@@ -78,19 +103,22 @@ impl Dialer {
             };
             match dialled {
                 Ok(connection) => {
+                    failures = Failures::default();
                     let over = self.timetable.over(connection.handle());
                     // Ends by itself when the server stops, after what waits is sent.
                     let ended = link::carry(connection, &self.carrier, over).await;
                     self.timetable.ended(&ended);
-                    last_failure.clear();
                     // A connection alone proves little: a peer that ends it at once is not to be dialled for ever
                     // without a longer pause.
                     if ended.was_stable {
                         pauses.reset();
                     }
                     log_end(&self.peer, &ended.why);
+                    if !ended.why.is_own() {
+                        self.carrier.presence.set_trouble(&self.peer, ended.why.to_string());
+                    }
                 }
-                Err(error) => self.log_failure(&error, &mut last_failure),
+                Err(error) => self.failed(&error, &mut failures),
             }
             // Without randomness the pauses are not spread: worse for a hub, and no reason to stay away.
             let pause = pauses.next(random::number().unwrap_or_default());
@@ -99,6 +127,25 @@ impl Dialer {
                 () = stop.ordered() => return,
                 () = tokio::time::sleep(pause) => {}
             }
+        }
+    }
+
+    /// Says why there is no connection. Where nobody answered somebody looks into it, while the peer is dialled again.
+    fn failed(&self, error: &DialError, failures: &mut Failures) {
+        self.log_failure(error, &mut failures.last);
+        let presence = &self.carrier.presence;
+        let Some(address) = error.unanswered() else {
+            failures.looked_at = None;
+            return presence.set_trouble(&self.peer, error.to_string());
+        };
+        // What was found out says more than that nobody answers.
+        if failures.looked_at.is_none() {
+            presence.set_trouble(&self.peer, error.to_string());
+        }
+        if failures.looked_at.is_none_or(|at| at.elapsed() >= DIAGNOSIS_INTERVAL) {
+            failures.looked_at = Some(Instant::now());
+            while failures.looking.try_join_next().is_some() {}
+            failures.looking.spawn(look_into(presence.clone(), self.peer.clone(), address));
         }
     }
 
@@ -129,6 +176,15 @@ impl Dialer {
             tracing::warn!(%peer, %cause, "not connected: trying again");
         }
         *last = cause;
+    }
+}
+
+/// Finds out why nobody answers at an address; what lasts is logged once.
+async fn look_into(presence: Presence, peer: String, address: SocketAddr) {
+    let found = reach(address).await.to_string();
+    if presence.trouble(&peer).as_ref() != Some(&found) {
+        tracing::info!(%peer, %found, "looked into why nobody answers");
+        presence.set_trouble(&peer, found);
     }
 }
 

@@ -30,6 +30,9 @@ const FINISH_DEADLINE: Duration = Duration::from_secs(1);
 /// a round trip; a bad link holds longer.
 const STABLE_AFTER: Duration = Duration::from_secs(5);
 
+/// Why there is no connection to a peer with a schedule, while nothing is wrong.
+pub(crate) const BETWEEN_EXCHANGES: &str = "the exchange is done, and the schedule says when the next one is";
+
 /// Why a connection ended.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LinkEnd {
@@ -37,7 +40,7 @@ pub(super) enum LinkEnd {
     #[error("the peer ended the stream")]
     Finished,
     /// Its time is over.
-    #[error("the exchange is done, and the schedule says when the next one is")]
+    #[error("{BETWEEN_EXCHANGES}")]
     Over,
     /// This server is stopping.
     #[error(transparent)]
@@ -89,6 +92,11 @@ impl Carrier {
         let caps = |peer: &PeerConfig| Caps { send: peer.send_kbit_s_max, receive: peer.receive_kbit_s_max };
         let caps = peers.iter().map(|(name, peer)| (name.clone(), caps(peer))).collect();
         Self { arrivals, presence: Presence::of(peers.keys()), caps: Arc::new(caps) }
+    }
+
+    /// Who is connected, and why others are not.
+    pub(crate) fn presence(&self) -> Presence {
+        self.presence.clone()
     }
 }
 

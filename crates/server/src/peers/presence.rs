@@ -1,4 +1,4 @@
-//! Which peers are connected, whoever dialled.
+//! Which peers are connected, whoever dialled, and why those that are dialled are not.
 //!
 //! Two replicas may dial each other. The newest connection replaces the older one at both; a dialler that did not know
 //! of a connection would replace it, and be replaced, for ever.
@@ -10,7 +10,14 @@ use tokio::sync::watch;
 /// Connections to each peer of the configuration. Clones share them.
 #[derive(Clone, Debug)]
 pub(crate) struct Presence {
-    by_peer: Arc<BTreeMap<String, watch::Sender<usize>>>,
+    by_peer: Arc<BTreeMap<String, OfPeer>>,
+}
+
+#[derive(Debug, Default)]
+struct OfPeer {
+    connections: watch::Sender<usize>,
+    /// Why there is none, in words; none while nobody knows.
+    trouble: watch::Sender<Option<String>>,
 }
 
 /// Counts as a connection until it is dropped.
@@ -19,23 +26,37 @@ pub(super) struct Present<'a>(Option<&'a watch::Sender<usize>>);
 
 impl Presence {
     pub(crate) fn of<'a>(peers: impl Iterator<Item = &'a String>) -> Self {
-        Self { by_peer: Arc::new(peers.map(|peer| (peer.clone(), watch::Sender::new(0))).collect()) }
+        Self { by_peer: Arc::new(peers.map(|peer| (peer.clone(), OfPeer::default())).collect()) }
     }
 
     /// A connection to the peer stands. One that is not in the configuration is not counted: nobody dials it.
     pub(super) fn enter(&self, peer: &str) -> Present<'_> {
-        let connections = self.by_peer.get(peer);
-        if let Some(connections) = connections {
-            connections.send_modify(|count| *count += 1);
+        let of_peer = self.by_peer.get(peer);
+        if let Some(of_peer) = of_peer {
+            of_peer.connections.send_modify(|count| *count += 1);
+            of_peer.trouble.send_replace(None);
         }
-        Present(connections)
+        Present(of_peer.map(|of_peer| &of_peer.connections))
+    }
+
+    /// Says why there is no connection to the peer.
+    pub(super) fn set_trouble(&self, peer: &str, why: String) {
+        if let Some(of_peer) = self.by_peer.get(peer) {
+            of_peer.trouble.send_replace(Some(why));
+        }
+    }
+
+    /// Why there is no connection to the peer, in words, as far as this replica knows.
+    pub(crate) fn trouble(&self, peer: &str) -> Option<String> {
+        let of_peer = self.by_peer.get(peer)?;
+        of_peer.trouble.borrow().clone().filter(|_| *of_peer.connections.borrow() == 0)
     }
 
     /// Waits until there is no connection to the peer.
     pub(super) async fn absent(&self, peer: &str) {
-        if let Some(connections) = self.by_peer.get(peer) {
+        if let Some(of_peer) = self.by_peer.get(peer) {
             // The sender is held here: it cannot be gone.
-            let _ = connections.subscribe().wait_for(|count| *count == 0).await;
+            let _ = of_peer.connections.subscribe().wait_for(|count| *count == 0).await;
         }
     }
 }
@@ -70,6 +91,17 @@ mod tests {
         assert!(!is_ready(presence.absent("hub")).await);
         drop(second);
         assert!(is_ready(presence.absent("hub")).await);
+    }
+
+    #[test]
+    fn trouble_with_a_peer_ends_with_a_connection() {
+        let presence = Presence::of(["hub".to_owned()].iter());
+        presence.set_trouble("hub", "nobody listens".to_owned());
+        assert_eq!(presence.trouble("hub").as_deref(), Some("nobody listens"));
+        drop(presence.enter("hub"));
+        assert_eq!(presence.trouble("hub"), None);
+        presence.set_trouble("stranger", "nobody knows it".to_owned());
+        assert_eq!(presence.trouble("stranger"), None);
     }
 
     #[tokio::test]

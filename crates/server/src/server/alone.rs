@@ -7,6 +7,7 @@ use crate::data_directory::{DataDirectory, LockError};
 use crate::enrolment::Admissions;
 use crate::event_loop::{EventLoop, Pulse, Stop, StopOrder, arrivals};
 use crate::local::{Context, Reach, serve};
+use crate::peers::Presence;
 use std::io;
 use std::os::unix::net::UnixStream as Connection;
 use std::path::{Path, PathBuf};
@@ -98,7 +99,8 @@ fn run(data: &Path, ready: &mpsc::SyncSender<Opened>) -> Result<(), AloneError> 
     }
     let reach = Reach::Alone(identity.validity());
     let renewed_by = renewed_by(&config, hub.is_some()).map(str::to_owned);
-    let context = Arc::new(Context { reach, renewed_by, admissions: Admissions::none() });
+    let presence = Presence::of(std::iter::empty());
+    let context = Arc::new(Context { reach, renewed_by, admissions: Admissions::none(), presence });
     let served = runtime.block_on(async {
         let stream = UnixStream::from_std(ours)?;
         let serving = tokio::spawn(serve(stream, arrivals.clone(), context, stop.clone()));

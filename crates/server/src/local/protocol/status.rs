@@ -94,4 +94,7 @@ pub struct PeerStatus {
     pub backlog_rows: u64,
     /// Age of the oldest of them in milliseconds of wall time.
     pub lag_ms: u64,
+    /// Why it is not connected, in words; none when it is, or when it is the one that dials.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
 }

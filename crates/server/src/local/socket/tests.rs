@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::data_directory::DataDirectory;
 use crate::event_loop::{Core, EventLoop, Opening, Pulse, StopOrder, arrivals};
 use crate::local::Reach;
+use crate::peers::Presence;
 use replica::{Batch, Keyspace, ReadRows as _, Store as _, Turn, Write};
 use serde_json::{Value, json};
 use store::{FjallStore, Options};
@@ -52,6 +53,7 @@ impl Server {
             reach: Reach::Network(endpoint),
             renewed_by: None,
             admissions: Admissions::none(),
+            presence: Presence::of(std::iter::empty()),
         });
         let socket = LocalSocket::bind(&directory.path().join("isle.sock")).unwrap();
         let serving = tokio::spawn(socket.run(arrivals, context, stop.clone()));
