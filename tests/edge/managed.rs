@@ -57,14 +57,14 @@ fn completions_and_manual_pages_have_every_command() {
         [("bash", "complete -F _isle"), ("zsh", "#compdef isle"), ("fish", "complete -c isle")]
     {
         let script = run_well(["completions", shell]);
-        assert!(script.contains(part) && script.contains("serve"), "{shell}");
+        assert!(script.contains(part) && script.contains("doctor"), "{shell}");
     }
     let directory = tempfile::tempdir().unwrap();
     let pages = directory.path().join("man1");
     run_well(["man", pages.to_str().unwrap()]);
     let page = std::fs::read_to_string(pages.join("isle-serve.1")).unwrap();
     assert!(page.contains(".TH") && page.contains("Type=notify"), "{page}");
-    for command in ["isle", "isle-config-show", "isle-doc-put"] {
+    for command in ["isle", "isle-config-show", "isle-doc-put", "isle-doctor"] {
         assert!(pages.join(format!("{command}.1")).exists(), "{command}");
     }
 }

@@ -16,7 +16,7 @@ pub(crate) use documents::{
     DeleteArguments, Document, DocumentCommand, GetArguments, HistoryArguments, IncrementArguments,
     ListArguments, Place, PutArguments, QueryArguments, ShowArguments, Terms,
 };
-pub(crate) use machine::{CompletionsArguments, ManArguments};
+pub(crate) use machine::{CompletionsArguments, DoctorArguments, ManArguments};
 
 pub(crate) use hub::{
     HubCommand, InitArguments, InviteArguments, JoinArguments, RevokeArguments, SitesArguments,
@@ -104,6 +104,9 @@ Example:
 
 Below the table stands why a peer is not connected. BACKLOG is the changes that a peer has not confirmed, LAG the age of the oldest of them.")]
     Status(StatusArguments),
+    /// Look at everything that a replica depends on, and say what is wrong and what to do.
+    #[command(after_help = machine::DOCTOR_AFTER_HELP)]
+    Doctor(DoctorArguments),
     /// Read and write documents.
     #[command(subcommand)]
     Doc(DocumentCommand),

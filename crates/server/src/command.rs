@@ -6,6 +6,7 @@ mod backup;
 mod blocked;
 mod condition;
 mod config;
+mod doctor;
 mod documents;
 mod history;
 mod hub;
@@ -67,6 +68,12 @@ pub enum CommandError {
     /// What a site is to do cannot be read.
     #[error(transparent)]
     Spaces(#[from] SpacesError),
+    /// `isle doctor` found what does not work.
+    #[error("checks that failed: {failed}")]
+    Unwell {
+        /// How many.
+        failed: usize,
+    },
     /// The configuration cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigErrors),
@@ -267,6 +274,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, CommandError> {
     match arguments.command {
         Command::Serve(arguments) => server::run(&arguments.data.data, &arguments.settings.layers())?,
         Command::Config(command) => config::run(&command)?,
+        Command::Doctor(arguments) => block_on(doctor::run(&arguments))?,
         Command::Completions(arguments) => setup::completions(&arguments)?,
         Command::Man(arguments) => setup::man(&arguments)?,
         Command::Status(arguments) => block_on(status::run(&arguments))?,

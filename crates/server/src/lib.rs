@@ -21,6 +21,7 @@ mod command;
 pub mod config;
 pub mod data_directory;
 mod demo;
+mod doctor;
 pub mod duration;
 pub mod enrolment;
 mod event_loop;

@@ -218,7 +218,7 @@ fn current(directory: &DataDirectory, config: &Config, hub: Option<&Hub>, identi
 }
 
 /// Who renews this replica's certificate; a hub that enrols does so itself.
-fn renewed_by(config: &Config, enrols: bool) -> Option<&str> {
+pub(crate) fn renewed_by(config: &Config, enrols: bool) -> Option<&str> {
     if enrols {
         return Some(&config.name);
     }

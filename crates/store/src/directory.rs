@@ -114,15 +114,11 @@ impl Directory {
 
     /// Refuses another format; marks a directory without rows with ours.
     fn check_format(&self) -> Result<(), OpenError> {
-        let path = || self.path.clone();
-        let failed = |operation| move |source| io_error(&self.path, operation, source);
-        match read_format(&self.path.join("format")).map_err(failed("reading the format file"))? {
-            Marker::Version(FORMAT) => Ok(()),
-            Marker::Version(found) => Err(OpenError::Format { path: path(), found, expected: FORMAT }),
-            Marker::Missing if !self.rows().try_exists().map_err(failed("looking for rows"))? => {
-                self.write_format().map_err(failed("writing the format file"))
+        match format(&self.path)? {
+            Some(_) => Ok(()),
+            None => {
+                self.write_format().map_err(|source| io_error(&self.path, "writing the format file", source))
             }
-            Marker::Missing | Marker::Unknown => Err(OpenError::Unmarked { path: path() }),
         }
     }
 
@@ -134,6 +130,20 @@ impl Directory {
         file.sync_all()?;
         fs::rename(&unfinished, self.path.join("format"))?;
         sync(&self.path)
+    }
+}
+
+/// The format of the store in `path`; `None` when there is none. Nothing is made, changed or locked.
+///
+/// # Errors
+/// [`OpenError`] of a store that this version does not open for its format.
+pub fn format(path: &Path) -> Result<Option<u32>, OpenError> {
+    let failed = |source| io_error(path, "reading the format file", source);
+    match read_format(&path.join("format")).map_err(failed)? {
+        Marker::Version(FORMAT) => Ok(Some(FORMAT)),
+        Marker::Version(found) => Err(OpenError::Format { path: path.into(), found, expected: FORMAT }),
+        Marker::Missing if !path.join("rows").try_exists().map_err(failed)? => Ok(None),
+        Marker::Missing | Marker::Unknown => Err(OpenError::Unmarked { path: path.into() }),
     }
 }
 

@@ -79,6 +79,27 @@ impl Disk {
     }
 }
 
+/// How much room a disk has for a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DiskRoom {
+    /// Size of the file system.
+    pub size_bytes: u64,
+    /// Free space for who is not root.
+    pub free_bytes: u64,
+    /// What a store that is made there would say, by the watermarks of [`RoomLimits::default`].
+    pub room: Room,
+}
+
+/// How much room the disk has that holds `path`.
+///
+/// # Errors
+/// What the operating system says.
+pub fn disk_room(path: &Path) -> std::io::Result<DiskRoom> {
+    let disk = Disk::look(path)?;
+    let room = RoomLimits::default().next(Room::Ample, disk, NEEDED_BYTES_MIN, 0);
+    Ok(DiskRoom { size_bytes: disk.size, free_bytes: disk.free, room })
+}
+
 impl RoomLimits {
     /// The state that follows `now`, with `needed` bytes for fjall itself and `wanted` for a commit that found no room.
     fn next(&self, now: Room, disk: Disk, needed: u64, wanted: u64) -> Room {

@@ -1,0 +1,169 @@
+//! `isle doctor`: everything that a replica depends on, looked at in turn.
+//!
+//! It works with and without a running server, changes nothing, and says of each thing whether it is well and what to do
+//! if not. It asks the running server where that knows better: which peers it is connected to, and why not to others.
+
+mod files;
+mod machine;
+mod network;
+
+use crate::config::{Effective, Layers};
+use crate::data_directory::DataDirectory;
+use crate::enrolment::wall;
+use crate::local::{LocalClient, Request, Response, Status};
+use serde::Serialize;
+use std::error::Error;
+use transport::Identity;
+
+/// How a thing is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum State {
+    Ok,
+    /// It works, and will not for ever or not well.
+    Warn,
+    /// Something does not work.
+    Fail,
+}
+
+/// What was found out about one thing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Finding {
+    /// What was looked at.
+    pub(crate) check: String,
+    pub(crate) state: State,
+    /// What was found.
+    pub(crate) found: String,
+    /// What to do about it, where `found` does not say it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) hint: Option<String>,
+}
+
+impl Finding {
+    fn new(state: State, check: &str, found: impl Into<String>) -> Self {
+        Self { check: check.to_owned(), state, found: found.into(), hint: None }
+    }
+
+    fn ok(check: &str, found: impl Into<String>) -> Self {
+        Self::new(State::Ok, check, found)
+    }
+
+    fn warn(check: &str, found: impl Into<String>) -> Self {
+        Self::new(State::Warn, check, found)
+    }
+
+    fn fail(check: &str, found: impl Into<String>) -> Self {
+        Self::new(State::Fail, check, found)
+    }
+
+    fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// What several checks look at.
+struct Patient<'a> {
+    directory: &'a DataDirectory,
+    effective: Option<Effective>,
+    identity: Option<Identity>,
+    /// How the running server is, if one runs.
+    status: Option<Box<Status>>,
+}
+
+/// Looks at everything. `layers` overrule the configuration, as for `isle serve`.
+pub(crate) async fn examine(directory: &DataDirectory, layers: &Layers) -> Vec<Finding> {
+    let mut findings = vec![files::directory(directory)];
+    if directory.check_there().is_err() {
+        return findings;
+    }
+    let (effective, found) = files::configuration(directory, layers);
+    findings.push(found);
+    let (identity, found) = files::identity(directory, effective.as_ref());
+    findings.push(found);
+    let (status, found) = server(directory).await;
+    findings.push(found);
+    let patient = Patient { directory, effective, identity, status };
+    findings.extend(files::certificate(&patient, wall()));
+    findings.extend(files::authority(&patient));
+    findings.push(machine::clock(&patient, wall()));
+    findings.extend(machine::store(&patient));
+    findings.push(machine::disk(&patient));
+    findings.push(machine::sync(&patient));
+    findings.extend(machine::limits(&patient));
+    findings.extend(network::peers(&patient).await);
+    findings
+}
+
+/// An error with its causes, as far as it does not name them itself.
+fn in_words(error: &dyn Error) -> String {
+    let mut told = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !told.contains(&text) {
+            told = format!("{told}: {text}");
+        }
+        cause = error.source();
+    }
+    told
+}
+
+/// Whether a server runs, and how it is.
+async fn server(directory: &DataDirectory) -> (Option<Box<Status>>, Finding) {
+    const CHECK: &str = "server";
+    let Ok(mut client) = LocalClient::connect(directory.path()).await else {
+        // Without a lock file nobody ever locked it, and none is made here.
+        let taken = directory.holder().and_then(|_| directory.lock().err());
+        return match taken {
+            None => (None, Finding::ok(CHECK, "none is running")),
+            Some(error) => (None, Finding::warn(CHECK, error.to_string())),
+        };
+    };
+    match client.call(&Request::Status).await {
+        Ok(Response::Status(status)) => {
+            let (name, documents) = (&status.name, status.documents);
+            let found = match &status.store_failure {
+                None => Finding::ok(CHECK, format!("{name} is running, with {documents} documents")),
+                Some(failure) => {
+                    Finding::warn(CHECK, format!("{name} is running; its store failed: {}", failure.error))
+                }
+            };
+            (Some(status), found)
+        }
+        Ok(_) => (None, Finding::fail(CHECK, "it is running, and is of another version than this program")),
+        Err(error) => (None, Finding::fail(CHECK, format!("it is running, and does not serve: {error}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(findings: &[Finding], check: &str) -> State {
+        findings.iter().find(|finding| finding.check == check).unwrap().state
+    }
+
+    #[tokio::test]
+    async fn of_a_directory_that_is_not_there_nothing_more_is_said() {
+        let temporary = tempfile::tempdir().unwrap();
+        let directory = DataDirectory::new(temporary.path().join("none"));
+        let findings = examine(&directory, &Layers::default()).await;
+        assert_eq!((findings.len(), state(&findings, "data directory")), (1, State::Fail));
+        assert!(findings[0].found.contains("isle join"), "{findings:?}");
+    }
+
+    #[tokio::test]
+    async fn an_empty_directory_is_looked_at_to_the_end_and_changed_in_nothing() {
+        let temporary = tempfile::tempdir().unwrap();
+        let directory = DataDirectory::new(temporary.path());
+        let findings = examine(&directory, &Layers::default()).await;
+        assert_eq!(state(&findings, "configuration"), State::Fail);
+        assert_eq!(state(&findings, "identity"), State::Fail);
+        assert!(findings[1].found.contains("isle.toml: No such file"), "{findings:?}");
+        assert_eq!((state(&findings, "data directory"), state(&findings, "server")), (State::Ok, State::Ok));
+        let left: Vec<std::ffi::OsString> =
+            std::fs::read_dir(temporary.path()).unwrap().map(|left| left.unwrap().file_name()).collect();
+        assert!(left.is_empty(), "{left:?}");
+    }
+}
