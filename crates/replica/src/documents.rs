@@ -1,4 +1,4 @@
-//! Open documents: an LRU bounded in bytes. A document is opened from its snapshot and its changes, and brought up to
+//! Open documents, bounded in bytes; those that were not used for long give way. A document is opened from its snapshot and its changes, and brought up to
 //! date with those that came since it was opened, without those that are skipped.
 
 use crate::journal::{DAMAGED, DocumentPlace, Journal};
@@ -173,7 +173,7 @@ impl Documents {
         Some(open)
     }
 
-    /// Gives a document back. The one used longest ago makes room for it.
+    /// Gives a document back. Others make room for it.
     pub(crate) fn keep(&mut self, number: DocumentNumber, mut open: Open) {
         self.uses += 1;
         open.used = self.uses;
@@ -182,10 +182,20 @@ impl Documents {
         self.open.insert(number, open);
         // The one just used stays, however large: it would be loaded again at once.
         while self.bytes > self.bytes_max && self.open.len() > 1 {
-            let Some((_, oldest)) = self.by_use.first_key_value() else { return };
-            let oldest = *oldest;
-            self.take(oldest);
+            let Some(number) = self.to_let_go() else { return };
+            self.take(number);
         }
+    }
+
+    /// A document that gives way: what stands at a point of time drawn between the first and the last use, or was used
+    /// next after it. So one of many that were not used for long goes nearly always, as with the oldest first; and of a few
+    /// more than fit that are used in turn most stay, where with the oldest first none would be here when it is needed.
+    fn to_let_go(&self) -> Option<DocumentNumber> {
+        let (first, _) = self.by_use.first_key_value()?;
+        let (last, _) = self.by_use.last_key_value()?;
+        let mixed = (self.uses ^ (self.uses >> 31)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let drawn = first + (mixed ^ (mixed >> 29)) % (last - first).max(1);
+        self.by_use.range(drawn..*last).map(|(_, number)| *number).next()
     }
 }
 
@@ -349,6 +359,37 @@ fn depends_on_skipped<S: Store>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Uses a document, and says whether it was open.
+    fn uses(documents: &mut Documents, number: u32) -> bool {
+        let open = documents.take(DocumentNumber(number));
+        let was_open = open.is_some();
+        documents.keep(DocumentNumber(number), open.unwrap_or_else(Open::new));
+        was_open
+    }
+
+    fn room_for(count: u64) -> Documents {
+        Documents::new(count * Open::new().document.memory_bytes())
+    }
+
+    #[test]
+    fn of_a_few_more_than_fit_most_stay_when_they_are_used_in_turn() {
+        let mut documents = room_for(90);
+        let found = (0..10_000).filter(|turn| uses(&mut documents, turn % 100)).count();
+        assert!(found > 6_000, "{found} of 10,000");
+        assert_eq!(documents.count(), 90);
+    }
+
+    #[test]
+    fn what_is_used_again_and_again_stays_when_others_pass_by() {
+        let mut documents = room_for(90);
+        let mut found = 0;
+        for turn in 0..10_000 {
+            found += usize::from(uses(&mut documents, turn % 10));
+            uses(&mut documents, 1_000 + turn);
+        }
+        assert!(found > 9_500, "{found} of 10,000");
+    }
 
     #[test]
     fn a_suspect_is_read_as_it_was_noted() {
