@@ -12,6 +12,9 @@
 //! authority = "5f3c…"           # the hub's public key, 64 digits: documents of the space `system` say what replicas may do;
 //!                               # what stands below holds until they are here. Absent: it holds for good
 //!
+//! open_documents_mib_max = 64   # memory for documents in use; more where a hub or a busy site has it. Absent: 16, for a
+//!                               # machine of 128 MiB
+//!
 //! [spaces]                      # what it carries, and what the services of the site may do there
 //! catalog = "read"
 //! store-367 = "write"
@@ -94,9 +97,9 @@ pub const CERTIFICATE_MIN: Duration = Duration::from_secs(10);
 /// What the journal takes on the disk, unless the configuration says otherwise.
 const JOURNAL_MIB_MAX: NonZeroU32 = NonZeroU32::new(1_024).unwrap();
 
-/// Most memory for open documents, in bytes. With 24 MiB of memtables and 8 MiB of cache a site stays far below
-/// its 128 MiB; a document takes about 18 KiB open.
-const OPEN_DOCUMENTS_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Most memory for open documents, in MiB, unless the configuration says otherwise. With 24 MiB of memtables and 8 MiB of
+/// cache a site stays far below its 128 MiB; a document takes about 18 KiB open, and 160 bytes more for each of its changes.
+const OPEN_DOCUMENTS_MIB_MAX: NonZeroU32 = NonZeroU32::new(16).unwrap();
 
 /// The content of `isle.toml`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -132,6 +135,10 @@ pub struct Config {
     /// it takes to get it back: a peer that lies can write in this replica's name meanwhile.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub takes_own_past: bool,
+    /// Memory for documents in use, in MiB; none: what suits a machine of 128 MiB. Those that do not fit are loaded again when
+    /// they are used, which costs ten times what an update does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open_documents_mib_max: Option<NonZeroU32>,
     /// The spaces that it carries, and what the services of its site may do there.
     pub spaces: BTreeMap<SpaceName, SpaceMode>,
     /// The replicas that it may be connected to, by name. With an authority those that it let in need not be among them.
@@ -353,6 +360,7 @@ impl Config {
         epoch: u64,
     ) -> Settings {
         let spaces = self.spaces.iter().map(|(SpaceName(space), mode)| (space.clone(), (*mode).into()));
+        let open_documents_mib_max = self.open_documents_mib_max.unwrap_or(OPEN_DOCUMENTS_MIB_MAX);
         Settings {
             name: self.name.clone(),
             key: OriginKey { public_key, incarnation },
@@ -362,7 +370,7 @@ impl Config {
             spaces: spaces.collect(),
             peers: self.peers.iter().map(|(name, peer)| (name.clone(), peer.settings())).collect(),
             schemas,
-            open_documents_bytes_max: OPEN_DOCUMENTS_BYTES_MAX,
+            open_documents_bytes_max: u64::from(open_documents_mib_max.get()) << 20,
             snapshots: SnapshotPolicy::default(),
             trimming: self.journal.policy(),
             takes_own_past: self.takes_own_past,

@@ -86,6 +86,13 @@ pub(super) const SETTINGS: &[Setting] = &[
         get: |config| Some(config.takes_own_past.to_string()),
     },
     Setting {
+        key: "open_documents_mib_max",
+        absent: "16",
+        example: "64",
+        set: |config, text| put_some(&mut config.open_documents_mib_max, text),
+        get: |config| shown(config.open_documents_mib_max.as_ref()),
+    },
+    Setting {
         key: "journal.keep",
         absent: "7d",
         example: "7d",

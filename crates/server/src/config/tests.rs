@@ -89,6 +89,15 @@ fn the_journal_is_kept_as_long_as_the_core_would() {
 }
 
 #[test]
+fn memory_for_documents_is_that_of_a_small_machine_unless_it_is_said() {
+    let bytes = |text: &str| {
+        parse(text).unwrap().settings(Schemas::default(), [1; 32], [2; 16], 3).open_documents_bytes_max
+    };
+    assert_eq!(bytes(SITE), 16 << 20);
+    assert_eq!(bytes(&format!("open_documents_mib_max = 64\n{SITE}")), 64 << 20);
+}
+
+#[test]
 fn what_is_written_is_read_back() {
     let config = parse(SITE).unwrap();
     assert_eq!(parse(&toml::to_string(&config).unwrap()).unwrap(), config);
@@ -218,6 +227,7 @@ fn each_setting_is_made_by_its_variable_and_shown() {
         ("ISLE_HUB", "true"),
         ("ISLE_AUTHORITY", &key),
         ("ISLE_TAKES_OWN_PAST", "true"),
+        ("ISLE_OPEN_DOCUMENTS_MIB_MAX", "64"),
         ("ISLE_JOURNAL_KEEP", "1d"),
         ("ISLE_JOURNAL_MIB_MAX", "64"),
         ("ISLE_ENROLMENT_ADDRESS", "hub:7400"),

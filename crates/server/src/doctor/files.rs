@@ -99,7 +99,7 @@ pub(super) fn authority(patient: &Patient<'_>) -> Option<Finding> {
             let sites = hub.book().sites().count();
             Some(Finding::ok(
                 CHECK,
-                format!("it has let in {sites} sites; back up authority/ and enrolment.json apart"),
+                format!("sites that it has let in: {sites}; back up authority/ and enrolment.json apart"),
             ))
         }
         Err(error) => Some(Finding::fail(CHECK, in_words(&error))),
