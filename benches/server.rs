@@ -1,7 +1,7 @@
 //! The server as an operator has it: release processes, QUIC, certificates and fsyncs on this machine.
 //!
 //! `sync.live.latency`: 100 updates a second at a site, each from when it is sent until a watch at the hub shows it, durable
-//! at both; the reference is three `fdatasync` of the same disk in the same run and a millisecond.
+//! at both; the reference is three `fdatasync` of the same disk at the same pace, and a millisecond.
 //! `sync.live.rate`: as many as go, 256 on their way, until the hub has acknowledged all.
 //! `sync.catchup`: a site with 10,000 documents that was off while 1,000 of them changed ten times each: from when it is
 //! ready until the hub knows that it has all; bytes are of datagrams, handshake included.
@@ -22,7 +22,7 @@
     reason = "a benchmark whose scene fails ends, and says what it saw"
 )]
 
-use benches::disk::fdatasyncs_per_second;
+use benches::disk::{fdatasync_ms_every, fdatasyncs_per_second};
 use benches::reach::{Goal, Row, measuring, record};
 use criterion::{Criterion, criterion_group, criterion_main};
 use serde_json::json;
@@ -37,6 +37,8 @@ use tokio::runtime::Runtime;
 
 /// On their way at once.
 const IN_FLIGHT: usize = 256;
+/// Between two updates whose latency is measured.
+const UPDATE_INTERVAL: Duration = Duration::from_millis(10);
 const DEADLINE: Duration = Duration::from_secs(120);
 
 /// What a run that only tests does of `count`.
@@ -79,7 +81,7 @@ async fn in_step(replica: &Process, peer: &str) {
 }
 
 fn latency(_: &mut Criterion) {
-    let fdatasync_ms = 1_000.0 / fdatasyncs_per_second();
+    let fdatasync_ms = fdatasync_ms_every(UPDATE_INTERVAL);
     let mut took_ms = runtime().block_on(async {
         let fleet = Fleet::new();
         let hub = fleet.hub();
@@ -93,7 +95,7 @@ fn latency(_: &mut Criterion) {
         in_step(&site, "hub").await;
         let count = scaled(1_000);
         let seen = tokio::spawn(async move { watch(&mut reader, count).await });
-        let mut ticks = tokio::time::interval(Duration::from_millis(10));
+        let mut ticks = tokio::time::interval(UPDATE_INTERVAL);
         let mut sent = BTreeMap::new();
         let mut started = BTreeMap::new();
         for number in 0..count {
