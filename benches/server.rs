@@ -8,11 +8,11 @@
 //! `sync.first`: the same for a new site.
 //! `server.*`: memory, start and size of a site's server.
 //!
-//! Measured on two shared cores, `fdatasync` 0.2 ms: latency 3.3 to 3.9 ms at the median and 5.9 to 6.6 at the 99th percentile;
-//! 4,200 to 5,000 updates/s, both cores full, falling to 730 when the documents' histories outgrow the memory for open ones;
-//! first sync 0.5 s, catch-up 0.4 to 0.9 s and 174 KB; 19.5 and 65 MiB resident; 25.8 MiB of program. A start takes 0.1 s and
-//! up to 1.4 more: fjall reads its journal, which it begins anew at 64 MB and not earlier, and looks up the name of the
-//! keyspace for each of its rows.
+//! Measured on two shared cores, `fdatasync` 0.2 ms (0.65 at the pace of the updates): latency 3.3 to 4.1 ms at the
+//! median and 5.9 to 6.6 at the 99th percentile; 4,200 to 5,000 updates/s, both cores full, falling to 730 when the
+//! documents' histories outgrow the memory for open ones; first sync 0.5 s, catch-up 0.4 to 0.9 s and 174 KB; 19.5 and
+//! 65 MiB resident; 25.8 MiB of program. A start takes 0.1 s and up to 1.4 more: fjall reads its journal, which it
+//! begins anew at 64 MB and not earlier, and looks up the name of the keyspace for each of its rows.
 
 #![expect(
     clippy::expect_used,
