@@ -2,7 +2,9 @@
 //!
 //! `sync.live.latency`: 100 updates a second at a site, each from when it is sent until a watch at the hub shows it, durable
 //! at both; the reference is three `fdatasync` of the same disk at the same pace, and a millisecond.
-//! `sync.live.rate`: as many as go, 256 on their way, until the hub has acknowledged all.
+//! `first.live.rate`, `sync.live.rate`: as many as go, 256 on their way, until the hub has acknowledged all; the second also
+//! when histories grow beyond the memory for open documents. A peer of the same kind, samod 0.16 without any fsync, was
+//! measured at 207 to 473.
 //! `sync.catchup`: a site with 10,000 documents that was off while 1,000 of them changed ten times each: from when it is
 //! ready until the hub knows that it has all; bytes are of datagrams, handshake included.
 //! `sync.first`: the same for a new site.
@@ -136,13 +138,13 @@ async fn watch(reader: &mut LocalClient, count: usize) -> BTreeMap<u64, Instant>
 }
 
 fn rate(_: &mut Criterion) {
-    let mut rates = runtime().block_on(async {
+    let rates = runtime().block_on(async {
         let fleet = Fleet::new();
         let hub = fleet.hub();
         let site = fleet.site("store-1", &hub.status().await.address);
-        let (mut client, count) = (site.client().await, scaled(20_000));
+        let (mut client, count) = (site.client().await, scaled(10_000));
         let mut rates = Vec::new();
-        for _ in 0..if measuring() { 5 } else { 1 } {
+        for _ in 0..if measuring() { 10 } else { 1 } {
             let started = Instant::now();
             let address = |number: usize| format!("store-1/inventory/{}", number % 200);
             send_all(&mut client, (0..count).map(|number| increment(&address(number), -1, None))).await;
@@ -151,10 +153,18 @@ fn rate(_: &mut Criterion) {
         }
         rates
     });
-    rates.sort_by(f64::total_cmp);
-    println!("updates/s, durable at site and hub: {rates:.0?}");
-    let rate = rates.get(rates.len() / 2).copied().unwrap_or_default();
-    row("sync.live.rate", "updates/s", rate, Some(fdatasyncs_per_second()), Goal::value_at_least(15_000.0));
+    println!("updates/s, durable at site and hub, round by round: {rates:.0?}");
+    let fdatasyncs = Some(fdatasyncs_per_second());
+    // The first five rounds fit into the memory for open documents.
+    let first = median(rates.get(..5).unwrap_or(&rates));
+    row("first.live.rate", "updates/s", first, fdatasyncs, Goal::value_at_least(5_000.0));
+    row("sync.live.rate", "updates/s", median(&rates), fdatasyncs, Goal::value_at_least(15_000.0));
+}
+
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len() / 2).copied().unwrap_or_default()
 }
 
 /// Documents of the catalog, as a hub has them.

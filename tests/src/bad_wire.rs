@@ -1,5 +1,6 @@
 //! A wire that is slow, loses, reorders, is cut one way or moves its site to another address: UDP on loopback.
 
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -107,6 +108,15 @@ impl Conditions {
     }
 }
 
+/// A datagram that takes its time. Waiting is what a wire does here, and no test: see [`crate::eventually`].
+async fn arrive(after: Duration, sending: impl Future<Output = io::Result<usize>>) {
+    if !after.is_zero() {
+        tokio::time::sleep(after).await;
+    }
+    // One that cannot be sent is lost, as on any wire.
+    let _ = sending.await;
+}
+
 /// The socket that the hub sees, for one address of the site.
 struct Upstream {
     site: SocketAddr,
@@ -130,19 +140,14 @@ async fn carry(front: Arc<UdpSocket>, hub: SocketAddr, conditions: Arc<Condition
             tasks.spawn(carry_back(Arc::clone(&socket), Arc::clone(&front), site, Arc::clone(&conditions)));
             upstream = Some(Upstream { site, moves, socket });
         }
-        let (Some(Upstream { socket, .. }), Some(content)) = (&upstream, datagram.get(..bytes)) else {
+        let Some((Upstream { socket, .. }, content)) = upstream.as_ref().zip(datagram.get(..bytes)) else {
             continue;
         };
-        match conditions.delay(Way::ToHub, bytes) {
-            None => {}
-            Some(Duration::ZERO) => _ = socket.send(content).await,
-            Some(delay) => {
-                let (socket, content) = (Arc::clone(socket), content.to_vec());
-                tasks.spawn(async move {
-                    tokio::time::sleep(delay).await;
-                    let _ = socket.send(&content).await;
-                });
-            }
+        if let Some(delay) = conditions.delay(Way::ToHub, bytes) {
+            let (socket, content) = (Arc::clone(socket), content.to_vec());
+            let arriving = arrive(delay, async move { socket.send(&content).await });
+            // In their order, where none is delayed.
+            if delay.is_zero() { arriving.await } else { _ = tasks.spawn(arriving) }
         }
     }
 }
@@ -158,17 +163,11 @@ async fn carry_back(
     loop {
         while tasks.try_join_next().is_some() {}
         let Ok(bytes) = upstream.recv(&mut datagram).await else { continue };
-        let Some(content) = datagram.get(..bytes) else { continue };
-        match conditions.delay(Way::ToSite, bytes) {
-            None => {}
-            Some(Duration::ZERO) => _ = front.send_to(content, site).await,
-            Some(delay) => {
-                let (front, content) = (Arc::clone(&front), content.to_vec());
-                tasks.spawn(async move {
-                    tokio::time::sleep(delay).await;
-                    let _ = front.send_to(&content, site).await;
-                });
-            }
-        }
+        let Some((delay, content)) = conditions.delay(Way::ToSite, bytes).zip(datagram.get(..bytes)) else {
+            continue;
+        };
+        let (front, content) = (Arc::clone(&front), content.to_vec());
+        let arriving = arrive(delay, async move { front.send_to(&content, site).await });
+        if delay.is_zero() { arriving.await } else { _ = tasks.spawn(arriving) }
     }
 }

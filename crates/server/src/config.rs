@@ -3,8 +3,7 @@
 //! ```toml
 //! name = "store-367"            # as in its certificate
 //! listen = "127.0.0.1:7401"     # UDP; where peers may dial in; absent: any port, and nobody may
-//!
-//! observe = "127.0.0.1:9401"     # TCP; where GET /health, /ready and /metrics are answered; absent: nowhere
+//! observe = "127.0.0.1:9401"    # TCP; where GET /health, /ready and /metrics are answered; absent: nowhere
 //!
 //! sync_interval_ms = 50         # absent: a write is answered when it is on the disk. With it, when the system has it:
 //!                               # a power cut loses what services wrote in the last interval
@@ -14,6 +13,9 @@
 //!
 //! open_documents_mib_max = 64   # memory for documents in use; more where a hub or a busy site has it. Absent: 16, for a
 //!                               # machine of 128 MiB
+//!
+//! log = "info"                  # what is logged, as in "warn,transport=debug"
+//! log_format = "text"           # or "json": an object a line
 //!
 //! [spaces]                      # what it carries, and what the services of the site may do there
 //! catalog = "read"
@@ -46,9 +48,6 @@
 //! address = "hub.example:7400"  # what join tokens say: where sites dial
 //! certificate = "30d"           # how long a certificate is valid; it is renewed at two thirds of that
 //! grace = "90d"                 # how long after its end it may still be renewed
-//!
-//! log = "info"                  # at the top, too: what is logged, as in "warn,transport=debug"
-//! log_format = "text"           # or "json": an object a line
 //! ```
 //!
 //! What is in no table of names can be overruled by a variable (`ISLE_LISTEN`, `ISLE_ENROLMENT_GRACE`; an empty one counts

@@ -14,7 +14,7 @@ mod socket;
 mod text;
 mod watched;
 
-pub(crate) use answer::{Context, Reach};
+pub(crate) use answer::{Attached, Context};
 pub use client::{CallError, ConnectError, LocalClient, Received};
 pub use protocol::{
     Answer, BackedUp, BlockedDocument, BlockingChange, CertificateStatus, Change, Conflict, ConflictingValue,

@@ -15,7 +15,7 @@ use crate::enrolment::{
 use crate::event_loop::{
     Arrivals, Core, EventLoop, OpenCoreError, Opening, Pulse, Stop, StopOrder, arrivals,
 };
-use crate::local::{Context, LocalSocket, Reach, SocketError};
+use crate::local::{Attached, Context, LocalSocket, SocketError};
 use crate::log;
 use crate::observing::{ObserveError, Observed, Observing};
 use crate::peers::{Acceptor, Carrier, Dialer, Timetable, unbound};
@@ -257,7 +257,7 @@ async fn serve(
         None => Admissions::none(),
     };
     let context = Arc::new(Context {
-        reach: Reach::Network(endpoint.clone()),
+        attached: Attached::Network(endpoint.clone()),
         renewed_by: renewed_by.map(str::to_owned),
         admissions: admissions.clone(),
         presence: carrier.presence(),

@@ -32,7 +32,9 @@ fn a_site_becomes_settings_of_the_core() {
     assert_eq!(settings.spaces[&space("catalog")], replica::SpaceMode::Read);
     assert_eq!(settings.spaces[&space("store-367")], replica::SpaceMode::Write);
     let hub = &settings.peers["hub"];
-    assert!(hub.relay);
+    assert!(hub.relay && !hub.snapshots);
+    let trusted = parse(&SITE.replacen("relay = true", "snapshots = true", 1)).unwrap();
+    assert!(trusted.settings(Schemas::default(), [1; 32], [2; 16], 3).peers["hub"].snapshots);
     assert_eq!(hub.spaces[&space("catalog")], Access { read: false, write: true });
     assert_eq!(hub.spaces[&space("store-367")], Access { read: true, write: true });
 }

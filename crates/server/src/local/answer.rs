@@ -18,9 +18,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 use transport::{Endpoint, Validity};
 
-/// How others reach a replica.
+/// How a replica is attached to the others.
 #[derive(Debug)]
-pub(crate) enum Reach {
+pub(crate) enum Attached {
     /// Over the network: its UDP address, and its certificate.
     Network(Endpoint),
     /// Not at all: it is open for one command. When its certificate holds.
@@ -30,8 +30,8 @@ pub(crate) enum Reach {
 /// What the server adds to the core's answers.
 #[derive(Debug)]
 pub(crate) struct Context {
-    /// How others reach it.
-    pub(crate) reach: Reach,
+    /// How it is attached to the others.
+    pub(crate) attached: Attached,
     /// Who renews the certificate.
     pub(crate) renewed_by: Option<String>,
     /// Who answers what `isle hub` asks.
@@ -331,9 +331,9 @@ fn status_shown(status: replica::Status, failure: Option<StoreFailure>, context:
     Status {
         name: status.name,
         origin: status.origin.to_string(),
-        address: match &context.reach {
-            Reach::Network(endpoint) => endpoint.local_address().to_string(),
-            Reach::Alone(_) => String::new(),
+        address: match &context.attached {
+            Attached::Network(endpoint) => endpoint.local_address().to_string(),
+            Attached::Alone(_) => String::new(),
         },
         head: status.head,
         trimmed: status.trimmed,
@@ -355,9 +355,9 @@ fn status_shown(status: replica::Status, failure: Option<StoreFailure>, context:
 }
 
 fn certificate_shown(context: &Context) -> CertificateStatus {
-    let validity = match &context.reach {
-        Reach::Network(endpoint) => endpoint.identity().validity(),
-        Reach::Alone(validity) => *validity,
+    let validity = match &context.attached {
+        Attached::Network(endpoint) => endpoint.identity().validity(),
+        Attached::Alone(validity) => *validity,
     };
     let renewed_by = context.renewed_by.clone();
     CertificateStatus {

@@ -38,9 +38,8 @@ impl Timetable {
     pub(super) async fn due(&self) {
         let Some(schedule) = &self.schedule else { return };
         while !is_due(schedule, time_of_day(), self.exchanged.map(|at| at.elapsed())) {
-            if !schedule.at_once.is_empty()
-                && self.changes(schedule).await.is_some_and(|now| now != *self.had())
-            {
+            // After a start nothing is known to be had: what was changed before it may wait.
+            if self.changes(schedule).await.is_some_and(|now| now != *self.had()) {
                 return;
             }
             sleep(LOOK_INTERVAL).await;
@@ -53,17 +52,20 @@ impl Timetable {
         let was_open = schedule.is_open(time_of_day());
         let mut last = (connection.frame_parts(), Instant::now());
         // Counted when it becomes quiet: what is changed later has either been sent when the exchange ends, or is due.
-        let mut had = None;
+        let (mut had, mut is_counted) = (self.had().clone(), false);
         loop {
             sleep(LOOK_INTERVAL).await;
             let parts = connection.frame_parts();
             if parts != last.0 {
-                (last, had) = ((parts, Instant::now()), None);
-            } else if had.is_none() {
-                had = self.changes(schedule).await;
+                (last, is_counted) = ((parts, Instant::now()), false);
+            } else if !is_counted && let Some(now) = self.changes(schedule).await {
+                (had, is_counted) = (now, true);
             }
-            if is_over(schedule, (was_open, schedule.is_open(time_of_day())), last.1.elapsed()) {
-                *self.had() = had.unwrap_or_default();
+            let is_open = schedule.is_open(time_of_day());
+            // What may not wait is gone through with, and not left to the next time.
+            let closes = was_open && !is_open && self.changes(schedule).await.is_none_or(|now| now == had);
+            if is_over(schedule, (closes, is_open), last.1.elapsed()) {
+                *self.had() = had;
                 return;
             }
         }
@@ -82,6 +84,9 @@ impl Timetable {
 
     /// How many changes there are of each space whose changes do not wait; none while the core does not answer.
     async fn changes(&self, schedule: &ScheduleConfig) -> Option<BTreeMap<Space, u64>> {
+        if schedule.at_once.is_empty() {
+            return None;
+        }
         let Ok(Reply::Status(status, _)) = self.arrivals.ask(Request::Status).await else { return None };
         let urgent = |space: &Space| schedule.at_once.iter().any(|SpaceName(name)| name == space);
         let spaces = status.spaces.into_iter().filter(|of| urgent(&of.space));
@@ -97,9 +102,9 @@ fn is_due(schedule: &ScheduleConfig, now: TimeOfDay, since: Option<Duration>) ->
     is_time && schedule.is_open(now)
 }
 
-/// `was_open` and `is_open` say whether the connection was dialled, and is, within the times of day that it may stand.
-fn is_over(schedule: &ScheduleConfig, (was_open, is_open): (bool, bool), quiet: Duration) -> bool {
-    (was_open && !is_open) || (quiet >= QUIET && (schedule.every.is_some() || !is_open))
+/// `closes` says that the time of day has passed for which it was dialled, and nothing is left that may not wait.
+fn is_over(schedule: &ScheduleConfig, (closes, is_open): (bool, bool), quiet: Duration) -> bool {
+    closes || (quiet >= QUIET && (schedule.every.is_some() || !is_open))
 }
 
 #[cfg(test)]
@@ -142,9 +147,9 @@ mod tests {
     fn an_exchange_is_over_when_nothing_is_left_or_its_time_has_passed() {
         let (every, nightly) = (schedule(Some(300), &[]), schedule(None, &["22:00-05:00"]));
         let (busy, quiet) = (Duration::from_secs(1), Duration::from_secs(5));
-        assert!(!is_over(&every, (true, true), busy) && is_over(&every, (true, true), quiet));
-        assert!(!is_over(&nightly, (true, true), quiet) && is_over(&nightly, (true, false), busy));
-        // For what does not wait until the night: it is gone through with, and then ends.
+        assert!(!is_over(&every, (false, true), busy) && is_over(&every, (false, true), quiet));
+        assert!(!is_over(&nightly, (false, true), quiet) && is_over(&nightly, (true, false), busy));
+        // What does not wait until the night is gone through with, and then it ends.
         assert!(!is_over(&nightly, (false, false), busy) && is_over(&nightly, (false, false), quiet));
     }
 }

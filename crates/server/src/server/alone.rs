@@ -6,7 +6,7 @@ use crate::config::{Effective, Layers};
 use crate::data_directory::{DataDirectory, LockError};
 use crate::enrolment::Admissions;
 use crate::event_loop::{EventLoop, Pulse, Stop, StopOrder, arrivals};
-use crate::local::{Context, Reach, serve};
+use crate::local::{Attached, Context, serve};
 use crate::peers::Presence;
 use std::io;
 use std::os::unix::net::UnixStream as Connection;
@@ -97,10 +97,10 @@ fn run(data: &Path, ready: &mpsc::SyncSender<Opened>) -> Result<(), AloneError> 
     for end in [&ours, &theirs] {
         end.set_nonblocking(true).map_err(ServeError::from)?;
     }
-    let reach = Reach::Alone(identity.validity());
+    let attached = Attached::Alone(identity.validity());
     let renewed_by = renewed_by(&config, hub.is_some()).map(str::to_owned);
     let presence = Presence::of(std::iter::empty());
-    let context = Arc::new(Context { reach, renewed_by, admissions: Admissions::none(), presence });
+    let context = Arc::new(Context { attached, renewed_by, admissions: Admissions::none(), presence });
     let served = runtime.block_on(async {
         let stream = UnixStream::from_std(ours)?;
         let serving = tokio::spawn(serve(stream, arrivals.clone(), context, stop.clone()));

@@ -6,7 +6,7 @@ use crate::clock::Clocks;
 use crate::config::Config;
 use crate::data_directory::DataDirectory;
 use crate::event_loop::{Core, EventLoop, Opening, Pulse, StopOrder, arrivals};
-use crate::local::Reach;
+use crate::local::Attached;
 use crate::peers::Presence;
 use replica::{Batch, Keyspace, ReadRows as _, Store as _, Turn, Write};
 use serde_json::{Value, json};
@@ -50,7 +50,7 @@ impl Server {
         let identity = transport::Identity::load(&identity).unwrap();
         let endpoint = transport::Endpoint::bind("127.0.0.1:0".parse().unwrap(), &identity).unwrap();
         let context = Arc::new(Context {
-            reach: Reach::Network(endpoint),
+            attached: Attached::Network(endpoint),
             renewed_by: None,
             admissions: Admissions::none(),
             presence: Presence::of(std::iter::empty()),
