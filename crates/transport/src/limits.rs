@@ -13,7 +13,8 @@ pub const CLOSE_REASON_BYTES_MAX: usize = 256;
 pub const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Silence after which a peer counts as gone. A dead peer is to be noticed in seconds; three keep-alives
-/// may be lost before.
+/// may be lost before. The first keep-alive that stays unanswered starts the silence anew (RFC 9000, section 10.1),
+/// so a dead peer is noticed up to `KEEP_ALIVE_INTERVAL` later.
 pub const IDLE_TIMEOUT: Duration = Duration::from_millis(IDLE_TIMEOUT_MS as u64);
 
 /// [`IDLE_TIMEOUT`] in the type that QUIC's transport parameter takes.
