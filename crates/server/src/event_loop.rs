@@ -17,6 +17,7 @@ mod backup;
 mod core;
 mod effects;
 mod events;
+mod fairness;
 mod links;
 mod pulse;
 mod reopening;
@@ -24,7 +25,7 @@ mod requests;
 mod stop;
 mod watching;
 
-pub(crate) use arrival::{Arrivals, FrameQueues, LoopEnded, arrivals};
+pub(crate) use arrival::{Arrivals, ArrivingLink, FrameQueues, LoopEnded, arrivals};
 pub(crate) use core::{Core, OpenCoreError, Opening};
 pub(crate) use pulse::Pulse;
 pub(crate) use requests::{Outcome, Reply, Waiting};
@@ -34,6 +35,7 @@ pub(crate) use watching::{ClientId, Watching};
 use crate::local::Refusal;
 use arrival::{Arrival, ArrivalQueue};
 use backup::Backups;
+use fairness::Source;
 use links::Links;
 use reopening::Reopening;
 use replica::{Input, StoreError};
@@ -45,6 +47,10 @@ use watching::Watches;
 /// Inputs of one turn. With 20 to 50 µs each a turn takes a few milliseconds, so that acknowledgements never wait
 /// long behind a burst; the store groups the batches of turns by itself.
 const INPUTS_PER_TURN_MAX: usize = 128;
+
+/// How long a turn takes inputs: a frame may have thousands of changes, and who waits for an acknowledgement is not to
+/// wait for many of them.
+const TURN_MAX: Duration = Duration::from_millis(10);
 
 /// Bytes on their way to the disk from which on nothing new is taken: half of what the store queues, so that handing
 /// over a batch hardly ever waits.
@@ -72,7 +78,7 @@ enum Cause {
     Stop,
     /// The store has something to report.
     Commit,
-    Arrived(Box<Arrival>),
+    Arrived(Source, Box<Arrival>),
     /// The time has come that the core asked for.
     Due,
     /// The core has more to send without any input.
@@ -152,7 +158,7 @@ impl EventLoop {
             match cause {
                 Cause::Stop => return Ok(()),
                 Cause::Commit => core.settle()?,
-                Cause::Arrived(arrival) => self.take_some(core, *arrival)?,
+                Cause::Arrived(source, arrival) => self.take_some(core, source, *arrival)?,
                 Cause::Due => core.handle(Input::Timeout)?,
                 Cause::Work => {}
             }
@@ -175,20 +181,32 @@ impl EventLoop {
             () = committed => Cause::Commit,
             () = due => Cause::Due,
             // The senders are never all gone: the loop's owner keeps one.
-            Some(arrival) = self.arrivals.next(), if has_room => Cause::Arrived(Box::new(arrival)),
+            Some((source, arrival)) = self.arrivals.next(), if has_room => {
+                Cause::Arrived(source, Box::new(arrival))
+            }
             () = std::future::ready(()), if more => Cause::Work,
         }
     }
 
-    /// The arrival, and those that wait behind it, up to the limits of a turn.
-    fn take_some(&mut self, core: &mut Core, arrival: Arrival) -> Result<(), StoreError> {
-        self.take(core, arrival)?;
-        for _ in 1..INPUTS_PER_TURN_MAX {
-            if core.in_flight_bytes() >= IN_FLIGHT_BYTES_MAX {
+    /// The arrival, and those that wait behind it, up to the limits of a turn. Each source pays for the time that its
+    /// arrivals take.
+    fn take_some(&mut self, core: &mut Core, source: Source, arrival: Arrival) -> Result<(), StoreError> {
+        let began = Instant::now();
+        let (mut before, mut next) = (began, Some((source, arrival)));
+        for _ in 0..INPUTS_PER_TURN_MAX {
+            let Some((source, arrival)) = next.take() else { break };
+            let ended = if let Arrival::PeerDown { link } = arrival { Some(link) } else { None };
+            self.take(core, arrival)?;
+            let now = Instant::now();
+            self.arrivals.charge(source, now - before);
+            before = now;
+            if let Some(link) = ended {
+                self.arrivals.end(link);
+            }
+            if core.in_flight_bytes() >= IN_FLIGHT_BYTES_MAX || now - began >= TURN_MAX {
                 break;
             }
-            let Some(arrival) = self.arrivals.try_next() else { break };
-            self.take(core, arrival)?;
+            next = self.arrivals.try_next();
         }
         Ok(())
     }
@@ -255,13 +273,13 @@ impl EventLoop {
                 biased;
                 () = self.stop.ordered() => return false,
                 () = tokio::time::sleep_until(end) => return true,
-                Some(arrival) = self.arrivals.next() => self.refuse(arrival),
+                Some((_, arrival)) = self.arrivals.next() => self.refuse(arrival),
             }
         }
     }
 
     fn refuse_arrivals(&mut self) {
-        while let Some(arrival) = self.arrivals.try_next() {
+        while let Some((_, arrival)) = self.arrivals.try_next() {
             self.refuse(arrival);
         }
     }

@@ -1,13 +1,15 @@
 //! What arrives from services and peers, and how much of it may wait.
 
+use super::fairness::{FairQueue, Source};
 use super::requests::{Reply, Waiting, unavailable};
 use super::watching::{ClientId, WatchId, Watching};
 use crate::local::Refusal;
-use replica::{LinkId, Request};
+use replica::{Lane, LinkId, Request};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use std::time::Duration;
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, mpsc};
 use transport::ConnectionHandle;
 
 /// Arrivals that wait for the loop: four turns of it.
@@ -16,6 +18,13 @@ const ARRIVALS_MAX: usize = 512;
 /// Bytes of requests and frames that wait for the loop. Who brings more waits for a place, in the order of coming;
 /// it holds the one request or frame that it has read.
 const ARRIVAL_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Frames of one lane of a connection that wait for the loop. A peer that brings more is read no faster than its frames are taken,
+/// and QUIC tells it so.
+const LANE_FRAMES_MAX: usize = 32;
+
+/// Bytes of the frames of one lane of a connection that wait for the loop: two of the longest.
+const LANE_BYTES_MAX: usize = 2 * transport::FRAME_BYTES_MAX;
 
 /// Something that arrived.
 pub(crate) enum Arrival {
@@ -55,8 +64,9 @@ pub(crate) enum Arrival {
     },
     Frame {
         link: LinkId,
+        lane: Lane,
         frame: Vec<u8>,
-        bytes: ArrivalBytes,
+        places: FramePlaces,
     },
 }
 
@@ -68,8 +78,55 @@ pub(crate) struct FrameQueues {
     pub(crate) bulk: mpsc::Sender<Vec<u8>>,
 }
 
+impl Arrival {
+    fn source(&self) -> Source {
+        match self {
+            Self::Request { .. }
+            | Self::Watch { .. }
+            | Self::WatchMore { .. }
+            | Self::WatchEnd { .. }
+            | Self::Backup { .. } => Source::Local,
+            Self::Frame { link, lane: Lane::Bulk, .. } => Source::Bulk(*link),
+            Self::PeerUp { link, .. } | Self::PeerDown { link } | Self::Frame { link, .. } => {
+                Source::Live(*link)
+            }
+        }
+    }
+}
+
 /// Its place among [`ARRIVAL_BYTES_MAX`]; given back when the core has taken it.
 pub(crate) struct ArrivalBytes(#[expect(dead_code, reason = "it is held")] OwnedSemaphorePermit);
+
+/// A connection's number, and the room that its frames have.
+pub(crate) struct ArrivingLink {
+    pub(crate) link: LinkId,
+    live: LaneRoom,
+    bulk: LaneRoom,
+}
+
+struct LaneRoom {
+    frames: Arc<Semaphore>,
+    bytes: Arc<Semaphore>,
+}
+
+impl LaneRoom {
+    fn new() -> Self {
+        let room = |places| Arc::new(Semaphore::new(places));
+        Self { frames: room(LANE_FRAMES_MAX), bytes: room(LANE_BYTES_MAX) }
+    }
+
+    async fn place(&self, bytes: usize) -> Result<[OwnedSemaphorePermit; 2], AcquireError> {
+        let frame = Arc::clone(&self.frames).acquire_owned().await?;
+        let bytes = Arc::clone(&self.bytes).acquire_many_owned(places(bytes, LANE_BYTES_MAX)).await?;
+        Ok([frame, bytes])
+    }
+}
+
+/// A frame's places: among those of its lane, and among all that wait.
+pub(crate) struct FramePlaces {
+    _of_lane: [OwnedSemaphorePermit; 2],
+    _of_all: ArrivalBytes,
+}
 
 /// The loop has ended; nothing more is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -85,19 +142,24 @@ pub(crate) struct Arrivals {
 }
 
 /// The loop's end of it.
-pub(crate) struct ArrivalQueue(mpsc::Receiver<Arrival>);
+pub(crate) struct ArrivalQueue {
+    receiver: mpsc::Receiver<Arrival>,
+    waiting: FairQueue<Arrival>,
+}
 
 /// A way into a loop, and the loop's end of it.
 pub(crate) fn arrivals() -> (Arrivals, ArrivalQueue) {
     let (sender, receiver) = mpsc::channel(ARRIVALS_MAX);
     let bytes = Arc::new(Semaphore::new(ARRIVAL_BYTES_MAX));
-    (Arrivals { sender, bytes, links: Arc::default() }, ArrivalQueue(receiver))
+    let queue = ArrivalQueue { receiver, waiting: FairQueue::new() };
+    (Arrivals { sender, bytes, links: Arc::default() }, queue)
 }
 
 impl Arrivals {
-    /// A number that no other connection has.
-    pub(crate) fn next_link(&self) -> LinkId {
-        LinkId(self.links.fetch_add(1, Ordering::Relaxed))
+    /// A connection, under a number that no other has.
+    pub(crate) fn next_link(&self) -> ArrivingLink {
+        let link = LinkId(self.links.fetch_add(1, Ordering::Relaxed));
+        ArrivingLink { link, live: LaneRoom::new(), bulk: LaneRoom::new() }
     }
 
     /// A request of `line_bytes`. It is answered through `waiting`, also if the loop has ended.
@@ -161,9 +223,20 @@ impl Arrivals {
         self.send(Arrival::PeerDown { link }).await
     }
 
-    pub(crate) async fn frame(&self, link: LinkId, frame: Vec<u8>) -> Result<(), LoopEnded> {
-        let bytes = self.place(frame.len()).await?;
-        self.send(Arrival::Frame { link, frame, bytes }).await
+    /// A frame of a connection, when there is room for it.
+    pub(crate) async fn frame(
+        &self,
+        from: &ArrivingLink,
+        lane: Lane,
+        frame: Vec<u8>,
+    ) -> Result<(), LoopEnded> {
+        let room = match lane {
+            Lane::Live => &from.live,
+            Lane::Bulk => &from.bulk,
+        };
+        let of_lane = room.place(frame.len()).await.map_err(|_| LoopEnded)?;
+        let places = FramePlaces { _of_lane: of_lane, _of_all: self.place(frame.len()).await? };
+        self.send(Arrival::Frame { link: from.link, lane, frame, places }).await
     }
 
     async fn send(&self, arrival: Arrival) -> Result<(), LoopEnded> {
@@ -171,19 +244,47 @@ impl Arrivals {
     }
 
     async fn place(&self, bytes: usize) -> Result<ArrivalBytes, LoopEnded> {
-        // Requests and frames are bounded far below the limit; a larger one would take all of it.
-        let count = u32::try_from(bytes.min(ARRIVAL_BYTES_MAX)).unwrap_or(u32::MAX);
-        let permit = Arc::clone(&self.bytes).acquire_many_owned(count).await;
+        let permit = Arc::clone(&self.bytes).acquire_many_owned(places(bytes, ARRIVAL_BYTES_MAX)).await;
         permit.map(ArrivalBytes).map_err(|_| LoopEnded)
     }
 }
 
+/// Places that so many bytes take. Requests and frames are bounded far below the limits; a larger one would take all of
+/// them.
+fn places(bytes: usize, most: usize) -> u32 {
+    u32::try_from(bytes.min(most)).unwrap_or(u32::MAX)
+}
+
 impl ArrivalQueue {
-    pub(super) async fn next(&mut self) -> Option<Arrival> {
-        self.0.recv().await
+    /// What is next. It was not taken when the future is dropped.
+    pub(super) async fn next(&mut self) -> Option<(Source, Arrival)> {
+        if self.waiting.len() == 0 {
+            let first = self.receiver.recv().await?;
+            self.waiting.push(first.source(), first);
+        }
+        self.try_next()
     }
 
-    pub(super) fn try_next(&mut self) -> Option<Arrival> {
-        self.0.try_recv().ok()
+    /// What is next of what is here.
+    pub(super) fn try_next(&mut self) -> Option<(Source, Arrival)> {
+        while self.waiting.len() < ARRIVALS_MAX
+            && let Ok(arrival) = self.receiver.try_recv()
+        {
+            self.waiting.push(arrival.source(), arrival);
+        }
+        self.waiting.pop()
+    }
+
+    /// What was taken took so much of the loop's time.
+    pub(super) fn charge(&mut self, source: Source, cost: Duration) {
+        self.waiting.charge(source, cost);
+    }
+
+    /// A connection brings nothing more.
+    pub(super) fn end(&mut self, link: LinkId) {
+        self.waiting.end(link);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -45,7 +45,11 @@ impl EventLoop {
                 self.links.remove(link);
                 (Input::PeerDown { link }, None)
             }
-            Arrival::Frame { link, frame, bytes } => (Input::Frame { link, bytes: frame }, Some(bytes)),
+            Arrival::Frame { link, frame, places, .. } => {
+                let taken = core.handle(Input::Frame { link, bytes: frame });
+                drop(places);
+                return taken;
+            }
         };
         core.handle(input)
     }

@@ -3,8 +3,8 @@
 use super::pace::{Pace, Share};
 use super::presence::Presence;
 use crate::config::PeerConfig;
-use crate::event_loop::{Arrivals, FrameQueues, LoopEnded};
-use replica::LinkId;
+use crate::event_loop::{Arrivals, ArrivingLink, FrameQueues, LoopEnded};
+use replica::Lane;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::num::NonZeroU32;
@@ -111,7 +111,8 @@ pub(super) async fn carry(
     let caps = caps.get(&connection.peer().name).copied().unwrap_or_default();
     let (sending, receiving) = (Pace::new(caps.send), Pace::new(caps.receive));
     let started = Instant::now();
-    let link = arrivals.next_link();
+    let from = arrivals.next_link();
+    let link = from.link;
     let handle = connection.handle();
     let Lanes { sender, receiver, bulk_sender, bulk_receiver } = connection.split();
     let (live, live_queue) = mpsc::channel(LINK_FRAMES_MAX);
@@ -128,8 +129,8 @@ pub(super) async fn carry(
         return Ended { was_stable: false, why: ended.into() };
     }
     let why = tokio::select! {
-        why = read((receiver, &receiving), link, arrivals, &mut heard) => why,
-        why = read_bulk((bulk_receiver, &receiving), link, arrivals) => why,
+        why = read((receiver, &receiving), &from, arrivals, &mut heard) => why,
+        why = read_bulk((bulk_receiver, &receiving), &from, arrivals) => why,
         why = write_all((sender, live_queue), bulk_queue, &sending) => why,
         () = over => LinkEnd::Over,
     };
@@ -148,7 +149,7 @@ pub(super) async fn carry(
 
 async fn read(
     (mut receiver, pace): (FrameReceiver, &Pace),
-    link: LinkId,
+    from: &ArrivingLink,
     arrivals: &Arrivals,
     heard: &mut bool,
 ) -> LinkEnd {
@@ -157,7 +158,7 @@ async fn read(
             Ok(Some(frame)) => {
                 *heard = true;
                 pace.wait(Share::Live, frame.len()).await;
-                if arrivals.frame(link, frame).await.is_err() {
+                if arrivals.frame(from, Lane::Live, frame).await.is_err() {
                     // The loop has let go of the connection: the writer sends what waits, and ends it.
                     return std::future::pending().await;
                 }
@@ -170,14 +171,14 @@ async fn read(
 
 async fn read_bulk(
     (mut receiver, pace): (BulkReceiver, &Pace),
-    link: LinkId,
+    from: &ArrivingLink,
     arrivals: &Arrivals,
 ) -> LinkEnd {
     loop {
         match receiver.receive().await {
             Ok(frame) => {
                 pace.wait(Share::Bulk, frame.len()).await;
-                if arrivals.frame(link, frame).await.is_err() {
+                if arrivals.frame(from, Lane::Bulk, frame).await.is_err() {
                     return std::future::pending().await;
                 }
             }
