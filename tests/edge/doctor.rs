@@ -147,7 +147,7 @@ async fn a_link_between_two_exchanges_of_its_schedule_is_well() {
     let site = fleet.start("store-1", &format!("{config}[peers.hub.schedule]\nevery = \"1h\"\n"));
     eventually_async(DEADLINE, "the exchange is done", async || {
         let trouble = site.status().await.peers[0].trouble.clone();
-        trouble.is_some_and(|trouble| trouble.starts_with("the exchange is done"))
+        trouble.is_some_and(|trouble| trouble.starts_with("waits for its schedule: the next exchange is at "))
     })
     .await;
     let (findings, code) = examined(&site.data);

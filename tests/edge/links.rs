@@ -1,6 +1,7 @@
 //! Links that are slow, or paid for: lanes, caps and schedules.
 
 use serde_json::json;
+use std::time::{SystemTime, UNIX_EPOCH};
 use tests::eventually_async;
 use tests::process::{DEADLINE, Fleet, Process, hub_config, site_config};
 
@@ -59,6 +60,35 @@ async fn a_scheduled_link_ends_and_what_may_not_wait_opens_it() {
     site.add("store-1/inventory/milk", -1, None).await;
     hub.has_on_hand("store-1/inventory/milk", -1).await;
     site.has("catalog/product/milk", json!({"price": 1.29})).await;
+}
+
+/// The window from so many hours after this one until so many, as a machine in UTC reads it.
+fn window(from: u64, until: u64) -> String {
+    let hour = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() / 3_600;
+    let at = |later| format!("{:02}:00", (hour + later) % 24);
+    format!("schedule = {{ between = [\"{}-{}\"] }}", at(from), at(until))
+}
+
+#[tokio::test]
+async fn a_site_connects_within_its_times_of_day_and_says_when_they_are() {
+    let fleet = Fleet::new();
+    let hub = fleet.hub();
+    hub.put("catalog/product/milk", json!({"price": 1.19})).await;
+    let address = hub.status().await.address;
+    let start = |schedule: String| {
+        let data = fleet.path("store-1");
+        std::fs::write(data.join("isle.toml"), with(&address, &schedule)).unwrap();
+        Process::start_with(data, &[("TZ", "UTC".to_owned())])
+    };
+    fleet.prepare("store-1", "");
+    let site = start(window(2, 4));
+    let trouble = site.status().await.peers[0].trouble.clone().unwrap();
+    assert!(trouble.starts_with("waits for its schedule: the next exchange is at "), "{trouble}");
+    assert!(trouble.ends_with(":00"), "{trouble}");
+    assert!(!connected(&hub).await);
+    drop(site);
+    let site = start(window(0, 2));
+    site.has("catalog/product/milk", json!({"price": 1.19})).await;
 }
 
 async fn connected(hub: &Process) -> bool {

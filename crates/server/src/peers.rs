@@ -10,10 +10,10 @@ mod timetable;
 
 pub(crate) use acceptor::Acceptor;
 pub(crate) use dialer::Dialer;
-pub(crate) use link::{BETWEEN_EXCHANGES, Carrier};
+pub(crate) use link::Carrier;
 pub(crate) use presence::Presence;
 pub(crate) use reach::{Reach, reach};
-pub(crate) use timetable::Timetable;
+pub(crate) use timetable::{Timetable, WAITS};
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 

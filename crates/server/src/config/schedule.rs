@@ -35,6 +35,14 @@ impl ScheduleConfig {
     pub fn is_open(&self, now: TimeOfDay) -> bool {
         self.between.is_empty() || self.between.iter().any(|window| window.has(now))
     }
+
+    /// The first time of day at which the connection may stand, so much later than `now` or after that.
+    #[must_use]
+    pub fn opens(&self, now: TimeOfDay, later: Duration) -> Option<TimeOfDay> {
+        let later = u16::try_from(later.as_secs().div_ceil(60) % u64::from(DAY_MINUTES)).unwrap_or_default();
+        let at = |minutes: u16| TimeOfDay { minutes: (now.minutes + later + minutes) % DAY_MINUTES };
+        (0..DAY_MINUTES).map(at).find(|time| self.is_open(*time))
+    }
 }
 
 /// A time of day in whole minutes.

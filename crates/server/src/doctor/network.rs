@@ -2,7 +2,7 @@
 
 use super::{Finding, Patient};
 use crate::config::PeerAddress;
-use crate::peers::{BETWEEN_EXCHANGES, Reach, reach, unbound};
+use crate::peers::{Reach, WAITS, reach, unbound};
 use std::net::SocketAddr;
 use tokio::net::lookup_host;
 use transport::{ConnectError, Endpoint, Identity};
@@ -34,8 +34,9 @@ async fn peer(patient: &Patient<'_>, name: &str, address: &PeerAddress) -> Findi
     if known.is_some_and(|peer| peer.connected) {
         return Finding::ok(&check, format!("connected to {address}"));
     }
-    if known.is_some_and(|peer| peer.trouble.as_deref() == Some(BETWEEN_EXCHANGES)) {
-        return Finding::ok(&check, format!("{address}: {BETWEEN_EXCHANGES}"));
+    let trouble = known.and_then(|peer| peer.trouble.as_deref());
+    if let Some(waits) = trouble.filter(|trouble| trouble.starts_with(WAITS)) {
+        return Finding::ok(&check, format!("{address}: {waits}"));
     }
     let found = match lookup_host(address.as_str()).await {
         Ok(mut found) => found.next(),

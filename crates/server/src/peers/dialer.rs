@@ -93,6 +93,9 @@ impl Dialer {
         let mut pauses = Backoff::new(PAUSE_MIN, PAUSE_MAX);
         let mut failures = Failures::default();
         loop {
+            if let Some(waits) = self.timetable.waits() {
+                self.carrier.presence.set_trouble(&self.peer, waits);
+            }
             let dialled = tokio::select! {
                 biased;
                 () = stop.ordered() => return,
@@ -115,7 +118,8 @@ impl Dialer {
                     }
                     log_end(&self.peer, &ended.why);
                     if !ended.why.is_own() {
-                        self.carrier.presence.set_trouble(&self.peer, ended.why.to_string());
+                        let why = self.timetable.waits().unwrap_or_else(|| ended.why.to_string());
+                        self.carrier.presence.set_trouble(&self.peer, why);
                     }
                 }
                 Err(error) => self.failed(&error, &mut failures),

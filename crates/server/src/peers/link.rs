@@ -30,9 +30,6 @@ const FINISH_DEADLINE: Duration = Duration::from_secs(1);
 /// a round trip; a bad link holds longer.
 const STABLE_AFTER: Duration = Duration::from_secs(5);
 
-/// Why there is no connection to a peer with a schedule, while nothing is wrong.
-pub(crate) const BETWEEN_EXCHANGES: &str = "the exchange is done, and the schedule says when the next one is";
-
 /// Why a connection ended.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LinkEnd {
@@ -40,7 +37,7 @@ pub(super) enum LinkEnd {
     #[error("the peer ended the stream")]
     Finished,
     /// Its time is over.
-    #[error("{BETWEEN_EXCHANGES}")]
+    #[error("the exchange is done, and the schedule says when the next one is")]
     Over,
     /// This server is stopping.
     #[error(transparent)]

@@ -19,6 +19,9 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// durable, which is answered after it.
 const QUIET: Duration = Duration::from_secs(5);
 
+/// Why there is no connection to a peer with a schedule, while nothing is wrong; the time follows.
+pub(crate) const WAITS: &str = "waits for its schedule: the next exchange is at ";
+
 /// The schedule of one peer, and where it stands.
 pub(crate) struct Timetable {
     schedule: Option<ScheduleConfig>,
@@ -32,6 +35,13 @@ pub(crate) struct Timetable {
 impl Timetable {
     pub(crate) fn new(schedule: Option<ScheduleConfig>, arrivals: Arrivals) -> Self {
         Self { schedule, arrivals, exchanged: None, had: Mutex::default() }
+    }
+
+    /// When the peer is to be dialled, in words, where that is not now.
+    pub(super) fn waits(&self) -> Option<String> {
+        let schedule = self.schedule.as_ref()?;
+        let since = self.exchanged.map(|at| at.elapsed());
+        wait(schedule, time_of_day(), since).map(|at| format!("{WAITS}{at}"))
     }
 
     /// Waits until the peer is to be dialled.
@@ -94,6 +104,13 @@ impl Timetable {
     }
 }
 
+/// When it is time; none when it is time now.
+fn wait(schedule: &ScheduleConfig, now: TimeOfDay, since: Option<Duration>) -> Option<TimeOfDay> {
+    let pause = schedule.every.zip(since).map(|(every, since)| every.0.saturating_sub(since));
+    let next = schedule.opens(now, pause.unwrap_or_default());
+    next.filter(|_| !is_due(schedule, now, since))
+}
+
 fn is_due(schedule: &ScheduleConfig, now: TimeOfDay, since: Option<Duration>) -> bool {
     let is_time = match (schedule.every, since) {
         (Some(every), Some(since)) => since >= every.0,
@@ -141,6 +158,23 @@ mod tests {
         assert!(
             !due(&both, NOON, Some(400)) && !due(&both, NIGHT, Some(200)) && due(&both, NIGHT, Some(400))
         );
+    }
+
+    #[test]
+    fn it_is_told_when_the_next_exchange_is() {
+        let (every, nightly) = (schedule(Some(300), &[]), schedule(None, &["22:00-05:00"]));
+        let both = schedule(Some(300), &["22:00-05:00"]);
+        let told = |schedule: &ScheduleConfig, now: &str, since_s: Option<u64>| {
+            let at = wait(schedule, now.parse().unwrap(), since_s.map(Duration::from_secs));
+            at.map(|at| at.to_string())
+        };
+        assert_eq!(told(&every, NOON, Some(100)).as_deref(), Some("12:04"), "minutes are rounded up");
+        assert_eq!(told(&every, NOON, Some(300)), None);
+        assert_eq!(told(&every, "23:58", Some(10)).as_deref(), Some("00:03"));
+        assert_eq!(told(&nightly, NOON, None).as_deref(), Some("22:00"));
+        assert_eq!(told(&nightly, NIGHT, Some(1)), None);
+        assert_eq!(told(&both, NIGHT, Some(1)).as_deref(), Some("23:05"));
+        assert_eq!(told(&both, "04:58", Some(1)).as_deref(), Some("22:00"));
     }
 
     #[test]
