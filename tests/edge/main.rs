@@ -41,6 +41,8 @@ mod managed;
 #[cfg(test)]
 mod many;
 #[cfg(test)]
+mod memory;
+#[cfg(test)]
 mod observing;
 #[cfg(test)]
 mod recovery;

@@ -19,6 +19,7 @@ pub mod bad_wire;
 pub mod disk;
 mod eventually;
 pub mod faults;
+pub mod memory_limit;
 pub mod namespaces;
 pub mod process;
 pub mod program;

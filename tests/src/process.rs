@@ -1,5 +1,6 @@
 //! Replicas as processes, with certificates of one authority, on loopback.
 
+use crate::memory_limit::MemoryLimit;
 use crate::{eventually, eventually_async, program};
 use document::Operation;
 use serde_json::{Value, json};
@@ -107,6 +108,15 @@ impl Process {
     pub fn start_in(data: PathBuf, namespace: &str) -> Self {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", namespace]).arg(program::path());
+        let child = serve(command, &data, &data);
+        Self { child, told_in: data.clone(), data }.ready()
+    }
+
+    /// As [`Process::start`], with a limit on its memory.
+    pub fn start_within(data: PathBuf, limit: &MemoryLimit) -> Self {
+        let mut command = Command::new("sh");
+        let enter = format!("echo $$ > {} && exec \"$0\" \"$@\"", limit.processes().display());
+        command.args(["-c", &enter]).arg(program::path());
         let child = serve(command, &data, &data);
         Self { child, told_in: data.clone(), data }.ready()
     }
