@@ -2,7 +2,7 @@ use serde_json::Value;
 use std::fs::File;
 use std::process::{Command, Stdio};
 use tests::process::DEADLINE;
-use tests::{eventually, program};
+use tests::{eventually, program, skipped};
 
 #[test]
 fn the_main_job_ends_with_every_document_equal() {
@@ -42,4 +42,21 @@ fn a_demo_serves_until_it_is_ended() {
     assert!(Command::new("kill").arg(demo.id().to_string()).status().unwrap().success());
     assert!(demo.wait().unwrap().success());
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1, "its directory is left behind");
+}
+
+/// Shops in network namespaces, behind narrow lines that lose datagrams where nft is there.
+#[test]
+fn shops_behind_narrow_lines_lose_nothing() {
+    let arguments = ["demo", "--json", "--netns", "--shops", "2", "--pace", "3", "--seed", "7"];
+    let output = program::run(arguments);
+    let told = String::from_utf8(output.stderr).unwrap();
+    if told.contains("--netns needs") {
+        return skipped("demo_netns", &told);
+    }
+    assert!(told.contains("1 Mbit/s each way"), "{told}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["ok"], true, "{report:#}");
+    let namespaces = Command::new("ip").args(["netns", "list"]).output().unwrap().stdout;
+    let namespaces = String::from_utf8(namespaces).unwrap();
+    assert!(!namespaces.contains("isle-demo-"), "left behind: {namespaces}");
 }

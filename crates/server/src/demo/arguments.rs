@@ -20,7 +20,7 @@ pub(crate) struct Arguments {
     /// What is cut off, killed and repriced, and when: the same seed makes the same plan
     #[arg(long, value_name = "SEED", default_value_t = 1)]
     seed: u64,
-    /// Sales of your own: time,store,basket,product,quantity,sales_value
+    /// Sales of your own: time,store,basket,product,quantity,sales_value; may be compressed with zstd
     #[arg(long, value_name = "FILE", requires = "products")]
     sales: Option<PathBuf>,
     /// The products in them: product,department,brand,category,type,size
@@ -29,6 +29,10 @@ pub(crate) struct Arguments {
     /// Seconds that the whole week takes, if the machine keeps up
     #[arg(long, value_name = "SECONDS", default_value_t = PACE_DEFAULT_S, value_parser = pace)]
     pace: f64,
+    /// Put each shop into a network of its own, behind a line of 1 Mbit/s that loses datagrams: needs root, iproute2, and
+    /// nftables for the loss
+    #[arg(long)]
+    netns: bool,
     /// Keep the hub and the shops running at the end, until Ctrl-C
     #[arg(long)]
     serve: bool,
@@ -51,7 +55,8 @@ Examples:
   isle demo --shops 3 --pace 5   a shorter one
   isle demo --json | jq .units   for programs
   isle demo --serve              to look at the replicas afterwards, or to write programs against them
-  isle demo --sales sales.csv --products products.csv
+  isle demo --sales sales.csv --products products.csv.zst
+  sudo isle demo --netns         shops behind narrow lines that lose datagrams
 
 Files of your own have a header line as named above. Rows are in order of time, times as 2017-07-17T05:30:04Z; \
 stores are small letters, digits and '-'. A row that is wrong is named by its line, and nothing is started.
@@ -88,6 +93,10 @@ impl Arguments {
 
     pub(super) fn serves(&self) -> bool {
         self.serve
+    }
+
+    pub(super) fn has_lines(&self) -> bool {
+        self.netns
     }
 
     pub(super) fn pace(&self) -> Duration {

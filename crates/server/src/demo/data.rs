@@ -76,6 +76,14 @@ pub(super) struct Line {
     pub(super) quantity: u32,
 }
 
+impl Product {
+    /// One that nobody listed.
+    fn unlisted(id: &str) -> Self {
+        let [department, brand, category, size] = [const { String::new() }; 4];
+        Self { department, brand, category, name: format!("product {id}"), size, price: Cents(0) }
+    }
+}
+
 impl Week {
     /// The week that comes with the program.
     ///

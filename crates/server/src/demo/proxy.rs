@@ -50,12 +50,12 @@ struct Counter {
 }
 
 impl Proxy {
-    /// Starts to relay between the address that it then has and the hub's.
+    /// Starts to relay between an address of this machine, on a port that it then has, and the hub's.
     ///
     /// # Errors
     /// If the system has no socket.
-    pub(super) async fn start(hub: SocketAddr) -> io::Result<Self> {
-        let front = UdpSocket::bind(ANY_PORT).await?;
+    pub(super) async fn start(front: Ipv4Addr, hub: SocketAddr) -> io::Result<Self> {
+        let front = UdpSocket::bind((front, 0)).await?;
         let address = front.local_addr()?;
         let wire = Arc::new(Wire::default());
         let mut relay = JoinSet::new();

@@ -67,6 +67,7 @@ fn prepared(arguments: &Arguments) -> Result<ExitCode, DemoError> {
         seed: arguments.seed(),
         pace: arguments.pace(),
         serves: arguments.serves(),
+        has_lines: arguments.has_lines(),
     };
     let directory = tempfile::Builder::new().prefix("isle-demo-").tempdir().map_err(DemoError::Directory)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
@@ -137,6 +138,7 @@ struct Demo {
     seed: u64,
     pace: Duration,
     serves: bool,
+    has_lines: bool,
 }
 
 impl Demo {
@@ -160,7 +162,10 @@ impl Demo {
 
     async fn stages(&self, events: Events, directory: &Path) -> Result<(Reading, Option<Fleet>), DemoError> {
         events.add(Event::Stage(Stage::Starting)).await;
-        let mut fleet = Fleet::start(&self.week, directory).await?;
+        let mut fleet = Fleet::start(&self.week, directory, self.has_lines).await?;
+        if let Some(lines) = &fleet.lines {
+            let _ = writeln!(io::stderr().lock(), "each shop is in a network of its own: {lines}");
+        }
         let reading = match self.with(&mut fleet, &events).await {
             Err(error) => Err(fleet.hub.explain(error).await),
             reading => reading,

@@ -43,8 +43,6 @@ pub(in crate::demo) enum FieldFault {
     Quantity { found: String },
     #[error("'{found}' is no sales value: 0 to {max}, with at most two decimals", max = VALUE_CENTS_MAX / 100)]
     Value { found: String },
-    #[error("product {product} is not among the products")]
-    UnknownProduct { product: String },
     #[error("product {product} was on an earlier line already")]
     DuplicateProduct { product: String },
 }

@@ -39,12 +39,12 @@ struct Sale {
 /// Reads sales, keeps the busiest `shops` shops and the products that they sell, and gives those their prices.
 pub(super) fn parse(
     source: Source<'_>,
-    known: BTreeMap<Arc<str>, Product>,
+    mut known: BTreeMap<Arc<str>, Product>,
     shops: Option<usize>,
 ) -> Result<Week, DataError> {
     let mut sales: Vec<Sale> = Vec::new();
     each_row(source, &COLUMNS, |row| {
-        let sale = sale(row, &known)?;
+        let sale = sale(row, &mut known)?;
         if sales.last().is_some_and(|last| sale.time < last.time) {
             return Err(row.fault(TIME, FieldFault::OutOfOrder));
         }
@@ -56,7 +56,8 @@ pub(super) fn parse(
     Ok(week(sales, known, busiest))
 }
 
-fn sale(row: &Row<'_>, known: &BTreeMap<Arc<str>, Product>) -> Result<Sale, DataError> {
+/// A product that is sold and not listed is known by its number: a till sells it.
+fn sale(row: &Row<'_>, known: &mut BTreeMap<Arc<str>, Product>) -> Result<Sale, DataError> {
     let field = |column| shortened(row.field(column));
     let time = OffsetDateTime::parse(row.field(TIME), &Rfc3339)
         .map_err(|_| row.fault(TIME, FieldFault::Time { found: field(TIME) }))?;
@@ -65,16 +66,21 @@ fn sale(row: &Row<'_>, known: &BTreeMap<Arc<str>, Product>) -> Result<Sale, Data
         return Err(row.fault(STORE, FieldFault::Store { found: field(STORE) }));
     }
     let basket = row.id(BASKET)?.to_owned();
-    let product = row.id(PRODUCT)?;
-    let (product, _) = known
-        .get_key_value(product)
-        .ok_or_else(|| row.fault(PRODUCT, FieldFault::UnknownProduct { product: product.to_owned() }))?;
+    let id = row.id(PRODUCT)?;
+    let product = match known.get_key_value(id) {
+        Some((product, _)) => Arc::clone(product),
+        None => {
+            let product: Arc<str> = id.into();
+            known.insert(Arc::clone(&product), Product::unlisted(id));
+            product
+        }
+    };
     let quantity = row.field(QUANTITY).parse().ok().filter(|quantity| (1..=QUANTITY_MAX).contains(quantity));
     let quantity =
         quantity.ok_or_else(|| row.fault(QUANTITY, FieldFault::Quantity { found: field(QUANTITY) }))?;
     let value = Cents::parse(row.field(VALUE)).filter(|value| value.0 <= VALUE_CENTS_MAX);
     let value = value.ok_or_else(|| row.fault(VALUE, FieldFault::Value { found: field(VALUE) }))?;
-    let line = Line { product: Arc::clone(product), quantity };
+    let line = Line { product, quantity };
     Ok(Sale { time, store: store.to_owned(), basket, line, value })
 }
 

@@ -1,10 +1,11 @@
 //! CSV rows with fixed columns, of which each knows where it stands.
 
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use csv::{Reader, ReaderBuilder, StringRecord};
+use ruzstd::decoding::StreamingDecoder;
 
 use super::error::{DataError, FieldFault};
 
@@ -36,11 +37,20 @@ impl Content {
     }
 }
 
-/// Reads a file of at most [`FILE_BYTES_MAX`].
+/// What a file compressed with zstd starts with (RFC 8878, section 3.1.1).
+const ZSTD_MAGIC: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
+
+/// Reads a file of at most [`FILE_BYTES_MAX`], as it is after it was decompressed.
 pub(super) fn read(path: &Path) -> Result<Content, DataError> {
     let name = path.display().to_string();
     let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes));
+    let mut read = File::open(path).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes));
+    if read.is_ok() && bytes.starts_with(&ZSTD_MAGIC) {
+        let compressed = std::mem::take(&mut bytes);
+        read = StreamingDecoder::new(compressed.as_slice())
+            .map_err(io::Error::other)
+            .and_then(|decoder| decoder.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes));
+    }
     match read {
         Err(source) => Err(DataError::Read { file: name, source }),
         Ok(_) if bytes.len() as u64 > FILE_BYTES_MAX => Err(DataError::FileTooLong { file: name }),

@@ -85,7 +85,6 @@ fn a_bad_sale_is_named_by_file_line_and_column() {
         &format!("{now},7,b/1,milk,1,1"),
         "basket: 'b/1' is no id: 1 to 40 letters, digits, '-', '_' and '.'",
     );
-    check(&format!("{now},7,b,beer,1,1"), "product: product beer is not among the products");
     for quantity in ["-1", "0", "1.5", "", "1000001", "99999999999999999999"] {
         let expected = format!("quantity: '{quantity}' is no quantity: a whole number from 1 to 1000000");
         check(&format!("{now},7,b,milk,{quantity},1"), &expected);
@@ -137,4 +136,31 @@ fn more_shops_than_there_are_is_said() {
     assert_eq!(refused(9), expected);
     assert_eq!(refused(33), "33 shops were asked for, 32 are allowed: each is a process of its own");
     assert_eq!(Week::built_in(Some(3)).unwrap().units(), 836 + 829 + 709);
+}
+
+/// Two sales of milk, 3 units, as `zstd -19` compresses them.
+const COMPRESSED: &[u8] =
+    b"\x28\xb5\x2f\xfd\x00\x68\xed\x02\x00\x92\x85\x13\x18\x80\xab\x0e\x00\xaa\xe6\xfb\xf6\x3f\xaf\x30\
+    \xf6\x2d\x33\x13\x5d\x7d\x42\x44\x94\xc4\xe4\x94\x05\x48\x99\xda\xef\x62\xaa\x0a\xf8\xfa\x11\x21\
+    \xf2\x7d\x6f\x1f\x34\xd0\x15\xda\xa6\xa6\xa9\xad\x2e\xc4\x33\x3a\x87\x90\x1c\x9d\xfc\xd3\xb0\x13\
+    \x37\x99\x77\x31\x0d\xa5\x59\xde\x7c\x48\xf7\xce\x8d\xd2\xf2\x8c\xc0\x0e\x04\x00\x60\x04\x5c\x57\
+    \x52\x19\xdc\xc0\xed\x01";
+
+#[test]
+fn what_is_sold_and_not_listed_is_known_by_its_number() {
+    let week = parse("2017-07-17T10:00:00Z,7,b1,4711,2,3.00\n", MILK, None).unwrap();
+    assert_eq!((week.units(), week.products["4711"].name.as_str()), (2, "product 4711"));
+    assert_eq!(week.products["4711"].price, Cents(150));
+}
+
+#[test]
+fn compressed_files_are_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let (sales, products) = (directory.path().join("s.csv.zst"), directory.path().join("p.csv"));
+    std::fs::write(&sales, COMPRESSED).unwrap();
+    std::fs::write(&products, format!("{PRODUCT_HEADER}{MILK}")).unwrap();
+    assert_eq!(Week::read(&sales, &products, None).unwrap().units(), 3);
+    std::fs::write(&sales, &COMPRESSED[..COMPRESSED.len() / 2]).unwrap();
+    let cut = Week::read(&sales, &products, None).unwrap_err();
+    assert!(matches!(cut, DataError::Read { .. }), "{cut}");
 }

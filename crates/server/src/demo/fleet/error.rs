@@ -5,6 +5,7 @@ use std::process::ExitStatus;
 use document::AddressError;
 use transport::AuthorityError;
 
+use super::line::LineError;
 use crate::config::PeerAddressError;
 use crate::local::{CallError, ConnectError};
 
@@ -23,6 +24,8 @@ pub(in crate::demo) enum FleetError {
     Config(#[from] toml::ser::Error),
     #[error("cannot write {}: {source}", path.display())]
     Write { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Line(#[from] LineError),
     #[error("no UDP socket between a shop and the hub: {0}")]
     Proxy(io::Error),
     #[error("cannot start {replica}: {source}")]

@@ -9,7 +9,7 @@ use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
 use super::super::error::DemoError;
-use super::FleetError;
+use super::{FleetError, Line};
 use crate::local::LocalClient;
 
 /// How long a server may take until it serves; on a busy machine recovery and keys take a second or two.
@@ -28,6 +28,8 @@ pub(in crate::demo) struct Process {
     name: String,
     data: PathBuf,
     child: Child,
+    /// The network that it has for itself.
+    line: Option<Line>,
     /// Kept open: a server that speaks into a closed pipe would end.
     _stdout: BufReader<ChildStdout>,
 }
@@ -37,8 +39,13 @@ impl Process {
     ///
     /// # Errors
     /// [`FleetError`], with the end of its log if it does not get ready.
-    pub(super) async fn start(program: PathBuf, name: &str, data: PathBuf) -> Result<Self, FleetError> {
-        let (mut child, stdout) = spawn(&program, &data)
+    pub(super) async fn start(
+        program: PathBuf,
+        name: &str,
+        data: PathBuf,
+        line: Option<Line>,
+    ) -> Result<Self, FleetError> {
+        let (mut child, stdout) = spawn(&program, &data, line.as_ref())
             .map_err(|source| FleetError::Start { replica: name.to_owned(), source })?;
         let mut stdout = BufReader::new(stdout);
         if let Err(NotReady { in_time }) = ready(&mut stdout).await {
@@ -49,7 +56,7 @@ impl Process {
             }
             return Err(FleetError::NotReady { replica, waited_s: READY_DEADLINE.as_secs(), log });
         }
-        Ok(Self { program, name: name.to_owned(), data, child, _stdout: stdout })
+        Ok(Self { program, name: name.to_owned(), data, child, line, _stdout: stdout })
     }
 
     /// The replica's name.
@@ -84,7 +91,8 @@ impl Process {
     /// # Errors
     /// As for the first start.
     pub(in crate::demo) async fn restart(&mut self) -> Result<(), FleetError> {
-        *self = Self::start(self.program.clone(), &self.name, self.data.clone()).await?;
+        let line = self.line.take();
+        *self = Self::start(self.program.clone(), &self.name, self.data.clone(), line).await?;
         Ok(())
     }
 
@@ -114,9 +122,16 @@ impl Process {
     }
 }
 
-fn spawn(program: &Path, data: &Path) -> io::Result<(Child, ChildStdout)> {
+fn spawn(program: &Path, data: &Path, line: Option<&Line>) -> io::Result<(Child, ChildStdout)> {
     let log = OpenOptions::new().create(true).append(true).open(data.join(LOG_FILE))?;
-    let mut command = Command::new(program);
+    let mut command = match line.map(Line::enter) {
+        None => Command::new(program),
+        Some([first, rest @ ..]) => {
+            let mut command = Command::new(first);
+            command.args(rest).arg(program);
+            command
+        }
+    };
     for variable in std::env::vars_os().map(|(name, _)| name) {
         // What is set for one server would be set for all nine.
         if variable.to_string_lossy().starts_with("ISLE_") && variable != "ISLE_LOG" {
@@ -178,10 +193,10 @@ mod tests {
     #[tokio::test]
     async fn a_process_that_ends_instead_of_getting_ready_is_an_error_that_says_so() {
         let data = tempfile::tempdir().unwrap();
-        let started = Process::start("/bin/false".into(), "store-1", data.path().to_owned()).await;
+        let started = Process::start("/bin/false".into(), "store-1", data.path().to_owned(), None).await;
         let Err(error) = started else { panic!("it started") };
         assert!(error.to_string().starts_with("store-1 ended by itself (exit status: 1)"), "{error}");
-        let started = Process::start("/nowhere".into(), "store-1", data.path().to_owned()).await;
+        let started = Process::start("/nowhere".into(), "store-1", data.path().to_owned(), None).await;
         assert!(matches!(started, Err(FleetError::Start { .. })));
     }
 

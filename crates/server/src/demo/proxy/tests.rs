@@ -15,7 +15,7 @@ struct Setup {
 impl Setup {
     async fn new() -> Self {
         let hub = UdpSocket::bind(ANY_PORT).await.unwrap();
-        let proxy = Proxy::start(hub.local_addr().unwrap()).await.unwrap();
+        let proxy = Proxy::start(Ipv4Addr::LOCALHOST, hub.local_addr().unwrap()).await.unwrap();
         Self { hub, proxy }
     }
 
