@@ -110,8 +110,9 @@ impl<S: Store> Replica<S> {
     }
 
     pub(super) fn leave(&mut self, link: LinkId, reason: DisconnectReason) {
-        let relays = self.peers.of(link).is_some_and(|peer| peer.shares.values().any(|rights| rights.relay));
-        if relays && matches!(reason, DisconnectReason::RolledBack { .. }) {
+        if let DisconnectReason::RolledBack { space, .. } = &reason
+            && self.peers.of(link).is_some_and(|peer| peer.is_believed_of_past(space))
+        {
             self.renew(reason.clone());
         }
         self.peers.disconnect(link);

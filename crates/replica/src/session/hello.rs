@@ -75,7 +75,7 @@ impl Peer {
             return Ok(Ok(Greeted::Ask));
         }
         let shared = self.share(journal, hello)?;
-        match check_histories(journal, hello, &shared, own)? {
+        match check_histories(journal, hello, &shared, (own, self))? {
             Ok(None) => {}
             Ok(Some(fork)) => return Ok(Ok(Greeted::Forked(fork))),
             Err(reason) => return Ok(Err(reason)),
@@ -236,15 +236,15 @@ fn may_deliver(rights: Rights) -> bool {
     rights.delivers()
 }
 
-/// Refuses a peer that has more of this replica's own changes than itself, and finds a stream of which the two have
-/// other changes under the same stamps.
+/// Refuses a peer that has more of this replica's own changes than itself, in a space where it is believed if there is
+/// one; and finds a stream of which the two have other changes under the same stamps.
 fn check_histories<S: Store>(
     journal: &Journal<S>,
     hello: &Hello,
     shared: &Shared,
-    own: Origin,
+    (own, peer): (Origin, &Peer),
 ) -> Result<Result<Option<Fork>, DisconnectReason>, StoreError> {
-    let mut forked = None;
+    let (mut forked, mut unbelieved) = (None, None);
     for vector in &hello.spaces {
         let Ok(space) = Space::new(vector.space.as_str()) else { return Ok(Err(Misbehaviour::Name.into())) };
         let Some((number, _)) = shared.get(&space) else { continue };
@@ -254,8 +254,14 @@ fn check_histories<S: Store>(
             // A copy from before this replica's first change does not know its own origin.
             let has = known.map_or(0, |known| journal.vectors.get(*number, known).sequence);
             if origin == own && theirs.sequence > has {
-                let (theirs, ours) = (theirs.sequence, has);
-                return Ok(Err(DisconnectReason::RolledBack { space, theirs, ours }));
+                let is_believed = peer.is_believed_of_past(&space);
+                let (space, theirs, ours) = (space.clone(), theirs.sequence, has);
+                let reason = DisconnectReason::RolledBack { space, theirs, ours };
+                if is_believed {
+                    return Ok(Err(reason));
+                }
+                unbelieved.get_or_insert(reason);
+                continue;
             }
             let Some(known) = known else { continue };
             let ours = journal.vectors.get(*number, known);
@@ -266,7 +272,7 @@ fn check_histories<S: Store>(
             }
         }
     }
-    Ok(Ok(forked))
+    Ok(unbelieved.map_or(Ok(forked), Err))
 }
 
 /// Stands for which spaces are shared, and of which changes are taken.

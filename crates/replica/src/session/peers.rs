@@ -153,6 +153,13 @@ impl Peer {
         self.shares.get(space).is_some_and(|rights| rights.relay)
     }
 
+    /// Whether it is believed that this replica's store is an old copy, when it has more of its changes in a space: who
+    /// relays there, whatever it relays elsewhere. The hub that relays elsewhere is, too: in a space that it only reads
+    /// nobody else could say so.
+    pub(crate) fn is_believed_of_past(&self, space: &Space) -> bool {
+        self.relays(space) || self.settings.hub && self.shares.values().any(|rights| rights.relay)
+    }
+
     /// Whether it may read a space.
     pub(crate) fn reads(&self, space: &Space) -> bool {
         self.shares.get(space).is_some_and(|rights| rights.read)

@@ -3,6 +3,7 @@
 mod fills;
 mod matrix;
 mod order;
+mod past;
 mod restarts;
 mod rights;
 mod schemas;
