@@ -272,9 +272,10 @@ pub enum StopReason {
         /// The last change that is taken.
         last: u64,
     },
-    /// The peer cannot read documents of its own, and left them out of a fill.
+    /// The peer left documents, or changes of them, out of a fill: it cannot read them, or they lie beyond a cut.
     #[error(
-        "documents at the peer are damaged: repair the peer's store; the fill is tried again at the next connection"
+        "the peer left out what is damaged there, or beyond the cut of a writer without right: repair its store if it \
+         says so, or connect to the hub; the fill is tried again at the next connection"
     )]
     FillerDamaged,
 }

@@ -337,6 +337,12 @@ impl<S: Store> Journal<S> {
         self.cuts.get(&(space, origin)).copied().unwrap_or(u64::MAX)
     }
 
+    /// The streams of a space that are passed on up to a change alone, and up to which.
+    pub(crate) fn cuts_of(&self, space: SpaceNumber) -> impl Iterator<Item = (OriginNumber, u64)> + '_ {
+        let range = (space, OriginNumber(0))..=(space, OriginNumber(u32::MAX));
+        self.cuts.range(range).map(|((_, origin), last)| (*origin, *last))
+    }
+
     /// Draws the number of an idempotency key.
     pub(crate) fn next_idempotency_key(&mut self) -> u64 {
         self.counters.idempotency_keys += 1;

@@ -5,6 +5,7 @@
 //! last. From the position on the journal serves. A crash costs what is missing: documents that came are equal at the
 //! next try.
 
+mod beyond;
 mod lacking;
 mod receiver;
 mod server;

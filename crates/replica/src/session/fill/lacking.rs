@@ -1,3 +1,4 @@
+use super::beyond::{self, Beyond};
 use crate::journal::{DAMAGED, DocumentPlace, Journal};
 use crate::store::{Store, StoreError};
 use document::{Address, Document, ForeignChange};
@@ -9,17 +10,26 @@ const PART_BYTES: usize = 64 * 1024;
 /// Longest snapshot that is sent: it must fit into a frame.
 pub(super) const SNAPSHOT_BYTES_MAX: usize = 768 * 1024;
 
+/// What a peer lacks of a document.
+pub(super) struct Lacking {
+    /// None where nothing of it is passed on.
+    pub(super) parts: Vec<FillDocument>,
+    /// Whether changes beyond a cut were left out.
+    pub(super) is_short: bool,
+}
+
 /// What a peer lacks of a document, in parts. `heads` are the first bytes of its heads.
 pub(super) fn lacking<S: Store>(
     journal: &Journal<S>,
     (address, place): (&Address, &DocumentPlace),
-    heads: &[u8],
-    snapshots: bool,
-) -> Result<Vec<FillDocument>, StoreError> {
+    (heads, snapshots): (&[u8], bool),
+    beyond: &Beyond,
+) -> Result<Lacking, StoreError> {
     let (mut snapshot, mut chunks) = (None, Vec::new());
+    let may_be_cut = beyond.may_be_in(place.number());
     if place.row.snapshot > 0 {
         let row = journal.snapshot(place)?;
-        if snapshots && heads.is_empty() && row.bytes.len() <= SNAPSHOT_BYTES_MAX {
+        if snapshots && !may_be_cut && heads.is_empty() && row.bytes.len() <= SNAPSHOT_BYTES_MAX {
             snapshot = Some(Body(row.bytes));
         } else {
             chunks =
@@ -32,10 +42,20 @@ pub(super) fn lacking<S: Store>(
             chunks.push(chunk);
         }
     }
+    let mut cut_heads = None;
+    if may_be_cut {
+        let kept = beyond::keep(journal, place, chunks)?;
+        (chunks, cut_heads) = (kept.chunks, kept.heads);
+    }
+    let is_short = cut_heads.is_some();
+    if is_short && chunks.is_empty() {
+        return Ok(Lacking { parts: Vec::new(), is_short });
+    }
     let bodies = without_had(&chunks, heads)?;
     let name =
         FillName { collection: address.collection.as_str().to_owned(), key: address.key.as_str().to_owned() };
-    Ok(parts(&name, snapshot, bodies, &place.row.heads))
+    let heads = cut_heads.as_ref().unwrap_or(&place.row.heads);
+    Ok(Lacking { parts: parts(&name, snapshot, bodies, heads), is_short })
 }
 
 /// The bodies of the changes, without those that a peer with these heads has. Each comes after what it depends on.

@@ -1,4 +1,5 @@
-use super::lacking::lacking;
+use super::beyond::Beyond;
+use super::lacking::{Lacking, lacking};
 use super::{ROWS_PER_TURN, WANTED_MAX};
 use crate::effect::Misbehaviour;
 use crate::journal::{DAMAGED, DocumentPlace, Journal};
@@ -21,6 +22,8 @@ const FRAME_BYTES: usize = 64 * 1024;
 const WINDOW_BYTES_MAX: usize = 1024 * 1024;
 /// Times that a receiver may ask for documents, besides once for each listing.
 const WANTS_MAX: u32 = 8;
+/// Rows that a document counts as which is read change by change, of those looked at in one turn.
+const READ_ROWS: usize = 32;
 
 /// Fills a peer with the documents of a space.
 pub(crate) struct Server {
@@ -47,6 +50,10 @@ pub(crate) struct Server {
     pub(crate) offered: Vec<(Origin, u64)>,
     /// How far the peer was told that documents have an origin's changes.
     told: BTreeMap<Origin, u64>,
+    /// What is not passed on.
+    beyond: Beyond,
+    /// Whether the vector cannot be adopted, as it ends at a cut where this replica does not know the chain.
+    lacks_chain: bool,
     /// Documents that cannot be read, to be told once.
     damaged: Vec<DocumentNumber>,
     number: u32,
@@ -99,6 +106,8 @@ impl Server {
             wanted: BTreeMap::new(),
             offered: Vec::new(),
             told: BTreeMap::new(),
+            beyond: Beyond::nothing(),
+            lacks_chain: false,
             damaged: Vec::new(),
             number: 0,
             window: VecDeque::new(),
@@ -147,6 +156,7 @@ impl Server {
             vector = vector_of(journal, self.space)?;
             self.reach = journal.reach(self.space);
         }
+        let vector = self.passed_on(journal, vector)?;
         self.offered = vector.iter().map(|(origin, entry)| (*origin, entry.sequence)).collect();
         self.told.extend(self.offered.iter().copied());
         let origins = vector.iter().map(|(origin, entry)| self.origin(journal, *origin, *entry));
@@ -154,6 +164,28 @@ impl Server {
         let (fill, space) = (self.fill, self.name.as_str().to_owned());
         let is_ahead = !journal.until(self.space).is_empty();
         Ok(vec![Frame::FillOffer(FillOffer { fill, space, key, documents, origins, symbols, is_ahead })])
+    }
+
+    /// A version vector as far as its streams are passed on.
+    fn passed_on<S: Store>(
+        &mut self,
+        journal: &Journal<S>,
+        vector: Vec<(Origin, VectorEntry)>,
+    ) -> Result<Vec<(Origin, VectorEntry)>, StoreError> {
+        let mut passed_on = Vec::with_capacity(vector.len());
+        for (origin, entry) in vector {
+            let number = journal.names.origin_number(origin).ok_or(DAMAGED)?;
+            let last = journal.passed_on(self.space, number);
+            let entry = if entry.sequence > last {
+                let at = journal.entry_at(self.space, number, last)?;
+                self.lacks_chain |= at.is_none();
+                at.unwrap_or(VectorEntry { sequence: last, chain: [0; 32] })
+            } else {
+                entry
+            };
+            passed_on.extend((entry.sequence > 0).then_some((origin, entry)));
+        }
+        Ok(passed_on)
     }
 
     fn origin<S: Store>(
@@ -236,6 +268,7 @@ impl Server {
             after: want.after.as_ref().map(key).transpose()?,
             to: want.to.as_ref().map(key).transpose()?,
             is_last_seen: !want.all && self.wanted.is_empty(),
+            is_short: self.lacks_chain,
             ..Sending::default()
         });
         Ok(())
@@ -248,6 +281,7 @@ impl Server {
         mut sending: Sending,
         rows: &mut usize,
     ) -> Result<Vec<Frame>, StoreError> {
+        self.beyond.follow(journal, self.space)?;
         let mut frames = Vec::new();
         while self.window_bytes < WINDOW_BYTES_MAX {
             let mut frame = FillDocuments { fill: self.fill, ..FillDocuments::default() };
@@ -323,8 +357,15 @@ impl Server {
                 let place = DocumentPlace { space: self.space, row };
                 let heads = wanted.map_or(&[][..], Vec::as_slice);
                 sending.after = Some(key);
-                match undamaged(lacking(journal, (&address, &place), heads, self.snapshots))? {
-                    Some(parts) => sending.parts = parts.into(),
+                if self.beyond.may_be_in(place.number()) {
+                    *rows = rows.saturating_sub(READ_ROWS);
+                }
+                let wanted = (heads, self.snapshots);
+                match undamaged(lacking(journal, (&address, &place), wanted, &self.beyond))? {
+                    Some(Lacking { parts, is_short }) => {
+                        sending.parts = parts.into();
+                        sending.is_short |= is_short;
+                    }
                     None => {
                         sending.is_short = true;
                         self.damaged.push(place.number());
@@ -347,13 +388,15 @@ impl Server {
     fn tell<S: Store>(&mut self, journal: &Journal<S>, frame: &mut FillDocuments) -> Result<(), StoreError> {
         for (number, entry) in journal.vectors.of(self.space) {
             let (origin, key) = journal.names.origin(number)?;
-            self.tell_of((origin, key, entry.sequence), (&mut frame.origins, &mut frame.vector));
+            let sequence = entry.sequence.min(journal.passed_on(self.space, number));
+            self.tell_of((origin, key, sequence), (&mut frame.origins, &mut frame.vector));
         }
         for until in journal.until(self.space) {
             // Of an origin without a number no change is here.
             if let Some(number) = journal.names.origin_number(Origin(until.origin)) {
                 let (origin, key) = journal.names.origin(number)?;
-                self.tell_of((origin, key, until.sequence), (&mut frame.origins, &mut frame.filled));
+                let sequence = until.sequence.min(journal.passed_on(self.space, number));
+                self.tell_of((origin, key, sequence), (&mut frame.origins, &mut frame.filled));
             }
         }
         Ok(())
@@ -364,6 +407,9 @@ impl Server {
         (origin, key, sequence): (Origin, OriginKey, u64),
         (keys, reach): (&mut Vec<OriginKey>, &mut Vec<Reach>),
     ) {
+        if sequence == 0 {
+            return;
+        }
         let told = self.told.insert(origin, sequence);
         if told.is_none() {
             keys.push(key);
