@@ -7,6 +7,7 @@ mod past;
 mod restarts;
 mod rights;
 mod schemas;
+mod sent;
 
 use super::*;
 use document::Operation;
@@ -30,6 +31,10 @@ pub(super) struct Fleet {
     pub(super) redials: bool,
     /// What reads the deltas that a node sends over a connection.
     decoders: BTreeMap<(LinkId, usize), wire::DeltaDecoder>,
+    /// The positions that hellos build on, and who said them.
+    since: Vec<(usize, u64)>,
+    /// How often each change of `store-1` was sent: from where to where, its origin and number.
+    sent: BTreeMap<((usize, usize), Origin, u64), u32>,
 }
 
 /// A replica that carries every space and lets its services write all; what it may do is up to documents. It knows its
@@ -66,7 +71,15 @@ pub(super) fn settings(node: usize) -> Settings {
 impl Fleet {
     pub(super) fn new(nodes: usize) -> Self {
         let nodes = (0..nodes).map(|node| Node::new(settings(node))).collect();
-        Self { nodes, links: BTreeMap::new(), dialled: 0, redials: false, decoders: BTreeMap::new() }
+        Self {
+            nodes,
+            links: BTreeMap::new(),
+            dialled: 0,
+            redials: false,
+            decoders: BTreeMap::new(),
+            since: Vec::new(),
+            sent: BTreeMap::new(),
+        }
     }
 
     pub(super) fn connect(&mut self, one: usize, other: usize) {
@@ -146,13 +159,26 @@ impl Fleet {
         let key = self.nodes[peer].settings.key.public_key;
         let rights = |name_of: &str| self.nodes[node].replica.rights(&name(peer), &key, &space(name_of));
         let (said, sent): (Vec<String>, Vec<String>) = match wire::decode(bytes).unwrap() {
-            Frame::Hello(hello) => (hello.spaces.into_iter().map(|vector| vector.space).collect(), vec![]),
+            Frame::Hello(hello) => {
+                self.since.push((node, hello.since));
+                (hello.spaces.into_iter().map(|vector| vector.space).collect(), vec![])
+            }
             Frame::Rewind(rewind) => (rewind.spaces.into_iter().map(|vector| vector.space).collect(), vec![]),
             Frame::Delta(packed) => {
                 let decoder = self.decoders.entry((link, node)).or_default();
                 // What is named by a part of its hash was looked at when it was sent.
                 match decoder.unpack(&packed, |_, _| None) {
-                    Ok(wire::Unpacked::Delta(delta)) => (vec![], delta.spaces),
+                    Ok(wire::Unpacked::Delta(delta)) => {
+                        let is_of = |row: &&wire::Row| {
+                            let of = delta.documents[row.document as usize].space as usize;
+                            delta.spaces[of] == "store-1"
+                        };
+                        for row in delta.rows.iter().filter(is_of) {
+                            let origin = origin_of(&delta.origins[row.origin as usize]);
+                            *self.sent.entry(((node, peer), origin, row.sequence)).or_default() += 1;
+                        }
+                        (vec![], delta.spaces)
+                    }
                     Ok(wire::Unpacked::Gap) | Err(_) => (vec![], vec![]),
                 }
             }

@@ -120,6 +120,32 @@ fn a_change_without_what_it_depends_on_is_a_gap_and_ends_in_time() {
     assert_eq!(site.status().head, 0);
 }
 
+/// How many rows of its own the site has sent.
+fn sent(site: &Node) -> usize {
+    site.deltas().iter().map(|delta| delta.rows.len()).sum()
+}
+
+#[test]
+fn a_stream_that_the_peer_stopped_is_sent_no_more_and_is_not_taken_as_had() {
+    let mut site = site_and_foe();
+    for n in 1..=3 {
+        site.put("store-1/note/1", json!({ "n": n }));
+    }
+    let last = site.deltas().last().unwrap().to;
+    let stopped = vec![Stopped { space: "store-1".into(), origin: origin(2).0, sequence: 1 }];
+    send(&mut site, &Frame::Ack(Ack { durable: Some(last), stopped, ..Ack::default() }));
+    assert_eq!(site.status().peers[0].backlog_rows, 2);
+    site.put("store-1/note/1", json!({"n": 4}));
+    assert_eq!(sent(&site), 3);
+    send(&mut site, &Frame::Ack(Ack { durable: Some(last), ..Ack::default() }));
+    assert_eq!(site.status().peers[0].backlog_rows, 3, "what was sent before is not had later either");
+    let entries = vec![VectorEntry { origin: origin(2).0, sequence: 1, chain: [0; 8] }];
+    let spaces = vec![SpaceVector { space: "store-1".into(), entries, takes: true }];
+    send(&mut site, &Frame::Rewind(Rewind { generation: 1, spaces }));
+    assert_eq!(sent(&site), 6, "all that it lacks, once it asks");
+    assert!(site.disconnects.is_empty());
+}
+
 #[test]
 fn a_change_that_is_refused_stops_its_stream_and_nothing_else() {
     // W-35.
