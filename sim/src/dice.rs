@@ -4,8 +4,8 @@ use rand_core::{Rng as _, SeedableRng as _};
 /// Seeded randomness for one purpose.
 ///
 /// Every decision has a generator of its own, made of the seed, the purpose and the numbers of what it is about (a
-/// node, a link, how many frames the link has carried). So taking one event out of a schedule changes no draw of
-/// the others.
+/// node, a link, how many connections or frames the link has carried). So taking one event out of a schedule changes no
+/// draw about other nodes and links.
 pub(crate) struct Dice(ChaCha8Rng);
 
 impl Dice {

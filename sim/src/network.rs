@@ -62,7 +62,7 @@ pub(crate) enum NetworkEvent {
     Dial(LinkNumber),
     /// An end learns of its connection.
     Up(ConnectionId, End),
-    /// An end learns that its connection is gone. With a cut's number only if that cut still lasts.
+    /// An end learns that its connection is gone. With a number of one of its link's cuts only if that cut still lasts.
     Down(ConnectionId, End, Option<u64>),
     /// The next frame of a stream from an end gets to the other.
     Arrive(ConnectionId, End, Lane),
@@ -111,7 +111,6 @@ pub(crate) struct Network {
     ends: BTreeMap<LinkId, (ConnectionId, End)>,
     connections_made: u64,
     deltas: u64,
-    cuts: u64,
     sent: message::Sent,
     /// Whether frames are read for checkers.
     pub(crate) is_watched: bool,
@@ -127,7 +126,6 @@ impl Network {
             ends: BTreeMap::new(),
             connections_made: 0,
             deltas: 0,
-            cuts: 0,
             sent: message::Sent::default(),
             is_watched: false,
         }

@@ -67,6 +67,8 @@ impl Side {
 
 pub(super) struct Connection {
     pub(super) link: LinkNumber,
+    /// Counts the connections over the link: what is drawn about one is keyed by this.
+    ordinal: u64,
     pub(super) plan: LinkPlan,
     dialer: Side,
     acceptor: Side,
@@ -74,8 +76,19 @@ pub(super) struct Connection {
 
 impl Connection {
     /// `up_ns`: when the two ends learn of it.
-    pub(super) fn new(link: LinkNumber, plan: &LinkPlan, ids: (LinkId, LinkId), up_ns: (u64, u64)) -> Self {
-        Self { link, plan: *plan, dialer: Side::new(ids.0, up_ns.1), acceptor: Side::new(ids.1, up_ns.0) }
+    pub(super) fn new(
+        (link, ordinal): (LinkNumber, u64),
+        plan: &LinkPlan,
+        ids: (LinkId, LinkId),
+        up_ns: (u64, u64),
+    ) -> Self {
+        let (dialer, acceptor) = (Side::new(ids.0, up_ns.1), Side::new(ids.1, up_ns.0));
+        Self { link, ordinal, plan: *plan, dialer, acceptor }
+    }
+
+    /// What names it in draws: no other link has a part in it.
+    pub(super) fn drawn(&self) -> [u64; 2] {
+        [self.link.0 as u64, self.ordinal]
     }
 
     pub(super) fn node(&self, end: End) -> NodeId {

@@ -8,22 +8,21 @@ use replica::Lane;
 impl Network {
     /// Cuts a link. Cuts may overlap.
     pub(crate) fn cut(&mut self, now_ns: u64, link: LinkNumber, direction: Direction) -> Planned {
-        self.cuts += 1;
-        let cut = self.cuts;
         let state = self.link(link);
-        let was_cut = state.is_cut();
+        state.cuts += 1;
+        let (cut, was_cut) = (state.cuts, state.is_cut());
         state.cut_by(direction);
         if was_cut {
             return Planned::new();
         }
         state.cut = Some(cut);
-        let lost: Vec<_> = self.connections_of(link).collect();
         let mut planned = Planned::new();
-        for id in lost {
+        for (id, connection) in self.connections.iter().filter(|(_, connection)| connection.link == link) {
+            let [of, ordinal] = connection.drawn();
             for end in [End::Dialer, End::Acceptor] {
-                let mut dice = self.dice("silence", &[cut, id.0, end as u64]);
+                let mut dice = self.dice("silence", &[cut, of, ordinal, end as u64]);
                 let at_ns = now_ns + dice.between(SILENCE_NS_MIN, SILENCE_NS_MAX);
-                planned.push((at_ns, NetworkEvent::Down(id, end, Some(cut))));
+                planned.push((at_ns, NetworkEvent::Down(*id, end, Some(cut))));
             }
         }
         planned

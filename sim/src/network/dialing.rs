@@ -54,7 +54,7 @@ impl Network {
         let ids = (next_link_id(), next_link_id());
         self.ends.insert(ids.0, (id, End::Dialer));
         self.ends.insert(ids.1, (id, End::Acceptor));
-        self.connections.insert(id, Connection::new(link, &plan, ids, (dialer_ns, acceptor_ns)));
+        self.connections.insert(id, Connection::new((link, ordinal), &plan, ids, (dialer_ns, acceptor_ns)));
         vec![
             (dialer_ns, NetworkEvent::Up(id, End::Dialer)),
             (acceptor_ns, NetworkEvent::Up(id, End::Acceptor)),

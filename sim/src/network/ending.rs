@@ -97,8 +97,8 @@ impl Network {
             self.ends.remove(&connection.side(End::Acceptor).link_id);
             return None;
         }
-        let (link, plan) = (connection.link, connection.plan);
-        let mut dice = self.dice("ending", &[id.0, closed as u64]);
+        let (link, plan, [of, ordinal]) = (connection.link, connection.plan, connection.drawn());
+        let mut dice = self.dice("ending", &[of, ordinal, closed as u64]);
         let is_silent = self.link(link).is_cut() || dice.chance(30);
         let after_ns = match is_silent {
             true => dice.between(SILENCE_NS_MIN, SILENCE_NS_MAX),
@@ -116,7 +116,8 @@ impl Network {
                 node if connection.node(End::Acceptor) == node => End::Acceptor,
                 _ => continue,
             };
-            let mut dice = self.dice("stall", &[now_ns, id.0]);
+            let [link, ordinal] = connection.drawn();
+            let mut dice = self.dice("stall", &[now_ns, link, ordinal]);
             let silent_ns = now_ns + dice.between(SILENCE_NS_MIN, SILENCE_NS_MAX);
             if silent_ns < until_ns {
                 planned.push((silent_ns, NetworkEvent::Down(*id, end.other(), None)));

@@ -55,6 +55,8 @@ pub(super) struct Link {
     pub(super) plan: LinkPlan,
     dialer: Side,
     acceptor: Side,
+    /// Cuts so far.
+    pub(super) cuts: u64,
     /// The number of the cut that lasts.
     pub(super) cut: Option<u64>,
     /// The dialer's connection.
@@ -76,6 +78,7 @@ impl Link {
             plan,
             dialer: Side::default(),
             acceptor: Side::default(),
+            cuts: 0,
             cut: None,
             current: None,
             is_dialing: false,

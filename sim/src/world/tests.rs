@@ -55,6 +55,38 @@ fn what_is_written_while_cut_costs_its_bytes_after_the_heal() {
     assert!((200..2_000).contains(&cost), "{cost} bytes for 10 changes");
 }
 
+/// What becomes of the second site's connections by faults of its own, after a cut of the first site's link or none.
+fn fates_of_the_second_site(first_is_cut: bool) -> Vec<String> {
+    let (link, site) = (LinkNumber(1), NodeId(2));
+    let mut world = World::new(&Topology::new(1, Shape::Star, 3), Sabotage::None);
+    world.open().unwrap();
+    world.run_until(10 * SECOND_NS).unwrap();
+    if first_is_cut {
+        world.cut_for(LINK, Direction::Both, 8 * SECOND_NS);
+    }
+    world.run_until(40 * SECOND_NS).unwrap();
+    let mut fates = Vec::new();
+    for from in [40, 60, 80] {
+        match from {
+            40 => world.cut_for(link, Direction::Both, 8 * SECOND_NS),
+            60 => world.pause(site, 8 * SECOND_NS),
+            _ => world.crash(site, 0, SECOND_NS).unwrap(),
+        }
+        world.run_until((from + 20) * SECOND_NS).unwrap();
+        let began =
+            |line: &String| line.trim_start().split('.').next().unwrap().parse::<u64>().unwrap() >= from;
+        fates.extend(world.last_lines().into_iter().filter(began).filter(|line| line.contains(" connect")));
+    }
+    // Each end loses a connection three times and gets another, but for the one that crashed.
+    assert_eq!(fates.len(), 11, "{fates:?}");
+    fates
+}
+
+#[test]
+fn a_fault_of_one_link_changes_no_draw_of_another() {
+    assert_eq!(fates_of_the_second_site(true), fates_of_the_second_site(false));
+}
+
 #[test]
 fn a_short_cut_only_delays() {
     let mut world = pair();
