@@ -8,6 +8,7 @@ mod bounded_memory;
 mod causally_closed;
 mod converged;
 mod counters_exact;
+mod cuts_kept;
 mod full_disks_spared;
 mod honest_peers_agree;
 mod indexes_hold;
@@ -34,6 +35,7 @@ pub use bounded_memory::BoundedMemory;
 pub use causally_closed::CausallyClosed;
 pub use converged::Converged;
 pub use counters_exact::CountersExact;
+pub use cuts_kept::CutsKept;
 pub use full_disks_spared::FullDisksSpared;
 pub use honest_peers_agree::HonestPeersAgree;
 pub use indexes_hold::IndexesHold;
@@ -63,6 +65,7 @@ pub fn all() -> Vec<Box<dyn Checker>> {
         Box::new(NoResend::default()),
         Box::new(SentByRight::default()),
         Box::new(OnlyWritersWrite::default()),
+        Box::new(CutsKept::default()),
         Box::new(VersionsRefused),
         Box::new(RewindsAnswered::default()),
         Box::new(OriginsOnce::default()),

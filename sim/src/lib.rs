@@ -33,7 +33,9 @@ mod world;
 
 pub use disk::{Disk, DiskSnapshot, SimulatedDisk};
 pub use failure::{Failure, FailureKind};
-pub use network::{ConnectionId, Direction, End, LinkNumber, Message, Passage, RowName, Traffic};
+pub use network::{
+    ConnectionId, Direction, End, FilledChange, LinkNumber, Message, Passage, RowName, Traffic,
+};
 pub use observation::{Checker, Observation};
 pub use run::{REST_NS_MAX, Report, run};
 pub use sabotage::Sabotage;

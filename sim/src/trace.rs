@@ -53,9 +53,9 @@ impl Kind {
             Some(Message::Delta { generation, to, rows, .. }) => {
                 Self::Delta { generation: *generation, to: *to, rows: rows.len() }
             }
-            Some(Message::Ack { durable }) => Self::Ack { durable: *durable },
+            Some(Message::Ack { durable, .. }) => Self::Ack { durable: *durable },
             Some(Message::Rewind { .. }) => Self::Rewind,
-            Some(Message::Offer { .. } | Message::Fill) => Self::Fill,
+            Some(Message::Offer { .. } | Message::Documents { .. } | Message::Fill) => Self::Fill,
         }
     }
 }

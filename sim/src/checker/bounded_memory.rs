@@ -43,17 +43,18 @@ impl BoundedMemory {
     fn delivered(&mut self, passage: Passage, message: &Message) {
         let window = self.windows.entry((passage.connection, passage.end.other())).or_default();
         match message {
-            Message::Ack { durable: Some(durable) } => {
+            Message::Ack { durable: Some(durable), .. } => {
                 while let Some((_, bytes)) = window.deltas.front().copied().filter(|(to, _)| to <= durable) {
                     window.deltas.pop_front();
                     window.bytes -= bytes;
                 }
             }
             Message::Rewind { .. } => *window = Window::default(),
-            Message::Ack { durable: None }
+            Message::Ack { durable: None, .. }
             | Message::Hello { .. }
             | Message::Delta { .. }
             | Message::Offer { .. }
+            | Message::Documents { .. }
             | Message::Fill
             | Message::Unreadable => {}
         }

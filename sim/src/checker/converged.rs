@@ -64,10 +64,13 @@ fn compare(
     let differing =
         has.documents.iter().find(|(address, content)| other_has.documents.get(address) != Some(content));
     let finding = match differing {
-        Some((address, (_, json))) => {
-            let other_json = other_has.documents.get(address).map(|(_, json)| json);
+        Some((address, (heads, json))) => {
+            let other_content = other_has.documents.get(address);
+            let other_json = other_content.map(|(_, json)| json);
+            let are_equal = other_content.is_some_and(|(other_heads, _)| other_heads == heads);
+            let with = if are_equal { "with equal heads" } else { "with other heads" };
             format!(
-                "{one} and {other} have equal vectors of {space}, but {address} is {json:?} and {other_json:?}"
+                "{one} and {other} have equal vectors of {space}, but {address} is, {with}, {json:?} and {other_json:?}"
             )
         }
         None => format!("{one} and {other} have equal vectors of {space}, but {other} has more documents"),

@@ -60,7 +60,11 @@ impl NoResend {
             Message::Delta { rows, .. } => {
                 self.came.entry(passage.to).or_default().push((passage, rows.iter().collect()));
             }
-            Message::Ack { .. } | Message::Offer { .. } | Message::Fill | Message::Unreadable => {}
+            Message::Ack { .. }
+            | Message::Offer { .. }
+            | Message::Documents { .. }
+            | Message::Fill
+            | Message::Unreadable => {}
         }
     }
 

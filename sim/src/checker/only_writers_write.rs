@@ -1,7 +1,7 @@
 use super::rules::Rules;
 use super::stream::Streams;
 use crate::failure::Failure;
-use crate::network::{Message, RowName};
+use crate::network::{FilledChange, Message, RowName};
 use crate::observation::{Checker, Observation};
 use crate::topology::{NodeId, Topology};
 use crate::world::{Nodes, Rule, Settled};
@@ -28,6 +28,27 @@ impl OnlyWritersWrite {
     fn held(node: NodeId, of: NodeId, space: &Space, nodes: &Nodes) -> u64 {
         let vector = nodes.vector(node, space).into_iter();
         vector.filter(|(origin, _)| nodes.owner(*origin) == Some(of)).map(|(_, sequence)| sequence).sum()
+    }
+
+    /// What a node gives with documents was written by who may write there. The origins that lists and texts are created by
+    /// are nobody's.
+    fn check_filled(
+        node: NodeId,
+        space: &Space,
+        changes: &[FilledChange],
+        nodes: &Nodes,
+    ) -> Result<(), Failure> {
+        let may_write = |owner: NodeId| match space.as_str() {
+            "system" => owner == NodeId(0),
+            _ => nodes.may_write(owner, space),
+        };
+        let is_foreign =
+            |change: &&FilledChange| nodes.owner(change.origin).is_some_and(|owner| !may_write(owner));
+        let Some(FilledChange { origin, .. }) = changes.iter().find(is_foreign) else { return Ok(()) };
+        let name = Topology::name(node);
+        let finding =
+            format!("{name} gives documents of {space} with a change of {origin}, which may not write it");
+        Err(Failure::correctness(PROPERTY, finding))
     }
 
     fn check_cut(&mut self, node: NodeId, space: &Space, nodes: &Nodes) -> Result<(), Failure> {
@@ -84,6 +105,13 @@ impl Checker for OnlyWritersWrite {
                 if let Some((place, _)) = heard {
                     self.held.insert((ruling.node, place, hub), held);
                 }
+            }
+            Observation::Sent {
+                passage,
+                message: Message::Documents { space: Some(space), changes },
+                ..
+            } if !nodes.is_stranger(passage.from) => {
+                Self::check_filled(passage.from, space, changes, nodes)?;
             }
             Observation::Delivered { passage, message: Message::Delta { rows, .. } } => {
                 let came = self.came.entry(passage.to).or_default();

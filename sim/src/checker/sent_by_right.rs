@@ -1,6 +1,6 @@
 use super::rules::Rules;
 use crate::failure::Failure;
-use crate::network::{Message, RowName};
+use crate::network::{Message, Passage, RowName};
 use crate::observation::{Checker, Observation};
 use crate::topology::{NodeId, Topology};
 use crate::world::{Nodes, Rule, Settled};
@@ -25,13 +25,28 @@ impl SentByRight {
     }
 }
 
+impl SentByRight {
+    fn check_documents(&self, passage: Passage, space: &Space, nodes: &Nodes) -> Result<(), Failure> {
+        if self.may_read((passage.from, passage.to), space, nodes) {
+            return Ok(());
+        }
+        let (from, to) = (Topology::name(passage.from), Topology::name(passage.to));
+        let finding = format!("{from} sent {to} documents of {space}, which it may not read");
+        Err(Failure::correctness("sent_by_right", finding))
+    }
+}
+
 impl Checker for SentByRight {
     fn observe(&mut self, observation: &Observation<'_>, nodes: &Nodes) -> Result<(), Failure> {
         self.rules.observe(observation);
         let Observation::Sent { passage, message, .. } = observation else { return Ok(()) };
         let rows: &[RowName] = match message {
             Message::Delta { rows, .. } | Message::Offer { has: rows } => rows,
-            Message::Hello { .. }
+            Message::Documents { space: Some(space), changes } if !changes.is_empty() => {
+                return self.check_documents(*passage, space, nodes);
+            }
+            Message::Documents { .. }
+            | Message::Hello { .. }
             | Message::Ack { .. }
             | Message::Rewind { .. }
             | Message::Fill

@@ -40,7 +40,16 @@ impl Shown {
 
     pub(super) fn observe(&mut self, observation: &Observation<'_>, nodes: &Nodes) {
         match observation {
-            Observation::Sent { passage, message, .. } => self.sent(*passage, message),
+            Observation::Sent { passage, message, .. } => {
+                // What the hub says that it has, sites pass on: a site's own word is of its journal alone.
+                if let Message::Ack { hub, .. } = message
+                    && passage.from == NodeId(0)
+                {
+                    let shown = self.nodes.entry(passage.from).or_default();
+                    hub.iter().for_each(|row| shown.raise(row));
+                }
+                self.sent(*passage, message);
+            }
             // Of what a stranger sends, not all is taken.
             Observation::Delivered { passage, .. } if nodes.is_stranger(passage.from) => {}
             Observation::Delivered { passage, message: Message::Delta { to, rows, .. } } => {
@@ -61,8 +70,8 @@ impl Shown {
             Message::Hello { has } | Message::Rewind { has, .. } => {
                 has.iter().for_each(|row| shown.raise(row))
             }
-            Message::Ack { durable: None } => {}
-            Message::Ack { durable: Some(durable) } => {
+            Message::Ack { durable: None, .. } => {}
+            Message::Ack { durable: Some(durable), .. } => {
                 let came = self.came.entry((passage.connection, passage.end)).or_default();
                 for (_, streams) in came.extract_if(.., |(to, _)| *to <= *durable) {
                     let stopped = self.stopped.get(&passage.from);
@@ -72,7 +81,7 @@ impl Shown {
                     shown.raise_those(&streams, is_taken);
                 }
             }
-            Message::Offer { .. } | Message::Fill | Message::Unreadable => {}
+            Message::Offer { .. } | Message::Documents { .. } | Message::Fill | Message::Unreadable => {}
         }
     }
 }

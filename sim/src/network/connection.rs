@@ -1,4 +1,4 @@
-use super::message::Message;
+use super::message::{Message, Reader};
 use super::{End, LinkNumber};
 use crate::dice::Dice;
 use crate::time::SECOND_NS;
@@ -37,7 +37,7 @@ pub(super) struct Side {
     /// When the line has taken all frames so far.
     free_ns: u64,
     /// Reads the stream for checkers.
-    pub(super) decoder: DeltaDecoder,
+    pub(super) reader: Reader,
     /// Tear the stream's transactions, in a run that is sabotaged so.
     pub(super) torn: (DeltaDecoder, DeltaEncoder),
 }
@@ -52,7 +52,7 @@ impl Side {
             live: Stream { last_arrival_ns: other_up_ns, ..Stream::default() },
             bulk: Stream { last_arrival_ns: other_up_ns, ..Stream::default() },
             free_ns: 0,
-            decoder: DeltaDecoder::default(),
+            reader: Reader::default(),
             torn: <(DeltaDecoder, DeltaEncoder)>::default(),
         }
     }

@@ -4,7 +4,8 @@ use document::{Document, ForeignChange, Origin, Space};
 use replica::origin_of;
 use std::collections::BTreeMap;
 use wire::{
-    Delta, DeltaDecoder, FillDocument, FillOffer, FillOrigin, Frame, PackedDelta, SpaceVector, Unpacked,
+    Delta, DeltaDecoder, FillDocument, FillOffer, FillOrigin, Frame, HubSpace, PackedDelta, SpaceVector,
+    Unpacked,
 };
 
 /// A change, by stamp.
@@ -16,6 +17,15 @@ pub struct RowName {
     pub origin: Origin,
     /// Its number among the origin's changes in the space.
     pub sequence: u64,
+}
+
+/// A change that came with a document: it has no stamp.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FilledChange {
+    /// Who wrote it.
+    pub origin: Origin,
+    /// Its name.
+    pub hash: [u8; 32],
 }
 
 /// What a frame says.
@@ -34,6 +44,8 @@ pub enum Message {
         to: u64,
         /// The changes.
         rows: Vec<RowName>,
+        /// What each of them is, in the same order.
+        hashes: Vec<[u8; 32]>,
         /// Bytes of the changes, uncompressed.
         body_bytes: usize,
     },
@@ -41,6 +53,8 @@ pub enum Message {
     Ack {
         /// The position.
         durable: Option<u64>,
+        /// What is told of the hub: the last change of streams that it has.
+        hub: Vec<RowName>,
     },
     /// The receiver wants deltas again, and says what it has.
     Rewind {
@@ -54,10 +68,25 @@ pub enum Message {
         /// The last change of each stream that the receiver has once it has the documents.
         has: Vec<RowName>,
     },
+    /// Documents of a space.
+    Documents {
+        /// Which; `None` when it was never offered.
+        space: Option<Space>,
+        /// The changes in them.
+        changes: Vec<FilledChange>,
+    },
     /// Another part of a fill.
     Fill,
     /// Something that cannot be read.
     Unreadable,
+}
+
+/// Reads what comes from an end of a connection.
+#[derive(Default)]
+pub(crate) struct Reader {
+    pub(crate) decoder: DeltaDecoder,
+    /// The last fill that was offered, and of which space.
+    offered: Option<(u64, Space)>,
 }
 
 /// Every change that was ever sent, by the start of its hash: what a row may name so.
@@ -79,28 +108,41 @@ impl Sent {
     }
 
     /// Changes that come with a document were sent too.
-    fn note_filled(&mut self, document: &FillDocument) {
-        document.changes.iter().for_each(|body| self.note(&body.0));
+    fn note_filled(&mut self, document: &FillDocument) -> Vec<FilledChange> {
         let loaded = document.snapshot.as_ref().and_then(|snapshot| Document::load(&snapshot.0).ok());
-        for chunk in loaded.and_then(|loaded| loaded.changes()).unwrap_or_default() {
-            ForeignChange::body(&chunk).into_iter().for_each(|body| self.note(body));
-        }
+        let chunks = loaded.and_then(|loaded| loaded.changes()).unwrap_or_default();
+        let whole = chunks.iter().filter_map(|chunk| ForeignChange::body(chunk).ok());
+        let bodies = document.changes.iter().map(|body| body.0.as_slice()).chain(whole);
+        let changes = bodies.filter_map(|body| {
+            self.note(body);
+            let change = ForeignChange::parse(body).ok()?;
+            Some(FilledChange { origin: change.origin, hash: change.hash.0 })
+        });
+        changes.collect()
     }
 
     /// Reads the next frame of a stream.
-    pub(crate) fn read(&mut self, decoder: &mut DeltaDecoder, bytes: &[u8]) -> Message {
+    pub(crate) fn read(&mut self, reader: &mut Reader, bytes: &[u8]) -> Message {
         match wire::decode(bytes) {
             Ok(Frame::Hello(hello)) => named(&hello.spaces).map(|has| Message::Hello { has }),
-            Ok(Frame::Delta(packed)) => self.unpack(decoder, &packed).and_then(message),
-            Ok(Frame::Ack(ack)) => Some(Message::Ack { durable: ack.durable }),
+            Ok(Frame::Delta(packed)) => self.unpack(&mut reader.decoder, &packed).and_then(message),
+            Ok(Frame::Ack(ack)) => {
+                let hub = ack.hub.iter().flatten().flat_map(told_of_hub).collect();
+                Some(Message::Ack { durable: ack.durable, hub })
+            }
             Ok(Frame::Rewind(rewind)) => {
                 named(&rewind.spaces).map(|has| Message::Rewind { generation: rewind.generation, has })
             }
             Ok(Frame::Ask | Frame::Fork(_) | Frame::Unknown(_)) | Err(_) => None,
-            Ok(Frame::FillOffer(offer)) => offered(&offer).map(|has| Message::Offer { has }),
+            Ok(Frame::FillOffer(offer)) => {
+                reader.offered = Space::new(offer.space.as_str()).ok().map(|space| (offer.fill, space));
+                offered(&offer).map(|has| Message::Offer { has })
+            }
             Ok(Frame::FillDocuments(filled)) => {
-                filled.documents.iter().for_each(|document| self.note_filled(document));
-                Some(Message::Fill)
+                let changes =
+                    filled.documents.iter().flat_map(|document| self.note_filled(document)).collect();
+                let space = reader.offered.as_ref().filter(|(fill, _)| *fill == filled.fill);
+                Some(Message::Documents { space: space.map(|(_, space)| space.clone()), changes })
             }
             Ok(_) => Some(Message::Fill),
         }
@@ -110,16 +152,24 @@ impl Sent {
 
 fn message(delta: Delta) -> Option<Message> {
     let origins: Vec<_> = delta.origins.iter().map(origin_of).collect();
-    let mut rows = Vec::with_capacity(delta.rows.len());
+    let (mut rows, mut hashes) = (Vec::with_capacity(delta.rows.len()), Vec::new());
     let mut body_bytes = 0;
     for row in delta.rows {
         let document = delta.documents.get(row.document as usize)?;
         let space = Space::new(delta.spaces.get(document.space as usize)?.as_str()).ok()?;
         let origin = *origins.get(row.origin as usize)?;
         body_bytes += row.body.len();
+        hashes.push(wire::change_hash(&row.body));
         rows.push(RowName { space, origin, sequence: row.sequence });
     }
-    Some(Message::Delta { generation: delta.generation, to: delta.to, rows, body_bytes })
+    Some(Message::Delta { generation: delta.generation, to: delta.to, rows, hashes, body_bytes })
+}
+
+fn told_of_hub(told: &HubSpace) -> Vec<RowName> {
+    let Ok(space) = Space::new(told.space.as_str()) else { return Vec::new() };
+    let entries = told.entries.iter();
+    let row = |(origin, sequence)| RowName { space: space.clone(), origin: Origin(origin), sequence };
+    entries.map(|entry| row((entry.origin, entry.sequence))).collect()
 }
 
 fn offered(offer: &FillOffer) -> Option<Vec<RowName>> {

@@ -1,0 +1,118 @@
+use super::rules::Rules;
+use crate::failure::Failure;
+use crate::network::{FilledChange, Message, Passage, RowName};
+use crate::observation::{Checker, Observation};
+use crate::topology::{NodeId, Topology};
+use crate::world::{Nodes, Rule, Settled};
+use document::{Origin, Space};
+use std::collections::BTreeMap;
+
+/// Who has heard that a site may not write any more, and has it on its disk, passes on nothing of that site beyond what the
+/// hub held then: no row, and no change with a document.
+#[derive(Debug, Default)]
+pub struct CutsKept {
+    rules: Rules,
+    /// What the hub held of a site, when it said so for the so manieth time.
+    cuts: BTreeMap<(NodeId, usize), BTreeMap<(Space, Origin), u64>>,
+    /// The last ruling about a site that a node has on its disk.
+    heard: BTreeMap<(NodeId, NodeId), (usize, Rule)>,
+    /// Stamps of changes of sites, as they were sent as rows.
+    stamps: BTreeMap<[u8; 32], u64>,
+}
+
+impl CutsKept {
+    /// What was held for the disk has left.
+    fn hear(&mut self, node: NodeId, nodes: &Nodes) {
+        for site in nodes.ids().filter(|site| *site != node) {
+            if let Some(heard) = self.rules.heard(node, site, nodes) {
+                self.heard.insert((node, site), heard);
+            }
+        }
+    }
+
+    fn cut(&mut self, site: NodeId, nodes: &Nodes) {
+        let hub = NodeId(0);
+        let Some((place, _)) = self.rules.heard(hub, site, nodes) else { return };
+        let mut cut = BTreeMap::new();
+        for space in nodes.spaces(hub) {
+            let held = nodes.vector(hub, space).into_iter().filter(|(of, _)| nodes.owner(*of) == Some(site));
+            cut.extend(held.map(|(origin, sequence)| ((space.clone(), origin), sequence)));
+        }
+        self.cuts.insert((site, place), cut);
+    }
+
+    /// Up to where a node passes a stream on, when there is an end to it.
+    fn last(&self, node: NodeId, space: &Space, origin: Origin, nodes: &Nodes) -> Option<u64> {
+        let site = nodes.owner(origin).filter(|site| *site != node && site.0 > 0)?;
+        let (place, rule) = self.heard.get(&(node, site))?;
+        if *rule == Rule::Full || self.rules.is_unsure(site) || !nodes.may_write(site, space) {
+            return None;
+        }
+        let cut = self.cuts.get(&(site, *place))?;
+        Some(cut.get(&(space.clone(), origin)).copied().unwrap_or(0))
+    }
+
+    fn check(&self, passage: Passage, row: &RowName, nodes: &Nodes) -> Result<(), Failure> {
+        let RowName { space, origin, sequence } = row;
+        let Some(last) = self.last(passage.from, space, *origin, nodes).filter(|last| *sequence > *last)
+        else {
+            return Ok(());
+        };
+        let (from, to) = (Topology::name(passage.from), Topology::name(passage.to));
+        let finding =
+            format!("{from} gave {to} change {sequence} of {origin} in {space}, which is cut at {last}");
+        Err(Failure::correctness("cuts_kept", finding))
+    }
+
+    fn sent(&mut self, passage: Passage, message: &Message, nodes: &Nodes) -> Result<(), Failure> {
+        match message {
+            Message::Delta { rows, hashes, .. } => {
+                for (row, hash) in rows.iter().zip(hashes) {
+                    self.stamps.insert(*hash, row.sequence);
+                    self.check(passage, row, nodes)?;
+                }
+                Ok(())
+            }
+            Message::Offer { has } => has.iter().try_for_each(|row| self.check(passage, row, nodes)),
+            Message::Documents { space: Some(space), changes } => {
+                for FilledChange { origin, hash } in changes {
+                    let Some(sequence) = self.stamps.get(hash).copied() else { continue };
+                    let row = RowName { space: space.clone(), origin: *origin, sequence };
+                    self.check(passage, &row, nodes)?;
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Checker for CutsKept {
+    fn observe(&mut self, observation: &Observation<'_>, nodes: &Nodes) -> Result<(), Failure> {
+        if !nodes.have_authority() {
+            return Ok(());
+        }
+        self.rules.observe(observation);
+        match observation {
+            Observation::Ruled { ruling, .. } => self.cut(ruling.node, nodes),
+            Observation::Opened { node } => {
+                self.heard.retain(|(of, _), _| of != node);
+                self.hear(*node, nodes);
+            }
+            Observation::TurnEnded { node }
+                if self.rules.was_any_denied() && nodes.in_flight_bytes(*node) == 0 =>
+            {
+                self.hear(*node, nodes);
+            }
+            Observation::Sent { passage, message, .. } if !nodes.is_stranger(passage.from) => {
+                return self.sent(*passage, message, nodes);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self, _settled: &Settled) -> Result<(), Failure> {
+        Ok(())
+    }
+}
