@@ -350,6 +350,11 @@ pub enum Event {
         /// Why.
         reason: BlockReason,
     },
+    /// A stored value could not be read, and was made again from the document's changes.
+    ValueMended {
+        /// Whose.
+        address: Address,
+    },
     /// This replica's branch of a forked history gave way to the hub's.
     ForkSettled {
         /// Where.

@@ -122,6 +122,8 @@ pub struct Page {
     pub documents: Vec<(Key, Value)>,
     /// Those among `documents` that break rules of their schema.
     pub broken: Vec<BrokenDocument>,
+    /// Keys of documents that are passed over because their values cannot be read, as far as the page went.
+    pub damaged: Vec<Key>,
     /// Where to go on. A page may have fewer documents than asked for, even none, and be followed by another.
     pub next: Option<Cursor>,
     /// How many documents, and rows of an index put into another order, were looked at.
@@ -289,6 +291,7 @@ pub(crate) fn run(
     Ok(Ok(Page {
         documents: found.documents,
         broken: found.broken,
+        damaged: found.damaged,
         next: found.next.map(|position| Cursor::new(digest, &position)),
         examined: found.examined,
         index: found.index,

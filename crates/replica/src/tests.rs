@@ -23,7 +23,7 @@ use crate::*;
 use document::{Address, Origin, Schema, Schemas, Space};
 use serde_json::{Value, json};
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::{Bound, Range};
 use std::rc::Rc;
 
@@ -40,7 +40,13 @@ struct Platter {
     suspects: Vec<Vec<u8>>,
     /// Rows of changes and snapshots that were read.
     changes_read: usize,
+    /// Rows in a damaged block: no scan gets past them.
+    unreadable: BTreeSet<(Keyspace, Vec<u8>)>,
+    /// Those of them that were written again since, elsewhere on the disk.
+    rewritten: BTreeSet<(Keyspace, Vec<u8>)>,
 }
+
+const UNREADABLE: StoreError = StoreError::Damaged { what: "a block", keyspace: Keyspace::Documents };
 
 impl Disk {
     /// Makes the oldest waiting batch durable.
@@ -48,6 +54,7 @@ impl Disk {
         let mut platter = self.0.borrow_mut();
         let (turn, batch) = platter.waiting.pop_front()?;
         for write in batch.writes {
+            platter.rewritten.insert((write.keyspace, write.key.clone()));
             match write.value {
                 Some(value) => drop(platter.rows.insert((write.keyspace, write.key), value)),
                 None => drop(platter.rows.remove(&(write.keyspace, write.key))),
@@ -65,7 +72,11 @@ impl Disk {
 
 impl ReadRows for Disk {
     fn get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(self.0.borrow().rows.get(&(keyspace, key.to_vec())).cloned())
+        let (platter, place) = (self.0.borrow(), (keyspace, key.to_vec()));
+        if platter.unreadable.contains(&place) && !platter.rewritten.contains(&place) {
+            return Err(UNREADABLE);
+        }
+        Ok(platter.rows.get(&place).cloned())
     }
 
     fn scan(
@@ -77,7 +88,11 @@ impl ReadRows for Disk {
         let (mut from, end) = (Bound::Included((keyspace, range.start)), (keyspace, range.end));
         std::iter::from_fn(move || {
             let platter = &mut *self.0.borrow_mut();
-            let ((_, key), value) = platter.rows.range((from.as_ref(), Bound::Excluded(&end))).next()?;
+            let (place, value) = platter.rows.range((from.as_ref(), Bound::Excluded(&end))).next()?;
+            if platter.unreadable.contains(place) {
+                return Some(Err(UNREADABLE));
+            }
+            let (_, key) = place;
             let row = (key.clone(), value.clone());
             platter.changes_read += usize::from(keyspace == Keyspace::Changes);
             from = Bound::Excluded((keyspace, row.0.clone()));
@@ -346,6 +361,7 @@ impl Node {
             | Event::Filled { .. }
             | Event::FillStopped { .. }
             | Event::Blocked { .. }
+            | Event::ValueMended { .. }
             | Event::ForkSettled { .. }
             | Event::AccessRefused { .. }
             | Event::RowsBeyondCut { .. }

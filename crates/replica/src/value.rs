@@ -1,5 +1,7 @@
 //! Stored values: a document's JSON as it was at its last change taken up, so that reads open no document.
 
+pub(crate) mod reading;
+
 use crate::record;
 use crate::store::{Keyspace, StoreError};
 use minicbor::{Decode, Encode};

@@ -7,23 +7,23 @@ use super::{
 use crate::index::{Field, rank};
 use crate::keys;
 use crate::request::BrokenDocument;
-use crate::store::{Keyspace, ReadRows, Row, StoreError};
+use crate::store::{Keyspace, ReadRows, StoreError, undamaged};
 use crate::value::ValueRow;
+use crate::value::reading::{self, scan_rows};
 use document::{Key, Pointer, Violation};
 use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 const DAMAGED_INDEX: StoreError =
     StoreError::Damaged { what: "a row of an index that cannot be read", keyspace: Keyspace::Documents };
 
-const DAMAGED_VALUE: StoreError =
-    StoreError::Damaged { what: "a value whose key cannot be read", keyspace: Keyspace::Documents };
-
 /// What a page is made of.
 pub(super) struct Found {
     pub(super) documents: Vec<(Key, Value)>,
     pub(super) broken: Vec<BrokenDocument>,
+    pub(super) damaged: Vec<Key>,
     /// Where the page ended, when there may be more.
     pub(super) next: Option<Position>,
     pub(super) examined: u32,
@@ -47,8 +47,15 @@ struct Candidate {
     key: Key,
     /// By which row of an index it was found.
     rank: Option<Vec<u8>>,
-    /// Its value row, where it is read already.
-    row: Option<Vec<u8>>,
+    row: FoundRow,
+}
+
+/// The row of a candidate's value.
+enum FoundRow {
+    /// It is still to be read.
+    Unread,
+    Read(Vec<u8>),
+    Damaged,
 }
 
 /// A document that belongs to the answer.
@@ -68,6 +75,8 @@ pub(super) struct Walk<'a, R> {
     filters: Vec<(Field, &'a Test)>,
     fields: Option<Vec<Field>>,
     examined: u32,
+    /// Documents that may belong to the answer, and whose values cannot be read.
+    damaged: BTreeSet<Key>,
 }
 
 /// What may still be looked at.
@@ -98,7 +107,7 @@ impl<'a, R: ReadRows> Walk<'a, R> {
     ) -> Self {
         let filters = query.filters.iter().map(|filter| (Field::new(&filter.field), &filter.test)).collect();
         let fields = query.fields.as_ref().map(|fields| fields.iter().map(Field::new).collect());
-        Self { rows, context, query, after, filters, fields, examined: 0 }
+        Self { rows, context, query, after, filters, fields, examined: 0, damaged: BTreeSet::new() }
     }
 
     /// The next page.
@@ -121,7 +130,7 @@ impl<'a, R: ReadRows> Walk<'a, R> {
         }
     }
 
-    fn found(&self, (documents, next): Documents, source: &Source, sort: Option<&str>) -> Found {
+    fn found(&mut self, (documents, next): Documents, source: &Source, sort: Option<&str>) -> Found {
         let index = match source {
             Source::Keys => None,
             Source::Index(scan) | Source::Point(scan) => Some(scan.field.pointer.clone()),
@@ -135,7 +144,8 @@ impl<'a, R: ReadRows> Walk<'a, R> {
         });
         let documents = shown.collect();
         let plan = plan::words(self.query, source, sort);
-        Found { documents, broken, next, examined: self.examined, index, plan }
+        let damaged = std::mem::take(&mut self.damaged).into_iter().collect();
+        Found { documents, broken, damaged, next, examined: self.examined, index, plan }
     }
 
     /// Candidates in the order of a source, after the last page.
@@ -163,11 +173,11 @@ impl<'a, R: ReadRows> Walk<'a, R> {
         // Sorting by a field has positions of its own.
         let after = self.after.filter(|_| self.query.order == Order::Key).map(|after| after.key().as_bytes());
         let keys = self.rest(from..to, after);
-        let (_, range) = keys::values(self.context.space, self.context.collection, &keys.start, &keys.end);
-        Box::new(self.scan(range).map(|row| {
-            let (place, row) = row?;
-            let (_, key) = keys::read_value(&place).ok_or(DAMAGED_VALUE)?;
-            Ok(Candidate { key, rank: None, row: Some(row) })
+        let values = (self.context.space, self.context.collection);
+        let stored = reading::scan(self.rows, values, keys, self.query.descending);
+        Box::new(stored.map(|stored| {
+            let (key, row) = stored?;
+            Ok(Candidate { key, rank: None, row: row.map_or(FoundRow::Damaged, FoundRow::Read) })
         }))
     }
 
@@ -200,10 +210,6 @@ impl<'a, R: ReadRows> Walk<'a, R> {
         range
     }
 
-    fn scan(&self, range: Range<Vec<u8>>) -> Box<dyn Iterator<Item = Result<Row, StoreError>> + 'a> {
-        scan_rows(self.rows, range, self.query.descending)
-    }
-
     /// The page's documents of a source that is in the order asked for.
     fn take(&mut self, candidates: Candidates<'_>, source: &Source) -> Result<Documents, StoreError> {
         let (mut documents, mut last, mut budget) = (Vec::new(), None, Budget::WHOLE);
@@ -213,7 +219,7 @@ impl<'a, R: ReadRows> Walk<'a, R> {
         };
         for candidate in candidates {
             let candidate = candidate?;
-            if documents.len() >= self.page_length() || budget.is_spent() {
+            if documents.len() + self.damaged.len() >= self.page_length() || budget.is_spent() {
                 return Ok((documents, last));
             }
             let looked = self.look(&candidate, field, &mut budget)?;
@@ -271,7 +277,7 @@ impl<'a, R: ReadRows> Walk<'a, R> {
                 found.insert(key);
             }
         }
-        let candidate = |key| Ok(Candidate { key, rank: None, row: None });
+        let candidate = |key| Ok(Candidate { key, rank: None, row: FoundRow::Unread });
         let candidates: Candidates<'_> = if self.query.descending {
             Box::new(found.into_iter().rev().map(candidate))
         } else {
@@ -291,20 +297,27 @@ impl<'a, R: ReadRows> Walk<'a, R> {
         budget: &mut Budget,
     ) -> Result<Option<Looked>, StoreError> {
         self.examined = self.examined.saturating_add(1);
-        let is_wanted = self.query.keys.contains(candidate.key.as_str());
-        let read = match &candidate.row {
-            None if is_wanted => {
+        let row = match &candidate.row {
+            FoundRow::Unread if !self.query.keys.contains(candidate.key.as_str()) => {
+                budget.spend(0);
+                return Ok(None);
+            }
+            FoundRow::Unread => {
                 let (keyspace, place) =
                     keys::value(self.context.space, self.context.collection, &candidate.key);
-                self.rows.get(keyspace, &place)?
+                undamaged(self.rows.get(keyspace, &place))?.map(|row| row.map(Cow::Owned))
             }
-            Some(_) | None => None,
+            FoundRow::Read(row) => Some(Some(Cow::Borrowed(row))),
+            FoundRow::Damaged => None,
         };
-        let row = candidate.row.as_ref().or(read.as_ref());
-        budget.spend(row.map_or(0, Vec::len));
+        let Some(row) = row else { return Ok(self.pass_over(candidate, budget)) };
+        budget.spend(row.as_ref().map_or(0, |row| row.len()));
         let Some(row) = row else { return Ok(None) };
-        let row = ValueRow::read(row)?;
-        let Some(document) = row.document()? else { return Ok(None) };
+        let read = ValueRow::read(&row).and_then(|row| Ok((row.document()?, row.is_broken())));
+        let Some((document, is_broken)) = undamaged(read)? else {
+            return Ok(self.pass_over(candidate, budget));
+        };
+        let Some(document) = document else { return Ok(None) };
         let document = self.context.indexing.shown(document);
         // A row of an index that the document has left behind would show it twice.
         let is_current = match (field, &candidate.rank) {
@@ -312,8 +325,14 @@ impl<'a, R: ReadRows> Walk<'a, R> {
             (_, _) => true,
         };
         let passes = self.filters.iter().all(|(field, test)| test.passes(field.value(&document)));
-        let is_broken = row.is_broken();
         Ok((is_current && passes).then_some(Looked { document, is_broken }))
+    }
+
+    /// A value that cannot be read concerns its document: the page says which.
+    fn pass_over(&mut self, candidate: &Candidate, budget: &mut Budget) -> Option<Looked> {
+        budget.spend(0);
+        self.damaged.insert(candidate.key.clone());
+        None
     }
 
     /// What is shown of a document that belongs to the answer.
@@ -331,19 +350,6 @@ impl<'a, R: ReadRows> Walk<'a, R> {
     }
 }
 
-/// Rows of a range in either direction. A range that ends before it starts has none.
-fn scan_rows<'a>(
-    rows: &'a impl ReadRows,
-    range: Range<Vec<u8>>,
-    descending: bool,
-) -> Box<dyn Iterator<Item = Result<Row, StoreError>> + 'a> {
-    match (range.start < range.end, descending) {
-        (false, _) => Box::new(std::iter::empty()),
-        (true, false) => Box::new(rows.scan(Keyspace::Documents, range)),
-        (true, true) => Box::new(rows.scan_back(Keyspace::Documents, range)),
-    }
-}
-
 fn read_key(bytes: &[u8]) -> Option<Key> {
     Key::new(std::str::from_utf8(bytes).ok()?).ok()
 }
@@ -351,5 +357,5 @@ fn read_key(bytes: &[u8]) -> Option<Key> {
 /// Reads what follows the field in the key of an index row.
 fn read_index_row(bytes: &[u8]) -> Option<Candidate> {
     let (rank, key) = bytes.split_at_checked(rank::length(bytes)?)?;
-    Some(Candidate { key: read_key(key)?, rank: Some(rank.to_vec()), row: None })
+    Some(Candidate { key: read_key(key)?, rank: Some(rank.to_vec()), row: FoundRow::Unread })
 }

@@ -178,9 +178,11 @@ impl<S: Store> Replica<S> {
         // One that lacks nothing was not opened yet, and may be damaged.
         let (open, applied) = self.documents.open_known(&self.journal, place)?;
         self.documents.keep(place.number(), open);
-        let Err(unapplied) = applied else { return Ok(None) };
-        self.block(address, place, (unapplied.reason, unapplied.at));
-        Ok(Some(unapplied.reason))
+        match applied {
+            Ok(()) => drop(self.mend_value(address, place)?),
+            Err(unapplied) => self.block(address, place, (unapplied.reason, unapplied.at)),
+        }
+        Ok(place.row.blocked.map(|blocked| blocked.reason))
     }
 
     /// The change to blame and its position. Only one that was never applied: what was, others may have been written on.

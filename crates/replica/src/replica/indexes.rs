@@ -8,9 +8,10 @@ use crate::journal::{DAMAGED, DocumentPlace, NewValue};
 use crate::keys::{self, SpaceNumber};
 use crate::query::{self, Query, QueryContext};
 use crate::request::{Queried, RequestError, told_of_damage};
-use crate::store::{Keyspace, Row, Store, StoreError};
+use crate::store::{Keyspace, Store, StoreError, undamaged};
+use crate::value::reading::{self, Stored};
 use crate::value::{ValueRow, ValueState};
-use document::{Address, Collection, Space};
+use document::{Address, Collection, Key, Space};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -44,7 +45,7 @@ enum Stage {
     /// Rows of an earlier version go first, with what was written meanwhile.
     Clearing,
     /// Values up to this key are indexed.
-    Filling(Option<Vec<u8>>),
+    Filling(Option<Key>),
 }
 
 impl<S: Store> Replica<S> {
@@ -73,7 +74,12 @@ impl<S: Store> Replica<S> {
         self.want_indexes(number, collection)?;
         let indexing = self.indexing(collection).clone();
         let context = QueryContext { space: number, collection, indexing: &indexing };
-        let page = query::run(&self.journal.rows, &context, query)?;
+        let mut page = query::run(&self.journal.rows, &context, query)?;
+        if let Ok(found) = &page
+            && self.mend_values(number, collection, &found.damaged)?
+        {
+            page = query::run(&self.journal.rows, &context, query)?;
+        }
         let is_filling = self.is_filling(space);
         Ok(page.map(|page| Queried { page, is_behind, is_filling }).map_err(RequestError::Query))
     }
@@ -134,6 +140,40 @@ impl<S: Store> Replica<S> {
         Ok(is_behind || blocked.next().transpose()?.is_some())
     }
 
+    /// Makes some of these values again; returns whether any can be read then.
+    fn mend_values(
+        &mut self,
+        space: SpaceNumber,
+        collection: &Collection,
+        damaged: &[Key],
+    ) -> Result<bool, StoreError> {
+        let (mut changes, mut is_mended) = (CHANGES_PER_REQUEST_MAX, false);
+        for key in damaged {
+            if changes == 0 {
+                break;
+            }
+            let (taken, blocked) = self.mend_stored(space, collection, key)?;
+            changes = changes.saturating_sub(taken);
+            is_mended |= taken > 0 && !blocked;
+        }
+        Ok(is_mended)
+    }
+
+    /// Makes a value again; returns how many changes it took, and whether the document is blocked.
+    fn mend_stored(
+        &mut self,
+        space: SpaceNumber,
+        collection: &Collection,
+        key: &Key,
+    ) -> Result<(usize, bool), StoreError> {
+        let address = self.journal.listed_address(&keys::value(space, collection, key).1)?;
+        // Of the document's own row nothing is known either.
+        let place = undamaged(self.journal.document(&address))?.flatten();
+        let Some(mut place) = place else { return Ok((0, true)) };
+        let taken = self.mend_value(&address, &mut place)?;
+        Ok((taken, place.row.blocked.is_some()))
+    }
+
     /// What the schema of a collection says of its indexes.
     pub(super) fn indexing(&mut self, collection: &Collection) -> &Indexing {
         let schema = self.settings.schemas.get(collection);
@@ -150,7 +190,8 @@ impl<S: Store> Replica<S> {
         let (removed, added) = if self.indexing(&address.collection).fields().is_empty() {
             (Vec::new(), Vec::new())
         } else {
-            let old = self.journal.value(address, place)?;
+            // Of one that cannot be read the index rows stay: queries pass over them.
+            let old = undamaged(self.journal.value(address, place))?.flatten();
             let indexing = self.indexing(&address.collection);
             let rows = |value| index::rows(indexing, place.space, &address.collection, &address.key, value);
             index::difference(rows(old.as_ref()), rows(json.as_ref()))
@@ -208,7 +249,7 @@ impl<S: Store> Replica<S> {
                 false
             }
             Stage::Filling(after) => {
-                let last = self.fill_index(&build, after.as_deref())?;
+                let last = self.fill_index(&build, after.as_ref())?;
                 let done = last.is_none();
                 build.stage = Stage::Filling(last);
                 done
@@ -233,32 +274,40 @@ impl<S: Store> Replica<S> {
         Ok(is_last)
     }
 
-    /// Indexes some documents after a key of the store; returns the last one's, `None` when there was none left.
-    fn fill_index(&mut self, build: &Build, after: Option<&[u8]>) -> Result<Option<Vec<u8>>, StoreError> {
-        let (keyspace, mut range) = keys::values(build.space, &build.collection, b"", keys::AFTER_KEYS);
-        if let Some(after) = after {
-            range.start = [after, &[0]].concat();
-        }
+    /// Indexes some documents after a key; returns the last one's, `None` when there was none left. A value that cannot be
+    /// read is made again, which writes its rows, or is passed over.
+    fn fill_index(&mut self, build: &Build, after: Option<&Key>) -> Result<Option<Key>, StoreError> {
+        let after = after.map_or(Vec::new(), |after| [after.as_str().as_bytes(), &[0]].concat());
         let (mut left, mut read) = (BYTES_PER_TURN, 0_usize);
-        let fits = |row: &Result<Row, StoreError>| {
+        let fits = |stored: &Result<Stored, StoreError>| {
             let before = read;
-            read += row.as_ref().map_or(0, |(_, value)| value.len());
+            read += stored.as_ref().map_or(0, |(_, row)| row.as_ref().map_or(0, Vec::len));
             before < BYTES_PER_TURN
         };
-        let rows = self.journal.rows.scan((keyspace, range)).take(ROWS_PER_TURN).take_while(fits);
-        let rows: Vec<_> = rows.collect::<Result<_, _>>()?;
+        let values = (build.space, &build.collection);
+        let stored = reading::scan(&self.journal.rows, values, after..keys::AFTER_KEYS.to_vec(), false);
+        let stored: Vec<_> = stored.take(ROWS_PER_TURN).take_while(fits).collect::<Result<_, _>>()?;
         let indexing = self.indexing(&build.collection).clone();
         let mut last = None;
-        for (key, value) in rows {
+        for (key, row) in stored {
             if left == 0 {
                 break;
             }
-            let (collection, name) = keys::read_value(&key).ok_or(DAMAGED)?;
-            let document = ValueRow::read(&value)?.document()?;
-            for (keyspace, row) in index::rows(&indexing, build.space, &collection, &name, document.as_ref())
-            {
-                left = left.saturating_sub(row.len());
-                self.journal.rows.put((keyspace, row), Vec::new());
+            let read = row.as_deref().map(|row| ValueRow::read(row)?.document());
+            match read.map_or(Ok(None), undamaged)? {
+                Some(document) => {
+                    let rows =
+                        index::rows(&indexing, build.space, &build.collection, &key, document.as_ref());
+                    for (keyspace, row) in rows {
+                        left = left.saturating_sub(row.len());
+                        self.journal.rows.put((keyspace, row), Vec::new());
+                    }
+                }
+                None => {
+                    // One in a turn: its document is opened.
+                    self.mend_stored(build.space, &build.collection, &key)?;
+                    left = 0;
+                }
             }
             last = Some(key);
         }

@@ -15,7 +15,7 @@ use crate::request::RequestError;
 use crate::schemas::{SCHEMA, TravelledSchemas, schema_schema};
 use crate::session::Reconsidered;
 use crate::settings::{Settings, SpaceMode};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, undamaged};
 use document::{Address, Collection, Schema, Space};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -142,7 +142,8 @@ impl<S: Store> Replica<S> {
             let place = self.journal.document(&address)?;
             // One that no change was applied to yet says nothing.
             let is_said = |place: &DocumentPlace| place.row.value > 0 || place.row.blocked.is_some();
-            let Some(place) = place.filter(is_said) else { continue };
+            let Some(mut place) = place.filter(is_said) else { continue };
+            self.mend_value(&address, &mut place)?;
             match address.collection.as_str() {
                 ACCESS => changed.extend(self.take_access(&address, &place)?),
                 _ => self.take_schema(&address, &place)?,
@@ -178,12 +179,12 @@ impl<S: Store> Replica<S> {
         Ok(())
     }
 
-    /// What a document says; `None` when it is deleted or blocked.
+    /// What a document says; `None` when it is deleted, blocked, or cannot be read.
     fn spoken_value(&self, address: &Address, place: &DocumentPlace) -> Result<Option<Value>, StoreError> {
         if place.row.blocked.is_some() {
             return Ok(None);
         }
-        self.journal.value(address, place)
+        Ok(undamaged(self.journal.value(address, place))?.flatten())
     }
 
     /// Takes an access document; returns its key when it says something else than before.

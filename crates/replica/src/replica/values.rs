@@ -3,6 +3,7 @@
 use super::Replica;
 use crate::BlockReason;
 use crate::documents::{Documents, Open};
+use crate::effect::{Effect, Event};
 use crate::journal::{DAMAGED, DocumentPlace};
 use crate::request::{Behind, Reading};
 use crate::store::{Room, Store, StoreError, undamaged};
@@ -125,6 +126,29 @@ impl<S: Store> Replica<S> {
         Ok(())
     }
 
+    /// Makes a value that cannot be read again from the document's changes; where those cannot be read either the document
+    /// is blocked. Returns how many changes it took.
+    pub(super) fn mend_value(
+        &mut self,
+        address: &Address,
+        place: &mut DocumentPlace,
+    ) -> Result<usize, StoreError> {
+        let is_left = place.row.blocked.is_some() || self.room == Room::ReadOnly || self.is_struck(place);
+        if is_left || undamaged(self.journal.marked_value(address, place))?.is_some() {
+            return Ok(0);
+        }
+        let (open, applied) = self.documents.open_known(&self.journal, place)?;
+        match applied {
+            Ok(()) => {
+                self.save_value(address, place, &open)?;
+                self.turns.hold(Effect::Event(Event::ValueMended { address: address.clone() }));
+            }
+            Err(unapplied) => self.block(address, place, (unapplied.reason, unapplied.at)),
+        }
+        self.documents.keep(place.number(), open);
+        Ok(usize::try_from(place.row.changes).unwrap_or(usize::MAX))
+    }
+
     /// A document as services read it; one whose row is marked as broken with the rules that it breaks. What is applied for
     /// it is taken off the request's `budget` of changes.
     pub(super) fn read(
@@ -135,7 +159,13 @@ impl<S: Store> Replica<S> {
     ) -> Result<Reading, StoreError> {
         *budget = budget.saturating_sub(self.refresh(address, place, *budget)?.changes);
         let behind = self.behind(place)?;
-        let (value, is_broken) = self.journal.marked_value(address, place)?;
+        let (value, is_broken) = match undamaged(self.journal.marked_value(address, place))? {
+            Some(marked) => marked,
+            None => {
+                *budget = budget.saturating_sub(self.mend_value(address, place)?);
+                self.journal.marked_value(address, place)?
+            }
+        };
         let is_filling = self.is_filling(&address.space);
         let value = value.map(|value| self.indexing(&address.collection).shown(value));
         let violations = if is_broken { self.violations(address, value.as_ref()) } else { Vec::new() };
@@ -164,7 +194,7 @@ impl<S: Store> Replica<S> {
         if violations.is_empty() {
             return Ok(false);
         }
-        let before = self.journal.value(address, place)?;
+        let Some(before) = undamaged(self.journal.value(address, place))? else { return Ok(false) };
         let before = self.violations(address, before.as_ref());
         let is_old = |broken: &Violation| {
             before.iter().any(|old| (&old.field, &old.rule) == (&broken.field, &broken.rule))

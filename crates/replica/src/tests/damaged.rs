@@ -75,28 +75,144 @@ fn the_materialiser_passes_over_a_damaged_document() {
     );
 }
 
-#[test]
-fn a_damaged_value_is_told_to_who_asks_for_it() {
-    let mut site = Node::new(site_settings());
-    for n in 1..4 {
-        site.put(&format!("store-1/inventory/{n}"), item(n));
+/// With an index, built when a query first asks for it.
+fn indexed_settings() -> Settings {
+    let schema = json!({"x-version": 1, "type": "object", "properties": {
+        "n": {"type": "integer", "x-index": true}, "sold": {"type": "integer", "x-crdt": "counter"}}});
+    let mut settings = site_settings();
+    settings.schemas.insert("note".parse().unwrap(), Schema::parse(&schema.to_string()).unwrap());
+    settings
+}
+
+fn value_of(node: &Node, text: &str) -> (Keyspace, Vec<u8>) {
+    let address = address(text);
+    keys::value(node.place(text).space, &address.collection, &address.key)
+}
+
+/// What is wrong with the value of [`DAMAGED`].
+#[derive(Clone, Copy, Debug)]
+enum Harm {
+    /// Its bytes say nothing.
+    Value,
+    /// The disk does not give it.
+    Block,
+    /// Nor can what it was made from be read.
+    All,
+}
+
+/// A site with 70 notes, of which the index is not built.
+fn site_with_a_damaged_value(harm: Harm) -> Node {
+    let mut site = Node::new(indexed_settings());
+    (0..70).for_each(|n| _ = site.put(DAMAGED, json!({ "n": n })));
+    (2..70).for_each(|n| _ = site.put(&format!("store-1/note/{n}"), json!({ "n": n })));
+    site.settle();
+    let value = value_of(&site, DAMAGED);
+    match harm {
+        Harm::Value | Harm::All => drop(site.disk.0.borrow_mut().rows.insert(value, vec![0])),
+        Harm::Block => _ = site.disk.0.borrow_mut().unreadable.insert(value),
     }
-    let place = site.place("store-1/inventory/2");
-    let (collection, key) = ("inventory".parse().unwrap(), document::Key::new("2").unwrap());
-    site.disk.0.borrow_mut().rows.insert(keys::value(place.space, &collection, &key), vec![0]);
+    if let Harm::All = harm {
+        damage(&site, keys::snapshot(keys::DocumentNumber(site.place(DAMAGED).row.number)));
+    }
+    site.disk.0.borrow_mut().rewritten.clear();
     site.crash();
-    let get = Request::Get { address: address("store-1/inventory/2"), at: None };
-    assert!(matches!(site.answer(get), Err(RequestError::Damaged { .. })));
-    let sell = vec![document::Operation::increment("/on_hand", 1).unwrap()];
-    let sold = site.answer(Request::write(address("store-1/inventory/2"), sell));
-    let is_indexed = schemas().get(&collection).unwrap().indexes().next().is_some();
-    assert_eq!(matches!(sold, Err(RequestError::Damaged { .. })), is_indexed, "{sold:?}");
-    let list = Request::List { space: space("store-1"), collection, after: None, limit: 9 };
-    let Ok(Response::Listed(listed)) = site.answer(list) else { panic!("no list") };
-    if is_indexed {
-        assert_eq!(listed.blocked, [key]);
+    site
+}
+
+fn query(site: &mut Node, query: Value) -> Queried {
+    let (space, collection) = (space("store-1"), "note".parse().unwrap());
+    let query = serde_json::from_value(query).unwrap();
+    match site.answer(Request::Query { space, collection, query }) {
+        Ok(Response::Queried(queried)) => queried,
+        answer => panic!("{answer:?}"),
     }
-    assert!(listed.documents.len() >= 2);
+}
+
+fn keys_of(documents: &[(document::Key, Value)]) -> Vec<String> {
+    documents.iter().map(|(key, _)| key.to_string()).collect()
+}
+
+#[test]
+fn an_index_is_built_past_a_damaged_value() {
+    for harm in [Harm::Value, Harm::Block, Harm::All] {
+        let mut site = site_with_a_damaged_value(harm);
+        let by_index = json!({"filters": [{"field": "/n", "at_least": 69}]});
+        // It asks for the index.
+        query(&mut site, by_index.clone());
+        site.settle();
+        site.put("store-1/note/71", json!({"n": 71}));
+        let queried = query(&mut site, by_index);
+        assert!(queried.page.index.is_some(), "{harm:?}: the index is built");
+        let expected: &[&str] = if let Harm::All = harm { &["69", "71"] } else { &["1", "69", "71"] };
+        assert_eq!(keys_of(&queried.page.documents), expected, "{harm:?}");
+    }
+}
+
+#[test]
+fn a_query_passes_over_what_cannot_be_read_and_says_so() {
+    for (order, descending) in
+        [(json!("key"), false), (json!("key"), true), (json!({"field": "/other"}), false)]
+    {
+        let mut site = site_with_a_damaged_value(Harm::All);
+        let queried = query(&mut site, json!({"order": order, "descending": descending, "limit": 100}));
+        assert_eq!(queried.page.damaged, [document::Key::new("1").unwrap()], "{order}");
+        assert_eq!(queried.page.documents.len(), 68, "{order}");
+        assert_eq!(blocked::list(&mut site), [(address(DAMAGED), BlockReason::Damaged)]);
+        let one = query(&mut site, json!({"order": order, "descending": descending, "limit": 1}));
+        assert!(one.page.next.is_some(), "a page goes on behind it");
+    }
+    for harm in [Harm::Value, Harm::Block] {
+        let mut site = site_with_a_damaged_value(harm);
+        for limit in [100, 70] {
+            let queried = query(&mut site, json!({ "limit": limit }));
+            assert_eq!(queried.page.damaged, [], "{harm:?}: it is made again");
+            assert_eq!(queried.page.documents.len(), 69, "{harm:?}");
+            site.settle();
+        }
+        assert_eq!(site.events.iter().filter(|event| matches!(event, Event::ValueMended { .. })).count(), 1);
+    }
+}
+
+#[test]
+fn a_damaged_value_is_made_again_for_whoever_asks() {
+    let watch = |site: &mut Node| {
+        let scope = WatchScope::Document(address(DAMAGED));
+        let id = site.ask(Request::Watch { scope, from: None, credit: 9 });
+        site.settle();
+        site.watched.remove(&id).unwrap_or_default()
+    };
+    let (space, collection) = (space("store-1"), "note".parse::<document::Collection>().unwrap());
+    let list = Request::List { space, collection, after: None, limit: 100 };
+    for harm in [Harm::Value, Harm::Block] {
+        assert_eq!(site_with_a_damaged_value(harm).get(DAMAGED), Some(json!({"n": 69})), "{harm:?}");
+        let mut site = site_with_a_damaged_value(harm);
+        let Ok(Response::Listed(listed)) = site.answer(list.clone()) else { panic!("no list") };
+        assert_eq!((listed.documents.len(), listed.blocked.len()), (69, 0), "{harm:?}");
+        let mut site = site_with_a_damaged_value(harm);
+        let shown = watch(&mut site);
+        assert!(
+            matches!(&shown[..], [WatchEvent::Document { document, .. }, ..]
+                if document.value == WatchedValue::Json(json!({"n": 69}))),
+            "{harm:?}: {shown:?}"
+        );
+        let mut site = site_with_a_damaged_value(harm);
+        let sell = vec![document::Operation::increment("/sold", 1).unwrap()];
+        site.answer(Request::write(address(DAMAGED), sell)).unwrap();
+        assert_eq!(site.get(DAMAGED), Some(json!({"n": 69, "sold": 1})), "{harm:?}: and by a write");
+    }
+    let mut site = site_with_a_damaged_value(Harm::All);
+    let shown = watch(&mut site);
+    let is_left_out = |document: &WatchedDocument| {
+        (&document.value, document.blocked) == (&WatchedValue::Omitted, Some(BlockReason::Damaged))
+    };
+    assert!(matches!(&shown[..], [WatchEvent::Document { document, .. }, ..] if is_left_out(document)));
+    let get = Request::Get { address: address(DAMAGED), at: None };
+    assert!(matches!(site.answer(get), Err(RequestError::Damaged { .. })));
+    let Ok(Response::Listed(listed)) = site.answer(list) else { panic!("no list") };
+    assert_eq!((listed.documents.len(), listed.blocked), (68, vec![address(DAMAGED).key]));
+    let sell = vec![document::Operation::increment("/sold", 1).unwrap()];
+    let sold = site.answer(Request::write(address(DAMAGED), sell));
+    assert!(matches!(sold, Err(RequestError::Blocked { .. } | RequestError::Damaged { .. })), "{sold:?}");
 }
 
 /// A hub whose product 1 is damaged, besides others, as `rows` of the journal are kept.

@@ -373,6 +373,7 @@ fn what_depends_on_a_refused_change_stops_too_and_the_link_goes_on() {
             | Event::RowsBeyondCut { .. }
             | Event::SchemaTaken { .. }
             | Event::SchemaRefused { .. }
+            | Event::ValueMended { .. }
             | Event::SnapshotRefused { .. } => None,
         })
         .collect();

@@ -77,7 +77,7 @@ pub enum WatchedValue {
     Json(Value),
     /// It is deleted; or it is blocked, and nothing of it was ever applied.
     Absent,
-    /// Left out: the documents of the transaction before it are long. Ask for it.
+    /// Left out: the documents of the transaction before it are long, or it is blocked and cannot be read. Ask for it.
     Omitted,
 }
 

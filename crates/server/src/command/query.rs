@@ -27,6 +27,9 @@ pub(super) async fn run(arguments: &QueryArguments) -> Result<(), CommandError> 
         for document in &found.documents {
             writeln!(stdout, "{}", line(document)?)?;
         }
+        for key in &found.damaged {
+            eprintln!("{key} is damaged and passed over: `isle doc get` says why");
+        }
         if found.is_behind {
             eprintln!("some documents have changes that are not applied yet: ask again soon");
         }

@@ -36,6 +36,9 @@ pub(super) fn log_event(event: &Event) {
         Event::Blocked { address, reason } => {
             tracing::error!(%address, %reason, "a document is blocked: its changes are stored, it is read as before");
         }
+        Event::ValueMended { address } => {
+            tracing::warn!(%address, "a stored value could not be read and was made again from its changes: look at the disk");
+        }
         Event::ForkSettled { space, origin, sequence, taken_out, written_again } => {
             tracing::error!(%space, %origin, sequence, taken_out, written_again, "an old copy of the store was written to: its changes gave way to the hub's and are written again under a new origin");
         }

@@ -271,6 +271,7 @@ fn found_shown(queried: replica::Queried) -> Found {
     let page = queried.page;
     Found {
         documents: documents_shown(page.documents, page.broken),
+        damaged: page.damaged.iter().map(ToString::to_string).collect(),
         next: page.next.map(|next| next.0),
         examined: u64::from(page.examined),
         plan: page.plan,

@@ -2,16 +2,37 @@ use super::{Refreshing, Replica};
 use crate::journal::DAMAGED;
 use crate::keys;
 use crate::record::{self, DocumentRow};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, undamaged};
 use crate::value::ValueRow;
 use crate::watch::{Watch, WatchedDocument, WatchedValue};
 use document::{Address, ChangeHash};
+use serde_json::Value;
 
 /// A document for a reader.
 pub(super) struct Shown {
     pub(super) document: WatchedDocument,
     /// Length of its JSON.
     pub(super) bytes: usize,
+}
+
+/// What the row of a value has.
+#[derive(Default)]
+struct Stored {
+    json: Option<Value>,
+    heads: Vec<ChangeHash>,
+    bytes: usize,
+    is_broken: bool,
+}
+
+/// A document of which neither the value can be read nor what it is made from.
+fn unreadable(address: &Address, row: &DocumentRow) -> Shown {
+    let (address, heads, violations) = (address.clone(), Vec::new(), Vec::new());
+    let blocked = row.blocked.map(|blocked| blocked.reason);
+    let value = WatchedValue::Omitted;
+    Shown {
+        document: WatchedDocument { address, lsn: row.value, heads, value, violations, blocked },
+        bytes: 0,
+    }
 }
 
 impl Refreshing {
@@ -46,23 +67,45 @@ impl<S: Store> Replica<S> {
             self.refresh_for_watch(address, refreshing)?;
             return Ok(None);
         }
-        let (keyspace, key) = keys::value(watch.space, &address.collection, &address.key);
-        let bytes = if row.value == 0 { None } else { Some(durable.get(keyspace, &key)?.ok_or(DAMAGED)?) };
-        let value = bytes.as_deref().map(ValueRow::read).transpose()?;
-        let json = value.as_ref().map(ValueRow::document).transpose()?.flatten();
+        let Some(stored) = self.stored(watch, address, row.value)? else {
+            if row.blocked.is_some() {
+                return Ok(Some(unreadable(address, &row)));
+            }
+            self.refresh_for_watch(address, refreshing)?;
+            return Ok(None);
+        };
+        let Stored { json, heads, bytes, is_broken } = stored;
         let json = json.map(|json| self.indexing(&address.collection).shown(json));
-        let is_broken = value.as_ref().is_some_and(ValueRow::is_broken);
         let violations = if is_broken { self.violations(address, json.as_ref()) } else { Vec::new() };
-        let (heads, _) = value.map_or(&[][..], |value| value.heads).as_chunks::<32>();
         let document = WatchedDocument {
             address: address.clone(),
             lsn: if row.value < row.last { row.value } else { row.value.max(lsn) },
-            heads: heads.iter().copied().map(ChangeHash).collect(),
+            heads,
             value: json.map_or(WatchedValue::Absent, WatchedValue::Json),
             violations,
             blocked: row.blocked.map(|blocked| blocked.reason),
         };
-        Ok(Some(Shown { document, bytes: value.map_or(0, |value| value.json.len()) }))
+        Ok(Some(Shown { document, bytes }))
+    }
+
+    /// A document's value as the durable rows have it; `None` where it cannot be read.
+    fn stored(&self, watch: &Watch, address: &Address, value: u64) -> Result<Option<Stored>, StoreError> {
+        if value == 0 {
+            return Ok(Some(Stored::default()));
+        }
+        let (keyspace, key) = keys::value(watch.space, &address.collection, &address.key);
+        let row = self.journal.rows.durable().get(keyspace, &key).and_then(|row| row.ok_or(DAMAGED));
+        let read = row.and_then(|row| {
+            let value = ValueRow::read(&row)?;
+            let (heads, _) = value.heads.as_chunks::<32>();
+            Ok(Stored {
+                json: value.document()?,
+                heads: heads.iter().copied().map(ChangeHash).collect(),
+                bytes: value.json.len(),
+                is_broken: value.is_broken(),
+            })
+        });
+        undamaged(read)
     }
 
     fn refresh_for_watch(
@@ -76,9 +119,10 @@ impl<S: Store> Replica<S> {
         }
         let mut place = self.journal.document(address)?.ok_or(DAMAGED)?;
         let refreshed = self.refresh(address, &mut place, refreshing.changes)?;
-        if refreshed.changes > 0 {
+        let changes = refreshed.changes.saturating_add(self.mend_value(address, &mut place)?);
+        if changes > 0 {
             refreshing.documents -= 1;
-            refreshing.changes = refreshing.changes.saturating_sub(refreshed.changes);
+            refreshing.changes = refreshing.changes.saturating_sub(changes);
         }
         Ok(())
     }

@@ -166,6 +166,9 @@ pub struct ListedDocument {
 pub struct Found {
     /// In the query's order.
     pub documents: Vec<ListedDocument>,
+    /// Keys of documents that are passed over because they cannot be read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub damaged: Vec<String>,
     /// Where there may be more: what to ask with as the query's `after`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
