@@ -21,7 +21,9 @@ use crate::entry::{self, SequenceKind};
 use crate::{ChangeHash, Origin, sequence};
 pub(crate) use columns::Columns;
 use leb::Reader;
+pub(crate) use leb::push_unsigned;
 use sha2::{Digest as _, Sha256};
+use std::collections::BTreeSet;
 
 /// Longest body of a change, in bytes.
 pub const CHANGE_BYTES_MAX: usize = 256 * 1024;
@@ -31,7 +33,7 @@ const OPERATIONS_MAX: u64 = 10_000;
 pub const DEPENDENCIES_MAX: u64 = 1_024;
 const OTHER_AUTHORS_MAX: u64 = 1_024;
 const MESSAGE_BYTES_MAX: u64 = 1_024;
-/// Most marks of lists and texts that a change may name: the creation of each is made to check it.
+/// Most operations of a change at marks of lists and texts: the creation of each that is marked is made to check it.
 const MARKS_MAX: usize = 128;
 /// Operation counters are 32 bits wide inside Automerge; half of that leaves room for what follows.
 const OPERATION_COUNTER_MAX: u64 = 1 << 31;
@@ -113,18 +115,20 @@ impl ForeignChange {
     pub fn parse(body: &[u8]) -> Result<Self, ChangeRefusal> {
         let (header, columns) = read(body)?;
         let mut operations = Operations::new(&header, &columns, body.len());
-        let mut marks = Vec::new();
+        let (mut marks, mut marking) = (BTreeSet::new(), 0_usize);
         while let Some(operation) = operations.next_operation()? {
             if let Some(mark) = marked(&operation) {
-                marks.push(mark);
+                marks.insert(mark);
+                marking += 1;
             }
-            if marks.len() > MARKS_MAX {
+            if marking > MARKS_MAX {
                 return Err(ChangeRefusal::TooMany("lists and texts"));
             }
         }
         let mut dependencies = header.dependencies.clone();
-        if !marks.is_empty() {
-            let creations: Vec<_> =
+        // What depends on nothing depends on no creation.
+        if !dependencies.is_empty() {
+            let creations: BTreeSet<_> =
                 marks.iter().map(|(kind, name)| sequence::creation(*kind, name).hash).collect();
             dependencies.retain(|hash| !creations.contains(hash));
         }
@@ -176,7 +180,7 @@ pub(crate) fn marked<'a>(operation: &Operation<'a>) -> Option<(SequenceKind, &'a
 /// The hash of a change and its whole chunk.
 pub(crate) fn seal(body: &[u8]) -> (ChangeHash, Vec<u8>) {
     let mut tail = vec![KIND_CHANGE];
-    leb::push_unsigned(&mut tail, body.len() as u64);
+    push_unsigned(&mut tail, body.len() as u64);
     tail.extend_from_slice(body);
     let hash: [u8; 32] = Sha256::digest(&tail).into();
     let (checksum, _) = hash.split_at(4);

@@ -13,22 +13,33 @@ use std::time::{Duration, Instant};
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// The least time of several runs: the machine may be busy with other things.
-#[expect(clippy::disallowed_methods, reason = "the time that a refusal takes is what is tested")]
 #[track_caller]
 fn refuses<T: std::fmt::Debug>(input: &[u8], parse: fn(&[u8]) -> Result<T, ChangeRefusal>) -> ChangeRefusal {
+    check_cost(|| assert!(parse(input).is_err()));
+    parse(input).unwrap_err()
+}
+
+/// What is accepted costs no more than what is refused.
+#[track_caller]
+fn accepts(body: &[u8]) {
+    check_cost(|| drop(ForeignChange::parse(body).unwrap()));
+}
+
+/// The least time of several runs: the machine may be busy with other things.
+#[expect(clippy::disallowed_methods, reason = "the time that a parse takes is what is tested")]
+#[track_caller]
+fn check_cost(run: impl Fn()) {
     let region = Region::new(ALLOCATOR);
-    let refusal = parse(input).unwrap_err();
+    run();
     let allocated = region.change().bytes_allocated;
     assert!(allocated < 1 << 20, "{allocated} bytes");
     let times = (0..20).map(|_| {
         let start = Instant::now();
-        assert!(parse(input).is_err());
+        run();
         start.elapsed()
     });
     let least = times.min().unwrap();
     assert!(least < Duration::from_millis(1), "{least:?}");
-    refusal
 }
 
 fn number(bytes: &mut Vec<u8>, mut value: u64) {
@@ -41,7 +52,14 @@ fn number(bytes: &mut Vec<u8>, mut value: u64) {
 
 /// The body of a first change without dependencies.
 fn body(columns: &[(u64, &[u8])]) -> Vec<u8> {
-    let mut body = vec![0, 16];
+    body_after(0, columns)
+}
+
+/// The body of a change that depends on so many others.
+fn body_after(dependencies: u8, columns: &[(u64, &[u8])]) -> Vec<u8> {
+    let mut body = vec![dependencies];
+    (1..=dependencies).for_each(|dependency| body.extend_from_slice(&[dependency; 32]));
+    body.push(16);
     body.extend_from_slice(&[9; 16]);
     body.extend_from_slice(&[1, 1, 0, 0, 0, u8::try_from(columns.len()).unwrap()]);
     for (column, bytes) in columns {
@@ -74,6 +92,21 @@ fn puts(rows: u64) -> Vec<u8> {
         (0x56, &run(rows, Some(0))),
         (0x70, &run(rows, Some(0))),
     ])
+}
+
+/// The most operations at marks of lists that a change may have, after three others: all at one, or each at its own.
+fn marks(each: bool) -> Vec<u8> {
+    let name = |mark: u8| [&[6][..], format!("{mark:03}/+[").as_bytes()].concat();
+    let names = match each {
+        false => [run(128, Some(4)), b"f/+[".to_vec()].concat(),
+        // 128 values one by one, as a negative number.
+        true => [&[0x80, 0x7f][..], &(0..128).flat_map(name).collect::<Vec<_>>()].concat(),
+    };
+    let once = |value| run(128, Some(value));
+    body_after(
+        3,
+        &[(0x15, &names), (0x34, &run(128, None)), (0x42, &once(1)), (0x56, &once(2)), (0x70, &once(0))],
+    )
 }
 
 /// A deflate stream (RFC 1951) in fixed Huffman codes: a zero, and then so often 258 copies of it, 13 bits each.
@@ -133,6 +166,10 @@ fn bombs_are_refused_at_once() {
     assert_eq!(refuses(&body(&[(0x4a, &bomb)]), ForeignChange::parse), ChangeRefusal::Columns);
     check_that_they_break_automerge(&packed, &unloadable());
     assert_eq!(refuses(&unloadable(), ForeignChange::parse), ChangeRefusal::Columns);
+    // The creation of each list that is marked is made: 148 bytes must not cost 128 documents of Automerge.
+    assert_eq!(marks(false).len(), 148, "few bytes");
+    accepts(&marks(false));
+    accepts(&marks(true));
     // The most operations that a change may have, and a byte too many at the very end: values of 16 bytes.
     let kinds = [run(10_000, Some(0x87)), vec![2]].concat();
     let longest = body(&[

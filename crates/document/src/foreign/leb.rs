@@ -87,7 +87,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-pub(super) fn push_unsigned(bytes: &mut Vec<u8>, mut value: u64) {
+pub(crate) fn push_unsigned(bytes: &mut Vec<u8>, mut value: u64) {
     loop {
         let [low, ..] = value.to_le_bytes();
         value >>= 7;

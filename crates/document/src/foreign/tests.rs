@@ -68,8 +68,8 @@ impl Forged {
         }
         body.push(u8::try_from(self.columns.len()).unwrap());
         for (number, bytes) in &self.columns {
-            leb::push_unsigned(&mut body, u64::from(*number));
-            leb::push_unsigned(&mut body, bytes.len() as u64);
+            push_unsigned(&mut body, u64::from(*number));
+            push_unsigned(&mut body, bytes.len() as u64);
         }
         self.columns.iter().for_each(|(_, bytes)| body.extend_from_slice(bytes));
         body
@@ -253,7 +253,7 @@ fn with_names(names: &[&str]) -> Result<(), ChangeRefusal> {
         if one {
             column.push(0x7f);
         } else {
-            leb::push_unsigned(&mut column, names.len() as u64);
+            push_unsigned(&mut column, names.len() as u64);
         }
         column.push(value);
         column
@@ -261,11 +261,11 @@ fn with_names(names: &[&str]) -> Result<(), ChangeRefusal> {
     let [low, high, ..] = (-count << 1).to_le_bytes();
     let mut column = if count < 64 { vec![low >> 1] } else { vec![low >> 1 | 0x80, high & 0x7f] };
     for name in names {
-        leb::push_unsigned(&mut column, name.len() as u64);
+        push_unsigned(&mut column, name.len() as u64);
         column.extend_from_slice(name.as_bytes());
     }
     let mut insert = Vec::new();
-    leb::push_unsigned(&mut insert, names.len() as u64);
+    push_unsigned(&mut insert, names.len() as u64);
     let forged = Forged::new().with(0x15, &column).with(0x34, &insert);
     forged.with(0x42, &run(1)).with(0x56, &run(0)).with(0x70, &run(0)).parse()
 }
