@@ -84,6 +84,13 @@ struct Failure {
     outcome: Outcome,
 }
 
+impl Failure {
+    /// Whether the store goes on: the disk was full before anything was written.
+    fn goes_on(&self) -> bool {
+        self.error == StoreError::Full && self.outcome == Outcome::NotWritten
+    }
+}
+
 impl Committer {
     /// The thread's body: until the queue has ended and is empty, or a commit fails.
     pub(crate) fn run(mut self) {
@@ -95,10 +102,11 @@ impl Committer {
                 Taken::Nothing => (self.sync(), false),
                 Taken::Ended => (self.sync(), true),
             };
-            if let Err(failure) = done
-                && self.tell(failure).is_break()
-            {
-                return;
+            if let Err(failure) = done {
+                let failure = self.settled(failure);
+                if self.tell(failure).is_break() {
+                    return;
+                }
             }
             if is_last {
                 return;
@@ -123,6 +131,10 @@ impl Committer {
         // fjall panics where a thread of its own has panicked: that, too, must be told.
         let committed = catch_unwind(AssertUnwindSafe(|| self.commit(group)));
         let unsynced = self.progress.unsynced;
+        if !matches!(committed, Ok(Ok(()))) {
+            // They are told as unknown with this group, and what fjall did of it is not to be built on.
+            self.progress.unsynced = None;
+        }
         committed.unwrap_or(Err(StoreError::Poisoned)).map_err(|error| Failure {
             turn: unsynced.map_or(first, |unsynced| unsynced.first),
             error,
@@ -169,10 +181,19 @@ impl Committer {
         Ok(())
     }
 
+    /// A failure after which nothing is written comes behind the turns that wait for a sync: they are synced first, or are
+    /// what failed.
+    fn settled(&mut self, failure: Failure) -> Failure {
+        if failure.goes_on() {
+            return failure;
+        }
+        self.sync().err().unwrap_or(failure)
+    }
+
     /// Tells of a failure. Only a full disk that was seen before anything was written lets the store go on.
     fn tell(&self, failure: Failure) -> ControlFlow<()> {
+        let goes_on = failure.goes_on();
         let Failure { turn, error, outcome } = failure;
-        let goes_on = error == StoreError::Full && outcome == Outcome::NotWritten;
         if goes_on {
             self.queue.refuse_until(turn);
             tracing::error!(turn = turn.0, %error, "a write is refused");
@@ -223,6 +244,8 @@ impl Drop for RefusalOnExit {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc::Receiver;
+
     use replica::Write;
 
     use super::*;
@@ -246,42 +269,69 @@ mod tests {
         assert_eq!(rows, expected.map(|(key, value)| (key.to_vec(), value)));
     }
 
-    #[test]
-    fn nothing_is_committed_once_memtables_are_no_longer_written_out() {
-        let temporary = tempfile::tempdir().unwrap();
-        let directory = Arc::new(Directory::open(temporary.path()).unwrap());
+    /// A committer on a directory, and what it tells.
+    fn committer(directory: &std::path::Path, durability: Durability) -> (Committer, Receiver<CommitNotice>) {
+        let disk = Disk::look(directory).unwrap();
+        let ballast = Ballast::at(directory.join("ballast"), disk);
+        let (mark_file, _) = MarkFile::open(&directory.join("high-water")).unwrap();
+        let path = directory.to_owned();
+        let directory = Arc::new(Directory::open(directory).unwrap());
         let engine = Arc::new(directory.open_rows().unwrap());
-        let pacer = Arc::new(Pacer::new(Arc::clone(&engine)));
-        pacer.end();
-        pacer.run();
-        let queue = Arc::new(Queue::default());
-        for turn in [5, 6] {
-            queue.push(Turn(turn), Batch { writes: vec![write(b"a", Some(b"1"))] }).unwrap();
-        }
         let (notices, received) = std::sync::mpsc::channel();
-        let disk = Disk::look(temporary.path()).unwrap();
-        let ballast = Ballast::at(temporary.path().join("ballast"), disk);
-        let limits = RoomLimits::default();
-        let (mark_file, _) = MarkFile::open(&temporary.path().join("high-water")).unwrap();
         let committer = Committer {
-            gauge: Arc::new(RoomGauge::new(temporary.path(), (limits, 0), Arc::clone(&engine), ballast)),
+            gauge: Arc::new(RoomGauge::new(&path, (RoomLimits::default(), 0), Arc::clone(&engine), ballast)),
             mark_file: Arc::new(mark_file),
             directory,
             engine: Arc::clone(&engine),
-            queue: Arc::clone(&queue),
-            pacer,
+            queue: Arc::default(),
+            pacer: Arc::new(Pacer::new(engine)),
             commits: Arc::default(),
             events: Arc::new(Events::new(move |notice| notices.send(notice).unwrap())),
-            progress: Progress::new(Mark::default(), Durability::Fsync),
+            progress: Progress::new(Mark::default(), durability),
         };
+        (committer, received)
+    }
+
+    fn batch() -> Batch {
+        Batch { writes: vec![write(b"a", Some(b"1"))] }
+    }
+
+    /// Memtables are no longer written out: every further commit fails before anything is written.
+    fn run_without_room(committer: Committer, turns: [u64; 2]) {
+        committer.pacer.end();
+        committer.pacer.run();
+        for turn in turns {
+            committer.queue.push(Turn(turn), batch()).unwrap();
+        }
         committer.run();
+    }
+
+    fn not_written(turn: u64) -> CommitNotice {
         let error =
             StoreError::Io { operation: "writing out or compacting rows", kind: std::io::ErrorKind::Other };
-        let outcome = Outcome::NotWritten;
-        let notices: Vec<_> = received.iter().collect();
-        assert_eq!(notices, [CommitNotice::Failed { turn: Turn(5), error, outcome }]);
+        CommitNotice::Failed { turn: Turn(turn), error, outcome: Outcome::NotWritten }
+    }
+
+    #[test]
+    fn nothing_is_committed_once_memtables_are_no_longer_written_out() {
+        let temporary = tempfile::tempdir().unwrap();
+        let (committer, received) = committer(temporary.path(), Durability::Fsync);
+        let (engine, queue) = (Arc::clone(&committer.engine), Arc::clone(&committer.queue));
+        run_without_room(committer, [5, 6]);
+        assert_eq!(received.iter().collect::<Vec<_>>(), [not_written(5)]);
         assert_eq!(engine.get(Keyspace::Meta, b"a"), Ok(None));
         assert!(queue.push(Turn(7), Batch::default()).is_err());
+    }
+
+    #[test]
+    fn turns_that_wait_for_a_sync_are_told_before_a_failure_behind_them() {
+        let temporary = tempfile::tempdir().unwrap();
+        let (mut committer, received) =
+            committer(temporary.path(), Durability::Interval { interval_ms: u32::MAX });
+        assert!(committer.commit_and_tell(vec![(Turn(3), batch()), (Turn(4), batch())]).is_ok());
+        run_without_room(committer, [5, 6]);
+        let told = [CommitNotice::Written(Turn(4)), CommitNotice::Durable(Turn(4)), not_written(5)];
+        assert_eq!(received.iter().collect::<Vec<_>>(), told);
     }
 
     #[test]
