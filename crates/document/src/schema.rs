@@ -91,7 +91,7 @@ impl fmt::Display for Violation {
 /// | keyword | on | meaning |
 /// |---|---|---|
 /// | `x-version` | the root | counts from 1; see [`Schema::follows`] |
-/// | `x-crdt` | a field | how concurrent writes merge, one of [`Crdt`]; a register if it is missing |
+/// | `x-crdt` | a field | how concurrent writes merge, one of [`Crdt`]; a register if it is missing. |
 /// | `x-index` | a field | true: documents can be found by it; a register of scalars, a counter or a bounded counter |
 /// | `default` | a register | read where nothing was written; never written itself |
 ///
@@ -208,7 +208,7 @@ impl Schema {
         self.0.validator.violations(&self.filled(document))
     }
 
-    /// The rules that a document breaks and an earlier state of it did not.
+    /// The rules that a document breaks and an earlier state of it did not, or breaks worse.
     pub(crate) fn new_violations(&self, document: &Value, earlier: &Value) -> Vec<Violation> {
         self.0.validator.new_violations(&self.filled(document), &self.filled(earlier))
     }

@@ -119,7 +119,7 @@ impl<'a, 'b> Writer<'a, 'b> {
         !self.is_new || self.entries > 0
     }
 
-    /// Only what this call breaks is refused: a document that a merge made invalid can still be written.
+    /// Only what this call breaks, or makes worse, is refused: a document that a merge made invalid can still be written.
     fn check_rules(&self) -> Result<Outcome, WriteError> {
         if self.is_deleted {
             return Ok(Outcome::default());

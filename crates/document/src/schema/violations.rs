@@ -1,11 +1,12 @@
 //! Checks of values against a schema's rules, by the library `jsonschema`.
 
+mod worse;
+
 use super::error::SchemaError;
 use super::flat::push_key;
 use super::{Violation, cut, shortened};
 use jsonschema::{PatternOptions, ValidationError, error::ValidationErrorKind};
 use serde_json::Value;
-use std::collections::BTreeSet;
 
 /// Most violations that are reported of one document.
 pub const VIOLATIONS_MAX: usize = 100;
@@ -41,16 +42,15 @@ impl Validator {
         violations
     }
 
-    /// The rules that a value breaks and an earlier one did not; none when so much was broken that not all is looked at
-    /// and not more is.
+    /// The rules that a value breaks and an earlier one did not, or breaks worse (module `worse`); none when so much was
+    /// broken that not all is looked at and not more is.
     pub(super) fn new_violations(&self, value: &Value, earlier: &Value) -> Vec<Violation> {
-        let (mut violations, before) = (self.examined(value), self.examined(earlier));
+        let (violations, before) = (self.examined(value), self.examined(earlier));
         let count = |value| self.0.iter_errors(value).count();
         if before.len() > VIOLATIONS_MAX && count(earlier) >= EXAMINED_MAX && count(value) <= count(earlier) {
             return Vec::new();
         }
-        let before: BTreeSet<_> = before.iter().map(|broken| (&broken.field, &broken.rule)).collect();
-        violations.retain(|broken| !before.contains(&(&broken.field, &broken.rule)));
+        let mut violations = worse::worse(&violations, value, (&before, earlier));
         violations.truncate(VIOLATIONS_MAX);
         violations
     }

@@ -200,7 +200,8 @@ pub enum WriteError {
     /// More than `PATCH_OPERATIONS_MAX` operations in a JSON Patch.
     #[error("a patch may have {PATCH_OPERATIONS_MAX} operations, this one has {0}")]
     PatchTooLong(usize),
-    /// The document would break rules of its schema that it did not break before.
+    /// The document would break rules of its schema that it did not break before, or break them worse: a bound by more,
+    /// or by another invalid value. What a merge broke may be left as it is, and may be mended in steps.
     #[error("the document would break its schema: {}", show_violations(.0))]
     Invalid(Vec<Violation>),
     /// No peer would take the change: too many sites have written the document at once, or it is damaged.

@@ -50,6 +50,49 @@ fn each_forbidden_field_is_a_violation() {
     assert_eq!(not_object, [r#"the document: [1] is not of type "object" (rule /type)"#]);
 }
 
+/// Whether documents with this field, both invalid, may follow each other.
+#[track_caller]
+fn follow(rules: &Value, before: &Value, now: &Value, is_worse: bool) {
+    let schema = of_field(rules).unwrap();
+    let [before, now] = [before, now].map(|value| json!({"f": value, "other": value}));
+    assert!(!schema.violations(&before).is_empty() && !schema.violations(&now).is_empty(), "{before} {now}");
+    assert_eq!(!schema.new_violations(&now, &before).is_empty(), is_worse, "{rules}: {before}, {now}");
+}
+
+#[test]
+fn what_breaks_a_rule_may_come_nearer_and_not_go_further() {
+    let (most, least) = (json!({"maximum": 10}), json!({"exclusiveMinimum": 10}));
+    for (far, near) in [(20, 15), (16, 15)] {
+        follow(&most, &json!(far), &json!(near), false);
+        follow(&most, &json!(near), &json!(far), true);
+        follow(&least, &json!(-far), &json!(-near), false);
+        follow(&least, &json!(-near), &json!(-far), true);
+    }
+    follow(&most, &json!(u64::MAX - 1), &json!(u64::MAX), true);
+    follow(&most, &json!(11), &json!(11), false);
+    let length = json!({"maxLength": 3});
+    for (now, is_worse) in [("abcde", false), ("abcdéf", false), ("abcdef!", true), ("abcdeg", true)] {
+        follow(&length, &json!("abcdéf"), &json!(now), is_worse);
+    }
+    let kind = json!({"type": "string", "enum": ["a"]});
+    for (now, is_worse) in [(json!(5), false), (json!(4), true), (json!([5]), true)] {
+        follow(&kind, &json!(5), &now, is_worse);
+    }
+    let items = json!({"maxItems": 1, "items": {"maximum": 10}});
+    for (now, is_worse) in [
+        (json!([1, 20, 3]), false),
+        (json!([1, 20]), false),
+        (json!([20, 1, 3]), false),
+        (json!([1, 19, 2]), false),
+        (json!([20]), false),
+        (json!([20, 20]), true),
+        (json!([1, 20, 2, 3]), true),
+        (json!([1, 21, 2]), true),
+    ] {
+        follow(&items, &json!([1, 20, 2]), &now, is_worse);
+    }
+}
+
 #[test]
 fn what_is_long_is_cut() {
     let schema = with(json!({"properties": {"f": {"maxLength": 3}}, "anyOf": [{"required": ["g"]}, {"const": "é".repeat(900)}],

@@ -53,6 +53,17 @@ fn a_write_breaks_no_rule_but_mends_what_a_merge_broke() {
     here.write(json!([{"op": "put", "value": {"name": "fine"}}]));
     assert!(here.refused(json!([{"op": "put", "value": {"name": "much too long"}}])).contains("/name"));
     here.shows(json!({"name": "fine", "on_hand": 1_199}));
+    // Nor does it make a broken rule worse.
+    assert!(here.refused(full(1)).contains("/on_hand: 1200 is greater than"));
+    assert!(here.refused(json!([{"op": "merge_patch", "patch": {"on_hand": 9_999}}])).contains("/on_hand"));
+    assert!(
+        here.refused(json!([{"op": "merge_patch", "patch": {"on_hand": 1_500, "name": "x"}}]))
+            .contains("/on_hand")
+    );
+    here.write(json!([{"op": "merge_patch", "patch": {"on_hand": 1_100, "name": "x"}}]));
+    here.write(json!([{"op": "merge_patch", "patch": {"name": "y"}}]));
+    here.write(full(-100));
+    here.shows(json!({"name": "y", "on_hand": 1_000}));
 }
 
 #[test]
@@ -118,7 +129,8 @@ fn a_document_that_breaks_many_rules_is_mended_by_steps() {
         document.write(&Signature::of(HERE, 0), Some(&strict), &patch).map(|change| change.is_some())
     };
     assert_eq!(write(json!({"0": "zero", "99": "more"})), Ok(true));
-    assert_eq!(write(json!({"100": 7})), Ok(true), "it is no worse");
+    assert_eq!(write(json!({"0": "none"})), Ok(true), "what is broken elsewhere is no matter");
+    assert!(matches!(write(json!({"100": 7})), Err(WriteError::Invalid(new)) if new.len() == 1));
     assert!(matches!(write(json!({"more": 1})), Err(WriteError::Invalid(new)) if new.len() == 1));
 }
 
