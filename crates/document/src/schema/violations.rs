@@ -99,7 +99,10 @@ fn violations(error: &ValidationError<'_>) -> Vec<Violation> {
         ValidationErrorKind::AdditionalProperties { unexpected }
         | ValidationErrorKind::UnevaluatedProperties { unexpected } => unexpected
             .iter()
-            .map(|key| at_member(key, "is not allowed: the schema does not name it"))
+            .map(|key| {
+                let value = error.instance().get(key).map(shortened).unwrap_or_default();
+                at_member(key, &format!("{value} is not allowed: the schema does not name it"))
+            })
             .collect(),
         _ => vec![Violation { field: place.to_owned(), rule: rule.to_owned(), message: message(error) }],
     }

@@ -41,8 +41,8 @@ fn a_rule_behind_a_reference_is_named_where_it_is_written() {
 fn each_forbidden_field_is_a_violation() {
     let schema = with(json!({"additionalProperties": false, "properties": {"a": {}}})).unwrap();
     let expected = [
-        "/+x: is not allowed: the schema does not name it (rule /additionalProperties)",
-        "/b~1c: is not allowed: the schema does not name it (rule /additionalProperties)",
+        "/+x: 3 is not allowed: the schema does not name it (rule /additionalProperties)",
+        "/b~1c: 2 is not allowed: the schema does not name it (rule /additionalProperties)",
     ];
     assert_eq!(shown(&schema, &json!({"a": 1, "b/c": 2, "+x": 3})), expected);
     let document = json!([1]);
