@@ -43,26 +43,29 @@ pub enum JsonError {
     NameTooLong(usize),
 }
 
-/// The leaves of a JSON object by entry name, at most so many. Arrays, and objects without members, are leaves; how deep
-/// an array nests is for [`check_depth`].
-pub(crate) fn leaves(value: &Value, entries_max: usize) -> Result<BTreeMap<String, &Value>, JsonError> {
+/// The leaves of a JSON object by entry name, at most so many. Arrays, objects without members, and objects at entries
+/// that are kept whole are leaves; how deep one nests is for [`check_depth`].
+pub(crate) fn leaves<'a>(
+    value: &'a Value,
+    entries_max: usize,
+    keeps_whole: &dyn Fn(&str) -> bool,
+) -> Result<BTreeMap<String, &'a Value>, JsonError> {
     let Value::Object(members) = value else {
         return Err(JsonError::NoObject(kind(value)));
     };
     let mut leaves = BTreeMap::new();
     match members.is_empty() {
         true => drop(leaves.insert(EMPTY_DOCUMENT.to_owned(), value)),
-        false => add_members(&mut leaves, members, "", 1, entries_max)?,
+        false => add_members(&mut leaves, (members, "", 1), entries_max, keeps_whole)?,
     }
     Ok(leaves)
 }
 
 fn add_members<'a>(
     leaves: &mut BTreeMap<String, &'a Value>,
-    members: &'a Map<String, Value>,
-    parent: &str,
-    depth: usize,
+    (members, parent, depth): (&'a Map<String, Value>, &str, usize),
     entries_max: usize,
+    keeps_whole: &dyn Fn(&str) -> bool,
 ) -> Result<(), JsonError> {
     for (key, value) in members {
         let mut name = String::with_capacity(parent.len() + key.len() + 1);
@@ -74,9 +77,10 @@ fn add_members<'a>(
         if depth > DEPTH_MAX {
             return Err(JsonError::TooDeep(Pointer::from_name(name)));
         }
-        if let Some(members) = value.as_object().filter(|members| !members.is_empty()) {
+        if let Some(members) = value.as_object().filter(|members| !members.is_empty() && !keeps_whole(&name))
+        {
             name.push('/');
-            add_members(leaves, members, &name, depth + 1, entries_max)?;
+            add_members(leaves, (members, &name, depth + 1), entries_max, keeps_whole)?;
         } else {
             leaves.insert(name, value);
         }
@@ -90,7 +94,7 @@ fn add_members<'a>(
 /// Checks that a leaf nests no deeper than a document may where it is.
 pub(crate) fn check_depth(name: &str, leaf: &Value) -> Result<(), JsonError> {
     let depth = name.split('/').count();
-    match leaf.is_array() && depth + value_depth(leaf, DEPTH_MAX) > DEPTH_MAX {
+    match (leaf.is_array() || leaf.is_object()) && depth + value_depth(leaf, DEPTH_MAX) > DEPTH_MAX {
         true => Err(JsonError::TooDeep(Pointer::from_name(name.to_owned()))),
         false => Ok(()),
     }
@@ -118,7 +122,8 @@ pub(crate) fn kind(value: &Value) -> &'static str {
     }
 }
 
-/// A leaf as it is stored. JSON has no bytes, so bytes hold the JSON text of an array or of an empty object.
+/// A leaf as it is stored. JSON has no bytes, so bytes hold the JSON text of an array, or of an object that is empty or
+/// kept whole.
 pub(crate) fn scalar(leaf: &Value) -> ScalarValue {
     match leaf {
         Value::Null => ScalarValue::Null,

@@ -91,7 +91,7 @@ impl fmt::Display for Violation {
 /// | keyword | on | meaning |
 /// |---|---|---|
 /// | `x-version` | the root | counts from 1; see [`Schema::follows`] |
-/// | `x-crdt` | a field | how concurrent writes merge, one of [`Crdt`]; a register if it is missing. |
+/// | `x-crdt` | a field | how concurrent writes merge, one of [`Crdt`]; a register if it is missing. An object without it merges member by member; with `register` it is one value |
 /// | `x-index` | a field | true: documents can be found by it; a register of scalars, a counter or a bounded counter |
 /// | `default` | a register | read where nothing was written; never written itself |
 ///
@@ -185,6 +185,11 @@ impl Schema {
     /// The fields with `x-index`, in byte order of their entries' names.
     pub fn indexes(&self) -> impl Iterator<Item = &Pointer> {
         self.0.fields.indexes.iter()
+    }
+
+    /// Whether an object at the entry of this name is one value, replaced as a whole: a register that says so itself.
+    pub(crate) fn keeps_whole(&self, name: &str) -> bool {
+        self.0.fields.root.find(name.split('/')).is_some_and(|field| field.is_whole)
     }
 
     /// Whether this version of the schema names the field, or an object above it that is open: one without properties

@@ -22,6 +22,8 @@ pub(super) struct Field {
     /// JSON Pointer to its subschema.
     pub(super) at: String,
     pub(super) crdt: Crdt,
+    /// A register of objects that says so itself: an object there is one value, and has no fields.
+    pub(super) is_whole: bool,
     /// What is read where nothing was written.
     pub(super) default: Option<Value>,
     /// Members by segment, as entries are named.
@@ -83,16 +85,20 @@ impl<'a> Reader<'a> {
         let crdt = crdt(&flat)?;
         contradictions::check_crdt(self.root, &flat, crdt)?;
         self.index(&flat, crdt, name)?;
+        let may_be_object = flat.types().is_none_or(|types| types.contains(&"object"));
+        let is_whole =
+            crdt == Crdt::Register && flat.get("x-crdt").is_some() && may_be_object && !at.is_empty();
         let mut field = Field {
             at: at.to_owned(),
             crdt,
+            is_whole,
             default: default(&flat, crdt)?,
             members: BTreeMap::new(),
             additional: None,
             is_supplied: false,
             supplies: false,
         };
-        let has_fields = matches!(crdt, Crdt::Register | Crdt::Map);
+        let has_fields = matches!(crdt, Crdt::Register | Crdt::Map) && !is_whole;
         for child in flat.children() {
             match child.keyword {
                 "properties" if has_fields => self.member(&mut field, &child, name)?,

@@ -241,6 +241,12 @@ impl<'a> Roots<'a> {
 /// How a field merges stays, and so does a bound, which the counter's value is reckoned from.
 fn check_field(now: &Field, was: &Field, at: &str, has_whole: bool) -> Result<(), SchemaError> {
     match (now.crdt, was.crdt) {
+        _ if now.is_whole != was.is_whole => {
+            let is_open = |field: &Field| field.crdt == Crdt::Register && !field.is_whole;
+            let name = |field: &Field| if is_open(field) { Crdt::Map.name() } else { field.crdt.name() };
+            let (crdt, earlier) = (name(now), name(was));
+            return Err(SchemaError::CrdtChanged { at: at.to_owned(), crdt, earlier });
+        }
         (now, was) if now == was => {}
         (Crdt::BoundedCounter { .. }, Crdt::BoundedCounter { .. }) => {
             return Err(SchemaError::Tightened { at: format!("{at}/minimum") });

@@ -39,6 +39,25 @@ fn crdt(schema: &Schema, pointer: &str) -> Crdt {
 }
 
 #[test]
+fn an_object_that_says_register_is_one_value() {
+    let object = |x_crdt: Value, version: u32| {
+        let mut field = json!({"type": "object", "properties": {"a": {"type": "integer"}}});
+        field.as_object_mut().unwrap().extend(x_crdt.as_object().unwrap().clone());
+        with(json!({"x-version": version, "properties": {"f": field}})).unwrap()
+    };
+    let (whole, open) =
+        (|version| object(json!({"x-crdt": "register"}), version), |version| object(json!({}), version));
+    assert!(whole(1).keeps_whole("f") && !open(1).keeps_whole("f"));
+    assert!(shipped("basket").keeps_whole("totals") && !shipped("basket").keeps_whole("totals/sum"));
+    assert_eq!(whole(2).follows(&whole(1)), Ok(()));
+    for (now, was) in [(whole(2), open(1)), (open(2), whole(1))] {
+        assert!(matches!(now.follows(&was), Err(SchemaError::CrdtChanged { .. })));
+    }
+    let inside = json!({"type": "object", "x-crdt": "register", "properties": {"a": {"type": "integer", "x-crdt": "counter"}}});
+    assert!(matches!(of_field(&inside), Err(SchemaError::Misplaced { .. })));
+}
+
+#[test]
 fn the_shipped_schemas_say_how_fields_merge() {
     let expected = [
         ("basket", "/lines", Crdt::List),

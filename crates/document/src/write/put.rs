@@ -43,7 +43,7 @@ impl Writer<'_, '_> {
             let path = Pointer::from_name(name.to_owned()).to_string();
             name == EMPTY_DOCUMENT || before.pointer(&path) != after.pointer(&path)
         };
-        let mut all = json::leaves(after, usize::MAX)?;
+        let mut all = json::leaves(after, usize::MAX, &|name| self.keeps_whole(name, present))?;
         // What is not stored and stays as it was is a default.
         all.retain(|name, _| present.contains_key(name) || differs(name));
         if all.is_empty() {
@@ -61,7 +61,7 @@ impl Writer<'_, '_> {
         present: &BTreeMap<String, Field>,
         left_out: LeftOut,
     ) -> Result<(), WriteError> {
-        let all = json::leaves(value, entries_max(present))?;
+        let all = json::leaves(value, entries_max(present), &|name| self.keeps_whole(name, present))?;
         self.put_where(&all, present, left_out, |_| true)
     }
 
@@ -73,10 +73,15 @@ impl Writer<'_, '_> {
         left_out: LeftOut,
         is_meant: impl Fn(&str) -> bool,
     ) -> Result<(), WriteError> {
-        let left = present.iter().filter(|(name, _)| !all.contains_key(*name) && is_meant(name));
-        let left: Vec<_> = left.collect();
         let wanted: BTreeMap<_, _> =
             all.iter().filter(|(name, _)| is_meant(name)).map(|(name, leaf)| (name.clone(), *leaf)).collect();
+        // What is below an object that is kept whole would hide it: a version that did not know better wrote it.
+        let is_in_whole = |name: &str| {
+            let mut above = name.match_indices('/').filter_map(|(end, _)| name.get(..end));
+            above.any(|above| wanted.contains_key(above))
+        };
+        let left = present.iter().filter(|(name, _)| !all.contains_key(*name));
+        let left: Vec<_> = left.filter(|(name, _)| is_meant(name) || is_in_whole(name)).collect();
         self.check_above_and_below(&wanted, present)?;
         for (name, field) in left {
             self.leave_out(&Pointer::from_name(name.clone()), field, left_out)?;
@@ -87,6 +92,14 @@ impl Writer<'_, '_> {
             self.put_field(&field, leaf, present.get(field.name()), left_out)?;
         }
         Ok(())
+    }
+
+    /// Whether an object is one value: what is there tells, and where nothing is the schema.
+    fn keeps_whole(&self, name: &str, present: &BTreeMap<String, Field>) -> bool {
+        let is_whole = |field: &Field| {
+            field.leaf.as_ref().and_then(Value::as_object).is_some_and(|members| !members.is_empty())
+        };
+        present.get(name).is_some_and(is_whole) || self.schema.is_some_and(|schema| schema.keeps_whole(name))
     }
 
     fn put_field(
@@ -187,7 +200,7 @@ impl Writer<'_, '_> {
                 }
             }
             // An empty object takes nothing away.
-            if !leaf.is_object()
+            if leaf.as_object().is_none_or(|members| !members.is_empty())
                 && let Some(counter) = self.counter_below(name, present)
             {
                 return Err(WriteError::CounterBelow { field: pointer, counter });

@@ -2,6 +2,67 @@
 
 use super::*;
 
+/// A basket at one origin.
+fn basket(origin: Origin) -> Site {
+    let schema = Schema::parse(include_str!("../../../../../../schemas/collections/basket.json")).unwrap();
+    Site { document: Document::new(), origin, schema }
+}
+
+#[test]
+fn totals_of_a_basket_that_two_write_are_those_of_one() {
+    let (mut here, mut there) = (basket(HERE), basket(THERE));
+    let totals = |units: i64, sum: i64, more: Value| {
+        let mut totals = json!({"units": units, "sum": sum});
+        totals.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        totals
+    };
+    let (one, other) = (totals(2, 20, json!({"tax": 3})), totals(5, 50, json!({"discount": 1})));
+    let mine = here.write(json!([{"op": "put", "value": {"totals": one}}]));
+    let theirs = there.write(json!([{"op": "merge_patch", "patch": {"totals": other}}]));
+    here.take(&[&theirs]);
+    there.take(&[&mine]);
+    let merged = here.document.json().unwrap()["totals"].clone();
+    assert!(merged == one || merged == other, "{merged}");
+    assert_eq!(there.document.json(), here.document.json());
+    let conflicts = here.document.conflicts();
+    let values: Vec<_> = conflicts[0].values.iter().map(|value| value.value.clone()).collect();
+    assert!(values.contains(&one) && values.contains(&other), "{conflicts:?}");
+    // A part of it that is set is set in the whole, also by who does not know the schema.
+    here.write(json!([{"op": "merge_patch", "patch": {"totals": {"sum": 21}}}]));
+    here.write(json!([{"op": "patch", "patch": [{"op": "replace", "path": "/totals/units", "value": 3}]}]));
+    let patch: Operation =
+        serde_json::from_value(json!({"op": "merge_patch", "patch": {"totals": {"tax": 4}}})).unwrap();
+    here.document.write(&Signature::of(HERE, 9), None, &[patch]).unwrap().unwrap();
+    let mut expected = merged;
+    (expected["sum"], expected["units"], expected["tax"]) = (json!(21), json!(3), json!(4));
+    here.shows(json!({ "totals": expected }));
+    assert_eq!(here.document.conflicts().len(), 0);
+    here.write(json!([{"op": "put", "value": {"totals": one}}]));
+    here.write(json!([{"op": "merge_patch", "patch": {"totals": null}}]));
+    here.shows(json!({}));
+}
+
+#[test]
+fn totals_that_were_written_member_by_member_become_one_value() {
+    let mut site = basket(HERE);
+    let written: Operation =
+        serde_json::from_value(json!({"op": "put", "value": {"totals": {"units": 1, "sum": 9}}})).unwrap();
+    site.document.write(&Signature::of(HERE, 7), None, &[written]).unwrap().unwrap();
+    site.write(json!([{"op": "merge_patch", "patch": {"totals": {"sum": 10}}}]));
+    site.shows(json!({"totals": {"units": 1, "sum": 10}}));
+    let mut other = basket(THERE);
+    let all: Vec<_> = site.document.history(HistoryQuery { before: None, limit: 9 }).unwrap();
+    for entry in all.iter().rev() {
+        other.document.apply(&[site.document.change(&entry.hash).unwrap()]).unwrap();
+    }
+    let mine = site.write(json!([{"op": "put", "value": {"totals": {"units": 2, "sum": 20}}}]));
+    let theirs = other.write(json!([{"op": "put", "value": {"totals": {"units": 3, "sum": 30}}}]));
+    site.take(&[&theirs]);
+    other.take(&[&mine]);
+    let totals = site.document.json().unwrap()["totals"].clone();
+    assert!([json!({"units": 2, "sum": 20}), json!({"units": 3, "sum": 30})].contains(&totals), "{totals}");
+}
+
 #[test]
 fn a_put_gives_every_kind_the_difference() {
     let mut site = Site::new(HERE);
