@@ -1,10 +1,13 @@
 //! The disk of a server fills up: it says so, goes on, and takes writes again when there is space.
 
+use crate::command::words;
 use serde_json::json;
 use server::local::{RefusalKind, Request, Response};
+use std::io::Write as _;
 use tests::disk::Disk;
 use tests::eventually_async;
 use tests::process::{DEADLINE, Fleet, Process, put, site_config};
+use tests::program::run;
 
 const DISK_MIB: u32 = 12;
 /// Incompressible enough, and many times the disk together.
@@ -92,4 +95,39 @@ async fn large_batches_end_the_room_and_not_the_core() {
     assert!(written > 3 * TOGETHER, "{written}");
     assert!(!site.log().contains("the store failed"));
     assert!(site.get("store-1/note/0").await.is_some(), "reads go on");
+}
+
+/// Before the disk is full an import is put off, so that there is room for what is sold.
+#[tokio::test]
+async fn a_nearly_full_disk_puts_an_import_off_and_takes_sales() {
+    const STEP: usize = 256 * 1024;
+    let fleet = Fleet::new();
+    let data = fleet.prepare("store-1", &site_config("store-1", "127.0.0.1:9"));
+    let store = data.join("store");
+    std::fs::create_dir(&store).unwrap();
+    let Some(_disk) = Disk::in_memory(&store, 128, "full disks") else { return };
+    let site = Process::start(data.clone());
+    let filler = fleet.path("store-1").join("store/filler");
+    let mut file = std::fs::File::create(&filler).unwrap();
+    let mut sold = 0;
+    while site.status().await.disk != "nearly full" {
+        assert_ne!(site.status().await.disk, "full: read only");
+        file.write_all(&vec![1; STEP]).unwrap();
+        site.add("store-1/inventory/milk", -1, None).await;
+        sold += 1;
+    }
+    let counted = fleet.directory.path().join("counted.csv");
+    std::fs::write(&counted, "key,text\n1,x\n2,y\n").unwrap();
+    let import = words("import", &data, &["store-1/note", counted.to_str().unwrap()]);
+    let output = run(&import);
+    let refused = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success());
+    assert!(refused.contains("what can wait is put off") && refused.contains("run it again"), "{refused}");
+    site.logs(&["WARN", "the disk is nearly full", "imports are put off"]);
+    site.add("store-1/inventory/milk", -1, None).await;
+    site.has_on_hand("store-1/inventory/milk", -sold - 1).await;
+    drop(file);
+    std::fs::remove_file(&filler).unwrap();
+    eventually_async(DEADLINE, "the import is taken", async || run(&import).status.success()).await;
+    assert_eq!(site.get("store-1/note/2").await.unwrap()["text"], "y");
 }

@@ -169,6 +169,8 @@ pub struct WriteTerms {
     pub message: Option<String>,
     /// How safe it is to be when it is answered.
     pub wait: WaitFor,
+    /// Whether it can wait, as an import can: it is refused while the disk is nearly full.
+    pub can_wait: bool,
 }
 
 /// An earlier moment of a document.
@@ -469,6 +471,9 @@ pub enum RequestError {
     /// The disk is nearly full.
     #[error("the disk has no room left: reads go on, writes are refused until there is some")]
     DiskFull,
+    /// The disk is nearly full, and the write can wait.
+    #[error("the disk is nearly full: what can wait is put off, so that there is room for other writes")]
+    PutOff,
     /// The idempotency key was used for another write.
     #[error("the idempotency key was used for another write: use a new key for each")]
     KeyReused,

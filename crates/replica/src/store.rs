@@ -119,8 +119,9 @@ pub enum Room {
     Ample,
     /// An operator should look at it.
     Low,
-    /// Nearly none. So far it only tells an operator so, more urgently: all that is stored is either what nobody else
-    /// may have, or what reads are answered from.
+    /// Nearly none. What can wait is put off, so that the room is for what services write and for new changes of peers:
+    /// fills of this replica with documents that a peer has anyway, the building of indexes, and writes that say that they
+    /// can wait, as those of an import. All of it goes on by itself, or is run again, when there is room.
     Shed,
     /// Nothing more is written until there is room again; reads go on.
     ReadOnly,

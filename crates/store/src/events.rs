@@ -60,7 +60,9 @@ impl Events {
             match room {
                 Room::Ample => tracing::info!("the disk has room"),
                 Room::Low => tracing::warn!("the disk has little room: free space"),
-                Room::Shed => tracing::warn!("the disk is nearly full: free space"),
+                Room::Shed => tracing::warn!(
+                    "the disk is nearly full: free space; fills, the building of indexes and imports are put off"
+                ),
                 Room::ReadOnly => {
                     tracing::error!("the disk is full: writes are refused until space is freed")
                 }

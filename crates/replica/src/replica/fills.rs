@@ -80,10 +80,13 @@ impl<S: Store> Replica<S> {
     fn give_up_stalled(&mut self) -> bool {
         let (mut served, mut others_wait, mut works) = (0, 0, false);
         let (mut takes, mut serves) = (Vec::new(), Vec::new());
+        // Of a fill that is put off here the peer has nothing to say.
+        let is_put_off = self.must_shed();
         for session in self.peers.iter().filter_map(|peer| peer.session.as_ref()) {
             let fills = &session.fills;
             let deadline = (fills.heard_ms.saturating_add(FILL_IDLE_MS), session.link);
             match &fills.filling {
+                Some(_) if is_put_off => {}
                 Some(filling) if filling.is_working() => works = true,
                 Some(filling) if filling.is_started() => takes.push(deadline),
                 Some(_) | None => {}
@@ -106,12 +109,15 @@ impl<S: Store> Replica<S> {
         works
     }
 
-    /// Goes on with what peers fill this replica with.
+    /// Goes on with what peers fill this replica with, while the disk has room for it.
     fn take_fills(
         &mut self,
         rows: &mut usize,
         changed: &mut BTreeSet<SpaceNumber>,
     ) -> Result<(), StoreError> {
+        if self.must_shed() {
+            return Ok(());
+        }
         let filling = self.peers.iter().filter_map(|peer| peer.session.as_ref()?.fills.filling.as_ref());
         let mut taken: BTreeSet<SpaceNumber> =
             filling.filter(|filling| filling.is_started()).map(|filling| filling.space).collect();
@@ -162,8 +168,11 @@ impl<S: Store> Replica<S> {
         damaged.into_iter().try_for_each(|document| self.block_damaged(document))
     }
 
-    /// Acknowledges documents that came in the turn.
+    /// Acknowledges documents that came in the turn. Without that a peer sends no more than its window.
     pub(super) fn hold_fill_acknowledgements(&mut self) {
+        if self.must_shed() {
+            return;
+        }
         for session in self.peers.iter_mut().filter_map(|peer| peer.session.as_mut()) {
             if let Some((fill, number)) = session.fills.filling.as_mut().and_then(Filling::take_ack) {
                 hold_frame(&mut self.turns, session.link, &Frame::FillAck(FillAck { fill, number }));

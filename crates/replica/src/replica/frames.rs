@@ -48,6 +48,11 @@ impl<S: Store> Replica<S> {
 
     /// Without room nothing is taken from peers: a hello says so, and they keep their changes. They are sent this
     /// replica's all the same.
+    /// Whether the disk has so little room that what can wait is put off: see [`Room::Shed`].
+    pub(super) fn must_shed(&self) -> bool {
+        self.room >= Room::Shed
+    }
+
     pub(super) fn handle_room(&mut self, room: Room) {
         let is_full = room == Room::ReadOnly;
         if is_full != (self.room == Room::ReadOnly) {

@@ -53,7 +53,7 @@ impl<S: Store> Replica<S> {
             return Ok(false);
         }
         self.retry_after_upgrade()?;
-        let builds = self.build_indexes()?;
+        let builds = !self.must_shed() && self.build_indexes()?;
         if !self.journal.is_work_listed {
             return Ok(builds);
         }

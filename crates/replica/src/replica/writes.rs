@@ -116,6 +116,9 @@ impl<S: Store> Replica<S> {
         if self.room == Room::ReadOnly {
             return Ok(Err(RequestError::DiskFull));
         }
+        if terms.can_wait && self.must_shed() {
+            return Ok(Err(RequestError::PutOff));
+        }
         let prepared = match self.prepare_all(writes, terms, clock)? {
             Ok(prepared) => prepared,
             Err(error) => return Ok(Err(error)),

@@ -249,6 +249,64 @@ fn without_room_nothing_is_written_and_reads_go_on() {
     assert_converged(&mut hub, &mut site);
 }
 
+/// A write that can wait, as one of an import.
+fn imported(at: &str) -> Request {
+    let Request::Write { address, operations, terms } =
+        Request::write(address(at), vec![document::Operation::Put(json!({"n": 1}))])
+    else {
+        panic!("no write")
+    };
+    Request::Write { address, operations, terms: WriteTerms { can_wait: true, ..terms } }
+}
+
+#[test]
+fn with_little_room_what_can_wait_is_put_off_and_tills_go_on() {
+    let trimming = TrimPolicy { age_ms: 1_000, bytes: 1 << 30 };
+    let mut hub = Node::new(Settings { trimming, ..hub_settings() });
+    (0..9).for_each(|n| _ = hub.put(&format!("catalog/product/{n}"), json!({ "price": n })));
+    hub.wall_ms += 5_000;
+    hub.put("store-1/note/clock", json!({"at": 1}));
+    hub.settle();
+    let mut settings = site_settings();
+    let indexed =
+        r#"{"x-version": 1, "type": "object", "properties": {"n": {"type": "integer", "x-index": true}}}"#;
+    settings.schemas.insert("note".parse().unwrap(), Schema::parse(indexed).unwrap());
+    let (mut site, mut wire) = (Node::new(settings), Wire::default());
+    site.put("store-1/note/1", json!({"n": 1}));
+    site.input(Input::Room(Room::Shed));
+    assert_eq!(site.answer(imported("store-1/note/2")), Err(RequestError::PutOff));
+    wire.connect(&mut hub, &mut site);
+    let by_index = || Request::Query {
+        space: space("store-1"),
+        collection: "note".parse().unwrap(),
+        query: serde_json::from_str(r#"{"filters": [{"field": "/n", "equal": 1}]}"#).unwrap(),
+    };
+    let index = |site: &mut Node| {
+        let Ok(Response::Queried(queried)) = site.answer(by_index()) else { panic!("no page") };
+        assert!(queried.page.documents.iter().any(|(key, _)| key.as_str() == "1"));
+        queried.page.index
+    };
+    for _ in 0..2 {
+        assert_eq!(index(&mut site), None);
+        site.put("store-1/note/3", json!({"n": 3}));
+        hub.put("store-1/note/4", json!({"n": 4}));
+        wire.carry(&mut hub, &mut site);
+    }
+    assert_eq!(hub.get("store-1/note/3"), Some(json!({"n": 3})), "what a till writes is taken and sent");
+    assert_eq!(site.get("store-1/note/4"), Some(json!({"n": 4})), "and what is new comes");
+    assert_eq!(site.get("catalog/product/1"), None, "what the hub has anyway is put off");
+    assert!(site.disconnects.is_empty() && hub.disconnects.is_empty());
+
+    site.input(Input::Room(Room::Low));
+    site.settle();
+    wire.carry(&mut hub, &mut site);
+    assert_eq!(site.get("catalog/product/1"), Some(json!({"price": 1})));
+    assert!(index(&mut site).is_some());
+    assert!(site.answer(imported("store-1/note/2")).is_ok());
+    wire.carry(&mut hub, &mut site);
+    assert_converged(&mut hub, &mut site);
+}
+
 fn query(text: &str) -> Request {
     let (space, collection) = (space("store-1"), "inventory".parse().unwrap());
     Request::Query { space, collection, query: Box::new(serde_json::from_str(text).unwrap()) }

@@ -85,7 +85,9 @@ fn judge_disk(disk: DiskRoom, has_ballast: bool) -> Finding {
         }
         Room::Ample => (State::Ok, String::new()),
         Room::Low => (State::Warn, ": little room is left".to_owned()),
-        Room::Shed => (State::Warn, ": it is nearly full".to_owned()),
+        Room::Shed => {
+            (State::Warn, ": it is nearly full, and fills, indexes and imports are put off".to_owned())
+        }
         Room::ReadOnly => (State::Fail, ": it is full, and writes are refused".to_owned()),
     };
     let finding = Finding::new(state, CHECK, free + &what);

@@ -229,6 +229,10 @@ pub(super) fn refusal(error: &RequestError) -> Refusal {
         RequestError::DiskFull => {
             (RefusalKind::DiskFull, Some("free space on the disk; it goes on by itself"))
         }
+        RequestError::PutOff => (
+            RefusalKind::DiskFull,
+            Some("free space on the disk and run it again: what was written is not put a second time"),
+        ),
         _ => (RefusalKind::Other, None),
     };
     Refusal { kind, message: error.to_string(), hint: hint.map(str::to_owned) }

@@ -60,13 +60,14 @@ pub(super) fn asked(request: Request) -> Result<Asked, Refusal> {
             let terms = terms(idempotency_key, (author, message), hub_within_ms)?;
             replica::Request::Write { address, operations, terms }
         }
-        Request::Transaction { space, writes, idempotency_key, author, message, hub_within_ms } => {
+        Request::Transaction { space, writes, idempotency_key, author, message, hub_within_ms, can_wait } => {
             let terms = terms(idempotency_key, (author, message), hub_within_ms)?;
             let writes = writes.into_iter().map(|write| TransactionWrite {
                 collection: write.collection,
                 key: write.key,
                 operations: write.operations,
             });
+            let terms = WriteTerms { can_wait, ..terms };
             replica::Request::Transaction { space, writes: writes.collect(), terms }
         }
         Request::Query { space, collection, query } => {
@@ -137,7 +138,7 @@ fn terms(
     let idempotency_key =
         idempotency_key.map(IdempotencyKey::new).transpose().map_err(|error| invalid(&error))?;
     let wait = hub_within_ms.map_or(WaitFor::Local, |within_ms| WaitFor::Hub { within_ms });
-    Ok(WriteTerms { idempotency_key, author, message, wait })
+    Ok(WriteTerms { idempotency_key, author, message, wait, can_wait: false })
 }
 
 fn moment(moment: Moment) -> Result<At, Refusal> {

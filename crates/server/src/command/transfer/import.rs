@@ -174,6 +174,7 @@ impl Import<'_> {
             author: author.clone(),
             message: None,
             hub_within_ms: None,
+            can_wait: true,
         };
         let response = self.asking.client.call(&request).await?;
         if matches!(response, Response::Written(_)) { Ok(()) } else { Err(CallError::Unasked) }

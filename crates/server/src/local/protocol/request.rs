@@ -56,6 +56,9 @@ pub enum Request {
         /// As for a write.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         hub_within_ms: Option<u64>,
+        /// Whether it can wait: it is refused while the disk is nearly full.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        can_wait: bool,
     },
     /// Documents of a collection that fit a query.
     Query {
