@@ -21,7 +21,8 @@ fuzz_target!(|input: &[u8]| {
     let (mut alone, mut together) = (Document::new(), Document::new());
     let one_by_one = chunks.iter().try_for_each(|chunk| alone.apply(std::slice::from_ref(chunk)));
     let at_once = together.apply(&chunks);
-    let reason = |result: Result<(), document::ApplyError>| result.map_err(|error| (error.change, error.reason));
+    let reason =
+        |result: Result<(), document::ApplyError>| result.map_err(|error| (error.change, error.reason));
     assert_eq!(reason(at_once), reason(one_by_one));
     if let Err(error) = at_once {
         assert!(!matches!(error.reason, ApplyReason::Panicked | ApplyReason::SaveDiffers), "{error}");

@@ -55,7 +55,8 @@ fuzz_target!(|input: &[u8]| {
         match decoder.unpack(&frame(restarts, plain), resolve) {
             Ok(Unpacked::Delta(delta)) => {
                 restarts = false;
-                let packed = encoder.pack(&delta, &mut deflaters, |_, _| false).expect("what was read can be sent");
+                let packed =
+                    encoder.pack(&delta, &mut deflaters, |_, _| false).expect("what was read can be sent");
                 let again = honest.unpack(&packed, |_, _| None).expect("what was sent can be read");
                 let Unpacked::Delta(again) = again else { panic!("a gap") };
                 assert_eq!(rows(&again), rows(&delta));
