@@ -34,6 +34,9 @@ pub(super) struct Materialiser {
     position: Option<Vec<u8>>,
     /// Blocked documents up to here were looked at; see [`Retried`].
     retried: Retried,
+    /// Snapshots come out damaged, as none of Automerge is known to.
+    #[cfg(test)]
+    damages_snapshots: bool,
 }
 
 /// After an upgrade, what an earlier version blocked is tried again.
@@ -124,6 +127,8 @@ impl<S: Store> Replica<S> {
             return Ok(());
         }
         let bytes = catch_unwind(AssertUnwindSafe(|| open.document.save())).unwrap_or_default();
+        #[cfg(test)]
+        let bytes = if self.materialiser.damages_snapshots { Vec::from(&bytes[1..]) } else { bytes };
         let is_sound = Document::load(&bytes).is_ok_and(|loaded| {
             loaded.heads() == open.document.heads() && loaded.json() == open.document.json()
         });
@@ -137,6 +142,11 @@ impl<S: Store> Replica<S> {
         (place.row.snapshot_changes, place.row.snapshot_bytes) = (place.row.changes, place.row.bytes);
         self.journal.put_document(address, place);
         Ok(())
+    }
+
+    #[cfg(test)]
+    pub(crate) fn damage_snapshots(&mut self, damages: bool) {
+        self.materialiser.damages_snapshots = damages;
     }
 
     /// Looks at some of the blocked documents, and lets those that another version blocked be tried again.

@@ -52,6 +52,30 @@ fn site_with_a_damaged_snapshot() -> Node {
 }
 
 #[test]
+fn a_snapshot_that_does_not_load_leaves_the_changes_and_is_told() {
+    let mut site = Node::new(site_settings());
+    site.replica.damage_snapshots(true);
+    (0..70).for_each(|n| _ = site.put(DAMAGED, json!({ "n": n })));
+    site.settle();
+    let refused = |event: &&Event| matches!(event, Event::SnapshotRefused { .. });
+    assert_eq!(site.events.iter().filter(refused).count(), 1, "not in every turn again");
+    let changes = |site: &Node| site.disk.scan(Keyspace::Changes, vec![b'c']..vec![b'd']).count();
+    assert_eq!((site.place(DAMAGED).row.snapshot, changes(&site)), (0, 70));
+    site.crash();
+    site.put(DAMAGED, json!({"n": 70}));
+    assert_eq!(site.get(DAMAGED), Some(json!({"n": 70})), "it is made from its changes");
+    assert_eq!(site.replica.verify_values(&space("store-1")), Ok(vec![]));
+    // With the next that is due.
+    (71..140).for_each(|n| _ = site.put(DAMAGED, json!({ "n": n })));
+    site.settle();
+    assert!(site.place(DAMAGED).row.snapshot > 0);
+    assert!(changes(&site) < 70, "what the snapshot covers goes");
+    site.crash();
+    assert_eq!(site.get(DAMAGED), Some(json!({"n": 139})));
+    assert_eq!(site.replica.verify_values(&space("store-1")), Ok(vec![]));
+}
+
+#[test]
 fn the_materialiser_passes_over_a_damaged_document() {
     let (mut hub, mut site, mut wire) = pair();
     for n in 0..70 {
