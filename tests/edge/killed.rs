@@ -1,4 +1,5 @@
-use server::local::{REQUESTS_IN_FLIGHT_MAX, Response};
+use document::Operation;
+use server::local::{DocumentWrite, REQUESTS_IN_FLIGHT_MAX, Request, Response};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use tests::eventually_async;
@@ -121,4 +122,65 @@ async fn fifty_kills_under_load_lose_nothing_and_double_nothing() {
     let expected = -i64::try_from(sold).unwrap();
     site.has_on_hand(ADDRESS, expected).await;
     hub.has_on_hand(ADDRESS, expected).await;
+}
+
+/// What is moved together from one shelf to others.
+const SHELVES: [&str; 4] = ["aisle", "back", "cellar", "door"];
+/// How often a server is killed with transactions under way.
+const TORN_KILLS: usize = 12;
+
+/// A transaction that adds one on each shelf.
+fn move_one() -> Request {
+    let writes = SHELVES.map(|shelf| DocumentWrite {
+        collection: "inventory".parse().unwrap(),
+        key: shelf.parse().unwrap(),
+        operations: vec![Operation::increment("/on_hand", 1).unwrap()],
+    });
+    Request::Transaction {
+        space: "store-1".parse().unwrap(),
+        writes: writes.into(),
+        idempotency_key: None,
+        author: None,
+        message: None,
+        hub_within_ms: None,
+        can_wait: false,
+    }
+}
+
+#[tokio::test]
+async fn a_kill_leaves_all_documents_of_a_transaction_or_none() {
+    let fleet = Fleet::new();
+    let hub = fleet.hub();
+    let mut site = fleet.site("store-1", &hub.status().await.address);
+    let (mut least, mut most) = (0, 0);
+    for kill in 0..TORN_KILLS {
+        let mut client = site.client().await;
+        for _ in 0..REQUESTS_IN_FLIGHT_MAX {
+            client.send(&move_one()).await.unwrap();
+            most += 1;
+        }
+        // Each time with others under way.
+        for _ in 0..=kill * REQUESTS_IN_FLIGHT_MAX / (2 * TORN_KILLS) {
+            let (_, result) = client.receive().await.unwrap();
+            assert!(result.is_ok(), "{result:?}");
+            least += 1;
+        }
+        site.kill();
+        while let Ok((_, result)) = client.receive().await {
+            least += i64::from(result.is_ok());
+        }
+        site = site.restart();
+        let mut kept = Vec::new();
+        for shelf in SHELVES {
+            kept.push(
+                site.get(&format!("store-1/inventory/{shelf}")).await.unwrap()["on_hand"].as_i64().unwrap(),
+            );
+        }
+        assert!(kept.iter().all(|on_hand| *on_hand == kept[0]), "a transaction is torn: {kept:?}");
+        assert!((least..=most).contains(&kept[0]), "{kept:?} of {least} acknowledged and {most} sent");
+        (least, most) = (kept[0], kept[0]);
+    }
+    for shelf in SHELVES {
+        hub.has_on_hand(&format!("store-1/inventory/{shelf}"), least).await;
+    }
 }
