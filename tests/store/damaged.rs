@@ -1,12 +1,13 @@
 //! Files of a store are damaged, lost or replaced: opening says so, and again the next time; nothing is overwritten.
 
 use std::fs;
-use std::path::Path;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use replica::{Store as _, Turn};
+use replica::{Batch, Keyspace, ReadRows as _, Store as _, StoreError, Turn, Write};
 use store::{CommitNotice, FjallStore, HighWater, OpenError, Options, set_aside};
 
 use crate::content;
@@ -105,6 +106,91 @@ fn a_flipped_byte_is_damage_and_the_rows_can_be_set_aside() {
     assert_eq!(content::check(&open(&directory).unwrap(), "filled again"), 20);
 }
 
+/// Rows that cannot be compressed, so many that most are in tables and no longer in the journal.
+const LONG_ROWS: u64 = 500;
+
+fn long_value(row: u64) -> Vec<u8> {
+    (0..2_000).flat_map(|place| content::scrambled(row << 16 | place).to_be_bytes()).collect()
+}
+
+/// Writes long rows, each a commit of its own.
+fn write_long(store: &mut FjallStore, received: &mpsc::Receiver<CommitNotice>, rows: Range<u64>) {
+    for row in rows {
+        let (key, value) = (row.to_be_bytes().to_vec(), Some(long_value(row)));
+        let batch = Batch { writes: vec![Write { keyspace: Keyspace::Documents, key, value }] };
+        store.submit(Turn(row), batch).unwrap();
+        let is_room = |notice: &CommitNotice| matches!(notice, CommitNotice::Room(_));
+        let mut notices = std::iter::repeat_with(|| received.recv_timeout(Duration::from_secs(20)).unwrap());
+        assert_eq!(notices.find(|notice| !is_room(notice)), Some(CommitNotice::Durable(Turn(row))));
+    }
+}
+
+/// The tables of a store.
+fn tables(directory: &Path) -> Vec<PathBuf> {
+    let (mut tables, mut left) = (Vec::new(), vec![directory.join("rows/keyspaces")]);
+    while let Some(directory) = left.pop() {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                left.push(path);
+            } else {
+                tables.push(path);
+            }
+        }
+    }
+    tables
+}
+
+#[test]
+fn a_flipped_byte_in_a_table_costs_the_rows_of_its_block() {
+    const HIT: u64 = 100;
+    let temporary = tempfile::tempdir().unwrap();
+    let directory = temporary.path().join("store");
+    let opened = || {
+        let (notices, received) = mpsc::channel();
+        let store =
+            FjallStore::open(&directory, Options::default(), move |notice| drop(notices.send(notice)));
+        (store.unwrap(), received)
+    };
+    let (mut store, received) = opened();
+    write_long(&mut store, &received, 1..LONG_ROWS);
+    drop(store);
+    let part = &long_value(HIT)[8_000..8_016];
+    let found = tables(&directory).into_iter().find_map(|path| {
+        let bytes = fs::read(&path).unwrap();
+        let at = bytes.windows(part.len()).position(|window| window == part)?;
+        Some((path, bytes, at))
+    });
+    let (table, mut bytes, at) = found.expect("the row is in a table");
+    bytes[at] ^= 0x10;
+    fs::write(&table, bytes).unwrap();
+
+    let (mut store, received) = opened();
+    assert_eq!(store.high_water(), HighWater::Agrees, "damage in a table is seen when it is read");
+    let get = |store: &FjallStore, row: u64| store.get(Keyspace::Documents, &row.to_be_bytes());
+    let is_damaged =
+        |error: &StoreError| matches!(error, StoreError::Damaged { keyspace: Keyspace::Documents, .. });
+    assert!(is_damaged(&get(&store, HIT).unwrap_err()));
+    for row in (1..LONG_ROWS).filter(|row| row.abs_diff(HIT) > 8) {
+        assert!(get(&store, row).unwrap() == Some(long_value(row)), "{row}");
+    }
+    let behind = (HIT + 8).to_be_bytes().to_vec()..vec![u8::MAX; 8];
+    assert!(store.scan(Keyspace::Documents, behind).all(|row| row.is_ok()));
+    let reports = store.snapshot().verify(|_| true);
+    let damaged: Vec<_> = reports.iter().filter(|report| report.damage.is_some()).collect();
+    assert!(matches!(&damaged[..], [report] if is_damaged(report.damage.as_ref().unwrap())), "{reports:?}");
+    assert!((1..HIT).contains(&damaged[0].read.rows), "it stops at the damage: {reports:?}");
+    // Others are written and read on.
+    write_long(&mut store, &received, LONG_ROWS..LONG_ROWS + 20);
+    assert!(get(&store, LONG_ROWS).unwrap() == Some(long_value(LONG_ROWS)));
+    drop(store);
+
+    let aside = set_aside(&directory).unwrap();
+    assert!(aside.path.is_dir());
+    let (store, _received) = opened();
+    assert_eq!((store.high_water(), get(&store, 1).unwrap()), (HighWater::New, None));
+}
+
 #[test]
 fn rows_of_an_older_copy_and_of_another_store_are_noticed() {
     let temporary = tempfile::tempdir().unwrap();
@@ -125,7 +211,7 @@ fn rows_of_an_older_copy_and_of_another_store_are_noticed() {
     let (notices, received) = mpsc::channel();
     let on_notice = move |notice| drop(notices.send(notice));
     let mut store = FjallStore::open(&other, Options::default(), on_notice).unwrap();
-    store.submit(Turn(1), replica::Batch::default()).unwrap();
+    store.submit(Turn(1), Batch::default()).unwrap();
     assert_eq!(received.recv().unwrap(), CommitNotice::Durable(Turn(1)));
     drop(store);
     fs::remove_dir_all(&rows).unwrap();
