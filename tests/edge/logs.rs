@@ -22,6 +22,10 @@ async fn a_log_in_json_is_an_object_a_line() {
     site.ended();
     let log = site.log();
     let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let opened = lines.iter().find(|line| line["message"] == "the store is open").unwrap();
+    let budget = ["memtables_bytes", "cache_bytes", "queue_bytes", "journal_on_disk_bytes"];
+    let mib = budget.map(|part| opened[part].as_u64().unwrap() >> 20);
+    assert_eq!(mib, [24, 8, 4, 64], "what memory it may take is told: {opened}");
     let opened = lines.iter().find(|line| line["message"] == "store opened").unwrap();
     assert_eq!((&opened["level"], &opened["name"]), (&json!("INFO"), &json!("store-1")));
     assert!(opened["timestamp"].is_string() && opened["target"].is_string(), "{opened}");
