@@ -49,6 +49,8 @@ mod recovery;
 #[cfg(test)]
 mod refused;
 #[cfg(test)]
+mod relaxed;
+#[cfg(test)]
 mod rights;
 #[cfg(test)]
 mod rolled_back;

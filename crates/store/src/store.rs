@@ -17,7 +17,7 @@ use crate::engine::{Engine, EngineSnapshot};
 use crate::error::{OpenError, OtherRows};
 use crate::events::{CommitNotice, Events};
 use crate::high_water::{HighWater, Mark, MarkFile, Mismatch, compare};
-use crate::options::Options;
+use crate::options::{Durability, Options};
 use crate::pacer::Pacer;
 use crate::queue::{Queue, Refused};
 use crate::room::{Disk, RoomGauge};
@@ -108,6 +108,12 @@ impl FjallStore {
             directory,
         };
         store.engine.tell_budget();
+        if let Durability::Interval { interval_ms } = options.durability {
+            tracing::warn!(
+                interval_ms,
+                "writes are answered before they are synced: a power cut loses those of the last interval, a killed process none"
+            );
+        }
         let operation = "starting a thread";
         match store.start(parts) {
             Ok(()) => Ok(store),
