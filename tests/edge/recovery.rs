@@ -2,8 +2,9 @@
 //! and no origin is used twice.
 
 use crate::command::{fails, words};
+use serde_json::json;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use tests::process::{Fleet, Process};
 use tests::program::run_well;
@@ -96,4 +97,68 @@ async fn a_damaged_store_is_set_aside_and_filled_by_the_hub() {
     let repaired = run_well(words("repair", &site.data, &[]));
     assert!(repaired.contains("rows.damaged-1"), "{repaired}");
     is_whole(&site.restart(), &hub, 5).await;
+}
+
+/// A text that cannot be compressed.
+fn long_text(seed: u32) -> String {
+    let next = |state: &u32| Some(state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223));
+    let states = std::iter::successors(Some(seed.wrapping_mul(0x9e37_79b9)), next).skip(8);
+    let alphabet: Vec<char> = ('a'..='z').chain('A'..='Z').chain('0'..='9').chain(['-', '_']).collect();
+    states.take(60_000).map(|state| alphabet[usize::try_from(state >> 26).unwrap()]).collect()
+}
+
+/// The tables of a store: what is written is there when its memtable was full.
+fn tables(data: &Path) -> Vec<PathBuf> {
+    let (mut tables, mut left) = (Vec::new(), vec![data.join("store/rows/keyspaces")]);
+    while let Some(directory) = left.pop() {
+        let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+        let (directories, files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
+        left.extend(directories);
+        tables.extend(files);
+    }
+    tables
+}
+
+#[tokio::test]
+async fn a_damaged_block_of_a_table_costs_nothing_and_is_repaired() {
+    const NOTES: u32 = 120;
+    const HIT: u32 = 5;
+    let note = |number| format!("store-1/note/{number}");
+    let fleet = Fleet::new();
+    let hub = fleet.hub();
+    let mut site = fleet.site("store-1", &hub.status().await.address);
+    for number in 0..NOTES {
+        site.put(&note(number), json!({ "text": long_text(number) })).await;
+    }
+    hub.has(&note(NOTES - 1), json!({ "text": long_text(NOTES - 1) })).await;
+    site.kill();
+    // The end of its value, as JSON: its change has no quote there.
+    let part = [&long_text(HIT)[59_988..], "\"}"].concat();
+    let mut hits = 0;
+    for path in tables(&site.data) {
+        let mut bytes = fs::read(&path).unwrap();
+        if let Some(at) = bytes.windows(part.len()).position(|window| window == part.as_bytes()) {
+            bytes[at] ^= 4;
+            fs::write(&path, bytes).unwrap();
+            hits += 1;
+        }
+    }
+    assert!(hits > 0, "the value is in a table");
+
+    let mut site = site.restart();
+    let found = run_well(words("query", &site.data, &["store-1/note", "--fields", "/none"]));
+    assert_eq!(found.lines().count(), usize::try_from(NOTES).unwrap(), "{found}");
+    site.logs(&["WARN", "a stored value could not be read and was made again", &note(HIT)]);
+    for number in [0, HIT, HIT + 1, NOTES - 1] {
+        assert_eq!(site.get(&note(number)).await, Some(json!({ "text": long_text(number) })));
+    }
+    site.put(&note(NOTES), json!({"text": "x"})).await;
+    hub.has(&note(NOTES), json!({"text": "x"})).await;
+    assert!(!site.log().contains("the store failed"), "nothing else is hit");
+    site.kill();
+
+    fails(&words("verify", &site.data, &[]), 1, &["damaged"]);
+    assert!(run_well(words("repair", &site.data, &[])).contains("rows.damaged-1"));
+    let site = site.restart();
+    site.has(&note(HIT), json!({ "text": long_text(HIT) })).await;
 }
