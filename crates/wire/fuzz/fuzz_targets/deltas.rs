@@ -20,8 +20,11 @@ fn frame(restarts: bool, plain: &[u8]) -> PackedDelta {
     }
 }
 
+/// A row's space, collection and key, its sequence, its body, and how many rows follow it in its transaction.
+type Named<'a> = (&'a str, &'a str, &'a str, u64, &'a [u8], u16);
+
 /// What does not depend on how often a document is listed.
-fn rows(delta: &Delta) -> Vec<(&str, &str, &str, u64, &[u8], u16)> {
+fn rows(delta: &Delta) -> Vec<Named<'_>> {
     let named = delta.rows.iter().map(|row| {
         let document = &delta.documents[row.document as usize];
         let space = delta.spaces[document.space as usize].as_str();
