@@ -43,8 +43,10 @@ impl World {
         }
         node.disk.fill(false);
         self.note(id, "has room on its disk again");
+        // The operator's turn comes when the core knows of the room: before, it refuses.
+        self.tell_room(id, Room::Ample)?;
         self.rule_again(id);
-        self.tell_room(id, Room::Ample)
+        Ok(())
     }
 
     /// One that is down is told when it opens.
