@@ -89,6 +89,15 @@ impl Star {
         self.sites.iter_mut().for_each(Node::restart);
     }
 
+    /// Ends all connections; the processes go on.
+    pub fn disconnect(&mut self) {
+        for (index, site) in self.sites.iter_mut().enumerate() {
+            let link = LinkId(self.first_link + index as u64);
+            self.hub.input(Input::PeerDown { link });
+            site.input(Input::PeerDown { link });
+        }
+    }
+
     /// Connects every site, and carries frames until all are silent.
     pub fn connect(&mut self) -> Carried {
         self.first_link += self.sites.len() as u64;
