@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 #[derive(Debug, Default)]
 pub struct CutsKept {
     rules: Rules,
-    /// What the hub held of a site, when it said so for the so manieth time.
+    /// What the hub held of a site at each of its rulings about it.
     cuts: BTreeMap<(NodeId, usize), BTreeMap<(Space, Origin), u64>>,
     /// The last ruling about a site that a node has on its disk.
     heard: BTreeMap<(NodeId, NodeId), (usize, Rule)>,

@@ -23,9 +23,7 @@ impl SentByRight {
                 Some(Rule::Full) | None => true,
             }
     }
-}
 
-impl SentByRight {
     fn check_documents(&self, passage: Passage, space: &Space, nodes: &Nodes) -> Result<(), Failure> {
         if self.may_read((passage.from, passage.to), space, nodes) {
             return Ok(());

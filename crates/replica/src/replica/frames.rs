@@ -46,13 +46,13 @@ impl<S: Store> Replica<S> {
         Ok(())
     }
 
-    /// Without room nothing is taken from peers: a hello says so, and they keep their changes. They are sent this
-    /// replica's all the same.
     /// Whether the disk has so little room that what can wait is put off: see [`Room::Shed`].
     pub(super) fn must_shed(&self) -> bool {
         self.room >= Room::Shed
     }
 
+    /// Without room nothing is taken from peers: a hello says so, and they keep their changes. They are sent this
+    /// replica's all the same.
     pub(super) fn handle_room(&mut self, room: Room) {
         let is_full = room == Room::ReadOnly;
         if is_full != (self.room == Room::ReadOnly) {
