@@ -215,7 +215,17 @@ impl Process {
     pub async fn has(&self, address: &str, value: Value) {
         let name = self.data.file_name().unwrap().to_string_lossy().into_owned();
         let what = format!("{name} has {address} = {value}");
-        eventually_async(DEADLINE, &what, async || self.get(address).await.as_ref() == Some(&value)).await;
+        let mut shown = None;
+        let has_it = async || {
+            let found = self.get(address).await;
+            let is_it = found.as_ref() == Some(&value);
+            if found != shown {
+                println!("{name} has {address} = {found:?}");
+            }
+            shown = found;
+            is_it
+        };
+        eventually_async(DEADLINE, &what, has_it).await;
     }
 
     /// Waits until `/on_hand` is `count`.

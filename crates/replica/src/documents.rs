@@ -13,6 +13,8 @@ const CHANGES_AT_ONCE: usize = 1_024;
 /// Applying changes costs a copy of the document, and opening it all of its changes. In steps of a constant number a
 /// long backlog would cost its square; in steps of at least this part of what is there it costs a few times itself.
 const STEP_PART: u64 = 4;
+/// Changes taken up together of a document with which the process ended.
+const CHANGES_AFTER_A_STRIKE: usize = 8;
 
 /// A document in memory. Its owner gives it back with [`Documents::keep`].
 pub(crate) struct Open {
@@ -206,10 +208,13 @@ fn try_changes<S: Store>(
     place: &DocumentPlace,
     (most, last): (usize, u64),
 ) -> Result<Result<(), Unapplied>, StoreError> {
-    let most = open.step(most);
+    // What was tried when the process ended is tried one by one, and a few at a time: they are soon taken up, so that another
+    // power cut does not begin them anew.
+    let one_by_one = place.row.struck.is_some();
+    let most = if one_by_one { most.min(CHANGES_AFTER_A_STRIKE) } else { open.step(most) };
     let mut done = Ok(());
     while done.is_ok() && open.applied < last && open.tried < most {
-        let at_once = if place.row.strikes == 0 { open.step(CHANGES_AT_ONCE) } else { 1 };
+        let at_once = if one_by_one { 1 } else { open.step(CHANGES_AT_ONCE) };
         let span = (open.applied, last);
         if last < place.row.last && journal.changes_after(place.number(), span, 1)?.is_empty() {
             break;
@@ -217,7 +222,7 @@ fn try_changes<S: Store>(
         let read = undamaged(read(journal, place, span, at_once.min(most - open.tried)))?;
         let Some(read) = read else { return Ok(Err(UNREADABLE)) };
         read.skipped.iter().for_each(|(lsn, hash)| journal.skip(place, *lsn, hash));
-        if let Some(suspect) = read.suspect(place.number()) {
+        if let Some(suspect) = read.suspect(place) {
             journal.rows.set_suspect(Some(&suspect.to_bytes()))?;
         }
         let applied = open.document.apply(&read.chunks);
@@ -235,25 +240,30 @@ pub(crate) struct Suspect {
     pub(crate) last: u64,
     /// blake3 of its chunk.
     pub(crate) sum: [u8; 32],
+    /// The document's strikes until then: with more of them its row tells this one too.
+    pub(crate) strikes: u8,
 }
 
 impl Suspect {
-    pub(crate) fn of(document: DocumentNumber, last: u64, chunk: &[u8]) -> Self {
-        Self { document, last, sum: *blake3::hash(chunk).as_bytes() }
+    pub(crate) fn of(document: DocumentNumber, (last, chunk): (u64, &[u8]), strikes: u8) -> Self {
+        Self { document, last, sum: *blake3::hash(chunk).as_bytes(), strikes }
     }
 
     pub(crate) fn to_bytes(self) -> Vec<u8> {
-        [&self.document.0.to_be_bytes()[..], &self.last.to_be_bytes(), &self.sum].concat()
+        [&self.document.0.to_be_bytes()[..], &self.last.to_be_bytes(), &self.sum, &[self.strikes]].concat()
     }
 
     /// Reads what [`Suspect::to_bytes`] gave.
     pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
         let (document, bytes) = bytes.split_first_chunk()?;
-        let (last, sum) = bytes.split_first_chunk()?;
+        let (last, bytes) = bytes.split_first_chunk()?;
+        let (sum, strikes) = bytes.split_first_chunk()?;
+        let [strikes] = *strikes else { return None };
         Some(Self {
             document: DocumentNumber(u32::from_be_bytes(*document)),
             last: u64::from_be_bytes(*last),
-            sum: sum.try_into().ok()?,
+            sum: *sum,
+            strikes,
         })
     }
 
@@ -296,9 +306,9 @@ impl Read {
     }
 
     /// What could end the process; `None` when nothing is to be applied.
-    fn suspect(&self, document: DocumentNumber) -> Option<Suspect> {
+    fn suspect(&self, place: &DocumentPlace) -> Option<Suspect> {
         let (last, chunk) = self.chunk_positions.last().zip(self.chunks.last())?;
-        Some(Suspect::of(document, *last, chunk))
+        Some(Suspect::of(place.number(), (*last, chunk), place.row.strikes))
     }
 }
 
@@ -393,9 +403,9 @@ mod tests {
 
     #[test]
     fn a_suspect_is_read_as_it_was_noted() {
-        let noted = Suspect::of(DocumentNumber(7), 1 << 40, b"chunk");
+        let noted = Suspect::of(DocumentNumber(7), (1 << 40, b"chunk"), 3);
         assert_eq!(Suspect::read(&noted.to_bytes()), Some(noted));
-        for length in [0, 11, 12, 43, 45] {
+        for length in [0, 11, 12, 43, 44, 46] {
             assert_eq!(Suspect::read(&vec![1; length]), None);
         }
     }

@@ -63,7 +63,7 @@ pub(crate) struct DocumentRow {
     /// Whether it is on the materialiser's list.
     #[n(9)]
     pub(crate) waits: bool,
-    /// How often the process ended while changes of it were applied for the first time.
+    /// How often the process ended while changes of it were applied for the first time, since one was last taken up.
     #[n(10)]
     pub(crate) strikes: u8,
     /// Why it is blocked.
@@ -72,6 +72,20 @@ pub(crate) struct DocumentRow {
     /// How many of its changes an operator dropped; none while it is none.
     #[n(12)]
     pub(crate) dropped: Option<u32>,
+    /// What the process ended with; none once that was applied after all.
+    #[n(13)]
+    pub(crate) struck: Option<StruckRow>,
+}
+
+/// See [`DocumentRow::struck`]. Changes are tried one at a time while a document has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct StruckRow {
+    /// Position of the last change that was being tried.
+    #[n(0)]
+    pub(crate) until: u64,
+    /// The change that was tried alone when the process last ended.
+    #[n(1)]
+    pub(crate) alone: Option<u64>,
 }
 
 /// See [`DocumentRow::blocked`].

@@ -307,9 +307,9 @@ pub enum BlockReason {
     #[n(0)]
     #[error("a change cannot be applied by this version")]
     Refused,
-    /// The process ended twice while they were applied.
+    /// The process ended each time that they were applied.
     #[n(1)]
-    #[error("the process ended twice while its changes were applied")]
+    #[error("the process ended each time that its changes were applied")]
     Crashed,
     /// What is stored of it cannot be read.
     #[n(2)]

@@ -127,6 +127,7 @@ impl<S: Store> Journal<S> {
             snapshot_changes: changes,
             snapshot_bytes: bytes.len() as u64,
             strikes: 0,
+            struck: None,
             blocked: None,
             ..place.row.clone()
         };

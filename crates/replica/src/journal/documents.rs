@@ -46,6 +46,7 @@ impl<S: Store> Journal<S> {
     ) {
         place.row.value = at.0;
         place.row.strikes = 0;
+        place.row.struck = place.row.struck.filter(|struck| struck.until > at.0);
         let row = ValueRow::new(at, value.state, &value.json).marked(value.breaks_schema);
         let key = keys::value(place.space, &address.collection, &address.key);
         self.rows.put(key, record::encode(&row));
@@ -137,6 +138,7 @@ impl<S: Store> Journal<S> {
     pub(crate) fn unblock(&mut self, address: &Address, place: &mut DocumentPlace) {
         place.row.blocked = None;
         place.row.strikes = 0;
+        place.row.struck = None;
         self.rows.remove(keys::blocked(place.space, &address.collection, &address.key));
         self.put_document(address, place);
     }

@@ -6,15 +6,17 @@ use crate::documents::Suspect;
 use crate::effect::{Effect, Event};
 use crate::journal::{DAMAGED, DocumentPlace};
 use crate::keys::{self, DocumentNumber, OriginNumber};
+use crate::record::StruckRow;
 use crate::request::{
     BlockReason, Blocked, BlockedList, BlockingChange, Dropped, LIST_MAX, RequestError, Stamp,
 };
 use crate::store::{Room, Store, StoreError, Turn};
 use document::{Address, ChangeHash, ForeignChange};
 
-/// A document is blocked when the process ended so often while changes of it were tried: once may be chance, a power
-/// cut in that moment.
-const STRIKES_MAX: u8 = 2;
+/// A change is to blame when the process ended twice while it was tried alone: power cuts and kills seldom meet the same one
+/// again. Where it is never the same one, a document is blocked after so many ends without one change taken up between
+/// them: it may be what all of them take together.
+const STRIKES_MAX: u8 = 8;
 
 /// The process before this one ended while changes of a document were tried.
 pub(super) struct Strike {
@@ -37,15 +39,19 @@ impl<S: Store> Replica<S> {
         }
         let address = self.journal.address(suspect.document)?;
         let mut place = self.journal.document(&address)?.ok_or(DAMAGED)?;
-        if suspect.last <= place.row.value {
-            // It was applied after all.
+        if suspect.last <= place.row.value || suspect.strikes != place.row.strikes {
+            // It was applied after all, or counted before the process ended once more.
             return self.journal.rows.set_suspect(None);
         }
         // After a first strike changes are tried, and noted, one at a time.
-        let at = (place.row.strikes > 0).then_some(suspect.last);
+        let before = place.row.struck;
+        let alone = before.map(|_| suspect.last);
+        let until = before.map_or(suspect.last, |before| before.until.max(suspect.last));
+        place.row.struck = Some(StruckRow { until, alone });
         place.row.strikes = place.row.strikes.saturating_add(1);
-        if place.row.strikes >= STRIKES_MAX {
-            self.block(&address, &mut place, (BlockReason::Crashed, at));
+        let is_same = alone.is_some() && before.and_then(|before| before.alone) == alone;
+        if is_same || place.row.strikes >= STRIKES_MAX {
+            self.block(&address, &mut place, (BlockReason::Crashed, alone));
         } else {
             self.journal.put_document(&address, &mut place);
         }

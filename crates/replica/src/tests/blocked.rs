@@ -3,6 +3,7 @@
 use super::hostile::{bodies, delta, send_delta, site_and_foe, with_foe};
 use super::*;
 use crate::documents::Suspect;
+use crate::record::StruckRow;
 use wire::Delta;
 
 pub(super) const AT: &str = "store-1/product/1";
@@ -125,17 +126,17 @@ pub(super) fn disk_of_a_crashed_hub() -> Disk {
     hub.replica.end_turn().unwrap();
     while hub.disk.sync_one().is_some() {}
     let mut disk = hub.disk.after_crash();
-    let noted = suspect(&disk, 1, 2);
+    let noted = suspect(&disk, 1, 2, 0);
     disk.set_suspect(Some(&noted)).unwrap();
     disk
 }
 
 /// A note of a change as the disk has it; of one that is not there, as of another.
-pub(super) fn suspect(disk: &Disk, document: u32, last: u64) -> Vec<u8> {
+pub(super) fn suspect(disk: &Disk, document: u32, last: u64, strikes: u8) -> Vec<u8> {
     let number = keys::DocumentNumber(document);
     let (keyspace, key) = keys::change(number, last);
     let chunk = disk.get(keyspace, &key).unwrap();
-    Suspect::of(number, last, &chunk.unwrap_or_default()).to_bytes()
+    Suspect::of(number, (last, &chunk.unwrap_or_default()), strikes).to_bytes()
 }
 
 #[test]
@@ -156,13 +157,15 @@ fn a_process_that_ended_once_on_a_document_tries_it_again() {
 }
 
 #[test]
-fn a_process_that_ended_twice_on_a_document_blocks_it() {
-    let hub = Node::on(disk_of_a_crashed_hub(), hub_settings());
-    let mut replica = hub.replica;
-    replica.end_turn().unwrap();
-    while hub.disk.sync_one().is_some() {}
-    assert_eq!(Suspect::read(&hub.disk.suspect().unwrap()).unwrap().last, 2);
-    let mut hub = Node::on(hub.disk.after_crash(), hub_settings());
+fn a_process_that_ended_twice_on_one_change_blocks_its_document() {
+    let hub = |disk| Node::on(disk, hub_settings());
+    // The first end was on several, or so it may be; the next two on one alone.
+    let mut disk = disk_of_a_crashed_hub();
+    for _ in 0..2 {
+        disk = ends_when_it_tries(hub(disk));
+        assert_eq!(Suspect::read(&disk.suspect().unwrap()).unwrap().last, 2);
+    }
+    let mut hub = hub(disk);
     hub.settle();
     assert_eq!(blocked_events(&hub), 1);
     assert_eq!(hub.disk.suspect(), None);
@@ -174,11 +177,88 @@ fn a_process_that_ended_twice_on_a_document_blocks_it() {
     assert_eq!(hub.get("store-1/inventory/1"), Some(item(1)));
 }
 
+/// A hub that has changes 1 to `count` of a document on its disk, applied none, and ended while it tried them together.
+pub(super) fn disk_of_a_hub_that_ended_on(count: u64) -> Disk {
+    let (mut hub, mut site, _) = pair();
+    for n in 0..count {
+        site.put(AT, item(i64::try_from(n).unwrap()));
+    }
+    for (link, bytes) in std::mem::take(&mut site.frames) {
+        hub.input(Input::Frame { link, bytes });
+    }
+    hub.replica.handle(Input::Room(Room::ReadOnly), Clock::default()).unwrap();
+    hub.settle();
+    let mut disk = hub.disk.after_crash();
+    let noted = suspect(&disk, 0, count, 0);
+    disk.set_suspect(Some(&noted)).unwrap();
+    disk
+}
+
+/// The disk of a process that is killed while it tries change `last`.
+fn killed_at(mut hub: Node, last: u64) -> Disk {
+    hub.disk.0.borrow_mut().suspects.clear();
+    loop {
+        hub.end_turn();
+        let suspects = std::mem::take(&mut hub.disk.0.borrow_mut().suspects);
+        let noted = suspects.into_iter().find(|noted| Suspect::read(noted).unwrap().last == last);
+        if noted.is_some() {
+            let mut disk = hub.disk.after_crash();
+            disk.set_suspect(noted.as_deref()).unwrap();
+            return disk;
+        }
+        let turn = hub.disk.sync_one().expect("it is tried");
+        hub.input(Input::Durable(turn));
+    }
+}
+
+#[test]
+fn kills_that_meet_different_changes_block_nothing() {
+    let mut disk = disk_of_a_hub_that_ended_on(40);
+    // In each life some changes are taken up, and a kill meets another one.
+    for last in [3, 5, 2, 12, 14, 20, 38, 35, 40] {
+        disk = killed_at(Node::on(disk, hub_settings()), last);
+    }
+    let mut hub = Node::on(disk, hub_settings());
+    hub.settle();
+    assert_eq!(blocked_events(&hub), 0);
+    assert_eq!(hub.get(AT), Some(item(39)));
+    let row = hub.place(AT).row;
+    assert_eq!((row.strikes, row.struck), (0, None), "together they are tried again");
+}
+
+#[test]
+fn a_process_that_ends_without_a_change_taken_up_blocks_the_document_in_the_end() {
+    let mut disk = disk_of_a_hub_that_ended_on(8);
+    for end in 1..8 {
+        disk = killed_at(Node::on(disk, hub_settings()), end);
+        assert_eq!(blocked_events(&Node::on(disk.after_crash(), hub_settings())), 0);
+    }
+    let mut hub = Node::on(disk, hub_settings());
+    hub.settle();
+    assert_eq!(blocked_events(&hub), 1);
+}
+
+#[test]
+fn an_end_is_counted_once_when_the_process_ends_again_before_it_is_forgotten() {
+    let mut first = Node::on(disk_of_a_hub_that_ended_on(3), hub_settings());
+    let noted = first.disk.suspect();
+    first.end_turn();
+    while first.disk.sync_one().is_some() {}
+    // Its row says so on the disk, and the note is still there.
+    let mut disk = first.disk.after_crash();
+    disk.set_suspect(noted.as_deref()).unwrap();
+    let mut hub = Node::on(disk, hub_settings());
+    let row = hub.place(AT).row;
+    assert_eq!((row.strikes, row.struck), (1, Some(StruckRow { until: 3, alone: None })));
+    hub.settle();
+    assert_eq!(hub.get(AT), Some(item(2)));
+}
+
 #[test]
 fn a_suspect_that_is_not_there_or_was_applied_is_nothing() {
     for (document, last) in [(0, 1), (77, 1)] {
         let mut disk = disk_of_a_crashed_hub();
-        let noted = suspect(&disk, document, last);
+        let noted = suspect(&disk, document, last, 0);
         disk.set_suspect(Some(&noted)).unwrap();
         let hub = Node::on(disk, hub_settings());
         assert_eq!(hub.disk.suspect(), None);
@@ -186,7 +266,7 @@ fn a_suspect_that_is_not_there_or_was_applied_is_nothing() {
 }
 
 /// The disk of a process that ends when it tries a change; turns become durable one after another until then.
-fn ends_when_it_tries(mut site: Node) -> Disk {
+pub(super) fn ends_when_it_tries(mut site: Node) -> Disk {
     loop {
         site.disk.0.borrow_mut().suspects.clear();
         site.end_turn();
@@ -220,6 +300,7 @@ fn a_change_that_ends_the_process_each_time_it_arrives_is_blocked() {
     let disk = ends_when_it_tries(is_sent(site(disk), &body));
     assert_eq!(site(disk.after_crash()).status().head, 1, "the next process has it before it tries it");
     let disk = ends_when_it_tries(site(disk));
+    let disk = ends_when_it_tries(site(disk));
     let mut site = site(disk);
     site.settle();
     assert_eq!(list(&mut site), [(address(AT), BlockReason::Crashed)]);
@@ -232,7 +313,7 @@ fn a_change_that_ends_the_process_each_time_it_arrives_is_blocked() {
 #[test]
 fn a_change_that_took_the_place_of_a_lost_one_is_not_blamed() {
     let mut disk = disk_of_a_crashed_hub();
-    let lost = Suspect::of(keys::DocumentNumber(1), 2, b"another change");
+    let lost = Suspect::of(keys::DocumentNumber(1), (2, b"another change"), 0);
     disk.set_suspect(Some(&lost.to_bytes())).unwrap();
     let mut hub = Node::on(disk, hub_settings());
     hub.settle();
@@ -243,7 +324,7 @@ fn a_change_that_took_the_place_of_a_lost_one_is_not_blamed() {
 #[test]
 fn after_an_end_on_what_was_lost_values_follow_what_is_durable() {
     let (mut hub, mut site, mut wire) = pair();
-    let lost = Suspect::of(keys::DocumentNumber(0), 1, b"lost");
+    let lost = Suspect::of(keys::DocumentNumber(0), (1, b"lost"), 0);
     hub.disk.set_suspect(Some(&lost.to_bytes())).unwrap();
     hub.crash();
     wire.cut(&mut hub, &mut site);

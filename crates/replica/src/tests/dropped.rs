@@ -1,6 +1,9 @@
 //! Changes that an operator dropped.
 
-use super::blocked::{AT, disk_of_a_crashed_hub, list, site_with_a_blocked_document, suspect};
+use super::blocked::{
+    AT, disk_of_a_crashed_hub, disk_of_a_hub_that_ended_on, ends_when_it_tries, list,
+    site_with_a_blocked_document,
+};
 use super::hostile::{bodies, delta, hello, send, send_delta};
 use super::*;
 use crate::documents::Suspect;
@@ -178,18 +181,10 @@ fn what_cannot_be_dropped_is_said() {
 #[test]
 fn a_change_that_ends_the_process_twice_can_be_dropped() {
     let at = "store-1/inventory/1";
-    let first = Node::on(disk_of_a_crashed_hub(), hub_settings());
-    let mut replica = first.replica;
-    replica.end_turn().unwrap();
-    while first.disk.sync_one().is_some() {}
-    // The second start tries it again, and ends on the same change.
-    let mut disk = first.disk.after_crash();
-    disk.0.borrow_mut().suspects.clear();
-    let mut trying = Node::on(disk.after_crash(), hub_settings());
-    trying.settle();
-    let noted = suspect(&disk, 1, 2);
-    disk.set_suspect(Some(&noted)).unwrap();
-
+    let mut disk = disk_of_a_crashed_hub();
+    for _ in 0..2 {
+        disk = ends_when_it_tries(Node::on(disk, hub_settings()));
+    }
     let mut hub = Node::on(disk, hub_settings());
     hub.settle();
     assert_eq!(hub.read(at).behind.unwrap().blocked, Some(BlockReason::Crashed));
@@ -202,24 +197,12 @@ fn a_change_that_ends_the_process_twice_can_be_dropped() {
 
 #[test]
 fn after_a_strike_changes_are_tried_one_at_a_time() {
-    let (mut hub, mut site, _) = pair();
-    for n in 0..3 {
-        site.put("store-1/inventory/1", item(n));
-    }
-    for (link, bytes) in std::mem::take(&mut site.frames) {
-        hub.input(Input::Frame { link, bytes });
-    }
-    // Its changes are on the disk, and none is applied.
-    hub.replica.handle(Input::Room(Room::ReadOnly), Clock::default()).unwrap();
-    hub.settle();
-    let mut disk = hub.disk.after_crash();
-    let noted = suspect(&disk, 0, 3);
-    disk.set_suspect(Some(&noted)).unwrap();
+    let disk = disk_of_a_hub_that_ended_on(3);
     let mut hub = Node::on(disk, hub_settings());
     hub.disk.0.borrow_mut().suspects.clear();
     hub.settle();
     let noted = hub.disk.0.borrow().suspects.clone();
     let positions: Vec<u64> = noted.iter().map(|noted| Suspect::read(noted).unwrap().last).collect();
     assert_eq!(positions, [1, 2, 3]);
-    assert_eq!(hub.get("store-1/inventory/1"), Some(item(2)));
+    assert_eq!(hub.get(AT), Some(item(2)));
 }
