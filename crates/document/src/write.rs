@@ -13,6 +13,7 @@ mod patch;
 mod put;
 mod sequence;
 mod set;
+mod settle;
 mod signature;
 pub use error::{FieldKind, PatchFault, WriteError};
 pub use operation::{Insertion, Operation};
@@ -103,6 +104,7 @@ impl<'a, 'b> Writer<'a, 'b> {
             Operation::Insert { field, index, values } => self.insert(field, *index, values),
             Operation::Splice { field, index, delete, insert } => self.splice(field, *index, *delete, insert),
             Operation::Clear { field } => self.clear(field),
+            Operation::Settle { field, value } => self.settle(field, value),
         }
     }
 

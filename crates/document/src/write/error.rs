@@ -103,6 +103,12 @@ pub enum WriteError {
     /// The document is deleted: only a put brings it back, and nothing but what empties it is written before.
     #[error("the document is deleted: put it to bring it back")]
     Deleted,
+    /// Only registers have concurrent values to decide between.
+    #[error("{field} is no register with a value: there is nothing to settle")]
+    NoRegister {
+        /// The field.
+        field: Pointer,
+    },
     /// A field was given a value that it does not take.
     #[error("{field} is a {kind}: it takes {}, not {given}", kind.takes())]
     FieldValue {
@@ -222,6 +228,48 @@ pub enum WriteError {
     /// Automerge refused; the document's changes contradict each other.
     #[error("the document cannot be written")]
     Document,
+}
+
+impl WriteError {
+    /// The field that it is about, as a JSON Pointer; `None` where it is about all of them or about none.
+    #[must_use]
+    pub fn field(&self) -> Option<String> {
+        match self {
+            Self::FieldValue { field, .. }
+            | Self::NoRegister { field }
+            | Self::NotA { field, .. }
+            | Self::CounterBelow { field, .. }
+            | Self::Unremovable { field, .. }
+            | Self::MembersBelow { field, .. }
+            | Self::Element { field, .. }
+            | Self::ElementTooLong { field }
+            | Self::ItemTooDeep { field }
+            | Self::Index { field, .. }
+            | Self::NotEnough { field, .. }
+            | Self::Overflow { field } => Some(field.to_string()),
+            Self::Patch { path, .. } => Some(path.clone()),
+            Self::Invalid(violations) => match violations.as_slice() {
+                [only] => Some(only.field.clone()),
+                _ => None,
+            },
+            Self::Json(_)
+            | Self::TooManyOperations(_)
+            | Self::Author
+            | Self::Message(_)
+            | Self::Deleted
+            | Self::PatchTooLong(_)
+            | Self::Refused(_)
+            | Self::TooLong(_)
+            | Self::TooManyEntries
+            | Self::Document => None,
+        }
+    }
+
+    /// The rules of the schema that the document would break; none of any other error.
+    #[must_use]
+    pub fn violations(&self) -> &[Violation] {
+        if let Self::Invalid(violations) = self { violations } else { &[] }
+    }
 }
 
 /// Most that are named in words.

@@ -114,6 +114,14 @@ pub enum Operation {
         /// The field.
         field: Pointer,
     },
+    /// Decides between concurrent values of a register: writes this one, also where it is the one that is shown, so that it
+    /// follows all that are here.
+    Settle {
+        /// The register.
+        field: Pointer,
+        /// What it is.
+        value: Value,
+    },
 }
 
 /// What a splice inserts.
@@ -150,7 +158,8 @@ impl Operation {
             | Self::Grant { .. }
             | Self::Transfer { .. }
             | Self::Add { .. }
-            | Self::Insert { .. } => false,
+            | Self::Insert { .. }
+            | Self::Settle { .. } => false,
         }
     }
 }

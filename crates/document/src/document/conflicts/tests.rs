@@ -1,5 +1,5 @@
 use super::*;
-use crate::{NewChange, Operation, Signature};
+use crate::{NewChange, Operation, Pointer, Signature, WriteError};
 use automerge::transaction::Transactable as _;
 use automerge::{ActorId, Automerge};
 use serde_json::json;
@@ -160,4 +160,32 @@ fn bases_put_at_once_are_told_and_one_alone_is_no_conflict() {
     let put = [Operation::Delete, Operation::Put(json!({"a": 2}))];
     document.write(&Signature::of(Origin([1; 16]), 0), None, &put).unwrap();
     assert_eq!((document.json(), told(&document)), (Some(json!({"a": 2})), vec![]));
+}
+
+fn settle(document: &mut Document, field: &str, value: Value) -> Result<(), WriteError> {
+    let operation = Operation::Settle { field: Pointer::parse(field).unwrap(), value };
+    document.write(&Signature::of(Origin([1; 16]), 9), None, &[operation]).map(|written| {
+        assert!(written.is_some(), "it is a change, also where the value is shown already");
+    })
+}
+
+#[test]
+fn settling_ends_a_conflict_with_any_value() {
+    for value in [json!("A"), json!("B"), json!(["C"]), Value::Null] {
+        let (mut document, _) = merged(json!({"shelf": "A", "n": 1}), json!({"shelf": "B", "n": 1}));
+        assert_eq!(document.conflicts().len(), 1);
+        settle(&mut document, "/shelf", value.clone()).unwrap();
+        assert_eq!(document.conflicts(), []);
+        assert_eq!(document.json(), Some(json!({"shelf": value, "n": 1})));
+    }
+}
+
+#[test]
+fn only_registers_with_a_value_are_settled() {
+    let mut document = Document::new();
+    write(&mut document, 1, json!({"a": {"b": 1}}));
+    for (field, value) in [("/none", json!(1)), ("/a", json!(1)), ("/a/b", json!({"c": 1}))] {
+        let refused = settle(&mut document, field, value);
+        assert!(matches!(refused, Err(WriteError::NoRegister { .. })), "{field}: {refused:?}");
+    }
 }
