@@ -107,8 +107,8 @@ fn latency(_: &mut Criterion) {
             started.insert(client.send(&increment(&address, -1, None)).await.expect("sent"), Instant::now());
             while client.unanswered() > 4 || (number + 1 == count && client.unanswered() > 0) {
                 let (id, answer) = client.receive().await.expect("an answer");
-                let Ok(Response::Written(Some(stamp))) = answer else { panic!("{answer:?}") };
-                sent.insert(stamp.sequence, started[&id]);
+                let Ok(Response::Written(Some(written))) = answer else { panic!("{answer:?}") };
+                sent.insert(written.stamp.sequence, started[&id]);
             }
         }
         let seen = seen.await.expect("events");

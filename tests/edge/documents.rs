@@ -97,3 +97,45 @@ fn a_schema_of_the_data_directory_is_held() {
     let got = run_well(words("doc get", &site.data, &["store-1/fridge/1"]));
     assert_eq!(serde_json::from_str::<Value>(&got).unwrap(), json!({"celsius": 4, "door": "shut"}));
 }
+
+#[test]
+fn a_write_is_made_only_while_its_document_is_as_its_writer_knows_it() {
+    let fleet = Fleet::new();
+    let mut site = site(&fleet);
+    let data = site.data.clone();
+    let put = |rest: &[&str]| words("doc put", &data, &[&[ADDRESS][..], rest].concat()).join("\u{1}");
+    let fails_with_7 = |line: &str, parts: &[&str]| fails(&line.split('\u{1}').collect::<Vec<_>>(), 7, parts);
+    let run = |line: &str| run_well(line.split('\u{1}'));
+    fails_with_7(
+        &put(&["{}", "--if-exists"]),
+        &["there is no document store-1/inventory/milk", "nothing was written"],
+    );
+    let made: Value =
+        serde_json::from_str(&run(&put(&[r#"{"on_hand": 1}"#, "--if-absent", "--json"]))).unwrap();
+    let read = || -> Value {
+        serde_json::from_str(&run_well(words("doc get", &data, &[ADDRESS, "--json"]))).unwrap()
+    };
+    assert_eq!(made["heads"], read()["heads"]);
+    let heads = made["heads"][0].as_str().unwrap().to_owned();
+    fails_with_7(&put(&[r#"{"on_hand": 2}"#, "--if-absent"]), &[&heads, "read the document again", "hint"]);
+
+    let sold =
+        words("doc increment", &data, &[ADDRESS, "/on_hand", "-1", "--if-heads", &heads]).join("\u{1}");
+    let keyed = [&sold[..], "--idempotency-key", "sale-1"].join("\u{1}");
+    let first = run(&keyed);
+    fails_with_7(&sold, &["has the heads"]);
+    assert_eq!(run(&keyed), first, "a retry is answered, though its own success ended the condition");
+    assert_eq!(read()["value"], json!({"on_hand": 0}));
+    for command in ["doc patch", "doc change"] {
+        let rest = [ADDRESS, if command == "doc patch" { "{}" } else { "[]" }, "--if-heads", &heads];
+        fails(&words(command, &data, &rest), 7, &["has the heads"]);
+    }
+    fails(&words("doc delete", &data, &[ADDRESS, "--if-heads", "5f"]), 1, &["'5f' is no hash"]);
+    fails(&words("doc delete", &data, &[ADDRESS, "--if-exists", "--if-absent"]), 2, &["cannot be used with"]);
+    let known = read()["heads"][0].as_str().unwrap().to_owned();
+    run_well(words("doc delete", &data, &[ADDRESS, "--if-heads", &known]));
+    // Without a server it is the same.
+    site.kill();
+    fails_with_7(&put(&["{}", "--if-exists"]), &["is deleted and has the heads"]);
+    run(&put(&[r#"{"on_hand": 3}"#, "--if-absent"]));
+}

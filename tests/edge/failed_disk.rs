@@ -38,7 +38,7 @@ async fn a_write_that_a_disk_error_met_has_an_unknown_outcome() {
     let Some(CallError::Refused(refusal)) = refused else { panic!("the disk fails: {refused:?}") };
     assert_eq!(refusal.kind, RefusalKind::UnknownOutcome);
     let (id, result) = client.receive().await.unwrap();
-    assert!(matches!(result, Ok(Response::Reached { stamp: Some(_), hub: false })), "{result:?}");
+    assert!(matches!(result, Ok(Response::Reached { stamp: Some(_), hub: false, .. })), "{result:?}");
     assert_eq!(id, waiting, "what only waits for the hub is here");
 
     // The disk stays broken: whoever asks is told so, also who only reads.

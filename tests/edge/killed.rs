@@ -135,6 +135,7 @@ fn move_one() -> Request {
         collection: "inventory".parse().unwrap(),
         key: shelf.parse().unwrap(),
         operations: vec![Operation::increment("/on_hand", 1).unwrap()],
+        condition: None,
     });
     Request::Transaction {
         space: "store-1".parse().unwrap(),

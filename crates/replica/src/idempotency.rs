@@ -3,9 +3,9 @@
 use crate::journal::Journal;
 use crate::keys;
 use crate::record::{self, IdempotencyRow};
-use crate::request::{IdempotencyKey, Stamp};
+use crate::request::{AskedWrite, IdempotencyKey, Stamp};
 use crate::store::{Store, StoreError};
-use document::{Address, Operation, Origin};
+use document::Origin;
 
 /// The newest keys, kept whatever the clock says: one that jumps ahead makes no retry count twice.
 const KEYS_MIN: u64 = 65_536;
@@ -29,14 +29,19 @@ pub(crate) struct Earlier {
 }
 
 /// Tells writes that are sent again from others under the same key.
-pub(crate) fn digest(writes: &[(&Address, &[Operation])]) -> [u8; 16] {
+pub(crate) fn digest(writes: &[AskedWrite<'_>]) -> [u8; 16] {
     let mut hasher = blake3::Hasher::new();
     let mut part = |bytes: &[u8]| {
         hasher.update(&(bytes.len() as u64).to_be_bytes());
         hasher.update(bytes);
     };
-    for (address, operations) in writes {
+    for AskedWrite { address, operations, condition } in writes {
         part(address.to_string().as_bytes());
+        // Where there is none nothing is added: digests that earlier versions kept hold. No operation reads so.
+        if let Some(condition) = condition {
+            part(b"condition");
+            part(&condition.to_bytes());
+        }
         for operation in *operations {
             // Values and names become JSON without fail.
             part(&serde_json::to_vec(operation).unwrap_or_default());
@@ -96,6 +101,20 @@ pub(crate) fn keep<S: Store>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::condition::Condition;
+    use document::{Address, Operation};
+
+    /// The first is what versions without conditions kept: a retry that an upgrade interrupts must find it.
+    #[test]
+    fn a_digest_tells_conditions_apart_and_stays_as_it_is_without_one() {
+        let address: Address = "store-1/inventory/1".parse().unwrap();
+        let operations = [Operation::increment("/on_hand", -1).unwrap()];
+        let of = |condition| digest(&[AskedWrite { address: &address, operations: &operations, condition }]);
+        let plain = of(None);
+        assert_eq!(u128::from_be_bytes(plain), 85_846_032_386_368_117_283_732_619_140_287_941_259);
+        let (exists, absent) = (of(Some(&Condition::Exists)), of(Some(&Condition::Absent)));
+        assert!(plain != exists && plain != absent && exists != absent);
+    }
 
     #[test]
     fn a_key_goes_after_a_day_but_never_among_the_newest() {

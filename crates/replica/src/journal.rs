@@ -5,6 +5,7 @@ mod chain;
 pub(crate) use chain::start as chain_start;
 pub use chain::verify_journal;
 mod documents;
+pub(crate) use documents::StoredValue;
 mod filled;
 pub(crate) use filled::FilledDocument;
 use filled::Incomplete;
@@ -295,8 +296,8 @@ impl<S: Store> Journal<S> {
         place.row.last = lsn;
         place.row.changes += 1;
         if let Some(value) = entry.value {
-            let heads = place.row.heads.clone();
-            self.put_value(address, place, (lsn, &heads), value);
+            // It was written on all that the document shows; its row may have heads that were dropped.
+            self.put_value(address, place, (lsn, &entry.hash.0), value);
         }
         self.put_document(address, place);
     }

@@ -13,6 +13,7 @@
 //!   effects, byte for byte.
 
 mod access;
+mod condition;
 mod documents;
 mod effect;
 mod idempotency;
@@ -41,6 +42,7 @@ mod waits;
 mod watch;
 
 pub use access::{AccessError, AccessFault, IDENTITIES_MAX, Rights};
+pub use condition::Condition;
 pub use effect::{
     DisconnectReason, Effect, Event, Input, Lane, LinkId, Misbehaviour, RequestId, Rung, StopReason,
 };
@@ -54,7 +56,7 @@ pub use request::{
     At, Behind, BlockReason, Blocked, BlockedList, BlockingChange, BrokenDocument, Dropped, IdempotencyKey,
     IdempotencyKeyError, LIST_MAX, Listed, Queried, Reading, Request, RequestError, Response, Stamp,
     TRANSACTION_BYTES_MAX, TRANSACTION_CHANGES_MAX, TRANSACTION_VALUE_BYTES_MAX, TransactionError,
-    TransactionWrite, WriteTerms,
+    TransactionWrite, WriteTerms, Written,
 };
 pub use schemas::{ListedSchema, SCHEMAS_MAX, SchemaFault};
 pub use settings::{Access, PeerSettings, Settings, SnapshotPolicy, SpaceMode, TrimPolicy, origin_of};

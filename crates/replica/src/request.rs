@@ -1,4 +1,5 @@
 use crate::access::{AccessError, Rights};
+use crate::condition::{Condition, Present};
 use crate::query::{Page, Query, QueryError};
 use crate::schemas::{ListedSchema, SchemaFault};
 use crate::store::{Keyspace, StoreError};
@@ -40,6 +41,8 @@ pub enum Request {
         address: Address,
         /// What to do, in this order.
         operations: Vec<Operation>,
+        /// What must hold of the document; `None`: nothing.
+        condition: Option<Condition>,
         /// What goes with it.
         terms: WriteTerms,
     },
@@ -151,10 +154,10 @@ pub enum Request {
 }
 
 impl Request {
-    /// Operations on a document, without terms.
+    /// Operations on a document, without a condition and without terms.
     #[must_use]
     pub fn write(address: Address, operations: Vec<Operation>) -> Self {
-        Self::Write { address, operations, terms: WriteTerms::default() }
+        Self::Write { address, operations, condition: None, terms: WriteTerms::default() }
     }
 }
 
@@ -191,6 +194,16 @@ pub struct TransactionWrite {
     pub key: Key,
     /// What to do, in this order.
     pub operations: Vec<Operation>,
+    /// What must hold of the document; `None`: nothing. Where that of one document does not hold, none is written.
+    pub condition: Option<Condition>,
+}
+
+/// What is to become of one document, by a request of either kind.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AskedWrite<'a> {
+    pub(crate) address: &'a Address,
+    pub(crate) operations: &'a [Operation],
+    pub(crate) condition: Option<&'a Condition>,
 }
 
 /// Why a transaction is none.
@@ -244,13 +257,14 @@ impl IdempotencyKey {
 pub enum Response {
     /// To [`Request::Get`].
     Document(Reading),
-    /// To whatever writes, and safe: the stamp of the last change; `None` when
-    /// everything was so already.
-    Written(Option<Stamp>),
+    /// To whatever writes, and safe.
+    Written(Written),
     /// To [`Request::Wait`], and to writes that wait for the hub.
     Reached {
         /// The stamp of the change; `None` when everything was so already, which is as safe as it was.
         stamp: Option<Stamp>,
+        /// As in [`Written`]; empty in the answer to [`Request::Wait`].
+        heads: Vec<ChangeHash>,
         /// How safe it is. [`Level::Local`] when the hub has not confirmed it in time: the change stands, and will get
         /// there.
         level: Level,
@@ -275,11 +289,30 @@ pub enum Response {
     Schemas(Vec<ListedSchema>),
 }
 
+/// What a write came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// The stamp of the last change; `None` when everything was so already.
+    pub stamp: Option<Stamp>,
+    /// The heads of the document after the write, in byte order; of a write that was sent again its present heads. Empty
+    /// where not one document was written, but several or none.
+    pub heads: Vec<ChangeHash>,
+}
+
+impl From<Option<Stamp>> for Written {
+    fn from(stamp: Option<Stamp>) -> Self {
+        Self { stamp, heads: Vec::new() }
+    }
+}
+
 /// A document as it is read.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reading {
     /// The document; `None` when it was never written or is deleted.
     pub value: Option<Value>,
+    /// The heads of what is shown, in byte order: without changes that it lacks. A document that is deleted has some,
+    /// one that was never written has none. Of an earlier moment that was asked for by heads, those.
+    pub heads: Vec<ChangeHash>,
     /// When the value lacks changes that are here.
     pub behind: Option<Behind>,
     /// Whether the space is being filled from a peer: the document, or changes of it, may be missing.
@@ -474,6 +507,16 @@ pub enum RequestError {
     /// The disk is nearly full, and the write can wait.
     #[error("the disk is nearly full: what can wait is put off, so that there is room for other writes")]
     PutOff,
+    /// The condition of a write does not hold. Checked after the look for an earlier answer under its idempotency key.
+    #[error("the condition does not hold: {}; read the document again and decide anew", Present(address, *exists, heads))]
+    ConditionFailed {
+        /// Of which document.
+        address: Address,
+        /// Whether it is shown at present.
+        exists: bool,
+        /// Its present heads.
+        heads: Vec<ChangeHash>,
+    },
     /// The idempotency key was used for another write.
     #[error("the idempotency key was used for another write: use a new key for each")]
     KeyReused,

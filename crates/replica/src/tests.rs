@@ -4,6 +4,7 @@ mod access;
 mod background;
 mod blocked;
 mod budgets;
+mod conditions;
 mod damaged;
 mod dropped;
 mod exchange;
@@ -325,9 +326,12 @@ impl Node {
         let request = Request::Write {
             address: address(at),
             operations: vec![operation],
+            condition: None,
             terms: WriteTerms::default(),
         };
-        let Response::Written(stamp) = self.answer(request).unwrap() else { panic!("another answer") };
+        let Response::Written(Written { stamp, .. }) = self.answer(request).unwrap() else {
+            panic!("another answer")
+        };
         stamp
     }
 

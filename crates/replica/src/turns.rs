@@ -156,7 +156,10 @@ mod tests {
 
     #[test]
     fn an_answer_rests_on_its_own_turn_alone() {
-        let reply = |id| Effect::Reply { id: RequestId(id), result: Ok(Response::Written(None)) };
+        let reply = |id| Effect::Reply {
+            id: RequestId(id),
+            result: Ok(Response::Written(crate::Written::default())),
+        };
         let mut turns = Turns::default();
         turns.hold(reply(1));
         turns.end(Some(Turn(1)));
@@ -179,7 +182,8 @@ mod tests {
 
     #[test]
     fn services_are_answered_when_a_turn_is_written_and_peers_when_it_is_durable() {
-        let reply = || Effect::Reply { id: RequestId(1), result: Ok(Response::Written(None)) };
+        let reply =
+            || Effect::Reply { id: RequestId(1), result: Ok(Response::Written(crate::Written::default())) };
         let mut turns = Turns::default();
         turns.hold(effect(1));
         turns.hold(reply());

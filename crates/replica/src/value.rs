@@ -4,6 +4,7 @@ pub(crate) mod reading;
 
 use crate::record;
 use crate::store::{Keyspace, StoreError};
+use document::ChangeHash;
 use minicbor::{Decode, Encode};
 use serde_json::Value;
 
@@ -51,6 +52,12 @@ impl<'a> ValueRow<'a> {
     /// Whether it broke its schema when it was written: which rules is asked of the present one.
     pub(crate) fn is_broken(&self) -> bool {
         self.broken == Some(true)
+    }
+
+    /// The document's heads, in byte order.
+    pub(crate) fn heads(&self) -> Vec<ChangeHash> {
+        let (heads, _) = self.heads.as_chunks::<32>();
+        heads.iter().copied().map(ChangeHash).collect()
     }
 
     /// Reads a row of the store.

@@ -8,7 +8,7 @@ use crate::effect::RequestId;
 use crate::keys::SpaceNumber;
 use crate::request::Stamp;
 use crate::store::Turn;
-use document::Origin;
+use document::{ChangeHash, Origin};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Most requests that wait for the hub at a time.
@@ -54,20 +54,23 @@ pub enum WaitError {
 }
 
 /// A request that waits.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Waiting {
     space: SpaceNumber,
     stamp: Stamp,
+    heads: Vec<ChangeHash>,
     rests_on: Turn,
     deadline_ms: u64,
 }
 
 /// A request that waits no longer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Ended {
     pub(crate) id: RequestId,
     /// Its change.
     pub(crate) stamp: Stamp,
+    /// The heads of its document with it, for the answer.
+    pub(crate) heads: Vec<ChangeHash>,
     /// The turn that makes the change durable here.
     pub(crate) rests_on: Turn,
 }
@@ -87,8 +90,8 @@ impl Waits {
 
     /// The request waits for a change of a space, until a moment at the latest.
     pub(crate) fn add(&mut self, request: Ended, space: SpaceNumber, deadline_ms: u64) {
-        let Ended { id, stamp, rests_on } = request;
-        self.by_id.insert(id, Waiting { space, stamp, rests_on, deadline_ms });
+        let Ended { id, stamp, heads, rests_on } = request;
+        self.by_id.insert(id, Waiting { space, stamp, heads, rests_on, deadline_ms });
         self.by_stamp.insert((space, stamp.origin, stamp.sequence, id));
         self.by_deadline.insert((deadline_ms, id));
     }
@@ -119,10 +122,10 @@ impl Waits {
     }
 
     fn remove(&mut self, id: RequestId) -> Option<Ended> {
-        let Waiting { space, stamp, rests_on, deadline_ms } = self.by_id.remove(&id)?;
+        let Waiting { space, stamp, heads, rests_on, deadline_ms } = self.by_id.remove(&id)?;
         self.by_stamp.remove(&(space, stamp.origin, stamp.sequence, id));
         self.by_deadline.remove(&(deadline_ms, id));
-        Some(Ended { id, stamp, rests_on })
+        Some(Ended { id, stamp, heads, rests_on })
     }
 }
 
@@ -134,7 +137,12 @@ mod tests {
     fn waits_end_with_their_change_or_their_time() {
         let (space, other) = (SpaceNumber(1), SpaceNumber(2));
         let stamp = |sequence| Stamp { origin: Origin([1; 16]), sequence };
-        let ended = |id, sequence| Ended { id: RequestId(id), stamp: stamp(sequence), rests_on: Turn(id) };
+        let ended = |id, sequence| Ended {
+            id: RequestId(id),
+            stamp: stamp(sequence),
+            heads: vec![ChangeHash([7; 32])],
+            rests_on: Turn(id),
+        };
         let mut waits = Waits::default();
         for (id, space, sequence, at) in
             [(1, space, 3, 90), (2, space, 4, 50), (3, space, 9, 70), (4, other, 1, 60)]

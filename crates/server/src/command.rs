@@ -193,6 +193,9 @@ impl CommandError {
             5
         } else if matches!(self, Self::Transfer(error) if error.is_part()) {
             6
+        } else if matches!(self, Self::Call(CallError::Refused(refusal)) if refusal.kind == RefusalKind::ConditionFailed)
+        {
+            7
         } else {
             1
         }

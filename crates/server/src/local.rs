@@ -17,10 +17,10 @@ mod watched;
 pub(crate) use answer::{Attached, Context};
 pub use client::{CallError, ConnectError, LocalClient, Received};
 pub use protocol::{
-    Answer, BackedUp, BlockedDocument, BlockingChange, CertificateStatus, Change, Conflict, ConflictingValue,
-    DocumentWrite, Envelope, Found, Listed, ListedDocument, Moment, PeerStatus, Reading, Refusal,
-    RefusalKind, Request, Response, SchemaInForce, SiteState, SiteStatus, SpaceMode, SpaceStatus, Stamp,
-    Status, StoreFailure, Violation, WatchEvent, WatchedChange, WatchedDocument,
+    Answer, BackedUp, BlockedDocument, BlockingChange, CertificateStatus, Change, Condition, Conflict,
+    ConflictingValue, DocumentWrite, Envelope, Found, Listed, ListedDocument, Moment, PeerStatus, Reading,
+    Refusal, RefusalKind, Request, Response, SchemaInForce, SiteState, SiteStatus, SpaceMode, SpaceStatus,
+    Stamp, Status, StoreFailure, Violation, WatchEvent, WatchedChange, WatchedDocument, Written,
 };
 pub use socket::SocketError;
 pub(crate) use socket::{LocalSocket, serve};

@@ -47,12 +47,14 @@ impl ClientWrite {
         };
         let terms = WriteTerms { idempotency_key: key.flatten(), wait, ..WriteTerms::default() };
         if let [(address, operations)] = self.parts.as_slice() {
-            return Request::Write { address: address.clone(), operations: operations.clone(), terms };
+            let (address, operations) = (address.clone(), operations.clone());
+            return Request::Write { address, operations, condition: None, terms };
         }
         let write = |(address, operations): &(Address, Vec<Operation>)| TransactionWrite {
             collection: address.collection.clone(),
             key: address.key.clone(),
             operations: operations.clone(),
+            condition: None,
         };
         Request::Transaction {
             space: self.space.clone(),

@@ -13,6 +13,7 @@ use crate::trace::Moment;
 use document::{Collection, Space};
 use replica::{
     Input, Level, PAGE_DOCUMENTS_MAX, Queried, Query, Request, RequestError, RequestId, Response, Stamp,
+    Written,
 };
 use std::rc::Rc;
 
@@ -135,7 +136,7 @@ impl World {
             Answered::Other => return Ok(()),
         };
         let (write, attempts) = (&awaited.write, awaited.attempts);
-        if let Ok(Response::Reached { stamp: Some(stamp), level: Level::Hub }) = &result {
+        if let Ok(Response::Reached { stamp: Some(stamp), level: Level::Hub, .. }) = &result {
             self.check_hub(write, *stamp)?;
         }
         // Asked of a store that turns out to be an old copy, it is asked again when that is opened anew.
@@ -152,7 +153,7 @@ impl World {
             }
         }
         match &result {
-            Ok(Response::Written(stamp) | Response::Reached { stamp, .. }) => {
+            Ok(Response::Written(Written { stamp, .. }) | Response::Reached { stamp, .. }) => {
                 self.tally.acknowledged += 1;
                 self.tally.transactions += u64::from(write.parts.len() > 1);
                 self.observe(&Observation::Acknowledged { write, stamp: *stamp, attempts })

@@ -5,7 +5,7 @@ use crate::network::Direction;
 use crate::time::SECOND_NS;
 use crate::topology::Shape;
 use document::{Address, Operation};
-use replica::{Request, Response};
+use replica::{Request, Response, Written};
 
 const SITE: NodeId = NodeId(1);
 const HUB: NodeId = NodeId(0);
@@ -25,7 +25,10 @@ fn increment(key: usize) -> Request {
 }
 
 fn is_written(world: &mut World, node: NodeId, key: usize) -> bool {
-    matches!(world.request(node, increment(key)).unwrap(), Some(Ok(Response::Written(Some(_)))))
+    matches!(
+        world.request(node, increment(key)).unwrap(),
+        Some(Ok(Response::Written(Written { stamp: Some(_), .. })))
+    )
 }
 
 fn sent_bytes(world: &World) -> u64 {

@@ -11,6 +11,16 @@ use document::{Address, ChangeHash};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
+/// A document's value as it was last written.
+#[derive(Default)]
+pub(crate) struct StoredValue {
+    /// `None` when it has none, or is deleted.
+    pub(crate) value: Option<Value>,
+    pub(crate) heads: Vec<ChangeHash>,
+    /// Whether it broke its schema when it was written.
+    pub(crate) is_broken: bool,
+}
+
 impl<S: Store> Journal<S> {
     /// A document's row; `None` while it has no change.
     pub(crate) fn document(&self, address: &Address) -> Result<Option<DocumentPlace>, StoreError> {
@@ -65,22 +75,22 @@ impl<S: Store> Journal<S> {
         address: &Address,
         place: &DocumentPlace,
     ) -> Result<Option<Value>, StoreError> {
-        Ok(self.marked_value(address, place)?.0)
+        Ok(self.stored_value(address, place)?.value)
     }
 
-    /// The same, and whether it broke its schema when it was written.
-    pub(crate) fn marked_value(
+    /// The same, and what its row has beside it.
+    pub(crate) fn stored_value(
         &self,
         address: &Address,
         place: &DocumentPlace,
-    ) -> Result<(Option<Value>, bool), StoreError> {
+    ) -> Result<StoredValue, StoreError> {
         if place.row.value == 0 {
-            return Ok((None, false));
+            return Ok(StoredValue::default());
         }
         let row = self.rows.get(&keys::value(place.space, &address.collection, &address.key))?;
         let row = row.ok_or(DAMAGED)?;
         let row = ValueRow::read(&row)?;
-        Ok((row.document()?, row.is_broken()))
+        Ok(StoredValue { value: row.document()?, heads: row.heads(), is_broken: row.is_broken() })
     }
 
     /// At most `most` of a document's changes after a position, up to and including `last`, each with its position, in

@@ -4,7 +4,7 @@ use super::system::Stream;
 use super::{Clock, Replica};
 use crate::access::{ACCESS, AccessDocument, AccessError, PublicKey, Rights, SYSTEM, access_key};
 use crate::keys;
-use crate::request::{RequestError, Stamp, WriteTerms};
+use crate::request::{AskedWrite, RequestError, Stamp, WriteTerms};
 use crate::schemas::{ListedSchema, SchemaFault, schema_address, schema_document};
 use crate::store::{Store, StoreError};
 use document::{Address, Collection, Operation, Schema, Space};
@@ -116,12 +116,13 @@ impl<S: Store> Replica<S> {
     /// Writes a document of `system`, and takes what it says.
     fn write_system(&mut self, address: &Address, value: Value, clock: Clock) -> Answer<Option<Stamp>> {
         let operations = [Operation::Put(value)];
-        let stamp = match self.once(&[(address, &operations)], &WriteTerms::default(), clock)? {
-            Ok(stamp) => stamp,
+        let write = AskedWrite { address, operations: &operations, condition: None };
+        let written = match self.once(&[write], &WriteTerms::default(), clock)? {
+            Ok(written) => written,
             Err(error) => return Ok(Err(error)),
         };
         self.follow_system()?;
-        Ok(Ok(stamp))
+        Ok(Ok(written.stamp))
     }
 
     pub(super) fn schemas_in_force(&self) -> Vec<ListedSchema> {

@@ -30,15 +30,18 @@ fn within_bytes(entries: Vec<HistoryEntry>) -> Vec<HistoryEntry> {
 impl<S: Store> Replica<S> {
     pub(super) fn get_at(&mut self, address: &Address, at: &At) -> Answer<Reading> {
         let read = self.with_document(address, |document| {
-            let heads = match at {
+            let mut heads = match at {
                 At::Heads(heads) => heads.clone(),
                 At::Wall(wall_ms) => document.heads_at(*wall_ms),
             };
-            document.json_at(&heads)
+            heads.sort_unstable();
+            heads.dedup();
+            document.json_at(&heads).map(|value| (value, heads))
         })?;
         Ok(match read {
-            Ok((value, behind)) => value.map_err(RequestError::from).map(|value| Reading {
+            Ok((read, behind)) => read.map_err(RequestError::from).map(|(value, heads)| Reading {
                 violations: self.violations(address, value.as_ref()),
+                heads,
                 value: value.map(|value| self.indexing(&address.collection).shown(value)),
                 behind,
                 is_filling: self.is_filling(&address.space),

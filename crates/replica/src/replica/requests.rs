@@ -7,7 +7,8 @@ use crate::journal::DocumentPlace;
 use crate::keys;
 use crate::record;
 use crate::request::{
-    BrokenDocument, LIST_MAX, Listed, Reading, Request, RequestError, Response, told_of_damage,
+    AskedWrite, BrokenDocument, LIST_MAX, Listed, Reading, Request, RequestError, Response, Stamp,
+    told_of_damage,
 };
 use crate::status::{SpaceStatus, Status};
 use crate::store::{Keyspace, Store, StoreError, undamaged};
@@ -20,6 +21,11 @@ const STALE_PER_LIST_MAX: usize = 64;
 
 /// An answer, or the store's failure.
 type Answer<T> = Result<Result<T, RequestError>, StoreError>;
+
+/// Answers what makes the replica itself write a document.
+fn said(stamp: Option<Stamp>) -> Response {
+    Response::Written(stamp.into())
+}
 
 impl<S: Store> Replica<S> {
     pub(super) fn handle_request(
@@ -43,18 +49,20 @@ impl<S: Store> Replica<S> {
             }
             Request::Get { address, at: None } => self.get(&address)?.map(Response::Document),
             Request::Get { address, at: Some(at) } => self.get_at(&address, &at)?.map(Response::Document),
-            Request::Write { address, operations, terms } => {
-                match self.write(&address, &operations, &terms, clock)? {
-                    Ok(stamp) => {
-                        return self.answer_written(id, &address.space, stamp, (terms.wait, clock));
+            Request::Write { address, operations, condition, terms } => {
+                let write =
+                    AskedWrite { address: &address, operations: &operations, condition: condition.as_ref() };
+                match self.write(write, &terms, clock)? {
+                    Ok(written) => {
+                        return self.answer_written(id, &address.space, written, (terms.wait, clock));
                     }
                     Err(error) => Err(error),
                 }
             }
             Request::Transaction { space, writes, terms } => {
                 match self.transact(&space, &writes, &terms, clock)? {
-                    Ok(stamp) => {
-                        return self.answer_written(id, &space, stamp, (terms.wait, clock));
+                    Ok(written) => {
+                        return self.answer_written(id, &space, written, (terms.wait, clock));
                     }
                     Err(error) => Err(error),
                 }
@@ -74,11 +82,11 @@ impl<S: Store> Replica<S> {
             Request::Retry { address } => self.retry(&address)?.map(Response::Retried),
             Request::Drop { address } => self.drop_change(&address)?.map(Response::Dropped),
             Request::Grant { public_key, name, spaces } => {
-                self.grant(&public_key, name, spaces, clock)?.map(Response::Written)
+                self.grant(&public_key, name, spaces, clock)?.map(said)
             }
-            Request::Revoke { public_key } => self.revoke(&public_key, clock)?.map(Response::Written),
+            Request::Revoke { public_key } => self.revoke(&public_key, clock)?.map(said),
             Request::AddSchema { collection, schema } => {
-                self.add_schema(&collection, &schema, clock)?.map(Response::Written)
+                self.add_schema(&collection, &schema, clock)?.map(said)
             }
             Request::Schemas => Ok(Response::Schemas(self.schemas_in_force())),
         };
@@ -94,7 +102,8 @@ impl<S: Store> Replica<S> {
         told_of_damage(address, reading.map(Ok))
     }
 
-    fn reading(&mut self, address: &Address) -> Result<Reading, StoreError> {
+    /// A document as it is read at present.
+    pub(super) fn reading(&mut self, address: &Address) -> Result<Reading, StoreError> {
         let Some(mut place) = self.journal.document(address)? else {
             return Ok(Reading { is_filling: self.is_filling(&address.space), ..Reading::default() });
         };

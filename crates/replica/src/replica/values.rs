@@ -4,7 +4,7 @@ use super::Replica;
 use crate::BlockReason;
 use crate::documents::{Documents, Open};
 use crate::effect::{Effect, Event};
-use crate::journal::{DAMAGED, DocumentPlace};
+use crate::journal::{DAMAGED, DocumentPlace, StoredValue};
 use crate::request::{Behind, Reading};
 use crate::store::{Room, Store, StoreError, undamaged};
 use document::{Address, Schema, Space, Violation};
@@ -134,7 +134,7 @@ impl<S: Store> Replica<S> {
         place: &mut DocumentPlace,
     ) -> Result<usize, StoreError> {
         let is_left = place.row.blocked.is_some() || self.room == Room::ReadOnly || self.is_struck(place);
-        if is_left || undamaged(self.journal.marked_value(address, place))?.is_some() {
+        if is_left || undamaged(self.journal.stored_value(address, place))?.is_some() {
             return Ok(0);
         }
         let (open, applied) = self.documents.open_known(&self.journal, place)?;
@@ -159,17 +159,18 @@ impl<S: Store> Replica<S> {
     ) -> Result<Reading, StoreError> {
         *budget = budget.saturating_sub(self.refresh(address, place, *budget)?.changes);
         let behind = self.behind(place)?;
-        let (value, is_broken) = match undamaged(self.journal.marked_value(address, place))? {
-            Some(marked) => marked,
+        let stored = match undamaged(self.journal.stored_value(address, place))? {
+            Some(stored) => stored,
             None => {
                 *budget = budget.saturating_sub(self.mend_value(address, place)?);
-                self.journal.marked_value(address, place)?
+                self.journal.stored_value(address, place)?
             }
         };
+        let StoredValue { value, heads, is_broken } = stored;
         let is_filling = self.is_filling(&address.space);
         let value = value.map(|value| self.indexing(&address.collection).shown(value));
         let violations = if is_broken { self.violations(address, value.as_ref()) } else { Vec::new() };
-        Ok(Reading { value, behind, is_filling, violations })
+        Ok(Reading { value, heads, behind, is_filling, violations })
     }
 
     /// The schema of a document, where there is one.

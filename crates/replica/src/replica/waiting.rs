@@ -3,11 +3,11 @@
 use super::frames::Shown;
 use super::{Clock, Replica};
 use crate::effect::{Effect, LinkId, RequestId};
-use crate::request::{RequestError, Response, Stamp};
+use crate::request::{RequestError, Response, Stamp, Written};
 use crate::session::Peer;
 use crate::store::{Store, StoreError, Turn};
 use crate::waits::{Ended, Level, WAIT_MS_MAX, WaitError, WaitFor, read_hub_vectors};
-use document::{Origin, Space};
+use document::{ChangeHash, Origin, Space};
 use wire::{Frame, SpaceVector};
 
 impl<S: Store> Replica<S> {
@@ -29,14 +29,15 @@ impl<S: Store> Replica<S> {
         &mut self,
         id: RequestId,
         space: &Space,
-        stamp: Option<Stamp>,
+        written: Written,
         (wait, clock): (WaitFor, Clock),
     ) -> Result<(), StoreError> {
+        let Written { stamp, heads } = written;
         let response = match (wait, stamp) {
-            (WaitFor::Local, _) => Response::Written(stamp),
-            (WaitFor::Hub { .. }, None) => Response::Reached { stamp, level: Level::Local },
+            (WaitFor::Local, _) => Response::Written(Written { stamp, heads }),
+            (WaitFor::Hub { .. }, None) => Response::Reached { stamp, heads, level: Level::Local },
             (WaitFor::Hub { within_ms }, Some(stamp)) => {
-                return self.wait(id, space, stamp, (within_ms, clock));
+                return self.wait(id, space, (stamp, heads), (within_ms, clock));
             }
         };
         let reply = Effect::Reply { id, result: Ok(response) };
@@ -62,9 +63,9 @@ impl<S: Store> Replica<S> {
         match wait {
             WaitFor::Local => {
                 let rests_on = self.rests_on(space, stamp)?;
-                self.answer_reached(Ended { id, stamp, rests_on }, Level::Local);
+                self.answer_reached(Ended { id, stamp, heads: Vec::new(), rests_on }, Level::Local);
             }
-            WaitFor::Hub { within_ms } => self.wait(id, space, stamp, (within_ms, clock))?,
+            WaitFor::Hub { within_ms } => self.wait(id, space, (stamp, Vec::new()), (within_ms, clock))?,
         }
         Ok(Ok(()))
     }
@@ -88,10 +89,10 @@ impl<S: Store> Replica<S> {
         &mut self,
         id: RequestId,
         space: &Space,
-        stamp: Stamp,
+        (stamp, heads): (Stamp, Vec<ChangeHash>),
         (within_ms, clock): (u64, Clock),
     ) -> Result<(), StoreError> {
-        let request = Ended { id, stamp, rests_on: self.rests_on(space, stamp)? };
+        let request = Ended { id, stamp, heads, rests_on: self.rests_on(space, stamp)? };
         let number = self.journal.names.space_number(space);
         match number {
             Some(space) if !self.settings.is_hub && self.hub.get(space, stamp.origin) < stamp.sequence => {
@@ -129,8 +130,8 @@ impl<S: Store> Replica<S> {
 
     /// An answer rests on its change alone: what is on its way beside it may fail, and takes nothing back.
     fn answer_reached(&mut self, request: Ended, level: Level) {
-        let Ended { id, stamp, rests_on } = request;
-        let result = Ok(Response::Reached { stamp: Some(stamp), level });
+        let Ended { id, stamp, heads, rests_on } = request;
+        let result = Ok(Response::Reached { stamp: Some(stamp), heads, level });
         self.turns.reply_after(rests_on, Effect::Reply { id, result });
     }
 

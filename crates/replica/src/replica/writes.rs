@@ -2,16 +2,17 @@
 
 use super::values::CHANGES_PER_REQUEST_MAX;
 use super::{Clock, Replica};
+use crate::condition::Condition;
 use crate::documents::Open;
 use crate::idempotency;
 use crate::journal::{DocumentPlace, Entry, NewValue};
 use crate::request::{
-    RequestError, Stamp, TRANSACTION_BYTES_MAX, TRANSACTION_CHANGES_MAX, TRANSACTION_VALUE_BYTES_MAX,
-    TransactionError, TransactionWrite, WriteTerms, told_of_damage,
+    AskedWrite, Behind, Reading, RequestError, Stamp, TRANSACTION_BYTES_MAX, TRANSACTION_CHANGES_MAX,
+    TRANSACTION_VALUE_BYTES_MAX, TransactionError, TransactionWrite, WriteTerms, Written, told_of_damage,
 };
 use crate::settings::SpaceMode;
-use crate::store::{Room, Store, StoreError};
-use document::{Address, Collection, NewChange, Operation, Signature, Space};
+use crate::store::{Room, Store, StoreError, undamaged};
+use document::{Address, ChangeHash, Collection, NewChange, Signature, Space};
 use std::collections::BTreeSet;
 
 /// An answer, or the store's failure.
@@ -27,6 +28,8 @@ struct Prepared<'a> {
     open: Option<Open>,
     /// None when the document was so already.
     change: Option<NewChange>,
+    /// The document's heads with the change.
+    heads: Vec<ChangeHash>,
     /// What the document is to show with the change; none while it has no place.
     value: Option<NewValue>,
 }
@@ -34,16 +37,14 @@ struct Prepared<'a> {
 impl<S: Store> Replica<S> {
     pub(super) fn write(
         &mut self,
-        address: &Address,
-        operations: &[Operation],
+        write: AskedWrite<'_>,
         terms: &WriteTerms,
         clock: Clock,
-    ) -> Answer<Option<Stamp>> {
-        if let Err(error) = self.check_writable(&address.space, [&address.collection]) {
+    ) -> Answer<Written> {
+        if let Err(error) = self.check_writable(&write.address.space, [&write.address.collection]) {
             return Ok(Err(error));
         }
-        let writes = [(address, operations)];
-        self.once(&writes, terms, clock)
+        self.once(&[write], terms, clock)
     }
 
     pub(super) fn transact(
@@ -52,7 +53,7 @@ impl<S: Store> Replica<S> {
         writes: &[TransactionWrite],
         terms: &WriteTerms,
         clock: Clock,
-    ) -> Answer<Option<Stamp>> {
+    ) -> Answer<Written> {
         if let Err(error) = self.check_writable(space, writes.iter().map(|write| &write.collection)) {
             return Ok(Err(error));
         }
@@ -69,8 +70,11 @@ impl<S: Store> Replica<S> {
         if let Some(repeated) = addresses.iter().find(|address| !seen.insert(*address)) {
             return Ok(Err(TransactionError::Repeated(repeated.clone()).into()));
         }
-        let operations = writes.iter().map(|write| write.operations.as_slice());
-        let writes: Vec<_> = addresses.iter().zip(operations).collect();
+        let write = |(address, write)| {
+            let TransactionWrite { operations, condition, .. }: &TransactionWrite = write;
+            AskedWrite { address, operations, condition: condition.as_ref() }
+        };
+        let writes: Vec<_> = addresses.iter().zip(writes).map(write).collect();
         self.once(&writes, terms, clock)
     }
 
@@ -89,13 +93,14 @@ impl<S: Store> Replica<S> {
         }
     }
 
-    /// Carries the writes out, unless a request with the same key did. Returns the stamp of the last change.
+    /// Carries the writes out, unless a request with the same key did: that one is answered again before conditions are
+    /// looked at, which its own success may have ended.
     pub(super) fn once(
         &mut self,
-        writes: &[(&Address, &[Operation])],
+        writes: &[AskedWrite<'_>],
         terms: &WriteTerms,
         clock: Clock,
-    ) -> Answer<Option<Stamp>> {
+    ) -> Answer<Written> {
         if let Err(error) = self.check_wait(terms.wait) {
             return Ok(Err(error.into()));
         }
@@ -105,8 +110,10 @@ impl<S: Store> Replica<S> {
         if let Some((key, digest)) = key
             && let Some(earlier) = idempotency::find(&self.journal, key)?
         {
-            let same = earlier.digest == digest;
-            return Ok(if same { Ok(earlier.stamp) } else { Err(RequestError::KeyReused) });
+            if earlier.digest != digest {
+                return Ok(Err(RequestError::KeyReused));
+            }
+            return Ok(Ok(Written { stamp: earlier.stamp, heads: self.heads_of_one(writes)? }));
         }
         // After the look for an earlier answer: that one may have been written.
         #[cfg(isle_planted)]
@@ -119,22 +126,72 @@ impl<S: Store> Replica<S> {
         if terms.can_wait && self.must_shed() {
             return Ok(Err(RequestError::PutOff));
         }
-        let prepared = match self.prepare_all(writes, terms, clock)? {
+        if let Err(error) = self.check_conditions(writes)? {
+            return Ok(Err(error));
+        }
+        let mut prepared = match self.prepare_all(writes, terms, clock)? {
             Ok(prepared) => prepared,
             Err(error) => return Ok(Err(error)),
+        };
+        let heads = match prepared.as_mut_slice() {
+            [one] => std::mem::take(&mut one.heads),
+            _ => Vec::new(),
         };
         let stamp = self.commit(prepared, clock)?;
         if let Some((key, digest)) = key {
             idempotency::keep(&mut self.journal, key, (digest, stamp), clock.wall_ms)?;
         }
-        Ok(Ok(stamp))
+        Ok(Ok(Written { stamp, heads }))
+    }
+
+    /// The present heads of the document, where it is one; of one that cannot be read, none.
+    fn heads_of_one(&mut self, writes: &[AskedWrite<'_>]) -> Result<Vec<ChangeHash>, StoreError> {
+        let [write] = writes else { return Ok(Vec::new()) };
+        let reading = self.reading(write.address);
+        Ok(undamaged(reading)?.map_or_else(Vec::new, |reading| reading.heads))
+    }
+
+    /// Holds the conditions against their documents, all of them before the first operation. What holds then holds when
+    /// the turn writes.
+    fn check_conditions(&mut self, writes: &[AskedWrite<'_>]) -> Answer<()> {
+        let mut budget = CHANGES_PER_REQUEST_MAX;
+        for AskedWrite { address, condition, .. } in writes {
+            let Some(condition) = condition else { continue };
+            let checked = self.check_condition(address, condition, &mut budget);
+            if let Err(error) = told_of_damage(address, checked)? {
+                return Ok(Err(error));
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    fn check_condition(
+        &mut self,
+        address: &Address,
+        condition: &Condition,
+        budget: &mut usize,
+    ) -> Answer<()> {
+        let reading = match self.journal.document(address)? {
+            None => Reading::default(),
+            Some(mut place) => self.read(address, &mut place, budget)?,
+        };
+        Ok(match reading.behind {
+            Some(Behind { blocked: Some(reason), .. }) => Err(RequestError::blocked(address, reason)),
+            Some(Behind { blocked: None, .. }) => Err(RequestError::Behind(address.clone())),
+            None if condition.holds(&reading) => Ok(()),
+            None => Err(RequestError::ConditionFailed {
+                address: address.clone(),
+                exists: reading.value.is_some(),
+                heads: reading.heads,
+            }),
+        })
     }
 
     /// All writes in memory, or none: when one is refused, the documents that others changed are let go of, which the
     /// journal does not know of.
     fn prepare_all<'a>(
         &mut self,
-        writes: &[(&'a Address, &[Operation])],
+        writes: &[AskedWrite<'a>],
         terms: &WriteTerms,
         clock: Clock,
     ) -> Answer<Vec<Prepared<'a>>> {
@@ -152,14 +209,14 @@ impl<S: Store> Replica<S> {
     fn prepare_into<'a>(
         &mut self,
         all: &mut Vec<Prepared<'a>>,
-        writes: &[(&'a Address, &[Operation])],
+        writes: &[AskedWrite<'a>],
         terms: &WriteTerms,
         clock: Clock,
     ) -> Answer<()> {
         let (mut bytes, mut value_bytes, mut budget) = (0, 0, CHANGES_PER_REQUEST_MAX);
-        for (address, operations) in writes {
-            let prepared = self.prepare((address, operations), terms, clock, &mut budget);
-            let prepared = match told_of_damage(address, prepared)? {
+        for write in writes {
+            let prepared = self.prepare(*write, terms, clock, &mut budget);
+            let prepared = match told_of_damage(write.address, prepared)? {
                 Ok(prepared) => prepared,
                 Err(error) => return Ok(Err(error)),
             };
@@ -178,7 +235,7 @@ impl<S: Store> Replica<S> {
 
     fn prepare<'a>(
         &mut self,
-        (address, operations): (&'a Address, &[Operation]),
+        AskedWrite { address, operations, .. }: AskedWrite<'a>,
         terms: &WriteTerms,
         clock: Clock,
         budget: &mut usize,
@@ -199,6 +256,7 @@ impl<S: Store> Replica<S> {
         };
         match open.document.write(&signature, schema, operations) {
             Ok(mut change) => {
+                let heads = open.document.heads();
                 let value = match (&place, &mut change) {
                     (Some(place), Some(change)) => {
                         let shown = (change.json.take(), change.breaks_schema);
@@ -213,7 +271,7 @@ impl<S: Store> Replica<S> {
                         None
                     }
                 };
-                Ok(Ok(Prepared { address, place, open, change, value }))
+                Ok(Ok(Prepared { address, place, open, change, heads, value }))
             }
             Err(error) => {
                 if let Some(place) = place {
@@ -256,7 +314,7 @@ impl<S: Store> Replica<S> {
     fn commit(&mut self, prepared: Vec<Prepared<'_>>, clock: Clock) -> Result<Option<Stamp>, StoreError> {
         let mut left = prepared.iter().filter(|prepared| prepared.change.is_some()).count();
         let mut last = None;
-        for Prepared { address, place, open, change, value } in prepared {
+        for Prepared { address, place, open, change, value, .. } in prepared {
             // A write that is refused, or writes nothing, leaves no trace of a document that was not there.
             let Some(mut change) = change else { continue };
             let mut place = match place {

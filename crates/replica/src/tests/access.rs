@@ -261,7 +261,7 @@ impl Fleet {
 #[track_caller]
 pub(super) fn written(answer: Result<Response, RequestError>) -> Option<Stamp> {
     match answer {
-        Ok(Response::Written(stamp)) => stamp,
+        Ok(Response::Written(written)) => written.stamp,
         other => panic!("{other:?}"),
     }
 }

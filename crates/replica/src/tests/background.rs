@@ -203,13 +203,14 @@ fn services_are_answered_at_written_and_peers_at_durable() {
     let id = site.ask(Request::Write {
         address: address("store-1/inventory/1"),
         operations: vec![put],
+        condition: None,
         terms: WriteTerms::default(),
     });
     site.end_turn();
     let turn = site.disk.0.borrow().waiting.back().unwrap().0;
     site.input(Input::Written(turn));
     site.end_turn();
-    assert!(matches!(site.replies.get(&id), Some(Ok(Response::Written(Some(_))))));
+    assert!(matches!(site.replies.get(&id), Some(Ok(Response::Written(Written { stamp: Some(_), .. })))));
     assert!(site.frames.is_empty());
     wire.carry(&mut hub, &mut site);
     assert_converged(&mut hub, &mut site);
@@ -229,6 +230,7 @@ fn without_room_nothing_is_written_and_reads_go_on() {
     let put = |at: &str| Request::Write {
         address: address(at),
         operations: vec![document::Operation::Put(item(2))],
+        condition: None,
         terms: WriteTerms::default(),
     };
     assert_eq!(hub.answer(put("store-1/inventory/1")), Err(RequestError::DiskFull));
@@ -251,12 +253,12 @@ fn without_room_nothing_is_written_and_reads_go_on() {
 
 /// A write that can wait, as one of an import.
 fn imported(at: &str) -> Request {
-    let Request::Write { address, operations, terms } =
+    let Request::Write { address, operations, condition, terms } =
         Request::write(address(at), vec![document::Operation::Put(json!({"n": 1}))])
     else {
         panic!("no write")
     };
-    Request::Write { address, operations, terms: WriteTerms { can_wait: true, ..terms } }
+    Request::Write { address, operations, condition, terms: WriteTerms { can_wait: true, ..terms } }
 }
 
 #[test]

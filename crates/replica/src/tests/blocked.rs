@@ -44,6 +44,7 @@ fn a_blocked_document_is_read_as_before_and_stores_what_comes() {
     assert_eq!(site.status().head, 2, "the change is stored and counted");
     let reading = Reading {
         value: Some(json!({"n": 0})),
+        heads: vec![document::ForeignChange::parse(&bodies(origin(1), 1)[0]).unwrap().hash],
         behind: blocked(BlockReason::Refused, Some(1_000)),
         ..Reading::default()
     };
@@ -54,6 +55,7 @@ fn a_blocked_document_is_read_as_before_and_stores_what_comes() {
     let put = Request::Write {
         address: address(AT),
         operations: vec![document::Operation::Put(json!({"n": 3}))],
+        condition: None,
         terms: WriteTerms::default(),
     };
     assert_eq!(site.answer(put), Err(RequestError::Blocked(address(AT))));

@@ -74,6 +74,7 @@ fn a_transaction_has_one_budget_of_changes_for_all_of_its_documents() {
         collection: Collection::new("product").unwrap(),
         key: Key::new(key).unwrap(),
         operations: vec![document::Operation::Put(json!({"n": -1}))],
+        condition: None,
     };
     let writes = vec![write("0"), write("1")];
     let request = Request::Transaction { space: space("store-1"), writes, terms: WriteTerms::default() };

@@ -284,6 +284,7 @@ fn a_transaction_of_which_a_part_cannot_be_read_is_not_sent_at_all() {
         collection: "product".parse().unwrap(),
         key: key.parse().unwrap(),
         operations: vec![document::Operation::Put(json!({"price": 0}))],
+        condition: None,
     };
     let (space, writes) = (space("catalog"), vec![put("0"), put("1")]);
     hub.answer(Request::Transaction { space, writes, terms: WriteTerms::default() }).unwrap();

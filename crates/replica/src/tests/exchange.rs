@@ -141,6 +141,7 @@ fn peers_are_shown_only_what_is_durable() {
     site.ask(Request::Write {
         address: address("store-1/inventory/1"),
         operations: vec![document::Operation::Put(item(1))],
+        condition: None,
         terms: WriteTerms::default(),
     });
     site.end_turn();

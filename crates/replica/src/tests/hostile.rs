@@ -317,7 +317,7 @@ fn nothing_leaves_before_the_own_hello() {
     site.put("store-1/note/1", json!({"n": 1}));
     let put = Operation::Put(json!({"n": 2}));
     let (address, operations) = (address("store-1/note/1"), vec![put]);
-    site.ask(Request::Write { address, operations, terms: WriteTerms::default() });
+    site.ask(Request::Write { address, operations, condition: None, terms: WriteTerms::default() });
     site.end_turn();
     site.input(Input::PeerUp { link: LinkId(1), peer: "hub".into(), public_key: key(1).public_key });
     site.end_turn();
@@ -459,7 +459,7 @@ fn a_document_that_cannot_be_applied_hides_no_other() {
 fn a_change_that_came_by_two_ways_goes_back_by_neither() {
     let mut site = site_and_foe();
     let (address, operations) = (address("store-1/note/1"), vec![Operation::Put(json!({"n": 1}))]);
-    site.ask(Request::Write { address, operations, terms: WriteTerms::default() });
+    site.ask(Request::Write { address, operations, condition: None, terms: WriteTerms::default() });
     site.end_turn();
     // The peer has it from elsewhere, and sends it before this replica's disk is done.
     let mut rows = delta(0, 2, 1, &bodies(origin(2), 1));

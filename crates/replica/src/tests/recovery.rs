@@ -68,6 +68,7 @@ fn a_store_that_was_rolled_back_fetches_its_past_under_a_new_origin() {
     let request = Request::Write {
         address: address("store-1/note/1"),
         operations: vec![document::Operation::Put(json!({"text": "b"}))],
+        condition: None,
         terms: WriteTerms::default(),
     };
     assert_eq!(site.answer(request), Err(RequestError::Renewing));

@@ -89,6 +89,7 @@ fn write(at: &str, operation: document::Operation, idempotency_key: Option<&str>
     Request::Write {
         address: address(at),
         operations: vec![operation],
+        condition: None,
         terms: WriteTerms { idempotency_key, ..WriteTerms::default() },
     }
 }
@@ -109,10 +110,13 @@ fn an_answer_waits_until_the_write_is_durable() {
     assert!(site.replies.is_empty(), "a read that saw the write waits with it");
     site.settle();
     let stamp = Stamp { origin: origin(2), sequence: 1 };
-    assert_eq!(site.replies.remove(&id), Some(Ok(Response::Written(Some(stamp)))));
+    let heads = site.journal().document(&address("store-1/inventory/1")).unwrap().unwrap().row.heads;
+    let heads = vec![document::ChangeHash(heads.try_into().unwrap())];
+    let written = Written { stamp: Some(stamp), heads: heads.clone() };
+    assert_eq!(site.replies.remove(&id), Some(Ok(Response::Written(written))));
     assert_eq!(
         site.replies.remove(&read),
-        Some(Ok(Response::Document(Reading { value: Some(item(5)), ..Reading::default() })))
+        Some(Ok(Response::Document(Reading { value: Some(item(5)), heads, ..Reading::default() })))
     );
 }
 
@@ -194,9 +198,10 @@ fn a_refused_write_leaves_no_trace() {
     let nothing = Request::Write {
         address: address("store-1/inventory/1"),
         operations: vec![],
+        condition: None,
         terms: WriteTerms::default(),
     };
-    assert_eq!(site.answer(nothing), Ok(Response::Written(None)));
+    assert_eq!(site.answer(nothing), Ok(Response::Written(Written::default())));
     assert_eq!((site.status().documents, site.status().head), (0, 0));
 }
 

@@ -7,7 +7,7 @@ use wire::{Delta, DocumentName};
 
 fn write(key: &str, operation: document::Operation) -> TransactionWrite {
     let (collection, key) = ("inventory".parse().unwrap(), document::Key::new(key).unwrap());
-    TransactionWrite { collection, key, operations: vec![operation] }
+    TransactionWrite { collection, key, operations: vec![operation], condition: None }
 }
 
 fn count(key: &str, by: i64) -> TransactionWrite {
@@ -34,7 +34,7 @@ fn a_transaction_is_written_whole_and_once() {
     let request = || transaction(vec![count("1", -4), count("2", 4), put("3", item(0))], Some("move"));
     let written = site.answer(request());
     let stamp = Stamp { origin: origin(2), sequence: 4 };
-    assert_eq!(written, Ok(Response::Written(Some(stamp))));
+    assert_eq!(written, Ok(Response::Written(Some(stamp).into())));
     assert_eq!(site.answer(request()), written, "it counts once");
     let other = transaction(vec![count("1", -4), count("2", 5), put("3", item(0))], Some("move"));
     assert_eq!(site.answer(other), Err(RequestError::KeyReused));
@@ -76,7 +76,7 @@ fn a_transaction_of_more_documents_than_may_be_open_is_whole_or_nothing() {
             let moved = sales().chain([count("new", 40)]);
             assert!(matches!(
                 site.answer(transaction(moved.collect(), None)),
-                Ok(Response::Written(Some(_)))
+                Ok(Response::Written(Written { stamp: Some(_), .. }))
             ));
         } else {
             site.crash();
@@ -106,7 +106,7 @@ fn transactions_have_limits() {
     );
     assert_eq!(site.status().head, 0);
     assert!(site.answer(many(256)).is_ok());
-    assert_eq!(site.answer(transaction(vec![], None)), Ok(Response::Written(None)));
+    assert_eq!(site.answer(transaction(vec![], None)), Ok(Response::Written(Written::default())));
     let elsewhere =
         Request::Transaction { space: space("catalog"), writes: vec![], terms: WriteTerms::default() };
     assert_eq!(site.answer(elsewhere), Err(RequestError::ReadOnly(space("catalog"))));

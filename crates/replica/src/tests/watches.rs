@@ -11,6 +11,7 @@ fn transaction(keys: &[u8], n: i64) -> Request {
         collection: "inventory".parse().unwrap(),
         key: document::Key::new(key.to_string()).unwrap(),
         operations: vec![document::Operation::Put(item(n))],
+        condition: None,
     };
     Request::Transaction {
         space: space("store-1"),
@@ -89,7 +90,7 @@ fn a_change_says_who_made_it_and_is_shown_when_durable_only() {
     let terms =
         WriteTerms { author: Some("till".into()), message: Some("sale".into()), ..WriteTerms::default() };
     let operations = vec![document::Operation::Put(item(5))];
-    site.ask(Request::Write { address: address("store-1/inventory/1"), operations, terms });
+    site.ask(Request::Write { address: address("store-1/inventory/1"), operations, condition: None, terms });
     site.end_turn();
     reader.read_without_settling(&mut site);
     assert!(reader.seen.is_empty());

@@ -2,6 +2,7 @@
 
 use super::{Data, WaitFor};
 use crate::duration::parse_duration;
+use crate::local::Condition;
 use clap::{Args, Subcommand};
 use document::{Address, AddressError, Collection, Key, Space};
 use std::time::Duration;
@@ -22,6 +23,7 @@ Example:
 Example:
   isle doc put --data site store-367/inventory/1029743 '{\"on_hand\": 12, \"shelf\": \"A3\"}'
   isle doc put --data site store-367/inventory/1029743 - < item.json
+  isle doc put --data site store-367/inventory/1029743 '{\"on_hand\": 12}' --if-absent
 
 Fields that are equal already are not written. A counter gets the difference from its present value.")]
     Put(PutArguments),
@@ -103,9 +105,35 @@ pub(crate) struct Terms {
     /// is 5. A write that changes nothing waits for nothing.
     #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "5s")]
     pub(crate) within: Duration,
+    #[command(flatten)]
+    pub(crate) conditions: Conditions,
     /// Print JSON, for programs.
     #[arg(long = "json")]
     pub(crate) as_json: bool,
+}
+
+/// What must hold of the document. Otherwise nothing is written, and the exit code is 7.
+#[derive(Clone, Debug, Default, Args)]
+#[group(multiple = false)]
+pub(crate) struct Conditions {
+    /// Only if these are the document's heads, separated by commas, as `isle doc get --json` showed them: nobody wrote
+    /// since, as far as this replica knows. Otherwise nothing is written, and the exit code is 7.
+    #[arg(long, value_name = "HASHES", value_delimiter = ',')]
+    if_heads: Option<Vec<String>>,
+    /// Only if there is no such document here, or it is deleted; otherwise as for --if-heads.
+    #[arg(long)]
+    if_absent: bool,
+    /// Only if there is such a document here; otherwise as for --if-heads.
+    #[arg(long)]
+    if_exists: bool,
+}
+
+impl Conditions {
+    /// The one that was given.
+    pub(crate) fn given(&self) -> Option<Condition> {
+        let heads = self.if_heads.clone().map(|heads| Condition::HeadsAmong(vec![heads]));
+        heads.or(self.if_absent.then_some(Condition::Absent)).or(self.if_exists.then_some(Condition::Exists))
+    }
 }
 
 #[derive(Clone, Debug, Args)]
@@ -118,7 +146,7 @@ pub(crate) struct GetArguments {
     /// As it was with these heads, separated by commas.
     #[arg(long, value_name = "HASHES", value_delimiter = ',')]
     pub(crate) heads: Option<Vec<String>>,
-    /// Print the document with what is to be known of it, as JSON: rules that it breaks, why it is blocked.
+    /// Print the document with what is to be known of it, as JSON: its heads, rules that it breaks, why it is blocked.
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -102,6 +102,7 @@ async fn write(document: &Document, terms: &Terms, operations: Vec<Operation>) -
     let request = Request::Write {
         address: document.address.clone(),
         operations,
+        condition: terms.conditions.given(),
         idempotency_key: terms.idempotency_key.clone(),
         author: terms.author.clone(),
         message: terms.message.clone(),
@@ -113,10 +114,11 @@ async fn write(document: &Document, terms: &Terms, operations: Vec<Operation>) -
         // Without a server nobody gets there.
         WaitFor::Hub => LocalClient::connect(&document.data.data).await?.call(&request).await?,
     };
-    let (stamp, hub) = if let Response::Written(stamp) = response {
-        (stamp, None)
-    } else if let Response::Reached { stamp, hub } = response {
-        (stamp, Some(hub))
+    let (stamp, heads, hub) = if let Response::Written(written) = response {
+        let (stamp, heads) = written.map(|written| (written.stamp, written.heads)).unzip();
+        (stamp, heads.unwrap_or_default(), None)
+    } else if let Response::Reached { stamp, heads, hub } = response {
+        (stamp, heads, Some(hub))
     } else {
         return Err(unasked());
     };
@@ -127,7 +129,7 @@ async fn write(document: &Document, terms: &Terms, operations: Vec<Operation>) -
             format!("written: change {sequence} of origin {origin}{reached}")
         }
     };
-    answer(terms.as_json, &json!({"stamp": stamp, "hub": hub}), &text)?;
+    answer(terms.as_json, &json!({"stamp": stamp, "heads": heads, "hub": hub}), &text)?;
     if stamp.is_some() && hub == Some(false) { Err(CommandError::NotAtHub) } else { Ok(()) }
 }
 

@@ -224,6 +224,10 @@ pub(super) fn refusal(error: &RequestError) -> Refusal {
             Some("`hub = true` in [peers.NAME] of isle.toml says which peer is the hub"),
         ),
         RequestError::Wait(_) => (RefusalKind::Other, None),
+        RequestError::ConditionFailed { .. } => (
+            RefusalKind::ConditionFailed,
+            Some("`isle doc get --json` shows the document and its heads; nothing was written"),
+        ),
         RequestError::KeyReused => (RefusalKind::KeyReused, None),
         RequestError::Renewing => (RefusalKind::Unavailable, Some("try again in a moment")),
         RequestError::DiskFull => {
@@ -241,6 +245,7 @@ pub(super) fn refusal(error: &RequestError) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use replica::Written;
     use std::sync::Arc;
     use tokio::sync::Semaphore;
 
@@ -256,10 +261,13 @@ mod tests {
         let mut requests = Requests::default();
         let (waiting, mut queue, places) = waiting(7);
         let id = requests.add(waiting);
-        requests.answer(id, Ok(Response::Written(None)));
-        requests.answer(id, Ok(Response::Written(None)));
+        requests.answer(id, Ok(Response::Written(Written::default())));
+        requests.answer(id, Ok(Response::Written(Written::default())));
         let outcome = queue.try_recv().unwrap();
-        assert_eq!((outcome.id, outcome.result), (Some(7), Ok(Reply::Core(Response::Written(None)))));
+        assert_eq!(
+            (outcome.id, outcome.result),
+            (Some(7), Ok(Reply::Core(Response::Written(Written::default()))))
+        );
         assert_eq!(places.available_permits(), 0, "the place is kept until the answer is written");
         drop(outcome.place);
         assert!(queue.try_recv().is_err() && !requests.are_waiting());

@@ -1,15 +1,16 @@
 //! Between the shapes of the lines and those of the core.
 
 use super::protocol::{
-    Answer, BackedUp, BlockedDocument, BlockingChange, CertificateStatus, Change, Conflict, ConflictingValue,
-    Found, Listed, ListedDocument, Moment, PeerStatus, Reading, Refusal, RefusalKind, Request, Response,
-    SchemaInForce, SpaceMode, SpaceStatus, Stamp, Status, StoreFailure, Violation,
+    Answer, BackedUp, BlockedDocument, BlockingChange, CertificateStatus, Change, Condition, Conflict,
+    ConflictingValue, DocumentWrite, Found, Listed, ListedDocument, Moment, PeerStatus, Reading, Refusal,
+    RefusalKind, Request, Response, SchemaInForce, SpaceMode, SpaceStatus, Stamp, Status, StoreFailure,
+    Violation, Written,
 };
 use super::{WATCH_EVENTS_MAX, watched};
 use crate::enrolment::{Admissions, HubRequest, Invited, certificate_warning, parse_spaces, wall};
 use crate::event_loop::Reply;
 use crate::peers::Presence;
-use document::{ChangeHash, HistoryEntry, HistoryQuery, Key, Schema};
+use document::{ChangeHash, Collection, HistoryEntry, HistoryQuery, Key, Schema, Space};
 use replica::{
     At, IdempotencyKey, LIST_MAX, Level, Room, TransactionWrite, WaitFor, WatchCursor, WatchScope, WriteTerms,
 };
@@ -56,19 +57,28 @@ pub(super) enum Asked {
 pub(super) fn asked(request: Request) -> Result<Asked, Refusal> {
     Ok(Asked::Core(match request {
         Request::Get { address, at } => replica::Request::Get { address, at: at.map(moment).transpose()? },
-        Request::Write { address, operations, idempotency_key, author, message, hub_within_ms } => {
+        Request::Write {
+            address,
+            operations,
+            condition: given,
+            idempotency_key,
+            author,
+            message,
+            hub_within_ms,
+        } => {
             let terms = terms(idempotency_key, (author, message), hub_within_ms)?;
-            replica::Request::Write { address, operations, terms }
+            replica::Request::Write {
+                address,
+                operations,
+                condition: given.map(condition).transpose()?,
+                terms,
+            }
         }
         Request::Transaction { space, writes, idempotency_key, author, message, hub_within_ms, can_wait } => {
             let terms = terms(idempotency_key, (author, message), hub_within_ms)?;
-            let writes = writes.into_iter().map(|write| TransactionWrite {
-                collection: write.collection,
-                key: write.key,
-                operations: write.operations,
-            });
+            let writes = writes.into_iter().map(document_write).collect::<Result<_, _>>()?;
             let terms = WriteTerms { can_wait, ..terms };
-            replica::Request::Transaction { space, writes: writes.collect(), terms }
+            replica::Request::Transaction { space, writes, terms }
         }
         Request::Query { space, collection, query } => {
             replica::Request::Query { space, collection, query: Box::new(query) }
@@ -85,26 +95,17 @@ pub(super) fn asked(request: Request) -> Result<Asked, Refusal> {
         Request::Retry { address } => replica::Request::Retry { address },
         Request::Drop { address } => replica::Request::Drop { address },
         Request::Watch { space, collection, prefix, from } => {
-            let scope = match (collection, prefix) {
-                (None, None) => WatchScope::Space(space),
-                (Some(collection), None) => WatchScope::Collection(space, collection),
-                (Some(collection), Some(prefix)) => WatchScope::Keys(space, collection, prefix),
-                (None, Some(_)) => return Err(prefix_without_collection()),
-            };
+            let scope = scope(space, collection, prefix)?;
             let (from, credit) = (from.map(WatchCursor), WATCH_EVENTS_MAX);
             return Ok(Asked::Watch(replica::Request::Watch { scope, from, credit }));
         }
         Request::Backup { directory } => return Ok(Asked::Backup(directory)),
         Request::Invite { site, spaces, expires_in_ms, address } => {
-            let invited = Invited {
-                site,
-                spaces: parse_spaces(&spaces).map_err(|error| invalid(&error))?,
-                expiry: Duration::from_millis(expires_in_ms),
-                address: address
-                    .map(|address| address.parse())
-                    .transpose()
-                    .map_err(|error| invalid(&error))?,
-            };
+            let spaces = parse_spaces(&spaces).map_err(|error| invalid(&error))?;
+            let address = address.map(|address| address.parse()).transpose();
+            let address = address.map_err(|error| invalid(&error))?;
+            let expiry = Duration::from_millis(expires_in_ms);
+            let invited = Invited { site, spaces, expiry, address };
             return Ok(Asked::Hub(HubRequest::Invite(invited)));
         }
         Request::Revoke { site } => return Ok(Asked::Hub(HubRequest::Revoke { site })),
@@ -122,12 +123,20 @@ pub(super) fn asked(request: Request) -> Result<Asked, Refusal> {
     }))
 }
 
-fn prefix_without_collection() -> Refusal {
-    Refusal {
-        kind: RefusalKind::Invalid,
-        message: "a prefix of keys belongs to a collection, and none is named".to_owned(),
-        hint: None,
-    }
+fn scope(
+    space: Space,
+    collection: Option<Collection>,
+    prefix: Option<String>,
+) -> Result<WatchScope, Refusal> {
+    Ok(match (collection, prefix) {
+        (None, None) => WatchScope::Space(space),
+        (Some(collection), None) => WatchScope::Collection(space, collection),
+        (Some(collection), Some(prefix)) => WatchScope::Keys(space, collection, prefix),
+        (None, Some(_)) => {
+            let message = "a prefix of keys belongs to a collection, and none is named".to_owned();
+            return Err(Refusal { kind: RefusalKind::Invalid, message, hint: None });
+        }
+    })
 }
 
 fn terms(
@@ -141,18 +150,45 @@ fn terms(
     Ok(WriteTerms { idempotency_key, author, message, wait, can_wait: false })
 }
 
+fn document_write(write: DocumentWrite) -> Result<TransactionWrite, Refusal> {
+    Ok(TransactionWrite {
+        collection: write.collection,
+        key: write.key,
+        operations: write.operations,
+        condition: write.condition.map(condition).transpose()?,
+    })
+}
+
+fn condition(condition: Condition) -> Result<replica::Condition, Refusal> {
+    Ok(match condition {
+        Condition::Exists => replica::Condition::Exists,
+        Condition::Absent => replica::Condition::Absent,
+        Condition::HeadsAmong(sets) => {
+            let sets = sets.iter().map(|set| hashes(set)).collect::<Result<_, _>>()?;
+            replica::Condition::HeadsAmong(sets)
+        }
+    })
+}
+
 fn moment(moment: Moment) -> Result<At, Refusal> {
     Ok(match moment {
-        Moment::Heads(heads) => At::Heads(heads.iter().map(|head| hash(head)).collect::<Result<_, _>>()?),
+        Moment::Heads(heads) => At::Heads(hashes(&heads)?),
         Moment::WallMs(wall_ms) => At::Wall(wall_ms),
     })
+}
+
+fn hashes(texts: &[String]) -> Result<Vec<ChangeHash>, Refusal> {
+    texts.iter().map(|text| hash(text)).collect()
 }
 
 fn hash(text: &str) -> Result<ChangeHash, Refusal> {
     text.parse().map_err(|_| Refusal {
         kind: RefusalKind::Invalid,
         message: format!("'{text}' is no hash of a change"),
-        hint: Some("64 hexadecimal digits, as `isle doc history --json` shows them".to_owned()),
+        hint: Some(
+            "64 hexadecimal digits, as `isle doc history --json` and `isle doc get --json` show them"
+                .to_owned(),
+        ),
     })
 }
 
@@ -189,10 +225,14 @@ fn shown(response: Reply, context: &Context) -> Response {
     };
     match response {
         replica::Response::Document(reading) => Response::Document(reading_shown(reading)),
-        replica::Response::Written(stamp) => Response::Written(stamp.map(stamp_shown)),
-        replica::Response::Reached { stamp, level } => {
-            Response::Reached { stamp: stamp.map(stamp_shown), hub: level == Level::Hub }
-        }
+        replica::Response::Written(replica::Written { stamp, heads }) => Response::Written(
+            stamp.map(|stamp| Written { stamp: stamp_shown(stamp), heads: hashes_shown(&heads) }),
+        ),
+        replica::Response::Reached { stamp, heads, level } => Response::Reached {
+            stamp: stamp.map(stamp_shown),
+            heads: hashes_shown(&heads),
+            hub: level == Level::Hub,
+        },
         replica::Response::Listed(listed) => Response::Listed(listed_shown(listed)),
         replica::Response::Queried(queried) => Response::Found(found_shown(queried)),
         replica::Response::History(entries) => {
@@ -235,6 +275,7 @@ fn shown(response: Reply, context: &Context) -> Response {
 fn reading_shown(reading: replica::Reading) -> Reading {
     Reading {
         value: reading.value,
+        heads: hashes_shown(&reading.heads),
         violations: reading.violations.into_iter().map(violation_shown).collect(),
         blocked: reading.behind.and_then(|behind| behind.blocked).map(|reason| reason.to_string()),
         is_behind: reading.behind.is_some(),
@@ -260,6 +301,10 @@ fn documents_shown(
     documents.into_iter().map(document).collect()
 }
 
+fn hashes_shown(hashes: &[ChangeHash]) -> Vec<String> {
+    hashes.iter().map(ToString::to_string).collect()
+}
+
 fn stamp_shown(stamp: replica::Stamp) -> Stamp {
     Stamp { origin: stamp.origin.to_string(), sequence: stamp.sequence }
 }
@@ -283,7 +328,7 @@ fn found_shown(queried: replica::Queried) -> Found {
 fn change_shown(entry: HistoryEntry) -> Change {
     Change {
         hash: entry.hash.to_string(),
-        dependencies: entry.dependencies.iter().map(ToString::to_string).collect(),
+        dependencies: hashes_shown(&entry.dependencies),
         origin: entry.origin.to_string(),
         wall_ms: entry.wall_ms,
         author: entry.author,
@@ -399,6 +444,12 @@ mod tests {
         assert!(refused.message.contains("1 to 64 bytes"), "{refused}");
         let at = Some(Moment::Heads(vec!["5f".into()]));
         let refused = asked(Request::Get { address: "s/c/k".parse().unwrap(), at }).err().unwrap();
+        assert!(refused.message.contains("'5f' is no hash"), "{refused}");
+        let mut write = Request::write("s/c/k".parse().unwrap(), Vec::new());
+        if let Request::Write { condition, .. } = &mut write {
+            *condition = Some(Condition::HeadsAmong(vec![vec!["5f".into()]]));
+        }
+        let refused = asked(write).err().unwrap();
         assert!(refused.message.contains("'5f' is no hash"), "{refused}");
     }
 }

@@ -97,10 +97,9 @@ impl<S: Store> Replica<S> {
         let row = self.journal.rows.durable().get(keyspace, &key).and_then(|row| row.ok_or(DAMAGED));
         let read = row.and_then(|row| {
             let value = ValueRow::read(&row)?;
-            let (heads, _) = value.heads.as_chunks::<32>();
             Ok(Stored {
                 json: value.document()?,
-                heads: heads.iter().copied().map(ChangeHash).collect(),
+                heads: value.heads(),
                 bytes: value.json.len(),
                 is_broken: value.is_broken(),
             })

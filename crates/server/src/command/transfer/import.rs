@@ -166,6 +166,7 @@ impl Import<'_> {
                 true => Operation::MergePatch(row.value.clone()),
                 false => Operation::Put(row.value.clone()),
             }],
+            condition: None,
         });
         let request = Request::Transaction {
             space: place.space.clone(),

@@ -28,6 +28,8 @@ pub enum RefusalKind {
     ReadOnly,
     /// The operations do not fit the document.
     Invalid,
+    /// A condition of the write does not hold.
+    ConditionFailed,
     /// The document waits for an upgrade.
     Blocked,
     /// What is stored of the document or the collection is damaged; the rest goes on.

@@ -24,6 +24,9 @@ pub enum Request {
         address: Address,
         /// What to do, in this order.
         operations: Vec<Operation>,
+        /// What must hold of the document; otherwise nothing is written.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        condition: Option<Condition>,
         /// 1 to 64 bytes. With it the request may be sent again when its answer was lost, and counts once.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         idempotency_key: Option<String>,
@@ -194,6 +197,7 @@ impl Request {
         Self::Write {
             address,
             operations,
+            condition: None,
             idempotency_key: None,
             author: None,
             message: None,
@@ -221,6 +225,19 @@ pub enum Moment {
     WallMs(i64),
 }
 
+/// What must hold of a document when it is written. It is held against the document with all changes that this replica
+/// has; what other replicas write at the same time merges.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Condition {
+    /// It is shown: it was written, and is not deleted.
+    Exists,
+    /// It is not shown.
+    Absent,
+    /// Its heads are one of these sets, in hexadecimal, as a reading or the answer to a write told them.
+    HeadsAmong(Vec<Vec<String>>),
+}
+
 /// One document's part of a transaction.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -233,4 +250,7 @@ pub struct DocumentWrite {
     pub key: Key,
     /// What to do, in this order.
     pub operations: Vec<Operation>,
+    /// What must hold of the document; otherwise none of the transaction's is written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub condition: Option<Condition>,
 }

@@ -10,12 +10,15 @@ use serde_json::Value;
 pub enum Response {
     /// The document as it is read.
     Document(Reading),
-    /// The write or transaction is durable: the stamp of its last change; none when everything was so already.
-    Written(Option<Stamp>),
+    /// The write or transaction is durable: its last change; none when everything was so already.
+    Written(Option<Written>),
     /// The same, of a write that waited for the hub.
     Reached {
-        /// As for `written`.
+        /// The stamp of the last change; none when everything was so already.
         stamp: Option<Stamp>,
+        /// As for `written`.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        heads: Vec<String>,
         /// Whether the hub has it durably. If not, it is durable here, and will get there.
         hub: bool,
     },
@@ -87,11 +90,26 @@ pub enum Response {
     Status(Box<Status>),
 }
 
+/// What a write came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Written {
+    /// The stamp of the last change.
+    #[serde(flatten)]
+    pub stamp: Stamp,
+    /// The document's heads after the write, in hexadecimal; of a write that was sent again its present heads. None of a
+    /// transaction of several documents.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub heads: Vec<String>,
+}
+
 /// A document as it is read.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Reading {
     /// The document; none when it was never written or is deleted.
     pub value: Option<Value>,
+    /// The heads of what is shown, in hexadecimal; a document that was never written has none, one that is deleted some.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub heads: Vec<String>,
     /// The rules of its schema that it breaks, as a merge of valid documents may.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub violations: Vec<Violation>,

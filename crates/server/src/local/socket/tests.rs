@@ -1,5 +1,5 @@
 use super::super::{
-    CallError, ConnectError, LocalClient, Reading, RefusalKind, Request, Response, WatchEvent,
+    CallError, ConnectError, LocalClient, Reading, RefusalKind, Request, Response, WatchEvent, Written,
 };
 use super::*;
 use crate::clock::Clocks;
@@ -97,8 +97,8 @@ fn put(key: &str, value: Value) -> Request {
     Request::write(address, vec![document::Operation::Put(value)])
 }
 
-fn document(value: Option<Value>) -> Response {
-    Response::Document(Reading { value, ..Reading::default() })
+fn nothing() -> Response {
+    Response::Document(Reading::default())
 }
 
 fn get(key: &str) -> Request {
@@ -109,13 +109,17 @@ fn get(key: &str) -> Request {
 async fn a_service_writes_and_reads() {
     let server = Server::start();
     let mut client = server.client().await;
-    assert_eq!(client.call(&get("a")).await.unwrap(), document(None));
-    let Response::Written(Some(stamp)) = client.call(&put("a", json!({"text": "x"}))).await.unwrap() else {
+    assert_eq!(client.call(&get("a")).await.unwrap(), nothing());
+    let Response::Written(Some(Written { stamp, heads })) =
+        client.call(&put("a", json!({"text": "x"}))).await.unwrap()
+    else {
         panic!("not written")
     };
     assert_eq!((stamp.sequence, stamp.origin.len()), (1, 32));
     assert_eq!(client.call(&put("a", json!({"text": "x"}))).await.unwrap(), Response::Written(None));
-    assert_eq!(client.call(&get("a")).await.unwrap(), document(Some(json!({"text": "x"}))));
+    let Response::Document(reading) = client.call(&get("a")).await.unwrap() else { panic!("not read") };
+    assert_eq!((reading.value, &reading.heads), (Some(json!({"text": "x"})), &heads));
+    assert_eq!((heads.len(), heads[0].len()), (1, 64));
     let list = Request::List {
         space: "notes".parse().unwrap(),
         collection: "note".parse().unwrap(),
@@ -151,7 +155,7 @@ async fn an_answer_that_came_early_is_kept() {
     let server = Server::start();
     let mut client = server.client().await;
     let sent = client.send(&put("a", json!({"text": "x"}))).await.unwrap();
-    assert_eq!(client.call(&get("b")).await.unwrap(), document(None));
+    assert_eq!(client.call(&get("b")).await.unwrap(), nothing());
     let (id, result) = client.receive().await.unwrap();
     assert!(id == sent && matches!(result, Ok(Response::Written(Some(_)))));
     server.stop().await;
@@ -193,7 +197,7 @@ async fn a_line_that_is_too_long_ends_the_connection_and_no_other() {
     let server = Server::start();
     let answers = server.raw(&vec![b'x'; REQUEST_BYTES_MAX + 1]).await;
     assert_eq!((answers.len(), answers[0]["error"]["kind"].as_str()), (1, Some("too_long")));
-    assert_eq!(server.client().await.call(&get("a")).await.unwrap(), document(None));
+    assert_eq!(server.client().await.call(&get("a")).await.unwrap(), nothing());
     server.stop().await;
 }
 
@@ -231,7 +235,7 @@ async fn who_waits_for_the_hub_when_the_server_stops_is_told_that_the_change_is_
     assert!(matches!(client.call(&put("b", json!({"text": "y"}))).await, Ok(Response::Written(Some(_)))));
     server.order.give();
     let (id, result) = client.receive().await.unwrap();
-    assert!(matches!(result, Ok(Response::Reached { stamp: Some(_), hub: false })), "{result:?}");
+    assert!(matches!(result, Ok(Response::Reached { stamp: Some(_), hub: false, .. })), "{result:?}");
     assert_eq!(id, waiting);
     drop(client);
     server.stop().await;
