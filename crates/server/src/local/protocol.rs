@@ -79,9 +79,10 @@ mod tests {
     #[test]
     fn a_condition_is_optional_and_one_of_three() {
         let write = |condition: Value| json!({"write": {"address": "s/c/k", "operations": [], "condition": condition}});
-        let read = |condition: Value| match serde_json::from_value(write(condition)).unwrap() {
-            Request::Write { condition, .. } => condition,
-            other => panic!("{other:?}"),
+        let read = |condition: Value| {
+            let request = serde_json::from_value(write(condition)).unwrap();
+            let Request::Write { condition, .. } = request else { panic!("{request:?}") };
+            condition
         };
         assert_eq!(read(json!("absent")), Some(Condition::Absent));
         let heads = vec![vec!["5f".to_owned()]];
