@@ -61,6 +61,8 @@ mod starting;
 #[cfg(test)]
 mod stopped;
 #[cfg(test)]
+mod tokens;
+#[cfg(test)]
 mod transfer;
 #[cfg(test)]
 mod versions;

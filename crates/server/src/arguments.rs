@@ -7,6 +7,7 @@ mod hub;
 mod machine;
 mod rights;
 mod schema;
+mod token;
 mod transfer;
 mod watch;
 
@@ -25,6 +26,7 @@ pub(crate) use rights::{RightsCommand, RightsListArguments, RightsSetArguments, 
 pub(crate) use schema::{
     SchemaAddArguments, SchemaCheckArguments, SchemaCommand, SchemaFile, SchemaListArguments,
 };
+pub(crate) use token::{TokenCommand, TokenCreateArguments, TokenListArguments, TokenRevokeArguments};
 pub(crate) use transfer::{ExportArguments, Format, ImportArguments};
 pub(crate) use watch::{WaitFor, WatchArguments};
 
@@ -164,6 +166,9 @@ The damaged rows are renamed, not deleted. What no peer has is only there: keep 
     /// See, check and give schemas of collections.
     #[command(subcommand, after_help = schema::AFTER_HELP)]
     Schema(SchemaCommand),
+    /// Make, list and revoke tokens: who of the services may do what.
+    #[command(subcommand, after_help = token::AFTER_HELP)]
+    Token(TokenCommand),
     /// Join the hub that invited this site.
     #[command(after_help = hub::JOIN_AFTER_HELP)]
     Join(JoinArguments),

@@ -17,6 +17,7 @@ mod rights;
 mod schema;
 mod setup;
 mod status;
+mod token;
 mod transfer;
 mod watch;
 
@@ -26,6 +27,7 @@ pub use transfer::{CellFault, RowError, TransferError};
 use asking::Asking;
 
 use crate::arguments::{Arguments, Command};
+use crate::callers::TokenFileError;
 use crate::config::ConfigErrors;
 use crate::data_directory::{IncarnationError, LockError};
 use crate::demo;
@@ -166,6 +168,9 @@ pub enum CommandError {
     /// The data directory cannot be used.
     #[error(transparent)]
     Lock(#[from] LockError),
+    /// A token was not made, listed or revoked.
+    #[error(transparent)]
+    Token(#[from] TokenFileError),
     /// Standard input has more than a request can carry.
     #[error("standard input has more than the {bytes_max} bytes of a request")]
     InputTooLong {
@@ -294,6 +299,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, CommandError> {
         Command::Hub(command) => block_on(hub::run(&command))?,
         Command::Rights(command) => block_on(rights::run(&command))?,
         Command::Schema(command) => block_on(schema::run(&command))?,
+        Command::Token(command) => token::run(&command)?,
         Command::Join(arguments) => block_on(join::run(&arguments))?,
         Command::Identity(command) => identity::run(&command)?,
         Command::Demo(arguments) => return Ok(demo::run(arguments)),

@@ -8,6 +8,7 @@
 //! | `enrolment.json` | of such a hub: who was invited, joined and revoked |
 //! | `identity/incarnation` | the number of its store, outside of it: 16 bytes in hexadecimal |
 //! | `schemas/COLLECTION.json` | schemas of its own, over those of the program; optional |
+//! | `tokens.json`, `tokens.lock` | which services have a token, and what each may do (`isle token`); locked while it is written |
 //! | `store/` | documents, changes and the journal |
 //! | `isle.sock` | where services and this program's other commands reach a running server |
 //! | `lock` | locked while a server runs, or a command that needs the directory for itself; the number of its process |
@@ -114,6 +115,17 @@ impl DataDirectory {
     #[must_use]
     pub fn enrolment(&self) -> PathBuf {
         self.root.join("enrolment.json")
+    }
+
+    /// The book of tokens.
+    #[must_use]
+    pub fn tokens(&self) -> PathBuf {
+        self.root.join("tokens.json")
+    }
+
+    /// Locked by a command while it writes the book of tokens.
+    pub(crate) fn tokens_lock(&self) -> PathBuf {
+        self.root.join("tokens.lock")
     }
 
     /// The store.

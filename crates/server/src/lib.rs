@@ -16,6 +16,9 @@ compile_error!("bugs are planted in the core: only the simulator is built with `
 
 mod arguments;
 mod banner;
+#[expect(unused_imports, reason = "nobody asks over TCP yet")]
+#[cfg_attr(not(test), expect(dead_code, reason = "nobody asks over TCP yet"))]
+mod callers;
 mod clock;
 mod command;
 pub mod config;
@@ -35,6 +38,7 @@ mod server;
 mod systemd;
 
 pub use arguments::Arguments;
+pub use callers::{RightsTextError, TokenError, TokenFileError};
 pub use command::{CellFault, CommandError, ConditionError, RowError, TransferError, run};
 pub use observing::ObserveError;
 pub use random::RandomError;
