@@ -7,8 +7,8 @@ pub use chain::verify_journal;
 mod documents;
 pub(crate) use documents::StoredValue;
 mod filled;
-pub(crate) use filled::FilledDocument;
 use filled::Incomplete;
+pub(crate) use filled::{FilledDocument, Reach};
 
 use crate::keys::{self, DocumentNumber, OriginNumber, Place, SpaceNumber};
 use crate::names::Names;

@@ -28,6 +28,7 @@ const KIND_FILL_WANT: u8 = 14;
 const KIND_FILL_DOCUMENTS: u8 = 15;
 const KIND_FILL_ACK: u8 = 16;
 const KIND_FILL_FINISHED: u8 = 17;
+const KIND_FILL_AHEAD: u8 = 18;
 const KIND_ASK: u8 = 5;
 const KIND_FORK: u8 = 6;
 const FLAG_DEFLATED: u8 = 1;
@@ -117,6 +118,7 @@ pub fn encode(frame: &Frame) -> Result<Vec<u8>, EncodeError> {
         Frame::FillDocuments(body) => (KIND_FILL_DOCUMENTS, to_vec(body)),
         Frame::FillAck(body) => (KIND_FILL_ACK, to_vec(body)),
         Frame::FillFinished(body) => (KIND_FILL_FINISHED, to_vec(body)),
+        Frame::FillAhead(body) => (KIND_FILL_AHEAD, to_vec(body)),
         Frame::Ask => (KIND_ASK, Vec::new()),
         Frame::Fork(fork) => (KIND_FORK, to_vec(fork)),
         Frame::Unknown(_) => return Err(EncodeError::Unknown),
@@ -171,6 +173,7 @@ fn check_lists(frame: &Frame) -> Result<(), EncodeError> {
         | Frame::FillSymbols(_)
         | Frame::FillListing(_)
         | Frame::FillAck(_)
+        | Frame::FillAhead(_)
         | Frame::Unknown(_) => Vec::new(),
     };
     match lists.into_iter().find(|(_, count, limit)| count > limit) {
@@ -202,6 +205,7 @@ pub fn decode(bytes: &[u8]) -> Result<Frame, DecodeError> {
         KIND_FILL_DOCUMENTS => read(flags, body).map(Frame::FillDocuments),
         KIND_FILL_ACK => read(flags, body).map(Frame::FillAck),
         KIND_FILL_FINISHED => read(flags, body).map(Frame::FillFinished),
+        KIND_FILL_AHEAD => read(flags, body).map(Frame::FillAhead),
         // A body is a newer version's business, as an unknown field is.
         KIND_ASK if flags == 0 => Ok(Frame::Ask),
         KIND_ASK => Err(DecodeError::Flags),

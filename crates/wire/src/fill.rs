@@ -241,6 +241,19 @@ pub struct FillAck {
     pub number: u32,
 }
 
+/// Documents of a space have changes whose rows nobody sends, so that no version vector shows who lacks them. Its receiver
+/// answers with another, to have the documents offered. Goes on the live lane, after the hello.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct FillAhead {
+    /// Which space.
+    #[n(1)]
+    pub space: String,
+    /// Whether the documents are to be offered: it is the answer to another.
+    #[cbor(n(2), default)]
+    pub asks: bool,
+}
+
 /// The receiver needs no more of the fill: it has it all, or has or wants none of it.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]

@@ -2,7 +2,7 @@
 
 use crate::PackedDelta;
 use crate::fill::{
-    FillAck, FillDocuments, FillFinished, FillListing, FillMore, FillOffer, FillSymbols, FillWant,
+    FillAck, FillAhead, FillDocuments, FillFinished, FillListing, FillMore, FillOffer, FillSymbols, FillWant,
 };
 use minicbor::{Decode, Decoder, Encode};
 
@@ -142,6 +142,8 @@ pub enum Frame {
     FillAck(FillAck),
     /// Nothing more of a fill is needed.
     FillFinished(FillFinished),
+    /// Documents have changes that no version vector tells of.
+    FillAhead(FillAhead),
     /// The receiver of a hello does not know what the hello builds on: the sender is to connect again and say all.
     Ask,
     /// A stream has two histories: where they part is looked for.

@@ -23,9 +23,9 @@ mod envelope;
 pub use envelope::{DecodeError, EncodeError, FRAME_BYTES_MAX, decode, encode};
 mod fill;
 pub use fill::{
-    Body, FILL_CHANGES_MAX, FILL_DOCUMENTS_MAX, FillAck, FillDocument, FillDocuments, FillFinished,
-    FillListing, FillMore, FillName, FillOffer, FillOrigin, FillSymbols, FillWant, LISTED_BYTES, LISTED_MAX,
-    Reach, SYMBOL_BYTES_MAX, WANTED_HEADS_MAX, Wanted,
+    Body, FILL_CHANGES_MAX, FILL_DOCUMENTS_MAX, FillAck, FillAhead, FillDocument, FillDocuments,
+    FillFinished, FillListing, FillMore, FillName, FillOffer, FillOrigin, FillSymbols, FillWant,
+    LISTED_BYTES, LISTED_MAX, Reach, SYMBOL_BYTES_MAX, WANTED_HEADS_MAX, Wanted,
 };
 mod frame;
 pub use frame::{

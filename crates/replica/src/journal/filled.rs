@@ -15,8 +15,20 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Default)]
 pub(crate) struct Incomplete {
     rows: BTreeMap<SpaceNumber, IncompleteRow>,
-    /// Those whose row was written, until somebody looks.
+    /// Those whose row was written, or that have more without a stamp, until somebody looks.
     changed: BTreeSet<SpaceNumber>,
+    /// How much came by fills since the journal was opened.
+    filled: BTreeMap<SpaceNumber, u64>,
+    /// Spaces that wait for stamps which no connected peer will send.
+    orphaned: BTreeSet<SpaceNumber>,
+}
+
+/// What documents of a space have besides its vector: two that are equal are of the same changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Reach {
+    until: Vec<UntilRow>,
+    /// How much came by fills since the journal was opened.
+    filled: u64,
 }
 
 impl Incomplete {
@@ -47,6 +59,7 @@ impl<S: Store> Journal<S> {
     /// Takes a change that came by a fill.
     pub(crate) fn append_filled(&mut self, address: &Address, place: &mut DocumentPlace, entry: Entry<'_>) {
         let lsn = self.append_row(unstamped(place, entry.origin, &entry.hash, entry.accepted_ms));
+        self.count_filled(place.space);
         self.put_change(address, place, lsn, entry);
     }
 
@@ -76,6 +89,7 @@ impl<S: Store> Journal<S> {
     ) {
         let Some(last) = filled.changes.last() else { return };
         let lsn = self.append_row(unstamped(place, filled.origin, &last.hash, filled.accepted_ms));
+        self.count_filled(place.space);
         for change in filled.changes {
             self.rows.put(keys::hash(place.number(), &change.hash), lsn.to_be_bytes().to_vec());
             place.row.bytes += change.chunk.len() as u64;
@@ -119,9 +133,32 @@ impl<S: Store> Journal<S> {
         self.incomplete.rows.get(&space).map_or(&[], |row| row.until.as_slice())
     }
 
-    /// The same; `None` while documents are missing, so that more may come.
-    pub(crate) fn reach(&self, space: SpaceNumber) -> Option<Vec<UntilRow>> {
-        (!self.lacks_documents(space)).then(|| self.until(space).to_vec())
+    /// The same, with what came of it; `None` while documents are missing, so that more may come.
+    pub(crate) fn reach(&self, space: SpaceNumber) -> Option<Reach> {
+        let reach = || Reach { until: self.until(space).to_vec(), filled: self.filled(space) };
+        (!self.lacks_documents(space)).then(reach)
+    }
+
+    /// How much came by fills since the journal was opened.
+    pub(crate) fn filled(&self, space: SpaceNumber) -> u64 {
+        self.incomplete.filled.get(&space).copied().unwrap_or(0)
+    }
+
+    /// More came by a fill. Peers that were given all are not any more; while documents are missing, nobody was.
+    fn count_filled(&mut self, space: SpaceNumber) {
+        *self.incomplete.filled.entry(space).or_default() += 1;
+        if !self.lacks_documents(space) {
+            self.incomplete.changed.insert(space);
+        }
+    }
+
+    /// Whether the space waits for stamps which no connected peer will send.
+    pub(crate) fn is_orphaned(&self, space: SpaceNumber) -> bool {
+        self.incomplete.orphaned.contains(&space)
+    }
+
+    pub(crate) fn set_orphaned(&mut self, spaces: BTreeSet<SpaceNumber>) {
+        self.incomplete.orphaned = spaces;
     }
 
     /// Spaces whose documents came, and that wait for stamps.

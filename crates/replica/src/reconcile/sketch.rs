@@ -2,9 +2,9 @@
 
 use super::symbols::{self, Symbol};
 use super::{ItemKey, SYMBOLS_MAX, symbols_max};
-use crate::journal::{DAMAGED, Journal};
+use crate::journal::{DAMAGED, Journal, Reach};
 use crate::keys::{self, SpaceNumber};
-use crate::record::{self, DocumentRow, UntilRow};
+use crate::record::{self, DocumentRow};
 use crate::store::{Keyspace, Store, StoreError};
 use crate::vectors::VectorEntry;
 use document::Origin;
@@ -23,7 +23,7 @@ pub(crate) struct Sketch {
     /// The version vector when the scan began: every document is in it as of then, or later.
     pub(crate) vector: Vec<(Origin, VectorEntry)>,
     /// What the documents may have besides, then; `None` when some were missing.
-    pub(crate) reach: Option<Vec<UntilRow>>,
+    pub(crate) reach: Option<Reach>,
     pub(crate) documents: u64,
     pub(crate) symbols: Vec<Symbol>,
 }

@@ -15,7 +15,7 @@ use crate::store::{Store, StoreError};
 use crate::turns::Turns;
 use document::{Origin, Space};
 use std::collections::{BTreeMap, BTreeSet};
-use wire::{FillAck, FillFinished, FillOffer, Frame, TABLE_MAX};
+use wire::{FillAck, FillAhead, FillFinished, FillOffer, Frame, TABLE_MAX};
 
 /// A frame was taken, or the connection is to end.
 type Handled = Result<Result<(), DisconnectReason>, StoreError>;
@@ -41,6 +41,7 @@ impl<S: Store> Replica<S> {
                 }
             }
             Frame::FillFinished(finished) => take_finished(peer, journal, &finished),
+            Frame::FillAhead(ahead) => take_ahead(peer, (journal, turns), &ahead, own.0),
             Frame::FillMore(_) | Frame::FillWant(_) | Frame::FillAck(_) => {
                 Ok(take_served(peer, turns, frame))
             }
@@ -67,12 +68,43 @@ impl<S: Store> Replica<S> {
         }
         // A peer may come to lack what it is not sent.
         changed.extend(self.journal.awaiting());
+        self.find_orphaned()?;
         for peer in self.peers.iter_mut() {
             for space in &changed {
                 peer.reconsider(&self.journal, *space)?;
             }
         }
+        self.tell_ahead()?;
         Ok(self.give_up_stalled())
+    }
+
+    /// Finds the spaces whose stamps follow from nobody who is connected: who had them may have lost its disk.
+    fn find_orphaned(&mut self) -> Result<(), StoreError> {
+        let mut orphaned = BTreeSet::new();
+        for space in self.journal.awaiting() {
+            for until in self.journal.until(space) {
+                let brings = |peer: &Peer| peer.brings(&self.journal, space, until);
+                let mut brought = self.peers.iter().map(brings);
+                if !brought.try_fold(false, |found, brings| Ok::<_, StoreError>(found || brings?))? {
+                    orphaned.insert(space);
+                    break;
+                }
+            }
+        }
+        self.journal.set_orphaned(orphaned);
+        Ok(())
+    }
+
+    /// Tells peers of documents that have changes which no vector shows.
+    fn tell_ahead(&mut self) -> Result<(), StoreError> {
+        for session in self.peers.iter_mut().filter_map(|peer| peer.session.as_mut()) {
+            while let Some(space) = session.fills.ahead_due.pop_first() {
+                let space = self.journal.names.space(space)?.as_str().to_owned();
+                let frame = Frame::FillAhead(FillAhead { space, asks: false });
+                hold_frame(&mut self.turns, session.link, &frame);
+            }
+        }
+        Ok(())
     }
 
     /// Leaves peers that say nothing more of a fill: those that fill this replica, as it takes few at a time, and those that
@@ -195,12 +227,38 @@ fn begin_to_serve<S: Store>(peer: &mut Peer, journal: &Journal<S>) -> Result<boo
     }
     let Some(space) = session.fills.waiting.pop_first() else { return Ok(false) };
     let Some(fill) = session.fills.next_offer() else { return Ok(false) };
-    let reconciles = peer.has_documents(space);
-    let server = Server::new(fill, (space, journal.names.space(space)?.clone()), journal.head(), reconciles);
+    let is_beyond_vector = session.fills.asked.remove(&space);
+    let is_beyond_vector = is_beyond_vector && !peer.lacks(journal, space)?;
+    let kind = (peer.has_documents(space), is_beyond_vector);
+    let server = Server::new(fill, (space, journal.names.space(space)?.clone()), journal.head(), kind);
     if let Some(session) = &mut peer.session {
         session.fills.server = Some(server);
     }
     Ok(true)
+}
+
+/// The peer has changes that no vector shows, or wants those of this replica. They are asked for where changes of others
+/// are taken from it. What it says of other spaces is passed over: its rights may have changed.
+fn take_ahead<S: Store>(
+    peer: &mut Peer,
+    (journal, turns): (&Journal<S>, &mut Turns),
+    ahead: &FillAhead,
+    own: &Settings,
+) -> Handled {
+    let Ok(name) = Space::new(ahead.space.as_str()) else { return Ok(Err(Misbehaviour::Name.into())) };
+    let rights = peer.shares.get(&name).copied().unwrap_or_default();
+    let Some(session) = &mut peer.session else { return Ok(Ok(())) };
+    let (link, Some((_, receiver))) = (session.link, &session.exchange) else { return Ok(Ok(())) };
+    if ahead.asks {
+        if let Some(space) = journal.names.space_number(&name) {
+            session.fills.take_ask(space);
+            peer.reconsider(journal, space)?;
+        }
+    } else if rights.delivers() && (rights.relay || own.takes_own_past) && receiver.takes(&name).is_some() {
+        let frame = Frame::FillAhead(FillAhead { asks: true, ..ahead.clone() });
+        hold_frame(turns, link, &frame);
+    }
+    Ok(Ok(()))
 }
 
 fn take_offer<S: Store>(

@@ -215,6 +215,8 @@ fn lane_of(frame: &Frame) -> Lane {
         | Frame::Rewind(_)
         | Frame::Ask
         | Frame::Fork(_)
+        // After the hello.
+        | Frame::FillAhead(_)
         | Frame::Unknown(_) => Lane::Live,
     }
 }

@@ -174,6 +174,7 @@ impl<S: Store> Replica<S> {
             | Frame::FillDocuments(_)
             | Frame::FillAck(_)
             | Frame::FillFinished(_)
+            | Frame::FillAhead(_)
             | Frame::Unknown(_) => {
                 return;
             }

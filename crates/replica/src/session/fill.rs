@@ -16,7 +16,7 @@ pub(crate) use server::Server;
 use crate::access::PublicKey;
 use crate::keys::SpaceNumber;
 use document::Origin;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Documents' rows looked at for fills in one turn, of all peers together: some milliseconds.
 pub(crate) const ROWS_PER_TURN: usize = 2_048;
@@ -43,6 +43,12 @@ pub(crate) struct Fills {
     /// Streams that the peer took none of with a fill, for want of their authors' rights: rows that are no more in the
     /// journal never come to it from here.
     pub(crate) declined: BTreeSet<(SpaceNumber, Origin)>,
+    /// Spaces whose documents have changes that no vector tells of, as the peer was told; see [`Ahead`].
+    pub(crate) ahead: BTreeMap<SpaceNumber, Ahead>,
+    /// Spaces that it is to be told of.
+    pub(crate) ahead_due: BTreeSet<SpaceNumber>,
+    /// Spaces that it wants offered, though it lacks nothing by its vector.
+    pub(crate) asked: BTreeSet<SpaceNumber>,
     /// Spaces that wait to be offered.
     pub(crate) waiting: BTreeSet<SpaceNumber>,
     /// What the peer is being filled with.
@@ -56,7 +62,33 @@ pub(crate) struct Fills {
     offers: u64,
 }
 
+/// What a peer was told of changes that came by fills here and that no version vector shows. It is told once, and once
+/// more when more came: what two replicas give each other is finite, so that they fall silent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ahead {
+    /// How much had come, as [`crate::journal::Journal::filled`].
+    filled: u64,
+    /// Whether it has not answered.
+    waits: bool,
+}
+
 impl Fills {
+    /// The peer is to be told that the space has changes that no vector shows, unless it was since as much had come.
+    pub(crate) fn tell_ahead(&mut self, space: SpaceNumber, filled: u64) {
+        if self.ahead.get(&space).is_none_or(|ahead| ahead.filled != filled) {
+            self.ahead.insert(space, Ahead { filled, waits: true });
+            self.ahead_due.insert(space);
+        }
+    }
+
+    /// The peer wants the space offered: one offer for each time that it was told.
+    pub(crate) fn take_ask(&mut self, space: SpaceNumber) {
+        if let Some(ahead) = self.ahead.get_mut(&space).filter(|ahead| ahead.waits) {
+            ahead.waits = false;
+            self.asked.insert(space);
+        }
+    }
+
     /// The number of the next offer, unless there were too many.
     pub(crate) fn next_offer(&mut self) -> Option<u64> {
         self.offers += 1;

@@ -4,6 +4,7 @@
 use super::Peer;
 use crate::journal::Journal;
 use crate::keys::SpaceNumber;
+use crate::record::UntilRow;
 use crate::store::{Store, StoreError};
 use document::Origin;
 
@@ -44,6 +45,35 @@ impl Peer {
         Ok(is_forced || self.is_trimmed(journal, space)?)
     }
 
+    /// Whether it lacks something by its vector, or documents.
+    pub(crate) fn lacks<S: Store>(
+        &self,
+        journal: &Journal<S>,
+        space: SpaceNumber,
+    ) -> Result<bool, StoreError> {
+        Ok(self.needs_fill(journal, space)? || !self.lacking(journal, [space].into_iter())?.is_empty())
+    }
+
+    /// Whether it has the rows of a stream up to one, and sends them: it relays, or wrote them.
+    pub(crate) fn brings<S: Store>(
+        &self,
+        journal: &Journal<S>,
+        space: SpaceNumber,
+        until: &UntilRow,
+    ) -> Result<bool, StoreError> {
+        let origin = Origin(until.origin);
+        let Some(session) = self.session.as_ref().filter(|session| session.exchange.is_some()) else {
+            return Ok(false);
+        };
+        if self.confirmed.get(space, origin) < until.sequence {
+            return Ok(false);
+        }
+        let key =
+            journal.names.origin_number(origin).map(|number| journal.names.origin(number)).transpose()?;
+        let is_theirs = key.is_some_and(|(_, key)| key.public_key == session.public_key);
+        Ok(is_theirs || self.relays(journal.names.space(space)?))
+    }
+
     /// Whether the space's changes are sent, or would be if it were connected.
     pub(super) fn is_open<S: Store>(
         &self,
@@ -62,24 +92,30 @@ impl Peer {
         if !self.wanted.as_ref().is_some_and(|wanted| wanted.contains(&space)) {
             return Ok(());
         }
-        let (is_open, needs_fill) = (self.is_open(journal, space)?, self.needs_fill(journal, space)?);
+        let is_open = self.is_open(journal, space)?;
         let position = self.first_lacking_of(journal, [space].into_iter())?;
         // Documents may be given at any time: the vector never says more than they have. While some are missing here
         // it would be soon again.
         let is_forced = self.session.as_ref().is_some_and(|session| session.fills.forced.contains(&space));
         let is_ready = self.is_whole(journal, space) || is_forced || !journal.lacks_documents(space);
-        let lacks = needs_fill || !self.lacking(journal, [space].into_iter())?.is_empty();
+        let lacks = self.lacks(journal, space)?;
         let Some(session) = &mut self.session else { return Ok(()) };
         let Some((sender, _)) = &mut session.exchange else { return Ok(()) };
         if is_open {
             session.fills.waiting.remove(&space);
+            session.fills.asked.remove(&space);
             sender.open(space, position.map_or(u64::MAX, |first| first.saturating_sub(1)));
             return Ok(());
         }
         sender.withhold(space);
         let is_served = session.fills.server.as_ref().is_some_and(|server| server.space == space);
-        if lacks && is_ready && !is_served && !session.fills.refused.contains(&space) {
+        if !is_ready || is_served || session.fills.refused.contains(&space) {
+            return Ok(());
+        }
+        if lacks || session.fills.asked.contains(&space) {
             session.fills.waiting.insert(space);
+        } else if journal.is_orphaned(space) {
+            session.fills.tell_ahead(space, journal.filled(space));
         }
         Ok(())
     }

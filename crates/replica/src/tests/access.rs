@@ -190,6 +190,7 @@ impl Fleet {
             | Frame::FillDocuments(_)
             | Frame::FillAck(_)
             | Frame::FillFinished(_)
+            | Frame::FillAhead(_)
             | Frame::Ack(_)
             | Frame::Ask
             | Frame::Fork(_)

@@ -99,7 +99,9 @@ fn any_fill() -> impl Strategy<Value = Frame> {
     let ack = any::<u32>().prop_map(|number| Frame::FillAck(FillAck { fill: 1, number }));
     let finished = (any::<bool>(), any_entries())
         .prop_map(|(taken, entries)| Frame::FillFinished(FillFinished { fill: 1, taken, entries }));
-    prop_oneof![offer, more, symbols, listing, want, documents, ack, finished]
+    let ahead =
+        ("[a-z]{1,9}", any::<bool>()).prop_map(|(space, asks)| Frame::FillAhead(FillAhead { space, asks }));
+    prop_oneof![offer, more, symbols, listing, want, documents, ack, finished, ahead]
 }
 
 #[test]

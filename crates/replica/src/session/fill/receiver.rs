@@ -66,6 +66,8 @@ pub(crate) struct Filling {
     origins: BTreeMap<Origin, OriginKey>,
     /// Authors whose changes are not taken from it.
     denied: BTreeSet<PublicKey>,
+    /// Whether the vector is here already, so that nothing is missing while it goes on.
+    is_beyond_vector: bool,
     /// Documents that were asked for, and whether they came whole. In a fill of everything, those that failed.
     asked: BTreeMap<u64, Asked>,
     all: bool,
@@ -167,6 +169,7 @@ impl Filling {
             stage: Stage::Offered,
             origins: offer.origins.iter().map(|origin| (origin_of(&origin.key), origin.key)).collect(),
             denied,
+            is_beyond_vector: false,
             asked: BTreeMap::new(),
             all: false,
             is_retry: false,
@@ -221,9 +224,11 @@ impl Filling {
             number.map_or(0, |number| journal.vectors.get(self.space, number).sequence)
         };
         let is_had = self.offer.origins.iter().all(|of| has(origin_of(&of.key)) >= of.sequence);
-        if is_had && !self.offer.is_ahead && !journal.lacks_documents(self.space) {
+        let has_vector = is_had && !journal.lacks_documents(self.space);
+        if has_vector && !self.offer.is_ahead {
             return self.finish(journal, true, Filled::Had);
         }
+        self.is_beyond_vector = has_vector;
         if !has_room(journal, self.origins.values()) {
             return self.finish(journal, false, Filled::Stopped(StopReason::TooManyIncarnations));
         }
@@ -290,6 +295,11 @@ impl Filling {
         {
             return self.ask_listing(Some(next));
         }
+        if wanted.is_empty() && self.is_beyond_vector {
+            // Nothing came, so that nothing is told of what it may have.
+            self.stage = Stage::Adopting;
+            return Step::default();
+        }
         let mut frames = Vec::new();
         loop {
             let rest = wanted.split_off(wanted.len().min(LISTED_MAX));
@@ -343,7 +353,11 @@ impl Filling {
             return self.finish(journal, false, Filled::Stopped(reason));
         }
         self.adopt_vector(journal)?;
-        journal.end_fill(self.space);
+        if !self.is_beyond_vector {
+            journal.end_fill(self.space);
+        } else if self.documents == 0 {
+            return self.finish(journal, true, Filled::Had);
+        }
         self.finish(journal, true, Filled::Taken(self.documents))
     }
 

@@ -2,10 +2,10 @@ use super::beyond::Beyond;
 use super::lacking::{Lacking, lacking};
 use super::{ROWS_PER_TURN, WANTED_MAX};
 use crate::effect::Misbehaviour;
-use crate::journal::{DAMAGED, DocumentPlace, Journal};
+use crate::journal::{self, DAMAGED, DocumentPlace, Journal};
 use crate::keys::{self, DocumentNumber, OriginNumber, SpaceNumber};
 use crate::reconcile::{self, ItemKey, Sketch, Sketches, vector_of};
-use crate::record::{self, DocumentRow, UntilRow};
+use crate::record::{self, DocumentRow};
 use crate::store::{Keyspace, Store, StoreError, undamaged};
 use crate::vectors::VectorEntry;
 use document::{Address, Collection, Key, Origin, Space};
@@ -22,6 +22,8 @@ const FRAME_BYTES: usize = 64 * 1024;
 const WINDOW_BYTES_MAX: usize = 1024 * 1024;
 /// Times that a receiver may ask for documents, besides once for each listing.
 const WANTS_MAX: u32 = 8;
+/// Symbols of an offer to who has the vector: the documents are the same mostly, and a few of them differ else.
+const SYMBOLS_BEYOND_VECTOR: usize = 8;
 /// Rows that a document counts as which is read change by change, of those looked at in one turn.
 const READ_ROWS: usize = 32;
 
@@ -34,11 +36,13 @@ pub(crate) struct Server {
     name: Space,
     /// Whether the peer has documents, so that symbols help.
     reconciles: bool,
+    /// Whether the peer has the vector, and asked for what the documents have besides: they are mostly the same.
+    is_beyond_vector: bool,
     sketch: Option<Arc<Sketch>>,
     item_key: ItemKey,
     stage: Stage,
     /// What the documents may have besides the vector, as of the offer; `None` when some were missing.
-    reach: Option<Vec<UntilRow>>,
+    reach: Option<journal::Reach>,
     /// Symbols that were sent.
     symbols: usize,
     wants_left: u32,
@@ -88,13 +92,20 @@ struct Sending {
 }
 
 impl Server {
-    pub(crate) fn new(fill: u64, (space, name): (SpaceNumber, Space), lsn: u64, reconciles: bool) -> Self {
+    /// `reconciles` is whether the peer has documents; `is_beyond_vector` whether it lacks nothing by its vector.
+    pub(crate) fn new(
+        fill: u64,
+        (space, name): (SpaceNumber, Space),
+        lsn: u64,
+        (reconciles, is_beyond_vector): (bool, bool),
+    ) -> Self {
         Self {
             fill,
             space,
             lsn,
             name,
-            reconciles,
+            reconciles: reconciles || is_beyond_vector,
+            is_beyond_vector,
             sketch: None,
             item_key: ItemKey::new(&[0; 32]),
             stage: Stage::Offering,
@@ -142,7 +153,11 @@ impl Server {
                 self.stage = Stage::Offering;
                 return Ok(Vec::new());
             };
-            self.symbols = reconcile::first_symbols(sketch.documents).min(sketch.symbols.len());
+            let first = match self.is_beyond_vector {
+                true => SYMBOLS_BEYOND_VECTOR,
+                false => reconcile::first_symbols(sketch.documents),
+            };
+            self.symbols = first.min(sketch.symbols.len());
             let first = sketch.symbols.get(..self.symbols).unwrap_or_default();
             symbols = reconcile::pack(first, 0, sketch.documents);
             (key, documents, vector) = (sketch.key, sketch.documents, sketch.vector.clone());
@@ -156,7 +171,8 @@ impl Server {
             vector = vector_of(journal, self.space)?;
             self.reach = journal.reach(self.space);
         }
-        let vector = self.passed_on(journal, vector)?;
+        // Of what the peer has it need not be told.
+        let vector = if self.is_beyond_vector { Vec::new() } else { self.passed_on(journal, vector)? };
         self.offered = vector.iter().map(|(origin, entry)| (*origin, entry.sequence)).collect();
         self.told.extend(self.offered.iter().copied());
         let origins = vector.iter().map(|(origin, entry)| self.origin(journal, *origin, *entry));

@@ -8,8 +8,8 @@ use crate::{
     Rewind,
 };
 use crate::{
-    Body, FillAck, FillDocument, FillDocuments, FillFinished, FillListing, FillMore, FillName, FillOffer,
-    FillOrigin, FillSymbols, FillWant, Reach, Wanted,
+    Body, FillAck, FillAhead, FillDocument, FillDocuments, FillFinished, FillListing, FillMore, FillName,
+    FillOffer, FillOrigin, FillSymbols, FillWant, Reach, Wanted,
 };
 use crate::{SpaceVector, Stopped, VectorEntry};
 use serde_json::Value;
@@ -148,6 +148,11 @@ fn fill_frames() -> Vec<(&'static str, Frame)> {
     ]
 }
 
+fn ahead_frames() -> [(&'static str, Frame); 2] {
+    let ahead = |asks| Frame::FillAhead(FillAhead { space: "catalog".to_owned(), asks });
+    [("fill ahead", ahead(false)), ("fill ahead asks", ahead(true))]
+}
+
 fn text(value: &Value) -> String {
     value.as_str().unwrap().to_owned()
 }
@@ -177,7 +182,7 @@ fn delta(value: &Value) -> Delta {
 fn golden_frames_are_read_and_written() {
     // W-8.
     let golden: Value = serde_json::from_str(GOLDEN).unwrap();
-    for (name, frame) in frames().into_iter().chain(fill_frames()) {
+    for (name, frame) in frames().into_iter().chain(fill_frames()).chain(ahead_frames()) {
         let golden = bytes(&golden["frames"][name]);
         assert_eq!(crate::decode(&golden), Ok(frame.clone()), "{name}");
         assert_eq!(hex(&crate::encode(&frame).unwrap()), hex(&golden), "{name}");

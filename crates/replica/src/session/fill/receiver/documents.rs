@@ -52,7 +52,9 @@ impl Filling {
             self.origins.insert(origin_of(&key), key);
         }
         // From here on documents are missing, or ahead of the vector. An offer alone changes nothing.
-        journal.begin_fill(self.space);
+        if !self.is_beyond_vector {
+            journal.begin_fill(self.space);
+        }
         let told = frame.vector.iter().chain(&frame.filled).map(|of| (Origin(of.origin), of.sequence));
         // What others wrote is not taken from a peer that may not relay: its documents bring none of it.
         let reach = self.offered().chain(told).filter_map(|(origin, sequence)| {
@@ -231,9 +233,11 @@ impl Filling {
         if change.origin == self.own {
             return Err(Ok(Part::OwnPast));
         }
-        self.origins.get(&change.origin).copied().ok_or(match self.has_authority {
-            true => Ok(Part::Stopped(StopReason::RightUnknown)),
-            false => Err(Misbehaviour::Relay),
+        self.origins.get(&change.origin).copied().ok_or(match (self.has_authority, self.is_beyond_vector) {
+            (true, _) => Ok(Part::Stopped(StopReason::RightUnknown)),
+            // It offers what it has, as it was asked to.
+            (false, true) => Ok(Part::Stopped(StopReason::NoRelay)),
+            (false, false) => Err(Misbehaviour::Relay),
         })
     }
 
