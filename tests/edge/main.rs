@@ -29,6 +29,8 @@ mod full_disk;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod http;
+#[cfg(test)]
 mod idempotency;
 #[cfg(test)]
 mod killed;

@@ -19,9 +19,11 @@ pub mod bad_wire;
 pub mod disk;
 mod eventually;
 pub mod faults;
+pub mod http;
 pub mod memory_limit;
 pub mod namespaces;
 pub mod process;
+
 pub mod program;
 mod repository;
 mod skipped;

@@ -18,6 +18,8 @@ pub(crate) struct Banner<'a> {
     pub(crate) endpoint: &'a Endpoint,
     /// Where monitoring asks.
     pub(crate) observed_at: Option<SocketAddr>,
+    /// Where services are answered over HTTP, beside the Unix socket.
+    pub(crate) http_at: Option<SocketAddr>,
     /// Who renews the certificate.
     pub(crate) renewed_by: Option<&'a str>,
 }
@@ -38,16 +40,18 @@ impl Banner<'_> {
             identity = %directory.identity().display(),
             store = %directory.store().display(),
             socket = %directory.socket().display(),
+            http_socket = %directory.http_socket().display(),
             schemas = there(&directory.schemas()),
             authority = there(&directory.authority()),
             enrolment = there(&directory.enrolment()),
             "paths"
         );
-        let observed_at = self.observed_at.map_or_else(|| "nowhere".to_owned(), |at| at.to_string());
+        let shown = |at: Option<SocketAddr>| at.map_or_else(|| "nowhere".to_owned(), |at| at.to_string());
         tracing::info!(
             udp = %endpoint.local_address(),
             takes_peers = config.listen.is_some(),
-            monitoring = observed_at,
+            monitoring = shown(self.observed_at),
+            http = shown(self.http_at),
             "addresses"
         );
         let until = date(endpoint.identity().validity().end);
@@ -87,6 +91,7 @@ impl Banner<'_> {
             None => format!("dials from {address}"),
         };
         let observed = self.observed_at.map(|address| format!(", answers monitoring on http://{address}"));
-        format!("{place}, carries {spaces}{}", observed.unwrap_or_default())
+        let http = self.http_at.map(|address| format!(", answers services on http://{address}"));
+        format!("{place}, carries {spaces}{}{}", observed.unwrap_or_default(), http.unwrap_or_default())
     }
 }

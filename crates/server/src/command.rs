@@ -4,7 +4,6 @@ mod answer;
 mod asking;
 mod backup;
 mod blocked;
-mod condition;
 mod config;
 mod doctor;
 mod documents;
@@ -21,7 +20,7 @@ mod token;
 mod transfer;
 mod watch;
 
-pub use condition::ConditionError;
+pub use crate::condition::ConditionError;
 pub use transfer::{CellFault, RowError, TransferError};
 
 use asking::Asking;

@@ -48,6 +48,16 @@
 //! address = "hub.example:7400"  # what join tokens say: where sites dial
 //! certificate = "30d"           # how long a certificate is valid; it is renewed at two thirds of that
 //! grace = "90d"                 # how long after its end it may still be renewed
+//!
+//! [http]                        # services of the site, beside the socket http.sock of the data directory; each line may be absent
+//! listen = "127.0.0.1:7480"     # TCP; absent: the socket alone
+//! connections_max = 512         # past these limits a service is told to try again
+//! requests_max = 256
+//! watches_max = 256
+//! body_kib_max = 1024
+//! depth_max = 64                # objects and arrays within one another in a body
+//! time_max = "30s"              # for a body to arrive and an answer to be made
+//! loopback_without_token = true # every program on this machine may do everything; absent: over TCP a token is needed
 //! ```
 //!
 //! What is in no table of names can be overruled by a variable (`ISLE_LISTEN`, `ISLE_ENROLMENT_GRACE`; an empty one counts
@@ -56,6 +66,7 @@
 mod address;
 mod effective;
 mod error;
+mod http;
 mod keys;
 mod layers;
 mod line;
@@ -69,6 +80,7 @@ mod source;
 pub use address::{PeerAddress, PeerAddressError};
 pub use effective::{Effective, Shown};
 pub use error::{ConfigError, ConfigErrors, ScheduleFault};
+pub use http::HttpConfig;
 pub use layers::Layers;
 pub use logging::{LogFilter, LogFilterError, LogFormat, LogFormatError};
 pub use public_key::{PublicKey, PublicKeyError};
@@ -149,6 +161,9 @@ pub struct Config {
     /// How the hub enrols sites.
     #[serde(default, skip_serializing_if = "EnrolmentConfig::is_default")]
     pub enrolment: EnrolmentConfig,
+    /// How services are answered over HTTP.
+    #[serde(default, skip_serializing_if = "HttpConfig::is_default")]
+    pub http: HttpConfig,
 }
 
 /// How much of the journal is kept. Peers that lack what went are filled with documents.

@@ -146,6 +146,12 @@ impl DataDirectory {
         self.root.join("isle.sock")
     }
 
+    /// The socket of a running server for services that speak HTTP.
+    #[must_use]
+    pub fn http_socket(&self) -> PathBuf {
+        self.root.join("http.sock")
+    }
+
     /// Makes the directory, for its owner only, if it is not there.
     pub(crate) fn make(&self) -> Result<(), LockError> {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.root);

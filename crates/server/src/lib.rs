@@ -16,11 +16,10 @@ compile_error!("bugs are planted in the core: only the simulator is built with `
 
 mod arguments;
 mod banner;
-#[expect(unused_imports, reason = "nobody asks over TCP yet")]
-#[cfg_attr(not(test), expect(dead_code, reason = "nobody asks over TCP yet"))]
 mod callers;
 mod clock;
 mod command;
+mod condition;
 pub mod config;
 pub mod data_directory;
 mod demo;
@@ -28,6 +27,7 @@ mod doctor;
 pub mod duration;
 pub mod enrolment;
 mod event_loop;
+mod http;
 pub mod local;
 mod log;
 mod observing;
@@ -40,6 +40,7 @@ mod systemd;
 pub use arguments::Arguments;
 pub use callers::{RightsTextError, TokenError, TokenFileError};
 pub use command::{CellFault, CommandError, ConditionError, RowError, TransferError, run};
+pub use http::HttpError;
 pub use observing::ObserveError;
 pub use random::RandomError;
 pub use schemas::SchemasError;

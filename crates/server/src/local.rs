@@ -14,7 +14,7 @@ mod socket;
 mod text;
 mod watched;
 
-pub(crate) use answer::{Attached, Context};
+pub(crate) use answer::{Asked, Attached, Context, asked, shown, stamp_shown, violation_shown};
 pub use client::{CallError, ConnectError, LocalClient, Received};
 pub use protocol::{
     Answer, BackedUp, BlockedDocument, BlockingChange, CertificateStatus, Change, Condition, Conflict,
@@ -24,6 +24,7 @@ pub use protocol::{
 };
 pub use socket::SocketError;
 pub(crate) use socket::{LocalSocket, serve};
+pub(crate) use watched::shown as watch_event;
 
 /// Longest line of a request, in bytes: a document as long as a change may be, and what wraps it.
 pub const REQUEST_BYTES_MAX: usize = 1024 * 1024;

@@ -155,7 +155,7 @@ fn text(code: StatusCode, text: impl Into<String>) -> Response {
 impl Observed {
     /// How the replica is, or in words why nobody says.
     async fn status(&self) -> Result<(Box<replica::Status>, Option<StoreFailure>), String> {
-        match timeout(STATUS_DEADLINE, self.arrivals.ask(replica::Request::Status)).await {
+        match timeout(STATUS_DEADLINE, self.arrivals.ask(replica::Request::Status, 0)).await {
             Ok(Ok(Reply::Status(status, failure))) => Ok((status, failure)),
             Ok(Err(Refusal { message, .. })) => Err(message),
             Ok(Ok(_)) => Err("the server is ending".to_owned()),

@@ -6,6 +6,7 @@ pub use alone::AloneError;
 pub(crate) use alone::{Alone, open_alone};
 
 use crate::banner::Banner;
+use crate::callers::Tokens;
 use crate::clock::Clocks;
 use crate::config::{Config, ConfigErrors, Effective, Layers, PeerAddress, SpaceName};
 use crate::data_directory::{DataDirectory, DataDirectoryLock, IncarnationError, LockError};
@@ -15,6 +16,7 @@ use crate::enrolment::{
 use crate::event_loop::{
     Arrivals, Core, EventLoop, OpenCoreError, Opening, Pulse, Stop, StopOrder, arrivals,
 };
+use crate::http::{Api, HttpError, HttpListener, Limits};
 use crate::local::{Attached, Context, LocalSocket, SocketError};
 use crate::log;
 use crate::observing::{ObserveError, Observed, Observing};
@@ -94,6 +96,9 @@ pub enum ServeError {
     /// The local socket did not open.
     #[error(transparent)]
     Socket(#[from] SocketError),
+    /// The API for services did not open.
+    #[error(transparent)]
+    Http(#[from] HttpError),
     /// The address for monitoring did not open.
     #[error(transparent)]
     Observe(#[from] ObserveError),
@@ -113,7 +118,8 @@ impl ServeError {
         if is_damaged {
             return Some("`isle repair` sets the store aside; peers fill an empty one");
         }
-        let is_address = matches!(self, Self::Bind(_) | Self::Observe(_));
+        let is_address =
+            matches!(self, Self::Bind(_) | Self::Observe(_) | Self::Http(HttpError::Address { .. }));
         is_address.then_some(
             "`isle config show` says where the address comes from; `ss -lnptu` lists who has which",
         )
@@ -226,6 +232,14 @@ pub(crate) fn renewed_by(config: &Config, enrols: bool) -> Option<&str> {
     renewing.next().map(|(name, _)| name.as_str())
 }
 
+/// The listener for monitoring, where it is asked for.
+async fn observing(config: &Config) -> Result<Option<Observing>, ObserveError> {
+    match config.observe {
+        Some(address) => Observing::bind(address).await.map(Some),
+        None => Ok(None),
+    }
+}
+
 async fn serve(
     directory: &DataDirectory,
     config: &Config,
@@ -235,10 +249,9 @@ async fn serve(
 ) -> Result<(), ServeError> {
     let endpoint = Endpoint::bind(config.listen.unwrap_or_else(|| any_port(config)), &identity)?;
     let socket = LocalSocket::bind(&directory.socket())?;
-    let observing = match config.observe {
-        Some(address) => Some(Observing::bind(address).await?),
-        None => None,
-    };
+    let http = HttpListener::bind(&directory.http_socket(), config.http.listen).await?;
+    let http_at = http.address()?;
+    let observing = observing(config).await?;
     let observed_at = observing.as_ref().map(Observing::address).transpose()?;
     let (order, stop) = Stop::new();
     let (arrivals, queue) = arrivals();
@@ -262,6 +275,9 @@ async fn serve(
         admissions: admissions.clone(),
         presence: carrier.presence(),
     });
+    let rules = (Limits::of(&config.http), Tokens::open(directory.path()));
+    let api = Api::new(arrivals.clone(), Arc::clone(&context), rules, stop.clone());
+    tasks.spawn(http.run(api, stop.clone()));
     tasks.spawn(socket.run(arrivals.clone(), context, stop.clone()));
     tasks.spawn(
         Acceptor {
@@ -282,7 +298,7 @@ async fn serve(
         let (endpoint, identity) = (endpoint.clone(), directory.identity());
         tasks.spawn(Renewer { endpoint, identity, hub: hub.to_owned(), address, stop: stop.clone() }.run());
     }
-    let banner = Banner { directory, config, endpoint: &endpoint, observed_at, renewed_by };
+    let banner = Banner { directory, config, endpoint: &endpoint, observed_at, http_at, renewed_by };
     banner.log();
     banner.announce()?;
     systemd::ready(&banner.summary());

@@ -2,8 +2,9 @@
 
 use super::asking::Asking;
 use super::documents::line;
-use super::{CommandError, condition, unasked};
+use super::{CommandError, unasked};
 use crate::arguments::QueryArguments;
+use crate::condition;
 use crate::local::{Request, Response};
 use serde_json::{Value, json};
 use std::io::{self, Write as _};

@@ -46,6 +46,7 @@ const ROOT: &[(&str, Shape)] = &[
     ("peers", Named(|_| None, &Table(PEER))),
     ("journal", Table(JOURNAL)),
     ("enrolment", Table(ENROLMENT)),
+    ("http", Table(HTTP)),
 ];
 
 const PEER: &[(&str, Shape)] = &[
@@ -74,6 +75,17 @@ const ENROLMENT: &[(&str, Shape)] = &[
     ("address", Value(reads::<PeerAddress>)),
     ("certificate", Value(reads::<Span>)),
     ("grace", Value(reads::<Span>)),
+];
+
+const HTTP: &[(&str, Shape)] = &[
+    ("listen", Value(reads::<SocketAddr>)),
+    ("connections_max", Value(reads::<NonZeroU32>)),
+    ("requests_max", Value(reads::<NonZeroU32>)),
+    ("watches_max", Value(reads::<NonZeroU32>)),
+    ("body_kib_max", Value(reads::<NonZeroU32>)),
+    ("depth_max", Value(reads::<NonZeroU32>)),
+    ("time_max", Value(reads::<Span>)),
+    ("loopback_without_token", Value(reads::<bool>)),
 ];
 
 fn reads<T: DeserializeOwned>(value: Spanned<DeValue<'_>>) -> Result<(), toml::de::Error> {
@@ -216,6 +228,7 @@ mod tests {
         };
         let journal = JournalConfig { keep: Span(EVERY_MIN), ..Default::default() };
         let any = "127.0.0.1:7400".parse().ok();
+        let http = HttpConfig { listen: any, ..Default::default() };
         let config = Config {
             name: "store-1".into(),
             listen: any,
@@ -231,7 +244,9 @@ mod tests {
             peers: [("hub".to_owned(), peer.clone())].into(),
             journal: journal.clone(),
             enrolment: enrolment.clone(),
+            http: http.clone(),
         };
+        assert_eq!(keys(HTTP), written(&http));
         assert_eq!(keys(ROOT), written(&config));
         assert_eq!(keys(PEER), written(&peer));
         assert_eq!(keys(ACCESS), written(&PeerAccess::default()));

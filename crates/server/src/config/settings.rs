@@ -127,6 +127,62 @@ pub(super) const SETTINGS: &[Setting] = &[
         set: |config, text| put(&mut config.enrolment.grace, text),
         get: |config| Some(config.enrolment.grace.to_string()),
     },
+    Setting {
+        key: "http.listen",
+        absent: "the socket alone",
+        example: "127.0.0.1:7480",
+        set: |config, text| put_some(&mut config.http.listen, text),
+        get: |config| shown(config.http.listen.as_ref()),
+    },
+    Setting {
+        key: "http.connections_max",
+        absent: "512",
+        example: "512",
+        set: |config, text| put(&mut config.http.connections_max, text),
+        get: |config| Some(config.http.connections_max.to_string()),
+    },
+    Setting {
+        key: "http.requests_max",
+        absent: "256",
+        example: "256",
+        set: |config, text| put(&mut config.http.requests_max, text),
+        get: |config| Some(config.http.requests_max.to_string()),
+    },
+    Setting {
+        key: "http.watches_max",
+        absent: "256",
+        example: "256",
+        set: |config, text| put(&mut config.http.watches_max, text),
+        get: |config| Some(config.http.watches_max.to_string()),
+    },
+    Setting {
+        key: "http.body_kib_max",
+        absent: "1024",
+        example: "1024",
+        set: |config, text| put(&mut config.http.body_kib_max, text),
+        get: |config| Some(config.http.body_kib_max.to_string()),
+    },
+    Setting {
+        key: "http.depth_max",
+        absent: "64",
+        example: "64",
+        set: |config, text| put(&mut config.http.depth_max, text),
+        get: |config| Some(config.http.depth_max.to_string()),
+    },
+    Setting {
+        key: "http.time_max",
+        absent: "30s",
+        example: "30s",
+        set: |config, text| put(&mut config.http.time_max, text),
+        get: |config| Some(config.http.time_max.to_string()),
+    },
+    Setting {
+        key: "http.loopback_without_token",
+        absent: "false",
+        example: "true",
+        set: |config, text| put(&mut config.http.loopback_without_token, text),
+        get: |config| Some(config.http.loopback_without_token.to_string()),
+    },
 ];
 
 impl Setting {

@@ -235,6 +235,14 @@ fn each_setting_is_made_by_its_variable_and_shown() {
         ("ISLE_ENROLMENT_ADDRESS", "hub:7400"),
         ("ISLE_ENROLMENT_CERTIFICATE", "12h"),
         ("ISLE_ENROLMENT_GRACE", "5d"),
+        ("ISLE_HTTP_LISTEN", "127.0.0.1:3"),
+        ("ISLE_HTTP_CONNECTIONS_MAX", "9"),
+        ("ISLE_HTTP_REQUESTS_MAX", "8"),
+        ("ISLE_HTTP_WATCHES_MAX", "7"),
+        ("ISLE_HTTP_BODY_KIB_MAX", "6"),
+        ("ISLE_HTTP_DEPTH_MAX", "5"),
+        ("ISLE_HTTP_TIME_MAX", "4s"),
+        ("ISLE_HTTP_LOOPBACK_WITHOUT_TOKEN", "true"),
     ];
     let shown = effective(&layers(&variables)).shown();
     for ((name, value), shown) in variables.iter().zip(&shown) {

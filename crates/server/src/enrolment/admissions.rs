@@ -94,11 +94,8 @@ pub(crate) const NO_HUB_HINT: &str = "ask at the hub that enrols sites; `isle hu
     do: change it there, and start the hub again";
 
 fn no_hub() -> Refusal {
-    Refusal {
-        kind: RefusalKind::Invalid,
-        message: "this replica enrols nobody: it has no authority of its own".to_owned(),
-        hint: Some(NO_HUB_HINT.to_owned()),
-    }
+    Refusal::new(RefusalKind::Invalid, "this replica enrols nobody: it has no authority of its own")
+        .hinted(NO_HUB_HINT)
 }
 
 #[cfg(test)]

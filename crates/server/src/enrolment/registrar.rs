@@ -319,7 +319,7 @@ fn answer(request: EnrolmentRequest, granted: Result<Grant, JoinRefusal>, work: 
 }
 
 fn refusal(error: &EnrolmentError) -> Refusal {
-    Refusal { kind: RefusalKind::Invalid, message: error.to_string(), hint: None }
+    Refusal::new(RefusalKind::Invalid, error.to_string())
 }
 
 fn ms(since_1970: Duration) -> i64 {

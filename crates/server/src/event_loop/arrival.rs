@@ -171,11 +171,12 @@ impl Arrivals {
         place.send(Arrival::Request { request, waiting, bytes });
     }
 
-    /// Asks as a service would, and waits for the answer. If the loop has ended, that is the answer.
-    pub(crate) async fn ask(&self, request: Request) -> Result<Reply, Refusal> {
+    /// Asks as a service would, with a request of so many bytes, and waits for the answer. If the loop has ended, that is
+    /// the answer.
+    pub(crate) async fn ask(&self, request: Request, bytes: usize) -> Result<Reply, Refusal> {
         let (outcomes, mut answers) = mpsc::channel(1);
         let Ok(place) = Arc::new(Semaphore::new(1)).acquire_owned().await else { return Err(unavailable()) };
-        self.request(request, Waiting::new(0, outcomes, place), 0).await;
+        self.request(request, Waiting::new(0, outcomes, place), bytes).await;
         answers.recv().await.map_or_else(|| Err(unavailable()), |outcome| outcome.result)
     }
 

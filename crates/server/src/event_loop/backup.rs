@@ -40,5 +40,5 @@ impl Backups {
 fn refusal(error: &BackupError) -> Refusal {
     let hint = "without its manifest.json a backup is of no use: delete the directory and try again";
     let is_ours = !matches!(error, BackupError::NotEmpty { .. });
-    Refusal { kind: RefusalKind::Backup, message: error.to_string(), hint: is_ours.then(|| hint.to_owned()) }
+    Refusal { hint: is_ours.then(|| hint.to_owned()), ..Refusal::new(RefusalKind::Backup, error.to_string()) }
 }

@@ -1,6 +1,7 @@
 //! Requests that wait for the core's answer.
 
-use crate::local::{Refusal, RefusalKind, StoreFailure};
+use crate::local::{Refusal, RefusalKind, StoreFailure, violation_shown};
+use document::{PatchFault, WriteError};
 use replica::{
     AccessError, Behind, BlockReason, Reading, RequestError, RequestId, Response, StoreError, WaitError,
     WatchEvent,
@@ -77,13 +78,11 @@ impl Drop for Waiting {
 }
 
 pub(super) fn unknown_outcome() -> Refusal {
-    Refusal {
-        kind: RefusalKind::UnknownOutcome,
-        message:
-            "the store failed or the server ended before the request was done: a write may be there or not"
-                .to_owned(),
-        hint: Some("send a write again with its idempotency key: it counts once".to_owned()),
-    }
+    Refusal::new(
+        RefusalKind::UnknownOutcome,
+        "the store failed or the server ended before the request was done: a write may be there or not",
+    )
+    .hinted("send a write again with its idempotency key: it counts once")
 }
 
 /// The request was taken and certainly not done: the store failed before it began to write.
@@ -91,21 +90,20 @@ pub(super) fn not_done(error: &StoreError) -> Refusal {
     if *error == StoreError::Full {
         return refusal(&RequestError::DiskFull);
     }
-    Refusal {
-        kind: RefusalKind::Unavailable,
-        message: format!("the store failed before anything of the request was written: {error}"),
-        hint: Some("the store is being opened again: try again soon".to_owned()),
-    }
+    Refusal::new(
+        RefusalKind::Unavailable,
+        format!("the store failed before anything of the request was written: {error}"),
+    )
+    .hinted("the store is being opened again: try again soon")
 }
 
 /// The request was not taken.
 pub(super) fn unavailable() -> Refusal {
-    Refusal {
-        kind: RefusalKind::Unavailable,
-        message: "the server takes no requests: its store is not open, or it is ending; nothing was written"
-            .to_owned(),
-        hint: Some("the server's log says why; try again later".to_owned()),
-    }
+    Refusal::new(
+        RefusalKind::Unavailable,
+        "the server takes no requests: its store is not open, or it is ending; nothing was written",
+    )
+    .hinted("the server's log says why; try again later")
 }
 
 /// The request was not taken: the store failed, and is not open yet.
@@ -181,7 +179,7 @@ fn shown(response: Response) -> Result<Response, Refusal> {
             (RefusalKind::Blocked, BLOCKED_HINT)
         };
         let message = format!("the document is blocked: {reason}");
-        return Err(Refusal { kind, message, hint: Some(hint.to_owned()) });
+        return Err(Refusal::new(kind, message).hinted(hint));
     }
     Ok(response)
 }
@@ -202,6 +200,12 @@ pub(super) fn refusal(error: &RequestError) -> Refusal {
         }
         RequestError::Access(AccessError::NotAuthority) => (RefusalKind::ReadOnly, Some(NOT_AUTHORITY_HINT)),
         RequestError::NoRight(_) => (RefusalKind::ReadOnly, Some("ask the hub to grant it")),
+        RequestError::Write(WriteError::NotEnough { .. }) => {
+            (RefusalKind::NotEnough, Some("who holds rights can transfer some"))
+        }
+        RequestError::Write(WriteError::Patch { fault: PatchFault::Test { .. }, .. }) => {
+            (RefusalKind::ConditionFailed, Some("read the document again and decide anew"))
+        }
         RequestError::Write(_)
         | RequestError::Access(_)
         | RequestError::Schema(_)
@@ -239,7 +243,14 @@ pub(super) fn refusal(error: &RequestError) -> Refusal {
         ),
         _ => (RefusalKind::Other, None),
     };
-    Refusal { kind, message: error.to_string(), hint: hint.map(str::to_owned) }
+    let (field, violations) = if let RequestError::Write(error) = error {
+        (error.field().map(String::into_boxed_str), error.violations())
+    } else {
+        (None, &[][..])
+    };
+    let violations = violations.iter().cloned().map(violation_shown).collect();
+    let hint = hint.map(str::to_owned);
+    Refusal { hint, field, violations, ..Refusal::new(kind, error.to_string()) }
 }
 
 #[cfg(test)]

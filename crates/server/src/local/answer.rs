@@ -42,7 +42,7 @@ pub(crate) struct Context {
 }
 
 /// Who is asked.
-pub(super) enum Asked {
+pub(crate) enum Asked {
     /// The core.
     Core(replica::Request),
     /// The core, which answers again and again.
@@ -54,7 +54,7 @@ pub(super) enum Asked {
 }
 
 /// Who is asked what.
-pub(super) fn asked(request: Request) -> Result<Asked, Refusal> {
+pub(crate) fn asked(request: Request) -> Result<Asked, Refusal> {
     Ok(Asked::Core(match request {
         Request::Get { address, at } => replica::Request::Get { address, at: at.map(moment).transpose()? },
         Request::Write {
@@ -133,8 +133,8 @@ fn scope(
         (Some(collection), None) => WatchScope::Collection(space, collection),
         (Some(collection), Some(prefix)) => WatchScope::Keys(space, collection, prefix),
         (None, Some(_)) => {
-            let message = "a prefix of keys belongs to a collection, and none is named".to_owned();
-            return Err(Refusal { kind: RefusalKind::Invalid, message, hint: None });
+            let message = "a prefix of keys belongs to a collection, and none is named";
+            return Err(Refusal::new(RefusalKind::Invalid, message));
         }
     })
 }
@@ -182,18 +182,14 @@ fn hashes(texts: &[String]) -> Result<Vec<ChangeHash>, Refusal> {
 }
 
 fn hash(text: &str) -> Result<ChangeHash, Refusal> {
-    text.parse().map_err(|_| Refusal {
-        kind: RefusalKind::Invalid,
-        message: format!("'{text}' is no hash of a change"),
-        hint: Some(
-            "64 hexadecimal digits, as `isle doc history --json` and `isle doc get --json` show them"
-                .to_owned(),
-        ),
+    text.parse().map_err(|_| {
+        Refusal::new(RefusalKind::Invalid, format!("'{text}' is no hash of a change"))
+            .hinted("64 hexadecimal digits, as `isle doc history --json` and `isle doc get --json` show them")
     })
 }
 
 fn invalid(error: &impl std::error::Error) -> Refusal {
-    Refusal { kind: RefusalKind::Invalid, message: error.to_string(), hint: None }
+    Refusal::new(RefusalKind::Invalid, error.to_string())
 }
 
 /// What the client is told.
@@ -204,12 +200,13 @@ pub(super) fn answer(id: Option<u64>, result: Result<Reply, Refusal>, context: &
         // A result belongs to a request, which had a number.
         (None, Ok(_)) => {
             let message = "an answer without a request".to_owned();
-            Answer::Refused { id, error: Refusal { kind: RefusalKind::Other, message, hint: None } }
+            Answer::Refused { id, error: Refusal::new(RefusalKind::Other, message) }
         }
     }
 }
 
-fn shown(response: Reply, context: &Context) -> Response {
+/// What a service is shown of the core's answer.
+pub(crate) fn shown(response: Reply, context: &Context) -> Response {
     let response = match response {
         Reply::Core(response) => response,
         Reply::Status(status, failure) => {
@@ -282,7 +279,7 @@ fn reading_shown(reading: replica::Reading) -> Reading {
     }
 }
 
-pub(super) fn violation_shown(violation: document::Violation) -> Violation {
+pub(crate) fn violation_shown(violation: document::Violation) -> Violation {
     Violation { field: violation.field, rule: violation.rule, message: violation.message }
 }
 
@@ -305,7 +302,8 @@ fn hashes_shown(hashes: &[ChangeHash]) -> Vec<String> {
     hashes.iter().map(ToString::to_string).collect()
 }
 
-fn stamp_shown(stamp: replica::Stamp) -> Stamp {
+/// A stamp as services see it.
+pub(crate) fn stamp_shown(stamp: replica::Stamp) -> Stamp {
     Stamp { origin: stamp.origin.to_string(), sequence: stamp.sequence }
 }
 

@@ -79,6 +79,16 @@ impl LocalSocket {
         }
     }
 
+    /// What accepts its connections.
+    pub(crate) fn listener(&self) -> &UnixListener {
+        &self.listener
+    }
+
+    /// From here on nobody finds it.
+    pub(crate) fn remove(&self) {
+        let _ = fs::remove_file(&self.path);
+    }
+
     /// Serves until the server stops and every request that was taken is answered.
     pub(crate) async fn run(self, arrivals: Arrivals, context: Arc<Context>, mut stop: Stop) {
         let mut clients = JoinSet::new();
@@ -100,8 +110,8 @@ impl LocalSocket {
                 }
             }
         }
-        // From here on nobody finds the server; who is connected gets answers.
-        let _ = fs::remove_file(&self.path);
+        // Who is connected gets answers.
+        self.remove();
         while clients.join_next().await.is_some() {}
     }
 }
@@ -157,7 +167,7 @@ async fn read(
             Ok(None) | Err(LineError::Io(_)) => return,
             Err(error @ LineError::TooLong { .. }) => {
                 // What follows cannot be told apart, so that the connection ends after this answer.
-                let refusal = Refusal { kind: RefusalKind::TooLong, message: error.to_string(), hint: None };
+                let refusal = Refusal::new(RefusalKind::TooLong, error.to_string());
                 let _ = outcomes.try_send(Outcome { id: None, result: Err(refusal), place: Some(place) });
                 return;
             }
@@ -199,11 +209,11 @@ async fn take(
 }
 
 fn too_many() -> Refusal {
-    Refusal {
-        kind: RefusalKind::Invalid,
-        message: format!("a connection has at most {WATCHES_PER_CONNECTION_MAX} watches"),
-        hint: Some("watch a whole space, or connect once more".to_owned()),
-    }
+    Refusal::new(
+        RefusalKind::Invalid,
+        format!("a connection has at most {WATCHES_PER_CONNECTION_MAX} watches"),
+    )
+    .hinted("watch a whole space, or connect once more")
 }
 
 /// The id, if the line has one, and what is wrong with the rest.
@@ -212,7 +222,7 @@ fn malformed(line: &[u8], error: &serde_json::Error) -> (Option<u64>, Refusal) {
     let id = value.as_ref().and_then(|value| value.get("id")).and_then(serde_json::Value::as_u64);
     let hint = r#"as in {"id": 1, "request": {"get": {"address": "store-367/inventory/1029743"}}}"#;
     let message = format!("the line is no request: {error}");
-    (id, Refusal { kind: RefusalKind::Malformed, message, hint: Some(hint.to_owned()) })
+    (id, Refusal::new(RefusalKind::Malformed, message).hinted(hint))
 }
 
 /// Ends when all senders of outcomes are gone, or the client is.

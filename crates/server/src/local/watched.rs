@@ -5,7 +5,7 @@ use super::protocol::{Stamp, WatchEvent, WatchedChange, WatchedDocument};
 use replica::WatchedValue;
 use serde_json::Value;
 
-pub(super) fn shown(event: replica::WatchEvent) -> WatchEvent {
+pub(crate) fn shown(event: replica::WatchEvent) -> WatchEvent {
     let cursor = event.cursor().0.clone();
     match event {
         replica::WatchEvent::Reset { .. } => WatchEvent::Reset { cursor },

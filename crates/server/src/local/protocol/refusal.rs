@@ -1,3 +1,4 @@
+use super::Violation;
 use serde::{Deserialize, Serialize};
 
 /// Why a request has no result.
@@ -11,6 +12,25 @@ pub struct Refusal {
     /// What to do about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// The field that it is about, as a JSON Pointer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<Box<str>>,
+    /// The rules of the schema that the document would break.
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    pub violations: Box<[Violation]>,
+}
+
+impl Refusal {
+    /// Without a hint.
+    pub(crate) fn new(kind: RefusalKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), hint: None, field: None, violations: Box::default() }
+    }
+
+    /// With what to do about it.
+    pub(crate) fn hinted(mut self, hint: &str) -> Self {
+        self.hint = Some(hint.to_owned());
+        self
+    }
 }
 
 /// Kinds of refusals. With every kind but `unknown_outcome` nothing was written.
@@ -30,6 +50,8 @@ pub enum RefusalKind {
     Invalid,
     /// A condition of the write does not hold.
     ConditionFailed,
+    /// Rights of a bounded counter are lacking.
+    NotEnough,
     /// The document waits for an upgrade.
     Blocked,
     /// What is stored of the document or the collection is damaged; the rest goes on.

@@ -3,6 +3,7 @@ use crate::local::text;
 use document::Address;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 /// What came of a request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -122,7 +123,7 @@ pub struct Reading {
 }
 
 /// A rule of the schema that a document breaks.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Violation {
     /// The field, as a JSON Pointer; empty for the document itself.
     pub field: String,
@@ -133,7 +134,7 @@ pub struct Violation {
 }
 
 /// Names a change: its number among the changes of its origin in the space, from 1 without gaps.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Stamp {
     /// Who wrote it, in hexadecimal.
     pub origin: String,
@@ -142,7 +143,7 @@ pub struct Stamp {
 }
 
 /// A collection's schema.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SchemaInForce {
     /// The collection's name.
     pub collection: String,
@@ -168,7 +169,7 @@ pub struct Listed {
 }
 
 /// A document of a listing.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ListedDocument {
     /// Its key, as in an address: `%` is written `%25`, `/` is written `%2F`.
     pub key: String,
@@ -222,7 +223,7 @@ pub struct BlockingChange {
 }
 
 /// A change of a document.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Change {
     /// Its hash, in hexadecimal. The document with this change and all before it has this head.
     pub hash: String,
@@ -243,7 +244,7 @@ pub struct Change {
 }
 
 /// A field that was written at several sites at the same time.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Conflict {
     /// The field, as a JSON Pointer; empty for the document itself.
     pub field: String,
@@ -252,7 +253,7 @@ pub struct Conflict {
 }
 
 /// One of several values of a field.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ConflictingValue {
     /// The value.
     pub value: Value,

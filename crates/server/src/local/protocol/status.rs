@@ -1,7 +1,8 @@
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// How a replica is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Status {
     /// Its name.
     pub name: String,
@@ -36,7 +37,7 @@ pub struct Status {
 }
 
 /// A replica's certificate.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CertificateStatus {
     /// Its last moment, in milliseconds since 1970.
     pub ends_ms: i64,
@@ -49,7 +50,7 @@ pub struct CertificateStatus {
 }
 
 /// A failure of the store.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StoreFailure {
     /// What happened, and what to do about it.
     pub error: String,
@@ -60,7 +61,7 @@ pub struct StoreFailure {
 }
 
 /// What services may do in a space.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SpaceMode {
     /// Read only: others write it.
@@ -70,7 +71,7 @@ pub enum SpaceMode {
 }
 
 /// How a space is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SpaceStatus {
     /// Which.
     pub space: String,
@@ -84,7 +85,7 @@ pub struct SpaceStatus {
 }
 
 /// How things stand with a peer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PeerStatus {
     /// Its name.
     pub peer: String,

@@ -3,9 +3,10 @@ use crate::local::text;
 use document::Address;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 /// What a watch shows. `cursor` is what a later watch goes on after this event with.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum WatchEvent {
     /// The cursor that was given serves no more: forget what was shown; the whole state follows.
@@ -35,7 +36,7 @@ pub enum WatchEvent {
 }
 
 /// A change, and its document with it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct WatchedChange {
     /// Its number among its origin's changes in the space.
     pub stamp: Stamp,
@@ -59,10 +60,11 @@ pub struct WatchedChange {
 }
 
 /// A document as a watch shows it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct WatchedDocument {
     /// Which.
     #[serde(with = "text")]
+    #[schema(value_type = String)]
     pub address: Address,
     /// Position of the last change in the value.
     pub lsn: u64,

@@ -23,7 +23,7 @@ pub struct ConditionError {
 }
 
 /// The filter that a text stands for, in its JSON form.
-pub(super) fn parse(text: &str) -> Result<Value, ConditionError> {
+pub(crate) fn parse(text: &str) -> Result<Value, ConditionError> {
     let refused = || ConditionError { condition: text.to_owned() };
     if !text.starts_with('/') {
         return Err(refused());

@@ -1,0 +1,50 @@
+use crate::duration::Span;
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+/// How services are answered over HTTP. The Unix socket `http.sock` of the data directory is always there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HttpConfig {
+    /// The TCP address; none: the Unix socket alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listen: Option<SocketAddr>,
+    /// Connections at once; the next ones wait in the system's queue.
+    pub connections_max: NonZeroU32,
+    /// Requests that are answered at once; more are told to try again.
+    pub requests_max: NonZeroU32,
+    /// Feeds at once; likewise.
+    pub watches_max: NonZeroU32,
+    /// KiB of a body.
+    pub body_kib_max: NonZeroU32,
+    /// Objects and arrays within one another in a body.
+    pub depth_max: NonZeroU32,
+    /// For a body to arrive, and for an answer to be made; waiting for the hub comes on top.
+    pub time_max: Span,
+    /// Whether whoever comes over TCP from this machine may do everything: any user and any program on it.
+    pub loopback_without_token: bool,
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        let count = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
+        Self {
+            listen: None,
+            connections_max: count(512),
+            requests_max: count(256),
+            watches_max: count(256),
+            body_kib_max: count(1_024),
+            depth_max: count(64),
+            time_max: Span(Duration::from_secs(30)),
+            loopback_without_token: false,
+        }
+    }
+}
+
+impl HttpConfig {
+    pub(super) fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}

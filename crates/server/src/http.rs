@@ -1,0 +1,66 @@
+//! The way of a site's services to their replica over HTTP/1.1, for programs in any language.
+//!
+//! `openapi.json` describes it, made from the handlers themselves; `/docs` shows the same to people. Requests become those
+//! of the local socket and take the same way into the event loop, so that both mean the same. Errors are problem documents
+//! (RFC 9457) of stable types.
+//!
+//! Limits: connections, requests in flight, watches, bytes and depth of a body, and time are bounded by [`Limits`]. What is
+//! too much is refused with 503 and `Retry-After`; nothing is queued here but one request for each connection.
+
+mod asking;
+mod body;
+mod calling;
+mod documents;
+mod extract;
+mod feed;
+mod history;
+mod listening;
+mod open_api;
+mod page;
+mod preferences;
+mod problem;
+mod queries;
+mod replica_status;
+mod transactions;
+mod written;
+
+pub(crate) use asking::Api;
+pub use listening::HttpError;
+pub(crate) use listening::HttpListener;
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+/// Bounds of the API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// Connections at once; the next one waits in the system's queue.
+    pub(crate) connections: u32,
+    /// Requests that are being answered at once, over all connections.
+    pub(crate) requests: u32,
+    /// Feeds at once.
+    pub(crate) watches: u32,
+    /// Bytes of a body.
+    pub(crate) body_bytes: usize,
+    /// Objects and arrays within one another in a body.
+    pub(crate) depth: usize,
+    /// For the body to arrive, and for the answer to be made. Waiting for the hub comes on top.
+    pub(crate) time: Duration,
+    /// Whether who comes from this machine needs no token.
+    pub(crate) trusts_loopback: bool,
+}
+
+impl Limits {
+    pub(crate) fn of(config: &crate::config::HttpConfig) -> Self {
+        let count = |number: NonZeroU32| number.get();
+        Self {
+            connections: count(config.connections_max),
+            requests: count(config.requests_max),
+            watches: count(config.watches_max),
+            body_bytes: usize::try_from(config.body_kib_max.get()).unwrap_or(usize::MAX).saturating_mul(1024),
+            depth: usize::try_from(config.depth_max.get()).unwrap_or(usize::MAX),
+            time: config.time_max.0,
+            trusts_loopback: config.loopback_without_token,
+        }
+    }
+}

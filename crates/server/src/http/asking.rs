@@ -1,0 +1,136 @@
+//! What the handlers share: the way to the core, and how much may be on it.
+
+use super::Limits;
+use super::problem::{Kind, Problem};
+use super::written::unexpected;
+use crate::callers::{Caller, TokenRefusal, Tokens};
+use crate::event_loop::{Arrivals, Reply, Stop};
+use crate::local::{Asked, Context, Request, Response, asked, shown};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+/// Shared by all handlers.
+#[derive(Clone)]
+pub(crate) struct Api(Arc<Shared>);
+
+struct Shared {
+    arrivals: Arrivals,
+    context: Arc<Context>,
+    limits: Limits,
+    tokens: Tokens,
+    requests: Arc<Semaphore>,
+    watches: Arc<Semaphore>,
+    stop: Stop,
+}
+
+/// A request's place among those that are being answered.
+pub(super) struct Place(#[expect(dead_code, reason = "it is held")] OwnedSemaphorePermit);
+
+impl Api {
+    pub(crate) fn new(
+        arrivals: Arrivals,
+        context: Arc<Context>,
+        (limits, tokens): (Limits, Tokens),
+        stop: Stop,
+    ) -> Self {
+        let places = |most: u32| Arc::new(Semaphore::new(usize::try_from(most).unwrap_or(usize::MAX)));
+        let (requests, watches) = (places(limits.requests), places(limits.watches));
+        Self(Arc::new(Shared { arrivals, context, limits, tokens, requests, watches, stop }))
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        self.0.limits
+    }
+
+    /// Whom a token lets in at present.
+    pub(super) fn caller(&self, secret: &str) -> Result<Caller, TokenRefusal> {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        self.0.tokens.caller(secret, i64::try_from(now.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    /// Whether who comes from this machine needs no token.
+    pub(super) fn trusts_loopback(&self) -> bool {
+        self.0.limits.trusts_loopback
+    }
+
+    pub(super) fn arrivals(&self) -> &Arrivals {
+        &self.0.arrivals
+    }
+
+    pub(super) fn stop(&self) -> Stop {
+        self.0.stop.clone()
+    }
+
+    /// A place for a request, if one is free.
+    pub(super) fn place(&self) -> Result<Place, Problem> {
+        let limit = self.0.limits.requests;
+        place(&self.0.requests).ok_or_else(|| busy("requests", limit))
+    }
+
+    /// A place for a feed, if one is free.
+    pub(super) fn watch_place(&self) -> Result<Place, Problem> {
+        let limit = self.0.limits.watches;
+        place(&self.0.watches).ok_or_else(|| busy("watches", limit))
+    }
+
+    /// Asks the core for what is read.
+    pub(super) async fn read(&self, request: Request) -> Result<Response, Problem> {
+        match asked(request)? {
+            Asked::Core(request) => {
+                let reply = self.ask(request, (0, Duration::ZERO), no_answer).await?;
+                Ok(shown(reply, &self.0.context))
+            }
+            Asked::Watch(_) | Asked::Backup(_) | Asked::Hub(_) => {
+                Err(Problem::new(Kind::INVALID, "this is asked otherwise"))
+            }
+        }
+    }
+
+    /// Asks it to write; `bytes` are those of the body, and it may wait for the hub for so long.
+    pub(super) async fn write(
+        &self,
+        request: replica::Request,
+        bytes: usize,
+        within: Duration,
+    ) -> Result<replica::Response, Problem> {
+        match self.ask(request, (bytes, within), unknown).await? {
+            Reply::Core(response) => Ok(response),
+            Reply::Status(..) | Reply::Hub(_) | Reply::BackedUp(_) | Reply::Watched(_) => Err(unexpected()),
+        }
+    }
+
+    async fn ask(
+        &self,
+        request: replica::Request,
+        (bytes, within): (usize, Duration),
+        too_late: fn(Duration) -> Problem,
+    ) -> Result<Reply, Problem> {
+        let most = self.0.limits.time.saturating_add(within);
+        let reply = timeout(most, self.0.arrivals.ask(request, bytes)).await.map_err(|_| too_late(most))?;
+        Ok(reply?)
+    }
+}
+
+fn place(places: &Arc<Semaphore>) -> Option<Place> {
+    Arc::clone(places).try_acquire_owned().ok().map(Place)
+}
+
+fn busy(what: &str, limit: u32) -> Problem {
+    Problem::new(Kind::BUSY, format!("{limit} {what} are under way; no more are taken at once"))
+        .hint("try again in a moment; `[http]` in isle.toml has the limit")
+        .limit(u64::from(limit))
+        .retry_after(1)
+}
+
+fn no_answer(most: Duration) -> Problem {
+    Problem::new(Kind::UNAVAILABLE, format!("no answer within {} s: the disk is slow", most.as_secs()))
+        .retry_after(1)
+}
+
+fn unknown(most: Duration) -> Problem {
+    let detail = format!("no answer within {} s: the write may be done or not", most.as_secs());
+    Problem::new(Kind::OUTCOME_UNKNOWN, detail)
+        .hint("send it again with the same Idempotency-Key: it counts once")
+}

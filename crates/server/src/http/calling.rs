@@ -1,0 +1,103 @@
+//! Who calls, and what it may do.
+
+use super::asking::Api;
+use super::extract::header;
+use super::problem::{Kind, Problem};
+use crate::callers::{self, TokenRefusal};
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, header};
+use document::{Collection, Space};
+use std::net::IpAddr;
+
+/// The way a connection came.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Via {
+    /// The Unix socket, which only the data directory's owner can open.
+    Unix,
+    /// The network.
+    Tcp(IpAddr),
+}
+
+/// Where the owner says who writes.
+const AUTHOR: &str = "isle-author";
+
+/// Who calls.
+#[derive(Clone, Debug)]
+pub(super) struct Caller {
+    caller: callers::Caller,
+    author: Option<String>,
+}
+
+impl Caller {
+    /// Who its changes are by: a service with a token is told by the token's name, whatever it says.
+    pub(super) fn author(&self) -> Option<String> {
+        self.caller.author().map(str::to_owned).or_else(|| self.author.clone())
+    }
+
+    /// Refuses who may not read there; `None` is a whole space.
+    pub(super) fn reads(&self, space: &Space, collection: Option<&Collection>) -> Result<(), Problem> {
+        match self.caller.may_read(space, collection) {
+            true => Ok(()),
+            false => Err(no_right("read", space, collection)),
+        }
+    }
+
+    /// Refuses who may not write there.
+    pub(super) fn writes(&self, space: &Space, collection: &Collection) -> Result<(), Problem> {
+        match self.caller.may_write(space, collection) {
+            true => Ok(()),
+            false => Err(no_right("write", space, Some(collection))),
+        }
+    }
+}
+
+fn no_right(what: &str, space: &Space, collection: Option<&Collection>) -> Problem {
+    let place = collection.map_or_else(|| space.to_string(), |collection| format!("{space}/{collection}"));
+    Problem::new(Kind::FORBIDDEN, format!("the token gives no right to {what} {place}"))
+        .hint("`isle token create` makes one with other rights")
+}
+
+impl FromRequestParts<Api> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+        let author = header(parts, AUTHOR)?.map(str::to_owned);
+        let bearer = header(parts, header::AUTHORIZATION.as_str())?.map(bearer).transpose()?;
+        // A token that is shown counts, also where none is needed.
+        let caller = match (bearer, parts.extensions.get::<Via>()) {
+            (Some(secret), _) => api.caller(secret).map_err(|refusal| unknown(&refusal))?,
+            (None, Some(Via::Unix)) => callers::Caller::owner(),
+            (None, Some(Via::Tcp(from))) if from.is_loopback() && api.trusts_loopback() => {
+                callers::Caller::owner()
+            }
+            (None, Some(Via::Tcp(_)) | None) => {
+                return Err(unauthorized("over the network a token says who calls"));
+            }
+        };
+        Ok(Self { caller, author })
+    }
+}
+
+fn bearer(value: &str) -> Result<&str, Problem> {
+    let (scheme, secret) = value.split_once(' ').unwrap_or((value, ""));
+    match scheme.eq_ignore_ascii_case("bearer") {
+        true => Ok(secret.trim()),
+        false => Err(unauthorized("the only way to say who calls is a bearer token")),
+    }
+}
+
+fn unknown(refusal: &TokenRefusal) -> Problem {
+    match refusal {
+        TokenRefusal::Unknown | TokenRefusal::Expired { .. } => unauthorized(&refusal.to_string()),
+        TokenRefusal::Unreadable { .. } => {
+            Problem::new(Kind::UNAVAILABLE, refusal.to_string()).retry_after(10)
+        }
+    }
+}
+
+fn unauthorized(detail: &str) -> Problem {
+    Problem::new(Kind::UNAUTHORIZED, detail)
+        .hint("`isle token create` makes one; send it as `Authorization: Bearer TOKEN`")
+        .header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+}

@@ -1,0 +1,221 @@
+//! Documents: read, put, patched, deleted.
+
+use super::asking::{Api, Place};
+use super::body::{self, expect_type, media_type, wrong_type};
+use super::calling::Caller;
+use super::extract::{OfDocument, Parameters};
+use super::preferences::{condition, etag, is_known, terms, within};
+use super::problem::{Kind, Problem, Problems};
+use super::written::{Written, unexpected};
+use crate::local::{self, Moment, Reading};
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use document::{Address, Operation};
+use replica::Condition;
+
+/// Media types of `PATCH`.
+const MERGE_PATCH: &str = "application/merge-patch+json";
+const JSON_PATCH: &str = "application/json-patch+json";
+const OPERATIONS: &str = "application/vnd.isle.operations+json";
+
+/// Read a document.
+///
+/// The body is the document; `ETag` names its state. Where its changes wait to be applied, or some of its rules are broken
+/// by a merge, the headers `Isle-Behind` and `Isle-Violations` say so.
+#[utoipa::path(get, path = "/v1/spaces/{space}/{collection}/{key}", tag = "documents",
+    params(
+        ("space" = String, Path), ("collection" = String, Path),
+        ("key" = String, Path, description = "The key, percent-encoded: a slash in it is `%2F`"),
+        ("at" = Option<String>, Query, description = "As it was: its heads as an ETag names them, or a time (RFC 3339, or \
+            milliseconds since 1970) by the clocks of its writers"),
+        ("If-None-Match" = Option<String>, Header, description = "Answer 304 when its ETag is one of these"),
+    ),
+    responses((status = 200, description = "The document", content_type = "application/json", body = serde_json::Value,
+        headers(("ETag" = String, description = "Its heads"))),
+        (status = 304, description = "It is as the caller has it"), Problems))]
+pub(super) async fn read(
+    State(api): State<Api>,
+    _place: Place,
+    caller: Caller,
+    OfDocument(address): OfDocument,
+    parameters: Parameters,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    parameters.only(&["at"])?;
+    caller.reads(&address.space, Some(&address.collection))?;
+    let at = parameters.one("at")?.map(moment).transpose()?;
+    let local::Response::Document(reading) =
+        api.read(local::Request::Get { address: address.clone(), at }).await?
+    else {
+        return Err(unexpected());
+    };
+    shown(&address, reading, &headers)
+}
+
+fn shown(address: &Address, reading: Reading, headers: &HeaderMap) -> Result<Response, Problem> {
+    let tag = etag(&reading.heads);
+    let known: Option<Vec<_>> = reading.heads.iter().map(|head| head.parse().ok()).collect();
+    let Some(value) = reading.value else {
+        let problem = Problem::new(Kind::NOT_FOUND, format!("there is no document {address}"));
+        // A deleted one has heads: who puts it back can say which deletion it has seen.
+        return Err(match tag {
+            Some(tag) => problem.header(header::ETAG, tag),
+            None => problem,
+        });
+    };
+    let mut response = if is_known(headers, &known.unwrap_or_default())? {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        Json(value).into_response()
+    };
+    let told = response.headers_mut();
+    if let Some(tag) = tag {
+        told.insert(header::ETAG, tag);
+    }
+    if reading.is_behind {
+        let why = if reading.blocked.is_some() { "blocked" } else { "waiting" };
+        told.insert(HeaderName::from_static("isle-behind"), HeaderValue::from_static(why));
+    }
+    if !reading.violations.is_empty() {
+        told.insert(HeaderName::from_static("isle-violations"), HeaderValue::from(reading.violations.len()));
+    }
+    Ok(response)
+}
+
+/// Heads, milliseconds or a time.
+fn moment(text: &str) -> Result<Moment, Problem> {
+    let tag = text.trim_matches('"');
+    if tag.len() >= 64 && tag.split('-').all(|head| head.len() == 64) {
+        return Ok(Moment::Heads(tag.split('-').map(str::to_owned).collect()));
+    }
+    if let Ok(wall_ms) = text.parse() {
+        return Ok(Moment::WallMs(wall_ms));
+    }
+    let time = time::OffsetDateTime::parse(text, &time::format_description::well_known::Rfc3339);
+    let wall_ms = time.ok().and_then(|time| i64::try_from(time.unix_timestamp_nanos() / 1_000_000).ok());
+    wall_ms.map(Moment::WallMs).ok_or_else(|| {
+        Problem::new(Kind::MALFORMED, format!("'{text}' is no moment"))
+            .hint("heads as an ETag has them, a time as in 2026-11-26T12:00:00Z, or milliseconds since 1970")
+    })
+}
+
+/// Put a document.
+///
+/// Makes the document this object. Fields that are equal already are not written, so that concurrent changes of others stand.
+#[utoipa::path(put, path = "/v1/spaces/{space}/{collection}/{key}", tag = "documents",
+    params(
+        ("space" = String, Path), ("collection" = String, Path), ("key" = String, Path),
+        ("If-Match" = Option<String>, Header, description = "Only when its ETag is one of these; `*`: when it is there"),
+        ("If-None-Match" = Option<String>, Header, description = "`*`: only when it is not there"),
+        ("Idempotency-Key" = Option<String>, Header, description = "1 to 64 characters: the write counts once, however often \
+            it is sent"),
+        ("Prefer" = Option<String>, Header, description = "`ack=hub; wait=5s` answers when the hub has it, or after that time"),
+    ),
+    request_body(content = serde_json::Value, content_type = "application/json"),
+    responses((status = 200, description = "It is durable", body = Written), Problems))]
+pub(super) async fn put(
+    State(api): State<Api>,
+    _place: Place,
+    caller: Caller,
+    OfDocument(address): OfDocument,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Written, Problem> {
+    caller.writes(&address.space, &address.collection)?;
+    expect_type(&headers, &["application/json"])?;
+    let bytes = body::bytes(&api, body).await?;
+    let operations = vec![Operation::Put(body::json(&api, &bytes)?)];
+    write(&api, &caller, &headers, (address, operations), bytes.len()).await
+}
+
+/// Change a document.
+///
+/// The media type says how: `application/merge-patch+json` (RFC 7396), `application/json-patch+json` (RFC 6902) or
+/// `application/vnd.isle.operations+json`, a list of typed operations such as `{"op": "increment", "field": "/on_hand",
+/// "by": -2}`. All of them are one change or none.
+#[utoipa::path(patch, path = "/v1/spaces/{space}/{collection}/{key}", tag = "documents",
+    params(
+        ("space" = String, Path), ("collection" = String, Path), ("key" = String, Path),
+        ("If-Match" = Option<String>, Header, description = "As for PUT"),
+        ("If-None-Match" = Option<String>, Header, description = "As for PUT"),
+        ("Idempotency-Key" = Option<String>, Header, description = "As for PUT"),
+        ("Prefer" = Option<String>, Header, description = "As for PUT"),
+    ),
+    request_body(content(
+        (serde_json::Value = "application/merge-patch+json"),
+        (Vec<serde_json::Value> = "application/json-patch+json"),
+        (Vec<serde_json::Value> = "application/vnd.isle.operations+json"),
+    )),
+    responses((status = 200, description = "It is durable", body = Written), Problems))]
+pub(super) async fn patch(
+    State(api): State<Api>,
+    _place: Place,
+    caller: Caller,
+    OfDocument(address): OfDocument,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Written, Problem> {
+    caller.writes(&address.space, &address.collection)?;
+    let kind = media_type(&headers);
+    let allowed = [MERGE_PATCH, JSON_PATCH, OPERATIONS];
+    if !allowed.contains(&kind.as_str()) {
+        return Err(wrong_type(&kind, &allowed));
+    }
+    let bytes = body::bytes(&api, body).await?;
+    let operations = match kind.as_str() {
+        MERGE_PATCH => vec![Operation::MergePatch(body::json(&api, &bytes)?)],
+        JSON_PATCH => vec![Operation::Patch(body::shape(&api, &bytes)?)],
+        _ => body::shape(&api, &bytes)?,
+    };
+    write(&api, &caller, &headers, (address, operations), bytes.len()).await
+}
+
+/// Delete a document.
+///
+/// It is not shown while anybody's deletion stands, whatever is written concurrently; a put brings it back.
+#[utoipa::path(delete, path = "/v1/spaces/{space}/{collection}/{key}", tag = "documents",
+    params(
+        ("space" = String, Path), ("collection" = String, Path), ("key" = String, Path),
+        ("If-Match" = Option<String>, Header, description = "As for PUT"),
+        ("Idempotency-Key" = Option<String>, Header, description = "As for PUT"),
+        ("Prefer" = Option<String>, Header, description = "As for PUT"),
+    ),
+    responses((status = 200, description = "It is durable", body = Written), Problems))]
+pub(super) async fn delete(
+    State(api): State<Api>,
+    _place: Place,
+    caller: Caller,
+    OfDocument(address): OfDocument,
+    headers: HeaderMap,
+) -> Result<Written, Problem> {
+    caller.writes(&address.space, &address.collection)?;
+    write(&api, &caller, &headers, (address, vec![Operation::Delete]), 0).await
+}
+
+async fn write(
+    api: &Api,
+    caller: &Caller,
+    headers: &HeaderMap,
+    (address, operations): (Address, Vec<Operation>),
+    bytes: usize,
+) -> Result<Written, Problem> {
+    let condition = condition(headers)?;
+    write_if(api, caller, headers, (address, operations, condition), bytes).await
+}
+
+/// Writes where a condition holds, on the terms of the headers.
+pub(super) async fn write_if(
+    api: &Api,
+    caller: &Caller,
+    headers: &HeaderMap,
+    (address, operations, condition): (Address, Vec<Operation>, Option<Condition>),
+    bytes: usize,
+) -> Result<Written, Problem> {
+    let terms = terms(headers, caller.author())?;
+    let within = within(&terms.wait);
+    let request = replica::Request::Write { address, operations, condition, terms };
+    Written::of(api.write(request, bytes, within).await?)
+}

@@ -1,0 +1,129 @@
+//! Parts of a request, each refused with a problem where it is none.
+
+use super::asking::{Api, Place};
+use super::problem::{Kind, Problem};
+use axum::extract::{FromRequestParts, Path, Query};
+use axum::http::HeaderValue;
+use axum::http::request::Parts;
+use document::{Address, AddressError, Collection, Key, Space};
+use std::str::FromStr;
+
+/// A header's text, where it is there.
+pub(super) fn header<'a>(parts: &'a Parts, name: &str) -> Result<Option<&'a str>, Problem> {
+    text(parts.headers.get(name), name)
+}
+
+pub(super) fn text<'a>(value: Option<&'a HeaderValue>, name: &str) -> Result<Option<&'a str>, Problem> {
+    let unreadable = |_| Problem::new(Kind::MALFORMED, format!("the header {name} is not printable ASCII"));
+    value.map(|value| value.to_str().map_err(unreadable)).transpose()
+}
+
+/// A request has a place as long as this is held.
+impl FromRequestParts<Api> for Place {
+    type Rejection = Problem;
+
+    async fn from_request_parts(_parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+        api.place()
+    }
+}
+
+/// The document that a path names.
+pub(super) struct OfDocument(pub(super) Address);
+
+/// The collection that a path names.
+pub(super) struct OfCollection(pub(super) Space, pub(super) Collection);
+
+/// The space that a path names.
+pub(super) struct OfSpace(pub(super) Space);
+
+impl FromRequestParts<Api> for OfDocument {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+        let (space, collection, key) = names::<(String, String, String)>(parts, api).await?;
+        let key = Key::new(key).map_err(|error| no_name(&error))?;
+        Ok(Self(Address { space: name(&space)?, collection: name(&collection)?, key }))
+    }
+}
+
+impl FromRequestParts<Api> for OfCollection {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+        let (space, collection) = names::<(String, String)>(parts, api).await?;
+        Ok(Self(name(&space)?, name(&collection)?))
+    }
+}
+
+impl FromRequestParts<Api> for OfSpace {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+        Ok(Self(name(&names::<String>(parts, api).await?)?))
+    }
+}
+
+async fn names<T>(parts: &mut Parts, api: &Api) -> Result<T, Problem>
+where
+    T: serde::de::DeserializeOwned + Send,
+{
+    let path = Path::<T>::from_request_parts(parts, api).await;
+    path.map(|Path(names)| names).map_err(|rejection| Problem::new(Kind::MALFORMED, rejection.body_text()))
+}
+
+pub(super) fn name<T: FromStr<Err = AddressError>>(text: &str) -> Result<T, Problem> {
+    text.parse().map_err(|error| no_name(&error))
+}
+
+fn no_name(error: &AddressError) -> Problem {
+    Problem::new(Kind::MALFORMED, error.to_string())
+}
+
+/// The parameters of a query string, in their order.
+pub(super) struct Parameters(Vec<(String, String)>);
+
+impl FromRequestParts<Api> for Parameters {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+        let query = Query::<Vec<(String, String)>>::from_request_parts(parts, api).await;
+        match query {
+            Ok(Query(parameters)) => Ok(Self(parameters)),
+            Err(rejection) => Err(Problem::new(Kind::MALFORMED, rejection.body_text())),
+        }
+    }
+}
+
+impl Parameters {
+    /// Refuses one that is not among these: a misspelt one is noticed.
+    pub(super) fn only(&self, known: &[&str]) -> Result<(), Problem> {
+        match self.0.iter().find(|(name, _)| !known.contains(&name.as_str())) {
+            None => Ok(()),
+            Some((name, _)) => Err(Problem::new(Kind::MALFORMED, format!("there is no parameter '{name}'"))
+                .hint(format!("there are {}", known.join(", ")))),
+        }
+    }
+
+    /// The values of a parameter that may be given several times.
+    pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(given, _)| given == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The value of one that is given once.
+    pub(super) fn one<'a>(&'a self, name: &'a str) -> Result<Option<&'a str>, Problem> {
+        let mut values = self.all(name);
+        match (values.next(), values.next()) {
+            (value, None) => Ok(value),
+            (_, Some(_)) => Err(Problem::new(Kind::MALFORMED, format!("'{name}' is given twice"))),
+        }
+    }
+
+    /// The same, read as something.
+    pub(super) fn read<T: FromStr>(&self, name: &str, what: &str) -> Result<Option<T>, Problem> {
+        let read = |text: &str| {
+            text.parse()
+                .map_err(|_| Problem::new(Kind::MALFORMED, format!("'{name}' is {what}, not '{text}'")))
+        };
+        self.one(name)?.map(read).transpose()
+    }
+}

@@ -1,0 +1,154 @@
+//! How a document came about, and where its writers differ.
+
+use super::asking::{Api, Place};
+use super::body::{self, expect_type};
+use super::calling::Caller;
+use super::documents::write_if;
+use super::extract::{OfDocument, Parameters};
+use super::problem::{Kind, Problem, Problems};
+use super::written::{Written, unexpected};
+use crate::local::{Change, Conflict, Request, Response};
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use document::{Operation, Pointer};
+use replica::Condition;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+/// Changes of one answer, unless the request says otherwise.
+const LIMIT_DEFAULT: usize = 100;
+
+/// A document's changes.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct History {
+    /// The newest first.
+    changes: Vec<Change>,
+    /// Where there may be more: the `before` to ask with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+/// List a document's changes: who, when, what.
+#[utoipa::path(get, path = "/v1/spaces/{space}/{collection}/{key}/history", tag = "documents",
+    params(
+        ("space" = String, Path), ("collection" = String, Path), ("key" = String, Path),
+        ("before" = Option<String>, Query, description = "Only those before this change, by its hash"),
+        ("limit" = Option<u32>, Query, description = "At most so many; 100 when nothing is said"),
+    ),
+    responses((status = 200, description = "Its changes, the newest first", body = History), Problems))]
+pub(super) async fn history(
+    State(api): State<Api>,
+    _place: Place,
+    caller: Caller,
+    OfDocument(address): OfDocument,
+    parameters: Parameters,
+) -> Result<Json<History>, Problem> {
+    parameters.only(&["before", "limit"])?;
+    caller.reads(&address.space, Some(&address.collection))?;
+    let before = parameters.one("before")?.map(str::to_owned);
+    let limit: usize =
+        parameters.read("limit", "a number")?.unwrap_or(LIMIT_DEFAULT).clamp(1, replica::LIST_MAX);
+    let Response::History(changes) = api.read(Request::History { address, before, limit }).await? else {
+        return Err(unexpected());
+    };
+    let last = changes.last().filter(|_| changes.len() == limit);
+    let next = last.map(|change| change.hash.clone());
+    Ok(Json(History { changes, next }))
+}
+
+/// Fields that were written at the same time at several sites.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Conflicts {
+    /// One for each such field.
+    conflicts: Vec<Conflict>,
+}
+
+/// List the fields that several sites wrote at the same time, with every value and who wrote it.
+#[utoipa::path(get, path = "/v1/spaces/{space}/{collection}/{key}/conflicts", tag = "documents",
+    params(("space" = String, Path), ("collection" = String, Path), ("key" = String, Path)),
+    responses((status = 200, description = "The conflicts; none is the usual case", body = Conflicts), Problems))]
+pub(super) async fn conflicts(
+    State(api): State<Api>,
+    _place: Place,
+    caller: Caller,
+    OfDocument(address): OfDocument,
+) -> Result<Json<Conflicts>, Problem> {
+    caller.reads(&address.space, Some(&address.collection))?;
+    let Response::Conflicts(conflicts) = api.read(Request::Conflicts { address }).await? else {
+        return Err(unexpected());
+    };
+    Ok(Json(Conflicts { conflicts }))
+}
+
+/// What a field is from here on.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Settled {
+    /// The field, as the conflict names it.
+    field: String,
+    /// The change that wrote the value to keep.
+    #[serde(default)]
+    hash: Option<String>,
+    /// Or another value.
+    #[serde(default)]
+    value: Option<Value>,
+}
+
+/// Settle a conflict: the value that this change wrote, or another one, follows all that are here.
+///
+/// Where the document is changed meanwhile it is `condition-failed`: look at the conflicts again.
+#[utoipa::path(post, path = "/v1/spaces/{space}/{collection}/{key}/conflicts", tag = "documents",
+    params(
+        ("space" = String, Path), ("collection" = String, Path), ("key" = String, Path),
+        ("Idempotency-Key" = Option<String>, Header, description = "As for PUT"),
+        ("Prefer" = Option<String>, Header, description = "As for PUT"),
+    ),
+    request_body(content = Settled),
+    responses((status = 200, description = "It is durable", body = Written), Problems))]
+pub(super) async fn settle(
+    State(api): State<Api>,
+    _place: Place,
+    caller: Caller,
+    OfDocument(address): OfDocument,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Written, Problem> {
+    caller.reads(&address.space, Some(&address.collection))?;
+    caller.writes(&address.space, &address.collection)?;
+    expect_type(&headers, &["application/json"])?;
+    let bytes = body::bytes(&api, body).await?;
+    let settled: Settled = body::shape(&api, &bytes)?;
+    let invalid = |detail: String| Problem::new(Kind::INVALID, detail);
+    let field = Pointer::parse(&settled.field).map_err(|error| invalid(error.to_string()))?;
+    // The heads first: what comes between the two makes the condition fail.
+    let Response::Document(reading) = api.read(Request::Get { address: address.clone(), at: None }).await?
+    else {
+        return Err(unexpected());
+    };
+    let value = match (settled.hash, settled.value) {
+        (Some(hash), None) => {
+            let Response::Conflicts(conflicts) =
+                api.read(Request::Conflicts { address: address.clone() }).await?
+            else {
+                return Err(unexpected());
+            };
+            let of_field = conflicts.into_iter().filter(|conflict| conflict.field == settled.field);
+            let mut values = of_field.flat_map(|conflict| conflict.values);
+            let found = values.find(|value| value.hash == hash);
+            found.map(|found| found.value).ok_or_else(|| {
+                invalid(format!("{} has no conflict with a value of change {hash}", settled.field))
+            })?
+        }
+        (None, Some(value)) => value,
+        (Some(_), Some(_)) | (None, None) => {
+            return Err(invalid("one of 'hash' and 'value' says what the field is".to_owned()));
+        }
+    };
+    let heads = reading.heads.iter().filter_map(|head| head.parse().ok()).collect();
+    let operations = vec![Operation::Settle { field, value }];
+    let condition = Some(Condition::HeadsAmong(vec![heads]));
+    write_if(&api, &caller, &headers, (address, operations, condition), bytes.len()).await
+}

@@ -1,0 +1,172 @@
+//! Sockets and connections.
+//!
+//! hyper carries the connections, because axum's own server bounds neither how many there are nor how long one may take.
+
+use super::asking::Api;
+use super::calling::Via;
+use super::open_api::router;
+use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::service::{Service as _, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+use tokio_io_timeout::TimeoutStream;
+
+use crate::event_loop::Stop;
+use crate::local::{LocalSocket, SocketError};
+
+/// Bytes of a request's head, and of what is read or written ahead.
+const BUFFER_BYTES_MAX: usize = 16 * 1024;
+
+/// For a request's head to arrive, the first or, on a connection that stands, the next once it has begun.
+const HEAD_DEADLINE: Duration = Duration::from_secs(10);
+
+/// A reader that takes nothing for so long loses its connection.
+const WRITE_DEADLINE: Duration = Duration::from_secs(30);
+
+/// After a failure to accept, as when no file descriptors are left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// Why the API is not served.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HttpError {
+    /// The Unix socket did not open.
+    #[error(transparent)]
+    Socket(#[from] SocketError),
+    /// The address did not open.
+    #[error("cannot listen on {address} for services (`listen` of `[http]` in isle.toml): {source}")]
+    Address {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+/// The API's sockets.
+pub(crate) struct HttpListener {
+    unix: LocalSocket,
+    tcp: Option<TcpListener>,
+}
+
+impl HttpListener {
+    /// Opens the Unix socket, for the data directory's owner, and the address where there is one.
+    pub(crate) async fn bind(socket: &Path, address: Option<SocketAddr>) -> Result<Self, HttpError> {
+        let unix = LocalSocket::bind(socket)?;
+        let tcp = match address {
+            None => None,
+            Some(address) => {
+                let listener = TcpListener::bind(address).await;
+                Some(listener.map_err(|source| HttpError::Address { address, source })?)
+            }
+        };
+        Ok(Self { unix, tcp })
+    }
+
+    /// Where it listens over the network.
+    pub(crate) fn address(&self) -> io::Result<Option<SocketAddr>> {
+        self.tcp.as_ref().map(TcpListener::local_addr).transpose()
+    }
+
+    /// Serves until the server stops and every request that was taken is answered.
+    pub(crate) async fn run(self, api: Api, mut stop: Stop) {
+        let most = usize::try_from(api.limits().connections).unwrap_or(usize::MAX);
+        let places = Arc::new(Semaphore::new(most));
+        let router = router(api);
+        let mut connections = JoinSet::new();
+        let Self { unix, tcp } = self;
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = stop.ordered() => break,
+                Some(_) = connections.join_next(), if !connections.is_empty() => continue,
+                accepted = accept(unix.listener(), tcp.as_ref(), &places) => accepted,
+            };
+            match accepted {
+                Ok((Accepted::Unix(stream), place)) => {
+                    connections.spawn(serve((stream, Via::Unix), router.clone(), stop.clone(), place));
+                }
+                Ok((Accepted::Tcp(stream, from), place)) => {
+                    // Answers are small, and waited for.
+                    let _ = stream.set_nodelay(true);
+                    connections.spawn(serve((stream, Via::Tcp(from)), router.clone(), stop.clone(), place));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a connection of a service was not taken");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+        unix.remove();
+        while connections.join_next().await.is_some() {}
+    }
+}
+
+enum Accepted {
+    Unix(UnixStream),
+    Tcp(TcpStream, IpAddr),
+}
+
+async fn accept(
+    unix: &UnixListener,
+    tcp: Option<&TcpListener>,
+    places: &Arc<Semaphore>,
+) -> io::Result<(Accepted, OwnedSemaphorePermit)> {
+    let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
+    let over_network = async {
+        match tcp {
+            Some(listener) => listener.accept().await,
+            None => std::future::pending().await,
+        }
+    };
+    let accepted = tokio::select! {
+        accepted = unix.accept() => Accepted::Unix(accepted?.0),
+        accepted = over_network => {
+            let (stream, from) = accepted?;
+            Accepted::Tcp(stream, from.ip())
+        }
+    };
+    Ok((accepted, place))
+}
+
+/// One connection: its requests one after another, until either side ends it.
+async fn serve<S>((stream, via): (S, Via), router: Router, mut stop: Stop, _place: OwnedSemaphorePermit)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(WRITE_DEADLINE));
+    let mut builder = hyper::server::conn::http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_DEADLINE).max_buf_size(BUFFER_BYTES_MAX);
+    let service = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(via);
+        service.call(request)
+    });
+    let connection = builder.serve_connection(TokioIo::new(Box::pin(stream)), service);
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.ordered() => {
+            // What is being answered is answered; feeds end by themselves.
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection of a service failed");
+    }
+}

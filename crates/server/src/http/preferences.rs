@@ -1,0 +1,201 @@
+//! Headers that say how a write is to be done.
+
+use super::extract::text;
+use super::problem::{Kind, Problem};
+use axum::http::{HeaderMap, HeaderValue, header};
+use document::ChangeHash;
+use replica::{Condition, IdempotencyKey, WaitFor, WriteTerms};
+use std::time::Duration;
+
+/// Longest that a write may wait for the hub.
+const WAIT_MAX: Duration = Duration::from_secs(300);
+
+/// How long it waits where it says nothing.
+const WAIT_DEFAULT: Duration = Duration::from_secs(10);
+
+/// The terms of a write by somebody.
+pub(super) fn terms(headers: &HeaderMap, author: Option<String>) -> Result<WriteTerms, Problem> {
+    let key = text(headers.get("idempotency-key"), "Idempotency-Key")?;
+    let key = key.map(IdempotencyKey::new).transpose();
+    let idempotency_key =
+        key.map_err(|error| Problem::new(Kind::MALFORMED, format!("Idempotency-Key: {error}")))?;
+    let message = text(headers.get("isle-message"), "Isle-Message")?.map(str::to_owned);
+    Ok(WriteTerms { idempotency_key, author, message, wait: wait(headers)?, can_wait: false })
+}
+
+/// How long a write with such terms waits for the hub.
+pub(super) fn within(wait: &WaitFor) -> Duration {
+    match wait {
+        WaitFor::Local => Duration::ZERO,
+        WaitFor::Hub { within_ms } => Duration::from_millis(*within_ms),
+    }
+}
+
+/// `Prefer: ack=hub; wait=5s` (RFC 7240): what the service does not know of it is passed over.
+fn wait(headers: &HeaderMap) -> Result<WaitFor, Problem> {
+    let (mut hub, mut within) = (false, WAIT_DEFAULT);
+    for value in headers.get_all("prefer") {
+        let preferences = text(Some(value), "Prefer")?.unwrap_or_default();
+        for preference in preferences.split([',', ';']) {
+            let (name, value) = preference.split_once('=').unwrap_or((preference, ""));
+            let value = value.trim().trim_matches('"');
+            match (name.trim().to_ascii_lowercase().as_str(), value) {
+                ("ack", "hub") => hub = true,
+                ("ack", "local") => hub = false,
+                ("ack", _) => return Err(no_preference(preference, "ack is local or hub")),
+                ("wait", _) => {
+                    let read = seconds(value).filter(|wait| *wait <= WAIT_MAX);
+                    within = read.ok_or_else(|| {
+                        no_preference(preference, "wait is up to 300 seconds, as in wait=5s")
+                    })?;
+                }
+                _ => {}
+            }
+        }
+    }
+    let within_ms = u64::try_from(within.as_millis()).unwrap_or(u64::MAX);
+    Ok(if hub { WaitFor::Hub { within_ms } } else { WaitFor::Local })
+}
+
+/// `5`, `5s` or `500ms`.
+fn seconds(text: &str) -> Option<Duration> {
+    if let Some(milliseconds) = text.strip_suffix("ms") {
+        return milliseconds.trim().parse().ok().map(Duration::from_millis);
+    }
+    text.strip_suffix('s').unwrap_or(text).trim().parse().ok().map(Duration::from_secs)
+}
+
+fn no_preference(preference: &str, hint: &str) -> Problem {
+    Problem::new(Kind::MALFORMED, format!("Prefer: '{}' is not understood", preference.trim())).hint(hint)
+}
+
+/// What a write says of the document as it is, by `If-Match` and `If-None-Match` (RFC 9110, 13.1).
+pub(super) fn condition(headers: &HeaderMap) -> Result<Option<Condition>, Problem> {
+    decided(tags(headers, header::IF_MATCH.as_str())?, tags(headers, header::IF_NONE_MATCH.as_str())?)
+}
+
+/// The same of one document of a transaction.
+pub(super) fn condition_of(
+    matching: Option<&str>,
+    other: Option<&str>,
+) -> Result<Option<Condition>, Problem> {
+    let tags = |list: Option<&str>, name| list.map(|list| parse(list, name)).transpose();
+    decided(tags(matching, "if_match")?, tags(other, "if_none_match")?)
+}
+
+fn decided(matching: Option<Tags>, other: Option<Tags>) -> Result<Option<Condition>, Problem> {
+    match (matching, other) {
+        (None, None) => Ok(None),
+        (Some(Tags::Any), None) => Ok(Some(Condition::Exists)),
+        (Some(Tags::Some(sets)), None) => Ok(Some(Condition::HeadsAmong(sets))),
+        (None, Some(Tags::Any)) => Ok(Some(Condition::Absent)),
+        (None, Some(Tags::Some(_))) => {
+            Err(Problem::new(Kind::MALFORMED, "a write takes `If-None-Match: *` and no other")
+                .hint("If-Match says which state of the document the write is for"))
+        }
+        (Some(_), Some(_)) => {
+            Err(Problem::new(Kind::MALFORMED, "a write takes one of If-Match and If-None-Match"))
+        }
+    }
+}
+
+/// Whether a read's `If-None-Match` names what it would show.
+pub(super) fn is_known(headers: &HeaderMap, heads: &[ChangeHash]) -> Result<bool, Problem> {
+    Ok(match tags(headers, header::IF_NONE_MATCH.as_str())? {
+        None => false,
+        Some(Tags::Any) => true,
+        Some(Tags::Some(sets)) => sets.iter().any(|set| set == heads),
+    })
+}
+
+enum Tags {
+    Any,
+    Some(Vec<Vec<ChangeHash>>),
+}
+
+fn tags(headers: &HeaderMap, name: &str) -> Result<Option<Tags>, Problem> {
+    let mut lists = Vec::new();
+    for value in headers.get_all(name) {
+        lists.extend(text(Some(value), name)?);
+    }
+    if lists.is_empty() {
+        return Ok(None);
+    }
+    parse(&lists.join(","), name).map(Some)
+}
+
+fn parse(list: &str, name: &str) -> Result<Tags, Problem> {
+    let mut sets = Vec::new();
+    for tag in list.split(',').map(str::trim).filter(|tag| !tag.is_empty()) {
+        if tag == "*" {
+            return Ok(Tags::Any);
+        }
+        sets.push(heads(tag).ok_or_else(|| {
+            Problem::new(Kind::MALFORMED, format!("{name}: {tag} is no ETag of a document"))
+                .hint("send what the header ETag said, quotes included")
+        })?);
+    }
+    Ok(Tags::Some(sets))
+}
+
+/// The heads that an ETag names: `"5f…-77…"`. Weak ones compare alike: heads name content, not bytes.
+fn heads(tag: &str) -> Option<Vec<ChangeHash>> {
+    let tag = tag.strip_prefix("W/").unwrap_or(tag).strip_prefix('"')?.strip_suffix('"')?;
+    let mut heads = tag.split('-').map(|head| head.parse().ok()).collect::<Option<Vec<ChangeHash>>>()?;
+    heads.sort_unstable();
+    Some(heads)
+}
+
+/// The ETag of heads; `None` where there are none.
+pub(super) fn etag(heads: &[String]) -> Option<HeaderValue> {
+    if heads.is_empty() {
+        return None;
+    }
+    HeaderValue::try_from(format!("\"{}\"", heads.join("-"))).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(name: &'static str, value: &str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(name, value.parse().unwrap());
+        headers
+    }
+
+    #[test]
+    fn a_preference_says_how_safe_and_for_how_long() {
+        for (value, expected) in [
+            ("ack=hub; wait=5s", Some(5_000)),
+            ("ack=hub, wait=5", Some(5_000)),
+            ("wait=250ms, respond-async, ack=\"hub\"", Some(250)),
+            ("ack=hub", Some(10_000)),
+            ("ack=local; wait=5", None),
+            ("return=minimal", None),
+        ] {
+            let expected = expected.map_or(WaitFor::Local, |within_ms| WaitFor::Hub { within_ms });
+            assert_eq!(wait(&with("prefer", value)).unwrap(), expected, "{value}");
+        }
+        for value in ["ack=moon", "ack=hub; wait=soon", "wait=301"] {
+            assert!(wait(&with("prefer", value)).is_err(), "{value}");
+        }
+    }
+
+    #[test]
+    fn tags_are_heads() {
+        let (one, other) = ("5f".repeat(32), "0a".repeat(32));
+        let both = etag(&[other.clone(), one.clone()]).unwrap();
+        let headers = with("if-match", both.to_str().unwrap());
+        let expected = vec![vec![other.parse().unwrap(), one.parse().unwrap()]];
+        assert_eq!(condition(&headers).unwrap(), Some(Condition::HeadsAmong(expected)));
+        let list = format!("W/\"{one}\", \"{other}\"");
+        assert!(is_known(&with("if-none-match", &list), &[other.parse().unwrap()]).unwrap());
+        assert!(!is_known(&with("if-none-match", &list), &[]).unwrap());
+        assert_eq!(condition(&with("if-none-match", "*")).unwrap(), Some(Condition::Absent));
+        assert_eq!(condition(&with("if-match", "*")).unwrap(), Some(Condition::Exists));
+        for wrong in ["5f", "\"5f\"", "\"\""] {
+            assert!(condition(&with("if-match", wrong)).is_err(), "{wrong}");
+        }
+    }
+}

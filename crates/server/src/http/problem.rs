@@ -1,0 +1,185 @@
+//! Errors as problem documents (RFC 9457).
+
+use crate::local::{Refusal, RefusalKind, Violation};
+use axum::Json;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::openapi::{Content, Ref, RefOr, ResponseBuilder, response::Response as Described};
+use utoipa::{IntoResponses, ToSchema};
+
+/// What is wrong.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+pub(super) struct Problem(Box<ProblemDocument>);
+
+/// What is wrong. `type` is stable, and what programs go by.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ProblemDocument {
+    /// The kind of problem: `urn:isle:problem:` and its name.
+    #[serde(rename = "type")]
+    #[schema(example = "urn:isle:problem:invalid")]
+    kind: String,
+    /// The kind in words.
+    title: &'static str,
+    /// The status of the answer.
+    #[schema(value_type = u16)]
+    status: u16,
+    /// This problem in words.
+    detail: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+    /// The field that it is about, as a JSON Pointer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<String>,
+    /// The rules of the schema that the document would break.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    violations: Vec<Violation>,
+    /// The limit that was passed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<u64>,
+    #[serde(skip)]
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// A kind of problem: its name, its status, and in words.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Kind {
+    pub(super) name: &'static str,
+    pub(super) status: StatusCode,
+    pub(super) title: &'static str,
+}
+
+macro_rules! kinds {
+    ($($constant:ident = $name:literal, $status:ident, $title:literal;)*) => {
+        impl Kind {
+            $(pub(super) const $constant: Self =
+                Self { name: $name, status: StatusCode::$status, title: $title };)*
+
+            /// All, as the page for people lists them.
+            pub(super) const ALL: &[Self] = &[$(Self::$constant),*];
+        }
+    };
+}
+
+kinds! {
+    MALFORMED = "malformed", BAD_REQUEST, "The request cannot be read";
+    UNAUTHORIZED = "unauthorized", UNAUTHORIZED, "Who calls is not known";
+    FORBIDDEN = "forbidden", FORBIDDEN, "The caller has no right to this";
+    READ_ONLY = "read-only", FORBIDDEN, "The space is not written here";
+    NOT_FOUND = "not-found", NOT_FOUND, "It is not there";
+    UNKNOWN_SPACE = "unknown-space", NOT_FOUND, "This replica does not carry the space";
+    METHOD = "method-not-allowed", METHOD_NOT_ALLOWED, "The resource has no such method";
+    NOT_ENOUGH = "not-enough", CONFLICT, "Rights of a bounded counter are lacking";
+    BLOCKED = "blocked", CONFLICT, "Changes of the document cannot be applied";
+    CONDITION_FAILED = "condition-failed", PRECONDITION_FAILED, "The document is not as the condition says";
+    TOO_LARGE = "too-large", PAYLOAD_TOO_LARGE, "The body is too large";
+    CONTENT_TYPE = "content-type", UNSUPPORTED_MEDIA_TYPE, "The body is of another type";
+    INVALID = "invalid", UNPROCESSABLE_ENTITY, "The request does not fit";
+    KEY_REUSED = "key-reused", UNPROCESSABLE_ENTITY, "The idempotency key belongs to another write";
+    DAMAGED = "damaged", INTERNAL_SERVER_ERROR, "What is stored cannot be read";
+    OTHER = "other", INTERNAL_SERVER_ERROR, "It was not done";
+    BEHIND = "behind", SERVICE_UNAVAILABLE, "Changes of the document are being applied";
+    BUSY = "busy", SERVICE_UNAVAILABLE, "Too much is asked at once";
+    UNAVAILABLE = "unavailable", SERVICE_UNAVAILABLE, "The replica takes no requests";
+    OUTCOME_UNKNOWN = "outcome-unknown", GATEWAY_TIMEOUT, "It may be done or not";
+    DISK_FULL = "disk-full", INSUFFICIENT_STORAGE, "The disk is nearly full";
+}
+
+impl Problem {
+    pub(super) fn new(kind: Kind, detail: impl Into<String>) -> Self {
+        Self(Box::new(ProblemDocument {
+            kind: format!("urn:isle:problem:{}", kind.name),
+            title: kind.title,
+            status: kind.status.as_u16(),
+            detail: detail.into(),
+            hint: None,
+            field: None,
+            violations: Vec::new(),
+            limit: None,
+            headers: Vec::new(),
+        }))
+    }
+
+    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.0.hint = Some(hint.into());
+        self
+    }
+
+    /// The limit that was passed.
+    pub(super) fn limit(mut self, limit: u64) -> Self {
+        self.0.limit = Some(limit);
+        self
+    }
+
+    pub(super) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.0.headers.push((name, value));
+        self
+    }
+
+    /// When to try again, in seconds.
+    pub(super) fn retry_after(self, seconds: u64) -> Self {
+        self.header(header::RETRY_AFTER, HeaderValue::from(seconds))
+    }
+}
+
+/// What the core or the loop refuses.
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let kind = match refusal.kind {
+            RefusalKind::Malformed => Kind::MALFORMED,
+            RefusalKind::TooLong => Kind::TOO_LARGE,
+            RefusalKind::UnknownSpace => Kind::UNKNOWN_SPACE,
+            RefusalKind::ReadOnly => Kind::READ_ONLY,
+            RefusalKind::Invalid => Kind::INVALID,
+            RefusalKind::NotEnough => Kind::NOT_ENOUGH,
+            RefusalKind::ConditionFailed => Kind::CONDITION_FAILED,
+            RefusalKind::Blocked => Kind::BLOCKED,
+            RefusalKind::Damaged => Kind::DAMAGED,
+            RefusalKind::KeyReused => Kind::KEY_REUSED,
+            RefusalKind::DiskFull => Kind::DISK_FULL,
+            RefusalKind::Behind => Kind::BEHIND,
+            RefusalKind::Unavailable => Kind::UNAVAILABLE,
+            RefusalKind::UnknownOutcome => Kind::OUTCOME_UNKNOWN,
+            RefusalKind::Backup | RefusalKind::Other => Kind::OTHER,
+        };
+        let mut problem = Self::new(kind, refusal.message);
+        problem.0.hint = refusal.hint;
+        problem.0.field = refusal.field.map(String::from);
+        problem.0.violations = refusal.violations.into_vec();
+        if kind.status == StatusCode::SERVICE_UNAVAILABLE { problem.retry_after(1) } else { problem }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(mut self) -> Response {
+        let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let headers = std::mem::take(&mut self.0.headers);
+        let mut response = (status, Json(self)).into_response();
+        let kind = HeaderValue::from_static("application/problem+json");
+        response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        response.headers_mut().extend(headers);
+        response
+    }
+}
+
+/// The problems that every operation can have, for its description.
+pub(super) struct Problems;
+
+impl IntoResponses for Problems {
+    fn responses() -> std::collections::BTreeMap<String, RefOr<Described>> {
+        let mut described = std::collections::BTreeMap::new();
+        for kind in Kind::ALL {
+            let names = Kind::ALL.iter().filter(|other| other.status == kind.status);
+            let names: Vec<String> = names.map(|kind| format!("`{}`: {}", kind.name, kind.title)).collect();
+            let content = Content::new(Some(Ref::from_schema_name("ProblemDocument")));
+            let response = ResponseBuilder::new()
+                .description(names.join("; "))
+                .content("application/problem+json", content)
+                .build();
+            described.insert(kind.status.as_str().to_owned(), RefOr::T(response));
+        }
+        described
+    }
+}

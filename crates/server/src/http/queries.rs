@@ -1,0 +1,187 @@
+//! Documents of a collection that fit a query.
+
+use super::asking::{Api, Place};
+use super::calling::Caller;
+use super::extract::{OfCollection, Parameters};
+use super::problem::{Kind, Problem, Problems};
+use super::written::unexpected;
+use crate::condition;
+use crate::local::{Found, ListedDocument, Request, Response as Answer};
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse as _, Response};
+use document::{Collection, Space};
+use futures_util::stream;
+use replica::{Cursor, KeyRange, PAGE_DOCUMENTS_MAX, Query};
+use serde::Serialize;
+use serde_json::json;
+use utoipa::ToSchema;
+
+const NDJSON: &str = "application/x-ndjson";
+
+/// Part of what fits.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Documents {
+    /// In the order asked for.
+    documents: Vec<ListedDocument>,
+    /// Where there may be more: the `after` to ask with. A page may have fewer documents than its limit, and be followed by
+    /// another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+    /// Whether documents have changes that are here and not in what was found.
+    is_behind: bool,
+    /// Keys of documents that cannot be read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    damaged: Vec<String>,
+    /// How it was found; with `explain=true`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    explain: Option<Explained>,
+}
+
+/// How documents were found.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Explained {
+    /// Which index was read, in words.
+    plan: String,
+    /// Rows that were looked at.
+    examined: u64,
+}
+
+/// Find documents.
+///
+/// With `Accept: application/x-ndjson` each document is a line, page after page without a limit unless one is given; the last
+/// line is `{"end": {"next": …, "is_behind": …}}`, or `{"problem": {…}}` where it could not go on.
+#[utoipa::path(get, path = "/v1/spaces/{space}/{collection}", tag = "queries",
+    params(
+        ("space" = String, Path), ("collection" = String, Path),
+        ("where" = Option<Vec<String>>, Query, description = "A condition: field, operator, value, as in `/price<500`, \
+            `/brand=Alpro`, `/name^=MI`, `/tags~=new`, or a field alone that must be there. Given several times, all must hold"),
+        ("order" = Option<String>, Query, description = "A field, as in `/price`; `-/price` from its end. By key when nothing \
+            is said; `-` from the last key"),
+        ("select" = Option<Vec<String>>, Query, description = "Show only this field; may be given several times"),
+        ("prefix" = Option<String>, Query, description = "Only keys that start so"),
+        ("limit" = Option<u32>, Query, description = "At most so many, up to 1,000; 100 when nothing is said"),
+        ("after" = Option<String>, Query, description = "Go on after the page that gave it as `next`"),
+        ("explain" = Option<bool>, Query, description = "Say how they were found"),
+    ),
+    responses((status = 200, description = "Those that fit",
+        content((Documents = "application/json"), (String = "application/x-ndjson"))), Problems))]
+pub(super) async fn find(
+    State(api): State<Api>,
+    place: Place,
+    caller: Caller,
+    OfCollection(space, collection): OfCollection,
+    parameters: Parameters,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    parameters.only(&["where", "order", "select", "prefix", "limit", "after", "explain"])?;
+    caller.reads(&space, Some(&collection))?;
+    let query = query(&parameters)?;
+    let explains = parameters.read("explain", "true or false")?.unwrap_or(false);
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if accept.contains(NDJSON) {
+        let left = parameters.read("limit", "a number")?;
+        let lines = Lines { api, place, space, collection, query: Some(query), left };
+        return lines.respond().await;
+    }
+    let found = page(&api, (&space, &collection), query).await?;
+    let Found { documents, damaged, next, examined, plan, is_behind } = found;
+    let explain = explains.then_some(Explained { plan, examined });
+    Ok(Json(Documents { documents, next, is_behind, damaged, explain }).into_response())
+}
+
+async fn page(api: &Api, (space, collection): (&Space, &Collection), query: Query) -> Result<Found, Problem> {
+    let request = Request::Query { space: space.clone(), collection: collection.clone(), query };
+    let Answer::Found(found) = api.read(request).await? else { return Err(unexpected()) };
+    Ok(found)
+}
+
+fn query(parameters: &Parameters) -> Result<Query, Problem> {
+    let malformed = |detail: String| Problem::new(Kind::MALFORMED, detail);
+    let conditions = parameters.all("where").map(condition::parse).collect::<Result<Vec<_>, _>>();
+    let mut query = json!({"filters": conditions.map_err(|error| malformed(error.to_string()))?});
+    let members = query.as_object_mut().ok_or_else(unexpected)?;
+    if let Some(order) = parameters.one("order")? {
+        let (field, descending) = order.strip_prefix('-').map_or((order, false), |field| (field, true));
+        if !field.is_empty() {
+            members.insert("order".to_owned(), json!({"field": field}));
+        }
+        members.insert("descending".to_owned(), json!(descending));
+    }
+    let fields: Vec<&str> = parameters.all("select").collect();
+    if !fields.is_empty() {
+        members.insert("fields".to_owned(), json!(fields));
+    }
+    let mut query: Query = serde_json::from_value(query)
+        .map_err(|error| malformed(format!("the query cannot be read: {error}")))?;
+    if let Some(prefix) = parameters.one("prefix")? {
+        query.keys = KeyRange::Prefix(prefix.to_owned());
+    }
+    if let Some(limit) = parameters.read("limit", "a number")? {
+        query.limit = limit;
+    }
+    query.after = parameters.one("after")?.map(|after| Cursor(after.to_owned()));
+    Ok(query)
+}
+
+/// Documents as lines, a page at a time: the next is asked for when the reader has taken the one before.
+struct Lines {
+    api: Api,
+    place: Place,
+    space: Space,
+    collection: Collection,
+    /// The next page; none after the last.
+    query: Option<Query>,
+    /// How many more are wanted, where that was said.
+    left: Option<u32>,
+}
+
+impl Lines {
+    async fn respond(mut self) -> Result<Response, Problem> {
+        // The first page decides the status.
+        let first = self.next().await?.unwrap_or_default();
+        let rest = stream::unfold(self, |mut lines| async move {
+            let page = match lines.next().await {
+                Ok(page) => page?,
+                Err(problem) => {
+                    lines.query = None;
+                    let mut line = serde_json::to_vec(&json!({"problem": problem})).unwrap_or_default();
+                    line.push(b'\n');
+                    line
+                }
+            };
+            Some((page, lines))
+        });
+        let all = futures_util::StreamExt::chain(stream::iter([first]), rest);
+        let all = futures_util::StreamExt::map(all, Ok::<_, std::convert::Infallible>);
+        Ok(([(header::CONTENT_TYPE, NDJSON)], Body::from_stream(all)).into_response())
+    }
+
+    async fn next(&mut self) -> Result<Option<Vec<u8>>, Problem> {
+        let _held = &self.place;
+        let Some(mut query) = self.query.take() else { return Ok(None) };
+        query.limit = self.left.unwrap_or(PAGE_DOCUMENTS_MAX).min(PAGE_DOCUMENTS_MAX);
+        let found = page(&self.api, (&self.space, &self.collection), query.clone()).await?;
+        let mut lines = Vec::new();
+        for document in &found.documents {
+            serde_json::to_writer(&mut lines, document).map_err(|_| unexpected())?;
+            lines.push(b'\n');
+        }
+        let count = u32::try_from(found.documents.len()).unwrap_or(u32::MAX);
+        self.left = self.left.map(|left| left.saturating_sub(count));
+        match &found.next {
+            Some(next) if self.left != Some(0) => {
+                query.after = Some(Cursor(next.clone()));
+                self.query = Some(query);
+            }
+            next => {
+                let end = json!({"end": {"next": next, "is_behind": found.is_behind}});
+                serde_json::to_writer(&mut lines, &end).map_err(|_| unexpected())?;
+                lines.push(b'\n');
+            }
+        }
+        Ok(Some(lines))
+    }
+}

@@ -1,0 +1,82 @@
+//! Writes of several documents of a space that become visible together everywhere, or not at all.
+
+use super::asking::{Api, Place};
+use super::body::{self, expect_type};
+use super::calling::Caller;
+use super::extract::{OfSpace, name};
+use super::preferences::{condition_of, terms, within};
+use super::problem::{Kind, Problem, Problems};
+use super::written::Written;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use document::{Key, Operation};
+use replica::TransactionWrite;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+/// A transaction.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Transaction {
+    /// One for each document.
+    #[schema(max_items = 256)]
+    writes: Vec<DocumentWrite>,
+}
+
+/// One document's part of it.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DocumentWrite {
+    /// Its collection.
+    collection: String,
+    /// Its key, as it is: a slash is a slash.
+    key: String,
+    /// What to do, in this order: `{"op": "increment", "field": "/on_hand", "by": -2}`, `{"op": "put", "value": {…}}`,
+    /// `{"op": "merge_patch", "patch": {…}}` and the others.
+    #[schema(value_type = Vec<serde_json::Value>)]
+    operations: Vec<Operation>,
+    /// Only when the document's ETag is one of these; `*`: when it is there.
+    #[serde(default)]
+    if_match: Option<String>,
+    /// `*`: only when it is not there.
+    #[serde(default)]
+    if_none_match: Option<String>,
+}
+
+/// Write several documents together.
+///
+/// All of them become visible together, here and at every other replica, or none. Where the condition of one does not hold,
+/// none is written.
+#[utoipa::path(post, path = "/v1/spaces/{space}/transactions", tag = "documents",
+    params(
+        ("space" = String, Path),
+        ("Idempotency-Key" = Option<String>, Header, description = "1 to 64 characters: it counts once, however often it is sent"),
+        ("Prefer" = Option<String>, Header, description = "`ack=hub; wait=5s` answers when the hub has it, or after that time"),
+    ),
+    request_body(content = Transaction),
+    responses((status = 200, description = "It is durable", body = Written), Problems))]
+pub(super) async fn transact(
+    State(api): State<Api>,
+    _place: Place,
+    caller: Caller,
+    OfSpace(space): OfSpace,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Written, Problem> {
+    expect_type(&headers, &["application/json"])?;
+    let bytes = body::bytes(&api, body).await?;
+    let transaction: Transaction = body::shape(&api, &bytes)?;
+    let mut writes = Vec::with_capacity(transaction.writes.len());
+    for write in transaction.writes {
+        let collection = name(&write.collection)?;
+        caller.writes(&space, &collection)?;
+        let key = Key::new(write.key).map_err(|error| Problem::new(Kind::MALFORMED, error.to_string()))?;
+        let condition = condition_of(write.if_match.as_deref(), write.if_none_match.as_deref())?;
+        writes.push(TransactionWrite { collection, key, operations: write.operations, condition });
+    }
+    let terms = terms(&headers, caller.author())?;
+    let within = within(&terms.wait);
+    let request = replica::Request::Transaction { space, writes, terms };
+    Written::of(api.write(request, bytes.len(), within).await?)
+}

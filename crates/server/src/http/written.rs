@@ -1,0 +1,66 @@
+//! Answers to writes.
+
+use super::preferences::etag;
+use super::problem::{Kind, Problem};
+use crate::local::{self, stamp_shown};
+use axum::Json;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use replica::Level;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// A write is durable at this replica, or more.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Written {
+    /// The change; null when everything was so already.
+    stamp: Option<local::Stamp>,
+    /// How safe it is: `local` is on this replica's disk, `hub` on the hub's too.
+    ack: Ack,
+    /// The heads of the document after it; its ETag. Left out for transactions.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    heads: Vec<String>,
+}
+
+/// How safe a change is.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Ack {
+    Local,
+    Hub,
+}
+
+impl Written {
+    /// From the core's answer.
+    pub(super) fn of(response: replica::Response) -> Result<Self, Problem> {
+        let (stamp, heads, level) = if let replica::Response::Written(written) = response {
+            (written.stamp, written.heads, Level::Local)
+        } else if let replica::Response::Reached { stamp, heads, level } = response {
+            (stamp, heads, level)
+        } else {
+            return Err(unexpected());
+        };
+        let ack = if level == Level::Hub { Ack::Hub } else { Ack::Local };
+        Ok(Self {
+            stamp: stamp.map(stamp_shown),
+            ack,
+            heads: heads.iter().map(ToString::to_string).collect(),
+        })
+    }
+}
+
+/// The core answered something else than it was asked.
+pub(super) fn unexpected() -> Problem {
+    Problem::new(Kind::OTHER, "the replica gave another answer than was asked for")
+}
+
+impl IntoResponse for Written {
+    fn into_response(self) -> Response {
+        let tag = etag(&self.heads);
+        let mut response = Json(self).into_response();
+        if let Some(tag) = tag {
+            response.headers_mut().insert(header::ETAG, tag);
+        }
+        response
+    }
+}

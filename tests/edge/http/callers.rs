@@ -1,0 +1,68 @@
+use super::{MERGE, item};
+use std::net::SocketAddr;
+use std::process::Command;
+use tests::http::HttpClient;
+use tests::process::{Fleet, Process, site_config};
+use tests::program;
+
+/// Where the site answers services over TCP.
+fn address(site: &Process) -> SocketAddr {
+    let log = site.log();
+    let line = log.lines().find(|line| line.contains("addresses")).unwrap();
+    line.rsplit_once("http=\"").unwrap().1.trim_end_matches('"').parse().unwrap()
+}
+
+/// What a command of the data directory prints.
+fn isle(site: &Process, arguments: &[&str]) -> String {
+    let output =
+        Command::new(program::path()).args(arguments).arg("--data").arg(&site.data).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+#[tokio::test]
+async fn over_tcp_a_token_says_who_calls_and_what_it_may() {
+    let fleet = Fleet::new();
+    let http = "[http]\nlisten = \"127.0.0.1:0\"\n";
+    let site = fleet.start("store-1", &(site_config("store-1", "127.0.0.1:1") + http));
+    let mut service = HttpClient::at(address(&site)).await;
+    let refused = service.get(&item("milk")).await;
+    assert_eq!((refused.status.as_u16(), refused.header("www-authenticate").as_str()), (401, "Bearer"));
+    let rights =
+        ["token", "create", "till-3", "--space", "store-1", "--rights", "inventory=read,inventory=write"];
+    let token = format!("Bearer {}", isle(&site, &rights));
+    let shown = ("authorization", token.as_str());
+    // It says who it is; the token knows better.
+    let headers = [shown, ("isle-author", "the boss")];
+    let put = service.call("PUT", &item("milk"), &headers, r#"{"on_hand": 1}"#).await;
+    assert_eq!(put.status.as_u16(), 200, "{put:?}");
+    let history = service.call("GET", &format!("{}/history", item("milk")), &[shown], "").await.json();
+    assert_eq!(history["changes"][0]["author"], "till-3");
+    for (method, path) in [
+        ("GET", "/v1/spaces/catalog/product/milk"),
+        ("GET", "/v1/spaces/store-1/note/milk"),
+        ("PATCH", "/v1/spaces/store-1/note/milk"),
+        ("GET", "/v1/watch?space=store-1"),
+    ] {
+        let refused = service.call(method, path, &[shown, MERGE], "{}").await;
+        assert_eq!(
+            (refused.status.as_u16(), refused.problem().as_str()),
+            (403, "forbidden"),
+            "{method} {path}"
+        );
+    }
+    isle(&site, &["token", "revoke", "till-3"]);
+    let revoked = service.call("GET", &item("milk"), &[shown], "").await;
+    assert_eq!(revoked.problem(), "unauthorized", "from the next request on");
+}
+
+#[tokio::test]
+async fn this_machine_needs_no_token_where_the_operator_says_so() {
+    let fleet = Fleet::new();
+    let http = "[http]\nlisten = \"127.0.0.1:0\"\nloopback_without_token = true\n";
+    let site = fleet.start("store-1", &(site_config("store-1", "127.0.0.1:1") + http));
+    let mut service = HttpClient::at(address(&site)).await;
+    assert_eq!(service.call("PUT", &item("milk"), &[], r#"{"on_hand": 1}"#).await.status.as_u16(), 200);
+    let wrong = service.call("GET", &item("milk"), &[("authorization", "Bearer nonsense")], "").await;
+    assert_eq!(wrong.status.as_u16(), 401, "a token that is shown counts");
+}

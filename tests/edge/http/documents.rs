@@ -1,0 +1,133 @@
+use super::{MERGE, OPERATIONS, item, site_with_a_service};
+use serde_json::json;
+use tests::http::HttpClient;
+use tests::process::Fleet;
+
+#[tokio::test]
+async fn a_document_is_put_read_changed_and_deleted() {
+    let (_fleet, _site, mut service) = site_with_a_service().await;
+    let path = item("milk%2F1l");
+    assert_eq!(service.get(&path).await.problem(), "not-found");
+    let put = service.call("PUT", &path, &[], r#"{"product": "milk", "on_hand": 12}"#).await;
+    assert_eq!((put.status.as_u16(), put.json()["ack"].as_str()), (200, Some("local")), "{put:?}");
+    let read = service.get(&path).await;
+    assert_eq!(read.json(), json!({"product": "milk", "on_hand": 12}));
+    assert_eq!(read.header("etag"), put.header("etag"));
+    let sold = service.call(
+        "PATCH",
+        &path,
+        &[OPERATIONS],
+        r#"[{"op": "increment", "field": "/on_hand", "by": -2}]"#,
+    );
+    assert_eq!(sold.await.status.as_u16(), 200);
+    let moved = service.call("PATCH", &path, &[MERGE], r#"{"shelf": "A-12"}"#).await;
+    assert_eq!(moved.status.as_u16(), 200);
+    assert_eq!(service.get(&path).await.json(), json!({"product": "milk", "on_hand": 10, "shelf": "A-12"}));
+    let earlier = format!("{path}?at={}", put.header("etag").trim_matches('"'));
+    assert_eq!(service.get(&earlier).await.json()["on_hand"], 12);
+    let history = service.get(&format!("{path}/history?limit=2")).await.json();
+    assert_eq!(history["changes"][0]["patch"], json!([{"op": "add", "path": "/shelf", "value": "A-12"}]));
+    assert_eq!(history["next"], history["changes"][1]["hash"]);
+    assert_eq!(service.get(&format!("{path}/conflicts")).await.json(), json!({"conflicts": []}));
+    assert_eq!(service.call("DELETE", &path, &[], "").await.status.as_u16(), 200);
+    let gone = service.get(&path).await;
+    assert_eq!((gone.status.as_u16(), gone.header("etag").is_empty()), (404, false), "a deletion has heads");
+}
+
+#[tokio::test]
+async fn conditions_are_checked_with_the_write() {
+    let (_fleet, _site, mut service) = site_with_a_service().await;
+    let path = item("milk");
+    let new = ("if-none-match", "*");
+    let first = service.call("PUT", &path, &[new], r#"{"on_hand": 1}"#).await;
+    assert_eq!(first.status.as_u16(), 200);
+    let again = service.call("PUT", &path, &[new], r#"{"on_hand": 2}"#).await;
+    assert_eq!((again.status.as_u16(), again.problem().as_str()), (412, "condition-failed"));
+    let tag = first.header("etag");
+    let second = service.call("PATCH", &path, &[MERGE, ("if-match", &tag)], r#"{"on_hand": 3}"#).await;
+    assert_eq!(second.status.as_u16(), 200);
+    let late = service.call("PATCH", &path, &[MERGE, ("if-match", &tag)], r#"{"on_hand": 4}"#).await;
+    assert_eq!(late.problem(), "condition-failed");
+    assert_eq!(service.get(&path).await.json(), json!({"on_hand": 3}));
+    let tag = second.header("etag");
+    let known = service.call("GET", &path, &[("if-none-match", &tag)], "").await;
+    assert_eq!((known.status.as_u16(), known.body.len()), (304, 0));
+    let tested = service
+        .call(
+            "PATCH",
+            &path,
+            &[("content-type", "application/json-patch+json")],
+            r#"[{"op": "test", "path": "/on_hand", "value": 7}, {"op": "add", "path": "/shelf", "value": "B"}]"#,
+        )
+        .await;
+    assert_eq!(
+        (tested.problem().as_str(), &tested.json()["field"]),
+        ("condition-failed", &json!("/on_hand"))
+    );
+}
+
+#[tokio::test]
+async fn a_transaction_is_all_or_nothing() {
+    let (_fleet, _site, mut service) = site_with_a_service().await;
+    let path = "/v1/spaces/store-1/transactions";
+    let moved = json!({"writes": [
+        {"collection": "inventory", "key": "back", "operations": [{"op": "put", "value": {"on_hand": 5}}]},
+        {"collection": "inventory", "key": "shelf", "operations": [{"op": "increment", "field": "/on_hand", "by": 5}]},
+    ]});
+    let written = service.call("POST", path, &[], moved.to_string()).await;
+    assert_eq!(written.status.as_u16(), 200, "{written:?}");
+    let torn = json!({"writes": [
+        {"collection": "inventory", "key": "back", "operations": [{"op": "increment", "field": "/on_hand", "by": -5}]},
+        {"collection": "inventory", "key": "shelf", "if_none_match": "*", "operations": [{"op": "put", "value": {}}]},
+    ]});
+    assert_eq!(service.call("POST", path, &[], torn.to_string()).await.problem(), "condition-failed");
+    for key in ["back", "shelf"] {
+        assert_eq!(service.get(&item(key)).await.json(), json!({"on_hand": 5}));
+    }
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_told_with_the_field() {
+    let (_fleet, _site, mut service) = site_with_a_service().await;
+    let path = item("milk");
+    let put = service.call("PUT", &path, &[], r#"{"on_hand": "many", "sellable": -1}"#).await;
+    assert_eq!((put.status.as_u16(), put.header("content-type").as_str()), (422, "application/problem+json"));
+    assert_eq!(put.json()["field"], "/on_hand", "{put:?}");
+    service.call("PUT", &path, &[], r#"{"on_hand": 1, "sellable": 1}"#).await;
+    let spent =
+        service.call("PATCH", &path, &[OPERATIONS], r#"[{"op": "spend", "field": "/sellable", "by": 2}]"#);
+    let spent = spent.await;
+    assert_eq!((spent.status.as_u16(), spent.problem().as_str()), (409, "not-enough"), "{spent:?}");
+    assert_eq!(spent.json()["field"], "/sellable");
+    for (method, path, problem) in [
+        ("GET", "/v1/spaces/moon/inventory/milk", "unknown-space"),
+        ("PUT", "/v1/spaces/catalog/product/milk", "read-only"),
+        ("GET", "/v1/nothing", "not-found"),
+        ("POST", &path, "method-not-allowed"),
+        ("GET", &item("milk?when=now"), "malformed"),
+    ] {
+        assert_eq!(service.call(method, path, &[], "{}").await.problem(), problem, "{method} {path}");
+    }
+    let typed = service.call("PATCH", &path, &[("content-type", "text/plain")], "{}").await;
+    assert_eq!((typed.status.as_u16(), typed.problem().as_str()), (415, "content-type"));
+}
+
+#[tokio::test]
+async fn a_write_waits_for_the_hub_where_it_says_so() {
+    let fleet = Fleet::new();
+    let mut hub = fleet.hub();
+    let site = fleet.site("store-1", &hub.status().await.address);
+    let mut service = HttpClient::of(&site).await;
+    let prefer = ("prefer", "ack=hub; wait=30s");
+    let put =
+        service.call("PUT", &item("milk"), &[prefer, ("isle-author", "till-3")], r#"{"on_hand": 1}"#).await;
+    assert_eq!(put.json()["ack"], "hub", "{put:?}");
+    let mut at_hub = HttpClient::of(&hub).await;
+    assert_eq!(at_hub.get(&item("milk")).await.json(), json!({"on_hand": 1}));
+    let history = at_hub.get(&format!("{}/history", item("milk"))).await.json();
+    assert_eq!(history["changes"][0]["author"], "till-3");
+    hub.kill();
+    let prefer = ("prefer", "ack=hub; wait=10ms");
+    let put = service.call("PUT", &item("milk"), &[prefer], r#"{"on_hand": 2}"#).await;
+    assert_eq!(put.json()["ack"], "local", "it stands, and the answer says how safe it is");
+}

@@ -1,0 +1,70 @@
+use super::{item, site_with_a_service};
+use serde_json::json;
+use tests::http::HttpClient;
+
+#[tokio::test]
+async fn a_feed_shows_the_state_then_changes_and_goes_on_after_a_restart() {
+    let (_fleet, site, mut service) = site_with_a_service().await;
+    service.call("PUT", &item("milk"), &[], r#"{"on_hand": 1}"#).await;
+    let path = "/v1/watch?space=store-1&collection=inventory";
+    let mut feed = HttpClient::of(&site).await.feed(path, &[]).await;
+    let event = feed.next().await.unwrap();
+    assert_eq!((event.name.as_str(), &event.data["document"]["value"]), ("document", &json!({"on_hand": 1})));
+    assert_eq!(feed.next().await.unwrap().name, "synced");
+    service.call("PUT", &item("milk"), &[], r#"{"on_hand": 2}"#).await;
+    let event = feed.next().await.unwrap();
+    assert_eq!(event.name, "changed");
+    assert_eq!(event.data["changes"][0]["document"]["value"], json!({"on_hand": 2}));
+    // What happens while nobody reads is not lost, nor shown twice.
+    service.call("PUT", &item("milk"), &[], r#"{"on_hand": 3}"#).await;
+    drop(feed);
+    let site = site.restart();
+    let mut service = HttpClient::of(&site).await;
+    service.call("PUT", &item("milk"), &[], r#"{"on_hand": 4}"#).await;
+    let mut feed = HttpClient::of(&site).await.feed(path, &[("last-event-id", &event.id)]).await;
+    for sequence in [3, 4] {
+        let event = feed.next().await.unwrap();
+        let change = &event.data["changes"][0];
+        assert_eq!((event.name.as_str(), &change["stamp"]["sequence"]), ("changed", &json!(sequence)));
+        // It is shown as of its change or of a later one.
+        assert_eq!(change["document"]["value"], json!({"on_hand": 4}));
+    }
+}
+
+#[tokio::test]
+async fn more_events_come_than_are_on_their_way_at_once() {
+    let (_fleet, site, mut service) = site_with_a_service().await;
+    for n in 0..100 {
+        service.call("PUT", &item(&n.to_string()), &[], r#"{"on_hand": 1}"#).await;
+    }
+    let mut feed = HttpClient::of(&site).await.feed("/v1/watch?space=store-1", &[]).await;
+    let mut documents = 0;
+    while feed.next().await.unwrap().name == "document" {
+        documents += 1;
+    }
+    assert_eq!(documents, 100);
+}
+
+#[tokio::test]
+async fn a_feed_that_cannot_begin_is_refused() {
+    let (_fleet, _site, mut service) = site_with_a_service().await;
+    for (query, problem) in [
+        ("", "malformed"),
+        ("space=moon", "unknown-space"),
+        ("space=store-1&prefix=a", "malformed"),
+        ("space=store-1&after=nonsense", "invalid"),
+    ] {
+        assert_eq!(service.get(&format!("/v1/watch?{query}")).await.problem(), problem, "{query}");
+    }
+    assert_eq!(service.get("/v1/status").await.status.as_u16(), 200, "and the connection goes on");
+}
+
+#[tokio::test]
+async fn a_feed_ends_with_its_server() {
+    let (_fleet, mut site, _service) = site_with_a_service().await;
+    let mut feed = HttpClient::of(&site).await.feed("/v1/watch?space=store-1", &[]).await;
+    assert_eq!(feed.next().await.unwrap().name, "synced");
+    site.signal("TERM");
+    assert!(site.ended().success());
+    assert_eq!(feed.next().await, None);
+}

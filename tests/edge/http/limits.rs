@@ -1,0 +1,35 @@
+use super::{item, site_with_a_service};
+use tests::http::HttpClient;
+use tests::process::{Fleet, site_config};
+
+#[tokio::test]
+async fn what_is_too_much_is_refused_with_its_limit() {
+    let fleet = Fleet::new();
+    let limits = "[http]\nbody_kib_max = 1\ndepth_max = 3\nwatches_max = 1\n";
+    let site = fleet.start("store-1", &(site_config("store-1", "127.0.0.1:1") + limits));
+    let mut service = HttpClient::of(&site).await;
+    let long = format!(r#"{{"shelf": "{}"}}"#, "x".repeat(2_000));
+    let refused = service.call("PUT", &item("milk"), &[], long).await;
+    assert_eq!((refused.status.as_u16(), &refused.json()["limit"]), (413, &1_024.into()), "{refused:?}");
+    let mut service = HttpClient::of(&site).await;
+    let deep = service.call("PUT", &item("milk"), &[], r#"{"attributes": {"a": {"b": {}}}}"#).await;
+    assert_eq!((deep.problem().as_str(), &deep.json()["limit"]), ("invalid", &3.into()), "{deep:?}");
+    let mut feed = HttpClient::of(&site).await.feed("/v1/watch?space=store-1", &[]).await;
+    assert_eq!(feed.next().await.unwrap().name, "synced");
+    let second = service.get("/v1/watch?space=store-1").await;
+    assert_eq!((second.status.as_u16(), second.header("retry-after").as_str()), (503, "1"), "{second:?}");
+    assert_eq!(second.problem(), "busy");
+}
+
+#[tokio::test]
+async fn bodies_that_are_no_json_are_told_so() {
+    let (_fleet, _site, mut service) = site_with_a_service().await;
+    for body in ["", "{", "nonsense", "[1,2", "\u{0}", r#"{"a": 1e999}"#] {
+        let refused = service.call("PUT", &item("milk"), &[], body).await;
+        assert_eq!(refused.problem(), "malformed", "{body:?}: {refused:?}");
+    }
+    for body in ["7", "[]", "null", "\"text\""] {
+        let refused = service.call("PUT", &item("milk"), &[], body).await;
+        assert_eq!(refused.status.as_u16(), 422, "{body:?}: {refused:?}");
+    }
+}
