@@ -33,6 +33,10 @@ const WRITES: (u64, u64) = (150, 1_200);
 const FAULTS_MAX: u64 = 8;
 /// Bursts of a run.
 const BURSTS: u64 = 8;
+/// How long nodes are divided into two groups, in microseconds: at least and at most.
+const PARTITION_US: (u64, u64) = (500_000, 8_000_000);
+/// Of 100 nodes so many have services that fall silent at some time.
+const SILENT_PERCENT: u64 = 15;
 /// How long a burst of writes lasts, in microseconds.
 const BURST_US: u64 = 20_000;
 
@@ -64,7 +68,7 @@ pub(super) fn expand(seed: u64, nodes: Option<usize>) -> Schedule {
     let mut topology = Topology::new(seed, shape, nodes);
     topology.stranger = stranger(&topology);
     let has_authority = Dice::of(seed, "authority", &[]).chance(AUTHORITY_PERCENT);
-    // In a mesh all write one space: checkers tell who is cut by the space that is a site's own.
+    // In a mesh all write one space: who is cut there has no space of its own that checkers could tell apart.
     let authority = has_authority && shape != Shape::Mesh && topology.stranger.is_none();
     let header = Header { seed, shape, nodes: topology.nodes.len(), stranger: topology.stranger, authority };
     let workload = Workload::new(seed, topology.nodes.len());
@@ -129,6 +133,9 @@ impl Expansion {
         let at_us = self.moment_us(&mut dice);
         // Every node is as likely as the hub, except that the catalog is the hub's.
         let node = NodeId(usize::try_from(dice.below(self.topology.nodes.len() as u64)).ok()?);
+        if at_us >= self.silent_us(node) {
+            return None;
+        }
         let writable = self.topology.spaces(node)?.iter().filter(|(_, mode)| **mode == SpaceMode::Write);
         let writable: Vec<_> = writable.map(|(space, _)| space.as_str()).collect();
         let space = (*dice.pick(&writable)?).to_owned();
@@ -143,6 +150,12 @@ impl Expansion {
         let (key, change) = self.workload.write(&space, &mut dice)?;
         let retried = dice.chance(60);
         Some(Scheduled { at_us, event: Event::Write { id, node, space, key, change, retried } })
+    }
+
+    /// When the services of a node fall silent: what it wrote last is followed by nothing that would bring it along.
+    fn silent_us(&self, node: NodeId) -> u64 {
+        let mut dice = self.dice("silent", node.0 as u64);
+        if dice.chance(SILENT_PERCENT) { dice.below(self.duration_us) } else { u64::MAX }
     }
 
     /// Any node that carries the space is looked at.
@@ -180,6 +193,7 @@ impl Expansion {
             add(12, &purpose, &|dice| one(self.cut(dice, Direction::Both, (10_000, 2_500_000))));
         }
         add(15, "swizzle", &|dice| self.swizzle(dice));
+        add(20, "partition", &|dice| self.partition(dice));
         add(50, "crash", &|dice| one(self.crash(dice)));
         add(30, "pause", &|dice| one(self.pause(dice)));
         add(20, "full", &|dice| one(self.full(dice)));
@@ -206,12 +220,14 @@ impl Expansion {
         let mut events = Vec::new();
         for node in sites {
             let mut dice = self.dice("enrol", node.0 as u64);
-            let at_us = if dice.chance(70) { dice.below(10_000) } else { dice.below(self.duration_us / 2) };
+            let last_us = if dice.chance(70) { 10_000 } else { self.duration_us / 4 * 5 };
+            let at_us = dice.below(last_us);
             events.push(Scheduled { at_us, event: Event::Grant { node, narrow: false } });
         }
         for number in 0..self.dice("rulings", 0).below(RULINGS_MAX + 1) {
             let mut dice = self.dice("ruling", number);
-            let at_us = self.duration_us / 2 + self.moment_us(&mut dice) / 2;
+            // Some come after the last write, so that nothing written later shows what they brought about.
+            let at_us = self.duration_us / 2 + self.moment_us(&mut dice);
             let Some(node) = dice.pick(&leaves).copied() else { continue };
             let event = match dice.below(10) {
                 0..4 => Event::Grant { node, narrow: true },
@@ -248,6 +264,21 @@ impl Expansion {
             (at_us, Event::Cut { link, direction: Direction::Both, for_us })
         };
         links.into_iter().map(cut).collect()
+    }
+
+    /// The nodes fall into two groups that cannot reach each other, and then into two others.
+    fn partition(&self, dice: &mut Dice) -> Vec<(u64, Event)> {
+        let (mut events, mut at_us) = (Vec::new(), 0);
+        for _ in 0..2 {
+            let sides: Vec<bool> = self.topology.nodes.iter().map(|_| dice.chance(50)).collect();
+            let for_us = dice.between(PARTITION_US.0, PARTITION_US.1);
+            let links = self.topology.links.iter().enumerate();
+            let apart = links.filter(|(_, link)| sides.get(link.dialer.0) != sides.get(link.acceptor.0));
+            let cut = |link| Event::Cut { link, direction: Direction::Both, for_us };
+            events.extend(apart.map(|(link, _)| (at_us, cut(LinkNumber(link)))));
+            at_us += for_us;
+        }
+        events
     }
 
     fn full(&self, dice: &mut Dice) -> Option<Event> {
@@ -391,6 +422,26 @@ mod tests {
         assert!(has(|event| matches!(event, Event::Restore { keeps_incarnation: false, .. })));
         assert!(has(|event| matches!(event, Event::Restore { keeps_incarnation: true, .. })));
         assert!(has(|event| matches!(event, Event::Clock { .. })));
+        let is_divided = |schedule: &Schedule| {
+            let cuts = schedule.events.windows(2).filter_map(|pair| match pair {
+                [
+                    Scheduled { at_us: one, event: Event::Cut { for_us, .. } },
+                    Scheduled { at_us: other, event: Event::Cut { for_us: same, .. } },
+                ] => Some(one == other && for_us == same),
+                _ => None,
+            });
+            cuts.into_iter().any(|together| together)
+        };
+        assert!(schedules.iter().any(is_divided), "no partition");
+        let is_late = |schedule: &Schedule| {
+            let at = |is: fn(&Event) -> bool| {
+                let those = schedule.events.iter().filter(|scheduled| is(&scheduled.event));
+                those.map(|scheduled| scheduled.at_us).max()
+            };
+            at(|event| matches!(event, Event::Grant { .. }))
+                > at(|event| matches!(event, Event::Write { .. }))
+        };
+        assert!(schedules.iter().any(is_late), "no right comes after the last write");
         assert!(has(|event| matches!(event, Event::Core { .. })));
         for kind in [Strangeness::Hostile, Strangeness::Version] {
             let is =
