@@ -1,6 +1,7 @@
 //! What services of a site do over HTTP.
 
 mod callers;
+mod contract;
 mod documents;
 mod feeds;
 mod limits;

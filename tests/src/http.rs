@@ -4,7 +4,7 @@ use crate::process::{DEADLINE, Process};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper::header::HeaderMap;
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
@@ -114,11 +114,12 @@ impl HttpClient {
         body: Bytes,
     ) -> hyper::Result<Response<Incoming>> {
         self.sender.ready().await?;
-        let mut request = Request::builder().method(method).uri(path).header("host", "site");
+        let mut request = Request::builder().method(method).uri(path).body(Full::new(body)).unwrap();
+        request.headers_mut().insert("host", HeaderValue::from_static("localhost"));
         for (name, value) in headers {
-            request = request.header(*name, *value);
+            let name: HeaderName = name.parse().unwrap();
+            request.headers_mut().insert(name, value.parse().unwrap());
         }
-        let request = request.body(Full::new(body)).unwrap();
         timeout(DEADLINE, self.sender.send_request(request)).await.expect("an answer in time")
     }
 }

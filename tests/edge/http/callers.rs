@@ -6,7 +6,7 @@ use tests::process::{Fleet, Process, site_config};
 use tests::program;
 
 /// Where the site answers services over TCP.
-fn address(site: &Process) -> SocketAddr {
+pub(super) fn address(site: &Process) -> SocketAddr {
     let log = site.log();
     let line = log.lines().find(|line| line.contains("addresses")).unwrap();
     line.rsplit_once("http=\"").unwrap().1.trim_end_matches('"').parse().unwrap()
@@ -63,6 +63,10 @@ async fn this_machine_needs_no_token_where_the_operator_says_so() {
     let site = fleet.start("store-1", &(site_config("store-1", "127.0.0.1:1") + http));
     let mut service = HttpClient::at(address(&site)).await;
     assert_eq!(service.call("PUT", &item("milk"), &[], r#"{"on_hand": 1}"#).await.status.as_u16(), 200);
+    for page in [("origin", "https://evil.example"), ("host", "rebound.example:7480")] {
+        let refused = service.call("GET", &item("milk"), &[page], "").await;
+        assert_eq!(refused.problem(), "forbidden", "{page:?}");
+    }
     let wrong = service.call("GET", &item("milk"), &[("authorization", "Bearer nonsense")], "").await;
     assert_eq!(wrong.status.as_u16(), 401, "a token that is shown counts");
 }

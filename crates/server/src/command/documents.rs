@@ -129,6 +129,8 @@ async fn write(document: &Document, terms: &Terms, operations: Vec<Operation>) -
             format!("written: change {sequence} of origin {origin}{reached}")
         }
     };
+    // Where nothing was written the answer tells none.
+    let heads = Some(heads).filter(|heads| !heads.is_empty());
     answer(terms.as_json, &json!({"stamp": stamp, "heads": heads, "hub": hub}), &text)?;
     if stamp.is_some() && hub == Some(false) { Err(CommandError::NotAtHub) } else { Ok(()) }
 }

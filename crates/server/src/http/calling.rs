@@ -8,7 +8,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, header};
 use document::{Collection, Space};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// The way a connection came.
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +69,7 @@ impl FromRequestParts<Api> for Caller {
             (Some(secret), _) => api.caller(secret).map_err(|refusal| unknown(&refusal))?,
             (None, Some(Via::Unix)) => callers::Caller::owner(),
             (None, Some(Via::Tcp(from))) if from.is_loopback() && api.trusts_loopback() => {
+                no_page(parts)?;
                 callers::Caller::owner()
             }
             (None, Some(Via::Tcp(_)) | None) => {
@@ -77,6 +78,20 @@ impl FromRequestParts<Api> for Caller {
         };
         Ok(Self { caller, author })
     }
+}
+
+/// A page of any site that somebody opens on this machine comes from this machine too: its requests say where the page is
+/// from, or ask under a name that its author let stand for this address.
+fn no_page(parts: &Parts) -> Result<(), Problem> {
+    let host = header(parts, header::HOST.as_str())?.unwrap_or_default();
+    let is_own = host.parse::<SocketAddr>().is_ok()
+        || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok()
+        || host.split(':').next() == Some("localhost");
+    if is_own && !parts.headers.contains_key(header::ORIGIN) {
+        return Ok(());
+    }
+    Err(Problem::new(Kind::FORBIDDEN, "a page in a browser needs a token, also on this machine")
+        .hint("programs ask 127.0.0.1 or localhost, without the header Origin"))
 }
 
 fn bearer(value: &str) -> Result<&str, Problem> {

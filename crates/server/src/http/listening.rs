@@ -30,8 +30,8 @@ use crate::local::{LocalSocket, SocketError};
 /// Bytes of a request's head, and of what is read or written ahead.
 const BUFFER_BYTES_MAX: usize = 16 * 1024;
 
-/// For a request's head to arrive, the first or, on a connection that stands, the next once it has begun.
-const HEAD_DEADLINE: Duration = Duration::from_secs(10);
+/// From the start of a connection, or the end of an answer, to the whole head of the next request.
+const HEAD_DEADLINE: Duration = Duration::from_secs(60);
 
 /// A reader that takes nothing for so long loses its connection.
 const WRITE_DEADLINE: Duration = Duration::from_secs(30);
