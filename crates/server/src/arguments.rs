@@ -67,7 +67,8 @@ Exit codes:
   4  no server is running in the data directory, and the command needs one; or another process has it: try again
   5  the write is stored here and not yet at the hub: --wait hub took longer than --within
   6  part of it was done: an import wrote documents, and skipped or never reached others
-  7  the document is not as --if-heads, --if-absent or --if-exists says; nothing was written: read it again
+  7  the document is not as --if-heads, --if-absent, --if-exists or a test of a JSON Patch says; nothing was written:
+     read it again
 
 With --json a command prints one JSON object, or one a line where there are several; `doc list`, `query`, `watch` and `export` print
 such lines without it. Errors are words on standard error: programs go by the exit code.
