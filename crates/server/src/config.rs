@@ -51,8 +51,8 @@
 //!
 //! [http]                        # services of the site, beside the socket http.sock of the data directory; each line may be absent
 //! listen = "127.0.0.1:7480"     # TCP; absent: the socket alone
-//! connections_max = 512         # past these limits a service is told to try again
-//! requests_max = 256
+//! connections_max = 256         # past these limits a service is told to try again
+//! requests_max = 64
 //! watches_max = 256
 //! body_kib_max = 1024
 //! depth_max = 64                # objects and arrays within one another in a body

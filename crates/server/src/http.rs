@@ -17,6 +17,7 @@ mod history;
 mod listening;
 mod open_api;
 mod page;
+mod parameters;
 mod preferences;
 mod problem;
 mod queries;
@@ -28,10 +29,9 @@ pub(crate) use asking::Api;
 pub use listening::HttpError;
 pub(crate) use listening::HttpListener;
 
-use std::num::NonZeroU32;
 use std::time::Duration;
 
-/// Bounds of the API.
+/// Bounds of the API, and whom it trusts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limits {
     /// Connections at once; the next one waits in the system's queue.
@@ -52,11 +52,10 @@ pub(crate) struct Limits {
 
 impl Limits {
     pub(crate) fn of(config: &crate::config::HttpConfig) -> Self {
-        let count = |number: NonZeroU32| number.get();
         Self {
-            connections: count(config.connections_max),
-            requests: count(config.requests_max),
-            watches: count(config.watches_max),
+            connections: config.connections_max.get(),
+            requests: config.requests_max.get(),
+            watches: config.watches_max.get(),
             body_bytes: usize::try_from(config.body_kib_max.get()).unwrap_or(usize::MAX).saturating_mul(1024),
             depth: usize::try_from(config.depth_max.get()).unwrap_or(usize::MAX),
             time: config.time_max.0,

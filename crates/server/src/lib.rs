@@ -32,6 +32,7 @@ pub mod local;
 mod log;
 mod observing;
 mod peers;
+mod private_file;
 mod random;
 mod schemas;
 mod server;

@@ -1,7 +1,8 @@
 use super::{MERGE, OPERATIONS, item, site_with_a_service};
 use serde_json::json;
+use tests::eventually_async;
 use tests::http::HttpClient;
-use tests::process::Fleet;
+use tests::process::{DEADLINE, Fleet};
 
 #[tokio::test]
 async fn a_document_is_put_read_changed_and_deleted() {
@@ -130,4 +131,52 @@ async fn a_write_waits_for_the_hub_where_it_says_so() {
     let prefer = ("prefer", "ack=hub; wait=10ms");
     let put = service.call("PUT", &item("milk"), &[prefer], r#"{"on_hand": 2}"#).await;
     assert_eq!(put.json()["ack"], "local", "it stands, and the answer says how safe it is");
+}
+
+#[tokio::test]
+async fn a_conflict_is_settled_for_everybody() {
+    let fleet = Fleet::new();
+    let hub = fleet.hub();
+    let mut at_hub = HttpClient::of(&hub).await;
+    at_hub.call("PUT", &item("milk"), &[], r#"{"on_hand": 1, "shelf": "A"}"#).await;
+    // Cut off, the site makes the same document.
+    let site = fleet.site("store-1", "127.0.0.1:1");
+    HttpClient::of(&site).await.call("PUT", &item("milk"), &[], r#"{"on_hand": 1, "shelf": "B"}"#).await;
+    let config = tests::process::site_config("store-1", &hub.status().await.address);
+    std::fs::write(site.data.join("isle.toml"), config).unwrap();
+    let site = site.restart();
+    let mut service = HttpClient::of(&site).await;
+    let path = format!("{}/conflicts", item("milk"));
+    let mut told = json!(null);
+    eventually_async(DEADLINE, "the site has both values", async || {
+        told = service.get(&path).await.json();
+        told["conflicts"][0]["values"].as_array().is_some_and(|values| values.len() == 2)
+    })
+    .await;
+    let conflict = &told["conflicts"][0];
+    assert_eq!(conflict["field"], "/shelf");
+    // The one that is shown: a put of it would write nothing.
+    let chosen = &conflict["values"][1];
+    assert_eq!(chosen["wins"], true);
+    for wrong in [
+        json!({"field": "/shelf"}),
+        json!({"field": "/shelf", "hash": "5f"}),
+        json!({"field": "/on_hand", "value": 1}),
+    ] {
+        let refused = service.call("POST", &path, &[], wrong.to_string()).await;
+        assert_eq!(refused.problem(), "invalid", "{wrong}: {refused:?}");
+    }
+    let settle = json!({"field": "/shelf", "hash": chosen["hash"]}).to_string();
+    assert_eq!(
+        service.call("POST", &path, &[("prefer", "ack=hub; wait=30s")], settle).await.json()["ack"],
+        "hub"
+    );
+    for service in [&mut service, &mut at_hub] {
+        assert_eq!(service.get(&path).await.json(), json!({"conflicts": []}));
+        assert_eq!(service.get(&item("milk")).await.json()["shelf"], chosen["value"]);
+    }
+    // Null is a value, which the schema does not take here.
+    let settle = json!({"field": "/shelf", "value": null}).to_string();
+    let refused = service.call("POST", &path, &[], settle).await;
+    assert_eq!(refused.json()["violations"][0]["field"], "/shelf", "{refused:?}");
 }

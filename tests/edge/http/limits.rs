@@ -1,6 +1,9 @@
 use super::{item, site_with_a_service};
+use tests::eventually_async;
 use tests::http::HttpClient;
-use tests::process::{Fleet, site_config};
+use tests::process::{DEADLINE, Fleet, site_config};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::UnixStream;
 
 #[tokio::test]
 async fn what_is_too_much_is_refused_with_its_limit() {
@@ -32,4 +35,27 @@ async fn bodies_that_are_no_json_are_told_so() {
         let refused = service.call("PUT", &item("milk"), &[], body).await;
         assert_eq!(refused.status.as_u16(), 422, "{body:?}: {refused:?}");
     }
+}
+
+#[tokio::test]
+async fn bodies_that_are_here_at_once_have_a_bound() {
+    let fleet = Fleet::new();
+    let limits = "[http]\nbody_kib_max = 8192\n";
+    let site = fleet.start("store-1", &(site_config("store-1", "127.0.0.1:1") + limits));
+    // All the room there is, for a body that does not come.
+    let mut slow = UnixStream::connect(site.data.join("http.sock")).await.unwrap();
+    let head = format!("PUT {} HTTP/1.1\r\nhost: site\r\ncontent-length: {}\r\n\r\n", item("milk"), 8 << 20);
+    slow.write_all(head.as_bytes()).await.unwrap();
+    let mut service = HttpClient::of(&site).await;
+    eventually_async(DEADLINE, "there is no room", async || {
+        let put = service.call("PUT", &item("milk"), &[], r#"{"on_hand": 1}"#).await;
+        put.problem() == "busy" && put.header("retry-after") == "1"
+    })
+    .await;
+    assert_eq!(service.get(&item("bread")).await.problem(), "not-found", "what has no body goes on");
+    drop(slow);
+    eventually_async(DEADLINE, "there is room again", async || {
+        service.call("PUT", &item("milk"), &[], r#"{"on_hand": 1}"#).await.status.is_success()
+    })
+    .await;
 }

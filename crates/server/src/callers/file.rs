@@ -3,9 +3,10 @@
 use super::book::{NewToken, Token, TokenBook, TokenError};
 use super::secret::{Secret, SecretHash};
 use crate::data_directory::{DataDirectory, LockError};
+use crate::private_file::{self, MODE_PRIVATE};
 use crate::random::RandomError;
-use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
-use std::io::{self, Read as _, Write as _};
+use std::fs::{self, File, Metadata, TryLockError};
+use std::io::{self, Read as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -13,8 +14,6 @@ use std::time::{Duration, Instant};
 
 /// Longest book, in bytes: 1,024 tokens with the longest rights in a few spaces.
 const BOOK_BYTES_MAX: u64 = 16 * 1024 * 1024;
-
-const MODE_PRIVATE: u32 = 0o600;
 
 /// How long a command waits for another one that writes the book.
 const LOCK_PATIENCE: Duration = Duration::from_secs(5);
@@ -128,24 +127,11 @@ pub(super) fn read(path: &Path) -> Result<(Option<Identity>, TokenBook), TokenFi
     }
 }
 
-/// Beside its place first, then renamed: the old book or the new one is there at any moment. Durable when this returns.
 fn write(path: &Path, book: &TokenBook) -> Result<(), TokenFileError> {
     let failed = |source| TokenFileError::Write { path: path.to_owned(), source };
-    let new = path.with_extension("json.new");
-    let text = serde_json::to_vec_pretty(book).map_err(|error| failed(error.into()))?;
-    // A crash may have left one, of any mode.
-    found(fs::remove_file(&new)).map_err(failed)?;
-    let opened = OpenOptions::new().write(true).create_new(true).mode(MODE_PRIVATE).open(&new);
-    let written = opened.and_then(|mut file| {
-        file.write_all(&text)?;
-        file.write_all(b"\n")?;
-        file.sync_all()
-    });
-    let directory = path.parent().unwrap_or(Path::new("."));
-    written
-        .and_then(|()| fs::rename(&new, path))
-        .and_then(|()| File::open(directory)?.sync_all())
-        .map_err(failed)
+    let mut text = serde_json::to_vec_pretty(book).map_err(|error| failed(error.into()))?;
+    text.push(b'\n');
+    private_file::replace(path, &text).map_err(failed)
 }
 
 /// The book of a data directory, for a command.

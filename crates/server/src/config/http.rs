@@ -32,8 +32,8 @@ impl Default for HttpConfig {
         let count = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
         Self {
             listen: None,
-            connections_max: count(512),
-            requests_max: count(256),
+            connections_max: count(256),
+            requests_max: count(64),
             watches_max: count(256),
             body_kib_max: count(1_024),
             depth_max: count(64),

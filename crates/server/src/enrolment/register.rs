@@ -1,15 +1,13 @@
 //! The book on the disk: `enrolment.json` of the data directory.
 
 use super::book::Book;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use crate::private_file;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::PathBuf;
 
 /// Longest book, in bytes: 10,000 sites of a kilobyte each, and some keys that were revoked.
 const BOOK_BYTES_MAX: u64 = 32 * 1024 * 1024;
-
-const MODE_PRIVATE: u32 = 0o600;
 
 /// Why the book cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -86,45 +84,27 @@ impl Register {
         }
     }
 
-    /// Beside its place first, then renamed: the old book or the new one is there at any moment. Durable when this
-    /// returns.
+    /// Durable when this returns; until then the old book is there.
     pub(crate) fn save(&self) -> Result<(), RegisterError> {
         let failed = |source| RegisterError::Write { path: self.path.clone(), source };
-        let new = self.path.with_extension("json.new");
         let text = serde_json::to_vec_pretty(&self.book).map_err(|error| failed(error.into()))?;
-        match fs::remove_file(&new) {
-            // A crash may have left one, of any mode.
-            Err(source) if source.kind() != io::ErrorKind::NotFound => return Err(failed(source)),
-            Ok(()) | Err(_) => {}
-        }
-        let opened = OpenOptions::new().write(true).create_new(true).mode(MODE_PRIVATE).open(&new);
-        let written = opened.and_then(|mut file| {
-            file.write_all(&text)?;
-            file.sync_all()
-        });
-        let directory = self.path.parent().unwrap_or(Path::new("."));
-        written
-            .and_then(|()| fs::rename(&new, &self.path))
-            .and_then(|()| File::open(directory)?.sync_all())
-            .map_err(failed)
+        private_file::replace(&self.path, &text).map_err(failed)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt as _;
+    use std::fs;
     use std::time::Duration;
 
     #[test]
-    fn a_book_is_read_as_it_was_written_by_its_owner_alone() {
+    fn a_book_is_read_as_it_was_written() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("enrolment.json");
         let book = Book::new(Duration::from_secs(7));
-        fs::write(directory.path().join("enrolment.json.new"), "half").unwrap();
         Register::create(path.clone(), book.clone()).unwrap();
         assert_eq!(Register::load(path.clone()).unwrap().book, book);
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, MODE_PRIVATE);
         assert!(matches!(Register::create(path, book), Err(RegisterError::Exists { .. })));
     }
 

@@ -4,12 +4,16 @@ use super::Limits;
 use super::problem::{Kind, Problem};
 use super::written::unexpected;
 use crate::callers::{Caller, TokenRefusal, Tokens};
+use crate::enrolment::wall;
 use crate::event_loop::{Arrivals, Reply, Stop};
 use crate::local::{Asked, Context, Request, Response, asked, shown};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
+
+/// Bytes of bodies that are here at once, unless one alone may have more: a small machine has 128 MiB for everything.
+const BODIES_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Shared by all handlers.
 #[derive(Clone)]
@@ -22,11 +26,20 @@ struct Shared {
     tokens: Tokens,
     requests: Arc<Semaphore>,
     watches: Arc<Semaphore>,
+    /// A place for each byte of a body.
+    bodies: Arc<Semaphore>,
     stop: Stop,
 }
 
-/// A request's place among those that are being answered.
+/// A place of a request, a feed or a body, as long as it is held.
 pub(super) struct Place(#[expect(dead_code, reason = "it is held")] OwnedSemaphorePermit);
+
+#[cfg(test)]
+impl Place {
+    pub(super) fn of(permit: OwnedSemaphorePermit) -> Self {
+        Self(permit)
+    }
+}
 
 impl Api {
     pub(crate) fn new(
@@ -37,7 +50,8 @@ impl Api {
     ) -> Self {
         let places = |most: u32| Arc::new(Semaphore::new(usize::try_from(most).unwrap_or(usize::MAX)));
         let (requests, watches) = (places(limits.requests), places(limits.watches));
-        Self(Arc::new(Shared { arrivals, context, limits, tokens, requests, watches, stop }))
+        let bodies = Arc::new(Semaphore::new(BODIES_BYTES_MAX.max(limits.body_bytes)));
+        Self(Arc::new(Shared { arrivals, context, limits, tokens, requests, watches, bodies, stop }))
     }
 
     pub(super) fn limits(&self) -> Limits {
@@ -46,8 +60,7 @@ impl Api {
 
     /// Whom a token lets in at present.
     pub(super) fn caller(&self, secret: &str) -> Result<Caller, TokenRefusal> {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        self.0.tokens.caller(secret, i64::try_from(now.as_millis()).unwrap_or(i64::MAX))
+        self.0.tokens.caller(secret, i64::try_from(wall().as_millis()).unwrap_or(i64::MAX))
     }
 
     /// Whether who comes from this machine needs no token.
@@ -66,13 +79,23 @@ impl Api {
     /// A place for a request, if one is free.
     pub(super) fn place(&self) -> Result<Place, Problem> {
         let limit = self.0.limits.requests;
-        place(&self.0.requests).ok_or_else(|| busy("requests", limit))
+        place(&self.0.requests).ok_or_else(|| busy("requests", u64::from(limit)))
     }
 
     /// A place for a feed, if one is free.
     pub(super) fn watch_place(&self) -> Result<Place, Problem> {
         let limit = self.0.limits.watches;
-        place(&self.0.watches).ok_or_else(|| busy("watches", limit))
+        place(&self.0.watches).ok_or_else(|| busy("watches", u64::from(limit)))
+    }
+
+    /// Room for a body of so many bytes, if there is.
+    pub(super) fn body_room(&self, bytes: usize) -> Result<Place, Problem> {
+        let bodies = Arc::clone(&self.0.bodies);
+        let room = bodies.try_acquire_many_owned(u32::try_from(bytes).unwrap_or(u32::MAX)).ok();
+        room.map(Place).ok_or_else(|| {
+            let limit = BODIES_BYTES_MAX.max(self.0.limits.body_bytes);
+            busy("bytes of bodies", u64::try_from(limit).unwrap_or(u64::MAX))
+        })
     }
 
     /// Asks the core for what is read.
@@ -117,10 +140,10 @@ fn place(places: &Arc<Semaphore>) -> Option<Place> {
     Arc::clone(places).try_acquire_owned().ok().map(Place)
 }
 
-fn busy(what: &str, limit: u32) -> Problem {
+fn busy(what: &str, limit: u64) -> Problem {
     Problem::new(Kind::BUSY, format!("{limit} {what} are under way; no more are taken at once"))
         .hint("try again in a moment; `[http]` in isle.toml has the limit")
-        .limit(u64::from(limit))
+        .limit(limit)
         .retry_after(1)
 }
 

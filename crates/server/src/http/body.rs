@@ -1,11 +1,12 @@
 //! Bodies: bounded in bytes, depth and time.
 
-use super::asking::Api;
+use super::asking::{Api, Place};
 use super::problem::{Kind, Problem};
-use axum::body::Body;
+use axum::body::{Body, Bytes, HttpBody as _};
 use axum::http::{HeaderMap, header};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use std::ops::Deref;
 use tokio::time::timeout;
 
 /// The media type of a request's body, without parameters and in lower case; empty when it says none.
@@ -28,12 +29,28 @@ pub(super) fn wrong_type(found: &str, allowed: &[&str]) -> Problem {
     Problem::new(Kind::CONTENT_TYPE, detail).hint(format!("Content-Type is one of {}", allowed.join(", ")))
 }
 
-/// Reads a body whole.
-pub(super) async fn bytes(api: &Api, body: Body) -> Result<Vec<u8>, Problem> {
+/// A body, and its room.
+pub(super) struct Whole {
+    bytes: Bytes,
+    _room: Place,
+}
+
+impl Deref for Whole {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// Reads a body whole. One that does not say how long it is takes the room of the longest.
+pub(super) async fn bytes(api: &Api, body: Body) -> Result<Whole, Problem> {
     let limits = api.limits();
+    let said = body.size_hint().upper().and_then(|bytes| usize::try_from(bytes).ok());
+    let room = api.body_room(said.unwrap_or(usize::MAX).min(limits.body_bytes))?;
     let read = timeout(limits.time, axum::body::to_bytes(body, limits.body_bytes)).await;
     match read {
-        Ok(Ok(bytes)) => Ok(bytes.into()),
+        Ok(Ok(bytes)) => Ok(Whole { bytes, _room: room }),
         // It failed, or it is longer: axum does not tell them apart, and for a connection that failed nobody reads this.
         Ok(Err(_)) => {
             let limit = limits.body_bytes as u64;

@@ -4,6 +4,7 @@ use super::asking::{Api, Place};
 use super::body::{self, expect_type, media_type, wrong_type};
 use super::calling::Caller;
 use super::extract::{OfDocument, Parameters};
+use super::parameters::{DocumentPath, WriteConditions, WriteHeaders};
 use super::preferences::{condition, etag, is_known, terms, within};
 use super::problem::{Kind, Problem, Problems};
 use super::written::{Written, unexpected};
@@ -27,8 +28,7 @@ const OPERATIONS: &str = "application/vnd.isle.operations+json";
 /// by a merge, the headers `Isle-Behind` and `Isle-Violations` say so.
 #[utoipa::path(get, path = "/v1/spaces/{space}/{collection}/{key}", tag = "documents",
     params(
-        ("space" = String, Path), ("collection" = String, Path),
-        ("key" = String, Path, description = "The key, percent-encoded: a slash in it is `%2F`"),
+        DocumentPath,
         ("at" = Option<String>, Query, description = "As it was: its heads as an ETag names them, or a time (RFC 3339, or \
             milliseconds since 1970) by the clocks of its writers"),
         ("If-None-Match" = Option<String>, Header, description = "Answer 304 when its ETag is one of these"),
@@ -106,14 +106,7 @@ fn moment(text: &str) -> Result<Moment, Problem> {
 ///
 /// Makes the document this object. Fields that are equal already are not written, so that concurrent changes of others stand.
 #[utoipa::path(put, path = "/v1/spaces/{space}/{collection}/{key}", tag = "documents",
-    params(
-        ("space" = String, Path), ("collection" = String, Path), ("key" = String, Path),
-        ("If-Match" = Option<String>, Header, description = "Only when its ETag is one of these; `*`: when it is there"),
-        ("If-None-Match" = Option<String>, Header, description = "`*`: only when it is not there"),
-        ("Idempotency-Key" = Option<String>, Header, description = "1 to 64 characters: the write counts once, however often \
-            it is sent"),
-        ("Prefer" = Option<String>, Header, description = "`ack=hub; wait=5s` answers when the hub has it, or after that time"),
-    ),
+    params(DocumentPath, WriteConditions, WriteHeaders),
     request_body(content = serde_json::Value, content_type = "application/json"),
     responses((status = 200, description = "It is durable", body = Written), Problems))]
 pub(super) async fn put(
@@ -137,13 +130,7 @@ pub(super) async fn put(
 /// `application/vnd.isle.operations+json`, a list of typed operations such as `{"op": "increment", "field": "/on_hand",
 /// "by": -2}`. All of them are one change or none.
 #[utoipa::path(patch, path = "/v1/spaces/{space}/{collection}/{key}", tag = "documents",
-    params(
-        ("space" = String, Path), ("collection" = String, Path), ("key" = String, Path),
-        ("If-Match" = Option<String>, Header, description = "As for PUT"),
-        ("If-None-Match" = Option<String>, Header, description = "As for PUT"),
-        ("Idempotency-Key" = Option<String>, Header, description = "As for PUT"),
-        ("Prefer" = Option<String>, Header, description = "As for PUT"),
-    ),
+    params(DocumentPath, WriteConditions, WriteHeaders),
     request_body(content(
         (serde_json::Value = "application/merge-patch+json"),
         (Vec<serde_json::Value> = "application/json-patch+json"),
@@ -177,12 +164,7 @@ pub(super) async fn patch(
 ///
 /// It is not shown while anybody's deletion stands, whatever is written concurrently; a put brings it back.
 #[utoipa::path(delete, path = "/v1/spaces/{space}/{collection}/{key}", tag = "documents",
-    params(
-        ("space" = String, Path), ("collection" = String, Path), ("key" = String, Path),
-        ("If-Match" = Option<String>, Header, description = "As for PUT"),
-        ("Idempotency-Key" = Option<String>, Header, description = "As for PUT"),
-        ("Prefer" = Option<String>, Header, description = "As for PUT"),
-    ),
+    params(DocumentPath, WriteConditions, WriteHeaders),
     responses((status = 200, description = "It is durable", body = Written), Problems))]
 pub(super) async fn delete(
     State(api): State<Api>,

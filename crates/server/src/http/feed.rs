@@ -210,3 +210,41 @@ impl Drop for Feed {
         tokio::spawn(async move { arrivals.watch_end(client).await });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event_loop::arrivals;
+    use tokio::time::advance;
+
+    /// A feed with this many events that came.
+    fn feed(events: usize) -> Feed {
+        let (arrivals, _) = arrivals();
+        let (_, outcomes) = mpsc::channel(1);
+        let place = Place::of(Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap());
+        let synced = || replica::WatchEvent::Synced { cursor: WatchCursor("c".to_owned()) };
+        Feed {
+            client: arrivals.next_client(),
+            arrivals,
+            outcomes,
+            waiting: (0..events).map(|_| synced()).collect(),
+            taken: 0,
+            stop: Stop::new().1,
+            given: None,
+            is_over: false,
+            _place: place,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reader_that_was_slow_is_told_so_and_let_go() {
+        let mut feed = feed(3);
+        let shown = async |feed: &mut Feed| feed.next().await.map(|event| format!("{event:?}"));
+        assert!(shown(&mut feed).await.unwrap().contains("synced"));
+        advance(SLOW).await;
+        assert!(shown(&mut feed).await.unwrap().contains("synced"), "slow, and not too slow");
+        advance(SLOW + Duration::from_millis(1)).await;
+        assert!(shown(&mut feed).await.unwrap().contains("slow"));
+        assert_eq!(shown(&mut feed).await, None);
+    }
+}

@@ -5,6 +5,7 @@ use super::body::{self, expect_type};
 use super::calling::Caller;
 use super::documents::write_if;
 use super::extract::{OfDocument, Parameters};
+use super::parameters::{DocumentPath, WriteHeaders};
 use super::problem::{Kind, Problem, Problems};
 use super::written::{Written, unexpected};
 use crate::local::{Change, Conflict, Request, Response};
@@ -14,7 +15,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use document::{Operation, Pointer};
 use replica::Condition;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
@@ -34,7 +35,7 @@ pub(super) struct History {
 /// List a document's changes: who, when, what.
 #[utoipa::path(get, path = "/v1/spaces/{space}/{collection}/{key}/history", tag = "documents",
     params(
-        ("space" = String, Path), ("collection" = String, Path), ("key" = String, Path),
+        DocumentPath,
         ("before" = Option<String>, Query, description = "Only those before this change, by its hash"),
         ("limit" = Option<u32>, Query, description = "At most so many; 100 when nothing is said"),
     ),
@@ -68,7 +69,7 @@ pub(super) struct Conflicts {
 
 /// List the fields that several sites wrote at the same time, with every value and who wrote it.
 #[utoipa::path(get, path = "/v1/spaces/{space}/{collection}/{key}/conflicts", tag = "documents",
-    params(("space" = String, Path), ("collection" = String, Path), ("key" = String, Path)),
+    params(DocumentPath),
     responses((status = 200, description = "The conflicts; none is the usual case", body = Conflicts), Problems))]
 pub(super) async fn conflicts(
     State(api): State<Api>,
@@ -92,20 +93,20 @@ pub(super) struct Settled {
     /// The change that wrote the value to keep.
     #[serde(default)]
     hash: Option<String>,
-    /// Or another value.
-    #[serde(default)]
+    /// Or another value; null is one.
+    #[serde(default, deserialize_with = "given")]
     value: Option<Value>,
+}
+
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
 }
 
 /// Settle a conflict: the value that this change wrote, or another one, follows all that are here.
 ///
 /// Where the document is changed meanwhile it is `condition-failed`: look at the conflicts again.
 #[utoipa::path(post, path = "/v1/spaces/{space}/{collection}/{key}/conflicts", tag = "documents",
-    params(
-        ("space" = String, Path), ("collection" = String, Path), ("key" = String, Path),
-        ("Idempotency-Key" = Option<String>, Header, description = "As for PUT"),
-        ("Prefer" = Option<String>, Header, description = "As for PUT"),
-    ),
+    params(DocumentPath, WriteHeaders),
     request_body(content = Settled),
     responses((status = 200, description = "It is durable", body = Written), Problems))]
 pub(super) async fn settle(

@@ -5,6 +5,8 @@
 use super::asking::Api;
 use super::calling::Via;
 use super::open_api::router;
+use crate::event_loop::Stop;
+use crate::local::{LocalSocket, SocketError};
 use axum::Router;
 use hyper::Request;
 use hyper::body::Incoming;
@@ -23,9 +25,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tokio_io_timeout::TimeoutStream;
-
-use crate::event_loop::Stop;
-use crate::local::{LocalSocket, SocketError};
 
 /// Bytes of a request's head, and of what is read or written ahead.
 const BUFFER_BYTES_MAX: usize = 16 * 1024;
@@ -168,5 +167,61 @@ where
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection of a service failed");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::body::Body;
+    use axum::routing::get;
+    use futures_util::stream;
+    use std::convert::Infallible;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+    use tokio::time::{Instant, timeout};
+
+    const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: site\r\n\r\n";
+
+    /// The service's end of a connection, and how long it lasted, which is told when it ends. Time stands still but for
+    /// what waits.
+    fn connected(router: Router) -> (DuplexStream, tokio::task::JoinHandle<Duration>) {
+        let (service, server) = duplex(64 * 1024);
+        let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+        let began = Instant::now();
+        let serving = tokio::spawn(async move {
+            let (order, stop) = Stop::new();
+            serve((server, Via::Unix), router, stop, place).await;
+            drop(order);
+            began.elapsed()
+        });
+        (service, serving)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reader_that_takes_nothing_loses_its_connection() {
+        let endless =
+            || async { Body::from_stream(stream::repeat_with(|| Ok::<_, Infallible>(vec![0_u8; 1_024]))) };
+        let (mut service, serving) = connected(Router::new().route("/", get(endless)));
+        service.write_all(REQUEST).await.unwrap();
+        let lasted = serving.await.unwrap();
+        assert!((WRITE_DEADLINE..WRITE_DEADLINE * 2).contains(&lasted), "{lasted:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_asks_nothing_more_is_ended() {
+        let (mut service, serving) = connected(Router::new().route("/", get(|| async { "answer" })));
+        service.write_all(REQUEST).await.unwrap();
+        let mut answer = [0; 4_096];
+        let read = timeout(HEAD_DEADLINE, service.read(&mut answer)).await.unwrap().unwrap();
+        assert!(answer[..read].ends_with(b"answer"));
+        let lasted = serving.await.unwrap();
+        assert!((HEAD_DEADLINE..HEAD_DEADLINE * 2).contains(&lasted), "{lasted:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_that_does_not_arrive_ends_the_connection() {
+        let (mut service, serving) = connected(Router::new());
+        service.write_all(b"GET / HT").await.unwrap();
+        assert!(serving.await.unwrap() < HEAD_DEADLINE * 2);
     }
 }

@@ -4,6 +4,7 @@ use super::asking::{Api, Place};
 use super::body::{self, expect_type};
 use super::calling::Caller;
 use super::extract::{OfSpace, name};
+use super::parameters::WriteHeaders;
 use super::preferences::{condition_of, terms, within};
 use super::problem::{Kind, Problem, Problems};
 use super::written::Written;
@@ -51,8 +52,7 @@ pub(super) struct DocumentWrite {
 #[utoipa::path(post, path = "/v1/spaces/{space}/transactions", tag = "documents",
     params(
         ("space" = String, Path),
-        ("Idempotency-Key" = Option<String>, Header, description = "1 to 64 characters: it counts once, however often it is sent"),
-        ("Prefer" = Option<String>, Header, description = "`ack=hub; wait=5s` answers when the hub has it, or after that time"),
+        WriteHeaders,
     ),
     request_body(content = Transaction),
     responses((status = 200, description = "It is durable", body = Written), Problems))]

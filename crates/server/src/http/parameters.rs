@@ -1,0 +1,41 @@
+//! Parameters that several operations have, described once. What reads them is in `extract` and `preferences`.
+#![expect(dead_code, reason = "they are only described")]
+
+use utoipa::IntoParams;
+
+/// The path of a document.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(super) struct DocumentPath {
+    space: String,
+    collection: String,
+    /// The key, percent-encoded: a slash in it is `%2F`.
+    key: String,
+}
+
+/// How a write is to be done.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+pub(super) struct WriteHeaders {
+    /// 1 to 64 characters: the write counts once, however often it is sent.
+    #[param(rename = "Idempotency-Key")]
+    idempotency_key: Option<String>,
+    /// `ack=hub; wait=5s` answers when the hub has it, or after that time.
+    #[param(rename = "Prefer")]
+    prefer: Option<String>,
+    /// Why it is written; kept with the change.
+    #[param(rename = "Isle-Message")]
+    message: Option<String>,
+}
+
+/// What must hold of the document.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+pub(super) struct WriteConditions {
+    /// Only when its ETag is one of these; `*`: when it is there.
+    #[param(rename = "If-Match")]
+    if_match: Option<String>,
+    /// `*`: only when it is not there.
+    #[param(rename = "If-None-Match")]
+    if_none_match: Option<String>,
+}
