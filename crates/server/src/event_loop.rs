@@ -23,6 +23,7 @@ mod pulse;
 mod reopening;
 mod requests;
 mod stop;
+mod stored;
 mod watching;
 
 pub(crate) use arrival::{Arrivals, ArrivingLink, FrameQueues, LoopEnded, arrivals};

@@ -14,6 +14,7 @@ mod documents;
 mod extract;
 mod feed;
 mod history;
+mod in_process;
 mod listening;
 mod open_api;
 mod page;
@@ -26,6 +27,7 @@ mod transactions;
 mod written;
 
 pub(crate) use asking::Api;
+pub(crate) use in_process::Calls;
 pub use listening::HttpError;
 pub(crate) use listening::HttpListener;
 
@@ -50,7 +52,15 @@ pub(crate) struct Limits {
     pub(crate) trusts_loopback: bool,
 }
 
+/// Requests and feeds at once of a service that has the replica in its own process: it bounds itself.
+const IN_PROCESS_MAX: u32 = 4_096;
+
 impl Limits {
+    /// For the service that has the replica in its process.
+    pub(crate) fn in_process(config: &crate::config::HttpConfig) -> Self {
+        Self { requests: IN_PROCESS_MAX, watches: IN_PROCESS_MAX, ..Self::of(config) }
+    }
+
     pub(crate) fn of(config: &crate::config::HttpConfig) -> Self {
         Self {
             connections: config.connections_max.get(),

@@ -45,4 +45,4 @@ pub use http::HttpError;
 pub use observing::ObserveError;
 pub use random::RandomError;
 pub use schemas::SchemasError;
-pub use server::{AloneError, ServeError};
+pub use server::{AloneError, Embedded, EmbeddedBody, Rows, ServeError};

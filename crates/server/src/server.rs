@@ -1,32 +1,30 @@
 //! `isle serve`: opens everything, runs the event loop, ends everything.
 
 mod alone;
+mod embedded;
+mod network;
 
 pub use alone::AloneError;
 pub(crate) use alone::{Alone, open_alone};
+pub use embedded::{Embedded, EmbeddedBody, Rows};
 
 use crate::banner::Banner;
 use crate::callers::Tokens;
 use crate::clock::Clocks;
-use crate::config::{Config, ConfigErrors, Effective, Layers, PeerAddress, SpaceName};
+use crate::config::{Config, ConfigErrors, Effective, Layers, SpaceName};
 use crate::data_directory::{DataDirectory, DataDirectoryLock, IncarnationError, LockError};
-use crate::enrolment::{
-    Admissions, EnrolmentError, Hub, Registrar, Renewer, admissions, renew_own, warn_of_certificate,
-};
-use crate::event_loop::{
-    Arrivals, Core, EventLoop, OpenCoreError, Opening, Pulse, Stop, StopOrder, arrivals,
-};
+use crate::enrolment::{EnrolmentError, Hub, renew_own, warn_of_certificate};
+use crate::event_loop::{Core, EventLoop, OpenCoreError, Opening, Pulse, Stop, StopOrder, arrivals};
 use crate::http::{Api, HttpError, HttpListener, Limits};
-use crate::local::{Attached, Context, LocalSocket, SocketError};
+use crate::local::{LocalSocket, SocketError};
 use crate::log;
 use crate::observing::{ObserveError, Observed, Observing};
-use crate::peers::{Acceptor, Carrier, Dialer, Timetable, unbound};
 use crate::random::{self, RandomError};
 use crate::schemas::{self, SchemasError};
 use crate::systemd;
+use network::Network;
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -184,6 +182,7 @@ fn prepare(
         clocks: Clocks::start(),
         must_renew: false,
         refused_bytes: 0,
+        rows: Rows::Disk,
     };
     Ok(Prepared { config, identity, hub, opening })
 }
@@ -247,7 +246,7 @@ async fn serve(
     core: Core,
     opening: &mut Opening,
 ) -> Result<(), ServeError> {
-    let endpoint = Endpoint::bind(config.listen.unwrap_or_else(|| any_port(config)), &identity)?;
+    let network = Network::bind(config, &identity)?;
     let socket = LocalSocket::bind(&directory.socket())?;
     let http = HttpListener::bind(&directory.http_socket(), config.http.listen).await?;
     let http_at = http.address()?;
@@ -256,7 +255,6 @@ async fn serve(
     let (order, stop) = Stop::new();
     let (arrivals, queue) = arrivals();
     let pulse = Pulse::new();
-    let carrier = Carrier::new(arrivals.clone(), &config.peers);
     let mut tasks = JoinSet::new();
     let signals = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     tasks.spawn(stop_on_signal(signals, order, stop.clone()));
@@ -264,40 +262,12 @@ async fn serve(
         let observed = Observed { arrivals: arrivals.clone(), pulse: pulse.clone() };
         tasks.spawn(observing.run(observed, stop.clone()));
     }
-    let renewed_by = renewed_by(config, hub.is_some());
-    let admissions = match hub {
-        Some(hub) => admit(hub, directory, &endpoint, (&arrivals, &stop), &mut tasks),
-        None => Admissions::none(),
-    };
-    let context = Arc::new(Context {
-        attached: Attached::Network(endpoint.clone()),
-        renewed_by: renewed_by.map(str::to_owned),
-        admissions: admissions.clone(),
-        presence: carrier.presence(),
-    });
+    let (endpoint, context) = network.attach((directory, config, hub), (&arrivals, &stop), &mut tasks);
     let rules = (Limits::of(&config.http), Tokens::open(directory.path()));
     let api = Api::new(arrivals.clone(), Arc::clone(&context), rules, stop.clone());
     tasks.spawn(http.run(api, stop.clone()));
-    tasks.spawn(socket.run(arrivals.clone(), context, stop.clone()));
-    tasks.spawn(
-        Acceptor {
-            endpoint: endpoint.clone(),
-            carrier: carrier.clone(),
-            admissions,
-            takes_peers: config.listen.is_some(),
-            stop: stop.clone(),
-        }
-        .run(),
-    );
-    for dialer in dialers(config, &endpoint, (&arrivals, &carrier, &stop)) {
-        tasks.spawn(dialer.run());
-    }
-    if let Some((hub, address)) =
-        renewed_by.and_then(|hub| Some((hub, config.peers.get(hub)?.address.clone()?)))
-    {
-        let (endpoint, identity) = (endpoint.clone(), directory.identity());
-        tasks.spawn(Renewer { endpoint, identity, hub: hub.to_owned(), address, stop: stop.clone() }.run());
-    }
+    tasks.spawn(socket.run(arrivals.clone(), Arc::clone(&context), stop.clone()));
+    let renewed_by = context.renewed_by.as_deref();
     let banner = Banner { directory, config, endpoint: &endpoint, observed_at, http_at, renewed_by };
     banner.log();
     banner.announce()?;
@@ -308,39 +278,6 @@ async fn serve(
     end(tasks, &endpoint).await;
     tracing::info!("stopped");
     Ok(())
-}
-
-/// Starts to let sites in, as the hub's book says.
-fn admit(
-    hub: Hub,
-    directory: &DataDirectory,
-    endpoint: &Endpoint,
-    (arrivals, stop): (&Arrivals, &Stop),
-    tasks: &mut JoinSet<()>,
-) -> Admissions {
-    endpoint.enrol(hub.grace);
-    let (admissions, orders, revoked) = admissions(Arc::new(hub.book().revoked().collect()));
-    let (endpoint, arrivals, stop) = (endpoint.clone(), arrivals.clone(), stop.clone());
-    let identity = directory.identity();
-    tasks.spawn(Registrar { hub, identity, endpoint, arrivals, orders, revoked, stop }.run());
-    admissions
-}
-
-/// One for each peer whose address is known.
-fn dialers(
-    config: &Config,
-    endpoint: &Endpoint,
-    (arrivals, carrier, stop): (&Arrivals, &Carrier, &Stop),
-) -> impl Iterator<Item = Dialer> {
-    let known = config.peers.iter().filter_map(|(peer, of)| Some((peer, of, of.address.as_ref()?)));
-    known.map(move |(peer, of, address)| Dialer {
-        endpoint: endpoint.clone(),
-        peer: peer.clone(),
-        address: address.clone(),
-        carrier: carrier.clone(),
-        timetable: Timetable::new(of.schedule.clone(), arrivals.clone()),
-        stop: stop.clone(),
-    })
 }
 
 async fn stop_on_signal((mut terminate, mut interrupt): (Signal, Signal), order: StopOrder, mut stop: Stop) {
@@ -364,10 +301,4 @@ async fn end(mut tasks: JoinSet<()>, endpoint: &Endpoint) {
     endpoint.close("the replica is stopping");
     // Peers that do not hear it find out by themselves.
     let _ = timeout(IDLE_DEADLINE, endpoint.wait_idle()).await;
-}
-
-/// Any port, of the family that all peers can be dialled in.
-fn any_port(config: &Config) -> SocketAddr {
-    let mut addresses = config.peers.values().filter_map(|peer| peer.address.as_ref());
-    unbound(addresses.any(|address: &PeerAddress| address.as_str().starts_with('[')))
 }

@@ -37,6 +37,12 @@ impl Backups {
     }
 }
 
+/// What is in memory only is not backed up.
+pub(super) fn without_disk() -> Refusal {
+    Refusal::new(RefusalKind::Backup, "this replica has its rows in memory")
+        .hinted("back up the replica that it is connected to")
+}
+
 fn refusal(error: &BackupError) -> Refusal {
     let hint = "without its manifest.json a backup is of no use: delete the directory and try again";
     let is_ours = !matches!(error, BackupError::NotEmpty { .. });

@@ -1,11 +1,13 @@
 //! The core and its store, opened together and dropped together.
 
+use super::stored::Stored;
 use crate::clock::Clocks;
 use crate::data_directory::{DataDirectory, IncarnationError};
 use crate::random::{self, RandomError};
-use replica::{Effect, Input, Replica, Room, Settings, Store as _, StoreError, Turn};
+use crate::server::Rows;
+use replica::{Effect, Input, Replica, Room, Settings, StoreError, Turn};
 use std::time::Duration;
-use store::{CommitNotice, Durability, FjallStore, OpenError, Options, Outcome, StoreSnapshot};
+use store::{CommitNotice, Durability, FjallStore, MemoryStore, OpenError, Options, Outcome, StoreSnapshot};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -23,6 +25,8 @@ pub(crate) struct Opening {
     pub(crate) must_renew: bool,
     /// See [`Options::refused_bytes`].
     pub(crate) refused_bytes: usize,
+    /// Where the rows are.
+    pub(crate) rows: Rows,
 }
 
 /// Why a core did not open.
@@ -44,7 +48,7 @@ pub(crate) enum OpenCoreError {
 
 /// A replica on its store.
 pub(crate) struct Core {
-    replica: Replica<FjallStore>,
+    replica: Replica<Stored>,
     commits: watch::Receiver<Commits>,
     /// As last told to the core.
     room: Room,
@@ -66,7 +70,8 @@ impl Opening {
     /// A store that lost rows is opened under a new incarnation, drawn and kept before: peers may know what was lost,
     /// and bring it back as another origin's.
     pub(crate) fn open(&mut self) -> Result<Core, OpenCoreError> {
-        if self.must_renew {
+        // What is in memory is another store with each opening.
+        if self.must_renew || matches!(self.rows, Rows::Memory { .. }) {
             self.renew()?;
         }
         match self.open_store(false) {
@@ -83,7 +88,10 @@ impl Opening {
 
     /// A new incarnation and epoch; kept before the store is opened with them.
     fn renew(&mut self) -> Result<(), OpenCoreError> {
-        self.settings.key.incarnation = self.directory.renew_incarnation()?;
+        self.settings.key.incarnation = match self.rows {
+            Rows::Disk => self.directory.renew_incarnation()?,
+            Rows::Memory { .. } => random::bytes()?,
+        };
         self.settings.epoch = random::number()?;
         self.must_renew = false;
         Ok(())
@@ -93,14 +101,24 @@ impl Opening {
         let (reports, commits) = watch::channel(Commits::default());
         let (durability, refused_bytes) = (self.durability, self.refused_bytes);
         let options = Options { durability, accept_shortened, refused_bytes, ..Options::default() };
-        let store = FjallStore::open(&self.directory.store(), options, move |notice| {
+        let on_notice = move |notice| {
             reports.send_modify(|commits| match notice {
                 CommitNotice::Written(turn) => commits.written = Some(turn),
                 CommitNotice::Durable(turn) => commits.durable = Some(turn),
                 CommitNotice::Room(room) => commits.room = Some(room),
                 CommitNotice::Failed { error, outcome, .. } => commits.failed = Some((error, outcome)),
             });
-        })?;
+        };
+        let store = match self.rows {
+            Rows::Disk => {
+                Stored::Disk(Box::new(FjallStore::open(&self.directory.store(), options, on_notice)?))
+            }
+            Rows::Memory { mib_max } => {
+                let bytes_max =
+                    usize::try_from(mib_max.get()).unwrap_or(usize::MAX).saturating_mul(1024 * 1024);
+                Stored::Memory(MemoryStore::new(bytes_max, on_notice))
+            }
+        };
         let replica = Replica::open(store, self.settings.clone())?;
         Ok(Core { replica, commits, room: Room::default(), clocks: self.clocks })
     }
@@ -179,9 +197,9 @@ impl Core {
         self.replica.in_flight_bytes()
     }
 
-    /// The durable rows as they are now.
-    pub(super) fn snapshot(&self) -> StoreSnapshot {
-        self.replica.store().snapshot()
+    /// The durable rows as they are now; `None` when there is no disk.
+    pub(super) fn snapshot(&self) -> Option<StoreSnapshot> {
+        self.replica.store().on_disk().map(replica::Store::snapshot)
     }
 
     /// Under which origin it writes.

@@ -2,6 +2,7 @@
 
 use super::EventLoop;
 use super::arrival::Arrival;
+use super::backup::without_disk;
 use super::core::Core;
 use super::events::{log_disconnect, log_drop, log_event};
 use super::requests::{Reply, refusal, store_closed, unavailable};
@@ -31,7 +32,10 @@ impl EventLoop {
                 return ended.into_iter().try_for_each(|id| core.handle(Input::WatchEnd { id }));
             }
             Arrival::Backup { directory, waiting } => {
-                self.backups.start(core.snapshot(), directory, waiting);
+                match core.snapshot() {
+                    Some(snapshot) => self.backups.start(snapshot, directory, waiting),
+                    None => waiting.answer(Err(without_disk())),
+                }
                 return Ok(());
             }
             Arrival::PeerUp { link, handle, frames } => {

@@ -118,10 +118,12 @@ impl Api {
         bytes: usize,
         within: Duration,
     ) -> Result<replica::Response, Problem> {
-        match self.ask(request, (bytes, within), unknown).await? {
-            Reply::Core(response) => Ok(response),
-            Reply::Status(..) | Reply::Hub(_) | Reply::BackedUp(_) | Reply::Watched(_) => Err(unexpected()),
-        }
+        of_core(self.ask(request, (bytes, within), unknown).await?)
+    }
+
+    /// Asks the core for what has no form on the local socket.
+    pub(super) async fn ask_core(&self, request: replica::Request) -> Result<replica::Response, Problem> {
+        of_core(self.ask(request, (0, Duration::ZERO), no_answer).await?)
     }
 
     async fn ask(
@@ -133,6 +135,13 @@ impl Api {
         let most = self.0.limits.time.saturating_add(within);
         let reply = timeout(most, self.0.arrivals.ask(request, bytes)).await.map_err(|_| too_late(most))?;
         Ok(reply?)
+    }
+}
+
+fn of_core(reply: Reply) -> Result<replica::Response, Problem> {
+    match reply {
+        Reply::Core(response) => Ok(response),
+        Reply::Status(..) | Reply::Hub(_) | Reply::BackedUp(_) | Reply::Watched(_) => Err(unexpected()),
     }
 }
 

@@ -49,6 +49,7 @@ fn described() -> (Router<Api>, Description) {
         .routes(routes!(feed::watch))
         .routes(routes!(replica_status::status))
         .routes(routes!(replica_status::schemas))
+        .routes(routes!(replica_status::schema))
         .split_for_parts()
 }
 

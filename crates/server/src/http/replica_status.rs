@@ -1,12 +1,16 @@
-//! How the replica is.
+//! How the replica is, and what it checks documents against.
 
 use super::asking::{Api, Place};
 use super::calling::Caller;
-use super::problem::{Problem, Problems};
+use super::extract::name;
+use super::problem::{Kind, Problem, Problems};
 use super::written::unexpected;
 use crate::local::{Request, Response, SchemaInForce, Status};
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Path, State};
+use axum::http::header;
+use axum::response::{IntoResponse as _, Response as HttpResponse};
+use document::Collection;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -39,4 +43,31 @@ pub(super) async fn schemas(
 ) -> Result<Json<Schemas>, Problem> {
     let Response::Schemas(schemas) = api.read(Request::Schemas).await? else { return Err(unexpected()) };
     Ok(Json(Schemas { schemas }))
+}
+
+/// Show the schema in force of a collection.
+///
+/// JSON Schema 2020-12, with `x-crdt` for how fields merge.
+#[utoipa::path(get, path = "/v1/schemas/{collection}", tag = "replica",
+    params(("collection" = String, Path)),
+    responses((status = 200, description = "The schema", content_type = "application/schema+json",
+        body = serde_json::Value), Problems))]
+pub(super) async fn schema(
+    State(api): State<Api>,
+    _place: Place,
+    _caller: Caller,
+    Path(collection): Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let collection: Collection = name(&collection)?;
+    let replica::Response::Schemas(schemas) = api.ask_core(replica::Request::Schemas).await? else {
+        return Err(unexpected());
+    };
+    let found = schemas.into_iter().find(|listed| listed.collection == collection);
+    let found = found.ok_or_else(|| {
+        Problem::new(
+            Kind::NOT_FOUND,
+            format!("the collection {collection} has no schema: it takes any object"),
+        )
+    })?;
+    Ok(([(header::CONTENT_TYPE, "application/schema+json")], found.schema.text().to_owned()).into_response())
 }

@@ -39,6 +39,7 @@ impl Server {
             clocks: Clocks::start(),
             must_renew: false,
             refused_bytes: 0,
+            rows: crate::server::Rows::Disk,
         };
         let core: Core = opening.open().unwrap();
         let (order, stop) = Stop::new();

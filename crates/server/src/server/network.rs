@@ -1,0 +1,101 @@
+//! How a replica is attached to its peers: what dials, accepts, enrols and renews.
+
+use super::{ServeError, renewed_by};
+use crate::config::{Config, PeerAddress};
+use crate::data_directory::DataDirectory;
+use crate::enrolment::{Admissions, Hub, Registrar, Renewer, admissions};
+use crate::event_loop::{Arrivals, Stop};
+use crate::local::{Attached, Context};
+use crate::peers::{Acceptor, Carrier, Dialer, Timetable, unbound};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::task::JoinSet;
+use transport::{Endpoint, Identity};
+
+/// The socket to peers, open; nothing goes through it yet.
+pub(super) struct Network(Endpoint);
+
+impl Network {
+    pub(super) fn bind(config: &Config, identity: &Identity) -> Result<Self, ServeError> {
+        Ok(Self(Endpoint::bind(config.listen.unwrap_or_else(|| any_port(config)), identity)?))
+    }
+
+    /// Connects a replica with its peers, as its configuration says. The tasks end when it is to stop.
+    pub(super) fn attach(
+        self,
+        (directory, config, hub): (&DataDirectory, &Config, Option<Hub>),
+        (arrivals, stop): (&Arrivals, &Stop),
+        tasks: &mut JoinSet<()>,
+    ) -> (Endpoint, Arc<Context>) {
+        let Self(endpoint) = self;
+        let carrier = Carrier::new(arrivals.clone(), &config.peers);
+        let renewed_by = renewed_by(config, hub.is_some());
+        let admissions = match hub {
+            Some(hub) => admit(hub, directory, &endpoint, (arrivals, stop), tasks),
+            None => Admissions::none(),
+        };
+        let context = Context {
+            attached: Attached::Network(endpoint.clone()),
+            renewed_by: renewed_by.map(str::to_owned),
+            admissions: admissions.clone(),
+            presence: carrier.presence(),
+        };
+        let acceptor = Acceptor {
+            endpoint: endpoint.clone(),
+            carrier: carrier.clone(),
+            admissions,
+            takes_peers: config.listen.is_some(),
+            stop: stop.clone(),
+        };
+        tasks.spawn(acceptor.run());
+        for dialer in dialers(config, &endpoint, (arrivals, &carrier, stop)) {
+            tasks.spawn(dialer.run());
+        }
+        let renewing = renewed_by.and_then(|hub| Some((hub, config.peers.get(hub)?.address.clone()?)));
+        if let Some((hub, address)) = renewing {
+            let (endpoint, identity) = (endpoint.clone(), directory.identity());
+            let renewer = Renewer { endpoint, identity, hub: hub.to_owned(), address, stop: stop.clone() };
+            tasks.spawn(renewer.run());
+        }
+        (endpoint, Arc::new(context))
+    }
+}
+
+/// Starts to let sites in, as the hub's book says.
+fn admit(
+    hub: Hub,
+    directory: &DataDirectory,
+    endpoint: &Endpoint,
+    (arrivals, stop): (&Arrivals, &Stop),
+    tasks: &mut JoinSet<()>,
+) -> Admissions {
+    endpoint.enrol(hub.grace);
+    let (admissions, orders, revoked) = admissions(Arc::new(hub.book().revoked().collect()));
+    let (endpoint, arrivals, stop) = (endpoint.clone(), arrivals.clone(), stop.clone());
+    let identity = directory.identity();
+    tasks.spawn(Registrar { hub, identity, endpoint, arrivals, orders, revoked, stop }.run());
+    admissions
+}
+
+/// One for each peer whose address is known.
+fn dialers(
+    config: &Config,
+    endpoint: &Endpoint,
+    (arrivals, carrier, stop): (&Arrivals, &Carrier, &Stop),
+) -> impl Iterator<Item = Dialer> {
+    let known = config.peers.iter().filter_map(|(peer, of)| Some((peer, of, of.address.as_ref()?)));
+    known.map(move |(peer, of, address)| Dialer {
+        endpoint: endpoint.clone(),
+        peer: peer.clone(),
+        address: address.clone(),
+        carrier: carrier.clone(),
+        timetable: Timetable::new(of.schedule.clone(), arrivals.clone()),
+        stop: stop.clone(),
+    })
+}
+
+/// Any port, of the family that all peers can be dialled in.
+fn any_port(config: &Config) -> SocketAddr {
+    let mut addresses = config.peers.values().filter_map(|peer| peer.address.as_ref());
+    unbound(addresses.any(|address: &PeerAddress| address.as_str().starts_with('[')))
+}
