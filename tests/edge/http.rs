@@ -1,6 +1,6 @@
 //! What services of a site do over HTTP.
 
-mod callers;
+pub(crate) mod callers;
 mod contract;
 mod documents;
 mod feeds;

@@ -6,7 +6,7 @@ use tests::process::{Fleet, Process, site_config};
 use tests::program;
 
 /// Where the site answers services over TCP.
-pub(super) fn address(site: &Process) -> SocketAddr {
+pub(crate) fn address(site: &Process) -> SocketAddr {
     let log = site.log();
     let line = log.lines().find(|line| line.contains("addresses")).unwrap();
     line.rsplit_once("http=\"").unwrap().1.trim_end_matches('"').parse().unwrap()

@@ -1,0 +1,89 @@
+//! A replica in this process.
+
+use crate::call::{Body, Call, either_way};
+use crate::error::CallError;
+use hyper::Response;
+use hyper::header::{HeaderName, HeaderValue};
+use server::{Embedded, Rows, ServeError};
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+
+/// A replica that is to run in this process.
+///
+/// It is one of the fleet like any other: `isle hub invite` and `isle join` make its data directory, its configuration there
+/// says its spaces and its peers, usually the site's replica. No server may run in that directory.
+#[derive(Clone, Debug)]
+pub struct Embedding {
+    data: PathBuf,
+    rows: Rows,
+    author: Option<String>,
+}
+
+impl Embedding {
+    /// From a data directory, with its store there: what is acknowledged survives a power cut, and waits on the disk for the
+    /// peers as long as they are away.
+    #[must_use]
+    pub fn at(data: impl Into<PathBuf>) -> Self {
+        Self { data: data.into(), rows: Rows::Disk, author: None }
+    }
+
+    /// With its documents in memory, up to `mib_max` MiB: for what can be lost with the process, as a dashboard or a pricing
+    /// engine that only reads. The documents come from its peers at every start; what it wrote and no peer had is gone.
+    #[must_use]
+    pub fn in_memory(mut self, mib_max: NonZeroU32) -> Self {
+        self.rows = Rows::Memory { mib_max };
+        self
+    }
+
+    /// Says who writes; kept with every change.
+    #[must_use]
+    pub fn author(mut self, author: impl Into<String>) -> Self {
+        self.author = Some(author.into());
+        self
+    }
+}
+
+/// Why a replica does not run in this process.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EmbedError {
+    /// It does not start, as a server would not.
+    #[error(transparent)]
+    Start(#[from] ServeError),
+    /// The author cannot be said in a header.
+    #[error("the author has characters that are not printable ASCII")]
+    Author,
+    /// The runtime is ending.
+    #[error("the runtime is ending")]
+    Ending,
+}
+
+pub(crate) struct InProcess {
+    replica: Embedded,
+    address: String,
+    author: Option<HeaderValue>,
+}
+
+impl InProcess {
+    /// Opens it, on a thread where that may take its time.
+    pub(crate) async fn open(embedding: Embedding) -> Result<Self, EmbedError> {
+        let Embedding { data, rows, author } = embedding;
+        let author = author.map(HeaderValue::try_from).transpose().map_err(|_| EmbedError::Author)?;
+        let address = data.display().to_string();
+        let opening = tokio::task::spawn_blocking(move || Embedded::open(&data, rows));
+        let replica = opening.await.map_err(|_| EmbedError::Ending)??;
+        Ok(Self { replica, address, author })
+    }
+
+    pub(super) fn address(&self) -> &str {
+        &self.address
+    }
+
+    pub(super) async fn begin(&self, call: &Call) -> Result<Response<Body>, CallError> {
+        let mut request = call.request("")?;
+        if let Some(author) = &self.author {
+            request.headers_mut().insert(HeaderName::from_static("isle-author"), author.clone());
+        }
+        Ok(self.replica.call(request).await.map(either_way))
+    }
+}

@@ -1,0 +1,112 @@
+//! Collections.
+
+use crate::call::{Call, encoded};
+use crate::document::{Document, Place};
+use crate::error::CallError;
+use crate::fit::{FitError, misfits};
+use crate::query::Query;
+use crate::space::Space;
+use crate::watch::{Scope, WatchBuilder};
+use hyper::StatusCode;
+use schemars::JsonSchema;
+use serde_json::Value;
+use std::fmt;
+use std::marker::PhantomData;
+
+/// A collection of a space, whose documents are read as `T`.
+pub struct Collection<T> {
+    pub(crate) space: Space,
+    pub(crate) name: String,
+    pub(crate) of: PhantomData<fn() -> T>,
+}
+
+impl<T> Clone for Collection<T> {
+    fn clone(&self) -> Self {
+        Self { space: self.space.clone(), name: self.name.clone(), of: PhantomData }
+    }
+}
+
+impl<T> fmt::Debug for Collection<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Collection").field("space", &self.space.name).field("name", &self.name).finish()
+    }
+}
+
+impl<T> Collection<T> {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// A document by its key, as it is: a slash is a slash.
+    #[must_use]
+    pub fn document(&self, key: impl Into<String>) -> Document<T> {
+        let place = Place { space: self.space.clone(), collection: self.name.clone(), key: key.into() };
+        Document { place, of: PhantomData }
+    }
+
+    /// A query: nothing said, all documents by their keys.
+    pub fn find(&self) -> Query<T> {
+        Query::new(self.clone())
+    }
+
+    /// A feed of its documents.
+    pub fn watch(&self) -> WatchBuilder<T> {
+        let scope = Scope {
+            space: self.space.name.clone(),
+            collection: Some(self.name.clone()),
+            prefix: None,
+            key: None,
+        };
+        WatchBuilder::new(self.space.client.clone(), scope)
+    }
+
+    /// Holds `T` against the schema that the replica has of the collection, so that a type that does not fit is found when
+    /// the service starts and not with the first document of that kind. A collection without a schema fits every type.
+    ///
+    /// # Errors
+    /// [`FitError::Misfits`] names every field that does not fit and why: one that the collection does not know, one that may
+    /// be absent, null, negative or of another type.
+    ///
+    /// ```no_run
+    /// use isle_client::{JsonSchema, schemars};
+    ///
+    /// #[derive(serde::Deserialize, JsonSchema)]
+    /// struct Product {
+    ///     name: String,
+    ///     #[serde(default)]
+    ///     price: Option<i64>,
+    /// }
+    ///
+    /// # async fn example(client: isle_client::Client) -> Result<(), isle_client::FitError> {
+    /// let products = client.space("catalog").collection::<Product>("product").checked().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn checked(self) -> Result<Self, FitError>
+    where
+        T: JsonSchema,
+    {
+        let call = Call::get(format!("/v1/schemas/{}", encoded(&self.name)));
+        let answer = self.space.client.carrier.call(&call).await?;
+        if answer.status == StatusCode::NOT_FOUND {
+            return Ok(self);
+        }
+        let schema: Value = answer.done()?.value()?;
+        let found = misfits(schemars::schema_for!(T).as_value(), &schema);
+        match found.is_empty() {
+            true => Ok(self),
+            false => Err(FitError::Misfits { collection: self.name, misfits: found }),
+        }
+    }
+
+    pub(crate) fn path(&self) -> String {
+        format!("{}/{}", self.space.path(), encoded(&self.name))
+    }
+
+    pub(crate) fn type_error(&self, key: &str, error: &serde_json::Error) -> CallError {
+        let document = format!("{}/{}/{key}", self.space.name, self.name);
+        CallError::Type { document, cause: error.to_string() }
+    }
+}

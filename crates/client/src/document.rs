@@ -1,0 +1,298 @@
+//! Documents: read, written, their history.
+
+mod change;
+mod difference;
+mod fields;
+mod update;
+
+pub use change::Change;
+pub use fields::{Bounded, Counter, List, Set, Text};
+pub use update::Update;
+
+use crate::call::{Answer, Call, encoded, tag};
+use crate::error::CallError;
+use crate::history::{Conflict, Conflicts, HistoryPage};
+use crate::space::Space;
+use crate::terms::Condition;
+use crate::watch::{Scope, WatchBuilder};
+use difference::without_nulls;
+use hyper::{Method, StatusCode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+use std::fmt;
+use std::marker::PhantomData;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Where a document is.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    pub(crate) space: Space,
+    pub(crate) collection: String,
+    pub(crate) key: String,
+}
+
+impl Place {
+    pub(crate) fn path(&self) -> String {
+        format!("{}/{}/{}", self.space.path(), encoded(&self.collection), encoded(&self.key))
+    }
+
+    pub(crate) async fn call(&self, call: &Call) -> Result<Answer, CallError> {
+        self.space.client.carrier.call(call).await
+    }
+
+    fn read<T: DeserializeOwned>(&self, answer: &Answer) -> Result<T, CallError> {
+        let read = serde_json::from_slice(&answer.body);
+        read.map_err(|error| CallError::Type { document: self.to_string(), cause: error.to_string() })
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.space.name, self.collection, self.key)
+    }
+}
+
+/// A document, whether it is there or not.
+pub struct Document<T> {
+    pub(crate) place: Place,
+    pub(crate) of: PhantomData<fn() -> T>,
+}
+
+impl<T> Clone for Document<T> {
+    fn clone(&self) -> Self {
+        Self { place: self.place.clone(), of: PhantomData }
+    }
+}
+
+impl<T> fmt::Debug for Document<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Document").field(&self.place.to_string()).finish()
+    }
+}
+
+/// A document as it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Reading<T> {
+    /// Its value.
+    pub value: T,
+    /// Its heads: what [`Change::if_heads`] and [`Moment::Heads`] name it by.
+    pub heads: Vec<String>,
+    /// Whether changes of it are at the replica that the value lacks: they are being applied, or it is blocked.
+    pub is_behind: bool,
+    /// How many rules of its schema it breaks, as a merge of valid documents may.
+    pub violations: usize,
+}
+
+/// When a document is read as of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// As it had these heads.
+    Heads(Vec<String>),
+    /// As of a time, by the clocks of its writers.
+    Time(SystemTime),
+}
+
+impl Moment {
+    fn shown(&self) -> String {
+        match self {
+            Self::Heads(heads) => tag(heads),
+            Self::Time(time) => {
+                let since = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+                since.as_millis().to_string()
+            }
+        }
+    }
+}
+
+impl<T> Document<T> {
+    /// Its key.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.place.key
+    }
+
+    /// Reads it; `None` when it was never written or is deleted.
+    ///
+    /// # Errors
+    /// [`CallError`]; [`CallError::Type`] when it does not fit `T`.
+    pub async fn get(&self) -> Result<Option<Reading<T>>, CallError>
+    where
+        T: DeserializeOwned,
+    {
+        self.read(self.place.path()).await
+    }
+
+    /// Reads it as it was.
+    ///
+    /// # Errors
+    /// As for [`get`](Self::get), and a refusal when the heads are none of its past.
+    pub async fn get_at(&self, moment: Moment) -> Result<Option<Reading<T>>, CallError>
+    where
+        T: DeserializeOwned,
+    {
+        self.read(format!("{}?at={}", self.place.path(), encoded(&moment.shown()))).await
+    }
+
+    async fn read(&self, target: String) -> Result<Option<Reading<T>>, CallError>
+    where
+        T: DeserializeOwned,
+    {
+        let answer = self.place.call(&Call::get(target)).await?;
+        if answer.status == StatusCode::NOT_FOUND && answer.problem().kind() == "not-found" {
+            return Ok(None);
+        }
+        let answer = answer.done()?;
+        let told = |name| answer.headers.get(name).and_then(|value| value.to_str().ok());
+        let violations = told("isle-violations").and_then(|count| count.parse().ok()).unwrap_or_default();
+        let is_behind = told("isle-behind").is_some();
+        Ok(Some(Reading { value: self.place.read(&answer)?, heads: answer.heads(), is_behind, violations }))
+    }
+
+    /// Begins a change: typed operations that are made together or not at all.
+    ///
+    /// ```no_run
+    /// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
+    /// let written = milk.change().spend("/sellable", 2).increment("/on_hand", -2).message("basket 17").await?;
+    /// assert!(written.stamp.is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn change(&self) -> Change {
+        Change::new(self.place.clone())
+    }
+
+    /// Creates it.
+    ///
+    /// Refused with `condition-failed` when it is there; a deleted one comes back. A member that is `None` is left out.
+    pub fn create(&self, value: &T) -> Change
+    where
+        T: Serialize,
+    {
+        self.change()
+            .with_value(value, |value| json!({"op": "put", "value": without_nulls(value)}))
+            .if_absent()
+    }
+
+    /// Makes it this value, and creates it when it is not there. Fields that `T` does not know stay as they are; to remove
+    /// those too, [`Change::put`] a [`serde_json::Value`].
+    pub fn put<'a>(&self, value: T) -> Update<'a, T, impl FnMut(&mut T) + Send + 'a>
+    where
+        T: Serialize + DeserializeOwned + Clone + Send + 'a,
+    {
+        let made = value.clone();
+        Update::new(self.place.clone(), move |present: &mut T| present.clone_from(&made)).or_create(value)
+    }
+
+    /// Changes it by a closure: what the closure changed becomes one change, and nothing else is written. Fields that `T`
+    /// does not know stay as they are; of a counter what the closure added is added.
+    ///
+    /// The closure runs again where the document was changed by others of this replica meanwhile. What other replicas write
+    /// at the same time merges, as ever.
+    ///
+    /// ```no_run
+    /// # #[derive(serde::Serialize, serde::Deserialize)]
+    /// # struct Item { shelf: Option<String> }
+    /// # async fn example(milk: isle_client::Document<Item>) -> Result<(), isle_client::CallError> {
+    /// milk.update(|item| item.shelf = Some("C7".to_owned())).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn update<'a, F>(&self, closure: F) -> Update<'a, T, F>
+    where
+        F: FnMut(&mut T) + Send + 'a,
+    {
+        Update::new(self.place.clone(), closure)
+    }
+
+    /// Deletes it. It is not shown while anybody's deletion stands, whatever is written concurrently; a put brings it back.
+    pub fn delete(&self) -> Change {
+        self.change().delete()
+    }
+
+    /// A counter of it, by JSON Pointer.
+    #[must_use]
+    pub fn counter(&self, field: impl Into<String>) -> Counter {
+        Counter { place: self.place.clone(), field: field.into() }
+    }
+
+    /// A bounded counter of it, by JSON Pointer.
+    #[must_use]
+    pub fn bounded(&self, field: impl Into<String>) -> Bounded {
+        Bounded { place: self.place.clone(), field: field.into() }
+    }
+
+    /// A set of it, by JSON Pointer.
+    #[must_use]
+    pub fn set(&self, field: impl Into<String>) -> Set {
+        Set { place: self.place.clone(), field: field.into() }
+    }
+
+    /// A list of it, by JSON Pointer.
+    #[must_use]
+    pub fn list(&self, field: impl Into<String>) -> List {
+        List { place: self.place.clone(), field: field.into() }
+    }
+
+    /// A text of it, by JSON Pointer.
+    #[must_use]
+    pub fn text(&self, field: impl Into<String>) -> Text {
+        Text { place: self.place.clone(), field: field.into() }
+    }
+
+    /// A feed of it alone.
+    pub fn watch(&self) -> WatchBuilder<T> {
+        let Place { space, collection, key } = self.place.clone();
+        // There is no scope of one key: those that start so are passed over.
+        let scope = Scope {
+            space: space.name,
+            collection: Some(collection),
+            prefix: Some(key.clone()),
+            key: Some(key),
+        };
+        WatchBuilder::new(space.client, scope)
+    }
+
+    /// Its newest changes, before the change with the hash `before` where one is given.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn history(&self, before: Option<&str>, limit: u32) -> Result<HistoryPage, CallError> {
+        let mut target = format!("{}/history?limit={limit}", self.place.path());
+        if let Some(before) = before {
+            target = format!("{target}&before={}", encoded(before));
+        }
+        self.place.call(&Call::get(target)).await?.done()?.value()
+    }
+
+    /// The fields that several replicas wrote at the same time, with every value and who wrote it. None is the usual case.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn conflicts(&self) -> Result<Vec<Conflict>, CallError> {
+        let answer = self.place.call(&Call::get(format!("{}/conflicts", self.place.path()))).await?;
+        Ok(answer.done()?.value::<Conflicts>()?.conflicts)
+    }
+
+    /// Settles a conflict: the value of one change, as [`conflicts`](Self::conflicts) names it, follows all that are here.
+    /// Any other value is settled on by [`Change::settle`].
+    ///
+    /// # Errors
+    /// [`CallError`]; `condition-failed` where the document was changed meanwhile.
+    pub async fn settle(&self, field: &str, hash: &str) -> Result<crate::Written, CallError> {
+        let call = Call::new(Method::POST, format!("{}/conflicts", self.place.path()));
+        let call = call.json("application/json", &json!({"field": field, "hash": hash}))?;
+        let call = crate::terms::Terms::default().on(call)?;
+        self.place.call(&call).await?.done()?.value()
+    }
+}
+
+/// Puts a condition on a call.
+pub(crate) fn conditional(call: Call, condition: Option<&Condition>) -> Result<Call, CallError> {
+    match condition.map(Condition::shown) {
+        None => Ok(call),
+        Some((true, text)) => call.header("if-match", &text),
+        Some((false, text)) => call.header("if-none-match", &text),
+    }
+}

@@ -1,0 +1,94 @@
+//! Handles of fields that merge otherwise than as registers. What each does is a [`Change`] of one operation.
+
+use super::{Change, Place};
+use serde::Serialize;
+
+/// A counter: what several replicas add at the same time is all counted.
+#[derive(Clone, Debug)]
+pub struct Counter {
+    pub(super) place: Place,
+    pub(super) field: String,
+}
+
+impl Counter {
+    /// Adds; `by` may be negative.
+    pub fn add(&self, by: i64) -> Change {
+        Change::new(self.place.clone()).increment(&self.field, by)
+    }
+}
+
+/// A bounded counter: never less than its bound, whoever is cut off. A replica spends of the rights that it holds.
+#[derive(Clone, Debug)]
+pub struct Bounded {
+    pub(super) place: Place,
+    pub(super) field: String,
+}
+
+impl Bounded {
+    /// Takes, of the rights that the replica holds; refused with `not-enough` where it holds too few.
+    pub fn spend(&self, by: u64) -> Change {
+        Change::new(self.place.clone()).spend(&self.field, by)
+    }
+
+    /// Adds: makes rights that the replica holds.
+    pub fn grant(&self, by: u64) -> Change {
+        Change::new(self.place.clone()).grant(&self.field, by)
+    }
+
+    /// Gives rights to another origin, of 32 hexadecimal digits.
+    pub fn transfer(&self, by: u64, to: &str) -> Change {
+        Change::new(self.place.clone()).transfer(&self.field, by, to)
+    }
+}
+
+/// A set of JSON scalars: adding wins over concurrent removing.
+#[derive(Clone, Debug)]
+pub struct Set {
+    pub(super) place: Place,
+    pub(super) field: String,
+}
+
+impl Set {
+    /// Adds an element.
+    pub fn add(&self, element: &impl Serialize) -> Change {
+        Change::new(self.place.clone()).add(&self.field, element)
+    }
+
+    /// Removes an element.
+    pub fn remove(&self, element: &impl Serialize) -> Change {
+        Change::new(self.place.clone()).remove(&self.field, element)
+    }
+}
+
+/// A list: items that several replicas insert at the same time are all there.
+#[derive(Clone, Debug)]
+pub struct List {
+    pub(super) place: Place,
+    pub(super) field: String,
+}
+
+impl List {
+    /// Inserts a value before the item at `index`, which counts from 0; the length of the list appends.
+    pub fn insert(&self, index: usize, value: &impl Serialize) -> Change {
+        Change::new(self.place.clone()).insert(&self.field, index, value)
+    }
+
+    /// Deletes `count` items from `index` on.
+    pub fn cut(&self, index: usize, count: usize) -> Change {
+        Change::new(self.place.clone()).cut(&self.field, index, count)
+    }
+}
+
+/// A text: what several replicas write into it at the same time is all there.
+#[derive(Clone, Debug)]
+pub struct Text {
+    pub(super) place: Place,
+    pub(super) field: String,
+}
+
+impl Text {
+    /// Deletes `delete` characters from `index` on, counted in Unicode characters, and inserts there.
+    pub fn splice(&self, index: usize, delete: usize, insert: &str) -> Change {
+        Change::new(self.place.clone()).splice(&self.field, index, delete, insert)
+    }
+}

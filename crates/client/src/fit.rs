@@ -1,0 +1,253 @@
+//! Whether a type fits the schema of its collection.
+
+use crate::error::CallError;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::fmt;
+
+/// How deep types are looked into: one that contains itself has no end.
+const DEPTH_MAX: usize = 16;
+
+/// Why a collection is not used with a type.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FitError {
+    /// The schema was not learnt.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// The type does not fit.
+    #[error("the type does not fit the collection {collection}: {}", listed(misfits))]
+    Misfits {
+        /// The collection.
+        collection: String,
+        /// Every field that does not fit.
+        misfits: Vec<Misfit>,
+    },
+}
+
+fn listed(misfits: &[Misfit]) -> String {
+    misfits.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+/// A field of a type that does not fit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Misfit {
+    /// The field, as a JSON Pointer.
+    pub field: String,
+    /// What is wrong with it, and what to do.
+    pub why: String,
+}
+
+impl fmt::Display for Misfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", if self.field.is_empty() { "/" } else { &self.field }, self.why)
+    }
+}
+
+/// Holds the schema of a type against that of a collection.
+pub(crate) fn misfits(ours: &Value, theirs: &Value) -> Vec<Misfit> {
+    let mut comparing = Comparing { ours, theirs, found: Vec::new() };
+    comparing.compare("", ours, theirs, 0);
+    comparing.found
+}
+
+struct Comparing<'a> {
+    ours: &'a Value,
+    theirs: &'a Value,
+    found: Vec<Misfit>,
+}
+
+impl<'a> Comparing<'a> {
+    fn misfit(&mut self, field: &str, why: impl Into<String>) {
+        self.found.push(Misfit { field: field.to_owned(), why: why.into() });
+    }
+
+    fn compare(&mut self, field: &str, ours: &'a Value, theirs: &'a Value, depth: usize) {
+        let (ours, theirs) = (meant(self.ours, ours), meant(self.theirs, theirs));
+        if depth > DEPTH_MAX {
+            return;
+        }
+        let (reads, has) = (types(ours), types(theirs));
+        if let (Some(reads), Some(has)) = (&reads, &has) {
+            let is_read =
+                |kind: &&&str| reads.contains(**kind) || (**kind == "integer" && reads.contains("number"));
+            let unread: Vec<&str> = has.iter().filter(|kind| !is_read(kind)).copied().collect();
+            if !unread.is_empty() {
+                let reads: Vec<&str> = reads.iter().copied().collect();
+                let (unread, reads) = (unread.join(" or "), reads.join(" or "));
+                self.misfit(field, format!("may be {unread} in the collection and is read as {reads}"));
+                return;
+            }
+        }
+        self.compare_numbers(field, ours, theirs);
+        self.compare_members(field, ours, theirs, depth);
+        if let (Some(ours), Some(theirs)) = (ours.get("items"), theirs.get("items")) {
+            self.compare(&format!("{field}/-"), ours, theirs, depth + 1);
+        }
+    }
+
+    fn compare_numbers(&mut self, field: &str, ours: &Value, theirs: &Value) {
+        let least = |schema: &Value| schema.get("minimum").and_then(Value::as_f64);
+        // A bounded counter never goes below its bound, which its minimum is.
+        if let Some(ours) = least(ours)
+            && least(theirs).is_none_or(|theirs| theirs < ours)
+            && types(theirs).is_some_and(|has| has.contains("integer") || has.contains("number"))
+        {
+            self.misfit(
+                field,
+                format!("may be less than {ours} in the collection: read it as a signed number"),
+            );
+        }
+    }
+
+    fn compare_members(&mut self, field: &str, ours: &'a Value, theirs: &'a Value, depth: usize) {
+        let Some(reads) = ours.get("properties").and_then(Value::as_object) else { return };
+        // A free object says nothing of its members.
+        let has = theirs.get("properties").and_then(Value::as_object);
+        let Some(has) = has.filter(|has| !has.is_empty()) else { return };
+        let (needed, sure) = (names(ours, "required"), names(theirs, "required"));
+        for (name, ours) in reads {
+            let field = format!("{field}/{}", name.replace('~', "~0").replace('/', "~1"));
+            match has.get(name) {
+                Some(theirs) => {
+                    let is_sure = sure.contains(name.as_str()) || theirs.get("default").is_some();
+                    if needed.contains(name.as_str()) && !is_sure && !is_counter(theirs) {
+                        let why = "may be absent in the collection: make it an Option, or give it `#[serde(default)]`";
+                        self.misfit(&field, why);
+                    }
+                    self.compare(&field, ours, theirs, depth + 1);
+                }
+                None if theirs
+                    .get("additionalProperties")
+                    .is_some_and(|more| *more != Value::Bool(false)) => {}
+                None => {
+                    let known: Vec<&str> = has.keys().map(String::as_str).collect();
+                    self.misfit(
+                        &field,
+                        format!("is no field of the collection, which has {}", known.join(", ")),
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// Whether it is shown as 0 when nothing was counted.
+fn is_counter(schema: &Value) -> bool {
+    let kind = schema.get("x-crdt").and_then(Value::as_str);
+    matches!(kind, Some("counter" | "bounded-counter"))
+}
+
+/// Behind references.
+fn meant<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
+    let mut schema = schema;
+    for _ in 0..DEPTH_MAX {
+        let referred =
+            schema.get("$ref").and_then(Value::as_str).and_then(|pointer| pointer.strip_prefix('#'));
+        match referred.and_then(|pointer| root.pointer(pointer)) {
+            Some(next) => schema = next,
+            None => break,
+        }
+    }
+    schema
+}
+
+/// The JSON types that a schema allows; `None` when it does not say.
+fn types(schema: &Value) -> Option<BTreeSet<&str>> {
+    match schema.get("type") {
+        Some(Value::String(kind)) => Some(BTreeSet::from([kind.as_str()])),
+        Some(Value::Array(kinds)) => Some(kinds.iter().filter_map(Value::as_str).collect()),
+        _ => {
+            let branches = schema.get("anyOf").or_else(|| schema.get("oneOf"))?.as_array()?;
+            // A branch that does not say allows anything.
+            let all: Option<Vec<_>> = branches.iter().map(types).collect();
+            Some(all?.into_iter().flatten().collect())
+        }
+    }
+}
+
+fn names<'a>(schema: &'a Value, list: &str) -> BTreeSet<&'a str> {
+    schema.get(list).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use schemars::{JsonSchema, schema_for};
+    use serde::Deserialize;
+
+    fn of<T: JsonSchema>() -> Vec<String> {
+        let inventory = include_str!("../../../schemas/collections/inventory.json");
+        let inventory: Value = serde_json::from_str(inventory).unwrap();
+        misfits(schema_for!(T).as_value(), &inventory).iter().map(ToString::to_string).collect()
+    }
+
+    #[derive(Deserialize, JsonSchema)]
+    #[expect(dead_code, reason = "only its schema counts")]
+    struct Fitting {
+        product: Option<String>,
+        on_hand: i64,
+        sellable: u32,
+        #[serde(default)]
+        price_override: Option<f64>,
+        #[serde(default)]
+        shelf: String,
+        #[serde(default)]
+        attributes: std::collections::BTreeMap<String, Value>,
+    }
+
+    #[test]
+    fn what_fits_is_fitting() {
+        assert_eq!(of::<Fitting>(), Vec::<String>::new());
+        assert_eq!(of::<Value>(), Vec::<String>::new());
+    }
+
+    #[derive(Deserialize, JsonSchema)]
+    #[expect(dead_code, reason = "only its schema counts")]
+    struct Unfitting {
+        product: String,
+        on_hand: u32,
+        sellable: String,
+        price_override: Option<i64>,
+        shelve: Option<String>,
+    }
+
+    #[test]
+    fn every_field_that_does_not_fit_is_named() {
+        let found = of::<Unfitting>();
+        let expected = [
+            ("/on_hand", "less than 0"),
+            ("/price_override", "may be number"),
+            ("/product", "may be absent"),
+            ("/sellable", "may be integer in the collection and is read as string"),
+            ("/shelve", "no field of the collection, which has attributes, on_hand"),
+        ];
+        assert_eq!(found.len(), expected.len(), "{found:?}");
+        for ((field, why), found) in expected.into_iter().zip(&found) {
+            assert!(found.starts_with(field) && found.contains(why), "{found}");
+        }
+    }
+
+    #[derive(Deserialize, JsonSchema)]
+    #[expect(dead_code, reason = "only its schema counts")]
+    struct Nested {
+        lines: Vec<Line>,
+    }
+
+    #[derive(Deserialize, JsonSchema)]
+    #[expect(dead_code, reason = "only its schema counts")]
+    struct Line {
+        quantity: u8,
+    }
+
+    #[test]
+    fn lists_are_looked_into() {
+        let theirs = serde_json::json!({"properties": {"lines": {"type": "array", "items":
+            {"type": "object", "properties": {"quantity": {"type": "string"}}, "required": ["quantity"]}}},
+            "required": ["lines"]});
+        let found = misfits(schema_for!(Nested).as_value(), &theirs);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].field, "/lines/-/quantity");
+    }
+}

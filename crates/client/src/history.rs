@@ -1,0 +1,71 @@
+//! What became of a document, and where its writers differ.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+/// Part of a document's history.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[non_exhaustive]
+pub struct HistoryPage {
+    /// The newest first.
+    pub changes: Vec<HistoryEntry>,
+    /// Where there may be more: the `before` to ask with.
+    #[serde(default)]
+    pub next: Option<String>,
+}
+
+/// A change of a document.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[non_exhaustive]
+pub struct HistoryEntry {
+    /// Its hash, in hexadecimal; the document with this change and all before it has this head.
+    pub hash: String,
+    /// The changes that it was made on.
+    pub dependencies: Vec<String>,
+    /// Which replica made it, in hexadecimal.
+    pub origin: String,
+    /// When, by that replica's clock, in milliseconds since 1970.
+    pub wall_ms: i64,
+    /// Who, where it was said.
+    #[serde(default)]
+    pub author: Option<String>,
+    /// Why, where it was said.
+    #[serde(default)]
+    pub message: Option<String>,
+    /// What, as a JSON Patch (RFC 6902).
+    pub patch: Value,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Conflicts {
+    pub(crate) conflicts: Vec<Conflict>,
+}
+
+/// A field that several replicas wrote at the same time.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[non_exhaustive]
+pub struct Conflict {
+    /// The field, as a JSON Pointer; empty for the document itself.
+    pub field: String,
+    /// Every value, the one that is shown last.
+    pub values: Vec<ConflictingValue>,
+}
+
+/// One of several values of a field.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[non_exhaustive]
+pub struct ConflictingValue {
+    /// The value.
+    pub value: Value,
+    /// Whether it is the one that is shown.
+    pub wins: bool,
+    /// The change that wrote it, in hexadecimal.
+    pub hash: String,
+    /// Which replica wrote it, in hexadecimal.
+    pub origin: String,
+    /// When, by that replica's clock, in milliseconds since 1970.
+    pub wall_ms: i64,
+    /// Who, where it was said.
+    #[serde(default)]
+    pub author: Option<String>,
+}

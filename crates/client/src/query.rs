@@ -1,0 +1,308 @@
+//! Queries of a collection.
+
+use crate::call::{Call, encoded};
+use crate::collection::Collection;
+use crate::error::{CallError, Violation};
+use futures_core::Stream;
+use futures_util::stream;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Documents of a page, where nothing is said.
+const PAGE_DOCUMENTS: u32 = 100;
+
+/// What must hold of a field, which a JSON Pointer names, as `/price`.
+#[derive(Clone, Debug)]
+pub struct Filter(Result<String, String>);
+
+impl Filter {
+    fn new(field: &str, operator: &str, value: &impl Serialize) -> Self {
+        // In a query the first operator ends the field.
+        if field.contains(['=', '<', '>', '!', '^', '~']) && !is_escaped_pointer(field) {
+            return Self(Err(format!(
+                "the field {field} has a character of an operator: no query can name it"
+            )));
+        }
+        let value = serde_json::to_string(value).map_err(|error| error.to_string());
+        Self(value.map(|value| format!("{field}{operator}{value}")))
+    }
+
+    /// The field has this value.
+    #[must_use]
+    pub fn equal(field: &str, value: &impl Serialize) -> Self {
+        Self::new(field, "=", value)
+    }
+
+    /// It has another value.
+    #[must_use]
+    pub fn not_equal(field: &str, value: &impl Serialize) -> Self {
+        Self::new(field, "!=", value)
+    }
+
+    /// It is less than this number or text.
+    #[must_use]
+    pub fn less(field: &str, value: &impl Serialize) -> Self {
+        Self::new(field, "<", value)
+    }
+
+    /// It is at most this number or text.
+    #[must_use]
+    pub fn at_most(field: &str, value: &impl Serialize) -> Self {
+        Self::new(field, "<=", value)
+    }
+
+    /// It is more than this number or text.
+    #[must_use]
+    pub fn more(field: &str, value: &impl Serialize) -> Self {
+        Self::new(field, ">", value)
+    }
+
+    /// It is at least this number or text.
+    #[must_use]
+    pub fn at_least(field: &str, value: &impl Serialize) -> Self {
+        Self::new(field, ">=", value)
+    }
+
+    /// It is a text that starts so.
+    #[must_use]
+    pub fn starts_with(field: &str, start: &str) -> Self {
+        Self::new(field, "^=", &start)
+    }
+
+    /// It is a set or a list that has this element.
+    #[must_use]
+    pub fn contains(field: &str, element: &impl Serialize) -> Self {
+        Self::new(field, "~=", element)
+    }
+
+    /// It is there.
+    #[must_use]
+    pub fn exists(field: &str) -> Self {
+        Self(Ok(field.to_owned()))
+    }
+}
+
+/// Whether the only `~` in it are those of escapes: `~0` and `~1`.
+fn is_escaped_pointer(field: &str) -> bool {
+    !field.contains(['=', '<', '>', '!', '^']) && !field.contains("~=")
+}
+
+/// A query, to be asked page by page or as a stream.
+#[derive(Clone, Debug)]
+#[must_use = "ask it by `page`, `stream` or `all`"]
+pub struct Query<T> {
+    collection: Collection<T>,
+    filters: Vec<Filter>,
+    order: Option<String>,
+    prefix: Option<String>,
+    limit: u32,
+    after: Option<String>,
+    explains: bool,
+}
+
+impl<T> Query<T> {
+    pub(crate) fn new(collection: Collection<T>) -> Self {
+        let (filters, limit) = (Vec::new(), PAGE_DOCUMENTS);
+        Self { collection, filters, order: None, prefix: None, limit, after: None, explains: false }
+    }
+
+    /// Only documents of which this holds; several must all hold.
+    pub fn filter(mut self, filter: Filter) -> Self {
+        self.filters.push(filter);
+        self
+    }
+
+    /// In the order of a field's values, the smallest first. Nothing said, in the order of keys.
+    pub fn order(mut self, field: &str) -> Self {
+        self.order = Some(field.to_owned());
+        self
+    }
+
+    /// From the other end: the largest, or the last key, first.
+    pub fn descending(mut self) -> Self {
+        self.order = Some(format!("-{}", self.order.unwrap_or_default()));
+        self
+    }
+
+    /// Only documents whose keys start so.
+    pub fn prefix(mut self, prefix: &str) -> Self {
+        self.prefix = Some(prefix.to_owned());
+        self
+    }
+
+    /// At most so many documents to a page, up to 1,000.
+    pub fn limit(mut self, documents: u32) -> Self {
+        self.limit = documents;
+        self
+    }
+
+    /// Goes on after the page that gave this as [`Page::next`].
+    pub fn after(mut self, next: &str) -> Self {
+        self.after = Some(next.to_owned());
+        self
+    }
+
+    /// Has the page say how it was found.
+    pub fn explained(mut self) -> Self {
+        self.explains = true;
+        self
+    }
+
+    fn target(&self) -> Result<String, CallError> {
+        let mut target = format!("{}?limit={}", self.collection.path(), self.limit);
+        let mut and = |name: &str, value: &str| target.push_str(&format!("&{name}={}", encoded(value)));
+        for Filter(filter) in &self.filters {
+            and("where", filter.as_ref().map_err(|cause| CallError::Unsendable { cause: cause.clone() })?);
+        }
+        let given = [("order", &self.order), ("prefix", &self.prefix), ("after", &self.after)];
+        for (name, value) in given {
+            value.iter().for_each(|value| and(name, value));
+        }
+        if self.explains {
+            and("explain", "true");
+        }
+        Ok(target)
+    }
+}
+
+impl<T: DeserializeOwned> Query<T> {
+    /// Asks for one page.
+    ///
+    /// # Errors
+    /// [`CallError`]; [`CallError::Type`] names the first document that does not fit `T`.
+    pub async fn page(&self) -> Result<Page<T>, CallError> {
+        let answer = self.collection.space.client.carrier.call(&Call::get(self.target()?)).await?;
+        let raw: RawPage = answer.done()?.value()?;
+        let typed = |found: RawFound| {
+            let key = key_of(&found.key);
+            let value = serde_json::from_value(found.value);
+            let value = value.map_err(|error| self.collection.type_error(&key, &error))?;
+            Ok(Found { key, value, violations: found.violations })
+        };
+        let documents = raw.documents.into_iter().map(typed).collect::<Result<_, CallError>>()?;
+        let RawPage { next, is_behind, damaged, explain, .. } = raw;
+        let plan = explain.map(|explain| explain.plan);
+        Ok(Page { documents, next, is_behind, damaged, plan })
+    }
+
+    /// Asks page after page, each when the documents before it were taken.
+    pub fn stream(self) -> impl Stream<Item = Result<Found<T>, CallError>> + Send
+    where
+        T: Send,
+    {
+        let state = (Some(self), Vec::new().into_iter());
+        stream::unfold(state, |(mut query, mut documents)| async move {
+            loop {
+                if let Some(found) = documents.next() {
+                    return Some((Ok(found), (query, documents)));
+                }
+                let asking: Self = query.take()?;
+                match asking.page().await {
+                    Ok(page) => {
+                        documents = page.documents.into_iter();
+                        query = page.next.map(|next| asking.after(&next));
+                    }
+                    Err(error) => return Some((Err(error), (None, documents))),
+                }
+            }
+        })
+    }
+
+    /// All documents that fit, in memory.
+    ///
+    /// # Errors
+    /// As for [`page`](Self::page).
+    pub async fn all(self) -> Result<Vec<Found<T>>, CallError> {
+        let (mut query, mut all) = (self, Vec::new());
+        loop {
+            let page = query.page().await?;
+            all.extend(page.documents);
+            match page.next {
+                Some(next) => query = query.after(&next),
+                None => return Ok(all),
+            }
+        }
+    }
+}
+
+/// Part of what fits.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Page<T> {
+    /// In the order asked for.
+    pub documents: Vec<Found<T>>,
+    /// Where there may be more: for [`Query::after`]. A page may have fewer documents than its limit, and be followed by
+    /// another.
+    pub next: Option<String>,
+    /// Whether documents of the collection have changes that are at the replica and not in what was found.
+    pub is_behind: bool,
+    /// Keys of documents that cannot be read.
+    pub damaged: Vec<String>,
+    /// How it was found; where [`Query::explained`] asked.
+    pub plan: Option<String>,
+}
+
+/// A document that fits.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Found<T> {
+    /// Its key.
+    pub key: String,
+    /// Its value.
+    pub value: T,
+    /// The rules of its schema that it breaks, as a merge of valid documents may.
+    pub violations: Vec<Violation>,
+}
+
+#[derive(Deserialize)]
+struct RawPage {
+    documents: Vec<RawFound>,
+    #[serde(default)]
+    next: Option<String>,
+    #[serde(default)]
+    is_behind: bool,
+    #[serde(default)]
+    damaged: Vec<String>,
+    #[serde(default)]
+    explain: Option<RawPlan>,
+}
+
+#[derive(Deserialize)]
+struct RawFound {
+    key: String,
+    value: Value,
+    #[serde(default)]
+    violations: Vec<Violation>,
+}
+
+#[derive(Deserialize)]
+struct RawPlan {
+    plan: String,
+}
+
+/// A key of an address, where `%` is written `%25` and `/` is written `%2F`.
+pub(crate) fn key_of(text: &str) -> String {
+    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_says_its_value_as_json() {
+        let shown = |filter: Filter| filter.0.unwrap();
+        assert_eq!(shown(Filter::less("/price", &500)), "/price<500");
+        assert_eq!(shown(Filter::equal("/name", &"12")), "/name=\"12\"");
+        assert_eq!(shown(Filter::contains("/a~1b", &"x")), "/a~1b~=\"x\"");
+        assert_eq!(shown(Filter::exists("/shelf")), "/shelf");
+        assert!(Filter::equal("/a=b", &1).0.unwrap_err().contains("/a=b"));
+    }
+
+    #[test]
+    fn keys_come_back_as_they_were() {
+        assert_eq!(key_of("a%2Fb%25c"), "a/b%c");
+        assert_eq!(key_of("plain"), "plain");
+    }
+}

@@ -1,0 +1,61 @@
+//! Spaces.
+
+use crate::call::encoded;
+use crate::client::Client;
+use crate::collection::Collection;
+use crate::transaction::Transaction;
+use crate::watch::{Scope, WatchBuilder};
+use serde_json::Value;
+use std::marker::PhantomData;
+
+/// A space: what is replicated together, and what rights are given for.
+#[derive(Clone, Debug)]
+pub struct Space {
+    pub(crate) client: Client,
+    pub(crate) name: String,
+}
+
+impl Space {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// A collection of it, whose documents are read as `T`. Whether they fit is found out with each;
+    /// [`Collection::checked`] finds out beforehand.
+    #[must_use]
+    pub fn collection<T>(&self, name: impl Into<String>) -> Collection<T> {
+        Collection { space: self.clone(), name: name.into(), of: PhantomData }
+    }
+
+    /// A transaction: changes of several of its documents that become visible together everywhere, or not at all.
+    ///
+    /// ```no_run
+    /// # async fn example(client: isle_client::Client) -> Result<(), isle_client::CallError> {
+    /// let store = client.space("store-367");
+    /// let inventory = store.collection::<serde_json::Value>("inventory");
+    /// store
+    ///     .transaction()
+    ///     .with(inventory.document("milk").change().spend("/sellable", 1))
+    ///     .with(inventory.document("bread").change().spend("/sellable", 2))
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn transaction(&self) -> Transaction {
+        Transaction::new(self.clone())
+    }
+
+    /// A feed of all its documents.
+    pub fn watch(&self) -> WatchBuilder<Value> {
+        WatchBuilder::new(
+            self.client.clone(),
+            Scope { space: self.name.clone(), collection: None, prefix: None, key: None },
+        )
+    }
+
+    pub(crate) fn path(&self) -> String {
+        format!("/v1/spaces/{}", encoded(&self.name))
+    }
+}

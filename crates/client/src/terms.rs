@@ -1,0 +1,99 @@
+//! How a write is to be made.
+
+use crate::call::{Call, tag};
+use crate::error::CallError;
+use std::time::Duration;
+
+/// How safe a write is to be when it returns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ack {
+    /// On the disk of the replica that was asked.
+    #[default]
+    Local,
+    /// On the hub's disk too, or as long has passed: the answer says which. At most 300 seconds.
+    Hub {
+        /// How long to wait for it.
+        within: Duration,
+    },
+}
+
+/// What must hold of a document for a write of it to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Condition {
+    Exists,
+    Absent,
+    Heads(Vec<String>),
+}
+
+impl Condition {
+    /// As a header, or a member of a transaction's write: whether it is the positive one, and its text.
+    pub(crate) fn shown(&self) -> (bool, String) {
+        match self {
+            Self::Exists => (true, "*".to_owned()),
+            Self::Absent => (false, "*".to_owned()),
+            Self::Heads(heads) => (true, tag(heads)),
+        }
+    }
+}
+
+/// The terms of a write, but for conditions.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Terms {
+    pub(crate) ack: Ack,
+    pub(crate) key: Option<String>,
+    pub(crate) message: Option<String>,
+}
+
+impl Terms {
+    /// Puts them on a call. Without a key one is drawn.
+    pub(crate) fn on(&self, mut call: Call) -> Result<Call, CallError> {
+        if let Ack::Hub { within } = self.ack {
+            call.waits = within;
+            call = call.header("prefer", &format!("ack=hub; wait={}ms", within.as_millis()))?;
+        }
+        if let Some(message) = &self.message {
+            call = call.header("isle-message", message)?;
+        }
+        let key = match &self.key {
+            Some(key) => key.clone(),
+            None => drawn_key()?,
+        };
+        call = call.header("idempotency-key", &key)?;
+        call.key = Some(key);
+        Ok(call)
+    }
+}
+
+/// 128 random bits.
+fn drawn_key() -> Result<String, CallError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| CallError::Unsendable {
+        cause: format!("the system gives no randomness for a key: {error}"),
+    })?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// The methods of what is written on terms, once for all.
+macro_rules! on_terms {
+    () => {
+        /// Waits until the write is as safe as this.
+        pub fn ack(mut self, ack: crate::Ack) -> Self {
+            self.terms.ack = ack;
+            self
+        }
+
+        /// Under this key, of 1 to 64 printable characters, instead of one that is drawn: the same key with the same write
+        /// counts once at this replica for 24 hours, also from another process.
+        pub fn key(mut self, key: impl Into<String>) -> Self {
+            self.terms.key = Some(key.into());
+            self
+        }
+
+        /// Says why, in printable ASCII; kept with the change in the document's history.
+        pub fn message(mut self, message: impl Into<String>) -> Self {
+            self.terms.message = Some(message.into());
+            self
+        }
+    };
+}
+pub(crate) use on_terms;

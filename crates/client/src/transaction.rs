@@ -1,0 +1,72 @@
+//! Transactions.
+
+use crate::call::Call;
+use crate::document::Change;
+use crate::error::CallError;
+use crate::space::Space;
+use crate::terms::{Terms, on_terms};
+use crate::written::Written;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use hyper::Method;
+use serde_json::{Value, json};
+
+/// Changes of several documents of a space: all or none, here and at every other replica. Sent by `.await`.
+#[derive(Clone, Debug)]
+#[must_use = "it is sent by `.await`"]
+pub struct Transaction {
+    space: Space,
+    writes: Vec<Change>,
+    terms: Terms,
+}
+
+impl Transaction {
+    pub(crate) fn new(space: Space) -> Self {
+        Self { space, writes: Vec::new(), terms: Terms::default() }
+    }
+
+    /// With a change of a document. Its condition counts; ack, key and message are the transaction's to say.
+    pub fn with(mut self, change: Change) -> Self {
+        self.writes.push(change);
+        self
+    }
+
+    on_terms!();
+
+    async fn send(self) -> Result<Written, CallError> {
+        let Self { space, writes, terms } = self;
+        for Change { place, unsendable, .. } in &writes {
+            if let Some(cause) = unsendable {
+                return Err(CallError::Unsendable { cause: cause.clone() });
+            }
+            if place.space.name != space.name {
+                let cause = format!("{place} is in a transaction of the space {}", space.name);
+                return Err(CallError::Unsendable { cause });
+            }
+        }
+        let writes: Vec<Value> = writes.into_iter().map(shown).collect();
+        let call = Call::new(Method::POST, format!("{}/transactions", space.path()));
+        let call = terms.on(call.json("application/json", &json!({ "writes": writes }))?)?;
+        space.client.carrier.call(&call).await?.done()?.value()
+    }
+}
+
+fn shown(change: Change) -> Value {
+    let Change { place, operations, condition, .. } = change;
+    let mut write = json!({"collection": place.collection, "key": place.key, "operations": operations});
+    let shown = condition.map(|condition| condition.shown());
+    if let (Some((is_positive, text)), Some(members)) = (shown, write.as_object_mut()) {
+        let name = if is_positive { "if_match" } else { "if_none_match" };
+        members.insert(name.to_owned(), Value::String(text));
+    }
+    write
+}
+
+impl IntoFuture for Transaction {
+    type Output = Result<Written, CallError>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        self.send().boxed()
+    }
+}

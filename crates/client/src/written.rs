@@ -1,0 +1,37 @@
+//! What comes of a write.
+
+use serde::Deserialize;
+
+/// A write that was made.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct Written {
+    /// The change; `None` when everything was so already.
+    pub stamp: Option<Stamp>,
+    /// How safe it is.
+    pub ack: Acked,
+    /// The heads of the document after it, for [`Change::if_heads`](crate::Change::if_heads); none of a transaction.
+    #[serde(default)]
+    pub heads: Vec<String>,
+}
+
+/// How safe a write is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Acked {
+    /// On the disk of the replica that was asked.
+    Local,
+    /// On the hub's too.
+    Hub,
+}
+
+/// Names a change: its number among the changes of its origin in the space, from 1 without gaps.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[non_exhaustive]
+pub struct Stamp {
+    /// Which replica wrote it, in hexadecimal.
+    pub origin: String,
+    /// The number.
+    pub sequence: u64,
+}

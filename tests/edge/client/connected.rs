@@ -1,0 +1,116 @@
+use super::{Item, inventory, site};
+use crate::command::words;
+use isle_client::{CallError, Client, ConnectError, Connection};
+use std::time::Duration;
+use tests::process::{Fleet, site_config};
+use tests::program::run_well;
+use tokio::io::AsyncReadExt as _;
+use tokio::net::UnixListener;
+
+#[tokio::test]
+async fn without_patience_a_replica_that_is_away_is_told_at_once() {
+    let fleet = Fleet::new();
+    let mut site = site(&fleet);
+    let client = Client::connect(Connection::unix(site.data.join("http.sock"))).unwrap();
+    let milk = inventory(&client).document("milk");
+    milk.create(&Item::default()).await.unwrap();
+    site.kill();
+    // The first may go into a connection that stood: whether that was read nobody knows.
+    let first = milk.counter("/on_hand").add(1).await.unwrap_err();
+    assert!(matches!(first, CallError::Unreachable { .. } | CallError::OutcomeUnknown { .. }), "{first}");
+    let away = milk.counter("/on_hand").add(1).await.unwrap_err();
+    assert!(matches!(away, CallError::Unreachable { .. }), "{away}");
+    assert!(matches!(milk.get().await.unwrap_err(), CallError::Unreachable { .. }));
+    assert!(matches!(milk.watch().begin().await.unwrap_err(), CallError::Unreachable { .. }));
+    // The same client, when it is back.
+    let _site = site.restart();
+    milk.counter("/on_hand").add(2).await.unwrap();
+    assert_eq!(milk.get().await.unwrap().unwrap().value.on_hand, 2);
+}
+
+/// Somebody who takes requests and never answers, so that every answer is lost.
+#[tokio::test]
+async fn a_lost_answer_leaves_the_outcome_unknown_and_tells_the_key() {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("http.sock");
+    let listener = UnixListener::bind(&socket).unwrap();
+    let asked = tokio::spawn(async move {
+        let mut keys = Vec::new();
+        for _ in 0..2 {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut head = vec![0; 4_096];
+            let read = stream.read(&mut head).await.unwrap();
+            let head = String::from_utf8_lossy(&head[..read]).into_owned();
+            keys.extend(
+                head.lines().find_map(|line| line.strip_prefix("idempotency-key: ")).map(str::to_owned),
+            );
+        }
+        keys
+    });
+    let client = Client::connect(Connection::unix(&socket)).unwrap();
+    let lost = inventory(&client).document("milk").counter("/on_hand").add(1).await.unwrap_err();
+    let CallError::OutcomeUnknown { key, .. } = lost else { panic!("{lost}") };
+    assert_eq!(asked.await.unwrap(), [key.clone(), key], "sent again under the same key");
+}
+
+#[tokio::test]
+async fn what_is_no_answer_is_an_error() {
+    let directory = tempfile::tempdir().unwrap();
+    for (number, answer) in [
+        "HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n{",
+        "HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n7",
+        "HTTP/1.1 500 Oh\r\ncontent-length: 0\r\n\r\n",
+        "nonsense\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: 999999\r\n\r\n{",
+        "HTTP/1.1 200 OK\r\netag: \u{ff}\r\ncontent-length: 4\r\n\r\nnull",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let socket = directory.path().join(number.to_string());
+        let listener = UnixListener::bind(&socket).unwrap();
+        let answering = tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut head = [0; 4_096];
+                let _ = stream.read(&mut head).await;
+                let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, answer.as_bytes()).await;
+            }
+        });
+        let client = Client::connect(Connection::unix(&socket)).unwrap();
+        let milk = inventory(&client).document("milk");
+        assert!(milk.get().await.is_err(), "{answer}");
+        assert!(milk.counter("/on_hand").add(1).await.is_err(), "{answer}");
+        assert!(inventory(&client).find().page().await.is_err(), "{answer}");
+        answering.abort();
+    }
+}
+
+#[tokio::test]
+async fn a_token_says_who_calls_over_the_network() {
+    let fleet = Fleet::new();
+    let http = "[http]\nlisten = \"127.0.0.1:0\"\n";
+    let site = fleet.start("store-1", &(site_config("store-1", "127.0.0.1:1") + http));
+    let address = crate::http::callers::address(&site).to_string();
+    let nobody = Client::connect(Connection::tcp(address.clone())).unwrap();
+    let refused = inventory(&nobody).document("milk").get().await.unwrap_err();
+    assert_eq!(refused.kind(), Some("unauthorized"));
+    let rights = ["--space", "store-1", "--rights", "read"];
+    let token = run_well(words("token create scanner", &site.data, &rights));
+    let scanner = Client::connect(Connection::tcp(address).token(token.trim())).unwrap();
+    assert_eq!(inventory(&scanner).document("milk").get().await.unwrap(), None);
+    let written = inventory(&scanner).document("milk").counter("/on_hand").add(1).await.unwrap_err();
+    assert_eq!(written.kind(), Some("forbidden"));
+}
+
+#[test]
+fn what_is_no_address_is_refused() {
+    for address in ["", "a b", "http://x", "x/y"] {
+        let refused = Client::connect(Connection::tcp(address)).unwrap_err();
+        assert!(matches!(refused, ConnectError::Address { .. }), "{address}: {refused}");
+    }
+    let refused = Client::connect(Connection::unix("/x").token("a\nb")).unwrap_err();
+    assert!(matches!(refused, ConnectError::Text { what: "token" }));
+    let patient = Connection::tcp("localhost:1").patience(Duration::from_secs(1)).author("ä\n");
+    assert!(Client::connect(patient).is_err());
+}

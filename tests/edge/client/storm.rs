@@ -1,0 +1,104 @@
+use super::{Item, client_of};
+use futures_util::future::join_all;
+use isle_client::{CallError, Client, Document};
+use tests::process::{Fleet, Process};
+use tokio::task::JoinSet;
+
+/// Shops, each a process.
+const SHOPS: usize = 8;
+/// Tills of all shops.
+const CLIENTS: usize = 64;
+/// Sales of each till.
+const SALES: usize = 6;
+/// How often each shop is killed meanwhile.
+const KILLS: usize = 2;
+/// What of the stock may be promised at each shop: less than is asked for.
+const SELLABLE: u64 = 40;
+
+/// Tills sell while their shops are killed and answers are lost on purpose. Each sale is sent until it is answered, under
+/// its key: what was said to be sold is what is counted, and nothing is promised twice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_sale_of_a_storm_counts_once() {
+    let fleet = Fleet::new();
+    let mut shops: Vec<Process> = (0..SHOPS).map(|number| shop(&fleet, number)).collect();
+    let clients: Vec<Client> = shops.iter().map(client_of).collect();
+    for (client, number) in clients.iter().zip(0..) {
+        let milk = milk(client, number);
+        milk.create(&Item::default()).await.unwrap();
+        milk.bounded("/sellable").grant(SELLABLE).await.unwrap();
+    }
+    let mut tills = JoinSet::new();
+    for till in 0..CLIENTS {
+        let shop = till % SHOPS;
+        let milk = milk(&clients[shop], shop);
+        tills.spawn(async move { (shop, till_sells(&milk, till).await) });
+    }
+    for _ in 0..KILLS {
+        let restarted = shops.into_iter().map(|mut shop| {
+            tokio::task::spawn_blocking(move || {
+                shop.kill();
+                shop.restart()
+            })
+        });
+        shops = join_all(restarted).await.into_iter().map(Result::unwrap).collect();
+    }
+    let mut sold = [0_i64; SHOPS];
+    while let Some(till) = tills.join_next().await {
+        let (shop, count) = till.unwrap();
+        sold[shop] += count;
+    }
+    for (number, client) in clients.iter().enumerate() {
+        let item = milk(client, number).get().await.unwrap().unwrap().value;
+        assert_eq!(item.on_hand, -sold[number], "shop {number}");
+        assert_eq!(
+            i64::try_from(item.sellable).unwrap(),
+            i64::try_from(SELLABLE).unwrap() - sold[number],
+            "shop {number}"
+        );
+        assert!(item.sellable < 8, "the storm was over before the stock was: {item:?}");
+    }
+}
+
+fn shop(fleet: &Fleet, number: usize) -> Process {
+    let name = format!("shop-{number}");
+    let data = fleet.prepare(&name, &tests::process::site_config(&name, "127.0.0.1:1"));
+    super::with_schema(&data);
+    Process::start(data)
+}
+
+fn milk(client: &Client, shop: usize) -> Document<Item> {
+    client.space(format!("shop-{shop}")).collection("inventory").document("milk")
+}
+
+/// Sells until it is told that there is nothing left; returns how many.
+async fn till_sells(milk: &Document<Item>, till: usize) -> i64 {
+    let mut sold = 0;
+    for sale in 0..SALES {
+        let sell =
+            || milk.change().spend("/sellable", 1).increment("/on_hand", -1).key(format!("{till}-{sale}"));
+        if sale % 2 == 0 {
+            // The till forgets that it asked: whether it was done is not known here.
+            let mut asking = Box::pin(sell().into_future());
+            let _ = futures_util::poll!(&mut asking);
+            drop(asking);
+        }
+        let first = answered(&sell).await;
+        // And once more, as one whose answer was lost.
+        assert_eq!(answered(&sell).await, first, "{till}-{sale}");
+        sold += i64::from(first);
+    }
+    sold
+}
+
+/// Sends a sale until it is answered; whether it is sold.
+async fn answered(sell: &impl Fn() -> isle_client::Change) -> bool {
+    loop {
+        match sell().await {
+            Ok(_) => return true,
+            Err(error) if error.is_not_enough() => return false,
+            // Patience ended: the shop was away for long.
+            Err(CallError::OutcomeUnknown { .. } | CallError::Unreachable { .. }) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
