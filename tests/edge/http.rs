@@ -4,6 +4,7 @@ pub(crate) mod callers;
 mod contract;
 mod documents;
 mod feeds;
+mod languages;
 mod limits;
 mod queries;
 mod retried;
