@@ -3,6 +3,7 @@
 mod connected;
 mod documents;
 mod embedded;
+mod examples;
 mod model;
 mod storm;
 mod watches;

@@ -1,4 +1,4 @@
-//! Where the program is.
+//! Where the program and the examples are.
 
 use crate::repository_root;
 use std::ffi::OsStr;
@@ -19,10 +19,25 @@ pub fn path() -> &'static Path {
         let profile = caller.ancestors().nth(2).expect("the caller is in PROFILE/deps");
         let program = profile.join("isle");
         if is_outdated(&program) {
-            build(profile);
+            build(profile, &["--package", "server", "--bin", "isle"]);
         }
         program
     })
+}
+
+/// An example of the client library, built from the sources as they are.
+///
+/// # Panics
+/// If it does not build.
+pub fn example(name: &str) -> PathBuf {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    let caller = std::env::current_exe().unwrap();
+    let profile = caller.ancestors().nth(2).expect("the caller is in PROFILE/deps");
+    let example = profile.join("examples").join(name);
+    if is_outdated(&example) {
+        BUILT.get_or_init(|| build(profile, &["--package", "client", "--examples"]));
+    }
+    example
 }
 
 /// Runs a command of the program to its end.
@@ -45,7 +60,7 @@ pub fn run_well<I: IntoIterator<Item: AsRef<OsStr>>>(arguments: I) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-fn build(profile: &Path) {
+fn build(profile: &Path, what: &[&str]) {
     let target = profile.parent().expect("a profile is in a target directory");
     let name = match profile.file_name().and_then(OsStr::to_str) {
         Some("debug") | None => "dev",
@@ -61,12 +76,14 @@ fn build(profile: &Path) {
         }
     }
     let built = command
-        .args(["build", "--quiet", "--package", "server", "--bin", "isle", "--profile", name, "--target-dir"])
+        .args(["build", "--quiet", "--profile", name])
+        .args(what)
+        .arg("--target-dir")
         .arg(target)
         .current_dir(repository_root())
         .status()
         .unwrap();
-    assert!(built.success(), "the program does not build: {built}");
+    assert!(built.success(), "{what:?} does not build: {built}");
 }
 
 /// Whether it is missing, or older than what it is built from.

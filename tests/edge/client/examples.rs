@@ -1,0 +1,66 @@
+use super::{Item, client_of, inventory, site};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+use tests::process::{DEADLINE, Fleet};
+use tests::program;
+
+/// What an example prints in the end; with a shop of its own where there is no data directory.
+fn told(name: &str, data: Option<&Path>) -> String {
+    let mut command = Command::new(program::example(name));
+    command.env_remove("ISLE_DATA").stdin(Stdio::null()).stdout(Stdio::piped());
+    if let Some(data) = data {
+        command.env("ISLE_DATA", data);
+    }
+    let child = command.spawn().unwrap();
+    let process = child.id().to_string();
+    let (done, is_done) = std::sync::mpsc::channel::<()>();
+    let ending = std::thread::spawn(move || {
+        if is_done.recv_timeout(DEADLINE) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+            let _ = Command::new("kill").arg(process).status();
+        }
+    });
+    let output = child.wait_with_output().unwrap();
+    drop(done);
+    ending.join().unwrap();
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{name}: {}\n{told}", output.status);
+    told
+}
+
+#[test]
+fn a_point_of_sale_sells_a_basket_or_says_what_is_lacking() {
+    let told = told("point_of_sale", None);
+    let lines: Vec<&str> = told.lines().collect();
+    assert!(lines[0].starts_with("receipt-") && lines[0].ends_with(": sold, Local"), "{told}");
+    assert!(lines[1].starts_with("not sold: ") && lines[1].contains("more rights are needed"), "{told}");
+}
+
+#[test]
+fn a_pricing_engine_follows_catalog_and_shop() {
+    let expected = "2 prices, 0 of them the shop's own\nmilk: 1.19 now, 1.09 before\n\
+                    milk: 0.99 now, 1.19 before\nmilk: 1.29 now, 0.99 before\n";
+    assert_eq!(told("pricing_engine", None), expected);
+}
+
+#[test]
+fn a_low_stock_watcher_tells_once() {
+    assert_eq!(told("low_stock", None), "0 items are low\nbread runs low: 3 left\n");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_warehouse_receives_at_a_running_shop() {
+    let fleet = Fleet::new();
+    let site = site(&fleet);
+    let milk = inventory(&client_of(&site)).document("milk");
+    milk.create(&Item { on_hand: -3, ..Item::default() }).await.unwrap();
+    let data = site.data.clone();
+    // Twice: the note counts once.
+    let twice = tokio::task::spawn_blocking(move || [0; 2].map(|_| told("warehouse", Some(&data))));
+    let expected = "milk: 21 on hand, 24 to promise\noat-drink: 6 on hand, 6 to promise\n\
+                    delivery-note-4711 is here; the hub gets it when it is reached\n";
+    assert_eq!(
+        tokio::time::timeout(2 * DEADLINE + Duration::from_secs(60), twice).await.unwrap().unwrap(),
+        [expected; 2]
+    );
+}
