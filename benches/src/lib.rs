@@ -22,6 +22,8 @@ pub mod star;
 pub mod cpu;
 #[expect(clippy::expect_used, clippy::missing_panics_doc, reason = "a benchmark whose scene fails ends")]
 pub mod disk;
+#[expect(clippy::expect_used, reason = "a benchmark whose scene fails ends")]
+pub mod durable;
 pub mod reach;
 #[expect(clippy::expect_used, reason = "a benchmark whose scene fails ends")]
 pub mod small_update;

@@ -8,6 +8,16 @@ use std::fmt;
 use std::sync::Arc;
 
 /// A way to the documents of a site. Clones are cheap and share connections, or the replica in this process.
+///
+/// ```no_run
+/// # async fn example(client: isle_client::Client) -> Result<(), isle_client::CallError> {
+/// let milk = client.space("store-367").collection::<serde_json::Value>("inventory").document("milk");
+/// if let Some(read) = milk.get().await? {
+///     println!("{}", read.value["on_hand"]);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Client {
     pub(crate) carrier: Arc<Carrier>,
@@ -67,6 +77,13 @@ impl Client {
     ///
     /// # Errors
     /// [`CallError`](crate::CallError) when it is not reached or refuses.
+    ///
+    /// ```no_run
+    /// # async fn example(client: isle_client::Client) -> Result<(), isle_client::CallError> {
+    /// println!("{}", client.status().await?["peers"]);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn status(&self) -> Result<serde_json::Value, crate::CallError> {
         let answer = self.carrier.call(&crate::call::Call::get("/v1/status".to_owned())).await?;
         answer.done()?.value()

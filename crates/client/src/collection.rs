@@ -14,6 +14,17 @@ use std::fmt;
 use std::marker::PhantomData;
 
 /// A collection of a space, whose documents are read as `T`.
+///
+/// ```no_run
+/// use isle_client::Filter;
+///
+/// # async fn example(inventory: isle_client::Collection<serde_json::Value>) -> Result<(), isle_client::CallError> {
+/// let milk = inventory.document("milk");
+/// let low = inventory.find().filter(Filter::at_most("/on_hand", &3)).page().await?;
+/// let feed = inventory.watch().prefix("mil").begin().await?;
+/// # Ok(())
+/// # }
+/// ```
 pub struct Collection<T> {
     pub(crate) space: Space,
     pub(crate) name: String,

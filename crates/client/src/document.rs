@@ -54,6 +54,14 @@ impl fmt::Display for Place {
 }
 
 /// A document, whether it is there or not.
+///
+/// ```no_run
+/// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
+/// milk.change().increment("/on_hand", -1).await?;
+/// let on_hand = milk.get().await?.map(|read| read.value["on_hand"].clone());
+/// # Ok(())
+/// # }
+/// ```
 pub struct Document<T> {
     pub(crate) place: Place,
     pub(crate) of: PhantomData<fn() -> T>,
@@ -72,6 +80,16 @@ impl<T> fmt::Debug for Document<T> {
 }
 
 /// A document as it was read.
+///
+/// ```no_run
+/// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
+/// if let Some(read) = milk.get().await? {
+///     // Only if nobody wrote since.
+///     milk.change().merge(&serde_json::json!({"shelf": "C7"})).if_heads(read.heads).await?;
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Reading<T> {
@@ -86,6 +104,17 @@ pub struct Reading<T> {
 }
 
 /// When a document is read as of.
+///
+/// ```no_run
+/// use isle_client::Moment;
+/// use std::time::{Duration, SystemTime};
+///
+/// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
+/// let yesterday = SystemTime::now() - Duration::from_secs(24 * 3_600);
+/// let then = milk.get_at(Moment::Time(yesterday)).await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Moment {
     /// As it had these heads.
@@ -166,6 +195,16 @@ impl<T> Document<T> {
     /// Creates it.
     ///
     /// Refused with `condition-failed` when it is there; a deleted one comes back. A member that is `None` is left out.
+    ///
+    /// ```no_run
+    /// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
+    /// match milk.create(&serde_json::json!({"on_hand": 0})).await {
+    ///     Err(error) if error.is_condition_failed() => println!("it was there already"),
+    ///     created => drop(created?),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn create(&self, value: &T) -> Change
     where
         T: Serialize,
@@ -177,6 +216,13 @@ impl<T> Document<T> {
 
     /// Makes it this value, and creates it when it is not there. Fields that `T` does not know stay as they are; to remove
     /// those too, [`Change::put`] a [`serde_json::Value`].
+    ///
+    /// ```no_run
+    /// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
+    /// milk.put(serde_json::json!({"product": "milk", "shelf": "C7"})).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn put<'a>(&self, value: T) -> Update<'a, T, impl FnMut(&mut T) + Send + 'a>
     where
         T: Serialize + DeserializeOwned + Clone + Send + 'a,
@@ -207,6 +253,13 @@ impl<T> Document<T> {
     }
 
     /// Deletes it. It is not shown while anybody's deletion stands, whatever is written concurrently; a put brings it back.
+    ///
+    /// ```no_run
+    /// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
+    /// milk.delete().message("not sold any more").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn delete(&self) -> Change {
         self.change().delete()
     }
@@ -258,6 +311,16 @@ impl<T> Document<T> {
     ///
     /// # Errors
     /// [`CallError`].
+    ///
+    /// ```no_run
+    /// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
+    /// let mut page = milk.history(None, 50).await?;
+    /// while let Some(next) = page.next.take() {
+    ///     page = milk.history(Some(&next), 50).await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn history(&self, before: Option<&str>, limit: u32) -> Result<HistoryPage, CallError> {
         let mut target = format!("{}/history?limit={limit}", self.place.path());
         if let Some(before) = before {
@@ -280,6 +343,17 @@ impl<T> Document<T> {
     ///
     /// # Errors
     /// [`CallError`]; `condition-failed` where the document was changed meanwhile.
+    ///
+    /// ```no_run
+    /// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
+    /// for conflict in milk.conflicts().await? {
+    ///     if let Some(first) = conflict.values.first() {
+    ///         milk.settle(&conflict.field, &first.hash).await?;
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn settle(&self, field: &str, hash: &str) -> Result<crate::Written, CallError> {
         let call = Call::new(Method::POST, format!("{}/conflicts", self.place.path()));
         let call = call.json("application/json", &json!({"field": field, "hash": hash}))?;

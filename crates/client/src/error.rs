@@ -4,6 +4,20 @@ use serde::Deserialize;
 use std::fmt;
 
 /// Why a call has no result.
+///
+/// ```no_run
+/// use isle_client::CallError;
+///
+/// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
+/// match milk.bounded("/sellable").spend(1).key("receipt-4711").await {
+///     Ok(_) => println!("sold"),
+///     Err(error) if error.is_not_enough() => println!("sold out: {error}"),
+///     Err(CallError::OutcomeUnknown { key, .. }) => println!("ask again under {key}"),
+///     Err(error) => return Err(error),
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CallError {
@@ -103,6 +117,17 @@ impl CallError {
 }
 
 /// A refusal, as the replica words it (RFC 9457).
+///
+/// ```no_run
+/// use isle_client::CallError;
+///
+/// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
+/// if let Err(CallError::Refused(problem)) = milk.counter("/on_hand").add(1).await {
+///     println!("{}: {}", problem.kind(), problem.detail);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct Problem {

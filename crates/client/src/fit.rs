@@ -9,6 +9,23 @@ use std::fmt;
 const DEPTH_MAX: usize = 16;
 
 /// Why a collection is not used with a type.
+///
+/// ```no_run
+/// use isle_client::{FitError, JsonSchema, schemars};
+///
+/// #[derive(serde::Deserialize, JsonSchema)]
+/// struct Item {
+///     on_hand: u32,
+/// }
+///
+/// # async fn example(client: isle_client::Client) {
+/// let checked = client.space("store-367").collection::<Item>("inventory").checked().await;
+/// if let Err(FitError::Misfits { misfits, .. }) = checked {
+///     // /on_hand may be less than 0 in the collection: read it as a signed number
+///     misfits.iter().for_each(|misfit| println!("{misfit}"));
+/// }
+/// # }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FitError {

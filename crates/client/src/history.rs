@@ -15,6 +15,15 @@ pub struct HistoryPage {
 }
 
 /// A change of a document.
+///
+/// ```no_run
+/// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
+/// for change in milk.history(None, 10).await?.changes {
+///     println!("{:?} at {}: {}", change.author, change.wall_ms, change.patch);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[non_exhaustive]
 pub struct HistoryEntry {
@@ -42,6 +51,15 @@ pub(crate) struct Conflicts {
 }
 
 /// A field that several replicas wrote at the same time.
+///
+/// ```no_run
+/// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
+/// for conflict in milk.conflicts().await? {
+///     println!("{}: {} values", conflict.field, conflict.values.len());
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[non_exhaustive]
 pub struct Conflict {

@@ -13,6 +13,12 @@ use serde_json::Value;
 const PAGE_DOCUMENTS: u32 = 100;
 
 /// What must hold of a field, which a JSON Pointer names, as `/price`.
+///
+/// ```
+/// use isle_client::Filter;
+///
+/// let filters = [Filter::equal("/brand", &"Alpro"), Filter::less("/price", &5), Filter::exists("/shelf")];
+/// ```
 #[derive(Clone, Debug)]
 pub struct Filter(Result<String, String>);
 
@@ -89,6 +95,18 @@ fn is_escaped_pointer(field: &str) -> bool {
 }
 
 /// A query, to be asked page by page or as a stream.
+///
+/// ```no_run
+/// use isle_client::Filter;
+///
+/// # async fn example(inventory: isle_client::Collection<serde_json::Value>) -> Result<(), isle_client::CallError> {
+/// let low = inventory.find().filter(Filter::at_most("/on_hand", &3)).order("/on_hand").limit(20);
+/// for found in low.page().await?.documents {
+///     println!("{}: {}", found.key, found.value["on_hand"]);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "ask it by `page`, `stream` or `all`"]
 pub struct Query<T> {
@@ -187,6 +205,19 @@ impl<T: DeserializeOwned> Query<T> {
     }
 
     /// Asks page after page, each when the documents before it were taken.
+    ///
+    /// ```no_run
+    /// use futures_util::StreamExt as _;
+    /// use std::pin::pin;
+    ///
+    /// # async fn example(inventory: isle_client::Collection<serde_json::Value>) -> Result<(), isle_client::CallError> {
+    /// let mut all = pin!(inventory.find().stream());
+    /// while let Some(found) = all.next().await {
+    ///     println!("{}", found?.key);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn stream(self) -> impl Stream<Item = Result<Found<T>, CallError>> + Send
     where
         T: Send,

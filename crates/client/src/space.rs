@@ -9,6 +9,15 @@ use serde_json::Value;
 use std::marker::PhantomData;
 
 /// A space: what is replicated together, and what rights are given for.
+///
+/// ```no_run
+/// # async fn example(client: isle_client::Client) -> Result<(), isle_client::CallError> {
+/// let store = client.space("store-367");
+/// let products = client.space("catalog").collection::<serde_json::Value>("product");
+/// println!("{}: {} products", store.name(), products.find().all().await?.len());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Space {
     pub(crate) client: Client,
@@ -48,6 +57,13 @@ impl Space {
     }
 
     /// A feed of all its documents.
+    ///
+    /// ```no_run
+    /// # async fn example(client: isle_client::Client) -> Result<(), isle_client::CallError> {
+    /// let feed = client.space("store-367").watch().begin().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn watch(&self) -> WatchBuilder<Value> {
         WatchBuilder::new(
             self.client.clone(),

@@ -5,6 +5,19 @@ use crate::error::CallError;
 use std::time::Duration;
 
 /// How safe a write is to be when it returns.
+///
+/// ```no_run
+/// use isle_client::{Ack, Acked};
+/// use std::time::Duration;
+///
+/// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
+/// let written = milk.counter("/on_hand").add(1).ack(Ack::Hub { within: Duration::from_secs(5) }).await?;
+/// if written.ack == Acked::Local {
+///     println!("it is here, and not at the hub yet");
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Ack {
     /// On the disk of the replica that was asked.

@@ -12,6 +12,16 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 /// Changes of several documents of a space: all or none, here and at every other replica. Sent by `.await`.
+///
+/// ```no_run
+/// # async fn example(store: isle_client::Space, inventory: isle_client::Collection<serde_json::Value>) -> Result<(), isle_client::CallError> {
+/// let moved = store.transaction()
+///     .with(inventory.document("back").change().increment("/on_hand", -6))
+///     .with(inventory.document("front").change().increment("/on_hand", 6).if_exists());
+/// moved.key("move-17").await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "it is sent by `.await`"]
 pub struct Transaction {

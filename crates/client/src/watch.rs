@@ -38,6 +38,13 @@ pub(crate) struct Scope {
 }
 
 /// A feed that is not begun yet.
+///
+/// ```no_run
+/// # async fn example(inventory: isle_client::Collection<serde_json::Value>, kept_cursor: String) -> Result<(), isle_client::CallError> {
+/// let feed = inventory.watch().prefix("4051").after(kept_cursor).begin().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "begin it by `begin`"]
 pub struct WatchBuilder<T> {

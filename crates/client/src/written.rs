@@ -3,6 +3,14 @@
 use serde::Deserialize;
 
 /// A write that was made.
+///
+/// ```no_run
+/// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
+/// let written = milk.counter("/on_hand").add(1).await?;
+/// milk.change().merge(&serde_json::json!({"shelf": "C7"})).if_heads(written.heads).await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct Written {

@@ -29,6 +29,14 @@ const IDLE_MAX: Duration = Duration::from_secs(45);
 const ANSWER_DEADLINE: Duration = Duration::from_secs(45);
 
 /// Where a replica is, who calls, and how long to try.
+///
+/// ```
+/// use isle_client::Connection;
+/// use std::time::Duration;
+///
+/// let here = Connection::unix("/var/lib/isle/http.sock").author("till-3");
+/// let elsewhere = Connection::tcp("10.0.0.2:7480").token("isle_…").patience(Duration::from_secs(10));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Connection {
     place: Place,
@@ -44,6 +52,13 @@ enum Place {
 }
 
 /// Why there is no client. Whether the replica is there is found out with the first call.
+///
+/// ```
+/// use isle_client::{Client, ConnectError, Connection};
+///
+/// let refused = Client::connect(Connection::tcp("no address")).unwrap_err();
+/// assert!(matches!(refused, ConnectError::Address { .. }));
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {

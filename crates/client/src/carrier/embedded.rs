@@ -12,6 +12,14 @@ use std::path::PathBuf;
 ///
 /// It is one of the fleet like any other: `isle hub invite` and `isle join` make its data directory, its configuration there
 /// says its spaces and its peers, usually the site's replica. No server may run in that directory.
+///
+/// ```
+/// use isle_client::Embedding;
+/// use std::num::NonZeroU32;
+///
+/// let till = Embedding::at("/var/lib/till-3").author("till-3");
+/// let dashboard = Embedding::at("/var/lib/dashboard").in_memory(NonZeroU32::new(64).unwrap());
+/// ```
 #[derive(Clone, Debug)]
 pub struct Embedding {
     data: PathBuf,
@@ -44,6 +52,16 @@ impl Embedding {
 }
 
 /// Why a replica does not run in this process.
+///
+/// ```
+/// use isle_client::{Client, EmbedError, Embedding};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let refused = Client::embed(Embedding::at("/no/such/directory")).await.unwrap_err();
+/// assert!(matches!(refused, EmbedError::Start(_)));
+/// # }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EmbedError {

@@ -15,6 +15,17 @@ use serde_json::{Value, json};
 /// others by a [`Transaction`](crate::Transaction).
 ///
 /// Fields are JSON Pointers, as `/on_hand`.
+///
+/// ```no_run
+/// use isle_client::Ack;
+/// use std::time::Duration;
+///
+/// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
+/// let sale = milk.change().spend("/sellable", 2).increment("/on_hand", -2);
+/// let written = sale.key("receipt-4711").ack(Ack::Hub { within: Duration::from_secs(5) }).await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "it is sent by `.await`"]
 pub struct Change {

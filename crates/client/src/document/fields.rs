@@ -4,6 +4,13 @@ use super::{Change, Place};
 use serde::Serialize;
 
 /// A counter: what several replicas add at the same time is all counted.
+///
+/// ```no_run
+/// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
+/// milk.counter("/on_hand").add(-2).await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Counter {
     pub(super) place: Place,
@@ -18,6 +25,16 @@ impl Counter {
 }
 
 /// A bounded counter: never less than its bound, whoever is cut off. A replica spends of the rights that it holds.
+///
+/// ```no_run
+/// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
+/// milk.bounded("/sellable").grant(24).await?;
+/// if milk.bounded("/sellable").spend(2).await.is_err_and(|error| error.is_not_enough()) {
+///     println!("sold out");
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Bounded {
     pub(super) place: Place,
@@ -42,6 +59,14 @@ impl Bounded {
 }
 
 /// A set of JSON scalars: adding wins over concurrent removing.
+///
+/// ```no_run
+/// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
+/// milk.set("/tags").add(&"organic").await?;
+/// milk.set("/tags").remove(&"new").await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Set {
     pub(super) place: Place,
@@ -61,6 +86,14 @@ impl Set {
 }
 
 /// A list: items that several replicas insert at the same time are all there.
+///
+/// ```no_run
+/// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
+/// milk.list("/lines").insert(0, &serde_json::json!({"product": "bread"})).await?;
+/// milk.list("/lines").cut(0, 1).await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct List {
     pub(super) place: Place,
@@ -80,6 +113,13 @@ impl List {
 }
 
 /// A text: what several replicas write into it at the same time is all there.
+///
+/// ```no_run
+/// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
+/// milk.text("/body").splice(0, 0, "Delivered. ").await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Text {
     pub(super) place: Place,

@@ -19,6 +19,14 @@ use std::marker::PhantomData;
 const ATTEMPTS_MAX: u32 = 16;
 
 /// A document changed by a closure. Sent by `.await`.
+///
+/// ```no_run
+/// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
+/// let update = milk.update(|item| item["shelf"] = "C7".into()).or_create(serde_json::json!({"shelf": "C7"}));
+/// update.message("moved").await?;
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "it is sent by `.await`"]
 pub struct Update<'a, T, F> {
     place: Place,

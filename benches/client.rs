@@ -1,0 +1,171 @@
+//! `client.connected`: one update after another by a client of a server, over its Unix socket, each durable; the reference is
+//! an `fdatasync` of the same disk at the same pace, and half a millisecond.
+//! `client.embedded`: the same with a replica in this process, in memory.
+//! `watch.latency`: from sending a write until another process's feed shows it; the reference is an `fdatasync` and a
+//! millisecond.
+//! `watch.fanout`: 1,000 feeds on one server, of which each write concerns ten: memory for each, and how much slower writes are.
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a benchmark whose scene fails ends, and says what it saw"
+)]
+
+use benches::cpu::median;
+use benches::disk::fdatasync_ms_every;
+use benches::reach::{Goal, Row, measuring, record};
+use criterion::{Criterion, criterion_group, criterion_main};
+use futures_util::StreamExt as _;
+use isle_client::{Client, Collection, Connection, Embedding, Event, Watch};
+use serde_json::{Value, json};
+use std::num::NonZeroU32;
+use std::time::{Duration, Instant};
+use tests::process::{Fleet, Process, site_config};
+use tokio::runtime::Runtime;
+
+const INTERVAL: Duration = Duration::from_millis(5);
+const DOCUMENTS: usize = 100;
+const WATCHERS: usize = 1_000;
+/// Groups of documents; a watcher follows one.
+const GROUPS: usize = 100;
+
+fn scaled(count: usize) -> usize {
+    if measuring() { count } else { (count / 50).max(10) }
+}
+
+fn row(name: &str, unit: &str, value: f64, reference: Option<f64>, goal: Goal) {
+    println!("{name}: {value:.3} {unit}, reference {reference:?}");
+    let row = Row { name: name.into(), unit: unit.into(), value, reference, goal };
+    record(&row).expect("the row is written");
+}
+
+fn connect(site: &Process) -> Collection<Value> {
+    let client = Client::connect(Connection::unix(site.data.join("http.sock"))).expect("a client");
+    client.space("store-1").collection("inventory")
+}
+
+/// Milliseconds of each of so many updates, one in each interval.
+async fn updates_ms(inventory: &Collection<Value>, count: usize, interval: Option<Duration>) -> Vec<f64> {
+    let mut took_ms = Vec::new();
+    for number in 0..count {
+        let document = inventory.document(format!("{}/item", number % DOCUMENTS));
+        let started = Instant::now();
+        document.counter("/on_hand").add(-1).await.expect("written");
+        took_ms.push(started.elapsed().as_secs_f64() * 1e3);
+        if let Some(interval) = interval {
+            tokio::time::sleep(interval.saturating_sub(started.elapsed())).await;
+        }
+    }
+    took_ms
+}
+
+async fn stock(inventory: &Collection<Value>) {
+    for number in 0..DOCUMENTS {
+        let item = json!({"product": number.to_string(), "on_hand": 100});
+        inventory.document(format!("{number}/item")).create(&item).await.expect("written");
+    }
+}
+
+fn connected(_: &mut Criterion) {
+    let fdatasync_ms = fdatasync_ms_every(INTERVAL);
+    let took_ms = Runtime::new().expect("a runtime").block_on(async {
+        let fleet = Fleet::new();
+        let site = fleet.start("store-1", &site_config("store-1", "127.0.0.1:9"));
+        let inventory = connect(&site);
+        stock(&inventory).await;
+        updates_ms(&inventory, scaled(1_000), Some(INTERVAL)).await
+    });
+    let reference = Some(fdatasync_ms + 0.5);
+    row("client.connected", "ms", median(took_ms), reference, Goal::ratio_at_most(1.0));
+}
+
+fn embedded(_: &mut Criterion) {
+    let took_ms = Runtime::new().expect("a runtime").block_on(async {
+        let fleet = Fleet::new();
+        let data = fleet.prepare("store-1", &site_config("store-1", "127.0.0.1:9"));
+        let memory = NonZeroU32::new(256).expect("not zero");
+        let client = Client::embed(Embedding::at(data).in_memory(memory)).await.expect("a replica");
+        let inventory = client.space("store-1").collection("inventory");
+        stock(&inventory).await;
+        updates_ms(&inventory, scaled(4_000), None).await
+    });
+    row("client.embedded", "us", median(took_ms) * 1e3, None, Goal::value_at_most(40.0));
+}
+
+/// Takes events up to the one that shows the initial state whole.
+async fn synced(feed: &mut Watch<Value>) {
+    while let Some(event) = feed.next().await {
+        if let Event::Synced { .. } = event.expect("an event") {
+            return;
+        }
+    }
+    panic!("the feed has ended");
+}
+
+fn latency(_: &mut Criterion) {
+    let fdatasync_ms = fdatasync_ms_every(INTERVAL);
+    let took_ms = Runtime::new().expect("a runtime").block_on(async {
+        let fleet = Fleet::new();
+        let site = fleet.start("store-1", &site_config("store-1", "127.0.0.1:9"));
+        let inventory = connect(&site);
+        stock(&inventory).await;
+        let mut feed = inventory.watch().begin().await.expect("a feed");
+        synced(&mut feed).await;
+        let mut took_ms = Vec::new();
+        for number in 0..scaled(1_000) {
+            let document = inventory.document(format!("{}/item", number % DOCUMENTS));
+            let started = Instant::now();
+            let writing = tokio::spawn(document.counter("/on_hand").add(-1).into_future());
+            let shown = feed.next().await.expect("the feed goes on").expect("an event");
+            took_ms.push(started.elapsed().as_secs_f64() * 1e3);
+            assert!(matches!(shown, Event::Changed { .. }), "{shown:?}");
+            writing.await.expect("a task").expect("written");
+            tokio::time::sleep(INTERVAL.saturating_sub(started.elapsed())).await;
+        }
+        took_ms
+    });
+    let reference = Some(fdatasync_ms + 1.0);
+    row("watch.latency", "ms", median(took_ms), reference, Goal::ratio_at_most(1.0));
+}
+
+fn fanout(_: &mut Criterion) {
+    let watchers = scaled(WATCHERS);
+    let (kib, alone_ms, watched_ms) = Runtime::new().expect("a runtime").block_on(async {
+        let fleet = Fleet::new();
+        let limits = "[http]\nconnections_max = 1100\nwatches_max = 1100\n";
+        let site = fleet.start("store-1", &(site_config("store-1", "127.0.0.1:9") + limits));
+        let inventory = connect(&site);
+        stock(&inventory).await;
+        let count = scaled(1_000);
+        updates_ms(&inventory, count, None).await;
+        let mut alone_ms = updates_ms(&inventory, count, None).await;
+        let before = site.resident_bytes();
+        let mut reading = Vec::new();
+        for number in 0..watchers {
+            let mut feed =
+                connect(&site).watch().prefix(format!("{}/", number % GROUPS)).begin().await.expect("a feed");
+            synced(&mut feed).await;
+            reading.push(tokio::spawn(async move {
+                while let Some(event) = feed.next().await {
+                    event.expect("an event");
+                }
+            }));
+        }
+        let kib = (site.resident_bytes().saturating_sub(before)) as f64 / 1024.0 / watchers as f64;
+        let mut watched_ms = updates_ms(&inventory, count, None).await;
+        // The other half of those without watchers comes after, as the machine's speed drifts.
+        reading.iter().for_each(tokio::task::JoinHandle::abort);
+        for read in reading {
+            let _ = read.await;
+        }
+        alone_ms.extend(updates_ms(&inventory, count, None).await);
+        watched_ms.sort_by(f64::total_cmp);
+        (kib, median(alone_ms), median(watched_ms))
+    });
+    row("watch.fanout.memory", "KiB", kib, None, Goal::value_at_most(30.0));
+    row("watch.fanout.writes", "ms", watched_ms, Some(alone_ms), Goal::ratio_at_most(1.1));
+}
+
+criterion_group!(client, connected, embedded, latency, fanout);
+criterion_main!(client);
