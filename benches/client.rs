@@ -129,22 +129,24 @@ fn latency(_: &mut Criterion) {
     row("watch.latency", "ms", median(took_ms), reference, Goal::ratio_at_most(1.0));
 }
 
+/// Two servers, of which one is watched: their updates take turns, so that both have the same disk and the same hour.
 fn fanout(_: &mut Criterion) {
     let watchers = scaled(WATCHERS);
     let (kib, alone_ms, watched_ms) = Runtime::new().expect("a runtime").block_on(async {
         let fleet = Fleet::new();
         let limits = "[http]\nconnections_max = 1100\nwatches_max = 1100\n";
-        let site = fleet.start("store-1", &(site_config("store-1", "127.0.0.1:9") + limits));
-        let inventory = connect(&site);
-        stock(&inventory).await;
-        let count = scaled(1_000);
-        updates_ms(&inventory, count, None).await;
-        let mut alone_ms = updates_ms(&inventory, count, None).await;
+        let config = site_config("store-1", "127.0.0.1:9") + limits;
+        let site = fleet.start("store-1", &config);
+        let elsewhere = Fleet::new();
+        let other = elsewhere.start("store-1", &config);
+        let (watched, alone) = (connect(&site), connect(&other));
+        stock(&watched).await;
+        stock(&alone).await;
         let before = site.resident_bytes();
         let mut reading = Vec::new();
         for number in 0..watchers {
-            let mut feed =
-                connect(&site).watch().prefix(format!("{}/", number % GROUPS)).begin().await.expect("a feed");
+            let feed = connect(&site).watch().prefix(format!("{}/", number % GROUPS));
+            let mut feed = feed.begin().await.expect("a feed");
             synced(&mut feed).await;
             reading.push(tokio::spawn(async move {
                 while let Some(event) = feed.next().await {
@@ -153,14 +155,12 @@ fn fanout(_: &mut Criterion) {
             }));
         }
         let kib = (site.resident_bytes().saturating_sub(before)) as f64 / 1024.0 / watchers as f64;
-        let mut watched_ms = updates_ms(&inventory, count, None).await;
-        // The other half of those without watchers comes after, as the machine's speed drifts.
-        reading.iter().for_each(tokio::task::JoinHandle::abort);
-        for read in reading {
-            let _ = read.await;
+        let (mut alone_ms, mut watched_ms) = (Vec::new(), Vec::new());
+        for _ in 0..scaled(1_000) / 10 {
+            watched_ms.extend(updates_ms(&watched, 10, None).await);
+            alone_ms.extend(updates_ms(&alone, 10, None).await);
         }
-        alone_ms.extend(updates_ms(&inventory, count, None).await);
-        watched_ms.sort_by(f64::total_cmp);
+        reading.iter().for_each(tokio::task::JoinHandle::abort);
         (kib, median(alone_ms), median(watched_ms))
     });
     row("watch.fanout.memory", "KiB", kib, None, Goal::value_at_most(30.0));

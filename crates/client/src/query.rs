@@ -193,10 +193,9 @@ impl<T: DeserializeOwned> Query<T> {
         let answer = self.collection.space.client.carrier.call(&Call::get(self.target()?)).await?;
         let raw: RawPage = answer.done()?.value()?;
         let typed = |found: RawFound| {
-            let key = key_of(&found.key);
             let value = serde_json::from_value(found.value);
-            let value = value.map_err(|error| self.collection.type_error(&key, &error))?;
-            Ok(Found { key, value, violations: found.violations })
+            let value = value.map_err(|error| self.collection.type_error(&found.key, &error))?;
+            Ok(Found { key: found.key, value, violations: found.violations })
         };
         let documents = raw.documents.into_iter().map(typed).collect::<Result<_, CallError>>()?;
         let RawPage { next, is_behind, damaged, explain, .. } = raw;
@@ -312,11 +311,6 @@ struct RawPlan {
     plan: String,
 }
 
-/// A key of an address, where `%` is written `%25` and `/` is written `%2F`.
-pub(crate) fn key_of(text: &str) -> String {
-    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -329,11 +323,5 @@ mod tests {
         assert_eq!(shown(Filter::contains("/a~1b", &"x")), "/a~1b~=\"x\"");
         assert_eq!(shown(Filter::exists("/shelf")), "/shelf");
         assert!(Filter::equal("/a=b", &1).0.unwrap_err().contains("/a=b"));
-    }
-
-    #[test]
-    fn keys_come_back_as_they_were() {
-        assert_eq!(key_of("a%2Fb%25c"), "a/b%c");
-        assert_eq!(key_of("plain"), "plain");
     }
 }

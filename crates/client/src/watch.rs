@@ -5,7 +5,6 @@ use crate::carrier::Lost;
 use crate::client::Client;
 use crate::error::{CallError, Problem, Violation};
 use crate::events::{Decoder, RawEvent};
-use crate::query::key_of;
 use crate::written::Stamp;
 use futures_core::Stream;
 use http_body_util::BodyExt as _;
@@ -476,4 +475,20 @@ fn parts(address: &str) -> (String, String) {
     let mut parts = address.splitn(3, '/').skip(1);
     let mut next = || parts.next().unwrap_or_default();
     (next().to_owned(), key_of(next()))
+}
+
+/// A key of an address, where `%` is written `%25` and `/` is written `%2F`.
+fn key_of(text: &str) -> String {
+    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_come_back_as_they_were() {
+        assert_eq!(key_of("a%2Fb%25c"), "a/b%c");
+        assert_eq!(key_of("plain"), "plain");
+    }
 }

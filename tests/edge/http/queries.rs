@@ -42,6 +42,9 @@ async fn documents_are_found_in_pages_and_as_lines() {
     assert_eq!(lines.len(), 31);
     assert_eq!(lines[0], json!({"key": "00", "value": {"shelf": "A"}}));
     assert_eq!(lines[30], json!({"end": {"next": null, "is_behind": false}}));
+    service.call("PUT", &item("b%2Fc%25"), &[], r#"{"on_hand": 1}"#).await;
+    let prefixed = service.get(&format!("{base}?prefix=b/")).await.json();
+    assert_eq!(keys(&prefixed), ["b/c%"], "as it is, for a transaction or another path");
     for wrong in ["where=shelf", "limit=0", "limit=many", "after=5", "colour=red"] {
         let refused = service.get(&format!("{base}?{wrong}")).await;
         assert!(refused.status.is_client_error(), "{wrong}: {refused:?}");
@@ -63,4 +66,10 @@ async fn the_description_has_every_resource_and_the_page_shows_it() {
     let status = service.get("/v1/status").await.json();
     assert_eq!(status["name"], "store-1");
     assert_eq!(service.get("/v1/schemas").await.json()["schemas"][0]["collection"], "basket");
+    let schema = service.get("/v1/schemas/inventory").await;
+    assert_eq!(
+        (schema.header("content-type").as_str(), &schema.json()["title"]),
+        ("application/schema+json", &json!("inventory"))
+    );
+    assert_eq!(service.get("/v1/schemas/free").await.problem(), "not-found");
 }

@@ -200,6 +200,9 @@ pub(super) fn refusal(error: &RequestError) -> Refusal {
         }
         RequestError::Access(AccessError::NotAuthority) => (RefusalKind::ReadOnly, Some(NOT_AUTHORITY_HINT)),
         RequestError::NoRight(_) => (RefusalKind::ReadOnly, Some("ask the hub to grant it")),
+        RequestError::Write(WriteError::NotEnough { holders, .. }) if holders.is_empty() => {
+            (RefusalKind::NotEnough, Some("grant more where there are more to be promised"))
+        }
         RequestError::Write(WriteError::NotEnough { .. }) => {
             (RefusalKind::NotEnough, Some("who holds rights can transfer some"))
         }
@@ -230,7 +233,7 @@ pub(super) fn refusal(error: &RequestError) -> Refusal {
         RequestError::Wait(_) => (RefusalKind::Other, None),
         RequestError::ConditionFailed { .. } => (
             RefusalKind::ConditionFailed,
-            Some("`isle doc get --json` shows the document and its heads; nothing was written"),
+            Some("read the document again, which shows its heads, and decide anew; nothing was written"),
         ),
         RequestError::KeyReused => (RefusalKind::KeyReused, None),
         RequestError::Renewing => (RefusalKind::Unavailable, Some("try again in a moment")),

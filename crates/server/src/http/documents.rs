@@ -128,7 +128,7 @@ pub(super) async fn put(
 ///
 /// The media type says how: `application/merge-patch+json` (RFC 7396), `application/json-patch+json` (RFC 6902) or
 /// `application/vnd.isle.operations+json`, a list of typed operations such as `{"op": "increment", "field": "/on_hand",
-/// "by": -2}`. All of them are one change or none.
+/// "by": -2}`. All of them are one change or none. A document that is not there comes to be: `If-Match: *` refuses that.
 #[utoipa::path(patch, path = "/v1/spaces/{space}/{collection}/{key}", tag = "documents",
     params(DocumentPath, WriteConditions, WriteHeaders),
     request_body(content(

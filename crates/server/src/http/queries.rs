@@ -6,17 +6,17 @@ use super::extract::{OfCollection, Parameters};
 use super::problem::{Kind, Problem, Problems};
 use super::written::unexpected;
 use crate::condition;
-use crate::local::{Found, ListedDocument, Request, Response as Answer};
+use crate::local::{Found, ListedDocument, Request, Response as Answer, Violation};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse as _, Response};
-use document::{Collection, Space};
+use document::{Collection, Key, Space};
 use futures_util::stream;
 use replica::{Cursor, KeyRange, PAGE_DOCUMENTS_MAX, Query};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 const NDJSON: &str = "application/x-ndjson";
@@ -25,7 +25,7 @@ const NDJSON: &str = "application/x-ndjson";
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Documents {
     /// In the order asked for.
-    documents: Vec<ListedDocument>,
+    documents: Vec<FoundDocument>,
     /// Where there may be more: the `after` to ask with. A page may have fewer documents than its limit, and be followed by
     /// another.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -38,6 +38,30 @@ pub(super) struct Documents {
     /// How it was found; with `explain=true`.
     #[serde(skip_serializing_if = "Option::is_none")]
     explain: Option<Explained>,
+}
+
+/// A document that fits.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct FoundDocument {
+    /// Its key, as it is: a slash is a slash.
+    key: String,
+    /// Its present value.
+    value: Value,
+    /// The rules of its schema that it breaks, as a merge of valid documents may.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    violations: Vec<Violation>,
+}
+
+impl From<ListedDocument> for FoundDocument {
+    fn from(listed: ListedDocument) -> Self {
+        let ListedDocument { key, value, violations } = listed;
+        Self { key: plain(key), value, violations }
+    }
+}
+
+/// A key of an address, where `%` and `/` are escaped, as it is.
+fn plain(key: String) -> String {
+    key.parse::<Key>().map_or(key, |key| key.as_str().to_owned())
 }
 
 /// How documents were found.
@@ -57,7 +81,8 @@ pub(super) struct Explained {
     params(
         ("space" = String, Path), ("collection" = String, Path),
         ("where" = Option<Vec<String>>, Query, description = "A condition: field, operator, value, as in `/price<500`, \
-            `/brand=Alpro`, `/name^=MI`, `/tags~=new`, or a field alone that must be there. Given several times, all must hold"),
+            `/brand=Alpro`, `/name^=MI`, `/tags~=new`, or a field alone that must be there; a text that reads as a number is quoted: \
+            `/product=\"1029743\"`. Given several times, all must hold"),
         ("order" = Option<String>, Query, description = "A field, as in `/price`; `-/price` from its end. By key when nothing \
             is said; `-` from the last key"),
         ("select" = Option<Vec<String>>, Query, description = "Show only this field; may be given several times"),
@@ -89,6 +114,8 @@ pub(super) async fn find(
     let found = page(&api, (&space, &collection), query).await?;
     let Found { documents, damaged, next, examined, plan, is_behind } = found;
     let explain = explains.then_some(Explained { plan, examined });
+    let documents = documents.into_iter().map(FoundDocument::from).collect();
+    let damaged = damaged.into_iter().map(plain).collect();
     Ok(Json(Documents { documents, next, is_behind, damaged, explain }).into_response())
 }
 
@@ -165,11 +192,11 @@ impl Lines {
         query.limit = self.left.unwrap_or(PAGE_DOCUMENTS_MAX).min(PAGE_DOCUMENTS_MAX);
         let found = page(&self.api, (&self.space, &self.collection), query.clone()).await?;
         let mut lines = Vec::new();
-        for document in &found.documents {
-            serde_json::to_writer(&mut lines, document).map_err(|_| unexpected())?;
+        let count = u32::try_from(found.documents.len()).unwrap_or(u32::MAX);
+        for document in found.documents {
+            serde_json::to_writer(&mut lines, &FoundDocument::from(document)).map_err(|_| unexpected())?;
             lines.push(b'\n');
         }
-        let count = u32::try_from(found.documents.len()).unwrap_or(u32::MAX);
         self.left = self.left.map(|left| left.saturating_sub(count));
         match &found.next {
             Some(next) if self.left != Some(0) => {
