@@ -8,6 +8,7 @@ mod languages;
 mod limits;
 mod queries;
 mod retried;
+mod web_sockets;
 
 use tests::http::HttpClient;
 use tests::process::{Fleet, Process};

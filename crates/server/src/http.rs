@@ -24,6 +24,8 @@ mod problem;
 mod queries;
 mod replica_status;
 mod transactions;
+mod watch;
+mod web_socket;
 mod written;
 
 pub(crate) use asking::Api;

@@ -13,7 +13,7 @@ pub(crate) fn address(site: &Process) -> SocketAddr {
 }
 
 /// What a command of the data directory prints.
-fn isle(site: &Process, arguments: &[&str]) -> String {
+pub(super) fn isle(site: &Process, arguments: &[&str]) -> String {
     let output =
         Command::new(program::path()).args(arguments).arg("--data").arg(&site.data).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -3,6 +3,7 @@
 use super::asking::Api;
 use super::extract::header;
 use super::problem::{Kind, Problem};
+use super::web_socket;
 use crate::callers::{self, TokenRefusal};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -64,6 +65,7 @@ impl FromRequestParts<Api> for Caller {
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
         let author = header(parts, AUTHOR)?.map(str::to_owned);
         let bearer = header(parts, header::AUTHORIZATION.as_str())?.map(bearer).transpose()?;
+        let bearer = bearer.or_else(|| web_socket::token(&parts.headers));
         // A token that is shown counts, also where none is needed.
         let caller = match (bearer, parts.extensions.get::<Via>()) {
             (Some(secret), _) => api.caller(secret).map_err(|refusal| unknown(&refusal))?,

@@ -1,99 +1,63 @@
-//! Live feeds as server-sent events.
+//! Live feeds, however they are sent (`watch`, `web_socket`).
 //!
 //! A feed holds no events back: the core reads its journal as far as the reader has taken what came before. A reader that
 //! takes nothing for [`SLOW`] is told so, where it takes something again, and let go; one that takes nothing at all loses
 //! its connection (`listening`). Either goes on where it was, with its cursor.
 
 use super::asking::{Api, Place};
-use super::calling::Caller;
-use super::extract::{Parameters, name};
-use super::problem::{Kind, Problem, Problems};
+use super::problem::{Kind, Problem};
 use crate::event_loop::{Arrivals, ClientId, Outcome, Reply, Stop, Waiting, Watching};
 use crate::local::{WATCH_EVENTS_MAX, WatchEvent, watch_event};
-use axum::extract::State;
-use axum::http::HeaderMap;
-use axum::response::sse::{Event, KeepAlive, Sse};
-use axum::response::{IntoResponse as _, Response};
-use document::{Collection, Space};
-use futures_util::stream;
 use replica::{WatchCursor, WatchScope};
 use std::collections::VecDeque;
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 
 /// From one sign of life to the next where nothing happens.
-const HEARTBEAT: Duration = Duration::from_secs(15);
+pub(super) const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// A reader that takes nothing for so long is let go.
-const SLOW: Duration = Duration::from_secs(20);
+pub(super) const SLOW: Duration = Duration::from_secs(20);
 
 /// The client's number for its only watch.
 const WATCH: u64 = 1;
 
-/// Watch documents.
-///
-/// Server-sent events: `document` for each document of the present state, `synced` after the last, then `changed` for every
-/// change or transaction; `reset` where a cursor serves no more and the state follows anew. The `id` of each is a cursor: sent
-/// back as `Last-Event-ID` (as browsers do by themselves) or `after` the feed goes on behind it, also after a restart of
-/// either side. A comment comes every 15 seconds. A reader that takes nothing for 20 seconds gets the event `slow` and is let
-/// go; where the server cannot go on it is `problem`, with a problem document.
-#[utoipa::path(get, path = "/v1/watch", tag = "feeds",
-    params(
-        ("space" = String, Query, description = "Of which space"),
-        ("collection" = Option<String>, Query, description = "Of one collection"),
-        ("prefix" = Option<String>, Query, description = "Of keys of it that start so"),
-        ("after" = Option<String>, Query, description = "A cursor to go on after"),
-        ("Last-Event-ID" = Option<String>, Header, description = "The same; it counts before `after`"),
-    ),
-    responses((status = 200, description = "Events until either side ends", content_type = "text/event-stream",
-        body = WatchEvent), Problems))]
-pub(super) async fn watch(
-    State(api): State<Api>,
-    caller: Caller,
-    parameters: Parameters,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    parameters.only(&["space", "collection", "prefix", "after"])?;
-    let (scope, from) = wanted(&caller, &parameters, &headers)?;
-    let place = api.watch_place()?;
-    let feed = Feed::begin(&api, place, scope, from).await?;
-    let events = stream::unfold(feed, |mut feed| async move {
-        let event = feed.next().await?;
-        Some((Ok::<_, Infallible>(event), feed))
-    });
-    let heartbeat = KeepAlive::new().interval(HEARTBEAT);
-    Ok(Sse::new(events).keep_alive(heartbeat).into_response())
+/// What a reader is told.
+#[derive(Debug)]
+pub(super) enum Told {
+    Event(Box<WatchEvent>),
+    /// It was too slow, and this is the last.
+    Slow,
+    /// It cannot go on, and this is the last.
+    Problem(Problem),
 }
 
-fn wanted(
-    caller: &Caller,
-    parameters: &Parameters,
-    headers: &HeaderMap,
-) -> Result<(WatchScope, Option<WatchCursor>), Problem> {
-    let malformed = |detail: &str| Problem::new(Kind::MALFORMED, detail);
-    let space = parameters.one("space")?.ok_or_else(|| malformed("'space' says what to watch"))?;
-    let space: Space = name(space)?;
-    let collection: Option<Collection> = parameters.one("collection")?.map(name).transpose()?;
-    caller.reads(&space, collection.as_ref())?;
-    let scope = match (collection, parameters.one("prefix")?) {
-        (None, None) => WatchScope::Space(space),
-        (Some(collection), None) => WatchScope::Collection(space, collection),
-        (Some(collection), Some(prefix)) => WatchScope::Keys(space, collection, prefix.to_owned()),
-        (None, Some(_)) => return Err(malformed("'prefix' is of keys of a 'collection'")),
-    };
-    let last = super::extract::text(headers.get("last-event-id"), "Last-Event-ID")?;
-    let from = match last {
-        Some(last) => Some(last),
-        None => parameters.one("after")?,
-    };
-    Ok((scope, from.map(|cursor| WatchCursor(cursor.to_owned()))))
+impl Told {
+    /// Its name, as server-sent events have one, and what the reader goes on after it with; without that it goes on with the
+    /// one before.
+    pub(super) fn name_and_cursor(&self) -> (&'static str, Option<&str>) {
+        let event = match self {
+            Self::Event(event) => event.as_ref(),
+            Self::Slow => return ("slow", None),
+            Self::Problem(_) => return ("problem", None),
+        };
+        let (name, cursor) = match event {
+            WatchEvent::Reset { cursor } => ("reset", cursor),
+            WatchEvent::Document { cursor, .. } => ("document", cursor),
+            WatchEvent::Synced { cursor } => ("synced", cursor),
+            WatchEvent::Changed { cursor, .. } => ("changed", cursor),
+        };
+        (name, Some(cursor))
+    }
 }
+
+/// What a reader is told that was too slow.
+pub(super) const SLOW_HINT: &str = "connect again with the last cursor";
 
 /// A watch of the core and its events. It ends with it.
-struct Feed {
+pub(super) struct Feed {
     arrivals: Arrivals,
     client: ClientId,
     outcomes: mpsc::Receiver<Outcome>,
@@ -109,7 +73,7 @@ struct Feed {
 
 impl Feed {
     /// Begins, or says why not.
-    async fn begin(
+    pub(super) async fn begin(
         api: &Api,
         place: Place,
         scope: WatchScope,
@@ -158,17 +122,15 @@ impl Feed {
         }
     }
 
-    /// The next event; `None` after the last.
-    async fn next(&mut self) -> Option<Event> {
+    /// What comes next; `None` after the last. Who does not wait for it to the end may lose an event.
+    pub(super) async fn next(&mut self) -> Option<Told> {
         if self.is_over {
             return None;
         }
         // Asked for the next one only now: until then its socket took nothing.
         if self.given.take().is_some_and(|given| given.elapsed() > SLOW) {
             self.is_over = true;
-            return Some(
-                Event::default().event("slow").data("{\"hint\":\"connect again with the last cursor\"}"),
-            );
+            return Some(Told::Slow);
         }
         while self.waiting.is_empty() {
             let outcome = tokio::select! {
@@ -178,7 +140,7 @@ impl Feed {
             };
             if let Err(problem) = self.take(outcome) {
                 self.is_over = true;
-                return Some(Event::default().event("problem").data(json(&problem)));
+                return Some(Told::Problem(problem));
             }
         }
         let event = watch_event(self.waiting.pop_front()?);
@@ -188,19 +150,8 @@ impl Feed {
             self.arrivals.watch_more((self.client, WATCH), taken).await;
         }
         self.given = Some(Instant::now());
-        let (name, cursor) = match &event {
-            WatchEvent::Reset { cursor } => ("reset", cursor),
-            WatchEvent::Document { cursor, .. } => ("document", cursor),
-            WatchEvent::Synced { cursor } => ("synced", cursor),
-            WatchEvent::Changed { cursor, .. } => ("changed", cursor),
-        };
-        Some(Event::default().event(name).id(cursor).data(json(&event)))
+        Some(Told::Event(Box::new(event)))
     }
-}
-
-fn json(value: &impl serde::Serialize) -> String {
-    // Maps have text keys and numbers are finite, so that it cannot fail.
-    serde_json::to_string(value).unwrap_or_default()
 }
 
 impl Drop for Feed {
@@ -212,39 +163,44 @@ impl Drop for Feed {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
-    use crate::event_loop::arrivals;
+    use crate::event_loop::{StopOrder, arrivals};
     use tokio::time::advance;
 
-    /// A feed with this many events that came.
-    fn feed(events: usize) -> Feed {
+    /// Where a feed's events would come from, and its end.
+    pub(in crate::http) type Source = (mpsc::Sender<Outcome>, StopOrder);
+
+    /// A feed with this many events that came. It goes on as long as its source is held.
+    pub(in crate::http) fn feed(events: usize) -> (Feed, Source) {
         let (arrivals, _) = arrivals();
-        let (_, outcomes) = mpsc::channel(1);
+        let (sender, outcomes) = mpsc::channel(1);
+        let (order, stop) = Stop::new();
         let place = Place::of(Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap());
         let synced = || replica::WatchEvent::Synced { cursor: WatchCursor("c".to_owned()) };
-        Feed {
+        let feed = Feed {
             client: arrivals.next_client(),
             arrivals,
             outcomes,
             waiting: (0..events).map(|_| synced()).collect(),
             taken: 0,
-            stop: Stop::new().1,
+            stop,
             given: None,
             is_over: false,
             _place: place,
-        }
+        };
+        (feed, (sender, order))
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_reader_that_was_slow_is_told_so_and_let_go() {
-        let mut feed = feed(3);
-        let shown = async |feed: &mut Feed| feed.next().await.map(|event| format!("{event:?}"));
-        assert!(shown(&mut feed).await.unwrap().contains("synced"));
+        let (mut feed, _source) = feed(3);
+        let name = async |feed: &mut Feed| feed.next().await.map(|told| told.name_and_cursor().0);
+        assert_eq!(name(&mut feed).await, Some("synced"));
         advance(SLOW).await;
-        assert!(shown(&mut feed).await.unwrap().contains("synced"), "slow, and not too slow");
+        assert_eq!(name(&mut feed).await, Some("synced"), "slow, and not too slow");
         advance(SLOW + Duration::from_millis(1)).await;
-        assert!(shown(&mut feed).await.unwrap().contains("slow"));
-        assert_eq!(shown(&mut feed).await, None);
+        assert_eq!(name(&mut feed).await, Some("slow"));
+        assert_eq!(name(&mut feed).await, None);
     }
 }

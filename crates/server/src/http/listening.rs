@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
@@ -21,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tokio_io_timeout::TimeoutStream;
@@ -141,8 +142,22 @@ async fn accept(
     Ok((accepted, place))
 }
 
-/// One connection: its requests one after another, until either side ends it.
-async fn serve<S>((stream, via): (S, Via), router: Router, mut stop: Stop, _place: OwnedSemaphorePermit)
+/// Who holds it keeps its connection's place, also when the connection has become something else than HTTP.
+#[derive(Clone)]
+pub(super) struct Kept(#[expect(dead_code, reason = "it is held")] mpsc::Sender<Infallible>);
+
+/// One connection: its requests one after another, until either side ends it, and what it became after that. All the while
+/// it has its place.
+async fn serve<S>(connection: (S, Via), router: Router, stop: Stop, _place: OwnedSemaphorePermit)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let (kept, mut none_kept) = mpsc::channel(1);
+    serve_http(connection, router, stop, Kept(kept)).await;
+    let _ = none_kept.recv().await;
+}
+
+async fn serve_http<S>((stream, via): (S, Via), router: Router, mut stop: Stop, kept: Kept)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
@@ -153,9 +168,10 @@ where
     let service = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(via);
+        request.extensions_mut().insert(kept.clone());
         service.call(request)
     });
-    let connection = builder.serve_connection(TokioIo::new(Box::pin(stream)), service);
+    let connection = builder.serve_connection(TokioIo::new(Box::pin(stream)), service).with_upgrades();
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
@@ -174,9 +190,9 @@ where
 mod tests {
     use super::*;
     use axum::body::Body;
+    use axum::http::{StatusCode, header};
     use axum::routing::get;
     use futures_util::stream;
-    use std::convert::Infallible;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
     use tokio::time::{Instant, timeout};
 
@@ -203,6 +219,27 @@ mod tests {
             || async { Body::from_stream(stream::repeat_with(|| Ok::<_, Infallible>(vec![0_u8; 1_024]))) };
         let (mut service, serving) = connected(Router::new().route("/", get(endless)));
         service.write_all(REQUEST).await.unwrap();
+        let lasted = serving.await.unwrap();
+        assert!((WRITE_DEADLINE..WRITE_DEADLINE * 2).contains(&lasted), "{lasted:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_becomes_something_else_keeps_its_place_and_the_deadline() {
+        const UPGRADE: &[u8] =
+            b"GET / HTTP/1.1\r\nhost: site\r\nconnection: upgrade\r\nupgrade: other\r\n\r\n";
+        let becomes = |mut request: Request<Body>| async move {
+            let kept = request.extensions().get::<Kept>().cloned();
+            let upgrade = hyper::upgrade::on(&mut request);
+            tokio::spawn(async move {
+                let _kept = kept.unwrap();
+                let mut stream = TokioIo::new(upgrade.await.unwrap());
+                while stream.write_all(&[0; 1_024]).await.is_ok() {}
+            });
+            let headers = [(header::CONNECTION, "upgrade"), (header::UPGRADE, "other")];
+            (StatusCode::SWITCHING_PROTOCOLS, headers)
+        };
+        let (mut service, serving) = connected(Router::new().route("/", get(becomes)));
+        service.write_all(UPGRADE).await.unwrap();
         let lasted = serving.await.unwrap();
         assert!((WRITE_DEADLINE..WRITE_DEADLINE * 2).contains(&lasted), "{lasted:?}");
     }

@@ -2,7 +2,7 @@
 
 use super::asking::Api;
 use super::problem::{Kind, Problem, ProblemDocument};
-use super::{documents, feed, history, page, queries, replica_status, transactions};
+use super::{documents, history, page, queries, replica_status, transactions, watch};
 use axum::extract::State;
 use axum::response::Html;
 use axum::routing::get;
@@ -46,7 +46,7 @@ fn described() -> (Router<Api>, Description) {
         .routes(routes!(history::conflicts, history::settle))
         .routes(routes!(transactions::transact))
         .routes(routes!(queries::find))
-        .routes(routes!(feed::watch))
+        .routes(routes!(watch::watch))
         .routes(routes!(replica_status::status))
         .routes(routes!(replica_status::schemas))
         .routes(routes!(replica_status::schema))
