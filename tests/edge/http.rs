@@ -6,6 +6,7 @@ mod documents;
 mod feeds;
 mod languages;
 mod limits;
+mod pages;
 mod queries;
 mod retried;
 mod web_sockets;

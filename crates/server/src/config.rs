@@ -58,6 +58,7 @@
 //! depth_max = 64                # objects and arrays within one another in a body
 //! time_max = "30s"              # for a body to arrive and an answer to be made
 //! loopback_without_token = true # every program on this machine may do everything; absent: over TCP a token is needed
+//! allow_origins = ["https://dash.example"] # pages that may read answers in a browser, with a token; absent: no others' pages
 //! ```
 //!
 //! What is in no table of names can be overruled by a variable (`ISLE_LISTEN`, `ISLE_ENROLMENT_GRACE`; an empty one counts
@@ -72,6 +73,7 @@ mod layers;
 mod line;
 mod logging;
 mod nearest;
+mod origin;
 mod public_key;
 mod schedule;
 mod settings;
@@ -83,6 +85,7 @@ pub use error::{ConfigError, ConfigErrors, ScheduleFault};
 pub use http::HttpConfig;
 pub use layers::Layers;
 pub use logging::{LogFilter, LogFilterError, LogFormat, LogFormatError};
+pub use origin::{PageOrigin, PageOriginError, PageOrigins};
 pub use public_key::{PublicKey, PublicKeyError};
 pub use schedule::{EVERY_MIN, ScheduleConfig, TimeOfDay, Window, WindowError};
 pub use source::Source;

@@ -10,6 +10,7 @@
 mod asking;
 mod body;
 mod calling;
+mod cors;
 mod documents;
 mod extract;
 mod feed;

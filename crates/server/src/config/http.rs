@@ -1,3 +1,4 @@
+use super::PageOrigins;
 use crate::duration::Span;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -25,6 +26,8 @@ pub struct HttpConfig {
     pub time_max: Span,
     /// Whether whoever comes over TCP from this machine may do everything: any user and any program on it.
     pub loopback_without_token: bool,
+    /// Pages of which origins may read answers in a browser; none: of no other origin. They need a token all the same.
+    pub allow_origins: PageOrigins,
 }
 
 impl Default for HttpConfig {
@@ -39,6 +42,7 @@ impl Default for HttpConfig {
             depth_max: count(64),
             time_max: Span(Duration::from_secs(30)),
             loopback_without_token: false,
+            allow_origins: PageOrigins::default(),
         }
     }
 }

@@ -4,8 +4,8 @@
 
 use super::line::Lines;
 use super::{
-    ConfigError, LogFilter, LogFormat, PeerAddress, PublicKey, Source, SpaceMode, SpaceName, Window,
-    nearest::nearest,
+    ConfigError, LogFilter, LogFormat, PageOrigins, PeerAddress, PublicKey, Source, SpaceMode, SpaceName,
+    Window, nearest::nearest,
 };
 use crate::duration::Span;
 use serde::de::DeserializeOwned;
@@ -86,6 +86,7 @@ const HTTP: &[(&str, Shape)] = &[
     ("depth_max", Value(reads::<NonZeroU32>)),
     ("time_max", Value(reads::<Span>)),
     ("loopback_without_token", Value(reads::<bool>)),
+    ("allow_origins", Value(reads::<PageOrigins>)),
 ];
 
 fn reads<T: DeserializeOwned>(value: Spanned<DeValue<'_>>) -> Result<(), toml::de::Error> {

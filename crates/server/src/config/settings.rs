@@ -183,6 +183,13 @@ pub(super) const SETTINGS: &[Setting] = &[
         set: |config, text| put(&mut config.http.loopback_without_token, text),
         get: |config| Some(config.http.loopback_without_token.to_string()),
     },
+    Setting {
+        key: "http.allow_origins",
+        absent: "none",
+        example: "https://dash.example,http://127.0.0.1:3000",
+        set: |config, text| put(&mut config.http.allow_origins, text),
+        get: |config| Some(config.http.allow_origins.to_string()).filter(|origins| !origins.is_empty()),
+    },
 ];
 
 impl Setting {

@@ -91,6 +91,23 @@ fn the_journal_is_kept_as_long_as_the_core_would() {
 }
 
 #[test]
+fn pages_are_let_in_by_exact_origins() {
+    let with = |origins: &str| parse(&format!("{SITE}\n[http]\nallow_origins = {origins}\n"));
+    let config = with("[\"https://dash.example\", \"http://127.0.0.1:3000\"]").unwrap();
+    let origins: Vec<_> = config.http.allow_origins.iter().map(PageOrigin::as_str).collect();
+    assert_eq!(origins, ["https://dash.example", "http://127.0.0.1:3000"]);
+    assert_eq!(parse(&toml::to_string(&config).unwrap()).unwrap(), config);
+    for origins in ["[\"*\"]", "[\"null\"]", "[\"https://dash.example/\"]", "[\"dash.example\"]"] {
+        let said = with(origins).unwrap_err().to_string();
+        assert!(
+            said.contains("isle.toml:17: http.allow_origins: ") && said.contains("as browsers do"),
+            "{said}"
+        );
+    }
+    assert!(with("\"https://dash.example\"").is_err(), "a list");
+}
+
+#[test]
 fn memory_for_documents_is_that_of_a_small_machine_unless_it_is_said() {
     let bytes = |text: &str| {
         parse(text).unwrap().settings(Schemas::default(), [1; 32], [2; 16], 3).open_documents_bytes_max
@@ -243,6 +260,7 @@ fn each_setting_is_made_by_its_variable_and_shown() {
         ("ISLE_HTTP_DEPTH_MAX", "5"),
         ("ISLE_HTTP_TIME_MAX", "4s"),
         ("ISLE_HTTP_LOOPBACK_WITHOUT_TOKEN", "true"),
+        ("ISLE_HTTP_ALLOW_ORIGINS", "https://dash.example,http://127.0.0.1:3000"),
     ];
     let shown = effective(&layers(&variables)).shown();
     for ((name, value), shown) in variables.iter().zip(&shown) {

@@ -4,7 +4,9 @@
 
 use super::asking::Api;
 use super::calling::Via;
+use super::cors;
 use super::open_api::router;
+use crate::config::{HttpConfig, PageOrigins};
 use crate::event_loop::Stop;
 use crate::local::{LocalSocket, SocketError};
 use axum::Router;
@@ -60,20 +62,21 @@ pub enum HttpError {
 pub(crate) struct HttpListener {
     unix: LocalSocket,
     tcp: Option<TcpListener>,
+    origins: PageOrigins,
 }
 
 impl HttpListener {
     /// Opens the Unix socket, for the data directory's owner, and the address where there is one.
-    pub(crate) async fn bind(socket: &Path, address: Option<SocketAddr>) -> Result<Self, HttpError> {
+    pub(crate) async fn bind(socket: &Path, config: &HttpConfig) -> Result<Self, HttpError> {
         let unix = LocalSocket::bind(socket)?;
-        let tcp = match address {
+        let tcp = match config.listen {
             None => None,
             Some(address) => {
                 let listener = TcpListener::bind(address).await;
                 Some(listener.map_err(|source| HttpError::Address { address, source })?)
             }
         };
-        Ok(Self { unix, tcp })
+        Ok(Self { unix, tcp, origins: config.allow_origins.clone() })
     }
 
     /// Where it listens over the network.
@@ -85,9 +88,9 @@ impl HttpListener {
     pub(crate) async fn run(self, api: Api, mut stop: Stop) {
         let most = usize::try_from(api.limits().connections).unwrap_or(usize::MAX);
         let places = Arc::new(Semaphore::new(most));
-        let router = router(api);
         let mut connections = JoinSet::new();
-        let Self { unix, tcp } = self;
+        let Self { unix, tcp, origins } = self;
+        let router = cors::layered(router(api), &origins);
         loop {
             let accepted = tokio::select! {
                 biased;
