@@ -7,6 +7,7 @@ mod feeds;
 mod languages;
 mod limits;
 mod pages;
+mod patches;
 mod queries;
 mod retried;
 mod web_sockets;
