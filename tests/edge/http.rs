@@ -1,6 +1,7 @@
 //! What services of a site do over HTTP.
 
 pub(crate) mod callers;
+mod certificates;
 mod contract;
 mod documents;
 mod feeds;

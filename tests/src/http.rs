@@ -59,7 +59,8 @@ impl HttpClient {
         Self::over(TcpStream::connect(address).await.unwrap()).await
     }
 
-    async fn over(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Self {
+    /// Over what is connected already.
+    pub async fn over(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Self {
         let (sender, connection) = handshake(TokioIo::new(stream)).await.unwrap();
         // It ends with its sender or its server.
         tokio::spawn(connection);

@@ -27,6 +27,7 @@ pub mod process;
 pub mod program;
 mod repository;
 mod skipped;
+pub mod tls;
 pub mod web_socket;
 
 pub use eventually::{eventually, eventually_async};

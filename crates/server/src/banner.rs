@@ -91,7 +91,8 @@ impl Banner<'_> {
             None => format!("dials from {address}"),
         };
         let observed = self.observed_at.map(|address| format!(", answers monitoring on http://{address}"));
-        let http = self.http_at.map(|address| format!(", answers services on http://{address}"));
+        let scheme = if self.config.http.tls { "https" } else { "http" };
+        let http = self.http_at.map(|address| format!(", answers services on {scheme}://{address}"));
         format!("{place}, carries {spaces}{}{}", observed.unwrap_or_default(), http.unwrap_or_default())
     }
 }

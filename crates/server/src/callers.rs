@@ -1,11 +1,13 @@
 //! Who may ask what: tokens of services, and what each of them may do.
 //!
 //! Who may open the data directory's socket owns the replica, and may do everything. Who comes over TCP shows a token, which
-//! `isle token` makes: `rights` has what one may do, `secret` its text and the hash of it that is kept, `book` which tokens
-//! there are (pure: it is told the time), `file` the book on the disk, `tokens` what a running server knows of it.
+//! `isle token` makes, or a certificate, of whose name it was said what it may: `rights` has what one may do, `secret` its
+//! text and the hash of it that is kept, `book` which tokens there are (pure: it is told the time), `file` the book on the
+//! disk, `tokens` what a running server knows of it.
 //!
 //! Invariants:
 //! - What cannot be read lets nobody in. A token that was made or revoked counts from the next request on, without a restart.
+//! - A certificate alone gives no right, and no token counts as one.
 //! - The secret is printed once and kept nowhere; of it only a hash is.
 
 mod book;

@@ -51,6 +51,7 @@
 //!
 //! [http]                        # services of the site, beside the socket http.sock of the data directory; each line may be absent
 //! listen = "127.0.0.1:7480"     # TCP; absent: the socket alone
+//! tls = true                    # with the replica's certificate; who calls may show one of the same authority. Absent: no TLS
 //! connections_max = 256         # past these limits a service is told to try again
 //! requests_max = 64
 //! watches_max = 256
@@ -326,6 +327,9 @@ impl Config {
         }
         if self.enrolment.certificate.0 < CERTIFICATE_MIN {
             errors.push(ConfigError::Certificate { at: effective.source("enrolment.certificate") });
+        }
+        if self.http.tls && self.http.listen.is_none() {
+            errors.push(ConfigError::TlsNowhere { at: effective.source("http.tls") });
         }
         for (peer, config) in &self.peers {
             self.check_schedule(peer, config, effective, errors);

@@ -248,7 +248,8 @@ async fn serve(
 ) -> Result<(), ServeError> {
     let network = Network::bind(config, &identity)?;
     let socket = LocalSocket::bind(&directory.socket())?;
-    let http = HttpListener::bind(&directory.http_socket(), &config.http).await?;
+    let tls = config.http.tls.then(|| network.services());
+    let http = HttpListener::bind(&directory.http_socket(), &config.http, tls).await?;
     let http_at = http.address()?;
     let observing = observing(config).await?;
     let observed_at = observing.as_ref().map(Observing::address).transpose()?;

@@ -18,7 +18,8 @@ use crate::incoming::Incoming;
 use crate::limits::{HANDSHAKE_DEADLINE, HANDSHAKES_MAX, HANDSHAKES_UNPROVEN_MAX};
 use crate::name::{NameError, check_name};
 use crate::opening::{self, OpeningError};
-use crate::tls::{Dialling, NameVerifier, accepting};
+use crate::services::ServiceAcceptor;
+use crate::tls::{Dialling, NameVerifier, accepting, serving};
 
 /// Why an endpoint could not be bound.
 #[derive(Debug, thiserror::Error)]
@@ -120,6 +121,7 @@ pub enum ConnectError {
 pub(crate) struct Credentials {
     pub(crate) identity: Identity,
     pub(crate) dialling: Dialling,
+    pub(crate) services: Arc<rustls::ServerConfig>,
     enrolling: Option<Enrolling>,
 }
 
@@ -139,7 +141,8 @@ impl Credentials {
             joining: settings(Purpose::Join, grace),
             renewing: settings(Purpose::Renewal, grace),
         });
-        Self { dialling: Dialling::new(&identity), enrolling, identity }
+        let services = Arc::new(serving(&identity));
+        Self { dialling: Dialling::new(&identity), services, enrolling, identity }
     }
 }
 
@@ -210,6 +213,12 @@ impl Endpoint {
     #[must_use]
     pub fn identity(&self) -> Identity {
         self.credentials.borrow().identity.clone()
+    }
+
+    /// What takes services of the site, with the identity that this shows at the time.
+    #[must_use]
+    pub fn services(&self) -> ServiceAcceptor {
+        ServiceAcceptor::new(self.credentials.clone())
     }
 
     /// Asks the hub, the replica `hub` at `address`, for the next certificate.

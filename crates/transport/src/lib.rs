@@ -3,7 +3,7 @@
 //! A fleet has one [`Authority`]; it issues every replica an [`Identity`], or signs the certificates of keys that sites
 //! make themselves ([`enrolment`]). An [`Endpoint`] is one UDP
 //! socket that dials and accepts. A [`Connection`] has a verified [`Peer`] at its other end and carries
-//! frames both ways, in [`Lanes`]. [`Backoff`] says how long to wait before dialling again.
+//! frames both ways, in [`Lanes`]. A [`ServiceAcceptor`] takes services of the site over TCP. [`Backoff`] says how long to wait before dialling again.
 //!
 //! What it is not: it knows nothing of what frames mean (`wire`), of what a peer may do (`replica`), and
 //! it keeps no list of peers, starts no task and redials nothing (`server`).
@@ -14,6 +14,8 @@
 //!   Ed25519 only, one cryptography provider given explicitly, no early data, no resumption. Who joins has no
 //!   certificate, and who renews may have one that ran out: on connections of their own, which give no
 //!   [`Connection`].
+//! - Services need no certificate, over TLS 1.3 on TCP, and are told apart from peers by that: they get no [`Connection`] either.
+//!   One that they show is checked as a peer's is.
 //! - A [`Connection`] is handed out only after *both* ends have accepted each other.
 //! - Nothing grows with what a peer announces: memory is taken for bytes that have arrived.
 //! - A hostile datagram, handshake or frame costs its sender the connection and nobody else anything.
@@ -41,6 +43,7 @@ mod limits;
 mod name;
 mod opening;
 mod pem_file;
+mod services;
 mod signing_request;
 mod tls;
 mod validity;
@@ -62,4 +65,5 @@ pub use limits::{
 };
 pub use name::{NameError, check_name};
 pub use pem_file::FileError;
+pub use services::{ServiceAcceptor, ServiceError, ServiceStream};
 pub use validity::{Stage, Validity};

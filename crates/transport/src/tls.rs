@@ -8,7 +8,8 @@ use quinn::{IdleTimeout, TransportConfig, VarInt};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, ring};
-use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{NoClientAuth, NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{CertificateError, DigitallySignedStruct, Error as TlsError, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
@@ -46,24 +47,16 @@ pub(crate) fn provider() -> Arc<CryptoProvider> {
 pub(crate) fn accepting(identity: &Identity, purpose: Purpose, grace: Duration) -> quinn::ServerConfig {
     let verifier = || WebPkiClientVerifier::builder_with_provider(identity.roots.clone(), provider());
     let verifier = || verifier().build().expect(INVARIANT);
-    let tls = rustls::ServerConfig::builder_with_provider(provider())
-        .with_protocol_versions(&[&rustls::version::TLS13])
-        .expect(INVARIANT);
-    let tls = match purpose {
-        Purpose::Replication => tls.with_client_cert_verifier(verifier()),
-        Purpose::Renewal => tls.with_client_cert_verifier(Arc::new(GraceVerifier::new(verifier(), grace))),
-        Purpose::Join => tls.with_no_client_auth(),
+    let verifier: Arc<dyn ClientCertVerifier> = match purpose {
+        Purpose::Replication => verifier(),
+        Purpose::Renewal => Arc::new(GraceVerifier::new(verifier(), grace)),
+        Purpose::Join => Arc::new(NoClientAuth),
     };
     let mut certified = CertifiedKey::clone(&identity.certified);
     if purpose == Purpose::Join {
         certified.cert.push(identity.authority.clone());
     }
-    let mut tls = tls.with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
-    tls.alpn_protocols = vec![purpose.protocol().to_vec()];
-    tls.max_early_data_size = 0;
-    tls.session_storage = Arc::new(NoServerSessionStorage {});
-    tls.send_tls13_tickets = 0;
-
+    let tls = answering(verifier, certified, purpose.protocol());
     let quic = QuicServerConfig::try_from(tls).expect(INVARIANT);
     let mut config = quinn::ServerConfig::with_crypto(Arc::new(quic));
     config
@@ -72,6 +65,32 @@ pub(crate) fn accepting(identity: &Identity, purpose: Purpose, grace: Duration) 
         .incoming_buffer_size(INCOMING_BYTES_MAX)
         .incoming_buffer_size_total(INCOMING_BYTES_TOTAL_MAX);
     config
+}
+
+/// Settings towards services: they may show a valid certificate of the fleet's authority, and speak HTTP/1.1.
+#[expect(clippy::expect_used, reason = "fails only without an authority; an identity has one")]
+pub(crate) fn serving(identity: &Identity) -> rustls::ServerConfig {
+    let verifier = WebPkiClientVerifier::builder_with_provider(identity.roots.clone(), provider());
+    let verifier = verifier.allow_unauthenticated().build().expect(INVARIANT);
+    answering(verifier, CertifiedKey::clone(&identity.certified), b"http/1.1")
+}
+
+#[expect(clippy::expect_used, reason = "fails only without TLS 1.3; ring has it")]
+fn answering(
+    verifier: Arc<dyn ClientCertVerifier>,
+    certified: CertifiedKey,
+    protocol: &[u8],
+) -> rustls::ServerConfig {
+    let mut tls = rustls::ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .expect(INVARIANT)
+        .with_client_cert_verifier(verifier)
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
+    tls.alpn_protocols = vec![protocol.to_vec()];
+    tls.max_early_data_size = 0;
+    tls.session_storage = Arc::new(NoServerSessionStorage {});
+    tls.send_tls13_tickets = 0;
+    tls
 }
 
 /// Settings of who joins: it shows no certificate, and judges the other end's by `verifier`.

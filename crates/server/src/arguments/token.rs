@@ -22,10 +22,12 @@ pub(crate) enum TokenCommand {
 Example:
   isle token create till-3 --data site --space store-367 --rights read,basket=write,inventory=write
   isle token create label-printer --data site --space catalog --rights product=read --expires 365d
+  isle token create --certificate store-9 --data site --space store-367 --rights read
   isle token create head-office --data site --space store-367 --space catalog --rights read,write --expires never
 
 Rights: read and write count in the whole space, COLLECTION=read and COLLECTION=write in one collection; several are separated
-by commas, and writing is not reading. They are the same in each --space. The token is a secret and the only thing on standard
+by commas, and writing is not reading. They are the same in each --space. With --certificate the rights are of whoever shows a
+certificate of that name to a server with `tls = true` in [http], also the next one of that name. Otherwise the token is a secret and the only thing on standard
 output; a hash of it is kept, so a token that is lost is revoked and made anew.
 
 The name is the author of what the service writes. --expires goes by the clock of this machine: one that is ahead ends the token
@@ -52,6 +54,9 @@ It is refused from the next request on. What its service wrote stays. The name i
 pub(crate) struct TokenCreateArguments {
     /// The service's name, 1 to 64 bytes; the author of what it writes.
     pub(crate) name: String,
+    /// Make no token: NAME is that of a certificate of the fleet's authority, which the service shows over TLS.
+    #[arg(long)]
+    pub(crate) certificate: bool,
     #[command(flatten)]
     pub(crate) data: Data,
     /// A space that it is for; may be given several times.

@@ -1,4 +1,4 @@
-//! Which tokens there are. Pure: it is told the time and given the hash.
+//! Which tokens there are, and which certificates count as one. Pure: it is told the time and given the hash.
 
 use super::rights::ServiceRights;
 use super::secret::SecretHash;
@@ -6,6 +6,7 @@ use crate::config::SpaceName;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
+use transport::{NameError, check_name};
 
 /// Most tokens of a replica: each request is held against all of them.
 const TOKENS_MAX: usize = 1_024;
@@ -31,7 +32,12 @@ struct Version;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Token {
-    secret_hash: SecretHash,
+    /// Of the secret that its service shows; none where it shows a certificate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    secret_hash: Option<SecretHash>,
+    /// Whether its service shows a certificate of the fleet's authority, under this name.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) certificate: bool,
     /// What it may do; nothing in any other space.
     pub(crate) spaces: BTreeMap<SpaceName, ServiceRights>,
     /// In milliseconds since 1970.
@@ -56,6 +62,13 @@ pub(crate) struct NewToken {
     pub(crate) expiry: Expiry,
 }
 
+/// What a service shows to be known.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Proof {
+    Secret(SecretHash),
+    Certificate,
+}
+
 /// Why a token is not made or not revoked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -65,6 +78,9 @@ pub enum TokenError {
         "a token's name has 1 to {NAME_BYTES_MAX} bytes of printable characters: it is the author of what its service writes"
     )]
     Name,
+    /// No certificate has such a name.
+    #[error(transparent)]
+    CertificateName(#[from] NameError),
     /// There is one.
     #[error(
         "there is a token '{name}' already: `isle token revoke {name}` first, or give this one another name"
@@ -131,14 +147,16 @@ impl TokenBook {
         self.tokens.iter()
     }
 
-    /// Adds a token; `secret_hash` is of the text that its service will show.
-    pub(super) fn create(
-        &mut self,
-        new: NewToken,
-        secret_hash: SecretHash,
-        now_ms: i64,
-    ) -> Result<&Token, TokenError> {
+    /// Adds a token for who shows this.
+    pub(super) fn create(&mut self, new: NewToken, proof: Proof, now_ms: i64) -> Result<&Token, TokenError> {
         let NewToken { name, spaces, expiry } = new;
+        let (secret_hash, certificate) = match proof {
+            Proof::Secret(hash) => (Some(hash), false),
+            Proof::Certificate => {
+                check_name(&name)?;
+                (None, true)
+            }
+        };
         if !is_name(&name) {
             return Err(TokenError::Name);
         }
@@ -157,7 +175,7 @@ impl TokenBook {
                 Some(now_ms.saturating_add(i64::try_from(time.as_millis()).unwrap_or(i64::MAX)))
             }
         };
-        let token = Token { secret_hash, spaces, created_ms: now_ms, expires_ms };
+        let token = Token { secret_hash, certificate, spaces, created_ms: now_ms, expires_ms };
         Ok(self.tokens.entry(name).or_insert(token))
     }
 
@@ -170,11 +188,17 @@ impl TokenBook {
     pub(super) fn find(&self, shown: &SecretHash) -> Option<(&String, &Token)> {
         let mut found = None;
         for entry in &self.tokens {
-            if entry.1.secret_hash.is(shown) {
+            if entry.1.secret_hash.is_some_and(|hash| hash.is(shown)) {
                 found = Some(entry);
             }
         }
         found
+    }
+
+    /// What is said of a certificate's name.
+    pub(super) fn find_certificate(&self, name: &str) -> Option<(&String, &Token)> {
+        let entry = self.tokens.get_key_value(name);
+        entry.filter(|(_, token)| token.certificate && token.secret_hash.is_none())
     }
 }
 
@@ -190,6 +214,10 @@ mod tests {
         SecretHash::of(Secret::of([number; 32]).text()).unwrap()
     }
 
+    fn secret(number: u8) -> Proof {
+        Proof::Secret(hash(number))
+    }
+
     fn new(name: &str, expiry: Expiry) -> NewToken {
         let spaces = [("store-367", "read,inventory=write"), ("catalog", "read")];
         let spaces =
@@ -199,8 +227,8 @@ mod tests {
 
     fn book() -> TokenBook {
         let mut book = TokenBook::default();
-        book.create(new("till-3", Expiry::After(90 * DAY)), hash(1), 1_795_000_000_000).unwrap();
-        book.create(new("head office", Expiry::Never), hash(2), 1_795_000_000_000).unwrap();
+        book.create(new("till-3", Expiry::After(90 * DAY)), secret(1), 1_795_000_000_000).unwrap();
+        book.create(new("head office", Expiry::Never), secret(2), 1_795_000_000_000).unwrap();
         book
     }
 
@@ -213,8 +241,29 @@ mod tests {
         book.revoke("till-3").unwrap();
         assert_eq!((name(&book, 1), name(&book, 2).as_deref()), (None, Some("head office")));
         assert!(matches!(book.revoke("till-3"), Err(TokenError::Unknown { .. })));
-        book.create(new("till-3", Expiry::Never), hash(4), 0).unwrap();
+        book.create(new("till-3", Expiry::Never), secret(4), 0).unwrap();
         assert_eq!(name(&book, 1), None, "the same name is another token");
+    }
+
+    #[test]
+    fn a_certificate_counts_by_its_name_and_a_token_by_its_secret_alone() {
+        let mut book = book();
+        assert!(book.find_certificate("till-3").is_none(), "the name of a token is no certificate's");
+        book.create(new("store-9", Expiry::Never), Proof::Certificate, 0).unwrap();
+        assert_eq!(book.find_certificate("store-9").map(|(name, _)| name.as_str()), Some("store-9"));
+        assert!(book.find(&hash(9)).is_none());
+        let refused = book.create(new("store-9", Expiry::Never), secret(9), 0).err();
+        assert_eq!(refused, Some(TokenError::Exists { name: "store-9".into() }));
+        let refused = book.create(new("head office 2", Expiry::Never), Proof::Certificate, 0).err();
+        assert!(matches!(refused, Some(TokenError::CertificateName(_))), "{refused:?}");
+        let text = serde_json::to_string(&book).unwrap();
+        assert_eq!(serde_json::from_str::<TokenBook>(&text).unwrap(), book);
+        // Neither: it lets nobody in.
+        let damaged = text.replace("\"certificate\":true,", "");
+        let damaged: TokenBook = serde_json::from_str(&damaged).unwrap();
+        assert!(damaged.find_certificate("store-9").is_none());
+        book.revoke("store-9").unwrap();
+        assert!(book.find_certificate("store-9").is_none());
     }
 
     #[test]
@@ -225,25 +274,25 @@ mod tests {
         assert_eq!((token.is_over(ends_ms - 1), token.is_over(ends_ms)), (false, true));
         assert!(!book.find(&hash(2)).unwrap().1.is_over(i64::MAX));
         let mut book = TokenBook::default();
-        let token = book.create(new("a", Expiry::After(Duration::MAX)), hash(1), i64::MAX).unwrap();
+        let token = book.create(new("a", Expiry::After(Duration::MAX)), secret(1), i64::MAX).unwrap();
         assert_eq!(token.expires_ms, Some(i64::MAX));
     }
 
     #[test]
     fn names_and_numbers_have_limits() {
         let mut book = book();
-        let mut refused = |name: &str| book.create(new(name, Expiry::Never), hash(9), 0).err();
+        let mut refused = |name: &str| book.create(new(name, Expiry::Never), secret(9), 0).err();
         for name in ["", " ", "a ", "a\nb", "a\u{7f}", "a\u{2028}b", &"a".repeat(65)] {
             assert_eq!(refused(name), Some(TokenError::Name), "{name:?}");
         }
         assert_eq!(refused("till-3"), Some(TokenError::Exists { name: "till-3".into() }));
         assert_eq!(refused(&"a".repeat(64)), None);
         let none = NewToken { spaces: BTreeMap::new(), ..new("b", Expiry::Never) };
-        assert_eq!(book.create(none, hash(9), 0).err(), Some(TokenError::Spaces));
+        assert_eq!(book.create(none, secret(9), 0).err(), Some(TokenError::Spaces));
         while book.tokens.len() < TOKENS_MAX {
-            book.create(new(&format!("t{}", book.tokens.len()), Expiry::Never), hash(9), 0).unwrap();
+            book.create(new(&format!("t{}", book.tokens.len()), Expiry::Never), secret(9), 0).unwrap();
         }
-        assert_eq!(book.create(new("z", Expiry::Never), hash(9), 0).err(), Some(TokenError::Full));
+        assert_eq!(book.create(new("z", Expiry::Never), secret(9), 0).err(), Some(TokenError::Full));
     }
 
     #[test]

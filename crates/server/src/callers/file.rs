@@ -1,6 +1,6 @@
 //! The book of tokens on the disk: `tokens.json` of the data directory. It is the truth, whether a server runs or not.
 
-use super::book::{NewToken, Token, TokenBook, TokenError};
+use super::book::{NewToken, Proof, Token, TokenBook, TokenError};
 use super::secret::{Secret, SecretHash};
 use crate::data_directory::{DataDirectory, LockError};
 use crate::private_file::{self, MODE_PRIVATE};
@@ -154,9 +154,18 @@ impl TokenFile {
         let (_, mut book) = read(&self.path)?;
         let secret = Secret::draw()?;
         let hash = SecretHash::of(secret.text()).ok_or(RandomError)?;
-        let token = book.create(new, hash, now_ms)?.clone();
+        let token = book.create(new, Proof::Secret(hash), now_ms)?.clone();
         write(&self.path, &book)?;
         Ok((secret, token))
+    }
+
+    /// Says what who shows the certificate of this name may do. It holds when this returns.
+    pub(crate) fn create_for_certificate(&self, new: NewToken, now_ms: i64) -> Result<Token, TokenFileError> {
+        let _lock = self.locked()?;
+        let (_, mut book) = read(&self.path)?;
+        let token = book.create(new, Proof::Certificate, now_ms)?.clone();
+        write(&self.path, &book)?;
+        Ok(token)
     }
 
     /// Ends a token, for ever. It holds no more when this returns.

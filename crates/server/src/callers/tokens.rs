@@ -1,7 +1,7 @@
 //! What a running server knows of the tokens: the book as it is on the disk at each request.
 
 use super::Caller;
-use super::book::TokenBook;
+use super::book::{Token, TokenBook};
 use super::file::{self, Identity, TokenFileError};
 use super::secret::SecretHash;
 use crate::data_directory::DataDirectory;
@@ -17,6 +17,14 @@ pub(crate) enum TokenRefusal {
     /// It never was one, or was revoked.
     #[error("the token is unknown here, or was revoked: `isle token create` makes another one")]
     Unknown,
+    /// Nobody said what it may do, or it was revoked.
+    #[error(
+        "the certificate of '{name}' has no rights here: `isle token create --certificate {name}` gives it some"
+    )]
+    UnknownCertificate {
+        /// Its name.
+        name: String,
+    },
     /// It holds no more.
     #[error("the token '{name}' expired at {}: `isle token create` makes another one", moment(*expired_ms))]
     Expired {
@@ -67,12 +75,29 @@ impl Tokens {
     /// [`TokenRefusal`]: nobody.
     pub(crate) fn caller(&self, secret: &str, now_ms: i64) -> Result<Caller, TokenRefusal> {
         let Some(shown) = SecretHash::of(secret) else { return Err(TokenRefusal::Unknown) };
+        self.found(now_ms, |book| book.find(&shown).ok_or(TokenRefusal::Unknown))
+    }
+
+    /// Whom a verified certificate of this name lets in, likewise.
+    ///
+    /// # Errors
+    /// [`TokenRefusal`]: nobody.
+    pub(crate) fn caller_of_certificate(&self, name: &str, now_ms: i64) -> Result<Caller, TokenRefusal> {
+        let unknown = || TokenRefusal::UnknownCertificate { name: name.to_owned() };
+        self.found(now_ms, |book| book.find_certificate(name).ok_or_else(unknown))
+    }
+
+    fn found(
+        &self,
+        now_ms: i64,
+        find: impl FnOnce(&TokenBook) -> Result<(&String, &Token), TokenRefusal>,
+    ) -> Result<Caller, TokenRefusal> {
         // Nobody panics with it; if one did, the book would be whole all the same.
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.bring_to_date(&self.path);
         let book =
             known.book.as_ref().map_err(|reason| TokenRefusal::Unreadable { reason: reason.clone() })?;
-        let (name, token) = book.find(&shown).ok_or(TokenRefusal::Unknown)?;
+        let (name, token) = find(book)?;
         match token.expires_ms {
             Some(expired_ms) if token.is_over(now_ms) => {
                 Err(TokenRefusal::Expired { name: name.clone(), expired_ms })

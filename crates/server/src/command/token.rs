@@ -29,19 +29,26 @@ fn now_ms() -> i64 {
 }
 
 fn create(arguments: &TokenCreateArguments) -> Result<(), CommandError> {
-    let TokenCreateArguments { name, data, spaces, rights, expires, json } = arguments;
+    let TokenCreateArguments { name, certificate, data, spaces, rights, expires, json } = arguments;
     let spaces = spaces.iter().map(|space| (space.clone(), rights.clone())).collect();
     let new = NewToken { name: name.clone(), spaces, expiry: *expires };
+    if *certificate {
+        let token = file(&data.data)?.create_for_certificate(new, now_ms())?;
+        let said = json!({"name": name, "certificate": true, "expires_ms": token.expires_ms});
+        let told = format!(
+            "who shows the certificate of {name} may, {}: {}",
+            until(&token),
+            allowed(&token).join("; ")
+        );
+        return answer(*json, &said, &told);
+    }
     let (secret, token) = file(&data.data)?.create(new, now_ms())?;
     let said = json!({"name": name, "token": secret.text(), "expires_ms": token.expires_ms});
     answer(*json, &said, secret.text())?;
-    let until = match token.expires_ms {
-        Some(ms) => format!("until {}", moment(ms)),
-        None => "until it is revoked".to_owned(),
-    };
     writeln!(
         io::stderr().lock(),
-        "{name} may, {until}: {}\nthe token is a secret and not shown again: hand it to nobody else",
+        "{name} may, {}: {}\nthe token is a secret and not shown again: hand it to nobody else",
+        until(&token),
         allowed(&token).join("; ")
     )?;
     Ok(())
@@ -61,7 +68,11 @@ fn list(arguments: &TokenListArguments) -> Result<(), CommandError> {
 fn revoke(arguments: &TokenRevokeArguments) -> Result<(), CommandError> {
     let TokenRevokeArguments { name, data, json } = arguments;
     file(&data.data)?.revoke(name)?;
-    answer(*json, &json!({"name": name}), &format!("{name} is revoked: its token is refused from here on"))
+    answer(*json, &json!({"name": name}), &format!("{name} is revoked: it is refused from here on"))
+}
+
+fn until(token: &Token) -> String {
+    token.expires_ms.map_or_else(|| "until it is revoked".to_owned(), |ms| format!("until {}", moment(ms)))
 }
 
 fn moment(ms: i64) -> String {
@@ -77,6 +88,7 @@ fn allowed(token: &Token) -> Vec<String> {
 fn said(name: &str, token: &Token) -> Value {
     json!({
         "name": name,
+        "certificate": token.certificate,
         "spaces": token.spaces,
         "created_ms": token.created_ms,
         "expires_ms": token.expires_ms,
@@ -85,7 +97,7 @@ fn said(name: &str, token: &Token) -> Value {
 
 /// A line for each token, and one for each further space of it.
 fn shown(tokens: &[(String, Token)], now_ms: i64) -> String {
-    let mut rows = vec![row(["NAME", "EXPIRES", "CREATED", "SPACE", "RIGHTS"])];
+    let mut rows = vec![row(["NAME", "EXPIRES", "CREATED", "SHOWS", "SPACE", "RIGHTS"])];
     for (name, token) in tokens {
         let expires = match token.expires_ms {
             Some(ms) if token.is_over(now_ms) => format!("expired {}", moment(ms)),
@@ -93,10 +105,11 @@ fn shown(tokens: &[(String, Token)], now_ms: i64) -> String {
             None => "never".to_owned(),
         };
         let created = moment(token.created_ms);
-        let mut about = [name.as_str(), &expires, &created];
+        let shows = if token.certificate { "certificate" } else { "token" };
+        let mut about = [name.as_str(), &expires, &created, shows];
         for (space, rights) in &token.spaces {
-            let [name, expires, created] = std::mem::take(&mut about);
-            rows.push(row([name, expires, created, space.0.as_str(), &rights.to_string()]));
+            let [name, expires, created, shows] = std::mem::take(&mut about);
+            rows.push(row([name, expires, created, shows, space.0.as_str(), &rights.to_string()]));
         }
     }
     table(&rows)
@@ -122,10 +135,10 @@ mod tests {
             ("till-3".to_owned(), token(json!({"store-367": "read,write"}), Some(1_795_000_000_000))),
         ];
         let expected = "\
-NAME         EXPIRES               CREATED               SPACE      RIGHTS
-head office  never                 1970-01-01T00:00:00Z  catalog    read
-                                                         store-367  read,basket=write
-till-3       2026-11-18T11:06:40Z  1970-01-01T00:00:00Z  store-367  read,write
+NAME         EXPIRES               CREATED               SHOWS  SPACE      RIGHTS
+head office  never                 1970-01-01T00:00:00Z  token  catalog    read
+                                                                store-367  read,basket=write
+till-3       2026-11-18T11:06:40Z  1970-01-01T00:00:00Z  token  store-367  read,write
 ";
         assert_eq!(shown(&tokens, 0), expected);
         assert!(shown(&tokens, i64::MAX).contains("till-3       expired 2026-11-18T11:06:40Z  1970"));

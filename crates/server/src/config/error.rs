@@ -123,6 +123,12 @@ pub enum ConfigError {
         /// Where it is.
         at: Source,
     },
+    /// TLS where there is no network.
+    #[error("{at}: http.tls: nothing is served over TCP: add listen, as in \"0.0.0.0:7480\", or remove it")]
+    TlsNowhere {
+        /// Where it is.
+        at: Source,
+    },
     /// A schedule that cannot be kept.
     #[error("{at}: peers.{peer}.schedule: {cause}")]
     Schedule {

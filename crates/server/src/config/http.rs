@@ -12,6 +12,8 @@ pub struct HttpConfig {
     /// The TCP address; none: the Unix socket alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listen: Option<SocketAddr>,
+    /// Whether TLS is spoken there, with the replica's own certificate. Services may show one of the same authority.
+    pub tls: bool,
     /// Connections at once; the next ones wait in the system's queue.
     pub connections_max: NonZeroU32,
     /// Requests that are answered at once; more are told to try again.
@@ -35,6 +37,7 @@ impl Default for HttpConfig {
         let count = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
         Self {
             listen: None,
+            tls: false,
             connections_max: count(256),
             requests_max: count(64),
             watches_max: count(256),

@@ -79,6 +79,7 @@ const ENROLMENT: &[(&str, Shape)] = &[
 
 const HTTP: &[(&str, Shape)] = &[
     ("listen", Value(reads::<SocketAddr>)),
+    ("tls", Value(reads::<bool>)),
     ("connections_max", Value(reads::<NonZeroU32>)),
     ("requests_max", Value(reads::<NonZeroU32>)),
     ("watches_max", Value(reads::<NonZeroU32>)),

@@ -135,6 +135,13 @@ pub(super) const SETTINGS: &[Setting] = &[
         get: |config| shown(config.http.listen.as_ref()),
     },
     Setting {
+        key: "http.tls",
+        absent: "false",
+        example: "true",
+        set: |config, text| put(&mut config.http.tls, text),
+        get: |config| Some(config.http.tls.to_string()),
+    },
+    Setting {
         key: "http.connections_max",
         absent: "256",
         example: "256",

@@ -108,6 +108,14 @@ fn pages_are_let_in_by_exact_origins() {
 }
 
 #[test]
+fn tls_is_spoken_at_an_address() {
+    let with = |lines: &str| parse(&format!("{SITE}\n[http]\n{lines}\n"));
+    assert!(with("tls = true\nlisten = \"127.0.0.1:7480\"").unwrap().http.tls);
+    let said = with("tls = true").unwrap_err().to_string();
+    assert!(said.starts_with("isle.toml:17: http.tls: ") && said.contains("add listen"), "{said}");
+}
+
+#[test]
 fn memory_for_documents_is_that_of_a_small_machine_unless_it_is_said() {
     let bytes = |text: &str| {
         parse(text).unwrap().settings(Schemas::default(), [1; 32], [2; 16], 3).open_documents_bytes_max
@@ -253,6 +261,7 @@ fn each_setting_is_made_by_its_variable_and_shown() {
         ("ISLE_ENROLMENT_CERTIFICATE", "12h"),
         ("ISLE_ENROLMENT_GRACE", "5d"),
         ("ISLE_HTTP_LISTEN", "127.0.0.1:3"),
+        ("ISLE_HTTP_TLS", "true"),
         ("ISLE_HTTP_CONNECTIONS_MAX", "9"),
         ("ISLE_HTTP_REQUESTS_MAX", "8"),
         ("ISLE_HTTP_WATCHES_MAX", "7"),

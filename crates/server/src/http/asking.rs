@@ -60,7 +60,12 @@ impl Api {
 
     /// Whom a token lets in at present.
     pub(super) fn caller(&self, secret: &str) -> Result<Caller, TokenRefusal> {
-        self.0.tokens.caller(secret, i64::try_from(wall().as_millis()).unwrap_or(i64::MAX))
+        self.0.tokens.caller(secret, now_ms())
+    }
+
+    /// Whom a verified certificate lets in at present.
+    pub(super) fn caller_of_certificate(&self, name: &str) -> Result<Caller, TokenRefusal> {
+        self.0.tokens.caller_of_certificate(name, now_ms())
     }
 
     /// Whether who comes from this machine needs no token.
@@ -143,6 +148,10 @@ fn of_core(reply: Reply) -> Result<replica::Response, Problem> {
         Reply::Core(response) => Ok(response),
         Reply::Status(..) | Reply::Hub(_) | Reply::BackedUp(_) | Reply::Watched(_) => Err(unexpected()),
     }
+}
+
+fn now_ms() -> i64 {
+    i64::try_from(wall().as_millis()).unwrap_or(i64::MAX)
 }
 
 fn place(places: &Arc<Semaphore>) -> Option<Place> {

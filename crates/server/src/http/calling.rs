@@ -10,14 +10,15 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, header};
 use document::{Collection, Space};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 /// The way a connection came.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Via {
     /// The Unix socket, which only the data directory's owner can open.
     Unix,
-    /// The network.
-    Tcp(IpAddr),
+    /// The network: from where, and the name of a verified certificate that was shown.
+    Tcp(IpAddr, Option<Arc<str>>),
 }
 
 /// Where the owner says who writes.
@@ -70,12 +71,16 @@ impl FromRequestParts<Api> for Caller {
         let caller = match (bearer, parts.extensions.get::<Via>()) {
             (Some(secret), _) => api.caller(secret).map_err(|refusal| unknown(&refusal))?,
             (None, Some(Via::Unix)) => callers::Caller::owner(),
-            (None, Some(Via::Tcp(from))) if from.is_loopback() && api.trusts_loopback() => {
+            (None, Some(Via::Tcp(_, Some(certificate)))) => {
+                no_origin(parts)?;
+                api.caller_of_certificate(certificate).map_err(|refusal| unknown(&refusal))?
+            }
+            (None, Some(Via::Tcp(from, None))) if from.is_loopback() && api.trusts_loopback() => {
                 no_page(parts)?;
                 callers::Caller::owner()
             }
-            (None, Some(Via::Tcp(_)) | None) => {
-                return Err(unauthorized("over the network a token says who calls"));
+            (None, Some(Via::Tcp(..)) | None) => {
+                return Err(unauthorized("over the network a token or a certificate says who calls"));
             }
         };
         Ok(Self { caller, author })
@@ -89,11 +94,20 @@ fn no_page(parts: &Parts) -> Result<(), Problem> {
     let is_own = host.parse::<SocketAddr>().is_ok()
         || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok()
         || host.split(':').next() == Some("localhost");
-    if is_own && !parts.headers.contains_key(header::ORIGIN) {
-        return Ok(());
-    }
-    Err(Problem::new(Kind::FORBIDDEN, "a page in a browser needs a token, also on this machine")
-        .hint("programs ask 127.0.0.1 or localhost, without the header Origin"))
+    if is_own { no_origin(parts) } else { Err(page()) }
+}
+
+/// A browser shows its certificate for any page that asks it to.
+fn no_origin(parts: &Parts) -> Result<(), Problem> {
+    if parts.headers.contains_key(header::ORIGIN) { Err(page()) } else { Ok(()) }
+}
+
+fn page() -> Problem {
+    Problem::new(
+        Kind::FORBIDDEN,
+        "a page in a browser needs a token, also on this machine and with a certificate",
+    )
+    .hint("programs send no header Origin, and without TLS they ask 127.0.0.1 or localhost")
 }
 
 fn bearer(value: &str) -> Result<&str, Problem> {
@@ -106,7 +120,9 @@ fn bearer(value: &str) -> Result<&str, Problem> {
 
 fn unknown(refusal: &TokenRefusal) -> Problem {
     match refusal {
-        TokenRefusal::Unknown | TokenRefusal::Expired { .. } => unauthorized(&refusal.to_string()),
+        TokenRefusal::Unknown | TokenRefusal::UnknownCertificate { .. } | TokenRefusal::Expired { .. } => {
+            unauthorized(&refusal.to_string())
+        }
         TokenRefusal::Unreadable { .. } => {
             Problem::new(Kind::UNAVAILABLE, refusal.to_string()).retry_after(10)
         }

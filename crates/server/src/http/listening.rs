@@ -28,6 +28,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tokio_io_timeout::TimeoutStream;
+use transport::ServiceAcceptor;
 
 /// Bytes of a request's head, and of what is read or written ahead.
 const BUFFER_BYTES_MAX: usize = 16 * 1024;
@@ -62,12 +63,18 @@ pub enum HttpError {
 pub(crate) struct HttpListener {
     unix: LocalSocket,
     tcp: Option<TcpListener>,
+    tls: Option<ServiceAcceptor>,
     origins: PageOrigins,
 }
 
 impl HttpListener {
-    /// Opens the Unix socket, for the data directory's owner, and the address where there is one.
-    pub(crate) async fn bind(socket: &Path, config: &HttpConfig) -> Result<Self, HttpError> {
+    /// Opens the Unix socket, for the data directory's owner, and the address where there is one; `tls` takes who comes over
+    /// the network, if TLS is to be spoken there.
+    pub(crate) async fn bind(
+        socket: &Path,
+        config: &HttpConfig,
+        tls: Option<ServiceAcceptor>,
+    ) -> Result<Self, HttpError> {
         let unix = LocalSocket::bind(socket)?;
         let tcp = match config.listen {
             None => None,
@@ -76,7 +83,7 @@ impl HttpListener {
                 Some(listener.map_err(|source| HttpError::Address { address, source })?)
             }
         };
-        Ok(Self { unix, tcp, origins: config.allow_origins.clone() })
+        Ok(Self { unix, tcp, tls, origins: config.allow_origins.clone() })
     }
 
     /// Where it listens over the network.
@@ -89,7 +96,7 @@ impl HttpListener {
         let most = usize::try_from(api.limits().connections).unwrap_or(usize::MAX);
         let places = Arc::new(Semaphore::new(most));
         let mut connections = JoinSet::new();
-        let Self { unix, tcp, origins } = self;
+        let Self { unix, tcp, tls, origins } = self;
         let router = cors::layered(router(api), &origins);
         loop {
             let accepted = tokio::select! {
@@ -105,7 +112,11 @@ impl HttpListener {
                 Ok((Accepted::Tcp(stream, from), place)) => {
                     // Answers are small, and waited for.
                     let _ = stream.set_nodelay(true);
-                    connections.spawn(serve((stream, Via::Tcp(from)), router.clone(), stop.clone(), place));
+                    let (router, stop) = (router.clone(), stop.clone());
+                    match tls.clone() {
+                        None => connections.spawn(serve((stream, Via::Tcp(from, None)), router, stop, place)),
+                        Some(tls) => connections.spawn(serve_tls((stream, from), tls, router, stop, place)),
+                    };
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a connection of a service was not taken");
@@ -145,6 +156,28 @@ async fn accept(
     Ok((accepted, place))
 }
 
+/// One connection that begins with a handshake.
+async fn serve_tls(
+    (stream, from): (TcpStream, IpAddr),
+    tls: ServiceAcceptor,
+    router: Router,
+    mut stop: Stop,
+    place: OwnedSemaphorePermit,
+) {
+    let shaken = tokio::select! {
+        biased;
+        () = stop.ordered() => return,
+        shaken = tls.accept(stream) => shaken,
+    };
+    match shaken {
+        Ok(stream) => {
+            let certificate = stream.peer().map(|peer| peer.name.as_str().into());
+            serve((stream, Via::Tcp(from, certificate)), router, stop, place).await;
+        }
+        Err(error) => tracing::debug!(%error, %from, "a service was not let in"),
+    }
+}
+
 /// Who holds it keeps its connection's place, also when the connection has become something else than HTTP.
 #[derive(Clone)]
 pub(super) struct Kept(#[expect(dead_code, reason = "it is held")] mpsc::Sender<Infallible>);
@@ -170,7 +203,7 @@ where
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_DEADLINE).max_buf_size(BUFFER_BYTES_MAX);
     let service = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(via);
+        request.extensions_mut().insert(via.clone());
         request.extensions_mut().insert(kept.clone());
         service.call(request)
     });

@@ -10,7 +10,7 @@ use crate::peers::{Acceptor, Carrier, Dialer, Timetable, unbound};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::task::JoinSet;
-use transport::{Endpoint, Identity};
+use transport::{Endpoint, Identity, ServiceAcceptor};
 
 /// The socket to peers, open; nothing goes through it yet.
 pub(super) struct Network(Endpoint);
@@ -18,6 +18,11 @@ pub(super) struct Network(Endpoint);
 impl Network {
     pub(super) fn bind(config: &Config, identity: &Identity) -> Result<Self, ServeError> {
         Ok(Self(Endpoint::bind(config.listen.unwrap_or_else(|| any_port(config)), identity)?))
+    }
+
+    /// What takes services over TLS, with the certificate that peers are shown.
+    pub(super) fn services(&self) -> ServiceAcceptor {
+        self.0.services()
     }
 
     /// Connects a replica with its peers, as its configuration says. The tasks end when it is to stop.

@@ -1,0 +1,48 @@
+//! What a service shows and trusts that speaks TLS.
+
+use crate::process::DEADLINE;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore, crypto, version};
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+/// Calls the replica `name`, trusting the authority whose certificate is in one identity and showing another one's.
+///
+/// # Errors
+/// If the replica is not who it should be, or does not shake hands. One that refuses what it was shown says so later.
+pub async fn call(
+    address: SocketAddr,
+    name: &str,
+    trusted: &Path,
+    shown: Option<&Path>,
+) -> io::Result<TlsStream<TcpStream>> {
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate(&trusted.join("authority.pem"))).unwrap();
+    let config = ClientConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))
+        .with_protocol_versions(&[&version::TLS13])
+        .unwrap()
+        .with_root_certificates(roots);
+    let config = match shown {
+        None => config.with_no_client_auth(),
+        Some(identity) => {
+            let key = PrivateKeyDer::from_pem_file(identity.join("key.pem")).unwrap();
+            let chain = vec![certificate(&identity.join("certificate.pem"))];
+            config.with_client_auth_cert(chain, key).unwrap()
+        }
+    };
+    let stream = TcpStream::connect(address).await.unwrap();
+    let name = ServerName::try_from(name.to_owned()).unwrap();
+    let connecting = TlsConnector::from(Arc::new(config)).connect(name, stream);
+    timeout(DEADLINE, connecting).await.expect("a handshake in time")
+}
+
+fn certificate(path: &Path) -> CertificateDer<'static> {
+    CertificateDer::from_pem_file(path).unwrap()
+}
