@@ -15,6 +15,7 @@ use crate::identity::{
     AUTHORITY_FILE, CERTIFICATE_FILE, IdentityError, KEY_FILE, read_certificate, read_key,
 };
 use crate::issued::IssuedCertificate;
+use crate::key::new_key;
 use crate::limits::{AUTHORITY_VALIDITY, LEAF_VALIDITY};
 use crate::name::{NameError, check_name};
 use crate::pem_file::{FileError, NewFile, read_public, write_new};
@@ -78,7 +79,7 @@ impl Authority {
     /// If `name` is not one DNS label, or the system has no randomness.
     pub fn create(name: &str) -> Result<Self, AuthorityError> {
         check_name(name)?;
-        let key = new_key()?;
+        let key = new_key().map_err(|_| AuthorityError::Signing)?;
         let validity = Validity::issued(now(), AUTHORITY_VALIDITY);
         let certificate = authority_params(name, validity)?.self_signed(&key);
         let certificate = certificate.map_err(|_| AuthorityError::Signing)?;
@@ -176,7 +177,7 @@ impl Authority {
         validity: Validity,
     ) -> Result<(), AuthorityError> {
         check_name(name)?;
-        let key = new_key()?;
+        let key = new_key().map_err(|_| AuthorityError::Signing)?;
         let certificate = self.sign(name, &key, validity)?.pem();
         let key = key.serialize_pem();
         let files = [
@@ -197,10 +198,6 @@ impl fmt::Debug for Authority {
 /// A clock before 1970 counts as 1970: the certificate is refused by peers with a right clock.
 fn now() -> Duration {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
-}
-
-pub(crate) fn new_key() -> Result<KeyPair, AuthorityError> {
-    KeyPair::generate_for(&PKCS_ED25519).map_err(|_| AuthorityError::Signing)
 }
 
 /// The authority's name is its subject, and its one DNS name too, where `load` finds it again.

@@ -38,6 +38,7 @@ mod frame;
 mod identity;
 mod incoming;
 mod issued;
+mod key;
 mod lanes;
 mod limits;
 mod name;

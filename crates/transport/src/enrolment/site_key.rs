@@ -6,6 +6,7 @@ use std::path::Path;
 use rcgen::{KeyPair, PKCS_ED25519};
 
 use crate::identity::{CERTIFICATE_FILE, IdentityError, KEY_FILE, read_key};
+use crate::key::new_key;
 use crate::pem_file::{FileError, NewFile, write_new};
 
 /// An Ed25519 key in a file that only its owner may read. It is written before anything is asked for it, so that who lost
@@ -47,7 +48,7 @@ impl SiteKey {
         }
         let path = identity.join(KEY_FILE);
         if !path.exists() {
-            let key = KeyPair::generate_for(&PKCS_ED25519).map_err(|_| SiteKeyError::Randomness)?;
+            let key = new_key().map_err(|_| SiteKeyError::Randomness)?;
             let file = NewFile { name: KEY_FILE, content: &key.serialize_pem(), private: true };
             write_new(identity, &[file])?;
         }
