@@ -3,6 +3,8 @@
 mod connected;
 #[cfg(feature = "embedded")]
 mod embedded;
+#[cfg(feature = "tls")]
+mod tls;
 
 pub use connected::{ConnectError, Connection};
 #[cfg(feature = "embedded")]

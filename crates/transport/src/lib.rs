@@ -27,6 +27,7 @@
 
 mod authority;
 mod backoff;
+mod calling;
 mod certificate;
 mod connection;
 mod disconnect;
@@ -51,6 +52,7 @@ mod validity;
 
 pub use authority::{Authority, AuthorityError};
 pub use backoff::Backoff;
+pub use calling::{CallerError, ServiceBytes, ServiceCaller};
 pub use certificate::{CertificateError, Peer};
 pub use connection::{Connection, ConnectionHandle, Traffic};
 pub use disconnect::{CertificateRefusal, Disconnect};

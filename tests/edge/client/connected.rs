@@ -103,6 +103,33 @@ async fn a_token_says_who_calls_over_the_network() {
     assert_eq!(written.kind(), Some("forbidden"));
 }
 
+#[tokio::test]
+async fn over_tls_a_certificate_says_who_calls_and_the_replica_is_who_it_should_be() {
+    let fleet = Fleet::new();
+    let http = "[http]\nlisten = \"127.0.0.1:0\"\ntls = true\n";
+    let site = fleet.start("store-1", &(site_config("store-1", "127.0.0.1:1") + http));
+    let till = fleet.prepare("till-3", "").join("identity");
+    let authority = site.data.join("identity/authority.pem");
+    let address = crate::http::callers::address(&site).to_string();
+    let to = |name: &str| Connection::tls(address.clone(), name, &authority);
+    let milk = |connection| inventory(&Client::connect(connection).unwrap()).document("milk");
+    let nobody = milk(to("store-1")).get().await.unwrap_err();
+    assert_eq!(nobody.kind(), Some("unauthorized"));
+    let other = milk(to("store-2").identity(&till)).get().await.unwrap_err();
+    assert!(matches!(other, CallError::Unreachable { .. }), "{other}");
+    let rights = ["--certificate", "--space", "store-1", "--rights", "read,write"];
+    run_well(words("token create till-3", &site.data, &rights));
+    let shown = milk(to("store-1").identity(&till));
+    shown.create(&Item { on_hand: 2, ..Item::default() }).await.unwrap();
+    let history = shown.history(None, 1).await.unwrap();
+    assert_eq!(history.changes[0].author.as_deref(), Some("till-3"));
+    let missing = Client::connect(Connection::tls("x:1", "store-1", "/no/such/file")).unwrap_err();
+    assert!(missing.to_string().contains("/no/such/file"), "{missing}");
+    for name in ["", "a b", "-"] {
+        assert!(Client::connect(to(name)).is_err(), "{name}");
+    }
+}
+
 #[test]
 fn what_is_no_address_is_refused() {
     for address in ["", "a b", "http://x", "x/y"] {

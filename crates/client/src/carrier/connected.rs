@@ -49,6 +49,13 @@ pub struct Connection {
 enum Place {
     Unix(PathBuf),
     Tcp(String),
+    #[cfg(feature = "tls")]
+    Tls {
+        address: String,
+        name: String,
+        authority: PathBuf,
+        identity: Option<PathBuf>,
+    },
 }
 
 /// Why there is no client. Whether the replica is there is found out with the first call.
@@ -74,6 +81,10 @@ pub enum ConnectError {
         /// Which of them.
         what: &'static str,
     },
+    /// The authority's certificate, or the identity to show, cannot be used.
+    #[cfg(feature = "tls")]
+    #[error(transparent)]
+    Tls(#[from] transport::CallerError),
 }
 
 impl Connection {
@@ -88,6 +99,34 @@ impl Connection {
     #[must_use]
     pub fn tcp(address: impl Into<String>) -> Self {
         Self::to(Place::Tcp(address.into()))
+    }
+
+    /// To the address of a replica that serves with TLS (`[http] tls = true`): it must show a certificate that names it, of
+    /// the authority whose certificate is in the file `authority`; every data directory has that as
+    /// `identity/authority.pem`.
+    ///
+    /// ```
+    /// use isle_client::Connection;
+    ///
+    /// let site = Connection::tls("10.0.0.2:7480", "store-367", "/etc/isle/authority.pem").token("isle_…");
+    /// let shown = Connection::tls("10.0.0.2:7480", "store-367", "/etc/isle/authority.pem").identity("/var/lib/till-3/identity");
+    /// ```
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls(address: impl Into<String>, name: impl Into<String>, authority: impl Into<PathBuf>) -> Self {
+        let (address, name, authority) = (address.into(), name.into(), authority.into());
+        Self::to(Place::Tls { address, name, authority, identity: None })
+    }
+
+    /// Shows the certificate of an identity of the same authority, a directory as `isle join` makes it, to a replica with TLS;
+    /// `isle token create --certificate` says there what it may do. It is read once: a renewed one counts for new clients.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn identity(mut self, directory: impl Into<PathBuf>) -> Self {
+        if let Place::Tls { identity, .. } = &mut self.place {
+            *identity = Some(directory.into());
+        }
+        self
     }
 
     fn to(place: Place) -> Self {
@@ -121,6 +160,8 @@ impl Connection {
 enum Connections {
     Unix(Pool<UnixConnector, Full<Bytes>>),
     Tcp(Pool<HttpConnector, Full<Bytes>>),
+    #[cfg(feature = "tls")]
+    Tls(Pool<super::tls::TlsConnector, Full<Bytes>>),
 }
 
 /// A client over sockets.
@@ -140,6 +181,8 @@ impl Connected {
             // The name is for the header Host only.
             Place::Unix(path) => ("http://localhost".to_owned(), path.display().to_string()),
             Place::Tcp(address) => (format!("http://{address}"), address.clone()),
+            #[cfg(feature = "tls")]
+            Place::Tls { address, .. } => (format!("http://{address}"), address.clone()),
         };
         let uri: Option<Uri> = origin.parse().ok();
         if !uri.is_some_and(|uri| uri.authority().is_some() && uri.path() == "/") {
@@ -160,11 +203,11 @@ impl Connected {
         builder.pool_idle_timeout(IDLE_MAX).pool_timer(TokioTimer::new()).retry_canceled_requests(true);
         let pool = match place {
             Place::Unix(path) => Connections::Unix(builder.build(UnixConnector(Arc::new(path)))),
-            Place::Tcp(_) => {
-                let mut connector = HttpConnector::new();
-                connector.set_nodelay(true);
-                connector.set_connect_timeout(Some(CONNECT_DEADLINE));
-                Connections::Tcp(builder.build(connector))
+            Place::Tcp(_) => Connections::Tcp(builder.build(over_tcp())),
+            #[cfg(feature = "tls")]
+            Place::Tls { name, authority, identity, .. } => {
+                let caller = transport::ServiceCaller::new(&name, &authority, identity.as_deref())?;
+                Connections::Tls(builder.build(super::tls::TlsConnector::new(over_tcp(), caller)))
             }
         };
         Ok(Self { pool, origin, address, patience, headers })
@@ -187,6 +230,8 @@ impl Connected {
             match &self.pool {
                 Connections::Unix(pool) => pool.request(request).await,
                 Connections::Tcp(pool) => pool.request(request).await,
+                #[cfg(feature = "tls")]
+                Connections::Tls(pool) => pool.request(request).await,
             }
         };
         let Ok(answered) = timeout(most, answering).await else {
@@ -198,6 +243,13 @@ impl Connected {
             Err(error) => Err(Lost::NoAnswer(in_words(&error))),
         })
     }
+}
+
+fn over_tcp() -> HttpConnector {
+    let mut connector = HttpConnector::new();
+    connector.set_nodelay(true);
+    connector.set_connect_timeout(Some(CONNECT_DEADLINE));
+    connector
 }
 
 /// An error with what is behind it.
