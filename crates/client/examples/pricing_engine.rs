@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 
 /// Prices as they are in force, by product.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Prices {
     catalog: BTreeMap<String, f64>,
     overrides: BTreeMap<String, f64>,
@@ -51,31 +51,42 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let mut told = 0;
     while !(shop.is_temporary && told == 3) {
-        let (key, before) = tokio::select! {
+        let before = prices.clone();
+        let keys: Vec<String> = tokio::select! {
             Some(event) = products.next() => {
-                let Event::Changed { changes, .. } = event? else { continue };
-                let Some(product) = changes.into_iter().next().map(|change| change.document) else { continue };
-                let before = prices.of(&product.key);
-                set(&mut prices.catalog, &product.key, product.value.map(|of| of.price));
-                (product.key, before)
+                take(event?, &mut prices.catalog, |product| Some(product.price))
             }
             Some(event) = inventory.next() => {
-                let Event::Changed { changes, .. } = event? else { continue };
-                let Some(item) = changes.into_iter().next().map(|change| change.document) else { continue };
-                let before = prices.of(&item.key);
-                set(&mut prices.overrides, &item.key, item.value.and_then(|of| of.price_override));
-                (item.key, before)
+                take(event?, &mut prices.overrides, |item| item.price_override)
             }
             else => break,
         };
-        let now = prices.of(&key);
-        if now != before {
-            println!("{key}: {} now, {} before", shown(now), shown(before));
+        for key in keys.iter().filter(|key| prices.of(key) != before.of(key)) {
+            println!("{key}: {} now, {} before", shown(prices.of(key)), shown(before.of(key)));
             told += 1;
         }
     }
     drop(shop);
     Ok(())
+}
+
+/// Takes an event, a transaction as a whole; returns the products that it is about.
+fn take<T>(event: Event<T>, prices: &mut BTreeMap<String, f64>, price: fn(T) -> Option<f64>) -> Vec<String> {
+    let documents: Vec<_> = match event {
+        Event::Changed { changes, .. } => changes.into_iter().map(|change| change.document).collect(),
+        Event::Document { document, .. } => vec![document],
+        // After a long absence: what is there is shown anew.
+        Event::Reset { .. } => {
+            prices.clear();
+            Vec::new()
+        }
+        Event::Synced { .. } | _ => Vec::new(),
+    };
+    let taken = documents.into_iter().map(|document| {
+        set(prices, &document.key, document.value.and_then(price));
+        document.key
+    });
+    taken.collect()
 }
 
 fn set(prices: &mut BTreeMap<String, f64>, key: &str, price: Option<f64>) {

@@ -1,6 +1,7 @@
 //! A call of the HTTP API, and its answer.
 
 use crate::error::{CallError, Problem};
+use crate::written::Written;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Bytes;
@@ -30,12 +31,15 @@ pub(crate) struct Call {
     pub(crate) key: Option<String>,
     /// How long its answer may wait for the hub.
     pub(crate) waits: Duration,
+    /// Whether the replica looks for the key before it refuses the write for what it is.
+    pub(crate) is_found_by_key: bool,
 }
 
 impl Call {
     pub(crate) fn new(method: Method, target: String) -> Self {
         let (headers, body) = (HeaderMap::new(), Bytes::new());
-        Self { method, target, headers, body, key: None, waits: Duration::ZERO }
+        let (waits, is_found_by_key) = (Duration::ZERO, true);
+        Self { method, target, headers, body, key: None, waits, is_found_by_key }
     }
 
     pub(crate) fn get(target: String) -> Self {
@@ -121,6 +125,14 @@ impl Answer {
     /// Its JSON.
     pub(crate) fn value<T: DeserializeOwned>(&self) -> Result<T, CallError> {
         serde_json::from_slice(&self.body).map_err(|error| CallError::Answer { cause: error.to_string() })
+    }
+
+    /// What came of a write. Where that cannot be read the write may be done.
+    pub(crate) fn written(self, call: &Call) -> Result<Written, CallError> {
+        self.done()?.value().map_err(|error| match &call.key {
+            Some(key) => CallError::OutcomeUnknown { key: key.clone(), cause: error.to_string() },
+            None => error,
+        })
     }
 
     /// The problem that it is.

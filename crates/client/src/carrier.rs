@@ -17,11 +17,17 @@ pub(crate) use connected::Connected;
 pub(crate) use embedded::InProcess;
 use hyper::{Response, StatusCode};
 use std::time::Duration;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 /// Pauses between attempts: from this one on each is twice as long.
 const PAUSE_FIRST: Duration = Duration::from_millis(20);
 const PAUSE_MAX: Duration = Duration::from_secs(2);
+
+/// Longest pause that a replica may ask for.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
+
+/// How long an answer may take, and then its body, unless it waits for the hub.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(45);
 
 /// How a call failed on its way.
 #[derive(Debug)]
@@ -70,86 +76,102 @@ impl Carrier {
     }
 
     /// Sends a call until it is answered or patience ends. A write is sent under one key, so that it counts once. A problem is
-    /// an answer here.
+    /// an answer here, unless the write may have been done by an attempt before it.
     pub(crate) async fn call(&self, call: &Call) -> Result<Answer, CallError> {
-        let deadline = Instant::now() + self.patience();
+        let deadline = Instant::now().checked_add(self.patience());
         let mut pause = PAUSE_FIRST;
-        // Whether an attempt before this one may have been carried out.
-        let mut unknown: Option<String> = None;
+        // Why an attempt before this one may have been carried out.
+        let mut doubt: Option<String> = None;
         loop {
-            let attempt = self.attempt(call).await?;
-            let lost = match attempt {
-                Ok(answer) if !is_passing(&answer) => return Ok(answer),
+            let (failed, wait) = match self.attempt(call).await? {
+                Ok(answer) if !is_passing(&answer) => return answered(call, doubt, answer),
                 Ok(answer) => {
-                    let now = Instant::now();
+                    if answer.status != StatusCode::SERVICE_UNAVAILABLE {
+                        doubt = Some(answer.problem().to_string());
+                    }
                     let wait = retry_after(&answer).unwrap_or(pause).max(pause);
-                    if answer.status == StatusCode::GATEWAY_TIMEOUT {
-                        unknown = Some(answer.problem().to_string());
-                    }
-                    if now + wait > deadline {
-                        return self.unanswered_problem(call, unknown, answer);
-                    }
-                    pause = wait;
-                    None
+                    (Err(answer), wait)
                 }
                 // The replica ended the connection just as it was used again: that is no reason to fail.
-                Err(Lost::NoAnswer(cause)) if unknown.is_none() => {
-                    unknown = Some(cause);
+                Err(Lost::NoAnswer(cause)) if doubt.is_none() => {
+                    doubt = Some(cause);
                     continue;
                 }
                 Err(lost) => {
                     if let Lost::NoAnswer(cause) | Lost::Late(cause) = &lost {
-                        unknown = Some(cause.clone());
+                        doubt = Some(cause.clone());
                     }
-                    Some(lost)
+                    (Ok(lost), pause)
                 }
             };
-            if let Some(lost) = lost
-                && Instant::now() + pause > deadline
-            {
-                return Err(self.unanswered(call, unknown, lost));
+            let next = Instant::now().checked_add(wait);
+            if deadline.is_some_and(|deadline| next.is_none_or(|next| next > deadline)) {
+                return self.given_up(call, doubt, failed);
             }
-            sleep(pause).await;
-            pause = (pause * 2).min(PAUSE_MAX);
+            sleep(wait).await;
+            pause = (wait * 2).min(PAUSE_MAX);
         }
     }
 
     async fn attempt(&self, call: &Call) -> Result<Result<Answer, Lost>, CallError> {
-        Ok(match self.begin(call).await? {
-            Ok(response) => Answer::read(response).await.map_err(Lost::NoAnswer),
-            Err(lost) => Err(lost),
+        let response = match self.begin(call).await? {
+            Ok(response) => response,
+            Err(lost) => return Ok(Err(lost)),
+        };
+        // The head is here; the rest may not come, as when the line is cut.
+        let most = ANSWER_DEADLINE.saturating_add(call.waits);
+        Ok(match timeout(most, Answer::read(response)).await {
+            Ok(read) => read.map_err(Lost::NoAnswer),
+            Err(_) => Err(Lost::Late(format!("the answer was not whole within {} s", most.as_secs()))),
         })
     }
 
-    /// The last word is a refusal that would have passed.
-    fn unanswered_problem(
+    /// What came last: an answer that could have passed, or none.
+    fn given_up(
         &self,
         call: &Call,
-        unknown: Option<String>,
-        answer: Answer,
+        doubt: Option<String>,
+        failed: Result<Lost, Answer>,
     ) -> Result<Answer, CallError> {
-        match (unknown, &call.key) {
-            (Some(cause), Some(key)) => Err(CallError::OutcomeUnknown { key: key.clone(), cause }),
-            (_, _) => Ok(answer),
+        if let (Some(cause), Some(key)) = (doubt, &call.key) {
+            return Err(CallError::OutcomeUnknown { key: key.clone(), cause });
         }
-    }
-
-    fn unanswered(&self, call: &Call, unknown: Option<String>, lost: Lost) -> CallError {
         let address = self.address().to_owned();
-        match (unknown, lost, &call.key) {
-            (Some(cause), _, Some(key)) => CallError::OutcomeUnknown { key: key.clone(), cause },
-            (_, Lost::NotSent(cause), _) => CallError::Unreachable { address, cause },
-            (_, Lost::NoAnswer(cause) | Lost::Late(cause), _) => CallError::NoAnswer { address, cause },
+        match failed {
+            Err(answer) => Ok(answer),
+            Ok(Lost::NotSent(cause)) => Err(CallError::Unreachable { address, cause }),
+            Ok(Lost::NoAnswer(cause) | Lost::Late(cause)) => Err(CallError::NoAnswer { address, cause }),
         }
     }
 }
 
-/// Whether it may be another answer in a moment: the replica is busy, ending, or did not learn the outcome.
+/// An answer that stands. What is refused before the replica looks for the key, as where a right has ended meanwhile, says
+/// nothing of an attempt that may have been carried out.
+fn answered(call: &Call, doubt: Option<String>, answer: Answer) -> Result<Answer, CallError> {
+    let is_certain = answer.status.is_success() || (call.is_found_by_key && is_of_the_write(answer.status));
+    match (doubt, &call.key) {
+        (Some(cause), Some(key)) if !is_certain => Err(CallError::OutcomeUnknown { key: key.clone(), cause }),
+        _ => Ok(answer),
+    }
+}
+
+/// Whether a refusal is of the write itself: the key was looked for before.
+fn is_of_the_write(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED | StatusCode::UNPROCESSABLE_ENTITY
+    )
+}
+
+/// Whether it may be another answer in a moment: the replica is busy, ending, or did not learn the outcome; or something
+/// between here and there failed.
 fn is_passing(answer: &Answer) -> bool {
-    matches!(answer.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT)
+    let status = answer.status;
+    matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT)
+        || (status.is_server_error() && !answer.problem().is_of_a_replica())
 }
 
 fn retry_after(answer: &Answer) -> Option<Duration> {
     let value = answer.headers.get(hyper::header::RETRY_AFTER)?.to_str().ok()?;
-    value.parse().ok().map(Duration::from_secs)
+    value.parse().ok().map(|seconds| Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
 }

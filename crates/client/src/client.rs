@@ -46,8 +46,10 @@ impl Client {
         Ok(Self { carrier: Arc::new(carrier) })
     }
 
-    /// Runs a replica in this process, and is the client of it. When the last clone is dropped the replica ends, once
-    /// everything that it took is durable; that blocks for a moment.
+    /// Runs a replica in this process, and is the client of it, until [`close`](Self::close). It shows what it has: at its first
+    /// start, and at each in memory, that is nothing until its peers have been reached, and a document that is not there yet
+    /// reads as one that does not exist. Counters and sets that are written meanwhile merge with what comes; do not
+    /// [`put`](crate::Document::put) initial values into it.
     ///
     /// # Errors
     /// [`EmbedError`] when it does not start, as a server would not: no data directory, another process has it, a damaged
@@ -65,6 +67,22 @@ impl Client {
     pub async fn embed(embedding: Embedding) -> Result<Self, EmbedError> {
         let carrier = Carrier::InProcess(crate::carrier::InProcess::open(embedding).await?);
         Ok(Self { carrier: Arc::new(carrier) })
+    }
+
+    /// Ends the replica in this process, where there is one, when this is the last that holds it: spaces, documents and feeds of
+    /// this client hold it too. Returns when everything that it took is durable and its directory is free; dropping the last
+    /// does the same and blocks its thread for so long, up to 10 seconds.
+    ///
+    /// ```no_run
+    /// # async fn example(client: isle_client::Client) {
+    /// client.close().await;
+    /// # }
+    /// ```
+    pub async fn close(self) {
+        if let Some(carrier) = Arc::into_inner(self.carrier) {
+            // It fails only where the runtime ends: then it was dropped there.
+            let _ = tokio::task::spawn_blocking(move || drop(carrier)).await;
+        }
     }
 
     /// A space by its name.

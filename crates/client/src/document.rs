@@ -234,8 +234,12 @@ impl<T> Document<T> {
     /// Changes it by a closure: what the closure changed becomes one change, and nothing else is written. Fields that `T`
     /// does not know stay as they are; of a counter what the closure added is added.
     ///
-    /// The closure runs again where the document was changed by others of this replica meanwhile. What other replicas write
-    /// at the same time merges, as ever.
+    /// The closure runs again where the document was changed meanwhile, also by a change of a peer that came. What other
+    /// replicas write at the same time merges, as ever.
+    ///
+    /// Where the outcome is unknown, [`get`](Self::get) or [`history`](Self::history) tells it: an update is not sent again
+    /// under its key, since the closure would make another write of it. What is to be sent again until it is answered, as a
+    /// sale, is a [`change`](Self::change).
     ///
     /// ```no_run
     /// # #[derive(serde::Serialize, serde::Deserialize)]
@@ -357,8 +361,10 @@ impl<T> Document<T> {
     pub async fn settle(&self, field: &str, hash: &str) -> Result<crate::Written, CallError> {
         let call = Call::new(Method::POST, format!("{}/conflicts", self.place.path()));
         let call = call.json("application/json", &json!({"field": field, "hash": hash}))?;
-        let call = crate::terms::Terms::default().on(call)?;
-        self.place.call(&call).await?.done()?.value()
+        let mut call = crate::terms::Terms::default().on(call)?;
+        // What was settled is no conflict any more when it is asked again.
+        call.is_found_by_key = false;
+        self.place.call(&call).await?.written(&call)
     }
 }
 

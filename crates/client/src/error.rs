@@ -29,7 +29,7 @@ pub enum CallError {
         /// What the system said.
         cause: String,
     },
-    /// The replica refused. Nothing was written.
+    /// The replica refused. Nothing was read, or written by this call.
     #[error(transparent)]
     Refused(#[from] Problem),
     /// The write may be done or not: the answer was lost, or the replica does not know. Sent again under the same key it
@@ -159,6 +159,13 @@ impl Problem {
     #[must_use]
     pub fn kind(&self) -> &str {
         self.urn.strip_prefix("urn:isle:problem:").unwrap_or(&self.urn)
+    }
+}
+
+impl Problem {
+    /// Whether a replica says it, and nobody on the way there.
+    pub(crate) fn is_of_a_replica(&self) -> bool {
+        self.urn.starts_with("urn:isle:problem:")
     }
 }
 

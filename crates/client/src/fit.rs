@@ -81,11 +81,15 @@ impl<'a> Comparing<'a> {
     }
 
     fn compare(&mut self, field: &str, ours: &'a Value, theirs: &'a Value, depth: usize) {
+        let reads_null = is_optional(ours);
+        let has_null = is_optional(theirs);
         let (ours, theirs) = (meant(self.ours, ours), meant(self.theirs, theirs));
         if depth > DEPTH_MAX {
             return;
         }
-        let (reads, has) = (types(ours), types(theirs));
+        let (mut reads, mut has) = (types(ours), types(theirs));
+        reads.iter_mut().filter(|_| reads_null).for_each(|reads| reads.extend(["null"]));
+        has.iter_mut().filter(|_| has_null).for_each(|has| has.extend(["null"]));
         if let (Some(reads), Some(has)) = (&reads, &has) {
             let is_read =
                 |kind: &&&str| reads.contains(**kind) || (**kind == "integer" && reads.contains("number"));
@@ -97,24 +101,43 @@ impl<'a> Comparing<'a> {
                 return;
             }
         }
-        self.compare_numbers(field, ours, theirs);
+        self.compare_ranges(field, ours, theirs);
         self.compare_members(field, ours, theirs, depth);
         if let (Some(ours), Some(theirs)) = (ours.get("items"), theirs.get("items")) {
             self.compare(&format!("{field}/-"), ours, theirs, depth + 1);
         }
     }
 
-    fn compare_numbers(&mut self, field: &str, ours: &Value, theirs: &Value) {
-        let least = |schema: &Value| schema.get("minimum").and_then(Value::as_f64);
-        // A bounded counter never goes below its bound, which its minimum is.
-        if let Some(ours) = least(ours)
-            && least(theirs).is_none_or(|theirs| theirs < ours)
-            && types(theirs).is_some_and(|has| has.contains("integer") || has.contains("number"))
-        {
-            self.misfit(
-                field,
-                format!("may be less than {ours} in the collection: read it as a signed number"),
-            );
+    /// Bounds of numbers, and texts that are one of a few.
+    fn compare_ranges(&mut self, field: &str, ours: &Value, theirs: &Value) {
+        if types(theirs).is_some_and(|has| has.contains("integer") || has.contains("number")) {
+            // A bounded counter never goes below its bound, which its minimum is.
+            if let Some(reads) = least(ours).filter(|reads| least(theirs).is_none_or(|has| has < *reads)) {
+                self.misfit(
+                    field,
+                    format!("may be less than {reads} in the collection: read it as a signed number"),
+                );
+            }
+            if let Some(reads) = most(ours).filter(|reads| most(theirs).is_none_or(|has| has > *reads)) {
+                self.misfit(
+                    field,
+                    format!("may be more than {reads} in the collection: read it as a larger number"),
+                );
+            }
+        }
+        let one_of = |schema: &Value| schema.get("enum").and_then(Value::as_array).cloned();
+        if let Some(reads) = one_of(ours) {
+            match one_of(theirs) {
+                None => self.misfit(field, "may be any text in the collection, and is read as one of a few"),
+                Some(has) => {
+                    if let Some(other) = has.iter().find(|value| !reads.contains(value)) {
+                        self.misfit(
+                            field,
+                            format!("may be {other} in the collection, which is not among what is read"),
+                        );
+                    }
+                }
+            }
         }
     }
 
@@ -156,18 +179,52 @@ fn is_counter(schema: &Value) -> bool {
     matches!(kind, Some("counter" | "bounded-counter"))
 }
 
-/// Behind references.
+/// The smallest number that a schema allows; `None` when it does not say.
+fn least(schema: &Value) -> Option<f64> {
+    let bound = |name| schema.get(name).and_then(Value::as_f64);
+    // More than a bound: of whole numbers at least the next one.
+    bound("minimum").or_else(|| bound("exclusiveMinimum")).or_else(|| of_a_few(schema, f64::min))
+}
+
+/// The largest number that a schema allows; `None` when it does not say.
+fn most(schema: &Value) -> Option<f64> {
+    let bound = |name| schema.get(name).and_then(Value::as_f64);
+    bound("maximum").or_else(|| bound("exclusiveMaximum")).or_else(|| of_a_few(schema, f64::max))
+}
+
+/// Of the numbers that a schema lists.
+fn of_a_few(schema: &Value, choose: fn(f64, f64) -> f64) -> Option<f64> {
+    let values = schema.get("enum")?.as_array()?;
+    values.iter().map(Value::as_f64).collect::<Option<Vec<_>>>()?.into_iter().reduce(choose)
+}
+
+/// Behind references, and past the null of an `Option` of them.
 fn meant<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
     let mut schema = schema;
     for _ in 0..DEPTH_MAX {
         let referred =
             schema.get("$ref").and_then(Value::as_str).and_then(|pointer| pointer.strip_prefix('#'));
-        match referred.and_then(|pointer| root.pointer(pointer)) {
+        let next = referred.and_then(|pointer| root.pointer(pointer)).or_else(|| only_branch(schema));
+        match next {
             Some(next) => schema = next,
             None => break,
         }
     }
     schema
+}
+
+/// Of a reference and null, as an `Option` is: the reference.
+fn only_branch(schema: &Value) -> Option<&Value> {
+    let branches = schema.get("anyOf")?.as_array()?;
+    let mut others =
+        branches.iter().filter(|branch| branch.get("type").and_then(Value::as_str) != Some("null"));
+    let only = others.next()?;
+    (others.next().is_none() && branches.len() > 1).then_some(only)
+}
+
+/// Whether it may be null by a branch beside [`only_branch`].
+fn is_optional(schema: &Value) -> bool {
+    only_branch(schema).is_some()
 }
 
 /// The JSON types that a schema allows; `None` when it does not say.
@@ -244,6 +301,43 @@ mod tests {
         for ((field, why), found) in expected.into_iter().zip(&found) {
             assert!(found.starts_with(field) && found.contains(why), "{found}");
         }
+    }
+
+    #[derive(Deserialize, JsonSchema)]
+    enum Colour {
+        Red,
+        Blue,
+    }
+
+    #[derive(Deserialize, JsonSchema)]
+    #[expect(dead_code, reason = "only its schema counts")]
+    struct Ranged {
+        small: u8,
+        positive: u32,
+        size: u16,
+        colour: Colour,
+        free: Option<Colour>,
+        line: Option<Line>,
+    }
+
+    #[test]
+    fn ranges_choices_and_what_is_optional_are_looked_at() {
+        let theirs = |small: Value, free: Value, quantity: Value| {
+            serde_json::json!({"required": ["small", "positive", "size", "colour"], "properties": {
+                "small": small, "positive": {"type": "integer", "exclusiveMinimum": 0, "maximum": 9},
+                "size": {"type": "integer", "enum": [1, 2, 500]}, "colour": {"type": "string", "enum": ["Red"]},
+                "free": free, "line": {"type": "object", "properties": {"quantity": quantity}, "required": ["quantity"]}}})
+        };
+        let byte = serde_json::json!({"type": "integer", "minimum": 0, "maximum": 255});
+        let red = serde_json::json!({"type": "string", "enum": ["Red", "Blue"]});
+        let fitting = theirs(byte.clone(), red.clone(), byte.clone());
+        assert_eq!(misfits(schema_for!(Ranged).as_value(), &fitting), []);
+        let text = serde_json::json!({"type": "string"});
+        let large = serde_json::json!({"type": "integer", "minimum": 0});
+        let unfitting = theirs(large, text.clone(), text);
+        let found = misfits(schema_for!(Ranged).as_value(), &unfitting);
+        let fields: Vec<&str> = found.iter().map(|misfit| misfit.field.as_str()).collect();
+        assert_eq!(fields, ["/free", "/line/quantity", "/small"], "{found:?}");
     }
 
     #[derive(Deserialize, JsonSchema)]

@@ -24,12 +24,10 @@ pub struct Filter(Result<String, String>);
 
 impl Filter {
     fn new(field: &str, operator: &str, value: &impl Serialize) -> Self {
-        // In a query the first operator ends the field.
-        if field.contains(['=', '<', '>', '!', '^', '~']) && !is_escaped_pointer(field) {
-            return Self(Err(format!(
-                "the field {field} has a character of an operator: no query can name it"
-            )));
-        }
+        let field = match named(field) {
+            Ok(field) => field,
+            Err(cause) => return Self(Err(cause)),
+        };
         let value = serde_json::to_string(value).map_err(|error| error.to_string());
         Self(value.map(|value| format!("{field}{operator}{value}")))
     }
@@ -85,13 +83,18 @@ impl Filter {
     /// It is there.
     #[must_use]
     pub fn exists(field: &str) -> Self {
-        Self(Ok(field.to_owned()))
+        Self(named(field).map(str::to_owned))
     }
 }
 
-/// Whether the only `~` in it are those of escapes: `~0` and `~1`.
-fn is_escaped_pointer(field: &str) -> bool {
-    !field.contains(['=', '<', '>', '!', '^']) && !field.contains("~=")
+/// A field that a query can name: the first operator in it would end it.
+fn named(field: &str) -> Result<&str, String> {
+    let has_operator =
+        field.contains(['=', '<', '>']) || ["!", "^", "~"].iter().any(|start| field.ends_with(start));
+    match has_operator {
+        true => Err(format!("the field {field} has an operator in it: no query can name it")),
+        false => Ok(field),
+    }
 }
 
 /// A query, to be asked page by page or as a stream.
@@ -322,6 +325,9 @@ mod tests {
         assert_eq!(shown(Filter::equal("/name", &"12")), "/name=\"12\"");
         assert_eq!(shown(Filter::contains("/a~1b", &"x")), "/a~1b~=\"x\"");
         assert_eq!(shown(Filter::exists("/shelf")), "/shelf");
-        assert!(Filter::equal("/a=b", &1).0.unwrap_err().contains("/a=b"));
+        for field in ["/a=b", "/a<", "/a!"] {
+            assert!(Filter::equal(field, &1).0.unwrap_err().contains(field));
+            assert!(Filter::exists(field).0.is_err());
+        }
     }
 }

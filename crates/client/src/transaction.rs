@@ -57,7 +57,7 @@ impl Transaction {
         let writes: Vec<Value> = writes.into_iter().map(shown).collect();
         let call = Call::new(Method::POST, format!("{}/transactions", space.path()));
         let call = terms.on(call.json("application/json", &json!({ "writes": writes }))?)?;
-        space.client.carrier.call(&call).await?.done()?.value()
+        space.client.carrier.call(&call).await?.written(&call)
     }
 }
 

@@ -12,6 +12,7 @@ use hyper::StatusCode;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use std::collections::VecDeque;
 use std::fmt;
 use std::marker::PhantomData;
 use std::pin::Pin;
@@ -85,9 +86,12 @@ impl<T> WatchBuilder<T> {
         let mut feed =
             Feed { client, scope, cursor: after, body: None, decoder: Decoder::default(), is_over: false };
         feed.connect_first().await?;
-        let events = futures_util::stream::unfold(feed, |mut feed| async move {
-            let event = feed.next::<T>().await?;
-            Some((event, feed))
+        let state = (feed, VecDeque::new());
+        let events = futures_util::stream::unfold(state, |(mut feed, mut waiting)| async move {
+            if waiting.is_empty() {
+                waiting = feed.next::<T>().await;
+            }
+            Some((waiting.pop_front()?, (feed, waiting)))
         });
         Ok(Watch(Box::pin(events)))
     }
@@ -141,7 +145,7 @@ pub enum WatchError {
     /// The replica refuses to go on. The feed has ended.
     #[error(transparent)]
     Refused(#[from] Problem),
-    /// A document does not fit the type that it is read as. The feed goes on behind it.
+    /// A document does not fit the type that it is read as. The feed goes on, with those of the same transaction that fit.
     #[error("{document} does not fit the type it is read as: {cause}")]
     Type {
         /// Its address.
@@ -261,13 +265,15 @@ impl Feed {
 
     /// The first connection, within the patience of the client.
     async fn connect_first(&mut self) -> Result<(), CallError> {
-        let deadline = Instant::now() + self.client.carrier.patience();
+        let deadline = Instant::now().checked_add(self.client.carrier.patience());
         let mut pause = PAUSE_FIRST;
         loop {
             match self.connect().await? {
                 Connecting::Connected => return Ok(()),
                 Connecting::Refused(problem) => return Err(CallError::Refused(problem)),
-                Connecting::Lost(cause) if Instant::now() + pause > deadline => {
+                Connecting::Lost(cause)
+                    if deadline.is_some_and(|deadline| Instant::now() + pause > deadline) =>
+                {
                     let address = self.client.carrier.address().to_owned();
                     return Err(CallError::Unreachable { address, cause });
                 }
@@ -289,7 +295,7 @@ impl Feed {
             self.decoder = Decoder::default();
             return Ok(Connecting::Connected);
         }
-        let is_passing = response.status() == StatusCode::SERVICE_UNAVAILABLE;
+        let is_passing = response.status().is_server_error();
         Ok(match crate::call::Answer::read(response).await {
             Ok(answer) if is_passing => Connecting::Lost(answer.problem().to_string()),
             Ok(answer) => Connecting::Refused(answer.problem()),
@@ -312,32 +318,28 @@ impl Feed {
         }
     }
 
-    /// The next event; `None` after the last.
-    async fn next<T: DeserializeOwned>(&mut self) -> Option<Result<Event<T>, WatchError>> {
+    /// What comes next; empty after the last.
+    async fn next<T: DeserializeOwned>(&mut self) -> VecDeque<Result<Event<T>, WatchError>> {
         while !self.is_over {
-            let raw = match self.next_raw().await {
-                Ok(raw) => raw,
+            let shape = match self.next_raw().await {
+                Ok(raw) => serde_json::from_str::<EventShape>(&raw.data)
+                    .map_err(|error| WatchError::Event { cause: error.to_string() }),
+                Err(error) => Err(error),
+            };
+            let shape = match shape {
+                Ok(shape) => shape,
                 Err(error) => {
                     self.is_over = true;
-                    return Some(Err(error));
+                    return VecDeque::from([Err(error)]);
                 }
             };
-            let read = serde_json::from_str::<EventShape>(&raw.data);
-            let event = match read {
-                Ok(event) => event,
-                Err(error) => {
-                    self.is_over = true;
-                    return Some(Err(WatchError::Event { cause: error.to_string() }));
-                }
-            };
-            let cursor = event.cursor().to_owned();
-            let typed = typed(event, self.scope.key.as_deref());
-            self.cursor = Some(cursor);
-            if let Some(event) = typed {
-                return Some(event);
+            self.cursor = Some(shape.cursor().to_owned());
+            let shown = typed(shape, self.scope.key.as_deref());
+            if !shown.is_empty() {
+                return shown;
             }
         }
-        None
+        VecDeque::new()
     }
 
     /// The next event that tells of documents.
@@ -349,7 +351,8 @@ impl Feed {
                     "problem" => {
                         let problem: Problem = serde_json::from_str(&event.data)
                             .map_err(|error| WatchError::Event { cause: error.to_string() })?;
-                        if problem.status != StatusCode::SERVICE_UNAVAILABLE.as_u16() {
+                        // Its store failed and is being opened again, or it ends: neither is for good.
+                        if ![503, 504].contains(&problem.status) {
                             return Err(problem.into());
                         }
                         self.body = None;
@@ -358,6 +361,8 @@ impl Feed {
                 }
             }
             let Some(body) = &mut self.body else {
+                // Whoever answers and ends at once is not asked all the time.
+                sleep(PAUSE_FIRST).await;
                 self.connect_again().await?;
                 continue;
             };
@@ -424,27 +429,37 @@ struct ChangeShape {
     document: DocumentShape,
 }
 
-/// The event with documents of `T`; `None` when nothing of it is of the one key that is wanted.
-fn typed<T: DeserializeOwned>(event: EventShape, key: Option<&str>) -> Option<Result<Event<T>, WatchError>> {
-    let cursor = event.cursor().to_owned();
+/// The event with documents of `T`, behind an error for each that does not fit; nothing when none is of the one key that is
+/// wanted.
+fn typed<T: DeserializeOwned>(
+    event: EventShape,
+    key: Option<&str>,
+) -> VecDeque<Result<Event<T>, WatchError>> {
     let is_wanted = |shape: &DocumentShape| key.is_none_or(|key| parts(&shape.address).1 == key);
-    let typed = match event {
-        EventShape::Reset { cursor } => Ok(Event::Reset { cursor }),
-        EventShape::Synced { cursor } => Ok(Event::Synced { cursor }),
-        EventShape::Document { document, .. } if !is_wanted(&document) => return None,
+    let mut shown = VecDeque::new();
+    match event {
+        EventShape::Reset { cursor } => shown.push_back(Ok(Event::Reset { cursor })),
+        EventShape::Synced { cursor } => shown.push_back(Ok(Event::Synced { cursor })),
         EventShape::Document { document, cursor } => {
-            watched(document, &cursor).map(|document| Event::Document { cursor, document })
-        }
-        EventShape::Changed { changes, .. } => {
-            let wanted: Vec<_> = changes.into_iter().filter(|change| is_wanted(&change.document)).collect();
-            if wanted.is_empty() {
-                return None;
+            if is_wanted(&document) {
+                let document = watched(document, &cursor);
+                shown.push_back(document.map(|document| Event::Document { cursor, document }));
             }
-            let changes = wanted.into_iter().map(|change| watched_change(change, &cursor));
-            changes.collect::<Result<_, _>>().map(|changes| Event::Changed { cursor, changes })
         }
-    };
-    Some(typed)
+        EventShape::Changed { changes, cursor } => {
+            let mut fitting = Vec::new();
+            for change in changes.into_iter().filter(|change| is_wanted(&change.document)) {
+                match watched_change(change, &cursor) {
+                    Ok(change) => fitting.push(change),
+                    Err(error) => shown.push_back(Err(error)),
+                }
+            }
+            if !fitting.is_empty() {
+                shown.push_back(Ok(Event::Changed { cursor, changes: fitting }));
+            }
+        }
+    }
+    shown
 }
 
 fn watched_change<T: DeserializeOwned>(

@@ -18,7 +18,8 @@ pub struct Written {
     pub stamp: Option<Stamp>,
     /// How safe it is.
     pub ack: Acked,
-    /// The heads of the document after it, for [`Change::if_heads`](crate::Change::if_heads); none of a transaction.
+    /// The heads of the document after it, for [`Change::if_heads`](crate::Change::if_heads); none of a transaction, and of a
+    /// write that had to be sent again: others may have written since.
     #[serde(default)]
     pub heads: Vec<String>,
 }

@@ -247,7 +247,9 @@ impl IdempotencyKey {
         if (1..=64).contains(&text.len()) { Ok(Self(text)) } else { Err(IdempotencyKeyError(text.len())) }
     }
 
-    pub(crate) fn as_bytes(&self) -> &[u8] {
+    /// Its characters.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
     }
 }
@@ -294,8 +296,8 @@ pub enum Response {
 pub struct Written {
     /// The stamp of the last change; `None` when everything was so already.
     pub stamp: Option<Stamp>,
-    /// The heads of the document after the write, in byte order; of a write that was sent again its present heads. Empty
-    /// where not one document was written, but several or none.
+    /// The heads of the document after the write, in byte order. Empty where not one document was written, but several or
+    /// none, and of a write that was sent again: others may have written since.
     pub heads: Vec<ChangeHash>,
 }
 

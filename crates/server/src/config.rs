@@ -52,7 +52,7 @@
 //! [http]                        # services of the site, beside the socket http.sock of the data directory; each line may be absent
 //! listen = "127.0.0.1:7480"     # TCP; absent: the socket alone
 //! tls = true                    # with the replica's certificate; who calls may show one of the same authority. Absent: no TLS
-//! connections_max = 256         # past these limits a service is told to try again
+//! connections_max = 256         # of the socket, and as many of the address; past the limits below a service tries again
 //! requests_max = 64
 //! watches_max = 256
 //! body_kib_max = 1024

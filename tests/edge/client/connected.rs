@@ -28,6 +28,32 @@ async fn without_patience_a_replica_that_is_away_is_told_at_once() {
     assert_eq!(milk.get().await.unwrap().unwrap().value.on_hand, 2);
 }
 
+/// What is answered to a write by somebody on the way, or with another answer than there is, says nothing of the write.
+#[tokio::test]
+async fn an_answer_that_is_none_leaves_the_outcome_unknown() {
+    let directory = tempfile::tempdir().unwrap();
+    let unreadable = "HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n{";
+    let proxy = "HTTP/1.1 502 Proxy\r\ncontent-length: 5\r\n\r\nproxy";
+    // A right that ended after the write was done, and its answer was lost.
+    let ended =
+        "HTTP/1.1 401 No\r\ncontent-length: 43\r\n\r\n{\"type\": \"urn:isle:problem:unauthorized\"}  ";
+    for (number, answers) in [vec![unreadable], vec![proxy], vec!["", ended]].into_iter().enumerate() {
+        let socket = directory.path().join(number.to_string());
+        let listener = UnixListener::bind(&socket).unwrap();
+        tokio::spawn(async move {
+            for answer in answers {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut head = [0; 4_096];
+                let _ = stream.read(&mut head).await;
+                let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, answer.as_bytes()).await;
+            }
+        });
+        let client = Client::connect(Connection::unix(&socket)).unwrap();
+        let told = inventory(&client).document("milk").counter("/on_hand").add(1).key("k").await.unwrap_err();
+        assert!(matches!(&told, CallError::OutcomeUnknown { key, .. } if key == "k"), "{number}: {told}");
+    }
+}
+
 /// Somebody who takes requests and never answers, so that every answer is lost.
 #[tokio::test]
 async fn a_lost_answer_leaves_the_outcome_unknown_and_tells_the_key() {
@@ -61,6 +87,8 @@ async fn what_is_no_answer_is_an_error() {
         "HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n7",
         "HTTP/1.1 500 Oh\r\ncontent-length: 0\r\n\r\n",
         "nonsense\r\n\r\n",
+        "HTTP/1.1 503 Busy\r\nretry-after: 18446744073709551615\r\ncontent-length: 0\r\n\r\n",
+        "HTTP/1.1 502 Proxy\r\ncontent-length: 5\r\n\r\nproxy",
         "HTTP/1.1 200 OK\r\ncontent-length: 999999\r\n\r\n{",
         "HTTP/1.1 200 OK\r\netag: \u{ff}\r\ncontent-length: 4\r\n\r\nnull",
     ]

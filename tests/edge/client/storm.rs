@@ -1,7 +1,13 @@
-use super::{Item, client_of};
+use super::Item;
 use futures_util::future::join_all;
-use isle_client::{CallError, Client, Document};
-use tests::process::{Fleet, Process};
+use isle_client::{CallError, Client, Connection, Document};
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tests::process::{DEADLINE, Fleet, Process};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinSet;
 
 /// Shops, each a process.
@@ -21,19 +27,24 @@ const SELLABLE: u64 = 40;
 async fn every_sale_of_a_storm_counts_once() {
     let fleet = Fleet::new();
     let mut shops: Vec<Process> = (0..SHOPS).map(|number| shop(&fleet, number)).collect();
-    let clients: Vec<Client> = shops.iter().map(client_of).collect();
+    let clients: Vec<Client> = shops.iter().map(losing_client_of).collect();
     for (client, number) in clients.iter().zip(0..) {
         let milk = milk(client, number);
         milk.create(&Item::default()).await.unwrap();
         milk.bounded("/sellable").grant(SELLABLE).await.unwrap();
     }
-    let mut tills = JoinSet::new();
+    let (mut tills, done) = (JoinSet::new(), Arc::new(AtomicUsize::new(0)));
     for till in 0..CLIENTS {
         let shop = till % SHOPS;
-        let milk = milk(&clients[shop], shop);
-        tills.spawn(async move { (shop, till_sells(&milk, till).await) });
+        let (milk, done) = (milk(&clients[shop], shop), Arc::clone(&done));
+        tills.spawn(async move {
+            let sold = till_sells(&milk, till).await;
+            done.fetch_add(1, Ordering::Relaxed);
+            (shop, sold)
+        });
     }
     for _ in 0..KILLS {
+        assert!(done.load(Ordering::Relaxed) < CLIENTS, "the storm was over before the shops were killed");
         let restarted = shops.into_iter().map(|mut shop| {
             tokio::task::spawn_blocking(move || {
                 shop.kill();
@@ -68,6 +79,39 @@ fn shop(fleet: &Fleet, number: usize) -> Process {
 
 fn milk(client: &Client, shop: usize) -> Document<Item> {
     client.space(format!("shop-{shop}")).collection("inventory").document("milk")
+}
+
+/// A client whose connections lose one answer of three: the shop carries the request out, and the line is cut.
+fn losing_client_of(shop: &Process) -> Client {
+    let (to, socket) = (shop.data.join("http.sock"), shop.data.join("losing.sock"));
+    let listener = UnixListener::bind(&socket).unwrap();
+    let answers = Arc::new(AtomicUsize::new(0));
+    tokio::spawn(async move {
+        while let Ok((till, _)) = listener.accept().await {
+            tokio::spawn(carry(till, to.clone(), Arc::clone(&answers)));
+        }
+    });
+    Client::connect(Connection::unix(socket).patience(DEADLINE)).unwrap()
+}
+
+async fn carry(mut till: UnixStream, to: PathBuf, answers: Arc<AtomicUsize>) -> io::Result<()> {
+    let mut shop = UnixStream::connect(to).await?;
+    let ((mut asked, mut told), (mut answered, mut asks)) = (till.split(), shop.split());
+    let there = tokio::io::copy(&mut asked, &mut asks);
+    let back = async {
+        let mut bytes = vec![0; 64 * 1024];
+        loop {
+            let count = answered.read(&mut bytes).await?;
+            if count == 0 || answers.fetch_add(1, Ordering::Relaxed).is_multiple_of(3) {
+                return Ok::<(), io::Error>(());
+            }
+            told.write_all(&bytes[..count]).await?;
+        }
+    };
+    tokio::select! {
+        there = there => there.map(drop),
+        back = back => back,
+    }
 }
 
 /// Sells until it is told that there is nothing left; returns how many.

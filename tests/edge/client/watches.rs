@@ -83,6 +83,13 @@ async fn a_document_that_does_not_fit_is_told_and_passed() {
     let told = timeout(DEADLINE, feed.next()).await.unwrap().unwrap().unwrap_err();
     assert!(matches!(&told, WatchError::Type { document, .. } if document == "store-1/free/bad"), "{told}");
     assert_eq!(changed(&next(&mut feed).await), ("good", 2));
+    let both = client
+        .space("store-1")
+        .transaction()
+        .with(free.document("bad").change().merge(&json!({"shelf": "B"})));
+    both.with(free.document("good").change().merge(&json!({"on_hand": 3}))).await.unwrap();
+    assert!(timeout(DEADLINE, feed.next()).await.unwrap().unwrap().is_err());
+    assert_eq!(changed(&next(&mut feed).await), ("good", 3), "the one that fits is shown");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-use super::{MERGE, item};
+use super::{MERGE, OPERATIONS, item};
 use std::net::SocketAddr;
 use std::process::Command;
 use tests::http::HttpClient;
@@ -36,8 +36,17 @@ async fn over_tcp_a_token_says_who_calls_and_what_it_may() {
     let headers = [shown, ("isle-author", "the boss")];
     let put = service.call("PUT", &item("milk"), &headers, r#"{"on_hand": 1}"#).await;
     assert_eq!(put.status.as_u16(), 200, "{put:?}");
+    // Another token counts its sales alike: each has keys of its own.
+    let sale = r#"[{"op": "increment", "field": "/on_hand", "by": 1}]"#;
+    let other = ["token", "create", "till-4", "--space", "store-1", "--rights", "read,write"];
+    let other = format!("Bearer {}", isle(&site, &other));
+    for shown in [shown, ("authorization", other.as_str()), shown] {
+        let headers = [shown, OPERATIONS, ("idempotency-key", "receipt-1")];
+        assert_eq!(service.call("PATCH", &item("milk"), &headers, sale).await.status.as_u16(), 200);
+    }
+    assert_eq!(service.call("GET", &item("milk"), &[shown], "").await.json()["on_hand"], 3);
     let history = service.call("GET", &format!("{}/history", item("milk")), &[shown], "").await.json();
-    assert_eq!(history["changes"][0]["author"], "till-3");
+    assert_eq!(history["changes"][2]["author"], "till-3");
     for (method, path) in [
         ("GET", "/v1/spaces/catalog/product/milk"),
         ("GET", "/v1/spaces/store-1/note/milk"),
@@ -51,7 +60,18 @@ async fn over_tcp_a_token_says_who_calls_and_what_it_may() {
             "{method} {path}"
         );
     }
+    let watched = "/v1/watch?space=store-1&collection=inventory";
+    let mut feed = HttpClient::at(address(&site)).await.feed(watched, &[shown]).await;
+    assert_eq!(
+        (feed.next().await.unwrap().name, feed.next().await.unwrap().name),
+        ("document".into(), "synced".into())
+    );
     isle(&site, &["token", "revoke", "till-3"]);
+    let owner = HttpClient::of(&site).await.call("PUT", &item("milk"), &[], r#"{"on_hand": 2}"#).await;
+    assert_eq!(owner.status.as_u16(), 200);
+    let told = feed.next().await.unwrap();
+    assert_eq!((told.name.as_str(), told.data["status"].as_u64()), ("problem", Some(401)), "{told:?}");
+    assert_eq!(feed.next().await, None);
     let revoked = service.call("GET", &item("milk"), &[shown], "").await;
     assert_eq!(revoked.problem(), "unauthorized", "from the next request on");
 }

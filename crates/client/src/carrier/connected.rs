@@ -1,6 +1,6 @@
 //! Over a socket: a pool of connections, each with one request at a time.
 
-use super::Lost;
+use super::{ANSWER_DEADLINE, Lost};
 use crate::call::{Body, Call, either_way};
 use crate::error::CallError;
 use http_body_util::Full;
@@ -24,9 +24,6 @@ const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Idle connections are closed before the replica does it, which is after 60 s.
 const IDLE_MAX: Duration = Duration::from_secs(45);
-
-/// How long an answer may take, unless it waits for the hub.
-const ANSWER_DEADLINE: Duration = Duration::from_secs(45);
 
 /// Where a replica is, who calls, and how long to try.
 ///
@@ -148,7 +145,8 @@ impl Connection {
     }
 
     /// For how long a call is tried again where the replica is not reached, is busy, or an answer was lost. Nothing said, a
-    /// call fails at the first of these, with an error that says whether anything can have been written.
+    /// call fails at the first of these, with an error that says whether anything can have been written; only where a
+    /// connection ended without an answer it is sent once more. An attempt that has begun may take 45 seconds longer.
     #[must_use]
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
@@ -185,7 +183,8 @@ impl Connected {
             Place::Tls { address, .. } => (format!("http://{address}"), address.clone()),
         };
         let uri: Option<Uri> = origin.parse().ok();
-        if !uri.is_some_and(|uri| uri.authority().is_some() && uri.path() == "/") {
+        let has_port = |uri: &Uri| matches!(place, Place::Unix(_)) || uri.port().is_some();
+        if !uri.is_some_and(|uri| uri.authority().is_some() && uri.path() == "/" && has_port(&uri)) {
             return Err(ConnectError::Address { address });
         }
         let mut headers = Vec::new();

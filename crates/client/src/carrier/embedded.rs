@@ -35,8 +35,11 @@ impl Embedding {
         Self { data: data.into(), rows: Rows::Disk, author: None }
     }
 
-    /// With its documents in memory, up to `mib_max` MiB: for what can be lost with the process, as a dashboard or a pricing
-    /// engine that only reads. The documents come from its peers at every start; what it wrote and no peer had is gone.
+    /// With its documents in memory, up to `mib_max` MiB, of which the journal has a quarter: for what can be lost with the
+    /// process, as a dashboard or a pricing engine that only reads. The documents come from its peers at every start; what it
+    /// wrote and no peer had is gone, rights of bounded counters that it held too. Each start that writes is another origin to
+    /// its peers, and they take 64 of one certificate: what writes regularly belongs on a disk. When it is nearly full it is
+    /// read-only; give it several times what its documents have as JSON.
     #[must_use]
     pub fn in_memory(mut self, mib_max: NonZeroU32) -> Self {
         self.rows = Rows::Memory { mib_max };

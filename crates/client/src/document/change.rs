@@ -171,7 +171,7 @@ impl Change {
         let call = Call::new(Method::PATCH, self.place.path());
         let call = call.json("application/vnd.isle.operations+json", &self.operations)?;
         let call = self.terms.on(conditional(call, self.condition.as_ref())?)?;
-        self.place.call(&call).await?.done()?.value()
+        self.place.call(&call).await?.written(&call)
     }
 }
 

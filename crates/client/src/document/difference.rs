@@ -2,9 +2,10 @@
 
 use serde_json::{Map, Value};
 
-/// The JSON Merge Patch (RFC 7396) that makes `after` of `before`; `None` when they are equal. A member that is null or gone
-/// afterwards is removed: to serde both are `None`.
-pub(super) fn merge_patch(before: &Value, after: &Value) -> Option<Value> {
+/// The JSON Merge Patch (RFC 7396) that makes of `read`, which a type sees as `before`, what the type sees as `after`; `None`
+/// when it saw no difference. A member that is null or gone afterwards is removed: to serde both are `None`. What the type
+/// does not see stays, also in the items of an array that it did not change, or changed in place.
+pub(super) fn merge_patch(read: &Value, before: &Value, after: &Value) -> Option<Value> {
     match (before, after) {
         _ if before == after => None,
         (Value::Object(before), Value::Object(after)) => {
@@ -12,7 +13,9 @@ pub(super) fn merge_patch(before: &Value, after: &Value) -> Option<Value> {
             for (name, value) in after {
                 match before.get(name) {
                     Some(present) => {
-                        patch.extend(merge_patch(present, value).map(|patch| (name.clone(), patch)))
+                        let read = read.get(name).unwrap_or(&Value::Null);
+                        let changed = merge_patch(read, present, value);
+                        patch.extend(changed.map(|changed| (name.clone(), changed)));
                     }
                     None if value.is_null() => {}
                     None => drop(patch.insert(name.clone(), value.clone())),
@@ -22,7 +25,63 @@ pub(super) fn merge_patch(before: &Value, after: &Value) -> Option<Value> {
             patch.extend(before.iter().filter(is_gone).map(|(name, _)| (name.clone(), Value::Null)));
             (!patch.is_empty()).then_some(Value::Object(patch))
         }
+        (Value::Array(before), Value::Array(after)) => match read.as_array() {
+            Some(read) if read.len() == before.len() => Some(Value::Array(items(read, before, after))),
+            _ => Some(Value::Array(after.clone())),
+        },
         _ => Some(after.clone()),
+    }
+}
+
+/// The items of an array: those at its start and its end that are as before are as they were read; where as many were changed
+/// between them, each was changed in place.
+fn items(read: &[Value], before: &[Value], after: &[Value]) -> Vec<Value> {
+    let shorter = before.len().min(after.len());
+    let start = before.iter().zip(after).take_while(|(before, after)| before == after).count();
+    let ends = before.iter().rev().zip(after.iter().rev());
+    let end = ends.take(shorter - start).take_while(|(before, after)| before == after).count();
+    let between = |items: &[Value]| items.get(start..items.len() - end).unwrap_or_default().to_vec();
+    let (between_read, between_before, between_after) = (between(read), between(before), between(after));
+    let is_in_place = between_before.len() == between_after.len();
+    let changed = between_after.into_iter().enumerate().map(|(index, after)| {
+        match (between_read.get(index), between_before.get(index)) {
+            (Some(read), Some(before)) if is_in_place => changed_in_place(read, before, after),
+            _ => after,
+        }
+    });
+    let kept = |items: Option<&[Value]>| items.unwrap_or_default().to_vec();
+    let mut items = kept(read.get(..start));
+    items.extend(changed);
+    items.extend(kept(read.get(read.len() - end..)));
+    items
+}
+
+fn changed_in_place(read: &Value, before: &Value, after: Value) -> Value {
+    match (read, before, &after) {
+        (Value::Object(_), Value::Object(_), Value::Object(_)) => {
+            let mut item = read.clone();
+            if let Some(patch) = merge_patch(read, before, &after) {
+                apply(&mut item, patch);
+            }
+            item
+        }
+        _ => after,
+    }
+}
+
+/// Carries a merge patch out.
+fn apply(value: &mut Value, patch: Value) {
+    match (value, patch) {
+        (Value::Object(members), Value::Object(patch)) => {
+            for (name, patch) in patch {
+                if patch.is_null() {
+                    members.remove(&name);
+                } else {
+                    apply(members.entry(name).or_insert(Value::Null), patch);
+                }
+            }
+        }
+        (value, patch) => *value = patch,
     }
 }
 
@@ -56,8 +115,38 @@ mod tests {
             (json!({"l": [1, 2]}), json!({"l": [1, 2, 3]}), Some(json!({"l": [1, 2, 3]}))),
             (json!({"m": 1}), json!({"m": {"x": 1}}), Some(json!({"m": {"x": 1}}))),
         ] {
-            assert_eq!(merge_patch(&before, &after), patch, "{before} {after}");
+            assert_eq!(merge_patch(&before, &before, &after), patch, "{before} {after}");
         }
+    }
+
+    #[test]
+    fn what_the_type_does_not_see_stays_in_items_too() {
+        let read = json!({"lines": [{"sku": "a", "discount": 5}, {"sku": "b", "discount": 6}], "note": "x"});
+        let before = json!({"lines": [{"sku": "a"}, {"sku": "b"}]});
+        for (after, lines) in [
+            (
+                json!([{"sku": "a"}, {"sku": "b"}, {"sku": "c"}]),
+                json!([{"sku": "a", "discount": 5}, {"sku": "b", "discount": 6}, {"sku": "c"}]),
+            ),
+            (json!([{"sku": "b"}]), json!([{"sku": "b", "discount": 6}])),
+            (
+                json!([{"sku": "a"}, {"sku": "x"}]),
+                json!([{"sku": "a", "discount": 5}, {"sku": "x", "discount": 6}]),
+            ),
+            (
+                json!([{"sku": "n"}, {"sku": "a"}, {"sku": "b"}]),
+                json!([{"sku": "n"}, {"sku": "a", "discount": 5}, {"sku": "b", "discount": 6}]),
+            ),
+            (json!([]), json!([])),
+        ] {
+            let patch = merge_patch(&read, &before, &json!({"lines": after}));
+            assert_eq!(patch, Some(json!({"lines": lines})));
+        }
+        assert_eq!(
+            merge_patch(&json!([1, 2, 3]), &json!([1, 2]), &json!([5])),
+            Some(json!([5])),
+            "another length"
+        );
     }
 
     #[test]

@@ -14,9 +14,11 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::fmt;
 use std::marker::PhantomData;
+use std::time::Duration;
+use tokio::time::sleep;
 
 /// How often the document may have been changed by others between being read and written.
-const ATTEMPTS_MAX: u32 = 16;
+const ATTEMPTS_MAX: u32 = 32;
 
 /// A document changed by a closure. Sent by `.await`.
 ///
@@ -63,7 +65,7 @@ impl<T, F: FnMut(&mut T)> Update<'_, T, F> {
     {
         let Self { place, mut closure, created, terms, .. } = self;
         let created = created.as_ref().map(encode).transpose()?.map(without_nulls);
-        for _ in 0..ATTEMPTS_MAX {
+        for attempt in 0..ATTEMPTS_MAX {
             let answer = place.call(&Call::get(place.path())).await?;
             let is_missing = answer.status == StatusCode::NOT_FOUND && answer.problem().kind() == "not-found";
             let (call, condition) = if is_missing {
@@ -82,10 +84,12 @@ impl<T, F: FnMut(&mut T)> Update<'_, T, F> {
                 (call.json("application/merge-patch+json", &patch)?, Condition::Heads(heads))
             };
             let call = terms.on(conditional(call, Some(&condition))?)?;
-            match place.call(&call).await?.done() {
+            match place.call(&call).await?.written(&call) {
                 Err(error) if error.is_condition_failed() => {}
-                written => return written?.value(),
+                written => return written,
             }
+            // Others are at it: the later the attempt the longer the pause.
+            sleep(Duration::from_millis(attempt.into())).await;
         }
         Err(CallError::Contended { document: place.to_string(), attempts: ATTEMPTS_MAX })
     }
@@ -97,10 +101,11 @@ fn changed<T: Serialize + DeserializeOwned>(
     answer: &Answer,
     closure: &mut impl FnMut(&mut T),
 ) -> Result<Option<Value>, CallError> {
+    let read: Value = place.read(answer)?;
     let mut value: T = place.read(answer)?;
     let before = encode(&value)?;
     closure(&mut value);
-    Ok(merge_patch(&before, &encode(&value)?))
+    Ok(merge_patch(&read, &before, &encode(&value)?))
 }
 
 fn encode(value: &impl Serialize) -> Result<Value, CallError> {

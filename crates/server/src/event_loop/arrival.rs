@@ -203,6 +203,11 @@ impl Arrivals {
         let _ = self.send(Arrival::WatchEnd { client }).await;
     }
 
+    /// The same without waiting for a place: where there is none the watches end with their first event that nobody takes.
+    pub(crate) fn watch_end_now(&self, client: ClientId) {
+        let _ = self.sender.try_send(Arrival::WatchEnd { client });
+    }
+
     /// A backup into a directory. It is answered through `waiting`, also if the loop has ended.
     pub(crate) async fn backup(&self, directory: PathBuf, waiting: Waiting) {
         match self.sender.reserve().await {

@@ -230,6 +230,7 @@ pub(super) fn refusal(error: &RequestError) -> Refusal {
             RefusalKind::Invalid,
             Some("`hub = true` in [peers.NAME] of isle.toml says which peer is the hub"),
         ),
+        RequestError::Wait(WaitError::TooMany) => (RefusalKind::Unavailable, Some("try again in a moment")),
         RequestError::Wait(_) => (RefusalKind::Other, None),
         RequestError::ConditionFailed { .. } => (
             RefusalKind::ConditionFailed,

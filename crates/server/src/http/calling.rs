@@ -9,6 +9,8 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, header};
 use document::{Collection, Space};
+use replica::IdempotencyKey;
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -29,12 +31,65 @@ const AUTHOR: &str = "isle-author";
 pub(super) struct Caller {
     caller: callers::Caller,
     author: Option<String>,
+    proof: Proof,
+}
+
+/// How it showed who it is.
+#[derive(Clone)]
+enum Proof {
+    Owner,
+    Token(String),
+    Certificate(Arc<str>),
+}
+
+impl fmt::Debug for Proof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Owner => "Owner",
+            Self::Token(_) => "Token",
+            Self::Certificate(_) => "Certificate",
+        })
+    }
+}
+
+impl Proof {
+    fn caller(&self, api: &Api) -> Result<callers::Caller, Problem> {
+        match self {
+            Self::Owner => Ok(callers::Caller::owner()),
+            Self::Token(secret) => api.caller(secret).map_err(|refusal| unknown(&refusal)),
+            Self::Certificate(name) => api.caller_of_certificate(name).map_err(|refusal| unknown(&refusal)),
+        }
+    }
 }
 
 impl Caller {
     /// Who its changes are by: a service with a token is told by the token's name, whatever it says.
     pub(super) fn author(&self) -> Option<String> {
         self.caller.author().map(str::to_owned).or_else(|| self.author.clone())
+    }
+
+    /// The key of one of its writes: services that count their sales alike do not take each other's for their own.
+    pub(super) fn own_key(&self, key: IdempotencyKey) -> IdempotencyKey {
+        let Some(name) = self.caller.author() else { return key };
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&(name.len() as u64).to_be_bytes()).update(name.as_bytes()).update(key.as_bytes());
+        // 64 digits are a key.
+        IdempotencyKey::new(hasher.finalize().to_hex().to_string()).unwrap_or(key)
+    }
+
+    /// Refuses who may not read there any more: a token may have ended since.
+    pub(super) fn still_reads(
+        &self,
+        api: &Api,
+        space: &Space,
+        collection: Option<&Collection>,
+    ) -> Result<(), Problem> {
+        match self.proof {
+            Proof::Owner => Ok(()),
+            Proof::Token(_) | Proof::Certificate(_) => {
+                Self { caller: self.proof.caller(api)?, ..self.clone() }.reads(space, collection)
+            }
+        }
     }
 
     /// Refuses who may not read there; `None` is a whole space.
@@ -68,22 +123,22 @@ impl FromRequestParts<Api> for Caller {
         let bearer = header(parts, header::AUTHORIZATION.as_str())?.map(bearer).transpose()?;
         let bearer = bearer.or_else(|| web_socket::token(&parts.headers));
         // A token that is shown counts, also where none is needed.
-        let caller = match (bearer, parts.extensions.get::<Via>()) {
-            (Some(secret), _) => api.caller(secret).map_err(|refusal| unknown(&refusal))?,
-            (None, Some(Via::Unix)) => callers::Caller::owner(),
+        let proof = match (bearer, parts.extensions.get::<Via>()) {
+            (Some(secret), _) => Proof::Token(secret.to_owned()),
+            (None, Some(Via::Unix)) => Proof::Owner,
             (None, Some(Via::Tcp(_, Some(certificate)))) => {
                 no_origin(parts)?;
-                api.caller_of_certificate(certificate).map_err(|refusal| unknown(&refusal))?
+                Proof::Certificate(Arc::clone(certificate))
             }
             (None, Some(Via::Tcp(from, None))) if from.is_loopback() && api.trusts_loopback() => {
                 no_page(parts)?;
-                callers::Caller::owner()
+                Proof::Owner
             }
             (None, Some(Via::Tcp(..)) | None) => {
                 return Err(unauthorized("over the network a token or a certificate says who calls"));
             }
         };
-        Ok(Self { caller, author })
+        Ok(Self { caller: proof.caller(api)?, author, proof })
     }
 }
 

@@ -196,7 +196,7 @@ pub(super) async fn write_if(
     (address, operations, condition): (Address, Vec<Operation>, Option<Condition>),
     bytes: usize,
 ) -> Result<Written, Problem> {
-    let terms = terms(headers, caller.author())?;
+    let terms = terms(headers, caller)?;
     let within = within(&terms.wait);
     let request = replica::Request::Write { address, operations, condition, terms };
     Written::of(api.write(request, bytes, within).await?)

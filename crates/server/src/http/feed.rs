@@ -5,15 +5,18 @@
 //! its connection (`listening`). Either goes on where it was, with its cursor.
 
 use super::asking::{Api, Place};
+use super::calling::Caller;
 use super::problem::{Kind, Problem};
 use crate::event_loop::{Arrivals, ClientId, Outcome, Reply, Stop, Waiting, Watching};
 use crate::local::{WATCH_EVENTS_MAX, WatchEvent, watch_event};
+use document::{Collection, Space};
 use replica::{WatchCursor, WatchScope};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 /// From one sign of life to the next where nothing happens.
 pub(super) const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -68,17 +71,34 @@ pub(super) struct Feed {
     /// When the reader was given the last event.
     given: Option<Instant>,
     is_over: bool,
+    reader: Option<Reader>,
     _place: Place,
+}
+
+/// Who reads a feed, and what. It is looked at again with each event, and at least with every sign of life: its right may
+/// end before the connection does.
+pub(super) struct Reader {
+    pub(super) api: Api,
+    pub(super) caller: Caller,
+    pub(super) space: Space,
+    pub(super) collection: Option<Collection>,
+}
+
+impl Reader {
+    fn check(&self) -> Result<(), Problem> {
+        self.caller.still_reads(&self.api, &self.space, self.collection.as_ref())
+    }
 }
 
 impl Feed {
     /// Begins, or says why not.
     pub(super) async fn begin(
-        api: &Api,
+        reader: Reader,
         place: Place,
         scope: WatchScope,
         from: Option<WatchCursor>,
     ) -> Result<Self, Problem> {
+        let api = reader.api.clone();
         let arrivals = api.arrivals().clone();
         let client = arrivals.next_client();
         // Room for all events that there is credit for, and for the end.
@@ -99,6 +119,7 @@ impl Feed {
             stop: api.stop(),
             given: None,
             is_over: false,
+            reader: Some(reader),
             _place: place,
         };
         // Services are answered in the order of their asking: what comes after the watch is answered when it was taken or
@@ -108,6 +129,10 @@ impl Feed {
             feed.take(outcome)?;
         }
         Ok(feed)
+    }
+
+    fn check(&self) -> Result<(), Problem> {
+        self.reader.as_ref().map_or(Ok(()), Reader::check)
     }
 
     fn take(&mut self, outcome: Outcome) -> Result<(), Problem> {
@@ -133,15 +158,20 @@ impl Feed {
             return Some(Told::Slow);
         }
         while self.waiting.is_empty() {
-            let outcome = tokio::select! {
+            let taken = tokio::select! {
                 biased;
                 () = self.stop.ordered() => return None,
-                outcome = self.outcomes.recv() => outcome?,
+                outcome = self.outcomes.recv() => self.take(outcome?),
+                () = sleep(HEARTBEAT) => self.check(),
             };
-            if let Err(problem) = self.take(outcome) {
+            if let Err(problem) = taken {
                 self.is_over = true;
                 return Some(Told::Problem(problem));
             }
+        }
+        if let Err(problem) = self.check() {
+            self.is_over = true;
+            return Some(Told::Problem(problem));
         }
         let event = watch_event(self.waiting.pop_front()?);
         if self.waiting.is_empty() {
@@ -157,8 +187,12 @@ impl Feed {
 impl Drop for Feed {
     fn drop(&mut self) {
         let (arrivals, client) = (self.arrivals.clone(), self.client);
-        // The connection's task ends with its runtime only.
-        tokio::spawn(async move { arrivals.watch_end(client).await });
+        // Without a runtime the loop has ended, or ends: who has the replica in its process may drop a feed anywhere.
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(async move { arrivals.watch_end(client).await });
+        } else {
+            arrivals.watch_end_now(client);
+        }
     }
 }
 
@@ -187,6 +221,7 @@ pub(super) mod tests {
             stop,
             given: None,
             is_over: false,
+            reader: None,
             _place: place,
         };
         (feed, (sender, order))

@@ -94,7 +94,8 @@ impl HttpListener {
     /// Serves until the server stops and every request that was taken is answered.
     pub(crate) async fn run(self, api: Api, mut stop: Stop) {
         let most = usize::try_from(api.limits().connections).unwrap_or(usize::MAX);
-        let places = Arc::new(Semaphore::new(most));
+        // Who comes over the network takes no place from who has the socket.
+        let places = [(); 2].map(|()| Arc::new(Semaphore::new(most)));
         let mut connections = JoinSet::new();
         let Self { unix, tcp, tls, origins } = self;
         let router = cors::layered(router(api), &origins);
@@ -137,23 +138,24 @@ enum Accepted {
 async fn accept(
     unix: &UnixListener,
     tcp: Option<&TcpListener>,
-    places: &Arc<Semaphore>,
+    [of_unix, of_tcp]: &[Arc<Semaphore>; 2],
 ) -> io::Result<(Accepted, OwnedSemaphorePermit)> {
-    let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
+    let place =
+        async |places: &Arc<Semaphore>| Arc::clone(places).acquire_owned().await.map_err(io::Error::other);
+    let over_socket = async {
+        let place = place(of_unix).await?;
+        Ok((Accepted::Unix(unix.accept().await?.0), place))
+    };
     let over_network = async {
-        match tcp {
-            Some(listener) => listener.accept().await,
-            None => std::future::pending().await,
-        }
+        let Some(listener) = tcp else { return std::future::pending().await };
+        let place = place(of_tcp).await?;
+        let (stream, from) = listener.accept().await?;
+        Ok((Accepted::Tcp(stream, from.ip()), place))
     };
-    let accepted = tokio::select! {
-        accepted = unix.accept() => Accepted::Unix(accepted?.0),
-        accepted = over_network => {
-            let (stream, from) = accepted?;
-            Accepted::Tcp(stream, from.ip())
-        }
-    };
-    Ok((accepted, place))
+    tokio::select! {
+        accepted = over_socket => accepted,
+        accepted = over_network => accepted,
+    }
 }
 
 /// One connection that begins with a handshake.

@@ -17,7 +17,7 @@ pub(super) struct DocumentPath {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
 pub(super) struct WriteHeaders {
-    /// 1 to 64 characters: the write counts once, however often it is sent.
+    /// 1 to 64 characters: the write counts once, however often it is sent. Of each token the keys are its own.
     #[param(rename = "Idempotency-Key")]
     idempotency_key: Option<String>,
     /// `ack=hub; wait=5s` answers when the hub has it, or after that time.

@@ -1,5 +1,6 @@
 //! Headers that say how a write is to be done.
 
+use super::calling::Caller;
 use super::extract::text;
 use super::problem::{Kind, Problem};
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -14,11 +15,12 @@ const WAIT_MAX: Duration = Duration::from_secs(300);
 const WAIT_DEFAULT: Duration = Duration::from_secs(10);
 
 /// The terms of a write by somebody.
-pub(super) fn terms(headers: &HeaderMap, author: Option<String>) -> Result<WriteTerms, Problem> {
+pub(super) fn terms(headers: &HeaderMap, caller: &Caller) -> Result<WriteTerms, Problem> {
     let key = text(headers.get("idempotency-key"), "Idempotency-Key")?;
     let key = key.map(IdempotencyKey::new).transpose();
-    let idempotency_key =
-        key.map_err(|error| Problem::new(Kind::MALFORMED, format!("Idempotency-Key: {error}")))?;
+    let key = key.map_err(|error| Problem::new(Kind::MALFORMED, format!("Idempotency-Key: {error}")))?;
+    let idempotency_key = key.map(|key| caller.own_key(key));
+    let author = caller.author();
     let message = text(headers.get("isle-message"), "Isle-Message")?.map(str::to_owned);
     Ok(WriteTerms { idempotency_key, author, message, wait: wait(headers)?, can_wait: false })
 }

@@ -75,7 +75,7 @@ pub(super) async fn transact(
         let condition = condition_of(write.if_match.as_deref(), write.if_none_match.as_deref())?;
         writes.push(TransactionWrite { collection, key, operations: write.operations, condition });
     }
-    let terms = terms(&headers, caller.author())?;
+    let terms = terms(&headers, &caller)?;
     let within = within(&terms.wait);
     let request = replica::Request::Transaction { space, writes, terms };
     Written::of(api.write(request, bytes.len(), within).await?)

@@ -3,7 +3,7 @@
 use super::asking::Api;
 use super::calling::Caller;
 use super::extract::{Parameters, name};
-use super::feed::{Feed, HEARTBEAT, SLOW_HINT, Told};
+use super::feed::{Feed, HEARTBEAT, Reader, SLOW_HINT, Told};
 use super::problem::{Kind, Problem, Problems};
 use super::web_socket::Upgrade;
 use crate::local::WatchEvent;
@@ -50,7 +50,8 @@ pub(super) async fn watch(
     parameters.only(&["space", "collection", "prefix", "after"])?;
     let (scope, from) = wanted(&caller, &parameters, &headers)?;
     let place = api.watch_place()?;
-    let feed = Feed::begin(&api, place, scope, from).await?;
+    let (space, collection) = (scope.space().clone(), scope.collection().cloned());
+    let feed = Feed::begin(Reader { api, caller, space, collection }, place, scope, from).await?;
     Ok(match upgrade {
         Upgrade::WebSocket(handshake) => handshake.show(feed),
         Upgrade::None => events(feed),

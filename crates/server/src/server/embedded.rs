@@ -20,6 +20,9 @@ use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use tokio::task::JoinSet;
 
+/// What part of a memory store the journal has.
+const JOURNAL_PART: u64 = 4;
+
 /// Where an embedded replica has its rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rows {
@@ -95,6 +98,11 @@ fn run(directory: &DataDirectory, rows: Rows, ready: &mpsc::SyncSender<Opened>) 
     let lock = directory.lock_within(LOCK_PATIENCE)?;
     let mut prepared = prepare(directory, config, &lock)?;
     prepared.opening.rows = rows;
+    if let Rows::Memory { mib_max } = rows {
+        // The journal is for peers that are away: a part of what there is.
+        let journal = &mut prepared.opening.settings.trimming.bytes;
+        *journal = (*journal).min(u64::from(mib_max.get()) * 1024 * 1024 / JOURNAL_PART);
+    }
     let core = prepared.opening.open()?;
     // The loop is on this thread, where waiting for the disk holds up nobody; connections are on the other.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;

@@ -97,8 +97,8 @@ pub struct Written {
     /// The stamp of the last change.
     #[serde(flatten)]
     pub stamp: Stamp,
-    /// The document's heads after the write, in hexadecimal; of a write that was sent again its present heads. None of a
-    /// transaction of several documents.
+    /// The document's heads after the write, in hexadecimal. None of a transaction of several documents, and of a write that
+    /// was sent again: others may have written since.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub heads: Vec<String>,
 }
