@@ -86,6 +86,13 @@ impl Client {
     }
 
     /// A space by its name.
+    ///
+    /// ```no_run
+    /// # async fn example(client: isle_client::Client) -> Result<(), isle_client::CallError> {
+    /// let store = client.space("store-367");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn space(&self, name: impl Into<String>) -> Space {
         Space { client: self.clone(), name: name.into() }

@@ -45,12 +45,26 @@ impl<T> fmt::Debug for Collection<T> {
 
 impl<T> Collection<T> {
     /// Its name.
+    ///
+    /// ```no_run
+    /// # async fn example(inventory: isle_client::Collection<serde_json::Value>) -> Result<(), isle_client::CallError> {
+    /// println!("{}", inventory.name());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
     /// A document by its key, as it is: a slash is a slash.
+    ///
+    /// ```no_run
+    /// # async fn example(inventory: isle_client::Collection<serde_json::Value>) -> Result<(), isle_client::CallError> {
+    /// let milk = inventory.document("5410188031072");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn document(&self, key: impl Into<String>) -> Document<T> {
         let place = Place { space: self.space.clone(), collection: self.name.clone(), key: key.into() };
@@ -58,11 +72,25 @@ impl<T> Collection<T> {
     }
 
     /// A query: nothing said, all documents by their keys.
+    ///
+    /// ```no_run
+    /// # async fn example(inventory: isle_client::Collection<serde_json::Value>) -> Result<(), isle_client::CallError> {
+    /// let all = inventory.find().all().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn find(&self) -> Query<T> {
         Query::new(self.clone())
     }
 
     /// A feed of its documents.
+    ///
+    /// ```no_run
+    /// # async fn example(inventory: isle_client::Collection<serde_json::Value>) -> Result<(), isle_client::CallError> {
+    /// let feed = inventory.watch().begin().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn watch(&self) -> WatchBuilder<T> {
         let scope = Scope {
             space: self.space.name.clone(),

@@ -137,6 +137,13 @@ impl Moment {
 
 impl<T> Document<T> {
     /// Its key.
+    ///
+    /// ```no_run
+    /// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
+    /// println!("{}", milk.key());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn key(&self) -> &str {
         &self.place.key
@@ -146,6 +153,13 @@ impl<T> Document<T> {
     ///
     /// # Errors
     /// [`CallError`]; [`CallError::Type`] when it does not fit `T`.
+    ///
+    /// ```no_run
+    /// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
+    /// let on_hand = milk.get().await?.map(|read| read.value["on_hand"].clone());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn get(&self) -> Result<Option<Reading<T>>, CallError>
     where
         T: DeserializeOwned,
@@ -157,6 +171,13 @@ impl<T> Document<T> {
     ///
     /// # Errors
     /// As for [`get`](Self::get), and a refusal when the heads are none of its past.
+    ///
+    /// ```no_run
+    /// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
+    /// let then = milk.get_at(isle_client::Moment::Time(std::time::SystemTime::UNIX_EPOCH)).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn get_at(&self, moment: Moment) -> Result<Option<Reading<T>>, CallError>
     where
         T: DeserializeOwned,
@@ -269,36 +290,78 @@ impl<T> Document<T> {
     }
 
     /// A counter of it, by JSON Pointer.
+    ///
+    /// ```no_run
+    /// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
+    /// milk.counter("/on_hand").add(-2).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn counter(&self, field: impl Into<String>) -> Counter {
         Counter { place: self.place.clone(), field: field.into() }
     }
 
     /// A bounded counter of it, by JSON Pointer.
+    ///
+    /// ```no_run
+    /// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
+    /// milk.bounded("/sellable").spend(2).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn bounded(&self, field: impl Into<String>) -> Bounded {
         Bounded { place: self.place.clone(), field: field.into() }
     }
 
     /// A set of it, by JSON Pointer.
+    ///
+    /// ```no_run
+    /// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
+    /// milk.set("/tags").add(&"organic").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn set(&self, field: impl Into<String>) -> Set {
         Set { place: self.place.clone(), field: field.into() }
     }
 
     /// A list of it, by JSON Pointer.
+    ///
+    /// ```no_run
+    /// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
+    /// milk.list("/lines").cut(0, 1).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn list(&self, field: impl Into<String>) -> List {
         List { place: self.place.clone(), field: field.into() }
     }
 
     /// A text of it, by JSON Pointer.
+    ///
+    /// ```no_run
+    /// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
+    /// milk.text("/body").splice(0, 0, "Dear ").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn text(&self, field: impl Into<String>) -> Text {
         Text { place: self.place.clone(), field: field.into() }
     }
 
     /// A feed of it alone.
+    ///
+    /// ```no_run
+    /// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
+    /// let feed = milk.watch().begin().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn watch(&self) -> WatchBuilder<T> {
         let Place { space, collection, key } = self.place.clone();
         // There is no scope of one key: those that start so are passed over.
@@ -337,6 +400,15 @@ impl<T> Document<T> {
     ///
     /// # Errors
     /// [`CallError`].
+    ///
+    /// ```no_run
+    /// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
+    /// for conflict in milk.conflicts().await? {
+    ///     println!("{} has {} values", conflict.field, conflict.values.len());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn conflicts(&self) -> Result<Vec<Conflict>, CallError> {
         let answer = self.place.call(&Call::get(format!("{}/conflicts", self.place.path()))).await?;
         Ok(answer.done()?.value::<Conflicts>()?.conflicts)

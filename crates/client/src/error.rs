@@ -88,6 +88,15 @@ pub enum CallError {
 
 impl CallError {
     /// The name of the problem that the replica refused with, as `not-enough`; `None` when it did not refuse.
+    ///
+    /// ```no_run
+    /// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
+    /// if let Err(error) = milk.counter("/on_hand").add(1).await {
+    ///     println!("{:?}", error.kind());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn kind(&self) -> Option<&str> {
         match self {
@@ -104,12 +113,27 @@ impl CallError {
     }
 
     /// Whether a bounded counter lacks rights: what is sold is not there to be sold.
+    ///
+    /// ```no_run
+    /// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
+    /// let is_sold_out = milk.bounded("/sellable").spend(1).await.is_err_and(|error| error.is_not_enough());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn is_not_enough(&self) -> bool {
         self.kind() == Some("not-enough")
     }
 
     /// Whether the condition of a write did not hold.
+    ///
+    /// ```no_run
+    /// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
+    /// let was_there = milk.delete().if_exists().await.is_ok_and(|written| written.stamp.is_some());
+    /// let is_new = milk.create(&serde_json::json!({})).await.is_err_and(|error| error.is_condition_failed());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn is_condition_failed(&self) -> bool {
         self.kind() == Some("condition-failed")
@@ -156,6 +180,15 @@ pub struct Problem {
 
 impl Problem {
     /// Its name: `not-enough`, `condition-failed`, `invalid`, … as `/docs` of a replica lists them.
+    ///
+    /// ```no_run
+    /// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
+    /// if let Err(isle_client::CallError::Refused(problem)) = milk.counter("/on_hand").add(1).await {
+    ///     println!("{}", problem.kind());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn kind(&self) -> &str {
         self.urn.strip_prefix("urn:isle:problem:").unwrap_or(&self.urn)
@@ -185,6 +218,15 @@ impl fmt::Display for Problem {
 impl std::error::Error for Problem {}
 
 /// A rule of its schema that a document breaks.
+///
+/// ```no_run
+/// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
+/// if let Err(isle_client::CallError::Refused(problem)) = milk.counter("/on_hand").add(1).await {
+///     problem.violations.iter().for_each(|broken| println!("{}: {}", broken.field, broken.message));
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct Violation {

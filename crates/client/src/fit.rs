@@ -47,6 +47,12 @@ fn listed(misfits: &[Misfit]) -> String {
 }
 
 /// A field of a type that does not fit.
+///
+/// ```no_run
+/// # fn example(misfit: isle_client::Misfit) {
+/// println!("{}: {}", misfit.field, misfit.why);
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Misfit {

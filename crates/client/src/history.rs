@@ -4,6 +4,14 @@ use serde::Deserialize;
 use serde_json::Value;
 
 /// Part of a document's history.
+///
+/// ```no_run
+/// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
+/// let newest = milk.history(None, 20).await?;
+/// println!("{} changes, and more: {}", newest.changes.len(), newest.next.is_some());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[non_exhaustive]
 pub struct HistoryPage {
@@ -70,6 +78,15 @@ pub struct Conflict {
 }
 
 /// One of several values of a field.
+///
+/// ```no_run
+/// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
+/// for conflict in milk.conflicts().await? {
+///     conflict.values.iter().for_each(|value| println!("{:?} wrote {}", value.author, value.value));
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[non_exhaustive]
 pub struct ConflictingValue {

@@ -33,54 +33,90 @@ impl Filter {
     }
 
     /// The field has this value.
+    ///
+    /// ```
+    /// let filter = isle_client::Filter::equal("/brand", &"Alpro");
+    /// ```
     #[must_use]
     pub fn equal(field: &str, value: &impl Serialize) -> Self {
         Self::new(field, "=", value)
     }
 
     /// It has another value.
+    ///
+    /// ```
+    /// let filter = isle_client::Filter::not_equal("/brand", &"Alpro");
+    /// ```
     #[must_use]
     pub fn not_equal(field: &str, value: &impl Serialize) -> Self {
         Self::new(field, "!=", value)
     }
 
     /// It is less than this number or text.
+    ///
+    /// ```
+    /// let filter = isle_client::Filter::less("/price", &5);
+    /// ```
     #[must_use]
     pub fn less(field: &str, value: &impl Serialize) -> Self {
         Self::new(field, "<", value)
     }
 
     /// It is at most this number or text.
+    ///
+    /// ```
+    /// let filter = isle_client::Filter::at_most("/on_hand", &3);
+    /// ```
     #[must_use]
     pub fn at_most(field: &str, value: &impl Serialize) -> Self {
         Self::new(field, "<=", value)
     }
 
     /// It is more than this number or text.
+    ///
+    /// ```
+    /// let filter = isle_client::Filter::more("/price", &5);
+    /// ```
     #[must_use]
     pub fn more(field: &str, value: &impl Serialize) -> Self {
         Self::new(field, ">", value)
     }
 
     /// It is at least this number or text.
+    ///
+    /// ```
+    /// let filter = isle_client::Filter::at_least("/price", &5);
+    /// ```
     #[must_use]
     pub fn at_least(field: &str, value: &impl Serialize) -> Self {
         Self::new(field, ">=", value)
     }
 
     /// It is a text that starts so.
+    ///
+    /// ```
+    /// let filter = isle_client::Filter::starts_with("/name", "MI");
+    /// ```
     #[must_use]
     pub fn starts_with(field: &str, start: &str) -> Self {
         Self::new(field, "^=", &start)
     }
 
     /// It is a set or a list that has this element.
+    ///
+    /// ```
+    /// let filter = isle_client::Filter::contains("/tags", &"new");
+    /// ```
     #[must_use]
     pub fn contains(field: &str, element: &impl Serialize) -> Self {
         Self::new(field, "~=", element)
     }
 
     /// It is there.
+    ///
+    /// ```
+    /// let filter = isle_client::Filter::exists("/price_override");
+    /// ```
     #[must_use]
     pub fn exists(field: &str) -> Self {
         Self(named(field).map(str::to_owned))
@@ -129,42 +165,96 @@ impl<T> Query<T> {
     }
 
     /// Only documents of which this holds; several must all hold.
+    ///
+    /// ```no_run
+    /// use isle_client::Filter;
+    ///
+    /// # async fn example(inventory: isle_client::Collection<serde_json::Value>) -> Result<(), isle_client::CallError> {
+    /// let low = inventory.find().filter(Filter::at_most("/on_hand", &3)).all().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn filter(mut self, filter: Filter) -> Self {
         self.filters.push(filter);
         self
     }
 
     /// In the order of a field's values, the smallest first. Nothing said, in the order of keys.
+    ///
+    /// ```no_run
+    /// # async fn example(inventory: isle_client::Collection<serde_json::Value>) -> Result<(), isle_client::CallError> {
+    /// let cheapest = inventory.find().order("/price").limit(1).page().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn order(mut self, field: &str) -> Self {
         self.order = Some(field.to_owned());
         self
     }
 
     /// From the other end: the largest, or the last key, first.
+    ///
+    /// ```no_run
+    /// # async fn example(inventory: isle_client::Collection<serde_json::Value>) -> Result<(), isle_client::CallError> {
+    /// let dearest = inventory.find().order("/price").descending().limit(1).page().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn descending(mut self) -> Self {
         self.order = Some(format!("-{}", self.order.unwrap_or_default()));
         self
     }
 
     /// Only documents whose keys start so.
+    ///
+    /// ```no_run
+    /// # async fn example(inventory: isle_client::Collection<serde_json::Value>) -> Result<(), isle_client::CallError> {
+    /// let cold = inventory.find().prefix("cold/").all().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn prefix(mut self, prefix: &str) -> Self {
         self.prefix = Some(prefix.to_owned());
         self
     }
 
     /// At most so many documents to a page, up to 1,000.
+    ///
+    /// ```no_run
+    /// # async fn example(inventory: isle_client::Collection<serde_json::Value>) -> Result<(), isle_client::CallError> {
+    /// let few = inventory.find().limit(20).page().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn limit(mut self, documents: u32) -> Self {
         self.limit = documents;
         self
     }
 
     /// Goes on after the page that gave this as [`Page::next`].
+    ///
+    /// ```no_run
+    /// # async fn example(inventory: isle_client::Collection<serde_json::Value>) -> Result<(), isle_client::CallError> {
+    /// let first = inventory.find().page().await?;
+    /// if let Some(next) = first.next {
+    ///     let second = inventory.find().after(&next).page().await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn after(mut self, next: &str) -> Self {
         self.after = Some(next.to_owned());
         self
     }
 
     /// Has the page say how it was found.
+    ///
+    /// ```no_run
+    /// # async fn example(inventory: isle_client::Collection<serde_json::Value>) -> Result<(), isle_client::CallError> {
+    /// println!("{:?}", inventory.find().explained().page().await?.plan);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn explained(mut self) -> Self {
         self.explains = true;
         self
@@ -192,6 +282,13 @@ impl<T: DeserializeOwned> Query<T> {
     ///
     /// # Errors
     /// [`CallError`]; [`CallError::Type`] names the first document that does not fit `T`.
+    ///
+    /// ```no_run
+    /// # async fn example(inventory: isle_client::Collection<serde_json::Value>) -> Result<(), isle_client::CallError> {
+    /// let first = inventory.find().page().await?.documents;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn page(&self) -> Result<Page<T>, CallError> {
         let answer = self.collection.space.client.carrier.call(&Call::get(self.target()?)).await?;
         let raw: RawPage = answer.done()?.value()?;
@@ -246,6 +343,13 @@ impl<T: DeserializeOwned> Query<T> {
     ///
     /// # Errors
     /// As for [`page`](Self::page).
+    ///
+    /// ```no_run
+    /// # async fn example(inventory: isle_client::Collection<serde_json::Value>) -> Result<(), isle_client::CallError> {
+    /// let all = inventory.find().all().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn all(self) -> Result<Vec<Found<T>>, CallError> {
         let (mut query, mut all) = (self, Vec::new());
         loop {
@@ -260,6 +364,14 @@ impl<T: DeserializeOwned> Query<T> {
 }
 
 /// Part of what fits.
+///
+/// ```no_run
+/// # async fn example(inventory: isle_client::Collection<serde_json::Value>) -> Result<(), isle_client::CallError> {
+/// let page = inventory.find().page().await?;
+/// println!("{} and more: {}", page.documents.len(), page.next.is_some());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Page<T> {
@@ -277,6 +389,15 @@ pub struct Page<T> {
 }
 
 /// A document that fits.
+///
+/// ```no_run
+/// # async fn example(inventory: isle_client::Collection<serde_json::Value>) -> Result<(), isle_client::CallError> {
+/// for found in inventory.find().page().await?.documents {
+///     println!("{}: {}", found.key, found.value);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Found<T> {

@@ -26,6 +26,13 @@ pub struct Space {
 
 impl Space {
     /// Its name.
+    ///
+    /// ```no_run
+    /// # async fn example(store: isle_client::Space) -> Result<(), isle_client::CallError> {
+    /// println!("{}", store.name());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -33,6 +40,13 @@ impl Space {
 
     /// A collection of it, whose documents are read as `T`. Whether they fit is found out with each;
     /// [`Collection::checked`] finds out beforehand.
+    ///
+    /// ```no_run
+    /// # async fn example(store: isle_client::Space) -> Result<(), isle_client::CallError> {
+    /// let inventory = store.collection::<serde_json::Value>("inventory");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn collection<T>(&self, name: impl Into<String>) -> Collection<T> {
         Collection { space: self.clone(), name: name.into(), of: PhantomData }

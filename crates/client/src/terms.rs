@@ -90,6 +90,13 @@ fn drawn_key() -> Result<String, CallError> {
 macro_rules! on_terms {
     () => {
         /// Waits until the write is as safe as this.
+        ///
+        /// ```no_run
+        /// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
+        /// milk.counter("/on_hand").add(1).ack(isle_client::Ack::Hub { within: std::time::Duration::from_secs(5) }).await?;
+        /// # Ok(())
+        /// # }
+        /// ```
         pub fn ack(mut self, ack: crate::Ack) -> Self {
             self.terms.ack = ack;
             self
@@ -97,12 +104,26 @@ macro_rules! on_terms {
 
         /// Under this key, of 1 to 64 printable characters, instead of one that is drawn: the same key with the same write
         /// counts once at this replica for 24 hours, also from another process.
+        ///
+        /// ```no_run
+        /// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
+        /// milk.counter("/on_hand").add(-2).key("receipt-4711").await?;
+        /// # Ok(())
+        /// # }
+        /// ```
         pub fn key(mut self, key: impl Into<String>) -> Self {
             self.terms.key = Some(key.into());
             self
         }
 
         /// Says why, in printable ASCII; kept with the change in the document's history.
+        ///
+        /// ```no_run
+        /// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
+        /// milk.counter("/on_hand").add(-2).message("stocktaking").await?;
+        /// # Ok(())
+        /// # }
+        /// ```
         pub fn message(mut self, message: impl Into<String>) -> Self {
             self.terms.message = Some(message.into());
             self

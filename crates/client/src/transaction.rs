@@ -36,6 +36,13 @@ impl Transaction {
     }
 
     /// With a change of a document. Its condition counts; ack, key and message are the transaction's to say.
+    ///
+    /// ```no_run
+    /// # async fn example(store: isle_client::Space, inventory: isle_client::Collection<serde_json::Value>) -> Result<(), isle_client::CallError> {
+    /// store.transaction().with(inventory.document("milk").change().spend("/sellable", 1)).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn with(mut self, change: Change) -> Self {
         self.writes.push(change);
         self

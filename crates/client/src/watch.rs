@@ -61,12 +61,26 @@ impl<T> WatchBuilder<T> {
 
     /// Goes on behind an event, by its [`Event::cursor`], instead of showing the state first; also after a restart of this
     /// process or of the replica.
+    ///
+    /// ```no_run
+    /// # async fn example(inventory: isle_client::Collection<serde_json::Value>, kept_cursor: String) -> Result<(), isle_client::CallError> {
+    /// let feed = inventory.watch().after(kept_cursor).begin().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn after(mut self, cursor: impl Into<String>) -> Self {
         self.after = Some(cursor.into());
         self
     }
 
     /// Only documents whose keys start so. Of a feed of one document nothing else than that document is shown.
+    ///
+    /// ```no_run
+    /// # async fn example(inventory: isle_client::Collection<serde_json::Value>) -> Result<(), isle_client::CallError> {
+    /// let feed = inventory.watch().prefix("cold/").begin().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         if self.scope.key.is_none() {
             self.scope.prefix = Some(prefix.into());
@@ -78,6 +92,13 @@ impl<T> WatchBuilder<T> {
     ///
     /// # Errors
     /// [`CallError`] when the replica is not reached or refuses. Afterwards the feed connects again by itself.
+    ///
+    /// ```no_run
+    /// # async fn example(inventory: isle_client::Collection<serde_json::Value>) -> Result<(), isle_client::CallError> {
+    /// let feed = inventory.watch().begin().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn begin(self) -> Result<Watch<T>, CallError>
     where
         T: DeserializeOwned + Send + 'static,
@@ -139,6 +160,21 @@ impl<T> fmt::Debug for Watch<T> {
 }
 
 /// Why a feed has no next event.
+///
+/// ```no_run
+/// use futures_util::StreamExt as _;
+/// use isle_client::WatchError;
+///
+/// # async fn example(inventory: isle_client::Collection<serde_json::Value>) -> Result<(), isle_client::CallError> {
+/// let mut feed = inventory.watch().begin().await?;
+/// while let Some(event) = feed.next().await {
+///     if let Err(WatchError::Type { document, cause, .. }) = event {
+///         println!("{document} is passed over: {cause}");
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WatchError {
@@ -164,6 +200,24 @@ pub enum WatchError {
 }
 
 /// What a feed shows.
+///
+/// ```no_run
+/// use futures_util::StreamExt as _;
+/// use isle_client::Event;
+///
+/// # async fn example(inventory: isle_client::Collection<serde_json::Value>) -> Result<(), isle_client::CallError> {
+/// let mut feed = inventory.watch().begin().await?;
+/// while let Some(Ok(event)) = feed.next().await {
+///     match event {
+///         Event::Document { document, .. } => println!("there is {}", document.key),
+///         Event::Changed { changes, .. } => println!("{} documents changed together", changes.len()),
+///         Event::Reset { .. } => println!("forget what was shown"),
+///         _ => {}
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Event<T> {
@@ -195,6 +249,18 @@ pub enum Event<T> {
 
 impl<T> Event<T> {
     /// What a later feed goes on behind this event with, by [`WatchBuilder::after`].
+    ///
+    /// ```no_run
+    /// use futures_util::StreamExt as _;
+    ///
+    /// # async fn example(inventory: isle_client::Collection<serde_json::Value>) -> Result<(), isle_client::CallError> {
+    /// let mut feed = inventory.watch().begin().await?;
+    /// while let Some(Ok(event)) = feed.next().await {
+    ///     println!("go on after {}", event.cursor());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn cursor(&self) -> &str {
         match self {
@@ -207,6 +273,21 @@ impl<T> Event<T> {
 }
 
 /// A document as a feed shows it.
+///
+/// ```no_run
+/// use futures_util::StreamExt as _;
+/// use isle_client::Event;
+///
+/// # async fn example(inventory: isle_client::Collection<serde_json::Value>) -> Result<(), isle_client::CallError> {
+/// let mut feed = inventory.watch().begin().await?;
+/// while let Some(Ok(event)) = feed.next().await {
+///     if let Event::Document { document, .. } = event {
+///         println!("{}/{}: {:?}", document.collection, document.key, document.value);
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Watched<T> {
@@ -225,6 +306,21 @@ pub struct Watched<T> {
 }
 
 /// A change, and its document with it.
+///
+/// ```no_run
+/// use futures_util::StreamExt as _;
+/// use isle_client::Event;
+///
+/// # async fn example(inventory: isle_client::Collection<serde_json::Value>) -> Result<(), isle_client::CallError> {
+/// let mut feed = inventory.watch().begin().await?;
+/// while let Some(Ok(event)) = feed.next().await {
+///     if let Event::Changed { changes, .. } = event {
+///         changes.iter().for_each(|change| println!("{:?} changed {}", change.author, change.document.key));
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct WatchedChange<T> {

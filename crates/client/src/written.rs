@@ -25,6 +25,15 @@ pub struct Written {
 }
 
 /// How safe a write is.
+///
+/// ```no_run
+/// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
+/// if milk.counter("/on_hand").add(1).await?.ack == isle_client::Acked::Hub {
+///     println!("the hub has it");
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -36,6 +45,15 @@ pub enum Acked {
 }
 
 /// Names a change: its number among the changes of its origin in the space, from 1 without gaps.
+///
+/// ```no_run
+/// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
+/// if let Some(stamp) = milk.counter("/on_hand").add(1).await?.stamp {
+///     println!("change {} of {}", stamp.sequence, stamp.origin);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize)]
 #[non_exhaustive]
 pub struct Stamp {

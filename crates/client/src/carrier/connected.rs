@@ -86,6 +86,12 @@ pub enum ConnectError {
 
 impl Connection {
     /// To the replica of this machine, by its socket `http.sock` in the data directory. The file's permissions say who may.
+    ///
+    /// ```
+    /// use isle_client::Connection;
+    ///
+    /// let here = Connection::unix("/var/lib/isle/http.sock");
+    /// ```
     #[must_use]
     pub fn unix(socket: impl Into<PathBuf>) -> Self {
         Self::to(Place::Unix(socket.into()))
@@ -93,6 +99,12 @@ impl Connection {
 
     /// To a replica's `[http] listen`, as `127.0.0.1:7480` or `till-server:7480`; what comes between is to be trusted, the
     /// connection is not encrypted.
+    ///
+    /// ```
+    /// use isle_client::Connection;
+    ///
+    /// let elsewhere = Connection::tcp("127.0.0.1:7480");
+    /// ```
     #[must_use]
     pub fn tcp(address: impl Into<String>) -> Self {
         Self::to(Place::Tcp(address.into()))
@@ -117,6 +129,13 @@ impl Connection {
 
     /// Shows the certificate of an identity of the same authority, a directory as `isle join` makes it, to a replica with TLS;
     /// `isle token create --certificate` says there what it may do. It is read once: a renewed one counts for new clients.
+    ///
+    /// ```
+    /// use isle_client::Connection;
+    ///
+    /// let site = Connection::tls("10.0.0.2:7480", "store-367", "/etc/isle/authority.pem");
+    /// let shown = site.identity("/var/lib/till-3/identity");
+    /// ```
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn identity(mut self, directory: impl Into<PathBuf>) -> Self {
@@ -131,6 +150,12 @@ impl Connection {
     }
 
     /// Calls with a token that `isle token create` made; its name is then the author of every change.
+    ///
+    /// ```
+    /// use isle_client::Connection;
+    ///
+    /// let scanner = Connection::tcp("10.0.0.2:7480").token("isle_…");
+    /// ```
     #[must_use]
     pub fn token(mut self, token: impl Into<String>) -> Self {
         self.token = Some(token.into());
@@ -138,6 +163,12 @@ impl Connection {
     }
 
     /// Says who writes, where no token does: kept with every change.
+    ///
+    /// ```
+    /// use isle_client::Connection;
+    ///
+    /// let till = Connection::unix("/var/lib/isle/http.sock").author("till-3");
+    /// ```
     #[must_use]
     pub fn author(mut self, author: impl Into<String>) -> Self {
         self.author = Some(author.into());
@@ -147,6 +178,12 @@ impl Connection {
     /// For how long a call is tried again where the replica is not reached, is busy, or an answer was lost. Nothing said, a
     /// call fails at the first of these, with an error that says whether anything can have been written; only where a
     /// connection ended without an answer it is sent once more. An attempt that has begun may take 45 seconds longer.
+    ///
+    /// ```
+    /// use isle_client::Connection;
+    ///
+    /// let patient = Connection::unix("/var/lib/isle/http.sock").patience(std::time::Duration::from_secs(5));
+    /// ```
     #[must_use]
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;

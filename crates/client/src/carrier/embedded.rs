@@ -30,6 +30,12 @@ pub struct Embedding {
 impl Embedding {
     /// From a data directory, with its store there: what is acknowledged survives a power cut, and waits on the disk for the
     /// peers as long as they are away.
+    ///
+    /// ```
+    /// use isle_client::Embedding;
+    ///
+    /// let till = Embedding::at("/var/lib/till-3");
+    /// ```
     #[must_use]
     pub fn at(data: impl Into<PathBuf>) -> Self {
         Self { data: data.into(), rows: Rows::Disk, author: None }
@@ -40,6 +46,13 @@ impl Embedding {
     /// wrote and no peer had is gone, rights of bounded counters that it held too. Each start that writes is another origin to
     /// its peers, and they take 64 of one certificate: what writes regularly belongs on a disk. When it is nearly full it is
     /// read-only; give it several times what its documents have as JSON.
+    ///
+    /// ```
+    /// use isle_client::Embedding;
+    ///
+    /// let memory = std::num::NonZeroU32::new(64).unwrap();
+    /// let dashboard = Embedding::at("/var/lib/dashboard").in_memory(memory);
+    /// ```
     #[must_use]
     pub fn in_memory(mut self, mib_max: NonZeroU32) -> Self {
         self.rows = Rows::Memory { mib_max };
@@ -47,6 +60,12 @@ impl Embedding {
     }
 
     /// Says who writes; kept with every change.
+    ///
+    /// ```
+    /// use isle_client::Embedding;
+    ///
+    /// let till = Embedding::at("/var/lib/till-3").author("till-3");
+    /// ```
     #[must_use]
     pub fn author(mut self, author: impl Into<String>) -> Self {
         self.author = Some(author.into());

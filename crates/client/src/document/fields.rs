@@ -19,6 +19,13 @@ pub struct Counter {
 
 impl Counter {
     /// Adds; `by` may be negative.
+    ///
+    /// ```no_run
+    /// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
+    /// milk.counter("/on_hand").add(-2).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn add(&self, by: i64) -> Change {
         Change::new(self.place.clone()).increment(&self.field, by)
     }
@@ -43,16 +50,37 @@ pub struct Bounded {
 
 impl Bounded {
     /// Takes, of the rights that the replica holds; refused with `not-enough` where it holds too few.
+    ///
+    /// ```no_run
+    /// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
+    /// milk.bounded("/sellable").spend(2).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn spend(&self, by: u64) -> Change {
         Change::new(self.place.clone()).spend(&self.field, by)
     }
 
     /// Adds: makes rights that the replica holds.
+    ///
+    /// ```no_run
+    /// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
+    /// milk.bounded("/sellable").grant(24).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn grant(&self, by: u64) -> Change {
         Change::new(self.place.clone()).grant(&self.field, by)
     }
 
     /// Gives rights to another origin, of 32 hexadecimal digits.
+    ///
+    /// ```no_run
+    /// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
+    /// milk.bounded("/sellable").transfer(6, "33569671fe91f32c776cb7445fcc428c").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn transfer(&self, by: u64, to: &str) -> Change {
         Change::new(self.place.clone()).transfer(&self.field, by, to)
     }
@@ -75,11 +103,25 @@ pub struct Set {
 
 impl Set {
     /// Adds an element.
+    ///
+    /// ```no_run
+    /// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
+    /// milk.set("/tags").add(&"organic").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn add(&self, element: &impl Serialize) -> Change {
         Change::new(self.place.clone()).add(&self.field, element)
     }
 
     /// Removes an element.
+    ///
+    /// ```no_run
+    /// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
+    /// milk.set("/tags").remove(&"organic").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn remove(&self, element: &impl Serialize) -> Change {
         Change::new(self.place.clone()).remove(&self.field, element)
     }
@@ -102,11 +144,25 @@ pub struct List {
 
 impl List {
     /// Inserts a value before the item at `index`, which counts from 0; the length of the list appends.
+    ///
+    /// ```no_run
+    /// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
+    /// milk.list("/lines").insert(0, &"bread").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn insert(&self, index: usize, value: &impl Serialize) -> Change {
         Change::new(self.place.clone()).insert(&self.field, index, value)
     }
 
     /// Deletes `count` items from `index` on.
+    ///
+    /// ```no_run
+    /// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
+    /// milk.list("/lines").cut(0, 2).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn cut(&self, index: usize, count: usize) -> Change {
         Change::new(self.place.clone()).cut(&self.field, index, count)
     }
@@ -128,6 +184,13 @@ pub struct Text {
 
 impl Text {
     /// Deletes `delete` characters from `index` on, counted in Unicode characters, and inserts there.
+    ///
+    /// ```no_run
+    /// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
+    /// milk.text("/body").splice(0, 0, "Dear ").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn splice(&self, index: usize, delete: usize, insert: &str) -> Change {
         Change::new(self.place.clone()).splice(&self.field, index, delete, insert)
     }

@@ -52,6 +52,14 @@ impl<T, F: FnMut(&mut T)> Update<'_, T, F> {
 
     /// Where the document is not there it is created with this value, which the closure does not see. Nothing said, that is
     /// [`CallError::Missing`].
+    ///
+    /// ```no_run
+    /// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
+    /// let new = serde_json::json!({"on_hand": 0, "shelf": "C7"});
+    /// milk.update(|item| item["shelf"] = "C7".into()).or_create(new).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn or_create(mut self, value: T) -> Self {
         self.created = Some(value);
         self

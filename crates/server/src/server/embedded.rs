@@ -54,7 +54,8 @@ impl Embedded {
     /// Opens the replica of a data directory, as `isle join` makes one, on a thread of its own, and connects it with its
     /// peers. Blocks until the store is open, which takes seconds when much is to be recovered.
     ///
-    /// While it is open `isle status --data DIRECTORY` and the other commands work on it as on a server's.
+    /// While it is open `isle status --data DIRECTORY` and the other commands work on it as on a server's. Variables that
+    /// overrule a server's configuration do not count here: they are the service's own.
     ///
     /// # Errors
     /// [`ServeError`], as a server would not start.
@@ -94,7 +95,10 @@ impl Drop for Embedded {
 
 fn run(directory: &DataDirectory, rows: Rows, ready: &mpsc::SyncSender<Opened>) -> Result<(), ServeError> {
     directory.check_there()?;
-    let Effective { config, .. } = Effective::load(&directory.config(), &Layers::default())?;
+    let Effective { config, warnings, .. } = Effective::load(&directory.config(), &Layers::default())?;
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
     let lock = directory.lock_within(LOCK_PATIENCE)?;
     let mut prepared = prepare(directory, config, &lock)?;
     prepared.opening.rows = rows;
