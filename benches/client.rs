@@ -4,6 +4,10 @@
 //! `watch.latency`: from sending a write until another process's feed shows it; the reference is an `fdatasync` and a
 //! millisecond.
 //! `watch.fanout`: 1,000 feeds on one server, of which each write concerns ten: memory for each, and how much slower writes are.
+//!
+//! Measured on two shared cores, `fdatasync` 0.5 to 0.6 ms at this pace: connected 1.8 to 2.0 ms, embedded 210 to 280 us, a feed
+//! 1.9 to 2.1 ms; 22 KiB for each of 1,000 feeds, and writes of 1.9 ms where they take 0.9 without: their ten readers are
+//! written to and read on the same two cores.
 
 #![expect(
     clippy::expect_used,

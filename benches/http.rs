@@ -4,6 +4,9 @@
 //! reference is `update.durable64.increment` of the same run, the core and the store without a socket. `http.patch.p99` is
 //! the slowest of a hundred.
 //! Without wrk nothing is measured.
+//!
+//! Measured on two shared cores: 30,000 to 40,000 reads/s of 62,000 to 70,000, round by round 37 to 68 %; 3,600 writes/s of
+//! 4,270 (84 %), at the 99th percentile 36 ms; the disk did 5,000 `fdatasync`s a second.
 
 #![expect(
     clippy::expect_used,
