@@ -71,13 +71,19 @@ async fn stock(inventory: &Collection<Value>) {
     }
 }
 
+/// A site that runs as long as the scene is held, and what it has.
+async fn stocked() -> ((Fleet, Process), Collection<Value>) {
+    let fleet = Fleet::new();
+    let site = fleet.start("store-1", &site_config("store-1", "127.0.0.1:9"));
+    let inventory = connect(&site);
+    stock(&inventory).await;
+    ((fleet, site), inventory)
+}
+
 fn connected(_: &mut Criterion) {
     let fdatasync_ms = fdatasync_ms_every(INTERVAL);
     let took_ms = Runtime::new().expect("a runtime").block_on(async {
-        let fleet = Fleet::new();
-        let site = fleet.start("store-1", &site_config("store-1", "127.0.0.1:9"));
-        let inventory = connect(&site);
-        stock(&inventory).await;
+        let (_scene, inventory) = stocked().await;
         updates_ms(&inventory, scaled(1_000), Some(INTERVAL)).await
     });
     let reference = Some(fdatasync_ms + 0.5);
@@ -110,10 +116,7 @@ async fn synced(feed: &mut Watch<Value>) {
 fn latency(_: &mut Criterion) {
     let fdatasync_ms = fdatasync_ms_every(INTERVAL);
     let took_ms = Runtime::new().expect("a runtime").block_on(async {
-        let fleet = Fleet::new();
-        let site = fleet.start("store-1", &site_config("store-1", "127.0.0.1:9"));
-        let inventory = connect(&site);
-        stock(&inventory).await;
+        let (_scene, inventory) = stocked().await;
         let mut feed = inventory.watch().begin().await.expect("a feed");
         synced(&mut feed).await;
         let mut took_ms = Vec::new();

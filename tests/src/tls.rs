@@ -1,4 +1,4 @@
-//! What a service shows and trusts that speaks TLS.
+//! What a service shows and trusts that speaks TLS: a client of its own, which waits longer for its turn than `transport`'s does.
 
 use crate::process::DEADLINE;
 use rustls::pki_types::pem::PemObject as _;

@@ -40,6 +40,13 @@ pub(crate) enum Lost {
     Late(String),
 }
 
+/// What came of an attempt that is not the last, if there is time for another.
+enum Failed {
+    /// An answer that may be another one in a moment.
+    Passing(Answer),
+    Lost(Lost),
+}
+
 pub(crate) enum Carrier {
     Connected(Connected),
     #[cfg(feature = "embedded")]
@@ -90,7 +97,7 @@ impl Carrier {
                         doubt = Some(answer.problem().to_string());
                     }
                     let wait = retry_after(&answer).unwrap_or(pause).max(pause);
-                    (Err(answer), wait)
+                    (Failed::Passing(answer), wait)
                 }
                 // The replica ended the connection just as it was used again: that is no reason to fail.
                 Err(Lost::NoAnswer(cause)) if doubt.is_none() => {
@@ -101,7 +108,7 @@ impl Carrier {
                     if let Lost::NoAnswer(cause) | Lost::Late(cause) = &lost {
                         doubt = Some(cause.clone());
                     }
-                    (Ok(lost), pause)
+                    (Failed::Lost(lost), pause)
                 }
             };
             let next = Instant::now().checked_add(wait);
@@ -127,20 +134,17 @@ impl Carrier {
     }
 
     /// What came last: an answer that could have passed, or none.
-    fn given_up(
-        &self,
-        call: &Call,
-        doubt: Option<String>,
-        failed: Result<Lost, Answer>,
-    ) -> Result<Answer, CallError> {
+    fn given_up(&self, call: &Call, doubt: Option<String>, failed: Failed) -> Result<Answer, CallError> {
         if let (Some(cause), Some(key)) = (doubt, &call.key) {
             return Err(CallError::OutcomeUnknown { key: key.clone(), cause });
         }
         let address = self.address().to_owned();
         match failed {
-            Err(answer) => Ok(answer),
-            Ok(Lost::NotSent(cause)) => Err(CallError::Unreachable { address, cause }),
-            Ok(Lost::NoAnswer(cause) | Lost::Late(cause)) => Err(CallError::NoAnswer { address, cause }),
+            Failed::Passing(answer) => Ok(answer),
+            Failed::Lost(Lost::NotSent(cause)) => Err(CallError::Unreachable { address, cause }),
+            Failed::Lost(Lost::NoAnswer(cause) | Lost::Late(cause)) => {
+                Err(CallError::NoAnswer { address, cause })
+            }
         }
     }
 }

@@ -1,17 +1,20 @@
 //! Live feeds, across lost connections.
 
+mod event;
+mod shape;
+
+pub use event::{Event, WatchError, Watched, WatchedChange};
+
 use crate::call::{Body, Call, encoded};
 use crate::carrier::Lost;
 use crate::client::Client;
-use crate::error::{CallError, Problem, Violation};
+use crate::error::{CallError, Problem};
 use crate::events::{Decoder, RawEvent};
-use crate::written::Stamp;
 use futures_core::Stream;
 use http_body_util::BodyExt as _;
 use hyper::StatusCode;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use shape::{EventShape, typed};
 use std::collections::VecDeque;
 use std::fmt;
 use std::marker::PhantomData;
@@ -159,185 +162,6 @@ impl<T> fmt::Debug for Watch<T> {
     }
 }
 
-/// Why a feed has no next event.
-///
-/// ```no_run
-/// use futures_util::StreamExt as _;
-/// use isle_client::WatchError;
-///
-/// # async fn example(inventory: isle_client::Collection<serde_json::Value>) -> Result<(), isle_client::CallError> {
-/// let mut feed = inventory.watch().begin().await?;
-/// while let Some(event) = feed.next().await {
-///     if let Err(WatchError::Type { document, cause, .. }) = event {
-///         println!("{document} is passed over: {cause}");
-///     }
-/// }
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum WatchError {
-    /// The replica refuses to go on. The feed has ended.
-    #[error(transparent)]
-    Refused(#[from] Problem),
-    /// A document does not fit the type that it is read as. The feed goes on, with those of the same transaction that fit.
-    #[error("{document} does not fit the type it is read as: {cause}")]
-    Type {
-        /// Its address.
-        document: String,
-        /// Which part does not fit, by serde.
-        cause: String,
-        /// What a feed goes on behind it with.
-        cursor: String,
-    },
-    /// What came is no event that this version reads. The feed has ended.
-    #[error("the replica's event cannot be read: {cause}")]
-    Event {
-        /// What is wrong with it.
-        cause: String,
-    },
-}
-
-/// What a feed shows.
-///
-/// ```no_run
-/// use futures_util::StreamExt as _;
-/// use isle_client::Event;
-///
-/// # async fn example(inventory: isle_client::Collection<serde_json::Value>) -> Result<(), isle_client::CallError> {
-/// let mut feed = inventory.watch().begin().await?;
-/// while let Some(Ok(event)) = feed.next().await {
-///     match event {
-///         Event::Document { document, .. } => println!("there is {}", document.key),
-///         Event::Changed { changes, .. } => println!("{} documents changed together", changes.len()),
-///         Event::Reset { .. } => println!("forget what was shown"),
-///         _ => {}
-///     }
-/// }
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum Event<T> {
-    /// A document of the initial state.
-    Document {
-        /// See [`Event::cursor`].
-        cursor: String,
-        /// The document.
-        document: Watched<T>,
-    },
-    /// The initial state was shown whole.
-    Synced {
-        /// See [`Event::cursor`].
-        cursor: String,
-    },
-    /// A change, or all those of a transaction that are watched.
-    Changed {
-        /// See [`Event::cursor`].
-        cursor: String,
-        /// Each of another document.
-        changes: Vec<WatchedChange<T>>,
-    },
-    /// The cursor serves no more, as after a long absence: forget what was shown; the whole state follows.
-    Reset {
-        /// See [`Event::cursor`].
-        cursor: String,
-    },
-}
-
-impl<T> Event<T> {
-    /// What a later feed goes on behind this event with, by [`WatchBuilder::after`].
-    ///
-    /// ```no_run
-    /// use futures_util::StreamExt as _;
-    ///
-    /// # async fn example(inventory: isle_client::Collection<serde_json::Value>) -> Result<(), isle_client::CallError> {
-    /// let mut feed = inventory.watch().begin().await?;
-    /// while let Some(Ok(event)) = feed.next().await {
-    ///     println!("go on after {}", event.cursor());
-    /// }
-    /// # Ok(())
-    /// # }
-    /// ```
-    #[must_use]
-    pub fn cursor(&self) -> &str {
-        match self {
-            Self::Document { cursor, .. }
-            | Self::Synced { cursor }
-            | Self::Changed { cursor, .. }
-            | Self::Reset { cursor } => cursor,
-        }
-    }
-}
-
-/// A document as a feed shows it.
-///
-/// ```no_run
-/// use futures_util::StreamExt as _;
-/// use isle_client::Event;
-///
-/// # async fn example(inventory: isle_client::Collection<serde_json::Value>) -> Result<(), isle_client::CallError> {
-/// let mut feed = inventory.watch().begin().await?;
-/// while let Some(Ok(event)) = feed.next().await {
-///     if let Event::Document { document, .. } = event {
-///         println!("{}/{}: {:?}", document.collection, document.key, document.value);
-///     }
-/// }
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct Watched<T> {
-    /// Its collection.
-    pub collection: String,
-    /// Its key.
-    pub key: String,
-    /// Its value; `None` when it is deleted, or left out.
-    pub value: Option<T>,
-    /// Whether the value is left out, because the transaction's documents are long: read it.
-    pub is_omitted: bool,
-    /// Its heads.
-    pub heads: Vec<String>,
-    /// The rules of its schema that it breaks, as a merge of valid documents may.
-    pub violations: Vec<Violation>,
-}
-
-/// A change, and its document with it.
-///
-/// ```no_run
-/// use futures_util::StreamExt as _;
-/// use isle_client::Event;
-///
-/// # async fn example(inventory: isle_client::Collection<serde_json::Value>) -> Result<(), isle_client::CallError> {
-/// let mut feed = inventory.watch().begin().await?;
-/// while let Some(Ok(event)) = feed.next().await {
-///     if let Event::Changed { changes, .. } = event {
-///         changes.iter().for_each(|change| println!("{:?} changed {}", change.author, change.document.key));
-///     }
-/// }
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct WatchedChange<T> {
-    /// Its number among its origin's changes in the space.
-    pub stamp: Stamp,
-    /// Its hash, in hexadecimal.
-    pub hash: String,
-    /// When it was made, by its writer's clock, in milliseconds since 1970, where that is still known.
-    pub wall_ms: Option<i64>,
-    /// Who, where it was said.
-    pub author: Option<String>,
-    /// Why, where it was said.
-    pub message: Option<String>,
-    /// The document as of this change or a later one.
-    pub document: Watched<T>,
-}
-
 /// The state of a feed.
 struct Feed {
     client: Client,
@@ -392,10 +216,11 @@ impl Feed {
             return Ok(Connecting::Connected);
         }
         let is_passing = response.status().is_server_error();
-        Ok(match crate::call::Answer::read(response).await {
-            Ok(answer) if is_passing => Connecting::Lost(answer.problem().to_string()),
-            Ok(answer) => Connecting::Refused(answer.problem()),
-            Err(cause) => Connecting::Lost(cause),
+        Ok(match timeout(SILENCE_MAX, crate::call::Answer::read(response)).await {
+            Ok(Ok(answer)) if is_passing => Connecting::Lost(answer.problem().to_string()),
+            Ok(Ok(answer)) => Connecting::Refused(answer.problem()),
+            Ok(Err(cause)) => Connecting::Lost(cause),
+            Err(_) => Connecting::Lost("the refusal did not arrive whole".to_owned()),
         })
     }
 
@@ -478,128 +303,4 @@ enum Connecting {
     Refused(Problem),
     /// Not this time.
     Lost(String),
-}
-
-/// What the replica sends.
-#[derive(Deserialize)]
-#[serde(tag = "event", rename_all = "snake_case")]
-enum EventShape {
-    Reset { cursor: String },
-    Document { cursor: String, document: DocumentShape },
-    Synced { cursor: String },
-    Changed { cursor: String, changes: Vec<ChangeShape> },
-}
-
-impl EventShape {
-    fn cursor(&self) -> &str {
-        match self {
-            Self::Reset { cursor }
-            | Self::Document { cursor, .. }
-            | Self::Synced { cursor }
-            | Self::Changed { cursor, .. } => cursor,
-        }
-    }
-}
-
-#[derive(Deserialize)]
-struct DocumentShape {
-    address: String,
-    heads: Vec<String>,
-    value: Value,
-    #[serde(default)]
-    omitted: bool,
-    #[serde(default)]
-    violations: Vec<Violation>,
-}
-
-#[derive(Deserialize)]
-struct ChangeShape {
-    stamp: Stamp,
-    hash: String,
-    #[serde(default)]
-    wall_ms: Option<i64>,
-    #[serde(default)]
-    author: Option<String>,
-    #[serde(default)]
-    message: Option<String>,
-    document: DocumentShape,
-}
-
-/// The event with documents of `T`, behind an error for each that does not fit; nothing when none is of the one key that is
-/// wanted.
-fn typed<T: DeserializeOwned>(
-    event: EventShape,
-    key: Option<&str>,
-) -> VecDeque<Result<Event<T>, WatchError>> {
-    let is_wanted = |shape: &DocumentShape| key.is_none_or(|key| parts(&shape.address).1 == key);
-    let mut shown = VecDeque::new();
-    match event {
-        EventShape::Reset { cursor } => shown.push_back(Ok(Event::Reset { cursor })),
-        EventShape::Synced { cursor } => shown.push_back(Ok(Event::Synced { cursor })),
-        EventShape::Document { document, cursor } => {
-            if is_wanted(&document) {
-                let document = watched(document, &cursor);
-                shown.push_back(document.map(|document| Event::Document { cursor, document }));
-            }
-        }
-        EventShape::Changed { changes, cursor } => {
-            let mut fitting = Vec::new();
-            for change in changes.into_iter().filter(|change| is_wanted(&change.document)) {
-                match watched_change(change, &cursor) {
-                    Ok(change) => fitting.push(change),
-                    Err(error) => shown.push_back(Err(error)),
-                }
-            }
-            if !fitting.is_empty() {
-                shown.push_back(Ok(Event::Changed { cursor, changes: fitting }));
-            }
-        }
-    }
-    shown
-}
-
-fn watched_change<T: DeserializeOwned>(
-    shape: ChangeShape,
-    cursor: &str,
-) -> Result<WatchedChange<T>, WatchError> {
-    let ChangeShape { stamp, hash, wall_ms, author, message, document } = shape;
-    let document = watched(document, cursor)?;
-    Ok(WatchedChange { stamp, hash, wall_ms, author, message, document })
-}
-
-fn watched<T: DeserializeOwned>(shape: DocumentShape, cursor: &str) -> Result<Watched<T>, WatchError> {
-    let DocumentShape { address, heads, value, omitted, violations } = shape;
-    let (collection, key) = parts(&address);
-    let value = match value.is_null() {
-        true => None,
-        false => Some(serde_json::from_value(value).map_err(|error| WatchError::Type {
-            document: address.clone(),
-            cause: error.to_string(),
-            cursor: cursor.to_owned(),
-        })?),
-    };
-    Ok(Watched { collection, key, value, is_omitted: omitted, heads, violations })
-}
-
-/// Collection and key of an address.
-fn parts(address: &str) -> (String, String) {
-    let mut parts = address.splitn(3, '/').skip(1);
-    let mut next = || parts.next().unwrap_or_default();
-    (next().to_owned(), key_of(next()))
-}
-
-/// A key of an address, where `%` is written `%25` and `/` is written `%2F`.
-fn key_of(text: &str) -> String {
-    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_come_back_as_they_were() {
-        assert_eq!(key_of("a%2Fb%25c"), "a/b%c");
-        assert_eq!(key_of("plain"), "plain");
-    }
 }
