@@ -4,6 +4,7 @@ use crate::{Operation, Origin, Signature, sequence};
 use automerge::transaction::{CommitOptions, Transactable, Transaction};
 use automerge::{ActorId, ROOT, ReadDoc as _};
 use serde_json::json;
+use std::cell::RefCell;
 
 /// A replica whose writes are made with Automerge alone: lists, texts, deletions, and what no write would do.
 struct Hand(Automerge);
@@ -295,5 +296,52 @@ fn the_seeds_of_the_fuzz_targets_apply() {
             rest = after;
         }
         assert!(apply(&chunks).unwrap().changes_count() >= 6);
+    }
+}
+
+type Meddler = fn(&mut Automerge);
+
+thread_local! {
+    /// What Automerge is made to do with a change: as with one that passes every check and breaks it all the same.
+    static MEDDLED: RefCell<Option<(Vec<u8>, Meddler)>> = const { RefCell::new(None) };
+}
+
+/// Called when changes were applied to a trial.
+pub(super) fn meddle(trial: &mut Automerge, chunks: &[Vec<u8>]) {
+    MEDDLED.with_borrow(|meddled| {
+        if let Some((_, meddler)) = meddled.as_ref().filter(|(chunk, _)| chunks.contains(chunk)) {
+            meddler(trial);
+        }
+    });
+}
+
+fn without_the_last(trial: &mut Automerge) {
+    let mut changes = trial.get_changes(&[]);
+    changes.pop();
+    let mut without = Automerge::new();
+    without.apply_changes(changes).unwrap();
+    *trial = without;
+}
+
+#[test]
+fn a_change_that_breaks_automerge_is_found_and_leaves_the_document_as_it_was() {
+    let chunks = fields();
+    let meddlers: [(Meddler, ApplyReason); 2] = [
+        (|_| panic!("as Automerge does"), ApplyReason::Panicked),
+        (without_the_last, ApplyReason::SaveDiffers),
+    ];
+    for (meddler, reason) in meddlers {
+        for at in [0, 3, chunks.len() - 1] {
+            MEDDLED.set(Some((chunks[at].clone(), meddler)));
+            let mut document = Document::new();
+            let error = document.apply(&chunks).unwrap_err();
+            MEDDLED.set(None);
+            assert_eq!(error, ApplyError { applied: at, change: hash_of(&chunks[at]), reason });
+            let mut clean = Document::new();
+            clean.apply(&chunks[..at]).unwrap();
+            assert_eq!((document.heads(), document.json()), (clean.heads(), clean.json()));
+            document.apply(&chunks).unwrap();
+            assert_eq!(document.changes_count(), chunks.len() as u64, "it can be used");
+        }
     }
 }
