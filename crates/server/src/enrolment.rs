@@ -18,6 +18,7 @@ mod init;
 mod joining;
 mod register;
 mod registrar;
+mod reloading;
 mod renewing;
 mod spaces;
 mod writing;
@@ -36,6 +37,7 @@ pub(crate) use init::init;
 pub(crate) use joining::{Arrived, ConfigWritten, join};
 pub(crate) use registrar::renew_own;
 pub(crate) use registrar::{HubRequest, Registrar};
+pub(crate) use reloading::{LOOK_INTERVAL, Reloader};
 pub(crate) use renewing::{Renewer, certificate_warning, warn_of_certificate};
 pub(crate) use spaces::{parse_spaces, show_spaces};
 

@@ -87,7 +87,8 @@ pub enum IdentityError {
 
 impl Identity {
     /// Reads `key.pem`, `certificate.pem` and `authority.pem` from `directory`, and checks that they belong
-    /// together.
+    /// together. Behind the replica's own certificate may stand those of authorities between it and the one in
+    /// `authority.pem`, each after the one that it signed, as peers are shown them (RFC 8446, section 4.4.2).
     ///
     /// Whether the certificate is valid today is not checked: a replica whose certificate has run out
     /// still serves its site, and peers say why they refuse it.
@@ -100,18 +101,21 @@ impl Identity {
         let path = directory.join(CERTIFICATE_FILE);
         let authority_path = directory.join(AUTHORITY_FILE);
         let key = read_key(&key_path)?;
-        let certificate = read_certificate(&path)?;
+        let chain = read_certificates(&path)?;
         let authority = read_certificate(&authority_path)?;
 
-        let own = Peer::from_certificate(&certificate)
+        let Some((certificate, between)) = chain.split_first() else {
+            return Err(IdentityError::NoCertificate { path });
+        };
+        let own = Peer::from_certificate(certificate)
             .map_err(|source| IdentityError::Certificate { path: path.clone(), source })?;
         let mut roots = RootCertStore::empty();
         let added = roots.add(authority.clone());
         added.map_err(|_| IdentityError::Authority { path: authority_path.clone() })?;
-        let Some(validity) = validity_under(&certificate, &roots) else {
+        let Some(validity) = validity_under(certificate, between, &roots) else {
             return Err(IdentityError::OtherAuthority { certificate: path, authority: authority_path });
         };
-        let certified = CertifiedKey::from_der(vec![certificate], key.into(), &provider());
+        let certified = CertifiedKey::from_der(chain, key.into(), &provider());
         let certified = certified.map_err(|error| {
             if matches!(error, TlsError::InconsistentKeys(_)) {
                 IdentityError::KeyMismatch { key: key_path, certificate: path }
@@ -126,6 +130,12 @@ impl Identity {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.own.name
+    }
+
+    /// Whether both show the same certificates, and trust the same authority.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.certified.cert == other.certified.cert && self.authority == other.authority
     }
 
     /// From when until when its certificate is valid.
@@ -154,17 +164,29 @@ pub(crate) fn read_certificate(path: &Path) -> Result<CertificateDer<'static>, I
         .map_err(|_| IdentityError::NoCertificate { path: path.to_owned() })
 }
 
+/// Reads all certificates of a PEM file, in their order.
+fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, IdentityError> {
+    let content = read_public(path)?;
+    let certificates = CertificateDer::pem_slice_iter(&content).collect::<Result<Vec<_>, _>>();
+    certificates.map_err(|_| IdentityError::NoCertificate { path: path.to_owned() })
+}
+
 /// Reads the first PKCS #8 key of a PEM file that only its owner may read.
 pub(crate) fn read_key(path: &Path) -> Result<PrivatePkcs8KeyDer<'static>, IdentityError> {
     let content = read_private(path)?;
     PrivatePkcs8KeyDer::from_pem_slice(&content).map_err(|_| IdentityError::NoKey { path: path.to_owned() })
 }
 
-/// When a certificate is valid, if the authority in `roots` signed it for use at both ends of a connection.
-pub(crate) fn validity_under(certificate: &CertificateDer<'_>, roots: &RootCertStore) -> Option<Validity> {
+/// When a certificate is valid, if the authority in `roots`, or one of those `between`, signed it for use at both ends of a
+/// connection.
+pub(crate) fn validity_under(
+    certificate: &CertificateDer<'_>,
+    between: &[CertificateDer<'_>],
+    roots: &RootCertStore,
+) -> Option<Validity> {
     let certificate = EndEntityCert::try_from(certificate).ok()?;
     let verify = |time, usage| {
-        certificate.verify_for_usage(SIGNATURE_ALGORITHMS.all, &roots.roots, &[], time, usage, None, None)
+        certificate.verify_for_usage(SIGNATURE_ALGORITHMS.all, &roots.roots, between, time, usage, None, None)
     };
     let (first, last) = (Duration::ZERO, Duration::from_secs(i64::MAX.unsigned_abs() >> 1));
     // webpki says from when until when only to who asks for a time outside of it.
@@ -212,6 +234,44 @@ mod tests {
         let (a, b) = (fleet.issue("a"), other.issue("a"));
         fs::copy(b.join(AUTHORITY_FILE), a.join(AUTHORITY_FILE)).unwrap();
         assert!(matches!(Identity::load(&a), Err(IdentityError::OtherAuthority { .. })));
+    }
+
+    /// An organisation's authority signs with one between it and the replicas.
+    #[tokio::test]
+    async fn a_certificate_of_an_authority_in_between_is_shown_with_that_authority_s() {
+        use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
+        let of_authority = |name: &str| {
+            let mut params = CertificateParams::new(Vec::new()).unwrap();
+            params.distinguished_name.push(rcgen::DnType::CommonName, name);
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            params
+        };
+        let key = || KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
+        let (root_key, between_key) = (key(), key());
+        let root = of_authority("root").self_signed(&root_key).unwrap();
+        let root_issuer = Issuer::new(of_authority("root"), root_key);
+        let between = of_authority("between").signed_by(&between_key, &root_issuer).unwrap();
+        let issuer = Issuer::new(of_authority("between"), between_key);
+        let fleet = Fleet::new();
+        let issue = |name: &str, chain: &[&str]| {
+            let (key, mut params) = (key(), CertificateParams::new(vec![name.to_owned()]).unwrap());
+            params.extended_key_usages =
+                vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+            let directory = fleet.issue(name);
+            let own = params.signed_by(&key, &issuer).unwrap().pem();
+            fs::write(directory.join(KEY_FILE), key.serialize_pem()).unwrap();
+            fs::write(directory.join(CERTIFICATE_FILE), own + &chain.concat()).unwrap();
+            fs::write(directory.join(AUTHORITY_FILE), root.pem()).unwrap();
+            Identity::load(&directory)
+        };
+        assert!(matches!(issue("alone", &[]), Err(IdentityError::OtherAuthority { .. })));
+        let [hub, site] = ["hub", "store-1"].map(|name| {
+            let identity = issue(name, &[&between.pem()]).unwrap();
+            crate::endpoint::Endpoint::bind(crate::fleet::LOCAL, &identity).unwrap()
+        });
+        let (dialled, accepted) = crate::fleet::meet(&site, &hub, "hub").await;
+        let names = (dialled.unwrap().peer().name.clone(), accepted.unwrap().peer().name.clone());
+        assert_eq!(names, ("hub".to_owned(), "store-1".to_owned()));
     }
 
     #[test]

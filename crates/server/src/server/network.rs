@@ -3,7 +3,7 @@
 use super::{ServeError, renewed_by};
 use crate::config::{Config, PeerAddress};
 use crate::data_directory::DataDirectory;
-use crate::enrolment::{Admissions, Hub, Registrar, Renewer, admissions};
+use crate::enrolment::{Admissions, Hub, LOOK_INTERVAL, Registrar, Reloader, Renewer, admissions};
 use crate::event_loop::{Arrivals, Stop};
 use crate::local::{Attached, Context};
 use crate::peers::{Acceptor, Carrier, Dialer, Timetable, unbound};
@@ -61,6 +61,10 @@ impl Network {
             let (endpoint, identity) = (endpoint.clone(), directory.identity());
             let renewer = Renewer { endpoint, identity, hub: hub.to_owned(), address, stop: stop.clone() };
             tasks.spawn(renewer.run());
+        } else if context.renewed_by.is_none() {
+            let (endpoint, identity) = (endpoint.clone(), directory.identity());
+            let reloader = Reloader { endpoint, identity, interval: LOOK_INTERVAL, stop: stop.clone() };
+            tasks.spawn(reloader.run());
         }
         (endpoint, Arc::new(context))
     }
