@@ -33,7 +33,7 @@ pub enum CallError {
     #[error(transparent)]
     Refused(#[from] Problem),
     /// The write may be done or not: the answer was lost, or the replica does not know. Sent again under the same key it
-    /// counts once, for 24 hours.
+    /// counts once: see [`crate`] for how long.
     #[error("the write may be done or not: {cause}; send it again under the key {key}, it counts once")]
     OutcomeUnknown {
         /// The idempotency key, for [`Change::key`](crate::Change::key) and the like.

@@ -103,7 +103,7 @@ macro_rules! on_terms {
         }
 
         /// Under this key, of 1 to 64 printable characters, instead of one that is drawn: the same key with the same write
-        /// counts once at this replica for 24 hours, also from another process.
+        /// counts once at this replica, also from another process: see [`crate`] for how long.
         ///
         /// ```no_run
         /// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
