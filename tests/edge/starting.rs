@@ -26,24 +26,46 @@ fn fails(data: &Path, parts: &[&str]) {
     }
 }
 
-#[tokio::test]
-async fn a_damaged_store_is_told_with_its_remedy_and_left_as_it_is() {
-    const MARK: &str = "a shelf that nobody else has";
+#[test]
+fn a_damaged_store_is_told_with_its_remedy_and_left_as_it_is() {
     let fleet = Fleet::new();
     let mut site = fleet.site("store-1", "127.0.0.1:9");
-    for number in 0..50 {
-        site.put(&format!("store-1/note/{number}"), json!({ "text": format!("{MARK} {number}") })).await;
-    }
     site.kill();
-    let journal = site.data.join("store/rows/0.jnl");
-    let mut bytes = fs::read(&journal).unwrap();
-    let place = bytes.windows(MARK.len()).position(|window| window == MARK.as_bytes()).unwrap();
-    bytes[place] ^= 0x10;
-    fs::write(&journal, &bytes).unwrap();
+    let list = site.data.join("store/rows/keyspaces/1/current");
+    let mut bytes = fs::read(&list).unwrap();
+    bytes.fill(0xAA);
+    fs::write(&list, &bytes).unwrap();
     for _ in 0..2 {
         fails(&site.data, &["is damaged", "hint: `isle repair` sets the store aside"]);
     }
-    assert!(fs::read(&journal).unwrap() == bytes, "the damaged file was changed");
+    assert!(fs::read(&list).unwrap() == bytes, "the damaged file was changed");
+}
+
+/// Nobody comes to a shop for a flipped bit: it goes on with what was before it, and what was behind it is kept.
+#[tokio::test]
+async fn a_damaged_journal_ends_there_and_the_site_goes_on() {
+    const MARK: &str = "a shelf that nobody else has";
+    let fleet = Fleet::new();
+    let hub = fleet.hub();
+    let mut site = fleet.site("store-1", &hub.status().await.address);
+    for number in 0..50 {
+        site.put(&format!("store-1/note/{number}"), json!({ "text": format!("{MARK} {number}") })).await;
+    }
+    hub.has("store-1/note/49", json!({ "text": format!("{MARK} 49") })).await;
+    site.kill();
+    let journal = site.data.join("store/rows/0.jnl");
+    let mut bytes = fs::read(&journal).unwrap();
+    let text = format!("{MARK} 20");
+    let place = bytes.windows(text.len()).position(|window| window == text.as_bytes()).unwrap();
+    bytes[place] ^= 0x10;
+    fs::write(&journal, &bytes).unwrap();
+    let site = site.restart();
+    site.logs(&["a journal is damaged"]);
+    site.logs(&["goes on under a new origin"]);
+    // The hub brings back what was behind it.
+    site.has("store-1/note/49", json!({ "text": format!("{MARK} 49") })).await;
+    let kept = fs::read(site.data.join("store/journals.damaged-1/0.jnl")).unwrap();
+    assert!(kept[..] == bytes[..kept.len()], "what was damaged is kept as it was");
 }
 
 #[test]

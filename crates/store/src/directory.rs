@@ -108,7 +108,7 @@ impl Directory {
         self.path.join(name)
     }
 
-    fn rows(&self) -> PathBuf {
+    pub(crate) fn rows(&self) -> PathBuf {
         self.file("rows")
     }
 

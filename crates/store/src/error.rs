@@ -146,6 +146,10 @@ pub(crate) fn commit_error(error: &fjall::Error) -> StoreError {
 pub(crate) fn open_error(error: fjall::Error, path: PathBuf) -> OpenError {
     match (io_kind(&error), &error) {
         (Some(kind), _) if is_full(kind) => OpenError::Full { path },
+        // One of its files is gone, or ends too early.
+        (Some(io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData), _) => {
+            OpenError::Damaged { path, source: Box::new(error) }
+        }
         (Some(kind), _) => {
             OpenError::Io { path, operation: "reading the rows", source: io::Error::new(kind, error) }
         }

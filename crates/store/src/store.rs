@@ -17,6 +17,7 @@ use crate::engine::{Engine, EngineSnapshot};
 use crate::error::{OpenError, OtherRows};
 use crate::events::{CommitNotice, Events};
 use crate::high_water::{HighWater, Mark, MarkFile, Mismatch, compare};
+use crate::journal::{Healed, heal};
 use crate::options::{Durability, Options};
 use crate::pacer::Pacer;
 use crate::queue::{Queue, Refused};
@@ -81,6 +82,7 @@ impl FjallStore {
             SuspectFile::open(&directory.file("suspect")).map_err(failed("opening the suspect file"))?;
         let (mark_file, found) =
             MarkFile::open(&directory.file("high-water")).map_err(failed("opening the high-water mark"))?;
+        heal_journals(&directory, found)?;
         let engine = Arc::new(directory.open_rows()?);
         let mark = mark_of(&engine, path)?;
         let high_water = compared(mark, found, options.accept_shortened, path)?;
@@ -159,6 +161,20 @@ impl FjallStore {
     pub fn commits(&self) -> u64 {
         self.commits.load(Ordering::Relaxed)
     }
+}
+
+/// Looks at fjall's journals before fjall does.
+fn heal_journals(directory: &Directory, durable: Option<Mark>) -> Result<(), OpenError> {
+    let path = directory.path();
+    let healed = heal(path, &directory.rows(), durable);
+    match healed.map_err(|source| io_error(path, "looking at the journals", source))? {
+        Healed::Sound => {}
+        Healed::Torn => tracing::info!("a commit that was under way when the process ended is cut off"),
+        Healed::Apart(kept) => {
+            tracing::error!(kept = %kept.display(), "a journal is damaged: it ends there, and what it had is kept apart");
+        }
+    }
+    Ok(())
 }
 
 /// The mark in the rows.

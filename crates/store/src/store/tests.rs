@@ -289,7 +289,7 @@ fn a_second_open_is_refused_until_the_first_ends() {
 }
 
 #[test]
-fn a_damaged_journal_is_refused_as_damaged() {
+fn a_damaged_journal_is_refused_as_shortened() {
     let directory = tempfile::tempdir().unwrap();
     let (mut store, received) = open(&directory);
     store.submit(Turn(1), row("key", "a value to be damaged")).unwrap();
@@ -302,7 +302,7 @@ fn a_damaged_journal_is_refused_as_damaged() {
     bytes[place] ^= 1;
     std::fs::write(&journal, bytes).unwrap();
     let refused = FjallStore::open(directory.path(), Options::default(), |_| {}).unwrap_err();
-    assert!(matches!(refused, OpenError::Damaged { .. }), "{refused}");
+    assert!(matches!(refused, OpenError::Shortened { found: 0, .. }), "{refused}");
 }
 
 #[test]
