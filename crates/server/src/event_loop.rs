@@ -58,7 +58,7 @@ const TURN_MAX: Duration = Duration::from_millis(10);
 const IN_FLIGHT_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 /// How long what was taken may take to become durable when the server is to stop.
-const DRAIN_DEADLINE: Duration = Duration::from_secs(5);
+pub(crate) const DRAIN_DEADLINE: Duration = Duration::from_secs(3);
 
 /// The loop's own state; the core is apart, because it is replaced when the store fails.
 pub(crate) struct EventLoop {
@@ -103,6 +103,7 @@ impl EventLoop {
 
     /// Runs until it is told to stop and what was taken is durable and answered.
     pub(crate) async fn run(mut self, mut core: Core, opening: &mut Opening) {
+        self.pulse.begin();
         loop {
             match self.serve(&mut core).await {
                 Ok(()) if self.is_renewing => {

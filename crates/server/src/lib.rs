@@ -30,6 +30,7 @@ mod event_loop;
 mod http;
 pub mod local;
 mod log;
+mod memory;
 mod observing;
 mod peers;
 mod private_file;

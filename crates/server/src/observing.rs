@@ -155,6 +155,11 @@ fn text(code: StatusCode, text: impl Into<String>) -> Response {
 impl Observed {
     /// How the replica is, or in words why nobody says.
     async fn status(&self) -> Result<(Box<replica::Status>, Option<StoreFailure>), String> {
+        if !self.pulse.has_begun() {
+            return Err(
+                "the store is being opened: that takes seconds where much is to be recovered".to_owned()
+            );
+        }
         match timeout(STATUS_DEADLINE, self.arrivals.ask(replica::Request::Status, 0)).await {
             Ok(Ok(Reply::Status(status, failure))) => Ok((status, failure)),
             Ok(Err(Refusal { message, .. })) => Err(message),
@@ -166,5 +171,30 @@ impl Observed {
                 ))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event_loop::arrivals;
+    use axum::body::to_bytes;
+
+    async fn said(response: Response) -> (StatusCode, String) {
+        let (head, body) = response.into_parts();
+        let body = to_bytes(body, 1 << 20).await.unwrap();
+        (head.status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_server_that_opens_its_store_lives_and_is_not_ready() {
+        let (arrivals, _queue) = arrivals();
+        let observed = || State(Observed { arrivals: arrivals.clone(), pulse: Pulse::new() });
+        assert_eq!(said(health(observed()).await).await.0, StatusCode::OK);
+        let (code, why) = said(ready(observed()).await).await;
+        assert_eq!(code, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(why.contains("is being opened"), "{why}");
+        let (code, page) = said(metrics(observed()).await).await;
+        assert!(code == StatusCode::OK && page.contains("isle_store_open 0\n"), "{page}");
     }
 }

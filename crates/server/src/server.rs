@@ -14,7 +14,9 @@ use crate::clock::Clocks;
 use crate::config::{Config, ConfigErrors, Effective, Layers, SpaceName};
 use crate::data_directory::{DataDirectory, DataDirectoryLock, IncarnationError, LockError};
 use crate::enrolment::{EnrolmentError, Hub, renew_own, warn_of_certificate};
-use crate::event_loop::{Core, EventLoop, OpenCoreError, Opening, Pulse, Stop, StopOrder, arrivals};
+use crate::event_loop::{
+    DRAIN_DEADLINE, EventLoop, OpenCoreError, Opening, Pulse, Stop, StopOrder, arrivals,
+};
 use crate::http::{Api, HttpError, HttpListener, Limits};
 use crate::local::{LocalSocket, SocketError};
 use crate::log;
@@ -34,10 +36,18 @@ use tokio::time::timeout;
 use transport::{BindError, Endpoint, Identity, IdentityError};
 
 /// How long connections may take to end in order: the end of a stream to be confirmed, answers to be read.
-const TASKS_DEADLINE: Duration = Duration::from_secs(2);
+const TASKS_DEADLINE: Duration = Duration::from_millis(700);
 
 /// How long peers may take to hear that the socket closes.
-const IDLE_DEADLINE: Duration = Duration::from_secs(1);
+const IDLE_DEADLINE: Duration = Duration::from_millis(300);
+
+/// From the order to stop to the end of the process at most: a service manager kills what takes longer than it was told. What
+/// is left of it is for closing the store.
+const STOP_DEADLINE: Duration = Duration::from_secs(5);
+const _: () = assert!(
+    DRAIN_DEADLINE.as_millis() + TASKS_DEADLINE.as_millis() + IDLE_DEADLINE.as_millis() + 1_000
+        <= STOP_DEADLINE.as_millis()
+);
 
 /// How long a server waits for the data directory: a command that works on it has it for a moment.
 const LOCK_PATIENCE: Duration = Duration::from_secs(3);
@@ -199,12 +209,11 @@ pub(crate) fn run(data: &Path, layers: &Layers) -> Result<(), ServeError> {
     let lock = directory.lock_within(LOCK_PATIENCE)?;
     let Prepared { config, identity, hub, mut opening } = prepare(&directory, config, &lock)?;
     let identity = current(&directory, &config, hub.as_ref(), identity);
-    let core = opening.open()?;
-    tracing::info!(name = %config.name, origin = %core.origin(), "store opened");
-    // The loop runs on this thread, where waiting for the disk holds up nobody; connections run on the others.
+    // The store is opened and the loop runs on this thread, where waiting for the disk holds up nobody; connections run on
+    // the others.
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let enrolment = (identity, hub);
-    runtime.block_on(serve(&directory, &config, enrolment, core, &mut opening))
+    runtime.block_on(serve(&directory, &config, enrolment, &mut opening))
 }
 
 /// The identity to start with. A hub renews its own certificate before anybody sees it.
@@ -243,26 +252,28 @@ async fn serve(
     directory: &DataDirectory,
     config: &Config,
     (identity, hub): (Identity, Option<Hub>),
-    core: Core,
     opening: &mut Opening,
 ) -> Result<(), ServeError> {
+    let (order, stop) = Stop::new();
+    let (arrivals, queue) = arrivals();
+    let pulse = Pulse::new();
+    let mut tasks = JoinSet::new();
+    // Before the store is opened, which may take long: who looks sees that it lives.
+    let observing = observing(config).await?;
+    let observed_at = observing.as_ref().map(Observing::address).transpose()?;
+    if let Some(observing) = observing {
+        let observed = Observed { arrivals: arrivals.clone(), pulse: pulse.clone() };
+        tasks.spawn(observing.run(observed, stop.clone()));
+    }
+    let core = opening.open()?;
+    tracing::info!(name = %config.name, origin = %core.origin(), "store opened");
     let network = Network::bind(config, &identity)?;
     let socket = LocalSocket::bind(&directory.socket())?;
     let tls = config.http.tls.then(|| network.services());
     let http = HttpListener::bind(&directory.http_socket(), &config.http, tls).await?;
     let http_at = http.address()?;
-    let observing = observing(config).await?;
-    let observed_at = observing.as_ref().map(Observing::address).transpose()?;
-    let (order, stop) = Stop::new();
-    let (arrivals, queue) = arrivals();
-    let pulse = Pulse::new();
-    let mut tasks = JoinSet::new();
     let signals = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     tasks.spawn(stop_on_signal(signals, order, stop.clone()));
-    if let Some(observing) = observing {
-        let observed = Observed { arrivals: arrivals.clone(), pulse: pulse.clone() };
-        tasks.spawn(observing.run(observed, stop.clone()));
-    }
     let (endpoint, context) = network.attach((directory, config, hub), (&arrivals, &stop), &mut tasks);
     let rules = (Limits::of(&config.http), Tokens::open(directory.path()));
     let api = Api::new(arrivals.clone(), Arc::clone(&context), rules, stop.clone());

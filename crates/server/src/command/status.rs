@@ -25,11 +25,12 @@ fn shown(status: &Status) -> String {
         row(["documents", &format!("{}, {} of them open", status.documents, status.documents_open)]),
         row(["disk", &status.disk]),
     ];
+    let memory = status.memory_bytes.map(|bytes| row(["memory", &mebibytes(bytes)]));
     let broken = Some(status.values_broken).filter(|broken| *broken > 0);
     let broken = broken.map(|broken| row(["broken", &format!("{broken} values break a rule since a merge")]));
     let failure = status.store_failure.iter().map(failure_row);
     let certificate = status.certificate.iter().flat_map(certificate_rows);
-    let notes = certificate.chain(broken).chain(failure);
+    let notes = memory.into_iter().chain(certificate).chain(broken).chain(failure);
     let spaces = status.spaces.iter().map(space_row);
     let peers = status.peers.iter().map(peer_row);
     let mut text = table(&replica.into_iter().chain(notes).collect::<Vec<_>>());
@@ -50,6 +51,12 @@ fn shown(status: &Status) -> String {
 
 pub(super) fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
     cells.map(str::to_owned).to_vec()
+}
+
+/// With one digit behind the point.
+fn mebibytes(bytes: u64) -> String {
+    let tenths = bytes.saturating_mul(10) >> 20;
+    format!("{}.{} MiB", tenths / 10, tenths % 10)
 }
 
 fn address(status: &Status) -> String {
@@ -136,6 +143,7 @@ mod tests {
             trimmed: 5,
             documents: 3,
             documents_open: 1,
+            memory_bytes: Some(20_500_000),
             disk: "ample".into(),
             values_broken: 2,
             store_failure: Some(StoreFailure { error: "the disk is full".into(), times: 3, ago_ms: 2_500 }),
@@ -168,6 +176,7 @@ address      127.0.0.1:7401
 journal      12 rows, 5 of them trimmed
 documents    3, 1 of them open
 disk         ample
+memory       19.5 MiB
 certificate  until 2026-12-18T11:06:40Z, not renewed by itself
 WARNING      it ends soon
 broken       2 values break a rule since a merge

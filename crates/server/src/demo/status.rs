@@ -172,6 +172,7 @@ mod tests {
             head: 12,
             documents: 3,
             documents_open: 0,
+            memory_bytes: None,
             trimmed: 0,
             disk: "ample".into(),
             values_broken: 0,

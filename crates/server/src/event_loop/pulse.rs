@@ -1,7 +1,7 @@
 //! Whether the loop moves.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// A turn takes milliseconds, and waits some seconds for a very slow disk. One that lasts so long does not end.
@@ -13,11 +13,23 @@ pub(crate) struct Pulse {
     began: Instant,
     /// Milliseconds after `began`, plus one; 0 while the loop waits.
     at_work: Arc<AtomicU64>,
+    /// Whether the store was opened, so that there is a loop.
+    has_begun: Arc<AtomicBool>,
 }
 
 impl Pulse {
     pub(crate) fn new() -> Self {
-        Self { began: Instant::now(), at_work: Arc::default() }
+        Self { began: Instant::now(), at_work: Arc::default(), has_begun: Arc::default() }
+    }
+
+    /// The store is open, and the loop begins.
+    pub(super) fn begin(&self) {
+        self.has_begun.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether there is a loop that answers: not while the store is opened for the first time.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.has_begun.load(Ordering::Relaxed)
     }
 
     /// A turn begins.

@@ -9,6 +9,7 @@ use super::protocol::{
 use super::{WATCH_EVENTS_MAX, watched};
 use crate::enrolment::{Admissions, HubRequest, Invited, certificate_warning, parse_spaces, wall};
 use crate::event_loop::Reply;
+use crate::memory::resident_bytes;
 use crate::peers::Presence;
 use document::{ChangeHash, Collection, HistoryEntry, HistoryQuery, Key, Schema, Space};
 use replica::{
@@ -384,6 +385,10 @@ fn status_shown(status: replica::Status, failure: Option<StoreFailure>, context:
         trimmed: status.trimmed,
         documents: status.documents,
         documents_open: status.documents_open,
+        memory_bytes: match &context.attached {
+            Attached::Network(_) => resident_bytes(),
+            Attached::Alone(_) => None,
+        },
         disk: match status.room {
             Room::Ample => "ample",
             Room::Low => "low",

@@ -1,6 +1,7 @@
 //! The numbers, as a page of text.
 
 use crate::local::StoreFailure;
+use crate::memory::resident_bytes;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _, text};
 use prometheus_client::metrics::counter::ConstCounter;
@@ -20,18 +21,11 @@ pub(super) fn page(status: Option<(&Status, Option<&StoreFailure>)>) -> Result<S
     Ok(page)
 }
 
-/// Memory of this process that is in RAM; `None` where the system does not say.
-fn resident_bytes() -> Option<i64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    line.trim().strip_suffix("kB")?.trim().parse::<i64>().ok()?.checked_mul(1024)
-}
-
 #[derive(Debug)]
 struct Shown {
     /// How the replica is, and how often its store failed in a row.
     status: Option<(Status, u32)>,
-    resident_bytes: Option<i64>,
+    resident_bytes: Option<u64>,
 }
 
 /// A number of one label's value.
@@ -91,7 +85,12 @@ impl Collector for Shown {
         let version = std::iter::once((env!("CARGO_PKG_VERSION"), 1));
         encoder.gauges(("build", "The program"), "version", version)?;
         if let Some(bytes) = self.resident_bytes {
-            encoder.measured("resident_memory", "Memory of the process in RAM", Some(&Unit::Bytes), bytes)?;
+            encoder.measured(
+                "resident_memory",
+                "Memory of the process in RAM",
+                Some(&Unit::Bytes),
+                whole(bytes),
+            )?;
         }
         encoder.gauge("store_open", "Whether requests are answered", i64::from(self.status.is_some()))?;
         let Some((status, failures)) = &self.status else { return Ok(()) };

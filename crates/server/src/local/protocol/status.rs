@@ -19,6 +19,9 @@ pub struct Status {
     pub documents: u64,
     /// Documents that it has open in memory.
     pub documents_open: u64,
+    /// Memory of the server's process that is in RAM, in bytes; none where no server runs, or the system does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_bytes: Option<u64>,
     /// How much room the disk has: `ample`, `low`, `nearly full`, `full: read only`.
     pub disk: String,
     /// Values that merges made break a rule of their schema, since the store was opened.
