@@ -1,4 +1,4 @@
-use super::{item, site_with_a_service};
+use super::{OPERATIONS, item, site_with_a_service};
 use tests::eventually_async;
 use tests::http::HttpClient;
 use tests::process::{DEADLINE, Fleet, site_config};
@@ -60,4 +60,33 @@ async fn bodies_that_are_here_at_once_have_a_bound() {
         service.call("PUT", &item("milk"), &[], r#"{"on_hand": 1}"#).await.status.is_success()
     })
     .await;
+}
+
+/// The hub may be away for hours: whoever wants to hear from it waits alone.
+#[tokio::test]
+async fn who_waits_for_the_hub_keeps_nobody_from_selling() {
+    let fleet = Fleet::new();
+    let limits = "[http]\nrequests_max = 1\n";
+    let site = fleet.start("store-1", &(site_config("store-1", "127.0.0.1:1") + limits));
+    let sale = r#"[{"op": "increment", "field": "/on_hand", "by": -1}]"#;
+    let for_hub = [OPERATIONS, ("prefer", "ack=hub; wait=300s")];
+    let mut waiting = HttpClient::of(&site).await;
+    let (path, waits) = (item("milk"), item("milk"));
+    let waits = tokio::spawn(async move { waiting.try_call("PATCH", &waits, &for_hub, sale).await });
+    let mut service = HttpClient::of(&site).await;
+    let soon = [OPERATIONS, ("prefer", "ack=hub; wait=1ms")];
+    eventually_async(DEADLINE, "it waits", async || {
+        service.call("PATCH", &path, &soon, sale).await.status.as_u16() == 503
+    })
+    .await;
+    let second = service.call("PATCH", &path, &soon, sale).await;
+    assert_eq!((second.problem().as_str(), &second.json()["limit"]), ("busy", &1.into()), "{second:?}");
+    let sold = service.call("PATCH", &path, &[OPERATIONS], sale).await;
+    assert_eq!(sold.status.as_u16(), 200, "{sold:?}");
+    assert_eq!(service.get(&path).await.status.as_u16(), 200);
+    let lines =
+        service.call("GET", "/v1/spaces/store-1/inventory", &[("accept", "application/x-ndjson")], "").await;
+    assert_eq!(lines.status.as_u16(), 200, "{lines:?}");
+    assert!(!waits.is_finished());
+    waits.abort();
 }

@@ -15,6 +15,9 @@ use tokio::time::timeout;
 /// Bytes of bodies that are here at once, unless one alone may have more: a small machine has 128 MiB for everything.
 const BODIES_BYTES_MAX: usize = 8 * 1024 * 1024;
 
+/// Results as lines that are under way at once: each holds a page, as long as its reader takes.
+const STREAMS_MAX: u32 = 16;
+
 /// Shared by all handlers.
 #[derive(Clone)]
 pub(crate) struct Api(Arc<Shared>);
@@ -25,6 +28,10 @@ struct Shared {
     limits: Limits,
     tokens: Tokens,
     requests: Arc<Semaphore>,
+    /// Of writes that may wait for the hub: it may be away for hours, and a till is not to wait for it.
+    hub_waits: Arc<Semaphore>,
+    /// Of results that are lines, page after page, as fast as their reader takes them.
+    streams: Arc<Semaphore>,
     watches: Arc<Semaphore>,
     /// A place for each byte of a body.
     bodies: Arc<Semaphore>,
@@ -50,8 +57,20 @@ impl Api {
     ) -> Self {
         let places = |most: u32| Arc::new(Semaphore::new(usize::try_from(most).unwrap_or(usize::MAX)));
         let (requests, watches) = (places(limits.requests), places(limits.watches));
+        let (hub_waits, streams) = (places(limits.requests), places(STREAMS_MAX));
         let bodies = Arc::new(Semaphore::new(BODIES_BYTES_MAX.max(limits.body_bytes)));
-        Self(Arc::new(Shared { arrivals, context, limits, tokens, requests, watches, bodies, stop }))
+        Self(Arc::new(Shared {
+            arrivals,
+            context,
+            limits,
+            tokens,
+            requests,
+            hub_waits,
+            streams,
+            watches,
+            bodies,
+            stop,
+        }))
     }
 
     pub(super) fn limits(&self) -> Limits {
@@ -87,6 +106,11 @@ impl Api {
         place(&self.0.requests).ok_or_else(|| busy("requests", u64::from(limit)))
     }
 
+    /// A place for a result that is lines, if one is free.
+    pub(super) fn stream_place(&self) -> Result<Place, Problem> {
+        place(&self.0.streams).ok_or_else(|| busy("results as lines", u64::from(STREAMS_MAX)))
+    }
+
     /// A place for a feed, if one is free.
     pub(super) fn watch_place(&self) -> Result<Place, Problem> {
         let limit = self.0.limits.watches;
@@ -116,13 +140,21 @@ impl Api {
         }
     }
 
-    /// Asks it to write; `bytes` are those of the body, and it may wait for the hub for so long.
+    /// Asks it to write, if a place is free; `bytes` are those of the body, and it may wait for the hub for so long. Who waits
+    /// for the hub has a place among those that do, and takes none from the others.
     pub(super) async fn write(
         &self,
         request: replica::Request,
         bytes: usize,
         within: Duration,
     ) -> Result<replica::Response, Problem> {
+        let _place = match within {
+            Duration::ZERO => self.place()?,
+            _ => {
+                let busy = || busy("writes that wait for the hub", u64::from(self.0.limits.requests));
+                place(&self.0.hub_waits).ok_or_else(busy)?
+            }
+        };
         of_core(self.ask(request, (bytes, within), unknown).await?)
     }
 

@@ -111,7 +111,6 @@ fn moment(text: &str) -> Result<Moment, Problem> {
     responses((status = 200, description = "It is durable", body = Written), Problems))]
 pub(super) async fn put(
     State(api): State<Api>,
-    _place: Place,
     caller: Caller,
     OfDocument(address): OfDocument,
     headers: HeaderMap,
@@ -139,7 +138,6 @@ pub(super) async fn put(
     responses((status = 200, description = "It is durable", body = Written), Problems))]
 pub(super) async fn patch(
     State(api): State<Api>,
-    _place: Place,
     caller: Caller,
     OfDocument(address): OfDocument,
     headers: HeaderMap,
@@ -168,7 +166,6 @@ pub(super) async fn patch(
     responses((status = 200, description = "It is durable", body = Written), Problems))]
 pub(super) async fn delete(
     State(api): State<Api>,
-    _place: Place,
     caller: Caller,
     OfDocument(address): OfDocument,
     headers: HeaderMap,

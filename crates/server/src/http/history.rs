@@ -111,7 +111,6 @@ fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D:
     responses((status = 200, description = "It is durable", body = Written), Problems))]
 pub(super) async fn settle(
     State(api): State<Api>,
-    _place: Place,
     caller: Caller,
     OfDocument(address): OfDocument,
     headers: HeaderMap,

@@ -95,7 +95,7 @@ pub(super) struct Explained {
         content((Documents = "application/json"), (String = "application/x-ndjson"))), Problems))]
 pub(super) async fn find(
     State(api): State<Api>,
-    place: Place,
+    _place: Place,
     caller: Caller,
     OfCollection(space, collection): OfCollection,
     parameters: Parameters,
@@ -108,6 +108,8 @@ pub(super) async fn find(
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if accept.contains(NDJSON) {
         let left = parameters.read("limit", "a number")?;
+        // It lasts as long as its reader takes: its place is among those that do.
+        let place = api.stream_place()?;
         let lines = Lines { api, place, space, collection, query: Some(query), left };
         return lines.respond().await;
     }

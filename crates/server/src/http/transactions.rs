@@ -1,6 +1,6 @@
 //! Writes of several documents of a space that become visible together everywhere, or not at all.
 
-use super::asking::{Api, Place};
+use super::asking::Api;
 use super::body::{self, expect_type};
 use super::calling::Caller;
 use super::extract::{OfSpace, name};
@@ -58,7 +58,6 @@ pub(super) struct DocumentWrite {
     responses((status = 200, description = "It is durable", body = Written), Problems))]
 pub(super) async fn transact(
     State(api): State<Api>,
-    _place: Place,
     caller: Caller,
     OfSpace(space): OfSpace,
     headers: HeaderMap,
