@@ -117,7 +117,7 @@ fn happen(world: &mut World, event: &Event) -> Result<(), Failure> {
         }
         Event::Look { node, space } => {
             if let Ok(space) = Space::new(space.as_str()) {
-                world.look(*node, &space);
+                return world.look(*node, &space);
             }
         }
     }

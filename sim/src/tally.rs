@@ -18,6 +18,8 @@ pub struct Tally {
     pub refused: u64,
     /// Looks at all goods of a space that showed everything.
     pub looks: u64,
+    /// Looks that the durable rows answered beside the core.
+    pub views: u64,
     /// Writes of which nobody can say what became of them.
     pub unknown: u64,
     /// Links cut.
@@ -108,6 +110,7 @@ impl AddAssign for Tally {
         self.transactions += other.transactions;
         self.refused += other.refused;
         self.looks += other.looks;
+        self.views += other.views;
         self.unknown += other.unknown;
         self.cuts += other.cuts;
         self.crashes += other.crashes;
@@ -132,7 +135,7 @@ impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} operations ({} acknowledged, {} of them transactions, {} refused, {} unknown, {} looks), {} frames in {} virtual seconds; \
+            "{} operations ({} acknowledged, {} of them transactions, {} refused, {} unknown, {} looks, {} beside the core), {} frames in {} virtual seconds; \
              faults: {} cuts, {} crashes ({} batches lost), {} stalls, {} of disks, {} disks destroyed, {} of clocks, \
              {} strange frames; \
              sessions: {} equal, {} by cursor, {} by vector, {} to reconcile, {} to fill; {} spaces filled; {} rewinds",
@@ -142,6 +145,7 @@ impl fmt::Display for Tally {
             self.refused,
             self.unknown,
             self.looks,
+            self.views,
             self.frames,
             self.virtual_ns / SECOND_NS,
             self.cuts,

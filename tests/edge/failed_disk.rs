@@ -2,10 +2,12 @@
 //! was durable before is told as that.
 
 use crate::observing::{get, observed_at, observed_config};
+use replica::Query;
 use serde_json::json;
 use server::local::{CallError, RefusalKind, Request, Response};
 use tests::eventually_async;
 use tests::faults;
+use tests::http::HttpClient;
 use tests::process::{DEADLINE, Fleet, Process, put};
 
 /// A sync after those that opening a store takes that is there already.
@@ -15,8 +17,8 @@ const SYNC: u64 = 40;
 async fn a_write_that_a_disk_error_met_has_an_unknown_outcome() {
     let fleet = Fleet::new();
     let data = fleet.prepare("store-1", &observed_config("store-1", "127.0.0.1:9"));
-    let rows = data.join("store/rows");
-    let Some(variables) = faults::variables(fleet.directory.path(), ("sync", SYNC), &rows) else { return };
+    let store = data.join("store");
+    let Some(variables) = faults::variables(fleet.directory.path(), ("sync", SYNC), &store) else { return };
     drop(Process::start(data.clone()));
     let site = Process::start_with(data, &variables);
     let mut client = site.client().await;
@@ -41,13 +43,24 @@ async fn a_write_that_a_disk_error_met_has_an_unknown_outcome() {
     assert!(matches!(result, Ok(Response::Reached { stamp: Some(_), hub: false, .. })), "{result:?}");
     assert_eq!(id, waiting, "what only waits for the hub is here");
 
-    // The disk stays broken: whoever asks is told so, also who only reads.
-    eventually_async(DEADLINE, "a request is refused with the reason", async || {
-        let read = client.call(&Request::Get { address: "store-1/note/1".parse().unwrap(), at: None }).await;
-        matches!(&read, Err(CallError::Refused(refusal))
-            if refusal.kind == RefusalKind::Unavailable && refusal.message.contains("the store is not open:"))
+    // The disk stays broken: who writes is told so, and who reads reads what there is.
+    eventually_async(DEADLINE, "a write is refused with the reason", async || {
+        let written = client.call(&put("store-1/note/2", json!({}), None)).await;
+        matches!(&written, Err(CallError::Refused(refusal)) if refusal.kind == RefusalKind::Unavailable
+            && refusal.message.contains("the disk takes no writes"))
     })
     .await;
+    let (space, collection) = ("store-1".parse().unwrap(), "note".parse().unwrap());
+    let query = Request::Query { space, collection, query: Query::default() };
+    for _ in 0..3 {
+        let read = client.call(&Request::Get { address: "store-1/note/1".parse().unwrap(), at: None }).await;
+        let Ok(Response::Document(reading)) = read else { panic!("not read: {read:?}") };
+        assert!(reading.value.is_some());
+        let Ok(Response::Found(found)) = client.call(&query).await else { panic!("no page") };
+        assert_eq!(found.documents.len(), 2);
+    }
+    let mut service = HttpClient::of(&site).await;
+    assert!(service.get("/v1/spaces/store-1/note/1").await.status.is_success());
     // Monitoring too. To kill the process would mend nothing.
     let address = observed_at(&site);
     let (status, reason) = get(&address, "/ready");

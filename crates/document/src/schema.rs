@@ -232,6 +232,12 @@ impl Schema {
         defaults::fill(&self.0.fields.root, document);
     }
 
+    /// Whether [`Self::fill_defaults`] would add anything to a document.
+    #[must_use]
+    pub fn lacks_defaults(&self, document: &Value) -> bool {
+        defaults::lacks(&self.0.fields.root, document)
+    }
+
     /// Whether this version may replace an earlier one of its collection: documents that kept the earlier rules keep
     /// these, and no field merges otherwise. It may add fields, also to an object that was open to any: a name that
     /// had no rules gets some. What cannot be shown to be looser is refused.

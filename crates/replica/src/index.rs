@@ -49,13 +49,15 @@ impl Field {
 pub(crate) struct Indexing {
     schema: Option<Schema>,
     fields: Vec<Field>,
+    digest: [u8; 32],
 }
 
 impl Indexing {
     /// A collection without a schema has no index.
     pub(crate) fn new(schema: Option<&Schema>) -> Self {
         let fields = schema.into_iter().flat_map(Schema::indexes).map(Field::new).collect();
-        Self { schema: schema.cloned(), fields }
+        let digest = *blake3::hash(schema.map_or("", Schema::text).as_bytes()).as_bytes();
+        Self { schema: schema.cloned(), fields, digest }
     }
 
     /// The fields with an index.
@@ -65,7 +67,25 @@ impl Indexing {
 
     /// Names the schema, whatever of it changed: fields with an index, and the defaults that are in it.
     pub(crate) fn digest(&self) -> [u8; 32] {
-        *blake3::hash(self.schema.as_ref().map_or("", Schema::text).as_bytes()).as_bytes()
+        self.digest
+    }
+
+    /// The first bytes of the digest.
+    fn number(&self) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.digest;
+        u64::from_be_bytes([a, b, c, d, e, f, g, h])
+    }
+
+    /// What the row of a document is marked with that keeps the rules of the schema and lacks none of its defaults: as
+    /// long as the schema is this one, it is shown as it is stored.
+    pub(crate) fn whole_mark(&self, document: &Value) -> Option<u64> {
+        let schema = self.schema.as_ref()?;
+        (!schema.lacks_defaults(document)).then(|| self.number())
+    }
+
+    /// Whether a document with this mark is shown as it is stored.
+    pub(crate) fn is_whole(&self, mark: Option<u64>) -> bool {
+        self.schema.is_none() || mark == Some(self.number())
     }
 
     /// A stored document as it is shown: with the schema's defaults.

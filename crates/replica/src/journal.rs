@@ -48,6 +48,8 @@ pub(crate) struct NewValue {
     pub(crate) json: Vec<u8>,
     /// Whether it breaks rules of its schema.
     pub(crate) breaks_schema: bool,
+    /// See [`crate::value::ValueRow::whole`].
+    pub(crate) whole: Option<u64>,
     /// Index rows that it no more has.
     pub(crate) removed: Vec<Place>,
     /// Index rows that it has newly.

@@ -38,6 +38,7 @@ mod timers;
 mod turns;
 mod value;
 mod vectors;
+mod view;
 mod waits;
 mod watch;
 
@@ -64,6 +65,7 @@ pub use status::{PeerStatus, Sessions, SpaceStatus, Status};
 pub use store::{Batch, Keyspace, ReadRows, Room, Row, Store, StoreError, Turn, Write};
 pub use timers::Wake;
 pub use vectors::VectorEntry;
+pub use view::{View, ViewedDocument};
 pub use waits::{Level, WAIT_MS_MAX, WAITS_MAX, WaitError, WaitFor};
 pub use watch::{
     WATCHES_MAX, WatchCursor, WatchError, WatchEvent, WatchScope, WatchedChange, WatchedDocument,

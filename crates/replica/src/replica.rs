@@ -26,6 +26,7 @@ use crate::store::{Room, Store, StoreError};
 use crate::timers::Wake;
 use crate::turns::Turns;
 use crate::vectors::VectorEntry;
+use crate::view::View;
 use crate::waits::{HubVector, Waits};
 use crate::watch::Watches;
 use blocked::Strike;
@@ -79,6 +80,8 @@ pub struct Replica<S> {
     room: Room,
     /// Values that changes of others made break a rule of their schema, since it was opened.
     values_broken: u64,
+    /// Raised when the spaces or the schemas are others.
+    view_number: u64,
     /// Whether it waits to be opened again under a new origin.
     is_renewing: bool,
     /// [`Clock::now_ms`] of the last input.
@@ -133,6 +136,7 @@ impl<S: Store> Replica<S> {
             strike: None,
             room: Room::default(),
             values_broken: 0,
+            view_number: 0,
             is_renewing: false,
             now_ms: 0,
             fill_deadline_ms: None,
@@ -233,6 +237,19 @@ impl<S: Store> Replica<S> {
     #[must_use]
     pub fn store(&self) -> &S {
         self.journal.rows.durable()
+    }
+
+    /// What others need to read the store's rows as of now. It serves until [`Replica::view_number`] is another.
+    #[must_use]
+    pub fn view(&self) -> View {
+        let numbered = |space: &Space| Some((space.clone(), self.journal.names.space_number(space)?));
+        View::new(self.settings.spaces.keys().filter_map(numbered).collect(), &self.settings.schemas)
+    }
+
+    /// Another one as soon as [`Replica::view`] is.
+    #[must_use]
+    pub fn view_number(&self) -> u64 {
+        self.view_number
     }
 
     /// The next thing to do. Empty it after each turn.

@@ -17,6 +17,7 @@ mod recovery;
 mod requests;
 mod stalled;
 mod transactions;
+mod views;
 mod waits;
 mod watches;
 
@@ -296,9 +297,12 @@ impl Node {
     }
 
     fn answer(&mut self, request: Request) -> Result<Response, RequestError> {
+        let asked = request.clone();
         let id = self.ask(request);
         self.settle();
-        self.replies.remove(&id).expect("an answer once everything is durable")
+        let answer = self.replies.remove(&id).expect("an answer once everything is durable");
+        views::check(self, &asked, &answer);
+        answer
     }
 
     /// The deltas among the frames since the connection began.

@@ -36,17 +36,21 @@ pub(crate) struct ValueRow<'a> {
     /// Whether it broke its schema when it was written; left out when not, and of rows that an earlier version wrote.
     #[n(4)]
     broken: Option<bool>,
+    /// The schema whose rules it keeps, and of which it lacks no default, by the first bytes of a digest; left out of others,
+    /// and of rows that an earlier version wrote. See [`crate::index::Indexing::whole_mark`].
+    #[n(5)]
+    pub(crate) whole: Option<u64>,
 }
 
 impl<'a> ValueRow<'a> {
     /// The value of a document at a position and its heads there.
     pub(crate) fn new((lsn, heads): (u64, &'a [u8]), state: ValueState, json: &'a [u8]) -> Self {
-        Self { lsn, heads, state, json, broken: None }
+        Self { lsn, heads, state, json, broken: None, whole: None }
     }
 
-    /// With the mark of a document that breaks its schema, if it does.
-    pub(crate) fn marked(self, breaks_schema: bool) -> Self {
-        Self { broken: breaks_schema.then_some(true), ..self }
+    /// With the marks of a document that breaks its schema, or that is shown as it is stored.
+    pub(crate) fn marked(self, breaks_schema: bool, whole: Option<u64>) -> Self {
+        Self { broken: breaks_schema.then_some(true), whole, ..self }
     }
 
     /// Whether it broke its schema when it was written: which rules is asked of the present one.
@@ -86,7 +90,9 @@ mod tests {
         let live = ValueRow::new((7, &[1; 64]), ValueState::Live, br#"{"a":1}"#);
         let deleted = ValueRow::new((u64::MAX, &[2; 32]), ValueState::Deleted, b"");
         let shown = Some(json!({"a": 1}));
-        for (row, document) in [(live, shown.clone()), (live.marked(true), shown), (deleted, None)] {
+        let marked = [live, live.marked(true, None), live.marked(false, Some(7))];
+        let rows = marked.map(|row| (row, shown.clone())).into_iter().chain([(deleted, None)]);
+        for (row, document) in rows {
             let bytes = record::encode(&row);
             assert_eq!(ValueRow::read(&bytes), Ok(row));
             assert_eq!(ValueRow::read(&bytes).unwrap().document(), Ok(document));
@@ -97,11 +103,14 @@ mod tests {
     fn the_bytes_of_a_row_stay_as_they_are() {
         let row = ValueRow::new((7, &[9, 8]), ValueState::Live, b"{}");
         let bytes = [0x84, 7, 0x42, 9, 8, 0, 0x42, b'{', b'}'];
-        assert_eq!(record::encode(&row.marked(false)), bytes, "only a broken document's is longer");
+        assert_eq!(record::encode(&row.marked(false, None)), bytes, "only a marked document's is longer");
         assert_eq!(ValueRow::read(&bytes).map(|row| row.is_broken()), Ok(false));
         let bytes = [0x85, 7, 0x42, 9, 8, 0, 0x42, b'{', b'}', 0xf5];
-        assert_eq!(record::encode(&row.marked(true)), bytes);
+        assert_eq!(record::encode(&row.marked(true, None)), bytes);
         assert_eq!(ValueRow::read(&bytes).map(|row| row.is_broken()), Ok(true));
+        let bytes = [0x86, 7, 0x42, 9, 8, 0, 0x42, b'{', b'}', 0xf6, 0x18, 99];
+        assert_eq!(record::encode(&row.marked(false, Some(99))), bytes);
+        assert_eq!(ValueRow::read(&bytes).map(|row| (row.is_broken(), row.whole)), Ok((false, Some(99))));
     }
 
     #[test]

@@ -7,10 +7,11 @@
 //! Invariants:
 //! - While more than [`IN_FLIGHT_BYTES_MAX`] wait for the disk, nothing but the store's reports is taken: services and
 //!   peers wait in their sockets.
+//! - Reads that the durable rows answer do not come here (module `viewing`): they hold up no write, and none holds up them.
 //! - Every request that was taken gets one answer: the core's, or what is known when there is none: that it was not
 //!   done, or that the outcome is unknown.
 //! - A failed store is opened again; the pauses grow until it holds for a while, and the status says why. The server
-//!   goes on.
+//!   goes on. As long as the disk takes no writes the failed store stays open to readers.
 
 mod arrival;
 mod backup;
@@ -24,6 +25,7 @@ mod reopening;
 mod requests;
 mod stop;
 mod stored;
+mod viewing;
 mod watching;
 
 pub(crate) use arrival::{Arrivals, ArrivingLink, FrameQueues, LoopEnded, arrivals};
@@ -41,6 +43,7 @@ use links::Links;
 use reopening::Reopening;
 use replica::{Input, StoreError};
 use requests::Requests;
+use std::io;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use watching::Watches;
@@ -105,7 +108,7 @@ impl EventLoop {
     pub(crate) async fn run(mut self, mut core: Core, opening: &mut Opening) {
         self.pulse.begin();
         loop {
-            match self.serve(&mut core).await {
+            let is_failed = match self.serve(&mut core).await {
                 Ok(()) if self.is_renewing => {
                     core.end_waits();
                     self.carry_out(&mut core);
@@ -113,6 +116,7 @@ impl EventLoop {
                     opening.must_renew = true;
                     let why = "the store is an old copy and is being opened under a new origin";
                     self.let_go(&requests::unknown_outcome(), why);
+                    false
                 }
                 served => {
                     let drained = if served.is_ok() { self.drain(&mut core).await } else { served };
@@ -130,15 +134,16 @@ impl EventLoop {
                     self.let_go(&refusal, "the store failed and is being opened again");
                     opening.refused_bytes =
                         if error == StoreError::Full { core.in_flight_bytes() } else { 0 };
+                    true
                 }
-            }
-            // Before it is opened again: the directory is locked until then.
-            drop(core);
-            match self.reopen(opening).await {
+            };
+            let readable = is_failed.then_some(core);
+            match self.reopen(readable, opening).await {
                 Some(opened) => core = opened,
                 None => break,
             }
         }
+        self.arrivals.viewed.close();
         self.backups.end();
         self.requests.end(&requests::unknown_outcome());
         self.watches.end();
@@ -165,6 +170,7 @@ impl EventLoop {
                 Cause::Work => {}
             }
             more = core.end_turn()?;
+            self.arrivals.viewed.follow(core);
             self.carry_out(core);
             self.pulse.rest();
             if self.is_renewing {
@@ -245,14 +251,28 @@ impl EventLoop {
         self.links.disconnect_all(why);
     }
 
-    /// Opens the store again; `None` when the server is to stop.
-    async fn reopen(&mut self, opening: &mut Opening) -> Option<Core> {
+    /// Opens the store again; `None` when the server is to stop. A failed one is closed when the disk takes writes again, or
+    /// is full, which opening deals with: until then readers have it.
+    async fn reopen(&mut self, mut readable: Option<Core>, opening: &mut Opening) -> Option<Core> {
+        if readable.is_none() {
+            self.arrivals.viewed.close();
+        }
         loop {
             // Without randomness the pauses are not spread, which does no harm here.
             let pause = self.reopening.pause(crate::random::number().unwrap_or_default());
             if !self.refuse_for(pause).await {
                 return None;
             }
+            if let Some(Err(error)) = readable.as_ref().map(Core::probe)
+                && error.kind() != io::ErrorKind::StorageFull
+            {
+                self.reopening.failed(format!("the disk takes no writes: {error}"), Instant::now());
+                tracing::error!(%error, "the disk takes no writes: what is stored can be read, and nothing is written");
+                continue;
+            }
+            // The directory is locked until then.
+            self.arrivals.viewed.close();
+            readable = None;
             match opening.open() {
                 Ok(core) => {
                     self.reopening.opened(Instant::now());

@@ -66,6 +66,6 @@ pub use memory::MemoryStore;
 pub use options::{Durability, Options};
 pub use queue::{QUEUE_BATCHES_MAX, QUEUE_BYTES_MAX};
 pub use room::{DiskRoom, RoomLimits, Watermark, disk_room};
-pub use store::{FjallStore, StoreSnapshot};
+pub use store::{FjallStore, StoreReader, StoreSnapshot};
 pub use suspect::SUSPECT_BYTES_MAX;
 pub use verify::{Progress, Verified};

@@ -4,8 +4,8 @@ use std::fmt;
 use std::io;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::thread::{Builder, JoinHandle};
 
 use replica::{Batch, Keyspace, ReadRows, Row, Store, StoreError, Turn};
@@ -156,6 +156,20 @@ impl FjallStore {
         self.high_water
     }
 
+    /// Whether the disk takes writes, whatever befell this store: writes, syncs and removes a few MiB beside the rows.
+    ///
+    /// # Errors
+    /// [`io::Error`]: what the system says.
+    pub fn probe(&self) -> io::Result<()> {
+        self.directory.probe()
+    }
+
+    /// A way to the durable rows for others, on any thread. It ends with the store.
+    #[must_use]
+    pub fn reader(&self) -> StoreReader {
+        StoreReader(Arc::downgrade(&self.engine))
+    }
+
     /// Commits since the store was opened. Each is one `fdatasync`, however many batches it made durable.
     #[must_use]
     pub fn commits(&self) -> u64 {
@@ -250,6 +264,25 @@ impl Store for FjallStore {
 
     fn suspect(&self) -> Option<Vec<u8>> {
         self.suspect.noted().map(<[u8]>::to_vec)
+    }
+}
+
+/// Reads a store that others write, as long as it is open. Clones are the same way.
+#[derive(Clone)]
+pub struct StoreReader(Weak<Engine>);
+
+impl StoreReader {
+    /// The rows that are durable now; `None` when the store is closed. While it lives, what it may still read is kept from
+    /// being compacted away, and a closed store from being opened again: keep it short.
+    #[must_use]
+    pub fn snapshot(&self) -> Option<StoreSnapshot> {
+        self.0.upgrade().map(|engine| StoreSnapshot(engine.snapshot()))
+    }
+}
+
+impl fmt::Debug for StoreReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoreReader").finish_non_exhaustive()
     }
 }
 

@@ -5,7 +5,8 @@ use crate::world::{Nodes, Settled};
 
 const PROPERTY: &str = "values_hold";
 
-/// Once everything is at rest, the stored value of each document is what its snapshot and changes give.
+/// Once everything is at rest, the stored value of each document is what its snapshot and changes give, and who reads it
+/// beside the replica reads what the replica says.
 #[derive(Debug, Default)]
 pub struct ValuesHold;
 
@@ -16,8 +17,9 @@ impl Checker for ValuesHold {
 
     fn settle(&mut self, settled: &Settled) -> Result<(), Failure> {
         let nodes = settled.spaces.values().flatten();
-        let wrong =
-            nodes.flat_map(|(node, space)| space.wrong_values.iter().map(move |address| (node, address)));
+        let wrong = nodes.flat_map(|(node, space)| {
+            space.wrong_values.iter().chain(&space.wrong_views).map(move |address| (node, address))
+        });
         match wrong.into_iter().next() {
             None => Ok(()),
             Some((node, address)) => {

@@ -19,6 +19,7 @@ fn a_sound_environment_keeps_every_property() {
         let report = run(&Schedule::of_seed(seed, Some(4)), Sabotage::None);
         assert_eq!(report.failure, None, "seed {seed}");
         assert!(report.tally.acknowledged > 0 && report.tally.frames > 0);
+        assert!(report.tally.views > 0, "seed {seed}: nobody read beside a core");
     }
 }
 

@@ -7,7 +7,7 @@ use crate::topology::{NodeId, Stranger, Topology};
 use document::{Collection, Origin, Pointer, Space};
 use replica::{
     Clock, Effect, Input, LinkId, Order, PAGE_DOCUMENTS_MAX, Queried, Query, Replica, Request, RequestError,
-    RequestId, Response, Settings, SpaceMode, StoreError, Turn, VectorEntry,
+    RequestId, Response, Settings, SpaceMode, StoreError, Turn, VectorEntry, ViewedDocument,
 };
 use std::collections::{BTreeMap, VecDeque};
 
@@ -248,6 +248,17 @@ impl Nodes {
         self.node(id).inbox.len()
     }
 
+    /// A page as the durable rows of a node that is up have it, whatever its replica does; `None` when that must be asked.
+    pub(crate) fn viewed(
+        &self,
+        id: NodeId,
+        place: (&Space, &Collection),
+        query: &Query,
+    ) -> Option<Result<Queried, RequestError>> {
+        let node = self.node(id);
+        node.replica.as_ref()?.view().query(&node.disk.store(), place, query)
+    }
+
     /// What a node at rest has of a space, each document read as a service would.
     pub(crate) fn settled(
         &mut self,
@@ -261,10 +272,19 @@ impl Nodes {
         let vector = replica.vector(space)?;
         let heads = replica.heads(space)?;
         let clock = clock(now_ns, 0);
-        let mut documents = BTreeMap::new();
+        let (mut documents, mut wrong_views) = (BTreeMap::new(), Vec::new());
+        let view = replica.view();
         for (address, heads) in heads {
             let request = Request::Get { address: address.clone(), at: None };
             let json = json(answer((replica, disk), request, clock)?);
+            let viewed = view.document(&disk.store(), &address);
+            let agrees = |viewed: &ViewedDocument| {
+                let shown = serde_json::from_slice(&viewed.json).ok();
+                viewed.heads == heads && shown == json
+            };
+            if !viewed.as_ref().is_none_or(agrees) {
+                wrong_views.push(address.clone());
+            }
             documents.insert(address, (heads, json));
         }
         let mut by_index = BTreeMap::new();
@@ -281,7 +301,7 @@ impl Nodes {
         let wrong_values = replica.verify_values(space)?;
         let wrong_indexes = replica.verify_indexes(space)?;
         let vector = vector.into_iter().collect();
-        Ok(Some(SettledSpace { vector, documents, by_index, wrong_values, wrong_indexes }))
+        Ok(Some(SettledSpace { vector, documents, by_index, wrong_views, wrong_values, wrong_indexes }))
     }
 }
 

@@ -56,9 +56,13 @@ impl World {
     }
 
     /// A service asks a node for all goods of a space at once, and checkers look at the answer. It also asks for what
-    /// has an index, by that: an index is built when it is first asked for, and kept up from then on.
-    pub fn look(&mut self, node: NodeId, space: &Space) {
-        let Ok(collection) = Collection::new("inventory") else { return };
+    /// has an index, by that: an index is built when it is first asked for, and kept up from then on. What the durable rows
+    /// say beside the core it looks at first.
+    ///
+    /// # Errors
+    /// [`Failure`] of a checker.
+    pub fn look(&mut self, node: NodeId, space: &Space) -> Result<(), Failure> {
+        let Ok(collection) = Collection::new("inventory") else { return Ok(()) };
         if self.nodes.has(node) && self.nodes.node(node).replica.is_some() {
             self.tally.operations += 1;
             let id = self.clients.look(node, space.clone());
@@ -68,11 +72,16 @@ impl World {
                 self.give(node, Input::Request { id, request });
             }
             let query = Box::new(Query { limit: PAGE_DOCUMENTS_MAX, ..Query::default() });
+            if let Some(viewed) = self.nodes.viewed(node, (space, &collection), &query) {
+                self.tally.views += 1;
+                self.looked(node, space, &viewed.map(Response::Queried))?;
+            }
             self.give(
                 node,
                 Input::Request { id, request: Request::Query { space: space.clone(), collection, query } },
             );
         }
+        Ok(())
     }
 
     /// Asks a node, and runs the world until the answer is there. `None` when none came: the node is down, or went

@@ -18,6 +18,8 @@ pub struct SettledSpace {
     pub documents: BTreeMap<Address, (Vec<ChangeHash>, Option<Value>)>,
     /// Keys in the order of an index, by collection and field: see [`INDEXED`].
     pub by_index: BTreeMap<(&'static str, &'static str), Vec<Key>>,
+    /// Documents that the durable rows show otherwise than the replica.
+    pub wrong_views: Vec<Address>,
     /// Documents whose stored value is not what their snapshot and changes give.
     pub wrong_values: Vec<Address>,
     /// Collections whose index rows are not those that the stored values give.

@@ -57,7 +57,7 @@ impl<S: Store> Journal<S> {
         place.row.value = at.0;
         place.row.strikes = 0;
         place.row.struck = place.row.struck.filter(|struck| struck.until > at.0);
-        let row = ValueRow::new(at, value.state, &value.json).marked(value.breaks_schema);
+        let row = ValueRow::new(at, value.state, &value.json).marked(value.breaks_schema, value.whole);
         let key = keys::value(place.space, &address.collection, &address.key);
         self.rows.put(key, record::encode(&row));
         #[cfg(isle_planted)]

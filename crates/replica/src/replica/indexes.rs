@@ -196,9 +196,13 @@ impl<S: Store> Replica<S> {
             let rows = |value| index::rows(indexing, place.space, &address.collection, &address.key, value);
             index::difference(rows(old.as_ref()), rows(json.as_ref()))
         };
+        let whole = match &json {
+            Some(json) if !breaks_schema => self.indexing(&address.collection).whole_mark(json),
+            Some(_) | None => None,
+        };
         let state = if json.is_some() { ValueState::Live } else { ValueState::Deleted };
         let json = json.map(|json| json.to_string().into_bytes()).unwrap_or_default();
-        Ok(NewValue { state, json, breaks_schema, removed, added })
+        Ok(NewValue { state, json, breaks_schema, whole, removed, added })
     }
 
     /// The schema of a collection is another: its indexes are made again when they are next asked for.

@@ -230,6 +230,7 @@ impl<S: Store> Replica<S> {
             if !self.settings.spaces.contains_key(space) {
                 self.journal.names.intern_space(&mut self.journal.rows, space)?;
                 self.settings.spaces.insert(space.clone(), SpaceMode::Write);
+                self.view_number += 1;
             }
         }
         Ok(())
@@ -244,6 +245,7 @@ impl<S: Store> Replica<S> {
                 let version = schema.version();
                 self.settings.schemas.insert(collection.clone(), schema);
                 self.forget_schema(&collection)?;
+                self.view_number += 1;
                 Event::SchemaTaken { collection, version }
             }
             Err(fault) => Event::SchemaRefused { address: address.clone(), fault },

@@ -2,9 +2,11 @@
 
 use super::fairness::{FairQueue, Source};
 use super::requests::{Reply, Waiting, unavailable};
+use super::viewing::{Viewed, Views, views};
 use super::watching::{ClientId, WatchId, Watching};
 use crate::local::Refusal;
-use replica::{Lane, LinkId, Request};
+use document::Address;
+use replica::{Lane, LinkId, Request, ViewedDocument};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -139,20 +141,24 @@ pub(crate) struct Arrivals {
     sender: mpsc::Sender<Arrival>,
     bytes: Arc<Semaphore>,
     links: Arc<AtomicU64>,
+    views: Views,
 }
 
 /// The loop's end of it.
 pub(crate) struct ArrivalQueue {
     receiver: mpsc::Receiver<Arrival>,
     waiting: FairQueue<Arrival>,
+    /// What readers may see beside the loop.
+    pub(super) viewed: Viewed,
 }
 
 /// A way into a loop, and the loop's end of it.
 pub(crate) fn arrivals() -> (Arrivals, ArrivalQueue) {
     let (sender, receiver) = mpsc::channel(ARRIVALS_MAX);
     let bytes = Arc::new(Semaphore::new(ARRIVAL_BYTES_MAX));
-    let queue = ArrivalQueue { receiver, waiting: FairQueue::new() };
-    (Arrivals { sender, bytes, links: Arc::default() }, queue)
+    let (viewed, views) = views();
+    let queue = ArrivalQueue { receiver, waiting: FairQueue::new(), viewed };
+    (Arrivals { sender, bytes, links: Arc::default(), views }, queue)
 }
 
 impl Arrivals {
@@ -162,8 +168,21 @@ impl Arrivals {
         ArrivingLink { link, live: LaneRoom::new(), bulk: LaneRoom::new() }
     }
 
+    /// A document, if the durable rows tell all of it. Otherwise it is asked for.
+    pub(crate) fn viewed(&self, address: &Address) -> Option<ViewedDocument> {
+        self.views.document(address)
+    }
+
+    #[cfg(test)]
+    pub(super) fn views(&self) -> &Views {
+        &self.views
+    }
+
     /// A request of `line_bytes`. It is answered through `waiting`, also if the loop has ended.
     pub(crate) async fn request(&self, request: Request, waiting: Waiting, line_bytes: usize) {
+        if let Some(answer) = self.views.answer(&request).await {
+            return waiting.answer(answer);
+        }
         let (Ok(bytes), Ok(place)) = (self.place(line_bytes).await, self.sender.reserve().await) else {
             waiting.answer(Err(unavailable()));
             return;

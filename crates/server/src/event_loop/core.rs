@@ -5,9 +5,13 @@ use crate::clock::Clocks;
 use crate::data_directory::{DataDirectory, IncarnationError};
 use crate::random::{self, RandomError};
 use crate::server::Rows;
-use replica::{Effect, Input, Replica, Room, Settings, StoreError, Turn};
+use replica::{Effect, Input, Replica, Room, Settings, StoreError, Turn, View};
+use std::io;
 use std::time::Duration;
-use store::{CommitNotice, Durability, FjallStore, MemoryStore, OpenError, Options, Outcome, StoreSnapshot};
+use store::{
+    CommitNotice, Durability, FjallStore, MemoryStore, OpenError, Options, Outcome, StoreReader,
+    StoreSnapshot,
+};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -200,6 +204,26 @@ impl Core {
     /// The durable rows as they are now; `None` when there is no disk.
     pub(super) fn snapshot(&self) -> Option<StoreSnapshot> {
         self.replica.store().on_disk().map(replica::Store::snapshot)
+    }
+
+    /// Whether the disk takes writes; blocks for as long as it takes to write and sync some.
+    pub(super) fn probe(&self) -> io::Result<()> {
+        self.replica.store().on_disk().map_or(Ok(()), FjallStore::probe)
+    }
+
+    /// How others read the durable rows; `None` when there is no disk.
+    pub(super) fn reader(&self) -> Option<StoreReader> {
+        self.replica.store().on_disk().map(FjallStore::reader)
+    }
+
+    /// What they need beside them.
+    pub(super) fn view(&self) -> View {
+        self.replica.view()
+    }
+
+    /// Another one as soon as the view is.
+    pub(super) fn view_number(&self) -> u64 {
+        self.replica.view_number()
     }
 
     /// Under which origin it writes.

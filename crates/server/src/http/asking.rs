@@ -7,6 +7,8 @@ use crate::callers::{Caller, TokenRefusal, Tokens};
 use crate::enrolment::wall;
 use crate::event_loop::{Arrivals, Reply, Stop};
 use crate::local::{Asked, Context, Request, Response, asked, shown};
+use document::Address;
+use replica::ViewedDocument;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -125,6 +127,11 @@ impl Api {
             let limit = BODIES_BYTES_MAX.max(self.0.limits.body_bytes);
             busy("bytes of bodies", u64::try_from(limit).unwrap_or(u64::MAX))
         })
+    }
+
+    /// A document, if the durable rows tell all of it: read here and now, without the core.
+    pub(super) fn viewed(&self, address: &Address) -> Option<ViewedDocument> {
+        self.0.arrivals.viewed(address)
     }
 
     /// Asks the core for what is read.

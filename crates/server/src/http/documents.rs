@@ -14,8 +14,8 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use document::{Address, Operation};
-use replica::Condition;
+use document::{Address, ChangeHash, Operation};
+use replica::{Condition, ViewedDocument};
 
 /// Media types of `PATCH`.
 const MERGE_PATCH: &str = "application/merge-patch+json";
@@ -47,6 +47,12 @@ pub(super) async fn read(
     parameters.only(&["at"])?;
     caller.reads(&address.space, Some(&address.collection))?;
     let at = parameters.one("at")?.map(moment).transpose()?;
+    if at.is_none()
+        && let Some(ViewedDocument { json, heads }) = api.viewed(&address)
+    {
+        let shown = || ([(header::CONTENT_TYPE, "application/json")], json).into_response();
+        return found(etag(&heads), &heads, &headers, shown);
+    }
     let local::Response::Document(reading) =
         api.read(local::Request::Get { address: address.clone(), at }).await?
     else {
@@ -66,15 +72,8 @@ fn shown(address: &Address, reading: Reading, headers: &HeaderMap) -> Result<Res
             None => problem,
         });
     };
-    let mut response = if is_known(headers, &known.unwrap_or_default())? {
-        StatusCode::NOT_MODIFIED.into_response()
-    } else {
-        Json(value).into_response()
-    };
+    let mut response = found(tag, &known.unwrap_or_default(), headers, || Json(value).into_response())?;
     let told = response.headers_mut();
-    if let Some(tag) = tag {
-        told.insert(header::ETAG, tag);
-    }
     if reading.is_behind {
         let why = if reading.blocked.is_some() { "blocked" } else { "waiting" };
         told.insert(HeaderName::from_static("isle-behind"), HeaderValue::from_static(why));
@@ -82,6 +81,19 @@ fn shown(address: &Address, reading: Reading, headers: &HeaderMap) -> Result<Res
     if !reading.violations.is_empty() {
         told.insert(HeaderName::from_static("isle-violations"), HeaderValue::from(reading.violations.len()));
     }
+    Ok(response)
+}
+
+/// The document, unless the caller has it.
+fn found(
+    tag: Option<HeaderValue>,
+    heads: &[ChangeHash],
+    headers: &HeaderMap,
+    shown: impl FnOnce() -> Response,
+) -> Result<Response, Problem> {
+    let is_known = is_known(headers, heads)?;
+    let mut response = if is_known { StatusCode::NOT_MODIFIED.into_response() } else { shown() };
+    response.headers_mut().extend(tag.map(|tag| (header::ETAG, tag)));
     Ok(response)
 }
 

@@ -6,6 +6,7 @@ use super::problem::{Kind, Problem};
 use axum::http::{HeaderMap, HeaderValue, header};
 use document::ChangeHash;
 use replica::{Condition, IdempotencyKey, WaitFor, WriteTerms};
+use std::fmt::{Display, Write as _};
 use std::time::Duration;
 
 /// Longest that a write may wait for the hub.
@@ -149,11 +150,12 @@ fn heads(tag: &str) -> Option<Vec<ChangeHash>> {
 }
 
 /// The ETag of heads; `None` where there are none.
-pub(super) fn etag(heads: &[String]) -> Option<HeaderValue> {
-    if heads.is_empty() {
-        return None;
-    }
-    HeaderValue::try_from(format!("\"{}\"", heads.join("-"))).ok()
+pub(super) fn etag<H: Display>(heads: &[H]) -> Option<HeaderValue> {
+    let (first, others) = heads.split_first()?;
+    let mut tag = format!("\"{first}");
+    others.iter().try_for_each(|head| write!(tag, "-{head}")).ok()?;
+    tag.push('"');
+    HeaderValue::try_from(tag).ok()
 }
 
 #[cfg(test)]

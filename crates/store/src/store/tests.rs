@@ -413,3 +413,25 @@ fn a_flood_is_taken_at_the_pace_of_the_disk() {
         assert_eq!(store.scan(keyspace, vec![0]..vec![255]).count() as u64, BATCHES);
     }
 }
+
+#[test]
+fn a_reader_sees_what_is_durable_and_ends_with_its_store() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut store, received, go_on) = open_held(&directory);
+    let reader = store.reader();
+    store.submit(Turn(1), row("a", "old")).unwrap();
+    received.recv_timeout(DEADLINE).unwrap();
+    store.submit(Turn(2), row("a", "new")).unwrap();
+    let read = |rows: &StoreSnapshot| rows.get(Keyspace::Documents, b"a").unwrap();
+    let before = reader.snapshot().unwrap();
+    assert_eq!(read(&before).as_deref(), Some(b"old".as_slice()));
+    drop(go_on);
+    wait_for(2, &received);
+    assert_eq!(read(&reader.snapshot().unwrap()).as_deref(), Some(b"new".as_slice()));
+    assert_eq!(read(&before).as_deref(), Some(b"old".as_slice()), "as of its moment");
+    drop(store);
+    assert!(reader.snapshot().is_none());
+    drop(before);
+    let (store, _) = open(&directory);
+    assert_eq!(text(&store, Keyspace::Documents, "a").as_deref(), Some("new"));
+}

@@ -1,0 +1,71 @@
+use crate::clock::Clocks;
+use crate::config::Config;
+use crate::data_directory::DataDirectory;
+use crate::event_loop::{EventLoop, Opening, Pulse, Stop, arrivals};
+use crate::server::Rows;
+use document::{Address, Operation};
+use replica::{Query, Request, Response};
+use serde_json::json;
+use std::num::NonZeroU32;
+
+fn opening(directory: &DataDirectory, rows: Rows) -> Opening {
+    let config = Config::parse("name = \"alone\"\n[spaces]\nnotes = \"write\"\n", directory.path()).unwrap();
+    Opening {
+        directory: directory.clone(),
+        settings: config.settings(document::Schemas::default(), [1; 32], [2; 16], 3),
+        durability: config.durability(),
+        clocks: Clocks::start(),
+        must_renew: false,
+        refused_bytes: 0,
+        rows,
+    }
+}
+
+/// On one thread: while the test does not wait, the loop does nothing.
+#[tokio::test]
+async fn what_is_durable_is_read_while_the_loop_does_nothing_and_until_it_ends() {
+    let home = tempfile::tempdir().unwrap();
+    let mut opening = opening(&DataDirectory::new(home.path()), Rows::Disk);
+    let core = opening.open().unwrap();
+    let (order, stop) = Stop::new();
+    let (arrivals, queue) = arrivals();
+    let looping =
+        tokio::spawn(async move { EventLoop::new(queue, stop, Pulse::new()).run(core, &mut opening).await });
+    let address: Address = "notes/note/a".parse().unwrap();
+    assert_eq!(arrivals.viewed(&address), None, "it is not open yet");
+    let put = Request::write(address.clone(), vec![Operation::Put(json!({"text": "x"}))]);
+    arrivals.ask(put, 0).await.unwrap();
+    let viewed = arrivals.viewed(&address).expect("a document");
+    assert_eq!((viewed.json.as_slice(), viewed.heads.len()), (br#"{"text":"x"}"#.as_slice(), 1));
+    let query = Request::Query {
+        space: address.space.clone(),
+        collection: address.collection.clone(),
+        query: Box::<Query>::default(),
+    };
+    let views = arrivals.views();
+    let Some(Ok(super::Reply::Core(Response::Queried(found)))) = views.answer(&query).await else {
+        panic!("the rows do not answer")
+    };
+    assert_eq!(found.page.documents, [(address.key.clone(), json!({"text": "x"}))]);
+    order.give();
+    looping.await.unwrap();
+    assert_eq!(arrivals.viewed(&address), None);
+    assert!(views.answer(&query).await.is_none());
+}
+
+#[tokio::test]
+async fn a_store_in_memory_is_read_by_its_core() {
+    let home = tempfile::tempdir().unwrap();
+    let rows = Rows::Memory { mib_max: NonZeroU32::MIN };
+    let mut opening = opening(&DataDirectory::new(home.path()), rows);
+    let core = opening.open().unwrap();
+    let (order, stop) = Stop::new();
+    let (arrivals, queue) = arrivals();
+    let looping =
+        tokio::spawn(async move { EventLoop::new(queue, stop, Pulse::new()).run(core, &mut opening).await });
+    let address: Address = "notes/note/a".parse().unwrap();
+    arrivals.ask(Request::write(address.clone(), vec![Operation::Put(json!({}))]), 0).await.unwrap();
+    assert_eq!(arrivals.viewed(&address), None);
+    order.give();
+    looping.await.unwrap();
+}
