@@ -7,6 +7,7 @@ mod expand;
 mod lines;
 mod sales;
 mod scenario;
+mod stock;
 mod workload;
 
 pub use change::{BIN_PREFIX, Change, Discarded, bin};

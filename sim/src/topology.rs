@@ -19,6 +19,9 @@ pub const MESH_NODES_MAX: usize = 5;
 /// Most memory for open documents of a node, in bytes: few enough that documents are closed and opened again.
 const OPEN_DOCUMENTS_BYTES_MAX: u64 = 512 * 1024;
 
+/// Of 100 worlds so many have poor lines alone.
+const REMOTE_PERCENT: u64 = 15;
+
 /// Names a node: its place in the topology. Node 0 is the hub.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
@@ -145,7 +148,7 @@ impl Topology {
             schemas: schemas(),
             open_documents_bytes_max: OPEN_DOCUMENTS_BYTES_MAX,
             snapshots: snapshots(self.seed),
-            trimming: trimming(self.seed),
+            trimming: trimming(self.seed, node),
             takes_own_past: false,
         }
     }
@@ -161,15 +164,12 @@ fn snapshots(seed: u64) -> SnapshotPolicy {
     }
 }
 
-/// Whether journals are trimmed after a short time.
-pub(crate) fn trims(seed: u64) -> bool {
-    trimming(seed) != TrimPolicy::default()
-}
-
-/// In half of the worlds journals are trimmed after a short time, so that who was away is filled.
-pub(crate) fn trimming(seed: u64) -> TrimPolicy {
-    let mut dice = Dice::of(seed, "trimming", &[]);
-    match dice.chance(50) {
+/// In most worlds some nodes trim their journals after a short time, each as its operator has set it, so that who was away is
+/// filled by one and not by another.
+pub(crate) fn trimming(seed: u64, node: NodeId) -> TrimPolicy {
+    let any = Dice::of(seed, "trimming", &[]).chance(65);
+    let mut dice = Dice::of(seed, "trimming", &[node.0 as u64]);
+    match any && dice.chance(70) {
         true => TrimPolicy {
             age_ms: i64::try_from(dice.between(100, 10_000)).unwrap_or(i64::MAX),
             bytes: dice.between(2_000, 200_000),
@@ -220,11 +220,17 @@ fn mesh(seed: u64, nodes: usize) -> Vec<(usize, usize)> {
     pairs
 }
 
+/// Whether all lines of a world are poor.
+pub(crate) fn is_remote(seed: u64) -> bool {
+    Dice::of(seed, "remote", &[]).chance(REMOTE_PERCENT)
+}
+
 fn link_plan(seed: u64, dialer: NodeId, acceptor: NodeId) -> LinkPlan {
     use crate::time::{MICROSECOND_NS, MILLISECOND_NS};
     let mut dice = Dice::of(seed, "link", &[dialer.0 as u64, acceptor.0 as u64]);
     // A site on fibre, on a mobile network, or behind a satellite.
     let (latency_ns, bytes_per_second) = match dice.below(10) {
+        _ if is_remote(seed) => (dice.between(100, 400) * MILLISECOND_NS, dice.between(20_000, 100_000)),
         0..5 => (dice.between(200, 5_000) * MICROSECOND_NS, 10_000_000),
         5..9 => (dice.between(10, 80) * MILLISECOND_NS, 500_000),
         _ => (dice.between(200, 400) * MILLISECOND_NS, 20_000),

@@ -3,19 +3,23 @@
 //! A swarm: each seed draws its own subset of fault kinds, so that some runs see one kind alone and others all at
 //! once. What is drawn for an event is keyed by the event's number: see `Dice`.
 
+mod disks;
+mod faults;
+mod links;
+mod rulings;
+
 use super::sales::sales;
+use super::stock::Stock;
 use super::workload::Workload;
 use super::{Event, Header, Schedule, Scheduled};
 use crate::dice::Dice;
-use crate::network::{Direction, LinkNumber};
+use crate::network::LinkNumber;
 use crate::time::MICROSECOND_NS;
-use crate::topology::{
-    self, MESH_NODES_MAX, NODES_DRAWN_MAX, NodeId, Shape, Strangeness, Stranger, Topology,
-};
+use crate::topology::{MESH_NODES_MAX, NODES_DRAWN_MAX, NodeId, Shape, Strangeness, Stranger, Topology};
 use replica::SpaceMode;
 
-/// Of 100 seeds so many are meshes; as many are chains.
-const MESH_PERCENT: u64 = 20;
+/// Of 100 seeds so many are meshes, and so many chains.
+const SHAPE_PERCENT: (u64, u64) = (22, 26);
 
 /// Fewest nodes of a seed.
 const NODES_DRAWN_MIN: u64 = 3;
@@ -29,12 +33,8 @@ const READ_DOCUMENTS: u64 = 12;
 const DURATION_US: (u64, u64) = (8_000_000, 40_000_000);
 /// Writes of a run: at least and at most.
 const WRITES: (u64, u64) = (150, 1_200);
-/// Faults of one kind in a run, at most.
-const FAULTS_MAX: u64 = 8;
 /// Bursts of a run.
 const BURSTS: u64 = 8;
-/// How long nodes are divided into two groups, in microseconds: at least and at most.
-const PARTITION_US: (u64, u64) = (500_000, 8_000_000);
 /// Of 100 nodes so many have services that fall silent at some time.
 const SILENT_PERCENT: u64 = 15;
 /// How long a burst of writes lasts, in microseconds.
@@ -42,22 +42,19 @@ const BURST_US: u64 = 20_000;
 
 /// Of 100 worlds in which one can be, so many have a node that keeps no rule, and so many one of another version.
 const STRANGE_PERCENT: (u64, u64) = (25, 10);
-/// Of 100 seeds so many have an authority.
-const AUTHORITY_PERCENT: u64 = 30;
-/// Changes of rights of a run, after those with which sites are enrolled, at most.
-const RULINGS_MAX: u64 = 6;
-/// Of 100 seeds so many end with a core that must converge though everything else fails.
-const CORE_PERCENT: u64 = 40;
+/// Of 100 stars so many have an authority, and of 100 chains, where rights concern relays too.
+const AUTHORITY_PERCENT: (u64, u64) = (30, 50);
 /// Of 100 seeds so many have clocks that jump.
 const CLOCK_PERCENT: u64 = 30;
-/// How far a wall clock is wrong, in milliseconds: some minutes, or ten years.
-const CLOCK_WRONG_MS: [u64; 2] = [600_000, 10 * 365 * 86_400_000];
+/// Of 100 seeds so many have services that all fall silent while faults go on: what was left in doubt then is followed by
+/// nothing that would bring it along.
+const QUIET_PERCENT: u64 = 33;
 
 pub(super) fn expand(seed: u64, nodes: Option<usize>) -> Schedule {
     let mut dice = Dice::of(seed, "swarm", &[]);
     let shape = match dice.below(100) {
-        0..MESH_PERCENT => Shape::Mesh,
-        percent if percent < 2 * MESH_PERCENT => Shape::Chain,
+        percent if percent < SHAPE_PERCENT.0 => Shape::Mesh,
+        percent if percent < SHAPE_PERCENT.0 + SHAPE_PERCENT.1 => Shape::Chain,
         _ => Shape::Star,
     };
     let most = if shape == Shape::Mesh { MESH_NODES_MAX } else { NODES_DRAWN_MAX } as u64;
@@ -67,14 +64,18 @@ pub(super) fn expand(seed: u64, nodes: Option<usize>) -> Schedule {
     let duration_us = dice.between(DURATION_US.0, DURATION_US.1);
     let mut topology = Topology::new(seed, shape, nodes);
     topology.stranger = stranger(&topology);
-    let has_authority = Dice::of(seed, "authority", &[]).chance(AUTHORITY_PERCENT);
+    let authority_percent = if shape == Shape::Chain { AUTHORITY_PERCENT.1 } else { AUTHORITY_PERCENT.0 };
+    let has_authority = Dice::of(seed, "authority", &[]).chance(authority_percent);
     // In a mesh all write one space: who is cut there has no space of its own that checkers could tell apart.
     let authority = has_authority && shape != Shape::Mesh && topology.stranger.is_none();
     let header = Header { seed, shape, nodes: topology.nodes.len(), stranger: topology.stranger, authority };
-    let workload = Workload::new(seed, topology.nodes.len());
+    let workload = Workload::new(seed, topology.nodes.len(), Stock::of(&topology));
     let expansion = Expansion { seed, topology, duration_us, workload, authority };
     let mut events = expansion.writes();
     events.extend(sales(&expansion.topology, expansion.duration_us));
+    events.extend(expansion.workload.load(seed));
+    let quiet_us = expansion.quiet_us();
+    events.retain(|scheduled| scheduled.at_us < quiet_us);
     if authority {
         events.extend(expansion.rulings());
     }
@@ -158,6 +159,13 @@ impl Expansion {
         if dice.chance(SILENT_PERCENT) { dice.below(self.duration_us) } else { u64::MAX }
     }
 
+    /// When the services of all nodes fall silent.
+    fn quiet_us(&self) -> u64 {
+        let mut dice = self.dice("quiet", 0);
+        let (least, most) = (self.duration_us / 8, self.duration_us / 4 * 3);
+        if dice.chance(QUIET_PERCENT) { dice.between(least, most) } else { u64::MAX }
+    }
+
     /// Any node that carries the space is looked at.
     fn look(&self, at_us: u64, space: String, dice: &mut Dice) -> Option<Scheduled> {
         let carries = |node: &NodeId| {
@@ -169,184 +177,6 @@ impl Expansion {
         Some(Scheduled { at_us, event: Event::Look { node, space } })
     }
 
-    /// Each kind of fault is drawn or not; `percent` of 100 seeds have it.
-    fn faults(&self) -> Vec<Scheduled> {
-        let mut events = Vec::new();
-        let mut add = |percent: u64, purpose: &str, make: &dyn Fn(&mut Dice) -> Vec<(u64, Event)>| {
-            let is_drawn = self.dice(purpose, u64::MAX).chance(percent);
-            let count = if is_drawn { self.dice(purpose, u64::MAX - 1).between(1, FAULTS_MAX) } else { 0 };
-            for number in 0..count {
-                let mut dice = self.dice(purpose, number);
-                let at_us = self.moment_us(&mut dice);
-                let made = make(&mut dice).into_iter();
-                events.extend(made.map(|(later_us, event)| Scheduled { at_us: at_us + later_us, event }));
-            }
-        };
-        let one = |event: Option<Event>| event.into_iter().map(|event| (0, event)).collect();
-        add(60, "cut", &|dice| one(self.cut(dice, Direction::Both, (100_000, 15_000_000))));
-        add(35, "one-way", &|dice| {
-            let direction = if dice.chance(50) { Direction::Up } else { Direction::Down };
-            one(self.cut(dice, direction, (100_000, 10_000_000)))
-        });
-        for flap in 0..4 {
-            let purpose = format!("flap-{flap}");
-            add(12, &purpose, &|dice| one(self.cut(dice, Direction::Both, (10_000, 2_500_000))));
-        }
-        add(15, "swizzle", &|dice| self.swizzle(dice));
-        add(20, "partition", &|dice| self.partition(dice));
-        add(50, "crash", &|dice| one(self.crash(dice)));
-        add(30, "pause", &|dice| one(self.pause(dice)));
-        add(20, "full", &|dice| one(self.full(dice)));
-        add(20, "eio", &|dice| one(self.any_node(dice).map(|node| Event::Eio { node })));
-        add(20, "slow", &|dice| one(self.slow(dice)));
-        let copies_percent = if self.topology.shape == Shape::Mesh { 40 } else { 15 };
-        let copies_percent = if self.authority { 0 } else { copies_percent };
-        let are_copied = self.dice("old-copy", u64::MAX).chance(copies_percent);
-        // Who lost its disk takes either branch from whoever comes first, and passes it on. A star's hub loses none.
-        let loses_percent = if are_copied && self.topology.shape != Shape::Star { 0 } else { 12 };
-        add(loses_percent, "rot", &|dice| one(self.rot(dice)));
-        add(loses_percent, "wipe", &|dice| one(self.wipe(dice)));
-        add(loses_percent, "restore", &|dice| self.restore(dice));
-        add(copies_percent, "old-copy", &|dice| self.old_copy(dice));
-        add(CLOCK_PERCENT, "clock", &|dice| one(self.clock(dice)));
-        events
-    }
-
-    /// All sites are enrolled, some of them late; some that nobody is behind lose the right to write, and may get it back.
-    fn rulings(&self) -> Vec<Scheduled> {
-        let sites = (1..self.topology.nodes.len()).map(NodeId);
-        let is_leaf = |node: &NodeId| self.topology.links.iter().all(|link| link.acceptor != *node);
-        let leaves: Vec<_> = sites.clone().filter(is_leaf).collect();
-        let mut events = Vec::new();
-        for node in sites {
-            let mut dice = self.dice("enrol", node.0 as u64);
-            let last_us = if dice.chance(70) { 10_000 } else { self.duration_us / 4 * 5 };
-            let at_us = dice.below(last_us);
-            events.push(Scheduled { at_us, event: Event::Grant { node, narrow: false } });
-        }
-        for number in 0..self.dice("rulings", 0).below(RULINGS_MAX + 1) {
-            let mut dice = self.dice("ruling", number);
-            // Some come after the last write, so that nothing written later shows what they brought about.
-            let at_us = self.duration_us / 2 + self.moment_us(&mut dice);
-            let Some(node) = dice.pick(&leaves).copied() else { continue };
-            let event = match dice.below(10) {
-                0..4 => Event::Grant { node, narrow: true },
-                4..8 => Event::Grant { node, narrow: false },
-                _ => Event::Revoke { node },
-            };
-            events.push(Scheduled { at_us, event });
-        }
-        let mut dice = self.dice("schema", 0);
-        let collection = (*dice.pick(&["inventory", "note", "basket"]).unwrap_or(&"note")).to_owned();
-        events.push(Scheduled { at_us: self.moment_us(&mut dice), event: Event::Schema { collection } });
-        // Who is revoked gets nothing back.
-        let revoked = |node: &NodeId| {
-            let revocations =
-                events.iter().filter(|scheduled| scheduled.event == Event::Revoke { node: *node });
-            revocations.map(|scheduled| scheduled.at_us).min()
-        };
-        let late = |scheduled: &Scheduled| {
-            let Event::Grant { node, .. } = &scheduled.event else { return false };
-            revoked(node).is_some_and(|at_us| scheduled.at_us >= at_us)
-        };
-        let kept = events.iter().filter(|scheduled| !late(scheduled));
-        kept.cloned().collect()
-    }
-
-    /// Some links are cut one after another, and healed in another order.
-    fn swizzle(&self, dice: &mut Dice) -> Vec<(u64, Event)> {
-        let links = (0..self.topology.links.len()).map(LinkNumber).filter(|_| dice.chance(60));
-        let links: Vec<_> = links.collect();
-        let mut at_us = 0;
-        let cut = |link| {
-            at_us += dice.below(1_000_000);
-            let for_us = dice.between(100_000, 6_000_000);
-            (at_us, Event::Cut { link, direction: Direction::Both, for_us })
-        };
-        links.into_iter().map(cut).collect()
-    }
-
-    /// The nodes fall into two groups that cannot reach each other, and then into two others.
-    fn partition(&self, dice: &mut Dice) -> Vec<(u64, Event)> {
-        let (mut events, mut at_us) = (Vec::new(), 0);
-        for _ in 0..2 {
-            let sides: Vec<bool> = self.topology.nodes.iter().map(|_| dice.chance(50)).collect();
-            let for_us = dice.between(PARTITION_US.0, PARTITION_US.1);
-            let links = self.topology.links.iter().enumerate();
-            let apart = links.filter(|(_, link)| sides.get(link.dialer.0) != sides.get(link.acceptor.0));
-            let cut = |link| Event::Cut { link, direction: Direction::Both, for_us };
-            events.extend(apart.map(|(link, _)| (at_us, cut(LinkNumber(link)))));
-            at_us += for_us;
-        }
-        events
-    }
-
-    fn full(&self, dice: &mut Dice) -> Option<Event> {
-        let (node, at_once) = (self.any_node(dice)?, dice.chance(40));
-        Some(Event::Full { node, at_once, for_us: dice.between(200_000, 8_000_000) })
-    }
-
-    fn slow(&self, dice: &mut Dice) -> Option<Event> {
-        let (node, times) = (self.any_node(dice)?, dice.between(2, 60));
-        Some(Event::Slow { node, times, for_us: dice.between(200_000, 8_000_000) })
-    }
-
-    fn rot(&self, dice: &mut Dice) -> Option<Event> {
-        let (node, row) = (self.any_fungible(dice)?, dice.below(1 << 20));
-        Some(Event::Rot { node, row, found_us: dice.between(100_000, 8_000_000) })
-    }
-
-    fn wipe(&self, dice: &mut Dice) -> Option<Event> {
-        Some(Event::Wipe { node: self.any_fungible(dice)?, down_us: dice.between(10_000, 6_000_000) })
-    }
-
-    fn restore(&self, dice: &mut Dice) -> Vec<(u64, Event)> {
-        let Some(node) = self.any_fungible(dice) else { return Vec::new() };
-        let later_us = dice.between(100_000, 10_000_000);
-        let down_us = dice.between(10_000, 6_000_000);
-        let restore = Event::Restore { node, keeps_incarnation: false, down_us };
-        vec![(0, Event::Image { node }), (later_us, restore)]
-    }
-
-    /// A directory that was copied by hand is put back, and some is written on it before it meets anyone.
-    fn old_copy(&self, dice: &mut Dice) -> Vec<(u64, Event)> {
-        let Some(node) = self.any_copied(dice) else { return Vec::new() };
-        let later_us = dice.between(100_000, 10_000_000);
-        let down_us = dice.between(10_000, 2_000_000);
-        let alone_us = if dice.chance(80) { down_us + dice.between(100_000, 8_000_000) } else { 0 };
-        let links = self.topology.links.iter().enumerate();
-        let own = links.filter(|(_, link)| alone_us > 0 && (link.dialer == node || link.acceptor == node));
-        let cut = |link| Event::Cut { link, direction: Direction::Both, for_us: alone_us };
-        let mut events: Vec<_> = own.map(|(link, _)| (later_us, cut(LinkNumber(link)))).collect();
-        events.insert(0, (0, Event::Image { node }));
-        events.push((later_us, Event::Restore { node, keeps_incarnation: true, down_us }));
-        events
-    }
-
-    /// A node whose branch reaches no other that the hub cannot correct: in a chain its neighbour is the hub's, too. In a
-    /// mesh it is one of the seed: peers that take each other's branches have nobody who decides. So it is in a chain whose
-    /// rows are trimmed, by age or by a clock that jumps ahead: the hub cannot tell what a relay that was put back took.
-    fn any_copied(&self, dice: &mut Dice) -> Option<NodeId> {
-        if self.topology.shape == Shape::Mesh {
-            return self.any_node(&mut self.dice("old-copy", u64::MAX - 2));
-        }
-        let jumps = self.dice("clock", u64::MAX).chance(CLOCK_PERCENT);
-        let are_trimmed = topology::trims(self.seed) || jumps;
-        let one = &mut self.dice("old-copy", u64::MAX - 2);
-        let dice = if self.topology.shape == Shape::Chain && are_trimmed { one } else { dice };
-        let links = &self.topology.links;
-        let parent = |node: NodeId| links.iter().find(|link| link.dialer == node).map(|link| link.acceptor);
-        let is_near = |node: &NodeId| parent(*node).and_then(parent).is_none_or(|above| above.0 == 0);
-        self.any_fungible(dice).filter(is_near)
-    }
-
-    fn clock(&self, dice: &mut Dice) -> Option<Event> {
-        let node = self.any_node(dice)?;
-        let most = i64::try_from(*dice.pick(&CLOCK_WRONG_MS)?).ok()?;
-        let wrong_ms = i64::try_from(dice.below(2 * most.unsigned_abs())).ok()? - most;
-        Some(Event::Clock { node, wrong_ms })
-    }
-
     /// A node whose disk may be lost: what others wrote comes back to it. In a tree nobody gives the hub its catalog
     /// back, so there it is any node but the hub.
     fn any_fungible(&self, dice: &mut Dice) -> Option<NodeId> {
@@ -355,50 +185,21 @@ impl Expansion {
         Some(NodeId(first + usize::try_from(dice.below(others as u64)).ok()?))
     }
 
-    /// Nodes that are linked with each other: one, and neighbours of those that are in already.
-    fn core(&self) -> Option<Event> {
-        let mut dice = self.dice("core", 0);
-        let honest = |node: &NodeId| self.topology.stranger.is_none_or(|stranger| stranger.node != *node);
-        if !dice.chance(CORE_PERCENT) {
-            return None;
-        }
-        let size = usize::try_from(dice.between(2, self.topology.nodes.len() as u64)).ok()?;
-        let mut nodes = vec![self.any_node(&mut dice).filter(honest).unwrap_or(NodeId(0))];
-        while nodes.len() < size {
-            let ends = self.topology.links.iter().map(|link| (link.dialer, link.acceptor));
-            let both = ends.flat_map(|(one, other)| [(one, other), (other, one)]);
-            let next = both.filter(|(one, other)| nodes.contains(one) && !nodes.contains(other));
-            let next: Vec<_> = next.map(|(_, other)| other).filter(honest).collect();
-            let Some(next) = dice.pick(&next) else { break };
-            nodes.push(*next);
-        }
-        nodes.sort_unstable();
-        Some(Event::Core { nodes })
-    }
-
-    fn cut(&self, dice: &mut Dice, direction: Direction, for_us: (u64, u64)) -> Option<Event> {
-        let link = LinkNumber(usize::try_from(dice.below(self.topology.links.len() as u64)).ok()?);
-        Some(Event::Cut { link, direction, for_us: dice.between(for_us.0, for_us.1) })
-    }
-
     fn any_node(&self, dice: &mut Dice) -> Option<NodeId> {
         usize::try_from(dice.below(self.topology.nodes.len() as u64)).ok().map(NodeId)
     }
 
-    fn crash(&self, dice: &mut Dice) -> Option<Event> {
-        let node = self.any_node(dice)?;
-        let keep_percent = *dice.pick(&[0, 0, 30, 60, 100])?;
-        Some(Event::Crash { node, keep_percent, down_us: dice.between(10_000, 6_000_000) })
-    }
-
-    fn pause(&self, dice: &mut Dice) -> Option<Event> {
-        Some(Event::Pause { node: self.any_node(dice)?, for_us: dice.between(5_000, 5_000_000) })
+    fn any_link(&self, dice: &mut Dice) -> Option<LinkNumber> {
+        let links = self.topology.links.len() as u64;
+        let link = usize::try_from(dice.below(links)).ok().map(LinkNumber);
+        link.filter(|_| links > 0)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::network::Direction;
 
     #[test]
     fn seeds_draw_all_shapes_and_all_faults() {
@@ -442,6 +243,17 @@ mod tests {
                 > at(|event| matches!(event, Event::Write { .. }))
         };
         assert!(schedules.iter().any(is_late), "no right comes after the last write");
+        let is_quiet = |schedule: &Schedule| {
+            let at = |is: fn(&Event) -> bool| {
+                let those = schedule.events.iter().filter(|scheduled| is(&scheduled.event));
+                those.map(|scheduled| scheduled.at_us).max().unwrap_or(0)
+            };
+            at(|event| matches!(event, Event::Write { .. })) + 3_000_000
+                < at(|event| matches!(event, Event::Cut { .. } | Event::Crash { .. } | Event::Wipe { .. }))
+        };
+        assert!(schedules.iter().any(is_quiet), "no faults while services are silent");
+        let is_large = |event: &Event| matches!(event, Event::Write { key, .. } if key == "goods-100");
+        assert!(has(is_large));
         assert!(has(|event| matches!(event, Event::Core { .. })));
         for kind in [Strangeness::Hostile, Strangeness::Version] {
             let is =

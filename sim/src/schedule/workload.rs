@@ -1,6 +1,8 @@
 //! What services do: each seed draws its own weights, so that some runs see one kind of writes often.
 
+use super::Scheduled;
 use super::change::{Change, Discarded, bin};
+use super::stock::Stock;
 use crate::dice::Dice;
 use crate::topology::NodeId;
 
@@ -47,10 +49,11 @@ const DRAWN: [Kind; 8] = [
 pub(super) struct Workload {
     weights: Vec<(Kind, u64)>,
     nodes: u64,
+    stock: Option<Stock>,
 }
 
 impl Workload {
-    pub(super) fn new(seed: u64, nodes: usize) -> Self {
+    pub(super) fn new(seed: u64, nodes: usize, stock: Option<Stock>) -> Self {
         let mut weights = vec![(Kind::Goods, WEIGHT_MAX)];
         for kind in DRAWN {
             let mut dice = Dice::of(seed, "weight", &[kind as u64]);
@@ -59,16 +62,21 @@ impl Workload {
             let weight = if dice.chance(percent) { dice.between(1, WEIGHT_MAX) } else { 0 };
             weights.push((kind, weight));
         }
-        Self { weights, nodes: nodes as u64 }
+        Self { weights, nodes: nodes as u64, stock }
+    }
+
+    /// What is written before anything else.
+    pub(super) fn load(&self, seed: u64) -> Vec<Scheduled> {
+        self.stock.as_ref().map_or_else(Vec::new, |stock| stock.load(seed))
     }
 
     /// A write to a space: the document's key, and what is done to it.
     pub(super) fn write(&self, space: &str, dice: &mut Dice) -> Option<(String, Change)> {
         if space == "catalog" || (space == "shared" && dice.chance(15)) {
-            return Some((product(dice), Change::Price));
+            return Some((self.product(space, dice), Change::Price));
         }
         match self.kind(dice) {
-            Kind::Goods => Some((product(dice), goods(dice)?)),
+            Kind::Goods => Some((self.product(space, dice), goods(dice)?)),
             Kind::Notes => {
                 let bytes = usize::try_from(dice.below(NOTE_BYTES_MAX)).ok()?;
                 Some((product(dice), Change::Note(bytes)))
@@ -82,12 +90,17 @@ impl Workload {
                 };
                 Some((bin(dice.below(DOCUMENTS)), change))
             }
-            Kind::Patches => Some((product(dice), Change::Patch)),
+            Kind::Patches => Some((self.product(space, dice), Change::Patch)),
             Kind::Pages => Some((discarded("page", dice), page(dice)?)),
             Kind::Baskets => Some((discarded("basket", dice), basket(dice)?)),
             Kind::Devices => Some((format!("device-{}", dice.below(DOCUMENTS)), Change::Report)),
             Kind::Seasons => Some((discarded("season", dice), self.season(dice)?)),
         }
+    }
+
+    fn product(&self, space: &str, dice: &mut Dice) -> String {
+        let stocked = self.stock.as_ref().and_then(|stock| stock.product(space, dice));
+        stocked.unwrap_or_else(|| product(dice))
     }
 
     fn kind(&self, dice: &mut Dice) -> Kind {

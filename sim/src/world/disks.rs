@@ -194,10 +194,10 @@ impl World {
 
     fn destroyed(&mut self, id: NodeId, what: &'static str, down_ns: u64) -> Result<(), Failure> {
         self.tally.destroyed += 1;
-        let seed = self.seed;
+        let trimming = topology::trimming(self.seed, id);
         let node = self.nodes.node_mut(id);
         (node.is_old_copy, node.is_damaged) = (false, false);
-        node.settings.trimming = topology::trimming(seed);
+        node.settings.trimming = trimming;
         self.go_down(id, 0, down_ns)?;
         self.note(id, what);
         self.observe(&Observation::Destroyed { node: id })?;

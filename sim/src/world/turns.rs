@@ -166,7 +166,7 @@ impl World {
                 Effect::Event(event) => {
                     let is_settled = matches!(event, replica::Event::ForkSettled { .. });
                     if is_settled {
-                        let trimming = topology::trimming(self.seed);
+                        let trimming = topology::trimming(self.seed, id);
                         let node = self.nodes.node_mut(id);
                         (node.is_old_copy, node.settings.trimming) = (false, trimming);
                     }
