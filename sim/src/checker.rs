@@ -9,6 +9,7 @@ mod causally_closed;
 mod converged;
 mod counters_exact;
 mod cuts_kept;
+mod frames_read;
 mod full_disks_spared;
 mod honest_peers_agree;
 mod indexes_hold;
@@ -36,6 +37,7 @@ pub use causally_closed::CausallyClosed;
 pub use converged::Converged;
 pub use counters_exact::CountersExact;
 pub use cuts_kept::CutsKept;
+pub use frames_read::FramesRead;
 pub use full_disks_spared::FullDisksSpared;
 pub use honest_peers_agree::HonestPeersAgree;
 pub use indexes_hold::IndexesHold;
@@ -59,6 +61,7 @@ use crate::observation::Checker;
 #[must_use]
 pub fn all() -> Vec<Box<dyn Checker>> {
     vec![
+        Box::new(FramesRead),
         Box::new(HonestPeersAgree::default()),
         Box::new(AcknowledgedWritesSurvive::default()),
         Box::new(NeverShownBeforeDurable::default()),

@@ -43,6 +43,7 @@ pub(crate) enum Kind {
     Ack { durable: Option<u64> },
     Rewind,
     Fill,
+    Question,
 }
 
 impl Kind {
@@ -55,6 +56,7 @@ impl Kind {
             }
             Some(Message::Ack { durable, .. }) => Self::Ack { durable: *durable },
             Some(Message::Rewind { .. }) => Self::Rewind,
+            Some(Message::Question) => Self::Question,
             Some(Message::Offer { .. } | Message::Documents { .. } | Message::Fill) => Self::Fill,
         }
     }
@@ -104,6 +106,7 @@ impl fmt::Display for Kind {
             Self::Ack { durable: None } => write!(f, "ack of no delta"),
             Self::Rewind => write!(f, "rewind"),
             Self::Fill => write!(f, "part of a fill"),
+            Self::Question => write!(f, "a question about histories"),
         }
     }
 }

@@ -5,16 +5,18 @@ use crate::failure::Failure;
 use crate::network::RowName;
 use crate::observation::{Checker, Observation};
 use crate::topology::{NodeId, Topology};
-use crate::world::{Nodes, Settled};
+use crate::world::{Nodes, Ruling, Settled};
 use document::{Origin, Space};
 use replica::Stamp;
 use std::collections::{BTreeMap, BTreeSet};
 
 const PROPERTY: &str = "acknowledged_writes_survive";
+const HUB: NodeId = NodeId(0);
 
 /// An acknowledged write is for ever in the version vector of its origin, and in the end in that of every replica
 /// which shares the space; no two writes have one stamp. It is lost only with the disks of all nodes that had it.
-/// What is written on an old copy of a store may be written again under another stamp: see `counters_exact`.
+/// Of a site that may not write any more, that stays which the hub held when it said so: beyond the cut, writes stay where
+/// they are. What is written on an old copy of a store may be written again under another stamp: see `counters_exact`.
 #[derive(Debug, Default)]
 pub struct AcknowledgedWritesSurvive {
     /// The last acknowledged stamp of each origin and space.
@@ -28,6 +30,8 @@ pub struct AcknowledgedWritesSurvive {
     lives: Lives,
     rules: Rules,
     authors: BTreeMap<Origin, NodeId>,
+    /// What the hub held of each site when it last said that this may not write any more.
+    cuts: BTreeMap<NodeId, BTreeMap<(Origin, Space), u64>>,
 }
 
 impl AcknowledgedWritesSurvive {
@@ -42,6 +46,24 @@ impl AcknowledgedWritesSurvive {
                 stamp.sequence = stamp.sequence.min(self.shown.most(&row));
             }
         }
+    }
+
+    fn ruled(&mut self, Ruling { node: site, .. }: Ruling, nodes: &Nodes) {
+        let mut cut = BTreeMap::new();
+        for space in nodes.spaces(HUB) {
+            let held = nodes.vector(HUB, space).into_iter().filter(|(of, _)| nodes.owner(*of) == Some(site));
+            cut.extend(held.map(|(origin, sequence)| ((origin, space.clone()), sequence)));
+        }
+        self.cuts.insert(site, cut);
+    }
+
+    /// Up to where the writes of an origin are everywhere in the end.
+    fn until(&self, (origin, space): &(Origin, Space)) -> u64 {
+        let Some(author) = self.authors.get(origin).filter(|author| self.rules.is_cut(**author)) else {
+            return u64::MAX;
+        };
+        let cut = self.cuts.get(author).and_then(|cut| cut.get(&(*origin, space.clone())));
+        cut.copied().unwrap_or(0)
     }
 
     fn acknowledge(
@@ -88,6 +110,10 @@ impl Checker for AcknowledgedWritesSurvive {
             Observation::Acknowledged { write, stamp: Some(stamp), .. } => {
                 self.acknowledge((write.id, write.node, &write.space), *stamp, nodes)
             }
+            Observation::Ruled { ruling, .. } => {
+                self.ruled(*ruling, nodes);
+                Ok(())
+            }
             Observation::Opened { node } => {
                 let origin = nodes.origin(*node);
                 let own = self.last.iter().filter(|((of, _), _)| *of == origin && !self.renewed.contains(of));
@@ -107,12 +133,12 @@ impl Checker for AcknowledgedWritesSurvive {
     }
 
     fn settle(&mut self, settled: &Settled) -> Result<(), Failure> {
-        // Beyond a cut, they stay where they are.
-        let is_cut = |origin| self.authors.get(origin).is_some_and(|author| self.rules.is_cut(*author));
-        for ((_, space), stamp) in self.last.iter().filter(|((origin, _), _)| !is_cut(origin)) {
+        for (stream, last) in &self.last {
+            let (space, stamp) =
+                (&stream.1, Stamp { sequence: last.sequence.min(self.until(stream)), ..*last });
             for (node, content) in settled.spaces.get(space).into_iter().flatten() {
                 let vector = content.vector.iter().map(|(origin, entry)| (*origin, entry.sequence)).collect();
-                has(*node, space, *stamp, &vector)?;
+                has(*node, space, stamp, &vector)?;
             }
         }
         Ok(())

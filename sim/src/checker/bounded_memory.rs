@@ -56,6 +56,7 @@ impl BoundedMemory {
             | Message::Offer { .. }
             | Message::Documents { .. }
             | Message::Fill
+            | Message::Question
             | Message::Unreadable => {}
         }
     }

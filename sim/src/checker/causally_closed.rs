@@ -88,3 +88,32 @@ impl Checker for CausallyClosed {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sabotage::Sabotage;
+    use crate::topology::Shape;
+    use crate::world::World;
+
+    #[test]
+    fn a_change_without_what_it_was_written_on_is_seen() {
+        let (site, space) = (NodeId(1), Space::new("store-1").unwrap());
+        let mut world = World::new(&Topology::new(1, Shape::Star, 2), Sabotage::None);
+        world.open().unwrap();
+        let milk = "store-1/inventory/milk".parse().unwrap();
+        let write =
+            replica::Request::write(milk, vec![document::Operation::increment("/on_hand", 1).unwrap()]);
+        world.request(site, write).unwrap().unwrap().unwrap();
+
+        let (nodes, origin) = (world.nodes(), world.nodes().origin(site));
+        let is_fine = |seen: Seen| {
+            let seen = BTreeMap::from([((space.clone(), origin), BTreeMap::from([(1, seen)]))]);
+            let mut checker = CausallyClosed { seen, ..CausallyClosed::default() };
+            checker.came.insert(site, BTreeSet::from([space.clone()]));
+            checker.observe(&Observation::TurnEnded { node: site }, nodes).is_ok()
+        };
+        assert!(is_fine(Seen::new()));
+        assert!(!is_fine(Seen::from([(Origin([9; 16]), 1)])));
+    }
+}

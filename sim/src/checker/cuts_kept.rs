@@ -116,3 +116,48 @@ impl Checker for CutsKept {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::{ConnectionId, End};
+    use crate::sabotage::Sabotage;
+    use crate::time::SECOND_NS;
+    use crate::topology::Shape;
+    use crate::world::{Ruling, World};
+
+    #[test]
+    fn a_change_beyond_the_cut_is_seen() {
+        let (hub, site, other) = (NodeId(0), NodeId(1), NodeId(2));
+        let mut world = World::new(&Topology::new(1, Shape::Star, 3).with_authority(), Sabotage::None);
+        world.open().unwrap();
+        world.rule(Ruling { node: site, rule: Rule::Full }).unwrap();
+        world.run_until(10 * SECOND_NS).unwrap();
+        let milk = "store-1/inventory/milk".parse().unwrap();
+        let write =
+            replica::Request::write(milk, vec![document::Operation::increment("/on_hand", 1).unwrap()]);
+        world.request(site, write).unwrap().unwrap().unwrap();
+        world.run_until(20 * SECOND_NS).unwrap();
+
+        let (nodes, space) = (world.nodes(), Space::new("store-1").unwrap());
+        let (origin, system) = (nodes.origin(site), Space::new("system").unwrap());
+        assert_eq!(nodes.vector(hub, &space).get(&origin), Some(&1));
+        let sequence = nodes.vector(hub, &system)[&nodes.origin(hub)];
+        let ruling = Ruling { node: site, rule: Rule::Narrow };
+        let mut checker = CutsKept::default();
+        for observation in [
+            Observation::Asked { ruling },
+            Observation::Ruled { ruling, sequence },
+            Observation::TurnEnded { node: hub },
+        ] {
+            checker.observe(&observation, nodes).unwrap();
+        }
+        let passage = Passage { connection: ConnectionId(0), end: End::Acceptor, from: hub, to: other };
+        let mut is_fine = |sequence| {
+            let message = Message::Offer { has: vec![RowName { space: space.clone(), origin, sequence }] };
+            checker.observe(&Observation::Sent { passage, message: &message, bytes: 1 }, nodes).is_ok()
+        };
+        assert!(is_fine(1));
+        assert!(!is_fine(2));
+    }
+}

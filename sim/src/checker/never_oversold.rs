@@ -4,6 +4,7 @@ use crate::observation::{Checker, Observation};
 use crate::topology::{NodeId, Topology};
 use crate::world::{Nodes, Settled};
 use document::{Address, Key, Operation, Space};
+use replica::{WatchEvent, WatchedDocument, WatchedValue};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -80,6 +81,14 @@ impl Checker for NeverOversold {
                 let goods = goods.iter().filter(|(key, _)| !is_twice(key));
                 goods.into_iter().try_for_each(|(key, document)| check(*node, space, key.as_str(), document))
             }
+            Observation::Watched { node, events, .. } => {
+                let documents = events.iter().flat_map(shown);
+                let once = documents.filter(|document| !self.twice.contains(&document.address));
+                once.into_iter().try_for_each(|WatchedDocument { address, value, .. }| match value {
+                    WatchedValue::Json(json) => check(*node, &address.space, address.key.as_str(), json),
+                    WatchedValue::Absent | WatchedValue::Omitted => Ok(()),
+                })
+            }
             _ => Ok(()),
         }
     }
@@ -96,6 +105,15 @@ impl Checker for NeverOversold {
             }
         }
         Ok(())
+    }
+}
+
+/// The documents that an event of a watch shows.
+fn shown(event: &WatchEvent) -> Vec<&WatchedDocument> {
+    match event {
+        WatchEvent::Document { document, .. } => vec![document],
+        WatchEvent::Changed { changes, .. } => changes.iter().map(|change| &change.document).collect(),
+        WatchEvent::Reset { .. } | WatchEvent::Synced { .. } => Vec::new(),
     }
 }
 

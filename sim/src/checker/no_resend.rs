@@ -64,6 +64,7 @@ impl NoResend {
             | Message::Offer { .. }
             | Message::Documents { .. }
             | Message::Fill
+            | Message::Question
             | Message::Unreadable => {}
         }
     }

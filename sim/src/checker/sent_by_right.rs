@@ -48,6 +48,7 @@ impl Checker for SentByRight {
             | Message::Ack { .. }
             | Message::Rewind { .. }
             | Message::Fill
+            | Message::Question
             | Message::Unreadable => &[],
         };
         let ends = (passage.from, passage.to);

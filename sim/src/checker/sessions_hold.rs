@@ -118,3 +118,28 @@ impl Checker for SessionsHold {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_value_that_was_replaced_is_not_shown_again() {
+        let (node, other) = (NodeId(1), NodeId(2));
+        let (space, key) = (Space::new("store-1").unwrap(), "milk".parse().unwrap());
+        let address: Address = "store-1/inventory/milk".parse().unwrap();
+        let stamp = |sequence| Stamp { origin: Origin([1; 16]), sequence };
+        let put = |sequence| {
+            let seen = Some(BTreeMap::from([(Origin([1; 16]), sequence - 1)]));
+            ((address.clone(), format!("shelf-{sequence}")), Put { stamp: stamp(sequence), seen })
+        };
+        let puts = BTreeMap::from([put(1), put(2)]);
+        let mut checker = SessionsHold { puts, ..SessionsHold::default() };
+        let mut is_fine =
+            |node, shelf| checker.looked(node, &space, &key, &json!({ "shelf": shelf })).is_ok();
+        assert!(is_fine(node, "shelf-1") && is_fine(node, "shelf-2"));
+        assert!(!is_fine(node, "shelf-1"));
+        assert!(is_fine(other, "shelf-1"), "another node may be behind");
+    }
+}

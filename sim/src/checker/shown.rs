@@ -81,7 +81,11 @@ impl Shown {
                     shown.raise_those(&streams, is_taken);
                 }
             }
-            Message::Offer { .. } | Message::Documents { .. } | Message::Fill | Message::Unreadable => {}
+            Message::Offer { .. }
+            | Message::Documents { .. }
+            | Message::Fill
+            | Message::Question
+            | Message::Unreadable => {}
         }
     }
 }

@@ -34,3 +34,29 @@ impl Checker for VersionsRefused {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::{ConnectionId, End, Passage};
+    use crate::sabotage::Sabotage;
+    use crate::topology::{NodeId, Shape, Stranger};
+    use crate::world::World;
+
+    #[test]
+    fn an_older_version_is_sent_nothing_and_told_why() {
+        let (hub, node) = (NodeId(0), NodeId(2));
+        let topology = Topology::new(1, Shape::Star, 3);
+        let stranger = Some(Stranger { node, kind: Strangeness::Version });
+        let world = World::new(&Topology { stranger, ..topology }, Sabotage::None);
+        let is_fine =
+            |observation: &Observation<'_>| VersionsRefused.observe(observation, world.nodes()).is_ok();
+        let left = |reason| is_fine(&Observation::Left { node: hub, peer: Some(node), reason });
+        assert!(left(&DisconnectReason::Replaced));
+        assert!(!left(&DisconnectReason::RightsChanged));
+        let passage = Passage { connection: ConnectionId(0), end: End::Acceptor, from: hub, to: node };
+        let (rows, hashes) = (Vec::new(), Vec::new());
+        let message = &Message::Delta { generation: 0, to: 1, rows, hashes, body_bytes: 0 };
+        assert!(!is_fine(&Observation::Sent { passage, message, bytes: 1 }));
+    }
+}

@@ -77,6 +77,8 @@ pub enum Message {
     },
     /// Another part of a fill.
     Fill,
+    /// A question about histories that may have parted, or its answer.
+    Question,
     /// Something that cannot be read.
     Unreadable,
 }
@@ -85,8 +87,8 @@ pub enum Message {
 #[derive(Default)]
 pub(crate) struct Reader {
     pub(crate) decoder: DeltaDecoder,
-    /// The last fill that was offered, and of which space.
-    offered: Option<(u64, Space)>,
+    /// The fills that were offered, and of which spaces.
+    offered: BTreeMap<u64, Space>,
 }
 
 /// Every change that was ever sent, by the start of its hash: what a row may name so.
@@ -133,16 +135,16 @@ impl Sent {
             Ok(Frame::Rewind(rewind)) => {
                 named(&rewind.spaces).map(|has| Message::Rewind { generation: rewind.generation, has })
             }
-            Ok(Frame::Ask | Frame::Fork(_) | Frame::Unknown(_)) | Err(_) => None,
+            Ok(Frame::Ask | Frame::Fork(_)) => Some(Message::Question),
+            Ok(Frame::Unknown(_)) | Err(_) => None,
             Ok(Frame::FillOffer(offer)) => {
-                reader.offered = Space::new(offer.space.as_str()).ok().map(|space| (offer.fill, space));
+                reader.offered.extend(Space::new(offer.space.as_str()).ok().map(|space| (offer.fill, space)));
                 offered(&offer).map(|has| Message::Offer { has })
             }
             Ok(Frame::FillDocuments(filled)) => {
                 let changes =
                     filled.documents.iter().flat_map(|document| self.note_filled(document)).collect();
-                let space = reader.offered.as_ref().filter(|(fill, _)| *fill == filled.fill);
-                Some(Message::Documents { space: space.map(|(_, space)| space.clone()), changes })
+                Some(Message::Documents { space: reader.offered.get(&filled.fill).cloned(), changes })
             }
             Ok(_) => Some(Message::Fill),
         }
