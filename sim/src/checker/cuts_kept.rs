@@ -41,15 +41,17 @@ impl CutsKept {
         self.cuts.insert((site, place), cut);
     }
 
-    /// Up to where a node passes a stream on, when there is an end to it.
+    /// Up to where a node passes a stream on, when there is an end to it: by what it has of rights on its disk, or by what is
+    /// on its way there.
     fn last(&self, node: NodeId, space: &Space, origin: Origin, nodes: &Nodes) -> Option<u64> {
         let site = nodes.owner(origin).filter(|site| *site != node && site.0 > 0)?;
-        let (place, rule) = self.heard.get(&(node, site))?;
-        if *rule == Rule::Full || self.rules.is_unsure(site) || !nodes.may_write(site, space) {
+        let heard = [*self.heard.get(&(node, site))?, self.rules.heard(node, site, nodes)?];
+        let is_full = heard.iter().any(|(_, rule)| *rule == Rule::Full);
+        if is_full || self.rules.is_unsure(site) || !nodes.may_write(site, space) {
             return None;
         }
-        let cut = self.cuts.get(&(site, *place))?;
-        Some(cut.get(&(space.clone(), origin)).copied().unwrap_or(0))
+        let cuts = heard.iter().filter_map(|(place, _)| self.cuts.get(&(site, *place)));
+        cuts.map(|cut| cut.get(&(space.clone(), origin)).copied().unwrap_or(0)).max()
     }
 
     fn check(&self, passage: Passage, row: &RowName, nodes: &Nodes) -> Result<(), Failure> {

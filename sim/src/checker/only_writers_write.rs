@@ -77,8 +77,10 @@ impl OnlyWritersWrite {
             let is_writer =
                 owner.map_or_else(|| nodes.is_strange(space), |owner| nodes.may_write(owner, space));
             if !is_writer {
-                let finding =
-                    format!("{name} has change {sequence} of {origin} in {space}, which it may not write");
+                let writer = owner.map_or_else(|| "nobody".to_owned(), Topology::name);
+                let finding = format!(
+                    "{name} has change {sequence} of {origin} in {space}, which {writer} may not write"
+                );
                 return Err(Failure::correctness(PROPERTY, finding));
             }
             let row = RowName { space: space.clone(), origin, sequence };
