@@ -29,7 +29,9 @@ pub(super) fn lacking<S: Store>(
     let may_be_cut = beyond.may_be_in(place.number());
     if place.row.snapshot > 0 {
         let row = journal.snapshot(place)?;
-        if snapshots && !may_be_cut && heads.is_empty() && row.bytes.len() <= SNAPSHOT_BYTES_MAX {
+        // An empty one is what was before a branch that was taken out: it says nothing.
+        let is_sent = snapshots && row.changes > 0 && row.bytes.len() <= SNAPSHOT_BYTES_MAX;
+        if is_sent && !may_be_cut && heads.is_empty() {
             snapshot = Some(Body(row.bytes));
         } else {
             chunks =
