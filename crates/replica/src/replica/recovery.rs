@@ -3,7 +3,8 @@
 //! A peer that knows more of this replica's own changes than it does proves that its store is an old copy. The edge then
 //! draws a new incarnation and opens the replica again; its own past comes from the peers as anybody else's. What it
 //! wrote under used numbers before it knew is a second branch: the hub's stands, this replica takes its own out of every
-//! document and says what was in it again, under its new origin. All of that is one batch.
+//! document and says what was in it again, under its new origin. All of that is one batch. A replica that only passes a space
+//! on may have taken the branch of another: it takes it out, and says nothing, which nobody would take from it.
 //!
 //! Rights of a bounded counter that the old origin held stay with it: whoever restored a store cannot know that no copy
 //! of it lives on and spends them.
@@ -15,6 +16,7 @@ use crate::effect::{DisconnectReason, Effect, Event, LinkId, Misbehaviour};
 use crate::journal::{DAMAGED, DocumentPlace};
 use crate::keys::{DocumentNumber, OriginNumber, SpaceNumber};
 use crate::session::{FORK_FRAMES_MAX, Fork, Question};
+use crate::settings::SpaceMode;
 use crate::store::{Store, StoreError};
 use document::{Address, ChangeHash, Document, Origin, Signature, Space};
 use std::collections::{BTreeMap, BTreeSet};
@@ -278,8 +280,11 @@ impl<S: Store> Replica<S> {
         self.journal.replace_document(&address, &mut place, (&without, &left_out))?;
         let signature =
             Signature { message: Some("written again"), ..Signature::of(self.origin, clock.wall_ms) };
+        let writes = self.settings.spaces.get(&address.space) == Some(&SpaceMode::Write);
+        let may_write = writes && self.check_rights(&address.space, [&address.collection]).is_ok();
         // What every schema allowed cannot be refused for its size: it was one change before, or several.
-        let again = without.write_again(&signature, &with, authors).ok().flatten();
+        let again =
+            may_write.then(|| without.write_again(&signature, &with, authors).ok().flatten()).flatten();
         if again.is_none() && without.changes_count() == 0 {
             let gone = self.new_value(&address, &place, (without.json(), false))?;
             gone.removed.into_iter().for_each(|place| self.journal.rows.remove(place));

@@ -214,3 +214,52 @@ fn a_hub_that_is_an_old_copy_among_peers_that_do_not_relay_is_followed() {
     assert_eq!((hub.renewals, stock(&mut hub), stock(&mut site)), (0, Some(item(4)), Some(item(4))));
     assert_converged(&mut hub, &mut site);
 }
+
+/// As a relay that took a branch of somebody else's: nobody would take what it says there.
+#[test]
+fn where_a_replica_may_not_write_it_says_nothing_again() {
+    let (mut hub, mut site, mut wire, _) = sold();
+    let image = hub.disk.after_crash();
+    wire.connect(&mut hub, &mut site);
+    hub.put("catalog/product/1", json!({"price": 1}));
+    hub.put("catalog/product/2", json!({"price": 2}));
+    wire.carry(&mut hub, &mut site);
+    wire.cut(&mut hub, &mut site);
+    let mut hub = on_old_copy(image, hub);
+    for price in 3..6 {
+        hub.put("catalog/product/1", json!({ "price": price }));
+    }
+    meet(&mut hub, &mut site, &mut wire);
+    assert!(site.events.iter().any(|event| matches!(event, Event::ForkSettled { taken_out: 2, .. })));
+    let vector = site.replica.vector(&space("catalog")).unwrap();
+    assert_eq!(vector.into_iter().map(|(origin, _)| origin).collect::<Vec<_>>(), [origin_of(&key(1))]);
+    assert_eq!(
+        (site.get("catalog/product/1"), site.get("catalog/product/2")),
+        (Some(json!({"price": 5})), None)
+    );
+    assert_converged(&mut hub, &mut site);
+}
+
+/// Nothing of it was before the branch: what is saved of it then is empty.
+#[test]
+fn a_document_that_was_all_branch_is_given_to_others() {
+    let (mut hub, site, mut wire, image) = sold();
+    let trimming = TrimPolicy { age_ms: 1_000, bytes: 1 << 30 };
+    let settings = Settings { trimming, ..site.settings.clone() };
+    let mut site = on_old_copy(image, Node { settings, ..site });
+    site.put("store-1/note/2", json!({"text": "new"}));
+    meet(&mut hub, &mut site, &mut wire);
+    wire.cut(&mut hub, &mut site);
+    site.wall_ms += 5_000;
+    site.put("store-1/note/1", json!({"text": "later"}));
+    // The hub loses its disk, and is filled.
+    let mut settings = Settings { epoch: 77, takes_own_past: true, ..hub.settings };
+    settings.key.incarnation = [77; 16];
+    let peer = settings.peers.get_mut("site").unwrap();
+    (peer.relay, peer.snapshots) = (true, true);
+    let mut hub = Node::new(settings);
+    wire.connect(&mut hub, &mut site);
+    assert_eq!(site.rung(), Some(Rung::Fill));
+    assert_eq!(hub.get("store-1/note/2"), Some(json!({"text": "new"})));
+    assert_converged(&mut hub, &mut site);
+}
