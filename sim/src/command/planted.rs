@@ -27,16 +27,20 @@ pub(super) fn planted(arguments: &PlantedArguments) -> Ending {
 #[cfg(isle_planted)]
 pub(super) fn planted(arguments: &PlantedArguments) -> Ending {
     use replica::planted::{Bug, plant};
+    let run = |bug, seed| {
+        plant(bug);
+        sim::run(&sim::Schedule::of_seed(seed, None), sim::Sabotage::None).failure
+    };
     let mut ending = Ending::Passed;
     output::result(format_args!("{:<24} {:>5}  {:<28} {:>8}", "bug", "seeds", "seen by", "seconds"));
     let chosen = |bug: &Bug| arguments.bug.as_ref().is_none_or(|name| format!("{bug:?}") == *name);
     for bug in Bug::ALL.into_iter().filter(chosen) {
-        plant(Some(bug));
         let started = std::time::Instant::now();
-        let failure = |seed| sim::run(&sim::Schedule::of_seed(seed, None), sim::Sabotage::None).failure;
         let found = (0..arguments.seeds).find_map(|number| {
             let seed = arguments.from.saturating_add(number);
-            failure(seed).map(|failure| (number + 1, failure.property))
+            // What fails without the bug does not show it.
+            let failure = run(Some(bug), seed).filter(|_| run(None, seed).is_none());
+            failure.map(|failure| (number + 1, failure.property))
         });
         plant(None);
         let (seeds, property) = match found {
