@@ -80,7 +80,9 @@ impl AcknowledgedWritesSurvive {
         self.authors.insert(stamp.origin, node);
         let last = self.last.entry((stamp.origin, space.clone())).or_insert(stamp);
         *last = stamp.max(*last);
-        has(node, space, *last, &nodes.vector(node, space))
+        // Asked again, an old copy answers for what it has, before the rest of its own past has come back.
+        let held = if self.renewed.contains(&stamp.origin) { stamp } else { *last };
+        has(node, space, held, &nodes.vector(node, space))
     }
 }
 

@@ -1,6 +1,6 @@
 use super::lives::Lives;
 use crate::failure::Failure;
-use crate::network::Message;
+use crate::network::{ConnectionId, Message};
 use crate::observation::{Checker, Observation};
 use crate::topology::{NodeId, Topology};
 use crate::world::{Nodes, Settled};
@@ -13,7 +13,7 @@ const PROPERTY: &str = "causally_closed";
 type Seen = BTreeMap<Origin, u64>;
 
 /// A node that has a change has all changes of the space that its author had when it was written; but for a history of
-/// which there were two.
+/// which there were two, and for a stream that a node held up which cannot read its disk: that concerns no other stream.
 #[derive(Debug, Default)]
 pub struct CausallyClosed {
     /// What a node had when a write was sent to it for the first time.
@@ -25,9 +25,29 @@ pub struct CausallyClosed {
     /// How far each node's changes were looked at.
     checked: BTreeMap<(NodeId, Space), Seen>,
     lives: Lives,
+    /// Connections over which a node sent that could not read all of its disk.
+    damaged: BTreeSet<ConnectionId>,
+    /// Nodes to which something came over one of these.
+    behind: BTreeSet<NodeId>,
+    /// Streams that were held up.
+    held_up: BTreeSet<(Space, Origin)>,
 }
 
 impl CausallyClosed {
+    fn observe_damage(&mut self, observation: &Observation<'_>, nodes: &Nodes) {
+        match observation {
+            Observation::Sent { passage, message: Message::Delta { .. }, .. }
+                if nodes.is_damaged(passage.from) =>
+            {
+                self.damaged.insert(passage.connection);
+            }
+            Observation::Delivered { passage, .. } if self.damaged.contains(&passage.connection) => {
+                self.behind.insert(passage.to);
+            }
+            _ => {}
+        }
+    }
+
     fn check(&mut self, node: NodeId, space: &Space, nodes: &Nodes) -> Result<(), Failure> {
         let has = nodes.vector(node, space);
         let checked = self.checked.insert((node, space.clone()), has.clone()).unwrap_or_default();
@@ -38,7 +58,12 @@ impl CausallyClosed {
                 let missing = seen.iter().find(|(of, seen)| {
                     has.get(of).is_none_or(|has| has < seen)
                         && ![*of, origin].iter().any(|of| self.lives.are_two(**of))
+                        && !self.held_up.contains(&(space.clone(), **of))
                 });
+                if let Some((other, _)) = missing.filter(|_| self.behind.contains(&node)) {
+                    self.held_up.insert((space.clone(), *other));
+                    continue;
+                }
                 if let Some((other, seen)) = missing.filter(|_| sequence <= last) {
                     let name = Topology::name(node);
                     let finding = format!(
@@ -55,6 +80,7 @@ impl CausallyClosed {
 impl Checker for CausallyClosed {
     fn observe(&mut self, observation: &Observation<'_>, nodes: &Nodes) -> Result<(), Failure> {
         self.lives.observe(observation, nodes);
+        self.observe_damage(observation, nodes);
         match observation {
             Observation::Submitted { write, attempt: 1 } => {
                 self.open.insert(write.id, nodes.vector(write.node, &write.space));
