@@ -1,5 +1,6 @@
 //! A core of nodes that is healed, while everything else fails for ever.
 
+use super::rulings::HUB;
 use super::{Settled, World};
 use crate::failure::Failure;
 use crate::network::{Direction, LinkNumber};
@@ -40,10 +41,18 @@ impl World {
             self.run_until(self.now_ns() + SECOND_NS)?;
         }
         let mut settled: Settled = self.settled()?;
+        settled.spaces.retain(|space, _| !self.is_in_doubt(&core, space));
         settled.spaces.values_mut().for_each(|nodes| nodes.retain(|node, _| core.contains(node)));
         crate::checker::Converged.compare_all(&settled)?;
         cut.iter().for_each(|link| self.heal(*link, Direction::Both));
         others.into_iter().try_for_each(|node| self.restart(node))
+    }
+
+    /// Whether what was said last of who writes a space may not have come to a core without the hub, which then goes by what
+    /// was said before.
+    fn is_in_doubt(&self, core: &BTreeSet<NodeId>, space: &Space) -> bool {
+        let mut denied = self.rulings.denied.iter();
+        !core.contains(&HUB) && denied.any(|site| self.nodes.may_write(*site, space))
     }
 
     /// Two of the nodes that have not the same of a space, or of which one is at work or down.
@@ -53,6 +62,7 @@ impl World {
                 .nodes
                 .spaces(*one)
                 .filter(|space| !self.nodes.is_strange(space) && !self.nodes.is_denied(*one, space))
+                .filter(|space| !self.is_in_doubt(core, space))
             {
                 let entries = self.nodes.entries(*one, space);
                 let carries = |other: &&NodeId| {

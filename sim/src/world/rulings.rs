@@ -6,9 +6,9 @@ use crate::observation::Observation;
 use crate::topology::{NodeId, Topology};
 use document::{Collection, Schema, Space};
 use replica::{Input, Request, RequestError, RequestId, Response, Rights};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-const HUB: NodeId = NodeId(0);
+pub(super) const HUB: NodeId = NodeId(0);
 /// Requests of the hub's operator are numbered from here on.
 const FIRST_REQUEST: u64 = 1 << 61;
 
@@ -37,6 +37,8 @@ pub struct Ruling {
 pub(super) struct Rulings {
     open: VecDeque<Open>,
     requests: u64,
+    /// Sites of which it was ever said that they may do less than the settings say.
+    pub(super) denied: BTreeSet<NodeId>,
 }
 
 /// A ruling that is not durable at the hub, as far as is known.
@@ -65,6 +67,7 @@ impl World {
         self.observe(&Observation::Asked { ruling })?;
         self.rulings.open.retain(|open| !(open.is_refused && open.ruling.node == ruling.node));
         self.nodes.denied_mut(ruling);
+        self.rulings.denied.extend((ruling.rule != Rule::Full).then_some(ruling.node));
         self.ask_hub(ruling);
         Ok(())
     }
