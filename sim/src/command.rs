@@ -24,7 +24,7 @@ pub(crate) enum Command {
     Seeds(SeedsArguments),
     /// Plants bugs in the core, one after another, and says how many seeds it takes to find each.
     ///
-    /// The core is built with the bugs in it for that, into a directory of its own. Fails when one is not found.
+    /// The core is built with the bugs in it for that. Fails when one is not found.
     Planted(PlantedArguments),
 }
 
@@ -36,9 +36,9 @@ pub(crate) struct PlantedArguments {
     /// The first seed.
     #[arg(long, default_value_t = 0)]
     from: u64,
-    /// This bug alone, by the name that the table gives it.
+    /// This bug alone, by the name that the table gives it. May be given several times.
     #[arg(long)]
-    bug: Option<String>,
+    bug: Vec<String>,
 }
 
 #[derive(clap::Args)]

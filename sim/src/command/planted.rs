@@ -2,18 +2,19 @@
 
 use super::{Ending, PlantedArguments, output};
 
-/// Built without bugs: builds itself with them, into a directory of its own, and runs that.
+/// Compiles the crates of this workspace, and no others, with the bugs in them: a build of the tests serves for the rest.
+#[cfg(not(isle_planted))]
+const COMPILER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/rustc-planted");
+
+/// Built without bugs: builds itself with them, and runs that.
 #[cfg(not(isle_planted))]
 pub(super) fn planted(arguments: &PlantedArguments) -> Ending {
-    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
-    let target = std::path::PathBuf::from(target).join("planted");
     let mut command = std::process::Command::new("cargo");
     // Unoptimised programs of the core take three times as long to run, and a tenth to build.
     command.args(["run", "--quiet", "--locked", "--package", "sim", "--bin", "sim", "--", "planted"]);
     command.args(["--seeds", &arguments.seeds.to_string(), "--from", &arguments.from.to_string()]);
     command.args(arguments.bug.iter().flat_map(|bug| ["--bug", bug.as_str()]));
-    command.env("RUSTFLAGS", "--cfg isle_planted").env("CARGO_PROFILE_DEV_DEBUG", "0");
-    match command.env("CARGO_TARGET_DIR", target).status() {
+    match command.env("RUSTC_WORKSPACE_WRAPPER", COMPILER).status() {
         Ok(status) if status.success() => Ending::Passed,
         Ok(_) => Ending::Failed(sim::FailureKind::Correctness),
         Err(error) => {
@@ -32,8 +33,13 @@ pub(super) fn planted(arguments: &PlantedArguments) -> Ending {
         sim::run(&sim::Schedule::of_seed(seed, None), sim::Sabotage::None).failure
     };
     let mut ending = Ending::Passed;
+    let all: Vec<_> = Bug::ALL.iter().map(|bug| format!("{bug:?}")).collect();
+    if let Some(unknown) = arguments.bug.iter().find(|name| !all.contains(name)) {
+        output::error(format_args!("there is no bug '{unknown}': they are {}", all.join(", ")));
+        return Ending::Usage;
+    }
     output::result(format_args!("{:<24} {:>5}  {:<28} {:>8}", "bug", "seeds", "seen by", "seconds"));
-    let chosen = |bug: &Bug| arguments.bug.as_ref().is_none_or(|name| format!("{bug:?}") == *name);
+    let chosen = |bug: &Bug| arguments.bug.is_empty() || arguments.bug.contains(&format!("{bug:?}"));
     for bug in Bug::ALL.into_iter().filter(chosen) {
         let started = std::time::Instant::now();
         let found = (0..arguments.seeds).find_map(|number| {
