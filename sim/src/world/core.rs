@@ -48,11 +48,16 @@ impl World {
         others.into_iter().try_for_each(|node| self.restart(node))
     }
 
-    /// Whether what was said last of who writes a space may not have come to a core without the hub, which then goes by what
-    /// was said before.
+    /// Whether a core without the hub may stay apart in a space: what was said last of who writes it may not have come to the
+    /// core, which then goes by what was said before; and what the hub alone writes comes from above alone, also to a relay
+    /// that lost its disk.
     fn is_in_doubt(&self, core: &BTreeSet<NodeId>, space: &Space) -> bool {
-        let mut denied = self.rulings.denied.iter();
-        !core.contains(&HUB) && denied.any(|site| self.nodes.may_write(*site, space))
+        if core.contains(&HUB) {
+            return false;
+        }
+        let is_denied = self.rulings.denied.iter().any(|site| self.nodes.may_write(*site, space));
+        let is_hubs = !self.nodes.ids().any(|node| node != HUB && self.nodes.may_write(node, space));
+        is_denied || (is_hubs && core.iter().any(|node| self.nodes.node(*node).incarnations > 0))
     }
 
     /// Two of the nodes that have not the same of a space, or of which one is at work or down.
