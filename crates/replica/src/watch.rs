@@ -6,6 +6,7 @@
 
 mod cursor;
 mod event;
+mod idle;
 mod scope;
 mod table;
 

@@ -13,7 +13,10 @@ use crate::request::RequestError;
 use crate::store::{Keyspace, Store, StoreError};
 use crate::watch::{
     Listing, Position, Stage, WATCHES_MAX, Watch, WatchCursor, WatchError, WatchEvent, WatchScope,
+    WatchedChange,
 };
+use document::Address;
+use std::collections::BTreeMap;
 
 /// Journal rows looked through in one turn for those that idle watches are to show.
 const LOOKED_ROWS_MAX: usize = 4_096;
@@ -39,6 +42,25 @@ struct Place {
 struct Refreshing {
     documents: usize,
     changes: usize,
+}
+
+/// What the watches of one turn look at. Those that a write woke stand at the same place, and are shown the same.
+struct Looking {
+    refreshing: Refreshing,
+    /// Rows of the journal after a position, as they were read for the last watch of a space.
+    rows: Option<((SpaceNumber, u64), Vec<Row>)>,
+    /// Changes that were shown and the lengths of their documents, by position.
+    shown: BTreeMap<u64, (WatchedChange, usize)>,
+    shown_bytes: usize,
+}
+
+/// A row of the journal that a watch looks at.
+#[derive(Clone)]
+struct Row {
+    lsn: u64,
+    row: JournalRow,
+    /// Its document, where it is in the watch's space.
+    address: Option<Address>,
 }
 
 /// What a watch came to in a turn.
@@ -113,14 +135,15 @@ impl<S: Store> Replica<S> {
     /// Shows readers what is durable; returns whether there is more to show.
     pub(super) fn pump_watches(&mut self) -> Result<bool, StoreError> {
         let more = self.wake_watches()?;
-        let mut refreshing = Refreshing { documents: REFRESHED_MAX, changes: CHANGES_MAX };
+        let refreshing = Refreshing { documents: REFRESHED_MAX, changes: CHANGES_MAX };
+        let mut looking = Looking { refreshing, rows: None, shown: BTreeMap::new(), shown_bytes: 0 };
         for _ in 0..WORKING_MAX {
             let Some((id, mut watch)) = self.watches.next_ready() else { break };
             let step = match &watch.stage {
-                Stage::Listing { .. } => self.list_some(&mut watch, &mut refreshing)?,
+                Stage::Listing { .. } => self.list_some(&mut watch, &mut looking.refreshing)?,
                 Stage::Following(position) => {
                     let position = *position;
-                    self.follow(&mut watch, position, &mut refreshing)?
+                    self.follow(&mut watch, position, &mut looking)?
                 }
                 Stage::Idle => Step::default(),
             };

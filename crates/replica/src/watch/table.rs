@@ -1,8 +1,9 @@
+use super::idle::Idle;
 use super::scope::WatchScope;
 use crate::effect::RequestId;
 use crate::keys::SpaceNumber;
 use document::{Address, Collection, Key};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 /// A reader's feed.
 #[derive(Debug)]
@@ -35,18 +36,11 @@ pub(crate) enum Stage {
 #[derive(Default)]
 pub(crate) struct Watches {
     by_id: BTreeMap<RequestId, Watch>,
-    idle: BTreeMap<SpaceNumber, IdleWatches>,
+    idle: BTreeMap<SpaceNumber, Idle>,
     ready: VecDeque<RequestId>,
     stalled: Vec<RequestId>,
     /// The journal was looked through up to here for rows that idle watches are to show.
     pub(crate) looked: u64,
-}
-
-/// The idle watches of a space.
-#[derive(Default)]
-struct IdleWatches {
-    whole: BTreeSet<RequestId>,
-    by_collection: BTreeMap<Collection, BTreeSet<RequestId>>,
 }
 
 impl Watches {
@@ -60,7 +54,7 @@ impl Watches {
 
     /// Whether idle watches of the space care about the document of a row; `None` when there is none at all.
     pub(crate) fn cares(&self, space: SpaceNumber) -> Option<bool> {
-        self.idle.get(&space).map(|idle| !idle.by_collection.is_empty())
+        self.idle.get(&space).map(Idle::cares)
     }
 
     /// The next that has something to do, taken out.
@@ -81,12 +75,7 @@ impl Watches {
     /// Puts one in, or back.
     pub(crate) fn put(&mut self, id: RequestId, watch: Watch, is_stalled: bool) {
         if watch.stage == Stage::Idle {
-            let idle = self.idle.entry(watch.space).or_default();
-            match watch.scope.collection() {
-                None => &mut idle.whole,
-                Some(collection) => idle.by_collection.entry(collection.clone()).or_default(),
-            }
-            .insert(id);
+            self.idle.entry(watch.space).or_default().add(id, &watch.scope);
         } else if is_stalled {
             self.stalled.push(id);
         } else if watch.credit > 0 {
@@ -103,21 +92,8 @@ impl Watches {
     /// A row of the journal is to be shown by those that have it in their scope. `address` is given where one cares.
     pub(crate) fn wake(&mut self, space: SpaceNumber, address: Option<&Address>, lsn: u64) {
         let Some(idle) = self.idle.get_mut(&space) else { return };
-        let mut woken: Vec<RequestId> = std::mem::take(&mut idle.whole).into_iter().collect();
-        if let Some(address) = address
-            && let Some(within) = idle.by_collection.get_mut(&address.collection)
-        {
-            let by_id = &self.by_id;
-            within.retain(|id| {
-                let is_woken = by_id.get(id).is_none_or(|watch| watch.scope.contains(address));
-                woken.extend(is_woken.then_some(*id));
-                !is_woken
-            });
-            if within.is_empty() {
-                idle.by_collection.remove(&address.collection);
-            }
-        }
-        if idle.by_collection.is_empty() {
+        let woken = idle.take(address);
+        if idle.is_empty() {
             self.idle.remove(&space);
         }
         for id in woken {
@@ -155,18 +131,8 @@ impl Watches {
     pub(crate) fn end(&mut self, id: RequestId) {
         let Some(watch) = self.by_id.remove(&id) else { return };
         let Some(idle) = self.idle.get_mut(&watch.space) else { return };
-        match watch.scope.collection() {
-            None => drop(idle.whole.remove(&id)),
-            Some(collection) => {
-                if let Some(within) = idle.by_collection.get_mut(collection) {
-                    within.remove(&id);
-                    if within.is_empty() {
-                        idle.by_collection.remove(collection);
-                    }
-                }
-            }
-        }
-        if idle.whole.is_empty() && idle.by_collection.is_empty() {
+        idle.remove(id, &watch.scope);
+        if idle.is_empty() {
             self.idle.remove(&watch.space);
         }
     }

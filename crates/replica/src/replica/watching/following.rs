@@ -1,4 +1,4 @@
-use super::{Place, Refreshing, Replica, Step, durable_rows};
+use super::{Looking, Place, Replica, Row, Step, durable_rows};
 use crate::journal::{DAMAGED, chain_start};
 use crate::keys::{self, DocumentNumber, OriginNumber, SpaceNumber};
 use crate::record::JournalRow;
@@ -11,6 +11,11 @@ use document::{Address, ChangeHash, ChangeSignature};
 const ROWS_MAX: usize = 1_024;
 /// Bytes of documents in one event, about: the rest of a long transaction is shown without its documents.
 const TRANSACTION_BYTES: usize = 1024 * 1024;
+
+/// Watches that stand no more rows behind share what they read: those that one write woke.
+const SHARED_ROWS_MAX: u64 = 64;
+/// Bytes of documents that are kept for the next watch, about.
+const SHARED_BYTES: usize = 256 * 1024;
 
 /// The rows of a transaction that are in a watch's scope.
 #[derive(Default)]
@@ -35,7 +40,7 @@ impl<S: Store> Replica<S> {
         &mut self,
         watch: &mut Watch,
         position: u64,
-        refreshing: &mut Refreshing,
+        looking: &mut Looking,
     ) -> Result<Step, StoreError> {
         let mut step = Step::default();
         if position >= self.watches.looked {
@@ -49,7 +54,7 @@ impl<S: Store> Replica<S> {
             watch.stage = self.list_anew(true);
             return Ok(step);
         }
-        let looked = self.transactions_after(watch, position, step.room(watch))?;
+        let looked = self.transactions_after(watch, (position, step.room(watch)), looking)?;
         let Looked { transactions, to: looked_to, is_filled } = looked;
         if is_filled && transactions.is_empty() {
             // Documents came whole, without the changes one by one: all is shown anew, once all are here.
@@ -62,7 +67,7 @@ impl<S: Store> Replica<S> {
                 break;
             }
             let place = transaction.last;
-            match self.changes(watch, transaction, refreshing)? {
+            match self.changes(watch, transaction, looking)? {
                 // Those behind it are brought up to date as well, so that they do not stall one after another.
                 None => step.is_stalled = true,
                 Some(_) if step.is_stalled => {}
@@ -73,7 +78,7 @@ impl<S: Store> Replica<S> {
                     shown_to = place.lsn;
                 }
             }
-            if step.is_stalled && refreshing.is_spent() {
+            if step.is_stalled && looking.refreshing.is_spent() {
                 break;
             }
         }
@@ -85,31 +90,32 @@ impl<S: Store> Replica<S> {
     }
 
     /// At most `most` transactions with rows in scope.
-    fn transactions_after(&self, watch: &Watch, position: u64, most: usize) -> Result<Looked, StoreError> {
-        let (mut transactions, mut current) = (Vec::new(), Transaction::default());
-        let (mut looked_to, mut seen, mut is_within) = (position, 0, false);
-        for row in durable_rows(&self.journal, position, self.watches.looked) {
-            if !is_within && (seen >= ROWS_MAX || transactions.len() >= most) {
-                break;
-            }
-            let (lsn, row) = row?;
-            let is_in_space = SpaceNumber(row.space) == watch.space;
-            if is_in_space && row.sequence == 0 {
-                return Ok(Looked { transactions, to: looked_to, is_filled: true });
-            }
-            (seen, looked_to, is_within) = (seen + 1, lsn, row.follow > 0);
-            if is_in_space {
-                let address = self.journal.address(DocumentNumber(row.document))?;
-                if watch.scope.contains(&address) {
-                    current.rows.push((lsn, row, address));
-                }
-            }
-            if !is_within && !current.rows.is_empty() {
-                let last = Place { lsn, chain: Some(chain_start(row.chain)) };
-                transactions.push(Transaction { last, ..std::mem::take(&mut current) });
-            }
+    fn transactions_after(
+        &self,
+        watch: &Watch,
+        (position, most): (u64, usize),
+        looking: &mut Looking,
+    ) -> Result<Looked, StoreError> {
+        let rows = durable_rows(&self.journal, position, self.watches.looked);
+        let located = rows.map(|row| self.located(watch.space, row?));
+        if self.watches.looked - position > SHARED_ROWS_MAX {
+            return gather(watch, (position, most), located);
         }
-        Ok(Looked { transactions, to: looked_to, is_filled: false })
+        let place = (watch.space, position);
+        let rows = match looking.rows.take().filter(|(of, _)| *of == place) {
+            Some((_, rows)) => rows,
+            None => located.collect::<Result<_, _>>()?,
+        };
+        let looked = gather(watch, (position, most), rows.iter().cloned().map(Ok));
+        looking.rows = Some((place, rows));
+        looked
+    }
+
+    /// A row of the journal, with its document where it is in the space.
+    fn located(&self, space: SpaceNumber, (lsn, row): (u64, JournalRow)) -> Result<Row, StoreError> {
+        let is_in_space = SpaceNumber(row.space) == space;
+        let address = is_in_space.then(|| self.journal.address(DocumentNumber(row.document))).transpose()?;
+        Ok(Row { lsn, row, address })
     }
 
     /// The changes of a transaction with their documents; `None` while the value of one is behind.
@@ -117,30 +123,51 @@ impl<S: Store> Replica<S> {
         &mut self,
         watch: &Watch,
         transaction: Transaction,
-        refreshing: &mut Refreshing,
+        looking: &mut Looking,
     ) -> Result<Option<(Vec<WatchedChange>, usize)>, StoreError> {
         let (mut changes, mut bytes, mut is_behind) = (Vec::new(), 0, false);
         for (lsn, row, address) in transaction.rows {
-            let Some(mut shown) = self.watched(watch, &address, lsn, refreshing)? else {
+            let Some((mut change, its_bytes)) = self.change(watch, (lsn, row, address), looking)? else {
                 is_behind = true;
                 continue;
             };
-            bytes += shown.bytes;
+            bytes += its_bytes;
             if bytes > TRANSACTION_BYTES && !changes.is_empty() {
-                bytes -= shown.bytes;
-                shown.document.value = WatchedValue::Omitted;
+                bytes -= its_bytes;
+                change.document.value = WatchedValue::Omitted;
             }
-            let (origin, _) = self.journal.names.origin(OriginNumber(row.origin))?;
-            changes.push(WatchedChange {
-                stamp: Stamp { origin, sequence: row.sequence },
-                hash: ChangeHash(row.hash),
-                lsn,
-                accepted_ms: row.accepted_ms,
-                signature: self.signature(lsn, &row)?,
-                document: shown.document,
-            });
+            changes.push(change);
         }
         Ok((!is_behind).then_some((changes, bytes)))
+    }
+
+    /// A change with its document, and how long that is; `None` while its value is behind.
+    fn change(
+        &mut self,
+        watch: &Watch,
+        (lsn, row, address): (u64, JournalRow, Address),
+        looking: &mut Looking,
+    ) -> Result<Option<(WatchedChange, usize)>, StoreError> {
+        if let Some(shown) = looking.shown.get(&lsn) {
+            return Ok(Some(shown.clone()));
+        }
+        let Some(shown) = self.watched(watch, &address, lsn, &mut looking.refreshing)? else {
+            return Ok(None);
+        };
+        let (origin, _) = self.journal.names.origin(OriginNumber(row.origin))?;
+        let change = WatchedChange {
+            stamp: Stamp { origin, sequence: row.sequence },
+            hash: ChangeHash(row.hash),
+            lsn,
+            accepted_ms: row.accepted_ms,
+            signature: self.signature(lsn, &row)?,
+            document: shown.document,
+        };
+        if looking.shown_bytes < SHARED_BYTES {
+            looking.shown_bytes += shown.bytes;
+            looking.shown.insert(lsn, (change.clone(), shown.bytes));
+        }
+        Ok(Some((change, shown.bytes)))
     }
 
     fn signature(&self, lsn: u64, row: &JournalRow) -> Result<Option<ChangeSignature>, StoreError> {
@@ -148,4 +175,33 @@ impl<S: Store> Replica<S> {
         let chunk = self.journal.rows.durable().get(keyspace, &key)?;
         chunk.map(|chunk| ChangeSignature::of_chunk(&chunk).map_err(|_| DAMAGED)).transpose()
     }
+}
+
+/// At most `most` transactions with rows in scope, of rows after a position.
+fn gather(
+    watch: &Watch,
+    (position, most): (u64, usize),
+    rows: impl Iterator<Item = Result<Row, StoreError>>,
+) -> Result<Looked, StoreError> {
+    let (mut transactions, mut current) = (Vec::new(), Transaction::default());
+    let (mut looked_to, mut seen, mut is_within) = (position, 0, false);
+    for row in rows {
+        if !is_within && (seen >= ROWS_MAX || transactions.len() >= most) {
+            break;
+        }
+        let Row { lsn, row, address } = row?;
+        if address.is_some() && row.sequence == 0 {
+            return Ok(Looked { transactions, to: looked_to, is_filled: true });
+        }
+        (seen, looked_to, is_within) = (seen + 1, lsn, row.follow > 0);
+        let chain = row.chain;
+        if let Some(address) = address.filter(|address| watch.scope.contains(address)) {
+            current.rows.push((lsn, row, address));
+        }
+        if !is_within && !current.rows.is_empty() {
+            let last = Place { lsn, chain: Some(chain_start(chain)) };
+            transactions.push(Transaction { last, ..std::mem::take(&mut current) });
+        }
+    }
+    Ok(Looked { transactions, to: looked_to, is_filled: false })
 }
