@@ -104,6 +104,14 @@ pub(crate) struct OtherRows {
     pub(crate) commits: u64,
 }
 
+/// A journal of fjall that cannot be read to its end.
+#[derive(Debug, thiserror::Error)]
+#[error("the journal {} cannot be read behind byte {whole_bytes}, where acknowledged commits follow", journal.display())]
+pub(crate) struct BrokenJournal {
+    pub(crate) journal: PathBuf,
+    pub(crate) whole_bytes: u64,
+}
+
 /// True for the kinds of error that freeing space ends.
 pub(crate) fn is_full(kind: io::ErrorKind) -> bool {
     matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)

@@ -84,6 +84,11 @@ impl Mark {
         slot
     }
 
+    /// Where its slot is in the file.
+    fn place(self) -> u64 {
+        if self.number.is_multiple_of(2) { 0 } else { SLOT_STRIDE }
+    }
+
     fn from_slot(slot: &[u8; SLOT_BYTES]) -> Option<Self> {
         let (content, checksum) = slot.split_last_chunk::<32>()?;
         let content = (blake3::hash(content).as_bytes() == checksum).then_some(content)?;
@@ -163,21 +168,26 @@ impl MarkFile {
             file.write_all_at(&[0; 2 * 4_096], 0)?;
             file.sync_all()?;
         }
+        let opened = Self { file, unsynced: AtomicBool::new(false), failed: AtomicBool::new(false) };
+        let newest = opened.newest()?;
+        Ok((opened, newest))
+    }
+
+    /// The newest mark that it holds.
+    pub(crate) fn newest(&self) -> io::Result<Option<Mark>> {
         let slot = |place| {
             let mut slot = [0; SLOT_BYTES];
-            file.read_exact_at(&mut slot, place)?;
+            self.file.read_exact_at(&mut slot, place)?;
             io::Result::Ok(Mark::from_slot(&slot))
         };
         let marks = [slot(0)?, slot(SLOT_STRIDE)?];
-        let newest = marks.into_iter().flatten().max_by_key(|mark| mark.number);
-        Ok((Self { file, unsynced: AtomicBool::new(false), failed: AtomicBool::new(false) }, newest))
+        Ok(marks.into_iter().flatten().max_by_key(|mark| mark.number))
     }
 
     /// Notes that everything up to `mark` is durable. A failure is told once and costs no commit: what it takes away
     /// is the knowledge of lost rows.
     pub(crate) fn write(&self, mark: Mark) {
-        let place = if mark.number.is_multiple_of(2) { 0 } else { SLOT_STRIDE };
-        match self.file.write_all_at(&mark.to_slot(), place) {
+        match self.file.write_all_at(&mark.to_slot(), mark.place()) {
             Ok(()) => self.unsynced.store(true, Ordering::Release),
             Err(error) => self.report(&error),
         }
@@ -186,7 +196,7 @@ impl MarkFile {
     /// Both slots, whatever they held: the rows are the truth.
     pub(crate) fn reset(&self, mark: Mark) -> io::Result<()> {
         self.file.write_all_at(&[0; 2 * 4_096], 0)?;
-        self.write(mark);
+        self.file.write_all_at(&mark.to_slot(), mark.place())?;
         self.file.sync_data()
     }
 

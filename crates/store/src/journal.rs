@@ -1,9 +1,12 @@
 //! fjall's journals, looked at before fjall opens them.
 //!
 //! fjall ends a journal where it cannot read it, and cuts off what follows for good; or it refuses to open: which of the two
-//! depends on where the damage hits. Here only a batch that was never acknowledged is cut off. Where acknowledged ones
-//! follow the damage everything is first kept apart, as it is; the rest then opens as a store that lost its newest commits,
-//! which is noticed by its high-water mark.
+//! depends on where the damage hits. Rows are written out to tables at their own pace, so that a journal cut in its middle
+//! would leave some keyspaces ahead of others. Here:
+//! - the end that a commit left which was under way, of which nobody was told, is cut off;
+//! - where acknowledged commits follow the damage and no row is in a table yet, the journal is first copied, then cut: what is
+//!   left is the store as it was before them;
+//! - otherwise nothing is touched, and the store is refused as damaged.
 //!
 //! The format is that of fjall 3 without compression (its `journal/entry.rs`): a batch is a start, items and an end with the
 //! xxh3 of the items and a magic number; a journal is allocated in advance, with zeros.
@@ -22,30 +25,50 @@ const ITEM: u8 = 2;
 const END: u8 = 3;
 const CLEAR: u8 = 4;
 const MAGIC: [u8; 4] = *b"FJL\x03";
+/// What stands between two batches: the end of one and the start of the next.
+const BETWEEN: [u8; 5] = *b"FJL\x03\x01";
 /// How the store opens fjall: see `Engine`.
 const UNCOMPRESSED: u8 = 0;
 /// Bytes of a mark's row.
 const MARK_BYTES: usize = 40;
+/// The directory of the keyspace in which fjall keeps the names of the others.
+const FJALL_S_OWN: &str = "0";
 
 /// Journals kept apart that are kept; the oldest goes when there are others.
 const APART_MAX: usize = 2;
 const APART: &str = "journals.damaged-";
 
-/// What was done about a journal that cannot be read to its end.
-#[derive(Debug, PartialEq, Eq)]
+/// What was found, and done about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Healed {
-    /// Nothing: all can be read.
+    /// All can be read.
     Sound,
-    /// A commit that was under way when the power went was cut off: nobody was told of it.
+    /// A commit that was under way when the power went was cut off.
     Torn,
-    /// What follows the damage was kept apart, there.
+    /// The journal ends before the damage; as it was it is kept there.
     Apart(PathBuf),
+    /// Nothing was touched: more hangs on what follows this place of the journal.
+    Damaged { journal: PathBuf, whole_bytes: u64 },
 }
 
-/// Looks at the journals in `rows`, and ends them where they cannot be read any more, `durable` being the last commit that
-/// was acknowledged as far as that is known. What acknowledged commits may be in is copied into the store's directory first.
-pub(crate) fn heal(store: &Path, rows: &Path, durable: Option<Mark>) -> io::Result<Healed> {
+/// What is known of acknowledged commits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Acknowledged {
+    /// The last one, up to a second before the power went; `None` where nobody knows.
+    pub(crate) last: Option<Mark>,
+    /// Whether each was durable before the next one began.
+    pub(crate) one_by_one: bool,
+}
+
+/// Looks at the journals in `rows` and deals with what cannot be read, see above. `forget` is called before acknowledged
+/// commits are cut off, with a mark that the rows will never reach.
+pub(crate) fn heal(
+    (store, rows): (&Path, &Path),
+    acknowledged: Acknowledged,
+    forget: impl FnOnce(Mark) -> io::Result<()>,
+) -> io::Result<Healed> {
     let journals = journals(rows)?;
+    let number = |mark: Option<Mark>| mark.map_or(0, |mark| mark.number);
     let mut last = None;
     for (at, journal) in journals.iter().enumerate() {
         let found = scan(journal)?;
@@ -53,19 +76,47 @@ pub(crate) fn heal(store: &Path, rows: &Path, durable: Option<Mark>) -> io::Resu
         if found.content_bytes == found.whole_bytes {
             continue;
         }
-        let later = journals.get(at + 1..).unwrap_or_default();
-        let number = |mark: Option<Mark>| mark.map(|mark| mark.number);
-        let loses_nothing = later.is_empty() && durable.is_some() && number(last) >= number(durable);
-        let healed = match loses_nothing {
-            true => Healed::Torn,
-            false => Healed::Apart(set_apart(store, (journal, found.content_bytes), later)?),
-        };
-        let file = File::options().write(true).open(journal)?;
-        file.set_len(found.whole_bytes)?;
-        file.sync_all()?;
-        return Ok(healed);
+        let is_last = at + 1 == journals.len();
+        let (left, durable) = (number(last), number(acknowledged.last));
+        if is_last && left >= durable && !(acknowledged.one_by_one && found.has_batches_behind) {
+            cut(journal, found.whole_bytes)?;
+            return Ok(Healed::Torn);
+        }
+        if !is_last || has_tables(rows)? {
+            return Ok(Healed::Damaged { journal: journal.clone(), whole_bytes: found.whole_bytes });
+        }
+        let kept = set_apart(store, journal, found.content_bytes)?;
+        forget(Mark { number: left.max(durable).saturating_add(1), ..Mark::default() })?;
+        cut(journal, found.whole_bytes)?;
+        return Ok(Healed::Apart(kept));
     }
     Ok(Healed::Sound)
+}
+
+fn cut(journal: &Path, whole_bytes: u64) -> io::Result<()> {
+    let file = File::options().write(true).open(journal)?;
+    file.set_len(whole_bytes)?;
+    file.sync_all()
+}
+
+/// Whether rows of any keyspace were written out: all but fjall's own, which is the first.
+fn has_tables(rows: &Path) -> io::Result<bool> {
+    for keyspace in fs::read_dir(rows.join("keyspaces"))? {
+        let keyspace = keyspace?;
+        if keyspace.file_name() == FJALL_S_OWN {
+            continue;
+        }
+        match fs::read_dir(keyspace.path().join("tables")) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+            Ok(mut tables) => {
+                if tables.next().transpose()?.is_some() {
+                    return Ok(true);
+                }
+            }
+        }
+    }
+    Ok(false)
 }
 
 /// The journals of a database, oldest first.
@@ -86,9 +137,8 @@ fn journals(rows: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(journals.into_iter().map(|(_, path)| path).collect())
 }
 
-/// Copies a damaged journal, and moves the later ones: what is in them does not follow what is left. Cut off in between it is
-/// begun anew.
-fn set_apart(store: &Path, (damaged, content_bytes): (&Path, u64), later: &[PathBuf]) -> io::Result<PathBuf> {
+/// Copies a damaged journal. Cut off in between it is copied again.
+fn set_apart(store: &Path, damaged: &Path, content_bytes: u64) -> io::Result<PathBuf> {
     let mut apart = Vec::new();
     for entry in fs::read_dir(store)? {
         let entry = entry?;
@@ -100,17 +150,14 @@ fn set_apart(store: &Path, (damaged, content_bytes): (&Path, u64), later: &[Path
     let number = apart.last().map_or(1, |(number, _)| number.saturating_add(1));
     let directory = store.join(format!("{APART}{number}"));
     fs::create_dir(&directory)?;
-    let within = |path: &Path| directory.join(path.file_name().unwrap_or_default());
+    let target = directory.join(damaged.file_name().unwrap_or_default());
     // A full disk refuses it here, before anything is changed.
-    copy(damaged, content_bytes, &within(damaged)).inspect_err(|_| drop(fs::remove_dir_all(&directory)))?;
-    for journal in later.iter().rev() {
-        fs::rename(journal, within(journal))?;
-    }
+    copy(damaged, content_bytes, &target).inspect_err(|_| drop(fs::remove_dir_all(&directory)))?;
     sync(&directory)?;
     sync(store)?;
     let surplus = (apart.len() + 1).saturating_sub(APART_MAX);
     for (_, old) in apart.into_iter().take(surplus) {
-        tracing::warn!(path = %old.display(), "journals kept apart earlier are deleted");
+        tracing::warn!(path = %old.display(), "a journal kept apart earlier is deleted");
         fs::remove_dir_all(old)?;
     }
     Ok(directory)
@@ -131,6 +178,8 @@ struct Scanned {
     last: Option<Mark>,
     /// Behind here are zeros.
     content_bytes: u64,
+    /// Whether a batch seems to end, and another to begin, behind the whole ones.
+    has_batches_behind: bool,
 }
 
 fn scan(path: &Path) -> io::Result<Scanned> {
@@ -139,7 +188,7 @@ fn scan(path: &Path) -> io::Result<Scanned> {
         position: 0,
         sum: Xxh3::new(),
     };
-    let mut scanned = Scanned { whole_bytes: 0, last: None, content_bytes: 0 };
+    let mut scanned = Scanned { whole_bytes: 0, last: None, content_bytes: 0, has_batches_behind: false };
     while let Some(mark) = journal.batch()? {
         scanned.whole_bytes = journal.position;
         scanned.last = mark.or(scanned.last);
@@ -148,6 +197,7 @@ fn scan(path: &Path) -> io::Result<Scanned> {
     scanned.content_bytes = at;
     rest.seek(SeekFrom::Start(at))?;
     let mut block = [0; 16 * 1024];
+    let mut before = Vec::new();
     loop {
         let read = rest.read(&mut block)?;
         let Some(block) = block.get(..read).filter(|block| !block.is_empty()) else { return Ok(scanned) };
@@ -155,6 +205,9 @@ fn scan(path: &Path) -> io::Result<Scanned> {
         if block.iter().any(|byte| *byte != 0) {
             scanned.content_bytes = at;
         }
+        before.extend_from_slice(block);
+        scanned.has_batches_behind |= before.windows(BETWEEN.len()).any(|bytes| bytes == BETWEEN);
+        before.drain(..before.len().saturating_sub(BETWEEN.len() - 1));
     }
 }
 

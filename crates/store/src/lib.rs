@@ -1,9 +1,9 @@
 //! The disk: durable rows in [fjall](https://docs.rs/fjall), an LSM tree, with the group commit, the bounded memory
 //! and the refusals that fjall leaves to its user. Implements [`replica::Store`].
 //!
-//! It does not know what rows mean: keys and values are built and parsed in `replica`. It repairs nothing but a journal, which
-//! ends where it is damaged: a store that does not open is reported and can be set aside; an empty one is filled again from
-//! peers by others.
+//! It does not know what rows mean: keys and values are built and parsed in `replica`. It repairs nothing but the
+//! end of a journal: a store that does not open is reported and can be set aside; an empty one is filled again from peers by
+//! others.
 //!
 //! # Files
 //! A store is a directory:
@@ -14,7 +14,7 @@
 //! | `format` | the format version of everything beside it, written before anything else |
 //! | `rows/` | fjall's files. Its journal is a sparse file of 64 MiB: count blocks (`du`), not lengths (`ls`) |
 //! | `rows.damaged-N/` | rows that were set aside |
-//! | `journals.damaged-N/` | fjall's journals as they were when one was damaged |
+//! | `journals.damaged-N/` | a journal as it was before its damaged end was cut off |
 //! | `rows.new/` | a store being made; leftovers of a crash are deleted |
 //! | `high-water` | how many commits there were, beside the rows that say the same |
 //! | `suspect` | what was about to be tried when the process ended |
@@ -30,7 +30,7 @@
 //! - A full disk is met before fjall meets it: the room ends before a commit must be refused; one that is refused is
 //!   certainly not written, and the store goes on when there is room.
 //! - Rows that were durable and are gone are noticed when the store is opened, up to the last second before a power cut.
-//! - Nothing that was durable is overwritten, however damaged: what fjall would cut off is kept apart first.
+//! - Nothing that was durable is overwritten, however damaged: what fjall would cut off is copied first, or refused.
 //! - Memory does not grow with what is written or stored: see the constants of the queue, the pacer and the engine.
 //! - No type of fjall appears in a public signature.
 

@@ -14,10 +14,10 @@ use crate::ballast::Ballast;
 use crate::committer::{Committer, Progress, check};
 use crate::directory::{Directory, io_error};
 use crate::engine::{Engine, EngineSnapshot};
-use crate::error::{OpenError, OtherRows};
+use crate::error::{BrokenJournal, OpenError, OtherRows};
 use crate::events::{CommitNotice, Events};
 use crate::high_water::{HighWater, Mark, MarkFile, Mismatch, compare};
-use crate::journal::{Healed, heal};
+use crate::journal::{Acknowledged, Healed, heal};
 use crate::options::{Durability, Options};
 use crate::pacer::Pacer;
 use crate::queue::{Queue, Refused};
@@ -82,7 +82,8 @@ impl FjallStore {
             SuspectFile::open(&directory.file("suspect")).map_err(failed("opening the suspect file"))?;
         let (mark_file, found) =
             MarkFile::open(&directory.file("high-water")).map_err(failed("opening the high-water mark"))?;
-        heal_journals(&directory, found)?;
+        heal_journals(&directory, (&mark_file, found), options.durability)?;
+        let found = mark_file.newest().map_err(failed("reading the high-water mark"))?;
         let engine = Arc::new(directory.open_rows()?);
         let mark = mark_of(&engine, path)?;
         let high_water = compared(mark, found, options.accept_shortened, path)?;
@@ -178,14 +179,23 @@ impl FjallStore {
 }
 
 /// Looks at fjall's journals before fjall does.
-fn heal_journals(directory: &Directory, durable: Option<Mark>) -> Result<(), OpenError> {
+fn heal_journals(
+    directory: &Directory,
+    (mark_file, last): (&MarkFile, Option<Mark>),
+    durability: Durability,
+) -> Result<(), OpenError> {
     let path = directory.path();
-    let healed = heal(path, &directory.rows(), durable);
+    let acknowledged = Acknowledged { last, one_by_one: durability == Durability::Fsync };
+    let healed = heal((path, &directory.rows()), acknowledged, |mark| mark_file.reset(mark));
     match healed.map_err(|source| io_error(path, "looking at the journals", source))? {
         Healed::Sound => {}
         Healed::Torn => tracing::info!("a commit that was under way when the process ended is cut off"),
         Healed::Apart(kept) => {
             tracing::error!(kept = %kept.display(), "a journal is damaged: it ends there, and what it had is kept apart");
+        }
+        Healed::Damaged { journal, whole_bytes } => {
+            let source = Box::new(BrokenJournal { journal, whole_bytes });
+            return Err(OpenError::Damaged { path: path.into(), source });
         }
     }
     Ok(())

@@ -70,33 +70,93 @@ fn a_flipped_bit_ends_a_journal_at_its_batch() {
     }
 }
 
-#[test]
-fn later_journals_are_kept_apart_with_a_damaged_one() {
-    let directory = store();
-    let rows = directory.path().join("rows");
-    let first = journals(&rows).unwrap().pop().unwrap();
-    let whole = usize::try_from(scan(&first).unwrap().whole_bytes).unwrap();
-    let mut bytes = fs::read(&first).unwrap();
-    bytes.truncate(whole);
-    let later = rows.join("7.jnl");
-    fs::write(&later, &bytes).unwrap();
-    let damaged = [&bytes[..], b"\x01what is no batch"].concat();
-    fs::write(&first, &damaged).unwrap();
-    let durable = Some(Mark { number: COMMITS, ..Mark::default() });
-    let Healed::Apart(kept) = heal(directory.path(), &rows, durable).unwrap() else { panic!("not kept") };
-    assert_eq!(fs::read(kept.join(first.file_name().unwrap())).unwrap(), damaged);
-    assert_eq!(fs::read(kept.join("7.jnl")).unwrap(), bytes);
-    assert!(!later.exists() && fs::read(&first).unwrap() == bytes);
-    assert_eq!(heal(directory.path(), &rows, durable).unwrap(), Healed::Sound);
-    // Alone it costs nobody anything: all that was acknowledged comes before it.
-    fs::write(&first, &damaged).unwrap();
-    assert_eq!(heal(directory.path(), &rows, durable).unwrap(), Healed::Torn);
-    // Nothing is known of what was acknowledged; and of those kept apart the newest are.
-    for number in 2..=4 {
-        fs::write(&first, &damaged).unwrap();
-        let kept = directory.path().join(format!("journals.damaged-{number}"));
-        assert_eq!(heal(directory.path(), &rows, None).unwrap(), Healed::Apart(kept));
+/// A commit's journal, as it is on the disk, with something behind it.
+struct Damaged {
+    directory: tempfile::TempDir,
+    journal: PathBuf,
+    whole: Vec<u8>,
+}
+
+impl Damaged {
+    fn new() -> Self {
+        let directory = store();
+        let journal = journals(&directory.path().join("rows")).unwrap().pop().unwrap();
+        let mut whole = fs::read(&journal).unwrap();
+        whole.truncate(usize::try_from(scan(&journal).unwrap().whole_bytes).unwrap());
+        Self { directory, journal, whole }
     }
-    let left = |number: u32| directory.path().join(format!("journals.damaged-{number}")).exists();
-    assert_eq!([1, 2, 3, 4].map(left), [false, false, true, true]);
+
+    /// What becomes of it with this behind it, `last` being acknowledged; and the mark that nothing reaches.
+    fn heal(&self, behind: &[u8], last: Option<u64>, one_by_one: bool) -> (Healed, Option<u64>) {
+        fs::write(&self.journal, [&self.whole[..], behind].concat()).unwrap();
+        let last = last.map(|number| Mark { number, ..Mark::default() });
+        let mut forgotten = None;
+        let rows = self.directory.path().join("rows");
+        let acknowledged = Acknowledged { last, one_by_one };
+        let healed = heal((self.directory.path(), &rows), acknowledged, |mark| {
+            forgotten = Some(mark.number);
+            Ok(())
+        });
+        (healed.unwrap(), forgotten)
+    }
+
+    fn kept(&self, number: u32) -> PathBuf {
+        self.directory.path().join(format!("journals.damaged-{number}"))
+    }
+}
+
+const TORN: &[u8] = b"\x01what is no batch";
+const MORE_BEHIND: &[u8] = b"\x01what was a batch FJL\x03\x01and another";
+
+#[test]
+fn an_end_of_which_nobody_was_told_is_cut_off() {
+    let damaged = Damaged::new();
+    for last in [None, Some(1), Some(COMMITS)] {
+        assert_eq!(damaged.heal(TORN, last, true), (Healed::Torn, None));
+        assert_eq!(fs::read(&damaged.journal).unwrap(), damaged.whole);
+    }
+    // Commits that were not synced one by one may be gone by the block.
+    assert_eq!(damaged.heal(MORE_BEHIND, Some(COMMITS), false), (Healed::Torn, None));
+    assert_eq!(damaged.heal(b"", Some(COMMITS), true), (Healed::Sound, None));
+    assert_eq!(damaged.heal(&[0; 9_000], Some(COMMITS), true), (Healed::Sound, None));
+    assert!(!damaged.kept(1).exists());
+}
+
+#[test]
+fn what_was_acknowledged_is_kept_before_it_is_cut_off() {
+    let damaged = Damaged::new();
+    let with = |behind: &[u8]| [&damaged.whole[..], behind].concat();
+    // More commits were acknowledged than are left; and the mark on the disk may be a second old.
+    let cases = [(TORN, COMMITS + 3, COMMITS + 4), (MORE_BEHIND, COMMITS, COMMITS + 1)];
+    for (number, (behind, last, never_reached)) in (1..).zip(cases) {
+        let kept = damaged.kept(number);
+        let healed = damaged.heal(behind, Some(last), true);
+        assert_eq!(healed, (Healed::Apart(kept.clone()), Some(never_reached)));
+        assert_eq!(fs::read(&damaged.journal).unwrap(), damaged.whole);
+        assert_eq!(fs::read(kept.join(damaged.journal.file_name().unwrap())).unwrap(), with(behind));
+    }
+    for number in 3..=4 {
+        damaged.heal(MORE_BEHIND, Some(COMMITS), true);
+        assert!(damaged.kept(number).exists() && !damaged.kept(number - 2).exists());
+    }
+}
+
+#[test]
+fn rows_in_tables_and_later_journals_hang_on_what_is_damaged() {
+    let damaged = Damaged::new();
+    let rows = damaged.directory.path().join("rows");
+    let refused =
+        Healed::Damaged { journal: damaged.journal.clone(), whole_bytes: damaged.whole.len() as u64 };
+    let later = rows.join("7.jnl");
+    fs::write(&later, &damaged.whole).unwrap();
+    // Commits follow in the later one, so that the end of this one was no end.
+    assert_eq!(damaged.heal(TORN, Some(1), true), (refused.clone(), None));
+    fs::remove_file(later).unwrap();
+    let table = rows.join("keyspaces/2/tables/5");
+    fs::create_dir_all(table.parent().unwrap()).unwrap();
+    fs::write(&table, "rows").unwrap();
+    assert_eq!(damaged.heal(MORE_BEHIND, Some(COMMITS), true), (refused, None));
+    assert_eq!(fs::read(&damaged.journal).unwrap(), [&damaged.whole[..], MORE_BEHIND].concat(), "untouched");
+    assert!(!damaged.kept(1).exists());
+    assert_eq!(damaged.heal(TORN, Some(COMMITS), true), (Healed::Torn, None));
 }
