@@ -66,13 +66,15 @@ async fn bodies_that_are_here_at_once_have_a_bound() {
 #[tokio::test]
 async fn who_waits_for_the_hub_keeps_nobody_from_selling() {
     let fleet = Fleet::new();
-    let limits = "[http]\nrequests_max = 1\n";
+    let limits = "[http]\nrequests_max = 1\nbody_kib_max = 8192\n";
     let site = fleet.start("store-1", &(site_config("store-1", "127.0.0.1:1") + limits));
     let sale = r#"[{"op": "increment", "field": "/on_hand", "by": -1}]"#;
     let for_hub = [OPERATIONS, ("prefer", "ack=hub; wait=300s")];
     let mut waiting = HttpClient::of(&site).await;
     let (path, waits) = (item("milk"), item("milk"));
-    let waits = tokio::spawn(async move { waiting.try_call("PATCH", &waits, &for_hub, sale).await });
+    // Its body has all the room there is, until it is read.
+    let long = format!("{}{sale}", " ".repeat(7_900 << 10));
+    let waits = tokio::spawn(async move { waiting.try_call("PATCH", &waits, &for_hub, long).await });
     let mut service = HttpClient::of(&site).await;
     let soon = [OPERATIONS, ("prefer", "ack=hub; wait=1ms")];
     eventually_async(DEADLINE, "it waits", async || {
@@ -84,6 +86,9 @@ async fn who_waits_for_the_hub_keeps_nobody_from_selling() {
     let sold = service.call("PATCH", &path, &[OPERATIONS], sale).await;
     assert_eq!(sold.status.as_u16(), 200, "{sold:?}");
     assert_eq!(service.get(&path).await.status.as_u16(), 200);
+    let long = format!("{}{{}}", " ".repeat(900 << 10));
+    let put = service.call("PUT", &item("bread"), &[], long).await;
+    assert_eq!(put.status.as_u16(), 200, "{put:?}");
     let lines =
         service.call("GET", "/v1/spaces/store-1/inventory", &[("accept", "application/x-ndjson")], "").await;
     assert_eq!(lines.status.as_u16(), 200, "{lines:?}");

@@ -30,7 +30,7 @@ pub(super) fn wrong_type(found: &str, allowed: &[&str]) -> Problem {
 }
 
 /// A body, and its room.
-pub(super) struct Whole {
+struct Whole {
     bytes: Bytes,
     _room: Place,
 }
@@ -44,7 +44,7 @@ impl Deref for Whole {
 }
 
 /// Reads a body whole. One that does not say how long it is takes the room of the longest.
-pub(super) async fn bytes(api: &Api, body: Body) -> Result<Whole, Problem> {
+async fn bytes(api: &Api, body: Body) -> Result<Whole, Problem> {
     let limits = api.limits();
     let said = body.size_hint().upper().and_then(|bytes| usize::try_from(bytes).ok());
     let room = api.body_room(said.unwrap_or(usize::MAX).min(limits.body_bytes))?;
@@ -64,6 +64,19 @@ pub(super) async fn bytes(api: &Api, body: Body) -> Result<Whole, Problem> {
                 .limit(seconds))
         }
     }
+}
+
+/// What was read from a body, and how long that was. The body is gone, and its room free: its write may wait for the hub.
+pub(super) struct Parsed<T>(pub(super) T, pub(super) usize);
+
+/// Reads a body as something.
+pub(super) async fn read<T>(
+    api: &Api,
+    body: Body,
+    parse: impl FnOnce(&[u8]) -> Result<T, Problem>,
+) -> Result<Parsed<T>, Problem> {
+    let whole = bytes(api, body).await?;
+    Ok(Parsed(parse(&whole)?, whole.len()))
 }
 
 /// Reads JSON.

@@ -1,7 +1,7 @@
 //! Documents: read, put, patched, deleted.
 
 use super::asking::{Api, Place};
-use super::body::{self, expect_type, media_type, wrong_type};
+use super::body::{self, Parsed, expect_type, media_type, wrong_type};
 use super::calling::Caller;
 use super::extract::{OfDocument, Parameters};
 use super::parameters::{DocumentPath, WriteConditions, WriteHeaders};
@@ -130,9 +130,8 @@ pub(super) async fn put(
 ) -> Result<Written, Problem> {
     caller.writes(&address.space, &address.collection)?;
     expect_type(&headers, &["application/json"])?;
-    let bytes = body::bytes(&api, body).await?;
-    let operations = vec![Operation::Put(body::json(&api, &bytes)?)];
-    write(&api, &caller, &headers, (address, operations), bytes.len()).await
+    let Parsed(value, length) = body::read(&api, body, |bytes| body::json(&api, bytes)).await?;
+    write(&api, &caller, &headers, (address, vec![Operation::Put(value)]), length).await
 }
 
 /// Change a document.
@@ -161,13 +160,15 @@ pub(super) async fn patch(
     if !allowed.contains(&kind.as_str()) {
         return Err(wrong_type(&kind, &allowed));
     }
-    let bytes = body::bytes(&api, body).await?;
-    let operations = match kind.as_str() {
-        MERGE_PATCH => vec![Operation::MergePatch(body::json(&api, &bytes)?)],
-        JSON_PATCH => vec![Operation::Patch(body::shape(&api, &bytes)?)],
-        _ => body::shape(&api, &bytes)?,
+    let operations = |bytes: &[u8]| {
+        Ok(match kind.as_str() {
+            MERGE_PATCH => vec![Operation::MergePatch(body::json(&api, bytes)?)],
+            JSON_PATCH => vec![Operation::Patch(body::shape(&api, bytes)?)],
+            _ => body::shape(&api, bytes)?,
+        })
     };
-    write(&api, &caller, &headers, (address, operations), bytes.len()).await
+    let Parsed(operations, length) = body::read(&api, body, operations).await?;
+    write(&api, &caller, &headers, (address, operations), length).await
 }
 
 /// Delete a document.

@@ -1,7 +1,7 @@
 //! How a document came about, and where its writers differ.
 
 use super::asking::{Api, Place};
-use super::body::{self, expect_type};
+use super::body::{self, Parsed, expect_type};
 use super::calling::Caller;
 use super::documents::write_if;
 use super::extract::{OfDocument, Parameters};
@@ -119,8 +119,7 @@ pub(super) async fn settle(
     caller.reads(&address.space, Some(&address.collection))?;
     caller.writes(&address.space, &address.collection)?;
     expect_type(&headers, &["application/json"])?;
-    let bytes = body::bytes(&api, body).await?;
-    let settled: Settled = body::shape(&api, &bytes)?;
+    let Parsed(settled, length) = body::read(&api, body, |bytes| body::shape::<Settled>(&api, bytes)).await?;
     let invalid = |detail: String| Problem::new(Kind::INVALID, detail);
     let field = Pointer::parse(&settled.field).map_err(|error| invalid(error.to_string()))?;
     // The heads first: what comes between the two makes the condition fail.
@@ -150,5 +149,5 @@ pub(super) async fn settle(
     let heads = reading.heads.iter().filter_map(|head| head.parse().ok()).collect();
     let operations = vec![Operation::Settle { field, value }];
     let condition = Some(Condition::HeadsAmong(vec![heads]));
-    write_if(&api, &caller, &headers, (address, operations, condition), bytes.len()).await
+    write_if(&api, &caller, &headers, (address, operations, condition), length).await
 }

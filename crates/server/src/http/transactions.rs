@@ -1,7 +1,7 @@
 //! Writes of several documents of a space that become visible together everywhere, or not at all.
 
 use super::asking::Api;
-use super::body::{self, expect_type};
+use super::body::{self, Parsed, expect_type};
 use super::calling::Caller;
 use super::extract::{OfSpace, name};
 use super::parameters::WriteHeaders;
@@ -64,8 +64,8 @@ pub(super) async fn transact(
     body: Body,
 ) -> Result<Written, Problem> {
     expect_type(&headers, &["application/json"])?;
-    let bytes = body::bytes(&api, body).await?;
-    let transaction: Transaction = body::shape(&api, &bytes)?;
+    let Parsed(transaction, length) =
+        body::read(&api, body, |bytes| body::shape::<Transaction>(&api, bytes)).await?;
     let mut writes = Vec::with_capacity(transaction.writes.len());
     for write in transaction.writes {
         let collection = name(&write.collection)?;
@@ -77,5 +77,5 @@ pub(super) async fn transact(
     let terms = terms(&headers, &caller)?;
     let within = within(&terms.wait);
     let request = replica::Request::Transaction { space, writes, terms };
-    Written::of(api.write(request, bytes.len(), within).await?)
+    Written::of(api.write(request, length, within).await?)
 }
