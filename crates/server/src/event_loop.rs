@@ -264,7 +264,7 @@ impl EventLoop {
                 return None;
             }
             if let Some(Err(error)) = readable.as_ref().map(Core::probe)
-                && error.kind() != io::ErrorKind::StorageFull
+                && !matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
             {
                 self.reopening.failed(format!("the disk takes no writes: {error}"), Instant::now());
                 tracing::error!(%error, "the disk takes no writes: what is stored can be read, and nothing is written");

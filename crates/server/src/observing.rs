@@ -188,7 +188,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_server_that_opens_its_store_lives_and_is_not_ready() {
-        let (arrivals, _queue) = arrivals();
+        let (arrivals, _queue) = arrivals(0);
         let observed = || State(Observed { arrivals: arrivals.clone(), pulse: Pulse::new() });
         assert_eq!(said(health(observed()).await).await.0, StatusCode::OK);
         let (code, why) = said(ready(observed()).await).await;

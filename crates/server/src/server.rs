@@ -27,8 +27,10 @@ use crate::systemd;
 use network::Network;
 use std::convert::Infallible;
 use std::io;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
@@ -211,9 +213,12 @@ pub(crate) fn run(data: &Path, layers: &Layers) -> Result<(), ServeError> {
     let identity = current(&directory, &config, hub.as_ref(), identity);
     // The store is opened and the loop runs on this thread, where waiting for the disk holds up nobody; connections run on
     // the others.
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let readers = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    // One more than may wait for the disk at a time: monitoring and peers are never behind it.
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(readers + 1).enable_all().build()?;
     let enrolment = (identity, hub);
-    runtime.block_on(serve(&directory, &config, enrolment, &mut opening))
+    runtime.block_on(serve(&directory, &config, enrolment, (&mut opening, readers)))
 }
 
 /// The identity to start with. A hub renews its own certificate before anybody sees it.
@@ -252,10 +257,10 @@ async fn serve(
     directory: &DataDirectory,
     config: &Config,
     (identity, hub): (Identity, Option<Hub>),
-    opening: &mut Opening,
+    (opening, readers): (&mut Opening, usize),
 ) -> Result<(), ServeError> {
     let (order, stop) = Stop::new();
-    let (arrivals, queue) = arrivals();
+    let (arrivals, queue) = arrivals(readers);
     let pulse = Pulse::new();
     let mut tasks = JoinSet::new();
     // Before the store is opened, which may take long: who looks sees that it lives.

@@ -152,11 +152,12 @@ pub(crate) struct ArrivalQueue {
     pub(super) viewed: Viewed,
 }
 
-/// A way into a loop, and the loop's end of it.
-pub(crate) fn arrivals() -> (Arrivals, ArrivalQueue) {
+/// A way into a loop, and the loop's end of it. So many threads at a time may read the store beside the loop where they are
+/// asked to: at least one is to be left.
+pub(crate) fn arrivals(readers: usize) -> (Arrivals, ArrivalQueue) {
     let (sender, receiver) = mpsc::channel(ARRIVALS_MAX);
     let bytes = Arc::new(Semaphore::new(ARRIVAL_BYTES_MAX));
-    let (viewed, views) = views();
+    let (viewed, views) = views(readers);
     let queue = ArrivalQueue { receiver, waiting: FairQueue::new(), viewed };
     (Arrivals { sender, bytes, links: Arc::default(), views }, queue)
 }

@@ -6,7 +6,7 @@ use crate::local::Refusal;
 use document::Address;
 use replica::{Request, Response, View, ViewedDocument};
 use std::sync::Arc;
-use store::StoreReader;
+use store::{StoreReader, StoreSnapshot};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::spawn_blocking;
 
@@ -32,14 +32,16 @@ pub(super) struct Viewed {
 pub(crate) struct Views {
     opened: watch::Receiver<Option<Arc<Opened>>>,
     queries: Arc<Semaphore>,
+    /// Documents that may be read at a time where they are asked for: a disk that does not answer holds up so many threads.
+    readers: Arc<Semaphore>,
 }
 
-pub(super) fn views() -> (Viewed, Views) {
+/// Both ends, for so many readers at a time.
+pub(super) fn views(readers: usize) -> (Viewed, Views) {
     let (sender, opened) = watch::channel(None);
-    (
-        Viewed { opened: sender, number: None },
-        Views { opened, queries: Arc::new(Semaphore::new(QUERIES_MAX)) },
-    )
+    let places = |most| Arc::new(Semaphore::new(most));
+    let views = Views { opened, queries: places(QUERIES_MAX), readers: places(readers) };
+    (Viewed { opened: sender, number: None }, views)
 }
 
 impl Viewed {
@@ -65,18 +67,23 @@ impl Views {
         self.opened.borrow().clone()
     }
 
-    /// A document; `None` when the core must be asked. It may wait for the disk, for a block or two: that costs less than to
-    /// go elsewhere for it, and other tasks go on on other threads.
-    pub(crate) fn document(&self, address: &Address) -> Option<ViewedDocument> {
+    /// What one reads of the open store where it is asked for. It may wait for the disk, for a block or two: that costs less
+    /// than to go elsewhere for it, and a thread is left for other tasks.
+    fn read<T>(&self, read: impl FnOnce(&View, &StoreSnapshot) -> Option<T>) -> Option<T> {
+        let _place = self.readers.try_acquire().ok()?;
         let opened = self.opened()?;
-        opened.view.document(&opened.rows.snapshot()?, address)
+        read(&opened.view, &opened.rows.snapshot()?)
+    }
+
+    /// A document; `None` when the core must be asked.
+    pub(super) fn document(&self, address: &Address) -> Option<ViewedDocument> {
+        self.read(|view, rows| view.document(rows, address))
     }
 
     /// The answer to a read; `None` when the core must be asked, as for everything else. A query is run on another thread.
     pub(super) async fn answer(&self, request: &Request) -> Option<Result<Reply, Refusal>> {
         if let Request::Get { address, at: None } = request {
-            let opened = self.opened()?;
-            let reading = opened.view.reading(&opened.rows.snapshot()?, address)?;
+            let reading = self.read(|view, rows| view.reading(rows, address))?;
             return Some(Ok(Reply::Core(Response::Document(reading))));
         }
         let Request::Query { space, collection, query } = request else { return None };

@@ -207,7 +207,7 @@ pub(super) mod tests {
 
     /// A feed with this many events that came. It goes on as long as its source is held.
     pub(in crate::http) fn feed(events: usize) -> (Feed, Source) {
-        let (arrivals, _) = arrivals();
+        let (arrivals, _) = arrivals(0);
         let (sender, outcomes) = mpsc::channel(1);
         let (order, stop) = Stop::new();
         let place = Place::of(Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap());

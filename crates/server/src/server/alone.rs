@@ -92,7 +92,7 @@ fn run(data: &Path, ready: &mpsc::SyncSender<Opened>) -> Result<(), AloneError> 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(ServeError::from)?;
     let (order, stop) = Stop::new();
-    let (arrivals, queue) = arrivals();
+    let (arrivals, queue) = arrivals(0);
     let (ours, theirs) = Connection::pair().map_err(ServeError::from)?;
     for end in [&ours, &theirs] {
         end.set_nonblocking(true).map_err(ServeError::from)?;

@@ -124,7 +124,8 @@ async fn serve(
     let network = Network::bind(&config, &identity)?;
     let socket = LocalSocket::bind(&directory.socket())?;
     let (order, stop) = Stop::new();
-    let (arrivals, queue) = arrivals();
+    // The threads that ask are the service's own: they wait for no disk.
+    let (arrivals, queue) = arrivals(0);
     let mut tasks = JoinSet::new();
     let (endpoint, context) = network.attach((directory, &config, hub), (&arrivals, &stop), &mut tasks);
     tasks.spawn(socket.run(arrivals.clone(), std::sync::Arc::clone(&context), stop.clone()));

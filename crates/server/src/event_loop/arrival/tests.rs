@@ -18,7 +18,7 @@ fn fill(arrivals: &Arrivals, from: &ArrivingLink, lane: Lane, bytes: usize) -> u
 
 #[test]
 fn a_peer_that_floods_leaves_room_for_others() {
-    let (arrivals, mut queue) = arrivals();
+    let (arrivals, mut queue) = arrivals(0);
     let (flooding, other) = (arrivals.next_link(), arrivals.next_link());
     assert_eq!(fill(&arrivals, &flooding, Lane::Live, 10), LANE_FRAMES_MAX);
     assert_eq!(fill(&arrivals, &flooding, Lane::Bulk, transport::FRAME_BYTES_MAX), 2, "bytes count as well");
@@ -35,7 +35,7 @@ fn a_peer_that_floods_leaves_room_for_others() {
 
 #[test]
 fn what_was_taken_gives_its_room_back() {
-    let (arrivals, mut queue) = arrivals();
+    let (arrivals, mut queue) = arrivals(0);
     let link = arrivals.next_link();
     assert_eq!(fill(&arrivals, &link, Lane::Live, 10), LANE_FRAMES_MAX);
     drop(queue.try_next().unwrap());
@@ -44,7 +44,7 @@ fn what_was_taken_gives_its_room_back() {
 
 #[test]
 fn what_waits_is_bounded_in_all() {
-    let (arrivals, mut queue) = arrivals();
+    let (arrivals, mut queue) = arrivals(0);
     let links: Vec<ArrivingLink> = (0..100).map(|_| arrivals.next_link()).collect();
     let brought: usize = links.iter().map(|link| fill(&arrivals, link, Lane::Live, 10)).sum();
     assert_eq!(brought, ARRIVALS_MAX);

@@ -28,7 +28,7 @@ async fn what_is_durable_is_read_while_the_loop_does_nothing_and_until_it_ends()
     let mut opening = opening(&DataDirectory::new(home.path()), Rows::Disk);
     let core = opening.open().unwrap();
     let (order, stop) = Stop::new();
-    let (arrivals, queue) = arrivals();
+    let (arrivals, queue) = arrivals(1);
     let looping =
         tokio::spawn(async move { EventLoop::new(queue, stop, Pulse::new()).run(core, &mut opening).await });
     let address: Address = "notes/note/a".parse().unwrap();
@@ -60,7 +60,7 @@ async fn a_store_in_memory_is_read_by_its_core() {
     let mut opening = opening(&DataDirectory::new(home.path()), rows);
     let core = opening.open().unwrap();
     let (order, stop) = Stop::new();
-    let (arrivals, queue) = arrivals();
+    let (arrivals, queue) = arrivals(1);
     let looping =
         tokio::spawn(async move { EventLoop::new(queue, stop, Pulse::new()).run(core, &mut opening).await });
     let address: Address = "notes/note/a".parse().unwrap();

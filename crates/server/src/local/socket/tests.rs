@@ -43,7 +43,7 @@ impl Server {
         };
         let core: Core = opening.open().unwrap();
         let (order, stop) = Stop::new();
-        let (arrivals, queue) = arrivals();
+        let (arrivals, queue) = arrivals(1);
         let identity = directory.path().join("identity");
         if !identity.exists() {
             transport::Authority::create("fleet").unwrap().issue("alone", &identity).unwrap();
