@@ -28,7 +28,7 @@ struct Put {
     seen: BTreeMap<Origin, u64>,
     outcome: Outcome,
     /// A disk was lost while it was tried again and again, or replaced by an old copy: it may have been done twice, or
-    /// with something else in sight.
+    /// with something else in sight, or once although the last attempt was refused.
     is_doubled: bool,
 }
 
@@ -45,6 +45,12 @@ enum Outcome {
 }
 
 impl Put {
+    /// Whether it was surely not written: an attempt on a disk that was lost may have gone out from there, and whoever
+    /// refuses the next one knows nothing of it.
+    fn is_refused(&self) -> bool {
+        self.outcome == Outcome::Refused && !self.is_doubled
+    }
+
     /// Whether it was surely written by someone who had seen the other.
     fn overwrites(&self, other: &Self) -> bool {
         match (&self.outcome, &other.outcome) {
@@ -133,7 +139,7 @@ impl Checker for Registers {
 fn check(address: &Address, puts: &BTreeMap<u64, Put>, document: Option<&Value>) -> Result<(), Failure> {
     let candidates: Vec<&Put> = puts
         .values()
-        .filter(|put| put.outcome != Outcome::Refused)
+        .filter(|put| !put.is_refused())
         .filter(|put| !puts.values().any(|later| later.overwrites(put)))
         .collect();
     let fields = candidates.iter().filter_map(|put| put.value.as_object()).flat_map(|object| object.keys());
@@ -196,5 +202,15 @@ mod tests {
         let mut lost = put(2, 1);
         lost.outcome = Outcome::Open;
         assert!(is_fine(vec![put(1, 0), lost], Some(&json!({ "shelf": 2 }))));
+    }
+
+    #[test]
+    fn a_put_that_is_refused_when_its_disk_is_lost_may_have_happened_before() {
+        let shown = |number: u64, is_doubled| {
+            let refused = Put { outcome: Outcome::Refused, is_doubled, ..put(2, 1) };
+            is_fine(vec![put(1, 0), refused], Some(&json!({ "shelf": number })))
+        };
+        assert!(shown(1, true) && shown(2, true));
+        assert!(shown(1, false) && !shown(2, false));
     }
 }
