@@ -201,8 +201,9 @@ impl EventLoop {
     fn take_some(&mut self, core: &mut Core, source: Source, arrival: Arrival) -> Result<(), StoreError> {
         let began = Instant::now();
         let (mut before, mut next) = (began, Some((source, arrival)));
-        for _ in 0..INPUTS_PER_TURN_MAX {
-            let Some((source, arrival)) = next.take() else { break };
+        let mut taken = 0;
+        // What is taken out of the queue is handed to the core: a turn looks for another only when it may take it.
+        while let Some((source, arrival)) = next.take() {
             let ended = if let Arrival::PeerDown { link } = arrival { Some(link) } else { None };
             self.take(core, arrival)?;
             let now = Instant::now();
@@ -211,7 +212,9 @@ impl EventLoop {
             if let Some(link) = ended {
                 self.arrivals.end(link);
             }
-            if core.in_flight_bytes() >= IN_FLIGHT_BYTES_MAX || now - began >= TURN_MAX {
+            taken += 1;
+            let is_full = taken == INPUTS_PER_TURN_MAX || now - began >= TURN_MAX;
+            if is_full || core.in_flight_bytes() >= IN_FLIGHT_BYTES_MAX {
                 break;
             }
             next = self.arrivals.try_next();

@@ -1,12 +1,14 @@
 use crate::clock::Clocks;
 use crate::config::Config;
 use crate::data_directory::DataDirectory;
-use crate::event_loop::{EventLoop, Opening, Pulse, Stop, arrivals};
+use crate::event_loop::{EventLoop, Opening, Pulse, Stop, Waiting, arrivals};
 use crate::server::Rows;
 use document::{Address, Operation};
 use replica::{Query, Request, Response};
 use serde_json::json;
 use std::num::NonZeroU32;
+use std::sync::Arc;
+use tokio::sync::{Semaphore, mpsc};
 
 fn opening(directory: &DataDirectory, rows: Rows) -> Opening {
     let config = Config::parse("name = \"alone\"\n[spaces]\nnotes = \"write\"\n", directory.path()).unwrap();
@@ -66,6 +68,33 @@ async fn a_store_in_memory_is_read_by_its_core() {
     let address: Address = "notes/note/a".parse().unwrap();
     arrivals.ask(Request::write(address.clone(), vec![Operation::Put(json!({}))]), 0).await.unwrap();
     assert_eq!(arrivals.viewed(&address), None);
+    order.give();
+    looping.await.unwrap();
+}
+
+/// More than one turn takes, and so cheap that no turn ends by its time.
+#[tokio::test]
+async fn every_request_of_a_burst_is_answered() {
+    const BURST: u64 = 400;
+    let home = tempfile::tempdir().unwrap();
+    let mut opening = opening(&DataDirectory::new(home.path()), Rows::Disk);
+    let core = opening.open().unwrap();
+    let (order, stop) = Stop::new();
+    let (arrivals, queue) = arrivals(0);
+    let (outcomes, mut answers) = mpsc::channel(usize::try_from(BURST).unwrap());
+    let places = Arc::new(Semaphore::new(usize::try_from(BURST).unwrap()));
+    for id in 0..BURST {
+        let place = Arc::clone(&places).try_acquire_owned().unwrap();
+        arrivals.request(Request::Schemas, Waiting::new(id, outcomes.clone(), place), 1).await;
+    }
+    let looping =
+        tokio::spawn(async move { EventLoop::new(queue, stop, Pulse::new()).run(core, &mut opening).await });
+    for _ in 0..BURST {
+        assert_eq!(
+            answers.recv().await.unwrap().result,
+            Ok(super::Reply::Core(Response::Schemas(Vec::new())))
+        );
+    }
     order.give();
     looping.await.unwrap();
 }
