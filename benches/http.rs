@@ -5,8 +5,8 @@
 //! the slowest of a hundred.
 //! Without wrk nothing is measured.
 //!
-//! Measured on two shared cores: 30,000 to 40,000 reads/s of 62,000 to 70,000, round by round 37 to 68 %; 3,600 writes/s of
-//! 4,270 (84 %), at the 99th percentile 36 ms; the disk did 5,000 `fdatasync`s a second.
+//! Measured on two shared cores, on a quiet day: 66,300 reads/s of 84,700 (78 %), round by round 62 to 86 %; 5,800 writes/s of
+//! 9,400 (61 %), at the 99th percentile 36 ms; the disk did 6,000 `fdatasync`s a second.
 
 #![expect(
     clippy::expect_used,
