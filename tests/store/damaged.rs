@@ -18,11 +18,16 @@ fn open(directory: &Path) -> Result<FjallStore, OpenError> {
     FjallStore::open(directory, Options::default(), |_| {})
 }
 
-/// Writes batches up to `last`, each a commit of its own.
-fn write(directory: &Path, last: u64) {
+/// With what it reports.
+fn open_noticed(directory: &Path) -> (FjallStore, mpsc::Receiver<CommitNotice>) {
     let (notices, received) = mpsc::channel();
     let on_notice = move |notice| drop(notices.send(notice));
-    let mut store = FjallStore::open(directory, Options::default(), on_notice).unwrap();
+    (FjallStore::open(directory, Options::default(), on_notice).unwrap(), received)
+}
+
+/// Writes batches up to `last`, each a commit of its own.
+fn write(directory: &Path, last: u64) {
+    let (mut store, received) = open_noticed(directory);
     for turn in content::last(&store) + 1..=last {
         store.submit(Turn(turn), content::batch(turn)).unwrap();
         let notice = received.recv_timeout(Duration::from_secs(20));
@@ -95,23 +100,13 @@ fn check_apart(directory: &Path, written: &[u8]) {
 fn a_hole_in_the_commit_that_was_under_way_costs_nothing() {
     let temporary = tempfile::tempdir().unwrap();
     let directory = temporary.path().join("store");
-    let (store, received) = {
-        let (notices, received) = mpsc::channel();
-        let on_notice = move |notice| drop(notices.send(notice));
-        (FjallStore::open(&directory, Options::default(), on_notice).unwrap(), received)
-    };
-    let mut store = store;
+    let (mut store, received) = open_noticed(&directory);
     write_long(&mut store, &received, 1..4);
     drop(store);
     let mark = fs::read(directory.join("high-water")).unwrap();
     let (before, _) = journal(&directory);
     let whole = before.len();
-    let (store, received) = {
-        let (notices, received) = mpsc::channel();
-        let on_notice = move |notice| drop(notices.send(notice));
-        (FjallStore::open(&directory, Options::default(), on_notice).unwrap(), received)
-    };
-    let mut store = store;
+    let (mut store, received) = open_noticed(&directory);
     write_long(&mut store, &received, 4..5);
     drop(store);
     fs::write(directory.join("high-water"), mark).unwrap();
@@ -139,9 +134,7 @@ fn a_hole_in_the_commit_that_was_under_way_costs_nothing() {
 fn a_damaged_journal_of_a_store_with_tables_is_left_as_it_is() {
     let temporary = tempfile::tempdir().unwrap();
     let directory = temporary.path().join("store");
-    let (notices, received) = mpsc::channel();
-    let on_notice = move |notice| drop(notices.send(notice));
-    let mut store = FjallStore::open(&directory, Options::default(), on_notice).unwrap();
+    let (mut store, received) = open_noticed(&directory);
     write_long(&mut store, &received, 1..LONG_ROWS);
     drop(store);
     assert!(!tables(&directory).is_empty());
@@ -230,12 +223,7 @@ fn a_flipped_byte_in_a_table_costs_the_rows_of_its_block() {
     const HIT: u64 = 100;
     let temporary = tempfile::tempdir().unwrap();
     let directory = temporary.path().join("store");
-    let opened = || {
-        let (notices, received) = mpsc::channel();
-        let store =
-            FjallStore::open(&directory, Options::default(), move |notice| drop(notices.send(notice)));
-        (store.unwrap(), received)
-    };
+    let opened = || open_noticed(&directory);
     let (mut store, received) = opened();
     write_long(&mut store, &received, 1..LONG_ROWS);
     drop(store);

@@ -309,3 +309,6 @@ impl EventLoop {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

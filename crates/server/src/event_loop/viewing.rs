@@ -100,6 +100,3 @@ impl Views {
         Some(queried.map(|queried| Reply::Core(Response::Queried(queried))).map_err(|error| refusal(&error)))
     }
 }
-
-#[cfg(test)]
-mod tests;
