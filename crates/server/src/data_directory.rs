@@ -7,6 +7,7 @@
 //! | `authority/authority-key.pem`, `authority.pem` | of a hub that enrols: who decides which replicas belong to the fleet (`isle hub init`) |
 //! | `enrolment.json` | of such a hub: who was invited, joined and revoked |
 //! | `identity/incarnation` | the number of its store, outside of it: 16 bytes in hexadecimal |
+//! | `identity/memory-starts.json` | how many stores in memory have written under its key |
 //! | `schemas/COLLECTION.json` | schemas of its own, over those of the program; optional |
 //! | `tokens.json`, `tokens.lock` | which services have a token, and what each may do (`isle token`); locked while it is written |
 //! | `store/` | documents, changes and the journal |
@@ -17,8 +18,10 @@
 //! is opened, so that no origin ever writes from two stores.
 
 mod incarnation;
+mod memory_starts;
 
 pub use incarnation::IncarnationError;
+pub(crate) use memory_starts::MemoryStarts;
 
 use std::fs::{DirBuilder, File, TryLockError};
 use std::io::{self, Read as _, Write as _};

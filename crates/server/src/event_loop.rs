@@ -31,7 +31,7 @@ mod watching;
 pub(crate) use arrival::{Arrivals, ArrivingLink, FrameQueues, LoopEnded, arrivals};
 pub(crate) use core::{Core, OpenCoreError, Opening};
 pub(crate) use pulse::Pulse;
-pub(crate) use requests::{Outcome, Reply, Waiting};
+pub(crate) use requests::{Beside, Outcome, Reply, Waiting};
 pub(crate) use stop::{Stop, StopOrder};
 pub(crate) use watching::{ClientId, Watching};
 

@@ -11,8 +11,8 @@
 
 mod metrics;
 
-use crate::event_loop::{Arrivals, Pulse, Reply, Stop};
-use crate::local::{Refusal, StoreFailure};
+use crate::event_loop::{Arrivals, Beside, Pulse, Reply, Stop};
+use crate::local::Refusal;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -139,7 +139,7 @@ async fn ready(State(observed): State<Observed>) -> Response {
 
 async fn metrics(State(observed): State<Observed>) -> Response {
     let status = observed.status().await.ok();
-    match metrics::page(status.as_ref().map(|(status, failure)| (&**status, failure.as_ref()))) {
+    match metrics::page(status.as_ref().map(|(status, beside)| (&**status, beside.failure.as_ref()))) {
         Ok(page) => {
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             ([(header::CONTENT_TYPE, kind)], page).into_response()
@@ -154,14 +154,14 @@ fn text(code: StatusCode, text: impl Into<String>) -> Response {
 
 impl Observed {
     /// How the replica is, or in words why nobody says.
-    async fn status(&self) -> Result<(Box<replica::Status>, Option<StoreFailure>), String> {
+    async fn status(&self) -> Result<(Box<replica::Status>, Beside), String> {
         if !self.pulse.has_begun() {
             return Err(
                 "the store is being opened: that takes seconds where much is to be recovered".to_owned()
             );
         }
         match timeout(STATUS_DEADLINE, self.arrivals.ask(replica::Request::Status, 0)).await {
-            Ok(Ok(Reply::Status(status, failure))) => Ok((status, failure)),
+            Ok(Ok(Reply::Status(status, beside))) => Ok((status, beside)),
             Ok(Err(Refusal { message, .. })) => Err(message),
             Ok(Ok(_)) => Err("the server is ending".to_owned()),
             Err(_) => {

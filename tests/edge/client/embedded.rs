@@ -82,6 +82,40 @@ async fn what_is_in_memory_comes_from_its_peer_and_goes_to_it() {
 }
 
 #[tokio::test]
+async fn starts_in_memory_that_write_are_counted_and_the_last_ones_are_refused_with_what_to_do() {
+    let fleet = Fleet::new();
+    let data = fleet.prepare("till-3", &till_config("127.0.0.1:1"));
+    let counted = data.join("identity/memory-starts.json");
+    let wrote = |key: &str, wrote: u64| format!("{{\"public_key\":\"{key}\",\"wrote\":{wrote}}}");
+    let open = async || Client::embed(Embedding::at(&data).in_memory(MIB)).await;
+    for writes in [false, true, true] {
+        let till = open().await.unwrap();
+        let milk = inventory(&till).document("milk");
+        assert!(milk.get().await.unwrap().is_none());
+        for _ in 0..if writes { 2 } else { 0 } {
+            milk.counter("/on_hand").add(1).await.unwrap();
+        }
+    }
+    let text = std::fs::read_to_string(&counted).unwrap();
+    let key = text.split('"').nth(3).unwrap().to_owned();
+    assert_eq!(text, wrote(&key, 2));
+    std::fs::write(&counted, wrote(&key, 28)).unwrap();
+    let till = open().await.unwrap();
+    let warned = till.status().await.unwrap()["starts_warning"].to_string();
+    assert!(warned.contains("28 of 56") && warned.contains("isle hub revoke"), "{warned}");
+    let shown = run_well(words("status", &data, &[]));
+    assert!(shown.contains("WARNING") && shown.contains("28 of 56"), "{shown}");
+    drop(till);
+    std::fs::write(&counted, wrote(&key, 56)).unwrap();
+    let refused = open().await.unwrap_err();
+    assert!(matches!(refused, EmbedError::Start(_)), "{refused}");
+    assert!(refused.to_string().contains("keep its rows on the disk"), "{refused}");
+    // The way out that it names.
+    let till = Client::embed(Embedding::at(&data)).await.unwrap();
+    inventory(&till).document("milk").counter("/on_hand").add(1).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_replica_that_cannot_start_says_why() {
     let fleet = Fleet::new();
     let nowhere = Client::embed(Embedding::at(fleet.path("nowhere"))).await.unwrap_err();

@@ -44,7 +44,9 @@ impl Embedding {
     /// With its documents in memory, up to `mib_max` MiB, of which the journal has a quarter: for what can be lost with the
     /// process, as a dashboard or a pricing engine that only reads. The documents come from its peers at every start; what it
     /// wrote and no peer had is gone, rights of bounded counters that it held too. Each start that writes is another origin to
-    /// its peers, and they take 64 of one certificate: what writes regularly belongs on a disk. When it is nearly full it is
+    /// its peers, and they take 64 of one certificate's key: what writes regularly belongs on a disk. Such starts are counted
+    /// in `identity/` of the directory, which has to outlive the process; from 28 on each is warned of in the log and in
+    /// `isle status`, and after 56 [`EmbedError::Start`] says what to do. A start that only reads is not counted. When it is nearly full it is
     /// read-only; give it several times what its documents have as JSON.
     ///
     /// ```

@@ -30,7 +30,8 @@ fn shown(status: &Status) -> String {
     let broken = broken.map(|broken| row(["broken", &format!("{broken} values break a rule since a merge")]));
     let failure = status.store_failure.iter().map(failure_row);
     let certificate = status.certificate.iter().flat_map(certificate_rows);
-    let notes = memory.into_iter().chain(certificate).chain(broken).chain(failure);
+    let starts = status.starts_warning.iter().map(|warning| row(["WARNING", warning]));
+    let notes = memory.into_iter().chain(certificate).chain(starts).chain(broken).chain(failure);
     let spaces = status.spaces.iter().map(space_row);
     let peers = status.peers.iter().map(peer_row);
     let mut text = table(&replica.into_iter().chain(notes).collect::<Vec<_>>());
@@ -147,6 +148,7 @@ mod tests {
             disk: "ample".into(),
             values_broken: 2,
             store_failure: Some(StoreFailure { error: "the disk is full".into(), times: 3, ago_ms: 2_500 }),
+            starts_warning: Some("30 of 56".into()),
             certificate: Some(CertificateStatus {
                 ends_ms: 1_797_592_000_000,
                 renewed_by: None,
@@ -179,6 +181,7 @@ disk         ample
 memory       19.5 MiB
 certificate  until 2026-12-18T11:06:40Z, not renewed by itself
 WARNING      it ends soon
+WARNING      30 of 56
 broken       2 values break a rule since a merge
 failed       3 times in a row, 2 s ago: the disk is full
 

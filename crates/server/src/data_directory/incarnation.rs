@@ -1,5 +1,6 @@
 //! The number that tells one store of a replica from the next.
 
+use super::memory_starts::{ORIGINS_OF_A_KEY_MAX, WAY_OUT};
 use crate::random::{self, RandomError};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -32,6 +33,26 @@ pub enum IncarnationError {
     )]
     Malformed {
         /// The file.
+        path: PathBuf,
+    },
+    /// Nobody can say how many stores in memory have written.
+    #[error(
+        "{} does not say how many starts in memory have written: delete it if they were few, or let the replica join with a \
+         new key", path.display()
+    )]
+    MalformedCount {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Peers would not take what a further store in memory writes.
+    #[error(
+        "{wrote} starts with rows in memory have written under this certificate's key, as {} says, and peers take \
+         {ORIGINS_OF_A_KEY_MAX} origins of one key: {WAY_OUT}", path.display()
+    )]
+    TooManyMemoryStarts {
+        /// How many have written.
+        wrote: u32,
+        /// Where they are counted.
         path: PathBuf,
     },
     /// No new one can be drawn.

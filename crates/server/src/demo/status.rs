@@ -177,6 +177,7 @@ mod tests {
             disk: "ample".into(),
             values_broken: 0,
             store_failure: None,
+            starts_warning: None,
             certificate: None,
             spaces: Vec::new(),
             peers: peers.iter().map(peer).collect(),

@@ -2,10 +2,10 @@
 
 use super::stored::Stored;
 use crate::clock::Clocks;
-use crate::data_directory::{DataDirectory, IncarnationError};
+use crate::data_directory::{DataDirectory, IncarnationError, MemoryStarts};
 use crate::random::{self, RandomError};
 use crate::server::Rows;
-use replica::{Effect, Input, Replica, Room, Settings, StoreError, Turn, View};
+use replica::{Effect, Input, Replica, Request, Room, Settings, SpaceMode, StoreError, Turn, View};
 use std::io;
 use std::time::Duration;
 use store::{
@@ -57,6 +57,8 @@ pub(crate) struct Core {
     /// As last told to the core.
     room: Room,
     clocks: Clocks,
+    /// Of a store in memory.
+    starts: Option<MemoryStarts>,
 }
 
 /// The newest report of the store. A later one includes the earlier, so that none has to be queued.
@@ -113,6 +115,10 @@ impl Opening {
                 CommitNotice::Failed { error, outcome, .. } => commits.failed = Some((error, outcome)),
             });
         };
+        let starts = match self.rows {
+            Rows::Disk => None,
+            Rows::Memory { .. } => Some(self.memory_starts()?),
+        };
         let store = match self.rows {
             Rows::Disk => {
                 Stored::Disk(Box::new(FjallStore::open(&self.directory.store(), options, on_notice)?))
@@ -124,13 +130,35 @@ impl Opening {
             }
         };
         let replica = Replica::open(store, self.settings.clone())?;
-        Ok(Core { replica, commits, room: Room::default(), clocks: self.clocks })
+        Ok(Core { replica, commits, room: Room::default(), clocks: self.clocks, starts })
+    }
+
+    fn memory_starts(&self) -> Result<MemoryStarts, IncarnationError> {
+        let Settings { spaces, key, .. } = &self.settings;
+        let may_write = spaces.values().any(|mode| *mode == SpaceMode::Write);
+        MemoryStarts::begin(&self.directory.identity(), key.public_key, may_write)
     }
 }
 
 impl Core {
     pub(super) fn handle(&mut self, input: Input) -> Result<(), StoreError> {
         self.replica.handle(input, self.clocks.read())
+    }
+
+    /// To be called before a request is handed over: the first one that may write makes a store in memory an origin.
+    ///
+    /// # Errors
+    /// [`IncarnationError`] where that cannot be kept; the request must not be handed over then.
+    pub(super) fn note_writing(&mut self, request: &Request) -> Result<(), IncarnationError> {
+        match &mut self.starts {
+            Some(starts) if writes(request) => starts.note(),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// What the operator is to do before too many stores in memory have written; none while they are few.
+    pub(super) fn starts_warning(&self) -> Option<String> {
+        self.starts.as_ref().and_then(MemoryStarts::warning)
     }
 
     /// Waits until the store has something to report. The future may be dropped at any time.
@@ -229,5 +257,28 @@ impl Core {
     /// Under which origin it writes.
     pub(crate) fn origin(&self) -> document::Origin {
         self.replica.origin()
+    }
+}
+
+/// Whether changes may come of it, if the core takes it.
+fn writes(request: &Request) -> bool {
+    match request {
+        Request::Write { .. }
+        | Request::Transaction { .. }
+        | Request::Grant { .. }
+        | Request::Revoke { .. }
+        | Request::AddSchema { .. } => true,
+        Request::Get { .. }
+        | Request::List { .. }
+        | Request::Query { .. }
+        | Request::History { .. }
+        | Request::Conflicts { .. }
+        | Request::Watch { .. }
+        | Request::Wait { .. }
+        | Request::Status
+        | Request::Blocked { .. }
+        | Request::Retry { .. }
+        | Request::Drop { .. }
+        | Request::Schemas => false,
     }
 }

@@ -5,8 +5,8 @@ use super::arrival::Arrival;
 use super::backup::without_disk;
 use super::core::Core;
 use super::events::{log_disconnect, log_drop, log_event};
-use super::requests::{Reply, refusal, store_closed, unavailable};
-use crate::local::Refusal;
+use super::requests::{Beside, Reply, refusal, store_closed, unavailable};
+use crate::local::{Refusal, RefusalKind};
 use replica::{Effect, Input, Response, StoreError};
 use tokio::time::Instant;
 
@@ -14,6 +14,11 @@ impl EventLoop {
     pub(super) fn take(&mut self, core: &mut Core, arrival: Arrival) -> Result<(), StoreError> {
         let (input, _bytes) = match arrival {
             Arrival::Request { request, waiting, bytes } => {
+                if let Err(error) = core.note_writing(&request) {
+                    tracing::error!(%error, "a write is refused: that this store writes cannot be kept");
+                    waiting.answer(Err(Refusal::new(RefusalKind::Other, error.to_string())));
+                    return Ok(());
+                }
                 (Input::Request { id: self.requests.add(waiting), request }, Some(bytes))
             }
             Arrival::Watch { request, watching } => {
@@ -85,8 +90,11 @@ impl EventLoop {
                 Effect::Reply { id, result } => match (self.watches.remove(id), result) {
                     (Some(watching), Err(error)) => watching.refuse(refusal(&error)),
                     (_, Ok(Response::Status(status))) => {
-                        let failure = self.reopening.shown(Instant::now());
-                        self.requests.reply(id, Ok(Reply::Status(status, failure)));
+                        let beside = Beside {
+                            failure: self.reopening.shown(Instant::now()),
+                            starts_warning: core.starts_warning(),
+                        };
+                        self.requests.reply(id, Ok(Reply::Status(status, beside)));
                     }
                     (_, result) => {
                         log_drop(&result);

@@ -15,14 +15,23 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 pub(crate) enum Reply {
     /// The core's answer.
     Core(Response),
-    /// How the replica is, and how its store last failed.
-    Status(Box<replica::Status>, Option<StoreFailure>),
+    /// How the replica is, and what the loop knows beside it.
+    Status(Box<replica::Status>, Beside),
     /// The answer of a hub's registrar.
     Hub(crate::local::Response),
     /// A backup is whole.
     BackedUp(Manifest),
     /// Events of a watch, which goes on.
     Watched(Vec<WatchEvent>),
+}
+
+/// What the core does not know of its replica.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Beside {
+    /// How its store last failed.
+    pub(crate) failure: Option<StoreFailure>,
+    /// What the operator is to do before too many stores in memory have written.
+    pub(crate) starts_warning: Option<String>,
 }
 
 /// What came of a request, on its way to the connection that it came from.

@@ -13,6 +13,7 @@ use tokio::sync::{Semaphore, mpsc};
 /// The way into a loop without peers, its end, and the loop, which is still to be run.
 fn prepared(rows: Rows, readers: usize) -> (Arrivals, StopOrder, impl Future<Output = ()> + Send) {
     let home = tempfile::tempdir().unwrap();
+    std::fs::create_dir(home.path().join("identity")).unwrap();
     let config = Config::parse("name = \"alone\"\n[spaces]\nnotes = \"write\"\n", home.path()).unwrap();
     let mut opening = Opening {
         directory: DataDirectory::new(home.path()),

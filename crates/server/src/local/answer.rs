@@ -3,12 +3,11 @@
 use super::protocol::{
     Answer, BackedUp, BlockedDocument, BlockingChange, CertificateStatus, Change, Condition, Conflict,
     ConflictingValue, DocumentWrite, Found, Listed, ListedDocument, Moment, PeerStatus, Reading, Refusal,
-    RefusalKind, Request, Response, SchemaInForce, SpaceMode, SpaceStatus, Stamp, Status, StoreFailure,
-    Violation, Written,
+    RefusalKind, Request, Response, SchemaInForce, SpaceMode, SpaceStatus, Stamp, Status, Violation, Written,
 };
 use super::{WATCH_EVENTS_MAX, watched};
 use crate::enrolment::{Admissions, HubRequest, Invited, certificate_warning, parse_spaces, wall};
-use crate::event_loop::Reply;
+use crate::event_loop::{Beside, Reply};
 use crate::memory::resident_bytes;
 use crate::peers::Presence;
 use document::{ChangeHash, Collection, HistoryEntry, HistoryQuery, Key, Schema, Space};
@@ -210,8 +209,8 @@ pub(super) fn answer(id: Option<u64>, result: Result<Reply, Refusal>, context: &
 pub(crate) fn shown(response: Reply, context: &Context) -> Response {
     let response = match response {
         Reply::Core(response) => response,
-        Reply::Status(status, failure) => {
-            return Response::Status(Box::new(status_shown(*status, failure, context)));
+        Reply::Status(status, beside) => {
+            return Response::Status(Box::new(status_shown(*status, beside, context)));
         }
         Reply::Hub(response) => return response,
         Reply::BackedUp(manifest) => {
@@ -266,7 +265,9 @@ pub(crate) fn shown(response: Reply, context: &Context) -> Response {
                 })
                 .collect(),
         ),
-        replica::Response::Status(status) => Response::Status(Box::new(status_shown(*status, None, context))),
+        replica::Response::Status(status) => {
+            Response::Status(Box::new(status_shown(*status, Beside::default(), context)))
+        }
     }
 }
 
@@ -357,7 +358,7 @@ fn listed_shown(listed: replica::Listed) -> Listed {
     }
 }
 
-fn status_shown(status: replica::Status, failure: Option<StoreFailure>, context: &Context) -> Status {
+fn status_shown(status: replica::Status, beside: Beside, context: &Context) -> Status {
     let space = |space: replica::SpaceStatus| SpaceStatus {
         space: space.space.to_string(),
         mode: match space.mode {
@@ -397,7 +398,8 @@ fn status_shown(status: replica::Status, failure: Option<StoreFailure>, context:
         }
         .to_owned(),
         values_broken: status.values_broken,
-        store_failure: failure,
+        store_failure: beside.failure,
+        starts_warning: beside.starts_warning,
         certificate: Some(certificate_shown(context)),
         spaces: status.spaces.into_iter().map(space).collect(),
         peers: status.peers.into_iter().map(peer).collect(),

@@ -29,7 +29,8 @@ pub enum Rows {
     /// In the store of the data directory. What is acknowledged outlives the process and the machine's power.
     Disk,
     /// In memory, up to so many MiB. They end with the process; what peers have of them comes back from peers, and every
-    /// start is another origin.
+    /// start that writes is another origin. Peers take few of one key: they are counted in `identity/`, and after 56 no
+    /// further one begins where the configuration lets services write.
     Memory {
         /// Nearly that much is read-only.
         mib_max: NonZeroU32,

@@ -30,6 +30,9 @@ pub struct Status {
     /// How the store last failed since the server started, and was opened again; none when it did not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store_failure: Option<StoreFailure>,
+    /// What to do before too many starts with rows in memory have written under its key, in words; none while they are few.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starts_warning: Option<String>,
     /// Its certificate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<CertificateStatus>,
