@@ -177,8 +177,8 @@ pub(crate) fn read_key(path: &Path) -> Result<PrivatePkcs8KeyDer<'static>, Ident
     PrivatePkcs8KeyDer::from_pem_slice(&content).map_err(|_| IdentityError::NoKey { path: path.to_owned() })
 }
 
-/// When a certificate is valid, if the authority in `roots`, or one of those `between`, signed it for use at both ends of a
-/// connection.
+/// When a certificate and those of the authorities `between` are valid, all at once, if the authority in `roots` signed the
+/// last of them, and it is for use at both ends of a connection.
 pub(crate) fn validity_under(
     certificate: &CertificateDer<'_>,
     between: &[CertificateDer<'_>],
@@ -189,13 +189,24 @@ pub(crate) fn validity_under(
         certificate.verify_for_usage(SIGNATURE_ALGORITHMS.all, &roots.roots, between, time, usage, None, None)
     };
     let (first, last) = (Duration::ZERO, Duration::from_secs(i64::MAX.unsigned_abs() >> 1));
-    // webpki says from when until when only to who asks for a time outside of it.
-    let outside = |time| verify(UnixTime::since_unix_epoch(time), KeyUsage::client_auth()).err();
-    let start = match outside(first) {
-        Some(webpki::Error::CertNotValidYet { not_before, .. }) => not_before,
-        _ => UnixTime::since_unix_epoch(first),
-    };
-    let Some(webpki::Error::CertExpired { not_after: end, .. }) = outside(last) else { return None };
+    let (mut start, mut end) = (UnixTime::since_unix_epoch(first), UnixTime::since_unix_epoch(last));
+    // webpki says from when until when only to who asks for a time outside of it: of the certificate first, then of those
+    // above it, each of which may begin later and end before what it signed.
+    let outside = |time| verify(time, KeyUsage::client_auth()).err();
+    for _ in 0..=between.len() {
+        match outside(end) {
+            Some(webpki::Error::CertExpired { not_after, .. }) if not_after.as_secs() < end.as_secs() => {
+                end = not_after
+            }
+            Some(_) | None => break,
+        }
+    }
+    for _ in 0..=between.len() {
+        match outside(start) {
+            Some(webpki::Error::CertNotValidYet { not_before, .. }) => start = not_before,
+            Some(_) | None => break,
+        }
+    }
     let is_issued = |usage| verify(end, usage).is_ok();
     let seconds = |time: UnixTime| Duration::from_secs(time.as_secs());
     let validity = Validity { start: seconds(start), end: seconds(end) };
@@ -236,42 +247,88 @@ mod tests {
         assert!(matches!(Identity::load(&a), Err(IdentityError::OtherAuthority { .. })));
     }
 
-    /// An organisation's authority signs with one between it and the replicas.
+    /// Issues identities of an organisation's authority, which signs with one between it and the replicas.
+    struct Organisation {
+        fleet: Fleet,
+        root: String,
+        between: String,
+        issuer: rcgen::Issuer<'static, rcgen::KeyPair>,
+    }
+
+    fn ed25519() -> rcgen::KeyPair {
+        rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap()
+    }
+
+    impl Organisation {
+        /// The authority in between is valid in these years.
+        fn new(years: std::ops::Range<i32>) -> Self {
+            use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer};
+            let of_authority = |name: &str| {
+                let mut params = CertificateParams::new(Vec::new()).unwrap();
+                params.distinguished_name.push(rcgen::DnType::CommonName, name);
+                params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+                params.not_before = rcgen::date_time_ymd(years.start, 1, 1);
+                params.not_after = rcgen::date_time_ymd(years.end, 1, 1);
+                params
+            };
+            let (root_key, between_key) = (ed25519(), ed25519());
+            let root = of_authority("root").self_signed(&root_key).unwrap().pem();
+            let root_issuer = Issuer::new(of_authority("root"), root_key);
+            let between = of_authority("between").signed_by(&between_key, &root_issuer).unwrap().pem();
+            let issuer = Issuer::new(of_authority("between"), between_key);
+            Self { fleet: Fleet::new(), root, between, issuer }
+        }
+
+        /// An identity of which the certificate is valid from 2001 to 2100, before the `chain`.
+        fn issue(&self, name: &str, chain: &str) -> Result<Identity, IdentityError> {
+            use rcgen::ExtendedKeyUsagePurpose::{ClientAuth, ServerAuth};
+            let (key, mut params) =
+                (ed25519(), rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap());
+            params.extended_key_usages = vec![ServerAuth, ClientAuth];
+            params.not_before = rcgen::date_time_ymd(2001, 1, 1);
+            params.not_after = rcgen::date_time_ymd(2100, 1, 1);
+            let directory = self.fleet.issue(name);
+            let own = params.signed_by(&key, &self.issuer).unwrap().pem();
+            fs::write(directory.join(KEY_FILE), key.serialize_pem()).unwrap();
+            fs::write(directory.join(CERTIFICATE_FILE), own + chain).unwrap();
+            fs::write(directory.join(AUTHORITY_FILE), &self.root).unwrap();
+            Identity::load(&directory)
+        }
+    }
+
     #[tokio::test]
     async fn a_certificate_of_an_authority_in_between_is_shown_with_that_authority_s() {
-        use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
-        let of_authority = |name: &str| {
-            let mut params = CertificateParams::new(Vec::new()).unwrap();
-            params.distinguished_name.push(rcgen::DnType::CommonName, name);
-            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-            params
-        };
-        let key = || KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
-        let (root_key, between_key) = (key(), key());
-        let root = of_authority("root").self_signed(&root_key).unwrap();
-        let root_issuer = Issuer::new(of_authority("root"), root_key);
-        let between = of_authority("between").signed_by(&between_key, &root_issuer).unwrap();
-        let issuer = Issuer::new(of_authority("between"), between_key);
-        let fleet = Fleet::new();
-        let issue = |name: &str, chain: &[&str]| {
-            let (key, mut params) = (key(), CertificateParams::new(vec![name.to_owned()]).unwrap());
-            params.extended_key_usages =
-                vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
-            let directory = fleet.issue(name);
-            let own = params.signed_by(&key, &issuer).unwrap().pem();
-            fs::write(directory.join(KEY_FILE), key.serialize_pem()).unwrap();
-            fs::write(directory.join(CERTIFICATE_FILE), own + &chain.concat()).unwrap();
-            fs::write(directory.join(AUTHORITY_FILE), root.pem()).unwrap();
-            Identity::load(&directory)
-        };
-        assert!(matches!(issue("alone", &[]), Err(IdentityError::OtherAuthority { .. })));
+        let organisation = Organisation::new(2000..2200);
+        assert!(matches!(organisation.issue("alone", ""), Err(IdentityError::OtherAuthority { .. })));
         let [hub, site] = ["hub", "store-1"].map(|name| {
-            let identity = issue(name, &[&between.pem()]).unwrap();
+            let identity = organisation.issue(name, &organisation.between).unwrap();
             crate::endpoint::Endpoint::bind(crate::fleet::LOCAL, &identity).unwrap()
         });
         let (dialled, accepted) = crate::fleet::meet(&site, &hub, "hub").await;
         let names = (dialled.unwrap().peer().name.clone(), accepted.unwrap().peer().name.clone());
         assert_eq!(names, ("hub".to_owned(), "store-1".to_owned()));
+    }
+
+    #[test]
+    fn a_chain_is_valid_as_long_as_all_of_it() {
+        let year = |year| {
+            let time = rcgen::date_time_ymd(year, 1, 1).unix_timestamp();
+            Duration::from_secs(u64::try_from(time).unwrap())
+        };
+        // The certificate is of 2001 to 2100.
+        let cases = [(2000..2200, 2001..2100), (2002..2090, 2002..2090), (2000..2010, 2001..2010)];
+        for (between, expected) in cases {
+            let organisation = Organisation::new(between);
+            let identity = organisation.issue("store-1", &organisation.between).unwrap();
+            let expected = Validity { start: year(expected.start), end: year(expected.end) };
+            assert_eq!(identity.validity(), expected);
+        }
+        let never = Organisation::new(2150..2200);
+        let refused = never.issue("store-1", &never.between);
+        assert!(
+            matches!(refused, Err(IdentityError::OtherAuthority { .. })),
+            "at no time all of it is valid"
+        );
     }
 
     #[test]
