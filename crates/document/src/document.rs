@@ -1,7 +1,9 @@
 use crate::ChangeHash;
+use crate::table::Table;
 use automerge::{Automerge, ReadDoc as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+mod ahead;
 mod applying;
 pub use applying::{ApplyError, ApplyReason};
 mod branch;
@@ -13,9 +15,12 @@ mod history;
 pub use history::{HISTORY_MAX, HistoryEntry, HistoryQuery, UnknownChange};
 mod lineage;
 mod memory;
+mod tabled;
 mod writing;
-use lineage::LastOperations;
+use ahead::Ahead;
+use lineage::{LastChange, LastChanges};
 use memory::Memory;
+use tabled::TableState;
 
 /// A change that this replica made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,12 +45,13 @@ pub struct LoadError;
 /// One Automerge document, stored flat.
 #[derive(Clone)]
 pub struct Document {
-    automerge: Automerge,
+    ahead: Ahead,
+    table: TableState,
     changes: u64,
     /// Bytes of its changes.
     bytes: u64,
     memory: Memory,
-    last_operations: LastOperations,
+    last_changes: LastChanges,
 }
 
 impl Default for Document {
@@ -65,30 +71,34 @@ impl Document {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            automerge: Automerge::new(),
+            ahead: Automerge::new().into(),
+            table: TableState::Known(Table::default()),
             changes: 0,
             bytes: 0,
             memory: Memory::default(),
-            last_operations: LastOperations::new(),
+            last_changes: LastChanges::new(),
         }
     }
 
     /// The changes that no other change depends on, in byte order.
     #[must_use]
     pub fn heads(&self) -> Vec<ChangeHash> {
-        self.automerge.get_heads()
+        self.ahead.heads()
     }
 
     /// Whether a change is here.
     #[must_use]
     pub fn has(&self, hash: &ChangeHash) -> bool {
-        self.automerge.get_change_meta_by_hash(hash).is_some()
+        self.ahead.change(hash).is_some() || self.ahead.given().get_change_meta_by_hash(hash).is_some()
     }
 
     /// The chunk of a change, written again bit by bit as it was; `None` when it is not here.
     #[must_use]
     pub fn change(&self, hash: &ChangeHash) -> Option<Vec<u8>> {
-        let change = catch_unwind(AssertUnwindSafe(|| self.automerge.get_change_by_hash(hash)));
+        if let Some(change) = self.ahead.change(hash) {
+            return Some(change.raw_bytes().to_vec());
+        }
+        let change = catch_unwind(AssertUnwindSafe(|| self.ahead.given().get_change_by_hash(hash)));
         Some(change.ok()??.raw_bytes().to_vec())
     }
 
@@ -96,8 +106,9 @@ impl Document {
     /// creations of lists and texts, which are made where they are needed. `None` when Automerge cannot write them.
     #[must_use]
     pub fn changes(&self) -> Option<Vec<Vec<u8>>> {
-        let is_creation = |meta: &_| lineage::creation_at(&self.automerge, meta).is_some();
-        let metas = self.automerge.get_changes_meta(&[]);
+        let automerge = self.ahead.whole();
+        let is_creation = |meta: &_| lineage::creation_at(automerge, meta).is_some();
+        let metas = automerge.get_changes_meta(&[]);
         metas.iter().filter(|meta| !is_creation(meta)).map(|meta| self.change(&meta.hash)).collect()
     }
 
@@ -116,7 +127,7 @@ impl Document {
     /// The whole document with its history, for [`Document::load`]. Documents with equal heads may differ in it.
     #[must_use]
     pub fn save(&self) -> Vec<u8> {
-        self.automerge.save()
+        self.ahead.whole().save()
     }
 
     /// Reads what [`Document::save`] wrote. For bytes from this replica's own disk only: Automerge expands what it
@@ -127,7 +138,7 @@ impl Document {
     pub fn load(bytes: &[u8]) -> Result<Self, LoadError> {
         let loaded = catch_unwind(AssertUnwindSafe(|| Automerge::load(bytes)));
         let automerge = loaded.map_err(|_| LoadError)?.map_err(|_| LoadError)?;
-        let mut last_operations = LastOperations::new();
+        let mut last_changes = LastChanges::new();
         let metas = automerge.get_changes_meta(&[]);
         let (mut changes, mut operations) = (0, 0);
         for meta in &metas {
@@ -137,19 +148,24 @@ impl Document {
             }
             changes += 1;
             operations += (meta.max_op + 1).saturating_sub(meta.start_op);
-            let last = last_operations.entry(meta.actor.clone().into_owned()).or_insert(0);
-            *last = meta.max_op.max(*last);
+            let last = LastChange { operation: meta.max_op, number: meta.seq, hash: meta.hash };
+            // Each author's changes follow one another.
+            last_changes.insert(meta.actor.clone().into_owned(), last);
         }
         let memory = Memory::measured(&automerge, operations);
-        Ok(Self { changes, bytes: bytes.len() as u64, memory, last_operations, automerge })
+        let (bytes, table) = (bytes.len() as u64, TableState::Unknown);
+        Ok(Self { changes, bytes, memory, last_changes, table, ahead: automerge.into() })
     }
 
-    /// Estimate of the memory it takes, in bytes: 16 KiB, 160 a change, 200 an author, and what its columns take (module
-    /// `memory`). Counted with an allocator (`tests/memory.rs`) it is right within a quarter, besides what the allocator
-    /// keeps of the 16 KiB.
+    /// Estimate of the memory it takes, in bytes: 16 KiB, 160 a change, 256 an author, what its columns take (module
+    /// `memory`), and its table. Counted with an allocator (`tests/memory.rs`) it is right within a quarter, besides what the
+    /// allocator keeps of the 16 KiB.
     #[must_use]
     pub fn memory_bytes(&self) -> u64 {
-        16 * 1024 + 160 * self.changes + 200 * self.last_operations.len() as u64 + self.memory.bytes()
+        let authors = 256 * self.last_changes.len() as u64;
+        let automerge = 16 * 1024 + 160 * self.changes + authors + self.memory.bytes();
+        let table = if let TableState::Known(table) = &self.table { table.memory_bytes() } else { 0 };
+        automerge * self.ahead.copies() + self.ahead.waiting_bytes() + table
     }
 }
 

@@ -13,11 +13,12 @@ mod view;
 pub(crate) use assemble::{assemble, assemble_entries};
 pub(crate) use bounded::Ledger;
 pub(crate) use fields::{Field, Special, fields, ledger};
-pub(crate) use view::{Contents, View};
+pub(crate) use view::{Contents, Entries, View};
 
 use crate::entry::{self, EMPTY_DOCUMENT, NAME_BYTES_MAX, Pointer};
 use automerge::{ScalarValue, ScalarValueRef};
 use serde_json::{Map, Number, Value};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// Deepest nesting of a document.
@@ -135,6 +136,24 @@ pub(crate) fn scalar(leaf: &Value) -> ScalarValue {
             (None, None) => number.as_f64().map_or(ScalarValue::Null, ScalarValue::F64),
         },
         Value::Array(_) | Value::Object(_) => ScalarValue::Bytes(leaf.to_string().into_bytes()),
+    }
+}
+
+/// A value as what reads of a document give.
+pub(crate) fn borrowed(value: &ScalarValue) -> ScalarValueRef<'_> {
+    match value {
+        ScalarValue::Bytes(bytes) => ScalarValueRef::Bytes(Cow::Borrowed(bytes)),
+        ScalarValue::Str(text) => ScalarValueRef::Str(Cow::Borrowed(text)),
+        ScalarValue::Int(value) => ScalarValueRef::Int(*value),
+        ScalarValue::Uint(value) => ScalarValueRef::Uint(*value),
+        ScalarValue::F64(value) => ScalarValueRef::F64(*value),
+        ScalarValue::Counter(counter) => ScalarValueRef::Counter(i64::from(counter)),
+        ScalarValue::Timestamp(value) => ScalarValueRef::Timestamp(*value),
+        ScalarValue::Boolean(value) => ScalarValueRef::Boolean(*value),
+        ScalarValue::Unknown { type_code, bytes } => {
+            ScalarValueRef::Unknown { type_code: *type_code, bytes: Cow::Borrowed(bytes) }
+        }
+        ScalarValue::Null => ScalarValueRef::Null,
     }
 }
 

@@ -47,6 +47,7 @@ pub use schema::{
     Crdt, SCHEMA_BYTES_MAX, SUBSCHEMAS_MAX, Schema, SchemaError, Schemas, VIOLATIONS_MAX, Violation,
 };
 mod sequence;
+mod table;
 mod write;
 pub use write::{
     AUTHOR_BYTES_MAX, FieldKind, Insertion, MESSAGE_BYTES_MAX, OPERATIONS_MAX, Operation, PatchFault,

@@ -7,6 +7,7 @@ mod again;
 mod bounded;
 mod clear;
 mod counter;
+mod draft;
 mod error;
 mod operation;
 mod patch;
@@ -15,15 +16,15 @@ mod sequence;
 mod set;
 mod settle;
 mod signature;
+pub(crate) use draft::{Draft, Edit};
 pub use error::{FieldKind, PatchFault, WriteError};
 pub use operation::{Insertion, Operation};
 pub use signature::{AUTHOR_BYTES_MAX, MESSAGE_BYTES_MAX, Signature};
 
 use crate::entry::{self, Entry, Pointer, SequenceKind, TOMBSTONE};
-use crate::json::{self, Contents as _, View};
+use crate::json::{self, Contents as _, Entries as _};
 use crate::{Crdt, Origin, Schema};
-use automerge::transaction::{Transactable, Transaction};
-use automerge::{ObjType, ROOT, ReadDoc, ScalarValue};
+use automerge::{ObjType, ScalarValue};
 use serde_json::Value;
 
 /// Most operations of one call.
@@ -49,7 +50,7 @@ pub(crate) struct Outcome {
 }
 
 pub(crate) struct Writer<'a, 'b> {
-    transaction: &'a mut Transaction<'b>,
+    draft: Draft<'a, 'b>,
     origin: Origin,
     schema: Option<&'a Schema>,
     cost: usize,
@@ -58,17 +59,30 @@ pub(crate) struct Writer<'a, 'b> {
     /// Whether the document has no change; creations of sequences are none.
     is_new: bool,
     lacking: Vec<(SequenceKind, String)>,
+    /// Whether a list or text was to be written into a table. The run counts for nothing then.
+    wants_automerge: bool,
 }
 
 impl<'a, 'b> Writer<'a, 'b> {
     pub(crate) fn new(
-        transaction: &'a mut Transaction<'b>,
+        draft: Draft<'a, 'b>,
         origin: Origin,
         schema: Option<&'a Schema>,
         is_new: bool,
     ) -> Self {
         let lacking = Vec::new();
-        Self { transaction, origin, schema, cost: 0, entries: 0, is_deleted: false, is_new, lacking }
+        let wants_automerge = false;
+        Self {
+            draft,
+            origin,
+            schema,
+            cost: 0,
+            entries: 0,
+            is_deleted: false,
+            is_new,
+            lacking,
+            wants_automerge,
+        }
     }
 
     /// Carries out all operations and holds the result, which it returns, against the schema.
@@ -76,7 +90,7 @@ impl<'a, 'b> Writer<'a, 'b> {
         if operations.len() > OPERATIONS_MAX {
             return Err(WriteError::TooManyOperations(operations.len()));
         }
-        self.is_deleted = View::now(self.transaction).is_deleted();
+        self.is_deleted = self.draft.shown().is_deleted();
         operations.iter().try_for_each(|operation| self.run_one(operation))?;
         self.check_rules()
     }
@@ -85,6 +99,11 @@ impl<'a, 'b> Writer<'a, 'b> {
     /// to be done again when they are.
     pub(crate) fn lacking(self) -> Vec<(SequenceKind, String)> {
         self.lacking
+    }
+
+    /// Whether this is to be done in Automerge, which has lists and texts. Here the run counts for nothing then.
+    pub(crate) fn wants_automerge(&self) -> bool {
+        self.wants_automerge
     }
 
     fn run_one(&mut self, operation: &Operation) -> Result<(), WriteError> {
@@ -126,15 +145,13 @@ impl<'a, 'b> Writer<'a, 'b> {
         if self.is_deleted {
             return Ok(Outcome::default());
         }
-        let now = json::assemble(&View::now(self.transaction));
+        let now = json::assemble(&self.draft.shown());
         let mut violations = self.schema.map_or_else(Vec::new, |schema| schema.violations(&now));
         let (Some(schema), false) = (self.schema, violations.is_empty()) else {
             return Ok(Outcome { json: Some(now), breaks_schema: false });
         };
         if !self.is_new {
-            let heads = self.transaction.base_heads();
-            let before = json::assemble(&View::at(self.transaction, &heads));
-            violations = schema.new_violations(&now, &before);
+            violations = schema.new_violations(&now, &self.draft.before());
         }
         match violations.is_empty() {
             true => Ok(Outcome { json: Some(now), breaks_schema: true }),
@@ -164,11 +181,12 @@ impl<'a, 'b> Writer<'a, 'b> {
         let mut survey = Survey::default();
         // From the plain value on, until an entry tells the type; ',' follows '+' in byte order. Names that go on with a
         // character before '/' lie between.
-        for item in self.transaction.map_range(ROOT, name.to_owned()..format!("{name}/,")) {
-            match item.key.strip_prefix(name) {
+        let shown = self.draft.shown();
+        for (key, _) in shown.range(name, Some(&format!("{name}/,"))) {
+            match key.strip_prefix(name) {
                 Some("") => survey.has_plain = true,
-                Some(rest) if rest.starts_with("/+") => survey.kind = stored_kind(&item.key),
-                Some(rest) if rest.starts_with('/') => survey.has_members |= is_shown(&item.key),
+                Some(rest) if rest.starts_with("/+") => survey.kind = stored_kind(&key),
+                Some(rest) if rest.starts_with('/') => survey.has_members |= is_shown(&key),
                 Some(_) | None => {}
             }
             if survey.kind.is_some() {
@@ -176,8 +194,8 @@ impl<'a, 'b> Writer<'a, 'b> {
             }
         }
         // '0' follows '/'.
-        let members = format!("{name}/,")..format!("{name}0");
-        survey.has_members |= self.transaction.map_range(ROOT, members).any(|item| is_shown(&item.key));
+        let mut members = shown.range(&format!("{name}/,"), Some(&format!("{name}0")));
+        survey.has_members |= members.any(|(key, _)| is_shown(&key));
         if survey.kind.is_none() && survey.has_plain {
             survey.kind = self.unmarked_kind(field);
         }
@@ -186,12 +204,7 @@ impl<'a, 'b> Writer<'a, 'b> {
 
     /// A list or text whose mark was taken away while somebody wrote to it.
     fn unmarked_kind(&self, field: &Pointer) -> Option<FieldKind> {
-        let Ok(Some((automerge::Value::Object(object), id))) = self.transaction.get(ROOT, field.name())
-        else {
-            return None;
-        };
-        match object {
-            _ if self.transaction.length(id) == 0 => None,
+        match self.draft.filled(field.name())? {
             ObjType::List => Some(FieldKind::List),
             ObjType::Text => Some(FieldKind::Text),
             ObjType::Map | ObjType::Table => None,
@@ -200,7 +213,7 @@ impl<'a, 'b> Writer<'a, 'b> {
 
     /// Takes a plain value away from the name of a field that is something else, where it was before.
     fn take_plain(&mut self, field: &Pointer) -> Result<Option<Value>, WriteError> {
-        let plain = View::now(self.transaction).plain(field.name());
+        let plain = self.draft.shown().plain(field.name());
         if plain.is_some() {
             self.delete(field.name())?;
         }
@@ -209,22 +222,18 @@ impl<'a, 'b> Writer<'a, 'b> {
 
     fn delete(&mut self, name: &str) -> Result<(), WriteError> {
         self.count(name.len(), 1)?;
-        self.transaction.delete(ROOT, name).map_err(|_| WriteError::Document)
+        self.draft.delete(name)
     }
 
     fn set(&mut self, name: &str, value: ScalarValue) -> Result<(), WriteError> {
         let bytes = value.as_bytes().map_or(0, <[u8]>::len) + value.as_str().map_or(0, str::len);
         self.count(name.len() + bytes, 1)?;
-        self.transaction.put(ROOT, name, value).map_err(|_| WriteError::Document)
+        self.draft.put(name, value)
     }
 
     /// Puts a mark where it is not.
     fn mark(&mut self, name: &str) -> Result<(), WriteError> {
-        match self.transaction.get(ROOT, name) {
-            Ok(Some(_)) => Ok(()),
-            Ok(None) => self.set(name, ScalarValue::Boolean(true)),
-            Err(_) => Err(WriteError::Document),
-        }
+        if self.draft.has(name)? { Ok(()) } else { self.set(name, ScalarValue::Boolean(true)) }
     }
 
     fn count(&mut self, bytes: usize, entries: usize) -> Result<(), WriteError> {

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test whose scene fails ends")]
 
-use document::{Document, Insertion, Operation, Origin, Pointer, Schema, Signature};
+use document::{Document, HistoryQuery, Insertion, Operation, Origin, Pointer, Schema, Signature};
 use serde_json::{Map, Value, json};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use std::alloc::System;
@@ -22,6 +22,11 @@ fn schema() -> Schema {
 
 /// The chunks that these operations come to, a change each, by so many authors in turn.
 fn chunks(authors: u16, operations: impl IntoIterator<Item = Operation>) -> Vec<Vec<u8>> {
+    written(authors, operations).1
+}
+
+/// The document that these operations come to, and its chunks.
+fn written(authors: u16, operations: impl IntoIterator<Item = Operation>) -> (Document, Vec<Vec<u8>>) {
     let (mut document, schema) = (Document::new(), schema());
     let mut chunks = Vec::new();
     for (number, operation) in operations.into_iter().enumerate() {
@@ -31,7 +36,7 @@ fn chunks(authors: u16, operations: impl IntoIterator<Item = Operation>) -> Vec<
         let change = document.write(&Signature::of(Origin(origin), 0), Some(&schema), &[operation]);
         chunks.push(change.unwrap().unwrap().chunk);
     }
-    chunks
+    (document, chunks)
 }
 
 fn taken<T>(make: impl FnOnce() -> T) -> (T, f64) {
@@ -103,6 +108,26 @@ fn the_estimate_is_honest() {
             let is_honest = estimate > took * 0.75 && estimate < took * 1.25 + ALLOCATOR_BYTES;
             faults.extend((!is_honest).then(|| format!("{name} {how}: {took} taken, {estimate} estimated")));
         }
+    }
+    // What was written here waits beside Automerge, and is twice in memory where somebody looked.
+    let put_fields = |count| std::iter::once(fields(2, "y")).chain((0..count).map(put));
+    let many = || std::iter::once(fields(2_000, &"y".repeat(32))).chain((0..10).map(put));
+    let looked = |document: Document| {
+        let history = HistoryQuery { before: None, limit: 1 };
+        assert_eq!(document.history(history).unwrap().len(), 1);
+        document
+    };
+    let scenes: Vec<(&str, (Document, f64))> = vec![
+        ("60 waiting changes", taken(|| written(1, put_fields(60)).0)),
+        ("300 changes", taken(|| written(1, put_fields(300)).0)),
+        ("a large table", taken(|| written(1, many()).0)),
+        ("60 waiting changes, looked at", taken(|| looked(written(1, put_fields(60)).0))),
+        ("a large table, looked at", taken(|| looked(written(1, many()).0))),
+    ];
+    for (name, (document, took)) in scenes {
+        let estimate = document.memory_bytes() as f64;
+        let is_honest = estimate > took * 0.75 && estimate < took * 1.25 + 2.0 * ALLOCATOR_BYTES;
+        faults.extend((!is_honest).then(|| format!("{name} written: {took} taken, {estimate} estimated")));
     }
     assert!(faults.is_empty(), "{faults:#?}");
 }

@@ -1,7 +1,7 @@
 //! Applying changes of others, so that none can harm the document.
 
-use super::Document;
 use super::lineage::{Candidate, Lineage};
+use super::{Document, TableState};
 use crate::foreign;
 use crate::{ChangeHash, ForeignChange};
 use automerge::{Automerge, Change};
@@ -119,6 +119,9 @@ impl Document {
 
     /// All of the chunks or none.
     fn apply_together(&mut self, chunks: &[Vec<u8>], trust: Trust) -> Result<(), Failure> {
+        if self.ahead.catch_up().is_err() {
+            return Err(ApplyReason::MissingDependency.into());
+        }
         let tried = catch_unwind(AssertUnwindSafe(|| self.with_changes(chunks, trust)));
         if let Some(document) = tried.unwrap_or_else(|_| Err(ApplyReason::Panicked.into()))? {
             *self = document;
@@ -145,31 +148,33 @@ impl Document {
         if candidates.is_empty() {
             return Ok(None);
         }
-        let mut lineage = Lineage::new(&self.automerge, self.last_operations.clone());
+        let automerge = self.ahead.given();
+        let mut lineage = Lineage::new(automerge, self.last_changes.clone());
         for (at, candidate) in &candidates {
             lineage.check(candidate).map_err(|reason| Failure { at: Some(*at), reason })?;
         }
         let operations: u64 = changes.iter().map(|change| change.len() as u64).sum();
-        let (creations, last_operations) = lineage.finish();
-        let mut trial = self.automerge.clone();
+        let (creations, last_changes) = lineage.finish();
+        let mut trial = automerge.clone();
         let creations = creations.into_iter().map(Change::from_bytes).collect::<Result<Vec<_>, _>>();
         let creations = creations.map_err(|_| ApplyReason::Refused)?;
         trial.apply_changes(creations.into_iter().chain(changes)).map_err(|_| ApplyReason::Refused)?;
         #[cfg(test)]
         tests::meddle(&mut trial, chunks);
         if trust == Trust::Foreign {
-            check_given_back(&self.automerge, &trial, chunks, &candidates)?;
+            check_given_back(automerge, &trial, chunks, &candidates)?;
         }
         let bytes = candidates.iter().filter_map(|(at, _)| chunks.get(*at)).map(|chunk| chunk.len() as u64);
         let bytes = bytes.sum::<u64>();
         let mut memory = self.memory;
-        memory.add(bytes, operations, &trial);
+        memory.add(bytes, operations, || &trial);
         Ok(Some(Self {
-            automerge: trial,
+            ahead: trial.into(),
+            table: TableState::Unknown,
             changes: self.changes + candidates.len() as u64,
             bytes: self.bytes + bytes,
             memory,
-            last_operations,
+            last_changes,
         }))
     }
 }

@@ -16,10 +16,10 @@ impl Document {
     ) -> Result<(Self, BTreeSet<ChangeHash>), ApplyError> {
         let (mut left_out, mut chunks) = (BTreeSet::new(), Vec::new());
         // Each comes after what it depends on.
-        for meta in self.automerge.get_changes_meta(&[]) {
+        for meta in self.ahead.whole().get_changes_meta(&[]) {
             if changes.contains(&meta.hash) || meta.deps.iter().any(|hash| left_out.contains(hash)) {
                 left_out.insert(meta.hash);
-            } else if lineage::creation_at(&self.automerge, &meta).is_none() {
+            } else if lineage::creation_at(self.ahead.whole(), &meta).is_none() {
                 chunks.extend(self.change(&meta.hash));
             }
         }
@@ -33,7 +33,7 @@ impl Document {
     #[must_use]
     pub fn numbers(&self) -> BTreeMap<Origin, u64> {
         let mut numbers = BTreeMap::new();
-        for meta in self.automerge.get_changes_meta(&[]) {
+        for meta in self.ahead.whole().get_changes_meta(&[]) {
             if let Some(origin) = lineage::origin(&meta.actor) {
                 let number = numbers.entry(origin).or_default();
                 *number = meta.seq.max(*number);
@@ -55,7 +55,7 @@ impl Document {
         authors: &[Origin],
     ) -> Result<Option<NewChange>, WriteError> {
         let shares: BTreeSet<String> = authors.iter().map(|origin| origin.short()).collect();
-        self.commit(signature, None, &|writer| writer.write_again(&with.automerge, &shares))
+        self.commit(signature, None, &|writer| writer.write_again(with.ahead.whole(), &shares))
     }
 }
 

@@ -102,7 +102,7 @@ impl Document {
     /// Whether the document is there.
     #[must_use]
     pub fn state(&self) -> DocumentState {
-        match (self.automerge.is_empty(), self.tombstones().is_empty()) {
+        match (self.ahead.is_empty(), self.tombstones().is_empty()) {
             (true, _) => DocumentState::Absent,
             (false, false) => DocumentState::Deleted,
             (false, true) => DocumentState::Live,
@@ -123,7 +123,7 @@ impl Document {
     fn conflicts_of_fields(&self) -> Vec<Conflict> {
         let mut told = Told { conflicts: BTreeMap::new(), left: CONFLICTING_VALUES_MAX };
         let mut last_field: Option<(String, Option<FieldKind>)> = None;
-        for item in self.automerge.map_range(ROOT, ..) {
+        for item in self.ahead.whole().map_range(ROOT, ..) {
             let name = item.key.as_ref();
             let entry = entry::read_name(name);
             if let Entry::Leaf(_) = entry {
@@ -160,8 +160,8 @@ impl Document {
         if hiding.is_none() && !is_conflict {
             return;
         }
-        let shown = self.automerge.get(ROOT, name).ok().flatten().map(|(_, id)| id);
-        let all = self.automerge.get_all(ROOT, name).unwrap_or_default();
+        let shown = self.ahead.whole().get(ROOT, name).ok().flatten().map(|(_, id)| id);
+        let all = self.ahead.whole().get_all(ROOT, name).unwrap_or_default();
         let values = all.into_iter().filter_map(|(value, id)| {
             let automerge::Value::Scalar(scalar) = value else { return None };
             let value = json::stored_json(&ScalarValueRef::from(scalar.into_owned()));
@@ -177,8 +177,8 @@ impl Document {
 
     /// What a field holds of a kind that another one hides.
     fn tell_hidden(&self, told: &mut Told, name: &str, field: &str, entry: &Entry) {
-        let view = View::now(&self.automerge);
-        let all = self.automerge.get_all(ROOT, name).unwrap_or_default();
+        let view = View::now(self.ahead.whole());
+        let all = self.ahead.whole().get_all(ROOT, name).unwrap_or_default();
         let values = all.into_iter().filter_map(|(value, id)| {
             let value = match (entry, value) {
                 (Entry::Element(_, Some(element)), _) => element.clone(),
@@ -198,12 +198,12 @@ impl Document {
     /// The items of a list that several have put another value in the place of.
     fn tell_items(&self, told: &mut Told, field: &str) {
         let list = sequence::object(SequenceKind::List, field);
-        let items = self.automerge.list_range(&list, ..).filter(|item| item.conflict);
+        let items = self.ahead.whole().list_range(&list, ..).filter(|item| item.conflict);
         for (index, shown) in items.map(|item| (item.index, item.id())) {
             if told.left == 0 {
                 return;
             }
-            let all = self.automerge.get_all(&list, index).unwrap_or_default();
+            let all = self.ahead.whole().get_all(&list, index).unwrap_or_default();
             let values = all.into_iter().filter_map(|(value, id)| {
                 let automerge::Value::Scalar(scalar) = value else { return None };
                 let value = json::stored_json(&ScalarValueRef::from(scalar.into_owned()));
@@ -222,40 +222,40 @@ impl Document {
             return Some(Hiding::Members);
         }
         // ',' follows '+' in byte order.
-        let entries = self.automerge.map_range(ROOT, format!("{name}/+")..format!("{name}/,"));
+        let entries = self.ahead.whole().map_range(ROOT, format!("{name}/+")..format!("{name}/,"));
         entries.filter_map(|item| shown_kind(&item.key, &item.value)).map(Hiding::Kind).next()
     }
 
     /// Whether the field has members, which are shown before all else.
     fn has_members(&self, name: &str) -> bool {
         // '0' follows '/' in byte order.
-        let mut below = self.automerge.map_range(ROOT, format!("{name}/")..format!("{name}0"));
+        let mut below = self.ahead.whole().map_range(ROOT, format!("{name}/")..format!("{name}0"));
         let own = format!("{name}/+");
         below.any(|item| !item.key.starts_with(&own) && entry::read_name(&item.key) != Entry::Reserved)
     }
 
     fn has_entry(&self, name: &str) -> bool {
-        matches!(self.automerge.get(ROOT, name), Ok(Some(_)))
+        matches!(self.ahead.whole().get(ROOT, name), Ok(Some(_)))
     }
 
     fn conflicting(&self, value: Value, id: &ObjId, wins: bool) -> Option<ConflictingValue> {
-        let hash = self.automerge.hash_for_opid(id)?;
-        let change = self.automerge.get_change_meta_by_hash(&hash)?;
+        let hash = self.ahead.whole().hash_for_opid(id)?;
+        let change = self.ahead.whole().get_change_meta_by_hash(&hash)?;
         let Signed { origin, wall_ms, author, message: _ } = signed(&change);
         Some(ConflictingValue { value, hash, origin, wall_ms, author, wins })
     }
 
     /// The operations that delete the document.
     fn tombstones(&self) -> Vec<ObjId> {
-        let all = self.automerge.get_all(ROOT, TOMBSTONE).unwrap_or_default();
+        let all = self.ahead.whole().get_all(ROOT, TOMBSTONE).unwrap_or_default();
         all.into_iter().filter(|(value, _)| value.as_bool() == Some(true)).map(|(_, id)| id).collect()
     }
 
     /// What the deletions did not know of: each change with the document as it made it.
     fn edits_of_deleted(&self) -> Option<Conflict> {
         let tombstones = self.tombstones();
-        let deletions = tombstones.iter().filter_map(|id| self.automerge.hash_for_opid(id));
-        let edits = self.automerge.get_changes_meta(&deletions.collect::<Vec<_>>());
+        let deletions = tombstones.iter().filter_map(|id| self.ahead.whole().hash_for_opid(id));
+        let edits = self.ahead.whole().get_changes_meta(&deletions.collect::<Vec<_>>());
         if edits.is_empty() {
             return None;
         }

@@ -1,7 +1,7 @@
 //! What a document was, and who changed what.
 
 use super::{Document, lineage};
-use crate::json::{self, View};
+use crate::json::{self, Entries as _, View};
 use crate::{ChangeHash, Origin};
 use automerge::ChangeMetadata;
 use json_patch::Patch;
@@ -68,7 +68,7 @@ impl Document {
             Some(unknown) => Err(UnknownChange(*unknown)),
             None if heads.is_empty() => Ok(None),
             None => {
-                let then = View::at(&self.automerge, heads);
+                let then = View::at(self.ahead.whole(), heads);
                 Ok((!then.is_deleted()).then(|| json::assemble(&then)))
             }
         }
@@ -80,12 +80,12 @@ impl Document {
     /// what a certain one had.
     #[must_use]
     pub fn heads_at(&self, wall_ms: i64) -> Vec<ChangeHash> {
-        let mut changes = self.automerge.get_changes_meta(&[]);
+        let mut changes = self.ahead.whole().get_changes_meta(&[]);
         changes.sort_by_key(|change| change.start_op);
         let mut written = BTreeSet::new();
         let mut heads = BTreeSet::new();
         for change in changes {
-            let is_creation = lineage::creation_at(&self.automerge, &change).is_some();
+            let is_creation = lineage::creation_at(self.ahead.whole(), &change).is_some();
             let is_by_then = is_creation || change.timestamp <= wall_ms;
             if !is_by_then || !change.deps.iter().all(|hash| written.contains(hash)) {
                 continue;
@@ -107,10 +107,10 @@ impl Document {
     /// # Errors
     /// [`UnknownChange`] when the change to start from is not here.
     pub fn history(&self, query: HistoryQuery) -> Result<Vec<HistoryEntry>, UnknownChange> {
-        let mut changes = self.automerge.get_changes_meta(&[]);
+        let mut changes = self.ahead.whole().get_changes_meta(&[]);
         changes.sort_unstable_by_key(|change| Reverse((change.start_op, change.hash)));
         let is_creation =
-            |change: &&ChangeMetadata<'_>| lineage::creation_at(&self.automerge, change).is_some();
+            |change: &&ChangeMetadata<'_>| lineage::creation_at(self.ahead.whole(), change).is_some();
         let creations: BTreeSet<_> = changes.iter().filter(is_creation).map(|change| change.hash).collect();
         let start = match query.before {
             None => 0,
@@ -123,7 +123,7 @@ impl Document {
         let told: Vec<_> = told.take(query.limit.min(HISTORY_MAX)).collect();
         let used = told.iter().flat_map(|change| &change.deps).filter(|hash| creations.contains(hash));
         let gone_through = told.iter().map(|change| change.hash).chain(used.copied()).collect();
-        let mut replay = Replay::new(&self.automerge, &changes, gone_through);
+        let mut replay = Replay::new(self.ahead.whole(), &changes, gone_through);
         let entries = told.iter().rev().map(|change| {
             let written = change.deps.iter().filter(|hash| !creations.contains(hash));
             let dependencies: Vec<ChangeHash> = written.copied().collect();

@@ -25,8 +25,18 @@ mod stored;
 
 pub(super) use sequences::creation_at;
 
-/// The number of the last operation of each author in a document. Automerge does not tell it.
-pub(super) type LastOperations = BTreeMap<ActorId, u64>;
+/// The last change of an author in a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct LastChange {
+    /// The number of its last operation.
+    pub(super) operation: u64,
+    /// Its number among the author's changes of the document.
+    pub(super) number: u64,
+    pub(super) hash: ChangeHash,
+}
+
+/// The last change of each author in a document. Automerge does not tell it.
+pub(super) type LastChanges = BTreeMap<ActorId, LastChange>;
 
 /// A change that is checked: its identity, head and columns.
 pub(super) struct Candidate<'a> {
@@ -45,18 +55,18 @@ pub(super) struct Lineage<'a> {
     /// Entries that the operations of the changes put, and the change; without those that the same change replaced.
     puts: BTreeMap<OperationId, (&'a str, usize)>,
     sequences: Sequences<'a>,
-    last: LastOperations,
+    last: LastChanges,
 }
 
 impl<'a> Lineage<'a> {
-    pub(super) fn new(base: &'a Automerge, last: LastOperations) -> Self {
+    pub(super) fn new(base: &'a Automerge, last: LastChanges) -> Self {
         let (stored, ancestry, sequences) = (Stored::new(base), Ancestry::new(base), Sequences::new(base));
         Self { base, stored, ancestry, puts: BTreeMap::new(), sequences, last }
     }
 
     /// The chunks of the creations that the changes need and the document has not, and the last operation of each
     /// author with the changes.
-    pub(super) fn finish(self) -> (Vec<Vec<u8>>, LastOperations) {
+    pub(super) fn finish(self) -> (Vec<Vec<u8>>, LastChanges) {
         (self.sequences.into_chunks(), self.last)
     }
 
@@ -64,16 +74,17 @@ impl<'a> Lineage<'a> {
     pub(super) fn check(&mut self, change: &'a Candidate<'a>) -> Result<(), ApplyReason> {
         let header = &change.header;
         let (number, pending) = self.ancestry.add(change)?;
-        let last = self.last.entry(actor(header.author())).or_insert(0);
+        let before = self.last.get(&actor(header.author())).map_or(0, |last| last.operation);
+        let mut last = before;
         // Own numbers only grow, so that no two operations have one name.
-        if header.first_operation <= *last {
+        if header.first_operation <= before {
             return Err(ApplyReason::Misfit);
         }
         let mut operations = Operations::new(header, &change.columns, change.body_bytes);
         let (mut in_entries, mut in_sequences) = (Vec::new(), Vec::new());
         let mut marked = Vec::new();
         while let Some(operation) = operations.next_operation().map_err(|_| ApplyReason::Refused)? {
-            *last = operation.id.counter;
+            last = operation.id.counter;
             marked.extend(foreign::marked(&operation));
             let replaced = operations.replaced().to_vec();
             match operation.place {
@@ -81,7 +92,9 @@ impl<'a> Lineage<'a> {
                 Place::Element { .. } => in_sequences.push((operation, replaced)),
             }
         }
-        self.ancestry.end(number, *last);
+        let made = LastChange { operation: last, number: header.document_sequence, hash: change.hash };
+        self.last.insert(actor(header.author()), made);
+        self.ancestry.end(number, last);
         let named = in_entries.iter().map(|(operation, _, replaced)| (operation, replaced));
         let named = named.chain(in_sequences.iter().map(|(operation, replaced)| (operation, replaced)));
         read_named(&mut self.stored, &mut self.sequences, header, named)?;

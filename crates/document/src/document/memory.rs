@@ -32,12 +32,12 @@ impl Memory {
     }
 
     /// Counts changes that the document has got.
-    pub(super) fn add(&mut self, bytes: u64, operations: u64, document: &Automerge) {
+    pub(super) fn add<'a>(&mut self, bytes: u64, operations: u64, document: impl FnOnce() -> &'a Automerge) {
         self.known += bytes;
         self.operations += operations;
         self.unmeasured += operations;
         if self.unmeasured * OPERATION_BYTES > UNKNOWN_BYTES.max(self.known / 8) {
-            let measured = Self::measured(document, self.operations);
+            let measured = Self::measured(document(), self.operations);
             *self = Self { known: measured.known.max(self.known), ..measured };
         }
     }

@@ -14,6 +14,16 @@ mod patches;
 const HERE: Origin = Origin([1; 16]);
 const THERE: Origin = Origin([2; 16]);
 
+/// Called with each write on a table: Automerge ends it alike, and makes the same change, bit by bit.
+pub(super) fn held_against_automerge(
+    mut before: Document,
+    (signature, schema, operations): (&Signature<'_>, Option<&Schema>, &[Operation]),
+    written: &Result<Option<NewChange>, WriteError>,
+) {
+    let expected = before.commit(signature, schema, &|writer| writer.run(operations));
+    assert_eq!(*written, expected);
+}
+
 /// A schema with a field of every kind.
 fn every_kind() -> Schema {
     Schema::parse(include_str!("../../../../schemas/golden/document/v1/schema.json")).unwrap()

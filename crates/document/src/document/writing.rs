@@ -1,9 +1,11 @@
 //! Writing: operations become one change, or none.
 
+use super::lineage::LastChange;
+use super::tabled::{TableState, Tabled};
 use super::{Document, NewChange, lineage};
 use crate::json::{self, View};
 use crate::sequence;
-use crate::write::{Outcome, Writer};
+use crate::write::{Draft, Outcome, Writer};
 use crate::{ForeignChange, Operation, Schema, Signature, Violation, WriteError};
 use automerge::transaction::CommitOptions;
 use automerge::{ActorId, Automerge, Change, ChangeHash};
@@ -33,7 +35,16 @@ impl Document {
         schema: Option<&Schema>,
         operations: &[Operation],
     ) -> Result<Option<NewChange>, WriteError> {
-        self.commit(signature, schema, &|writer| writer.run(operations))
+        #[cfg(test)]
+        let before = self.clone();
+        let written = match self.write_on_table(signature, schema, operations) {
+            Ok(Tabled::Done(change)) => Ok(change),
+            Err(error) => Err(error),
+            Ok(Tabled::Unfit) => return self.commit(signature, schema, &|writer| writer.run(operations)),
+        };
+        #[cfg(test)]
+        super::tests::held_against_automerge(before, (signature, schema, operations), &written);
+        written
     }
 
     /// What `run` writes as one change. It runs again after the creations that it lacks.
@@ -44,6 +55,9 @@ impl Document {
         run: &Run<'_>,
     ) -> Result<Option<NewChange>, WriteError> {
         let dependencies = self.heads();
+        if let TableState::Known(_) = self.table {
+            self.table = TableState::Unknown;
+        }
         // The document without the creations that this call makes. Few calls make any.
         let mut before: Option<Automerge> = None;
         let written = loop {
@@ -54,7 +68,8 @@ impl Document {
                 }
                 Ok(Attempt::Nothing) => break Ok(None),
                 Ok(Attempt::Lacks(creations)) => {
-                    before.get_or_insert_with(|| self.automerge.clone());
+                    let present = self.ahead.catch_up().map_err(|_| WriteError::Document)?;
+                    before.get_or_insert_with(|| present.clone());
                     if let Err(error) = self.create(creations) {
                         break Err(error);
                     }
@@ -67,7 +82,7 @@ impl Document {
                 Ok(Some(NewChange { hash, dependencies, chunk, json, breaks_schema }))
             }
             (written, Some(before)) => {
-                self.automerge = before;
+                self.ahead = before.into();
                 written.map(|_| None)
             }
             (Err(error @ (WriteError::Refused(_) | WriteError::Document)), None) => {
@@ -92,9 +107,10 @@ impl Document {
         is_new: bool,
     ) -> Result<Attempt, WriteError> {
         let text = signature.text()?;
-        self.automerge.set_actor(ActorId::from(&signature.origin.0));
-        let mut transaction = self.automerge.transaction();
-        let mut writer = Writer::new(&mut transaction, signature.origin, schema, is_new);
+        let automerge = self.ahead.catch_up().map_err(|_| WriteError::Document)?;
+        automerge.set_actor(ActorId::from(&signature.origin.0));
+        let mut transaction = automerge.transaction();
+        let mut writer = Writer::new(Draft::Transaction(&mut transaction), signature.origin, schema, is_new);
         let outcome = run(&mut writer);
         let lacking = writer.lacking();
         if !lacking.is_empty() {
@@ -120,42 +136,53 @@ impl Document {
     fn create(&mut self, creations: Vec<sequence::Creation>) -> Result<(), WriteError> {
         let changes = creations.into_iter().map(|creation| Change::from_bytes(creation.chunk));
         let changes = changes.collect::<Result<Vec<_>, _>>().map_err(|_| WriteError::Document)?;
-        self.automerge.apply_changes(changes).map_err(|_| WriteError::Document)
+        let automerge = self.ahead.catch_up().map_err(|_| WriteError::Document)?;
+        automerge.apply_changes(changes).map_err(|_| WriteError::Document)
     }
 
     /// The bytes of the change just committed, counted. What peers refuse must not be acknowledged here: it would stop
     /// this origin's whole stream there.
     fn seal(&mut self, signature: &Signature<'_>) -> Result<Vec<u8>, WriteError> {
-        let change = self.automerge.get_last_local_change().ok_or(WriteError::Document)?;
-        let (chunk, last_operation) = (change.raw_bytes().to_vec(), change.max_op());
+        let automerge = self.ahead.catch_up().map_err(|_| WriteError::Document)?;
+        let change = automerge.get_last_local_change().ok_or(WriteError::Document)?;
+        let chunk = change.raw_bytes().to_vec();
+        let last = LastChange { operation: change.max_op(), number: change.seq(), hash: change.hash() };
         let operations = change.len() as u64;
         let parsed = ForeignChange::body(&chunk).and_then(ForeignChange::parse)?;
         // A creation that the change depends on and does not mark would be missing everywhere else.
         let is_creation = |hash| {
-            let meta = self.automerge.get_change_meta_by_hash(hash);
-            meta.is_some_and(|meta| lineage::creation_at(&self.automerge, &meta).is_some())
+            let meta = automerge.get_change_meta_by_hash(hash);
+            meta.is_some_and(|meta| lineage::creation_at(automerge, &meta).is_some())
         };
         if parsed.dependencies.iter().any(is_creation) {
             return Err(WriteError::Document);
         }
         self.changes += 1;
-        self.memory.add(chunk.len() as u64, operations, &self.automerge);
+        self.memory.add(chunk.len() as u64, operations, || automerge);
         self.bytes += chunk.len() as u64;
-        self.last_operations.insert(ActorId::from(&signature.origin.0), last_operation);
+        self.last_changes.insert(ActorId::from(&signature.origin.0), last);
         Ok(chunk)
     }
 
     fn take_back(&mut self, heads: &[ChangeHash]) -> Result<(), WriteError> {
-        let before = if heads.is_empty() { Ok(Automerge::new()) } else { self.automerge.fork_at(heads) };
-        self.automerge = before.map_err(|_| WriteError::Document)?;
+        let before = if heads.is_empty() { Ok(Automerge::new()) } else { self.ahead.whole().fork_at(heads) };
+        self.ahead = before.map_err(|_| WriteError::Document)?.into();
         Ok(())
     }
 
     /// The document as JSON; `None` while nothing was ever written, and when it is deleted.
     #[must_use]
     pub fn json(&self) -> Option<Value> {
-        let view = View::now(&self.automerge);
-        let is_shown = !self.heads().is_empty() && !view.is_deleted();
-        is_shown.then(|| json::assemble(&view))
+        if self.heads().is_empty() {
+            return None;
+        }
+        match &self.table {
+            TableState::Known(table) => shown(table),
+            TableState::Unknown | TableState::Unfit => shown(&View::now(self.ahead.whole())),
+        }
     }
+}
+
+fn shown(document: &impl json::Entries) -> Option<Value> {
+    (!document.is_deleted()).then(|| json::assemble(document))
 }

@@ -1,6 +1,6 @@
-use super::{Contents, Field, View};
+use super::{Contents, Entries, Field};
 use crate::entry::{self, Entry};
-use automerge::{ReadDoc, ValueRef};
+use automerge::ValueRef;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -30,8 +30,8 @@ impl Node {
 }
 
 /// The document as JSON; an empty object while it has no entries.
-pub(crate) fn assemble<D: ReadDoc>(view: &View<'_, D>) -> Value {
-    assemble_entries(view, view.entries().map(|item| (item.key, item.value)))
+pub(crate) fn assemble(document: &impl Entries) -> Value {
+    assemble_entries(document, document.range("", None))
 }
 
 /// The JSON of these entries: the name of each and the value that is shown of it.

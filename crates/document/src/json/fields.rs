@@ -1,6 +1,6 @@
-use super::{Contents, Ledger, View, clamp, stored_json};
+use super::{Contents, Entries, Ledger, clamp, stored_json};
 use crate::entry::{self, EMPTY_DOCUMENT, Entry, Pointer, SHORT_BYTES, SequenceKind};
-use automerge::{ObjType, ROOT, ReadDoc, ScalarValueRef, ValueRef};
+use automerge::{ObjType, ScalarValueRef, ValueRef};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -132,13 +132,13 @@ impl Field {
 }
 
 /// All fields of a document by name, and the mark of an empty document under its own.
-pub(crate) fn fields<D: ReadDoc>(view: &View<'_, D>) -> BTreeMap<String, Field> {
+pub(crate) fn fields(document: &impl Entries) -> BTreeMap<String, Field> {
     let mut fields: BTreeMap<String, Field> = BTreeMap::new();
-    for item in view.entries() {
-        let entry = entry::read_name(&item.key);
+    for (name, value) in document.range("", None) {
+        let entry = entry::read_name(&name);
         let field = match entry {
-            Entry::Leaf(_) => item.key.as_ref(),
-            Entry::Reserved if item.key == EMPTY_DOCUMENT => {
+            Entry::Leaf(_) => name.as_ref(),
+            Entry::Reserved if name == EMPTY_DOCUMENT => {
                 fields.entry(EMPTY_DOCUMENT.to_owned()).or_default().leaf = Some(Value::Bool(true));
                 continue;
             }
@@ -148,9 +148,9 @@ pub(crate) fn fields<D: ReadDoc>(view: &View<'_, D>) -> BTreeMap<String, Field> 
             | Entry::Grant(_)
             | Entry::Bound(_)
             | Entry::Element(..)
-            | Entry::Sequence(..) => entry::split_reserved(&item.key).map_or("", |(field, _)| field),
+            | Entry::Sequence(..) => entry::split_reserved(&name).map_or("", |(field, _)| field),
         };
-        fields.entry(field.to_owned()).or_default().add(view, &entry, &item.key, &item.value);
+        fields.entry(field.to_owned()).or_default().add(document, &entry, &name, &value);
     }
     fields.values_mut().for_each(Field::finish);
     fields.retain(|_, field| !field.is_empty());
@@ -158,17 +158,17 @@ pub(crate) fn fields<D: ReadDoc>(view: &View<'_, D>) -> BTreeMap<String, Field> 
 }
 
 /// What the entries of one bounded counter say; without any, nothing was made.
-pub(crate) fn ledger(document: &impl ReadDoc, field: &Pointer) -> Ledger {
+pub(crate) fn ledger(document: &impl Entries, field: &Pointer) -> Ledger {
     let mut special = Field::default();
-    let view = View::now(document);
     // ',' follows '+' in byte order.
-    for item in document.map_range(ROOT, format!("{}/+", field.name())..format!("{}/,", field.name())) {
-        special.add(&view, &entry::read_name(&item.key), &item.key, &item.value);
+    for (name, value) in document.range(&format!("{}/+", field.name()), Some(&format!("{}/,", field.name())))
+    {
+        special.add(document, &entry::read_name(&name), &name, &value);
     }
     let mut ledger = match special.special {
         Some(Special::Bounded(ledger)) => *ledger,
         _ => Ledger::default(),
     };
-    ledger.set_base(view.plain(field.name()).as_ref().and_then(super::count));
+    ledger.set_base(document.plain(field.name()).as_ref().and_then(super::count));
     ledger
 }

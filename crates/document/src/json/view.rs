@@ -2,9 +2,10 @@ use super::stored_json;
 use crate::ChangeHash;
 use crate::entry::{SequenceKind, TOMBSTONE};
 use crate::sequence;
-use automerge::iter::MapRange;
 use automerge::{ROOT, ReadDoc, ScalarValue, Value as Stored, ValueRef};
 use serde_json::Value;
+use std::borrow::Cow;
+use std::ops::Bound;
 
 /// What entries alone do not tell of their fields.
 pub(crate) trait Contents {
@@ -14,6 +15,18 @@ pub(crate) trait Contents {
     fn items(&self, name: &str) -> Vec<Value>;
     /// The text at the entry of this name.
     fn text(&self, name: &str) -> String;
+}
+
+/// The entries of a root map.
+pub(crate) trait Entries: Contents {
+    /// Those from one name on, before another, in byte order of their names, each with the value that is shown.
+    fn range<'s>(
+        &'s self,
+        from: &str,
+        to: Option<&str>,
+    ) -> Box<dyn Iterator<Item = (Cow<'s, str>, ValueRef<'s>)> + 's>;
+    /// Whether a tombstone stands, be there others that were taken back.
+    fn is_deleted(&self) -> bool;
 }
 
 /// What is read: a document or a transaction, at its present or at earlier heads.
@@ -32,17 +45,26 @@ impl<'a, D: ReadDoc> View<'a, D> {
     pub(crate) fn at(document: &'a D, heads: &'a [ChangeHash]) -> Self {
         Self { document, heads: Some(heads) }
     }
+}
 
-    /// The entries of the root map in byte order of their names.
-    pub(super) fn entries(&self) -> MapRange<'a> {
-        match self.heads {
-            None => self.document.map_range(ROOT, ..),
-            Some(heads) => self.document.map_range_at(ROOT, .., heads),
-        }
+impl<D: ReadDoc> Entries for View<'_, D> {
+    fn range<'s>(
+        &'s self,
+        from: &str,
+        to: Option<&str>,
+    ) -> Box<dyn Iterator<Item = (Cow<'s, str>, ValueRef<'s>)> + 's> {
+        let range = (
+            Bound::Included(from.to_owned()),
+            to.map_or(Bound::Unbounded, |to| Bound::Excluded(to.to_owned())),
+        );
+        let entries = match self.heads {
+            None => self.document.map_range(ROOT, range),
+            Some(heads) => self.document.map_range_at(ROOT, range, heads),
+        };
+        Box::new(entries.map(|item| (item.key, item.value)))
     }
 
-    /// Whether a tombstone stands, be there others that were taken back.
-    pub(crate) fn is_deleted(&self) -> bool {
+    fn is_deleted(&self) -> bool {
         let values = match self.heads {
             None => self.document.get_all(ROOT, TOMBSTONE),
             Some(heads) => self.document.get_all_at(ROOT, TOMBSTONE, heads),

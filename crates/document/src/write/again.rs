@@ -2,8 +2,8 @@
 
 use super::{Outcome, WriteError, Writer};
 use crate::entry::{self, Entry, Pointer, SequenceKind};
-use crate::json::{self, Contents as _, View};
-use automerge::{ROOT, ReadDoc, ScalarValue, Value as Stored};
+use crate::json::{self, Contents as _, Entries, View};
+use automerge::{ReadDoc, ScalarValue, ValueRef};
 use std::collections::BTreeSet;
 
 impl Writer<'_, '_> {
@@ -12,8 +12,8 @@ impl Writer<'_, '_> {
         with: &D,
         shares: &BTreeSet<String>,
     ) -> Result<Outcome, WriteError> {
-        let here: Vec<_> = scalars(self.transaction).collect();
-        let there: Vec<(String, ScalarValue)> = scalars(with).collect();
+        let here: Vec<_> = scalars(&self.draft.shown()).collect();
+        let there: Vec<(String, ScalarValue)> = scalars(&View::now(with)).collect();
         for (name, value) in &there {
             let before = here.iter().find(|(present, _)| present == name).map(|(_, value)| value);
             if before == Some(value) {
@@ -32,7 +32,7 @@ impl Writer<'_, '_> {
             }
         }
         self.write_sequences(with, &there)?;
-        let now = View::now(self.transaction);
+        let now = self.draft.shown();
         // It is held against no schema.
         Ok(Outcome { json: (!now.is_deleted()).then(|| json::assemble(&now)), breaks_schema: false })
     }
@@ -66,7 +66,7 @@ impl Writer<'_, '_> {
                 continue;
             };
             let pointer = Pointer::from_name(field.to_owned());
-            let now = View::now(self.transaction);
+            let now = self.draft.shown();
             let (items, text) = (now.items(field), now.text(field));
             match kind {
                 "[" if items != view.items(field) => self.put_list(&pointer, &view.items(field))?,
@@ -93,9 +93,9 @@ impl Writer<'_, '_> {
 }
 
 /// The entries of a root map that hold plain values: the one that is shown of each.
-fn scalars<D: ReadDoc>(document: &D) -> impl Iterator<Item = (String, ScalarValue)> + '_ {
-    document.map_range(ROOT, ..).filter_map(|item| {
-        let Ok(Some((Stored::Scalar(value), _))) = document.get(ROOT, &*item.key) else { return None };
-        Some((item.key.to_string(), value.into_owned()))
+fn scalars(document: &impl Entries) -> impl Iterator<Item = (String, ScalarValue)> + '_ {
+    document.range("", None).filter_map(|(name, value)| {
+        let ValueRef::Scalar(value) = value else { return None };
+        Some((name.into_owned(), value.into()))
     })
 }

@@ -120,7 +120,7 @@ impl Writer<'_, '_> {
         if survey.kind.is_none() {
             self.make_first(field, 0, self.start(field))?;
         }
-        Ok(json::ledger(self.transaction, field))
+        Ok(json::ledger(&self.draft.shown(), field))
     }
 
     /// Where a counter without entries starts.

@@ -3,12 +3,12 @@
 use super::{FieldKind, WriteError, Writer};
 use crate::Crdt;
 use crate::entry::Pointer;
-use crate::json::{self, Field, Special, View};
+use crate::json::{self, Field, Special};
 use serde_json::{Map, Value};
 
 impl Writer<'_, '_> {
     pub(super) fn clear(&mut self, field: &Pointer) -> Result<(), WriteError> {
-        let mut present = json::fields(&View::now(self.transaction));
+        let mut present = json::fields(&self.draft.shown());
         let below = format!("{}/", field.name());
         let members = present.range(below.clone()..).take_while(|(name, _)| name.starts_with(&below));
         let members: Vec<String> = members.map(|(name, _)| name.clone()).collect();

@@ -23,8 +23,8 @@
 
 use super::{FieldKind, WriteError, Writer};
 use crate::entry::Pointer;
-use crate::json::{self, Contents as _, Field, Special, View};
-use automerge::{ROOT, ReadDoc as _, ScalarValue};
+use crate::json::{self, Contents as _, Field, Special};
+use automerge::ScalarValue;
 
 impl Writer<'_, '_> {
     pub(super) fn increment(&mut self, field: &Pointer, by: i64) -> Result<(), WriteError> {
@@ -66,7 +66,7 @@ impl Writer<'_, '_> {
 
     /// Takes away a plain value that is no base.
     pub(super) fn keep_base(&mut self, field: &Pointer) -> Result<(), WriteError> {
-        match View::now(self.transaction).plain(field.name()) {
+        match self.draft.shown().plain(field.name()) {
             Some(plain) if json::count(&plain).is_none() => self.delete(field.name()),
             Some(_) | None => Ok(()),
         }
@@ -94,11 +94,7 @@ impl Writer<'_, '_> {
 
     /// The whole number at an entry.
     pub(super) fn number(&self, name: &str) -> Result<Option<i64>, WriteError> {
-        match self.transaction.get(ROOT, name) {
-            Ok(Some((automerge::Value::Scalar(number), _))) => Ok(number.as_i64()),
-            Ok(_) => Ok(None),
-            Err(_) => Err(WriteError::Document),
-        }
+        self.draft.number(name)
     }
 }
 

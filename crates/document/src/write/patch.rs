@@ -3,7 +3,7 @@
 
 use super::{PATCH_OPERATIONS_MAX, PATCHED_BYTES_MAX, PatchFault, WriteError, Writer};
 use crate::entry::Pointer;
-use crate::json::{self, View};
+use crate::json;
 use json_patch::{PatchErrorKind, PatchOperation};
 use serde_json::Value;
 
@@ -14,7 +14,7 @@ const VALUE_COST: usize = 8;
 
 impl Writer<'_, '_> {
     pub(super) fn merge_patch(&mut self, patch: &Value) -> Result<(), WriteError> {
-        let before = json::assemble(&View::now(self.transaction));
+        let before = json::assemble(&self.draft.shown());
         let mut after = before.clone();
         json_patch::merge(&mut after, patch);
         self.put_difference(&before, &after)
@@ -24,7 +24,7 @@ impl Writer<'_, '_> {
         if patch.len() > PATCH_OPERATIONS_MAX {
             return Err(WriteError::PatchTooLong(patch.len()));
         }
-        let mut before = json::assemble(&View::now(self.transaction));
+        let mut before = json::assemble(&self.draft.shown());
         if let Some(schema) = self.schema.filter(|_| self.exists()) {
             schema.fill_defaults(&mut before);
         }
@@ -45,7 +45,7 @@ impl Writer<'_, '_> {
         if before == after && self.exists() {
             return Ok(());
         }
-        let present = json::fields(&View::now(self.transaction));
+        let present = json::fields(&self.draft.shown());
         for (name, field) in &present {
             let pointer = Pointer::from_name(name.clone());
             let Some(kind) = self.counter_at(&pointer, field) else { continue };

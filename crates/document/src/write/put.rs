@@ -3,7 +3,7 @@
 use super::{FieldKind, WriteError, Writer, kind_of};
 use crate::ENTRIES_MAX;
 use crate::entry::{EMPTY_DOCUMENT, Pointer, SequenceKind, TOMBSTONE};
-use crate::json::{self, Field, JsonError, Special, View};
+use crate::json::{self, Field, JsonError, Special};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -20,13 +20,13 @@ enum LeftOut {
 
 impl Writer<'_, '_> {
     pub(super) fn put(&mut self, value: &Value) -> Result<(), WriteError> {
-        let present = json::fields(&View::now(self.transaction));
+        let present = json::fields(&self.draft.shown());
         self.put_over(value, &present, LeftOut::Known)
     }
 
     /// Puts a document that was deleted, which clears all that was there.
     pub(super) fn put_back(&mut self, value: &Value) -> Result<(), WriteError> {
-        let present = json::fields(&View::now(self.transaction));
+        let present = json::fields(&self.draft.shown());
         self.put_over(value, &present, LeftOut::All)?;
         self.is_deleted = false;
         self.delete(TOMBSTONE)

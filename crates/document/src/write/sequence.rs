@@ -5,9 +5,9 @@ mod difference;
 use super::{FieldKind, Insertion, WriteError, Writer};
 use crate::DEPTH_MAX;
 use crate::entry::{Pointer, SequenceKind};
-use crate::json::{self, Contents as _, View};
+use crate::json::{self, Contents as _};
 use crate::sequence;
-use automerge::transaction::Transactable as _;
+use automerge::transaction::{Transactable as _, Transaction};
 use automerge::{ObjId, ReadDoc as _};
 use difference::Step;
 use serde_json::Value;
@@ -19,7 +19,7 @@ const COMPARED_MAX: usize = 4_000_000;
 /// What a character takes in a change besides itself, or one that is deleted, rounded up.
 const CHARACTER_COST: usize = 8;
 
-impl Writer<'_, '_> {
+impl<'b> Writer<'_, 'b> {
     pub(super) fn insert(
         &mut self,
         field: &Pointer,
@@ -86,12 +86,12 @@ impl Writer<'_, '_> {
     /// one stands for another it takes its place, so that two who change one item at once do not make two of it.
     pub(super) fn put_list(&mut self, field: &Pointer, wanted: &[Value]) -> Result<(), WriteError> {
         let Some(list) = self.open(field, SequenceKind::List)? else { return Ok(()) };
-        let present = View::now(self.transaction).items(field.name());
+        let present = self.draft.shown().items(field.name());
         for step in difference::steps(&present, wanted) {
             match step {
                 Step::Replace { index, item } => {
                     self.count_item(field, item)?;
-                    let put = self.transaction.put(&list, index, json::scalar(item));
+                    let put = self.items()?.put(&list, index, json::scalar(item));
                     put.map_err(|_| WriteError::Document)?;
                 }
                 Step::Delete { index } => self.delete_item(&list, index)?,
@@ -106,12 +106,12 @@ impl Writer<'_, '_> {
     /// Makes the text read so.
     pub(super) fn put_text(&mut self, field: &Pointer, wanted: &str) -> Result<(), WriteError> {
         let Some(text) = self.open(field, SequenceKind::Text)? else { return Ok(()) };
-        let present = View::now(self.transaction).text(field.name());
+        let present = self.draft.shown().text(field.name());
         let difference = difference::between(&present, wanted);
         let (old, new) = (difference.old.chars().count(), difference.new.chars().count());
         if old > 0 && new > 0 && old.saturating_mul(new) <= COMPARED_MAX {
             self.count_characters(old, difference.new)?;
-            return self.transaction.update_text(&text, wanted).map_err(|_| WriteError::Document);
+            return self.items()?.update_text(&text, wanted).map_err(|_| WriteError::Document);
         }
         self.replace_characters(&text, difference.index, old, difference.new)
     }
@@ -119,7 +119,11 @@ impl Writer<'_, '_> {
     /// The object of a list or text; `None` when it is to be created first.
     fn open(&mut self, field: &Pointer, kind: SequenceKind) -> Result<Option<ObjId>, WriteError> {
         let object = sequence::object(kind, field.name());
-        if self.transaction.object_type(&object).is_err() {
+        let Some(transaction) = self.draft.transaction() else {
+            self.wants_automerge = true;
+            return Ok(None);
+        };
+        if transaction.object_type(&object).is_err() {
             self.lacking.push((kind, field.name().to_owned()));
             return Ok(None);
         }
@@ -127,14 +131,19 @@ impl Writer<'_, '_> {
         Ok(Some(object))
     }
 
+    /// Where items and characters are.
+    fn items(&mut self) -> Result<&mut Transaction<'b>, WriteError> {
+        self.draft.transaction().ok_or(WriteError::Document)
+    }
+
     fn check_place(
-        &self,
+        &mut self,
         field: &Pointer,
         object: &ObjId,
         index: usize,
         delete: usize,
     ) -> Result<(), WriteError> {
-        let length = self.transaction.length(object);
+        let length = self.items()?.length(object);
         if index.checked_add(delete).is_some_and(|end| end <= length) {
             return Ok(());
         }
@@ -150,7 +159,7 @@ impl Writer<'_, '_> {
     ) -> Result<(), WriteError> {
         for (offset, item) in items.iter().enumerate() {
             self.count_item(field, item)?;
-            let inserted = self.transaction.insert(list, index + offset, json::scalar(item));
+            let inserted = self.items()?.insert(list, index + offset, json::scalar(item));
             inserted.map_err(|_| WriteError::Document)?;
         }
         Ok(())
@@ -158,7 +167,7 @@ impl Writer<'_, '_> {
 
     fn delete_item(&mut self, list: &ObjId, index: usize) -> Result<(), WriteError> {
         self.count(0, 1)?;
-        self.transaction.delete(list, index).map_err(|_| WriteError::Document)
+        self.items()?.delete(list, index).map_err(|_| WriteError::Document)
     }
 
     fn replace_characters(
@@ -170,7 +179,7 @@ impl Writer<'_, '_> {
     ) -> Result<(), WriteError> {
         self.count_characters(delete, insert)?;
         let delete = isize::try_from(delete).map_err(|_| WriteError::TooManyEntries)?;
-        self.transaction.splice_text(text, index, delete, insert).map_err(|_| WriteError::Document)
+        self.items()?.splice_text(text, index, delete, insert).map_err(|_| WriteError::Document)
     }
 
     fn count_item(&mut self, field: &Pointer, item: &Value) -> Result<(), WriteError> {

@@ -3,7 +3,7 @@
 use super::{FieldKind, WriteError, Writer};
 use crate::entry::Pointer;
 use crate::json;
-use automerge::{ROOT, ReadDoc as _, ScalarValue};
+use automerge::ScalarValue;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ impl Writer<'_, '_> {
         self.open_set(field)?;
         let name = element_name(field, element)?;
         // An element that is there is put anew, so that it stays whoever removes the one that is there.
-        if matches!(self.transaction.get(ROOT, name.as_str()), Ok(Some(_))) {
+        if self.draft.has(&name)? {
             self.delete(&name)?;
         }
         self.set(&name, ScalarValue::Boolean(true))
@@ -24,11 +24,7 @@ impl Writer<'_, '_> {
         if survey.kind.is_some() || survey.has_plain {
             self.open_set(field)?;
         }
-        match self.transaction.get(ROOT, name.as_str()) {
-            Ok(Some(_)) => self.delete(&name),
-            Ok(None) => Ok(()),
-            Err(_) => Err(WriteError::Document),
-        }
+        if self.draft.has(&name)? { self.delete(&name) } else { Ok(()) }
     }
 
     /// Makes the set hold just these elements.

@@ -112,17 +112,17 @@ fn lists_and_texts_of_cut_off_replicas_are_one() {
         ForeignChange::parse(ForeignChange::body(chunk).unwrap()).unwrap();
     }
     let document = apply(&chunks).unwrap();
-    let text = document.automerge.text(sequence::object(SequenceKind::Text, "body")).unwrap();
-    assert_eq!(document.automerge.length(sequence::object(SequenceKind::List, "lines")), 4);
+    let text = document.ahead.whole().text(sequence::object(SequenceKind::Text, "body")).unwrap();
+    assert_eq!(document.ahead.whole().length(sequence::object(SequenceKind::List, "lines")), 4);
     assert!(text.matches("xyz").count() == 2, "{text}");
     let mut other_way = Document::new();
     let turned = [2, 3, 0, 1, 5, 4].map(|at: usize| chunks[at].clone());
     other_way.apply(&turned).unwrap();
     assert_eq!(other_way.heads(), document.heads());
-    assert_eq!(other_way.automerge.hydrate(None), document.automerge.hydrate(None));
+    assert_eq!(other_way.ahead.whole().hydrate(None), document.ahead.whole().hydrate(None));
     let loaded = Document::load(&document.save()).unwrap();
     assert_eq!(loaded.changes_count(), document.changes_count());
-    assert_eq!(loaded.last_operations, document.last_operations, "a creation has no author");
+    assert_eq!(loaded.last_changes, document.last_changes, "a creation has no author");
     for chunk in &chunks {
         assert_eq!(loaded.change(&hash_of(chunk)).as_ref(), Some(chunk));
     }
@@ -253,7 +253,7 @@ fn a_change_after_one_that_fails_is_left_out() {
         let mut clean = Document::new();
         clean.apply_known(&chunks[..at]).unwrap();
         assert_eq!((document.heads(), document.changes_count()), (clean.heads(), clean.changes_count()));
-        assert_eq!((document.bytes(), &document.last_operations), (clean.bytes(), &clean.last_operations));
+        assert_eq!((document.bytes(), &document.last_changes), (clean.bytes(), &clean.last_changes));
     }
 }
 
@@ -270,7 +270,7 @@ fn steps_of_any_length_come_to_the_same() {
         let apply = |most| {
             let mut document = Document::new();
             let result = document.apply_steps(&chunks, Trust::Foreign, most);
-            (result, document.heads(), document.json(), document.changes_count(), document.last_operations)
+            (result, document.heads(), document.json(), document.changes_count(), document.last_changes)
         };
         let whole = apply(chunks.len());
         assert_eq!(whole.0.map_err(|error| error.applied).err(), failing);

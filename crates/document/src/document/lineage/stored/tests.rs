@@ -131,12 +131,12 @@ fn one_pass_reads_what_one_by_one_reads() {
         write(&mut document, change % 3 + 1, if change % 5 == 0 { "b" } else { "a" });
     }
     let named = |last| (1..=last).map(|counter| OperationId { counter, author: Origin([2; 16]) }).collect();
-    let all = Stored::new(&document.automerge).changes_of(&named(60)).unwrap();
+    let all = Stored::new(document.ahead.whole()).changes_of(&named(60)).unwrap();
     assert_eq!(all.len(), 20);
     for change in all {
         assert_eq!(document.change(&change.hash()).unwrap(), change.raw_bytes());
     }
-    let mut stored = Stored::new(&document.automerge);
+    let mut stored = Stored::new(document.ahead.whole());
     assert_eq!(stored.changes_of(&named(30)).unwrap().len(), 10);
     assert_eq!(stored.changes_of(&named(60)).unwrap().len(), 10, "none is read twice");
 }

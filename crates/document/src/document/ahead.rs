@@ -1,0 +1,116 @@
+//! The Automerge document, and this replica's changes that it was not given yet.
+//!
+//! A small change is made from a table of entries (module `crate::table`). Automerge gets changes many at a time, which
+//! costs a fifth, or when somebody asks for what it alone knows: lists and texts, history, conflicts, a save.
+
+use crate::ChangeHash;
+use automerge::{Automerge, Change};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::OnceLock;
+
+/// Most changes that Automerge is not given yet: who asks it then waits for so many, 5 µs each.
+const AHEAD_MAX: usize = 64;
+
+/// What a change that waits takes besides its bytes, in memory.
+const CHANGE_BYTES: usize = 400;
+
+/// An Automerge document that is behind by some changes.
+#[derive(Clone)]
+pub(super) struct Ahead {
+    automerge: Automerge,
+    /// Each depends on the one before it, and the first on all heads.
+    changes: Vec<Change>,
+    /// The document with them, where somebody asked.
+    whole: OnceLock<Box<Automerge>>,
+}
+
+/// The document does not take the changes made from its table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stuck;
+
+impl From<Automerge> for Ahead {
+    fn from(automerge: Automerge) -> Self {
+        Self { automerge, changes: Vec::new(), whole: OnceLock::new() }
+    }
+}
+
+impl Ahead {
+    /// The changes that no other change depends on, in byte order.
+    pub(super) fn heads(&self) -> Vec<ChangeHash> {
+        self.changes.last().map_or_else(|| self.automerge.get_heads(), |change| vec![change.hash()])
+    }
+
+    /// Whether it has no change.
+    pub(super) fn is_empty(&self) -> bool {
+        self.changes.is_empty() && self.automerge.is_empty()
+    }
+
+    /// One of the changes that Automerge was not given yet.
+    pub(super) fn change(&self, hash: &ChangeHash) -> Option<&Change> {
+        self.changes.iter().find(|change| change.hash() == *hash)
+    }
+
+    /// What Automerge was given.
+    pub(super) fn given(&self) -> &Automerge {
+        &self.automerge
+    }
+
+    /// Takes a change on all heads, made from the table. When many wait they are given to Automerge.
+    pub(super) fn push(&mut self, change: Change) {
+        if let Some(whole) = self.whole.take() {
+            self.automerge = *whole;
+            self.changes.clear();
+        }
+        self.changes.push(change);
+        if self.changes.len() >= AHEAD_MAX {
+            // What cannot be given stays; who needs it meets the failure.
+            let _ = self.catch_up();
+        }
+    }
+
+    /// The document with all changes; without those that wait when it does not take them.
+    pub(super) fn whole(&self) -> &Automerge {
+        if self.changes.is_empty() {
+            return &self.automerge;
+        }
+        if let Some(whole) = self.whole.get() {
+            return whole;
+        }
+        match self.with_changes() {
+            Ok(whole) => self.whole.get_or_init(|| Box::new(whole)),
+            Err(Stuck) => &self.automerge,
+        }
+    }
+
+    /// The document, after it was given all changes.
+    pub(super) fn catch_up(&mut self) -> Result<&mut Automerge, Stuck> {
+        if !self.changes.is_empty() {
+            self.automerge = match self.whole.take() {
+                Some(whole) => *whole,
+                None => self.with_changes()?,
+            };
+            self.changes.clear();
+        }
+        Ok(&mut self.automerge)
+    }
+
+    /// How often the document is in memory.
+    pub(super) fn copies(&self) -> u64 {
+        if self.whole.get().is_some() { 2 } else { 1 }
+    }
+
+    /// Estimate of what waits, in memory, in bytes.
+    pub(super) fn waiting_bytes(&self) -> u64 {
+        let bytes = self.changes.iter().map(|change| CHANGE_BYTES + change.raw_bytes().len());
+        bytes.sum::<usize>() as u64
+    }
+
+    fn with_changes(&self) -> Result<Automerge, Stuck> {
+        let applied = catch_unwind(AssertUnwindSafe(|| {
+            let mut automerge = self.automerge.clone();
+            automerge.apply_changes(self.changes.iter().cloned()).map(|()| automerge)
+        }));
+        let automerge = applied.map_err(|_| Stuck)?.map_err(|_| Stuck)?;
+        if automerge.get_heads() == self.heads() { Ok(automerge) } else { Err(Stuck) }
+    }
+}
