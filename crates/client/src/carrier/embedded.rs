@@ -46,8 +46,8 @@ impl Embedding {
     /// wrote and no peer had is gone, rights of bounded counters that it held too. Each start that writes is another origin to
     /// its peers, and they take 64 of one certificate's key: what writes regularly belongs on a disk. Such starts are counted
     /// in `identity/` of the directory, which has to outlive the process; from 28 on each is warned of in the log and in
-    /// `isle status`, and after 56 [`EmbedError::Start`] says what to do. A start that only reads is not counted. When it is nearly full it is
-    /// read-only; give it several times what its documents have as JSON.
+    /// `isle status`, and after 56 [`EmbedError::Start`] says what to do. A start that only reads is not counted. When it is
+    /// nearly full it is read-only; give it several times what its documents have as JSON.
     ///
     /// ```
     /// use isle_client::Embedding;

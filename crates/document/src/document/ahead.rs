@@ -63,9 +63,14 @@ impl Ahead {
         }
         self.changes.push(change);
         if self.changes.len() >= AHEAD_MAX {
-            // What cannot be given stays; who needs it meets the failure.
+            // What cannot be given stays, and nothing comes after it ([`Ahead::is_stuck`]).
             let _ = self.catch_up();
         }
+    }
+
+    /// Whether so many wait that Automerge did not take them.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.changes.len() >= AHEAD_MAX
     }
 
     /// The document with all changes; without those that wait when it does not take them.
@@ -112,5 +117,54 @@ impl Ahead {
         }));
         let automerge = applied.map_err(|_| Stuck)?.map_err(|_| Stuck)?;
         if automerge.get_heads() == self.heads() { Ok(automerge) } else { Err(Stuck) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use automerge::ROOT;
+    use automerge::transaction::Transactable as _;
+
+    /// So many changes, each on the one before it.
+    fn changes(count: usize) -> Vec<Change> {
+        let mut document = Automerge::new();
+        for number in 0..count {
+            let put = document.transact(|put| put.put(ROOT, "n", i64::try_from(number).unwrap()));
+            put.unwrap_or_else(|failure| panic!("{}", failure.error));
+        }
+        document.get_changes(&[])
+    }
+
+    #[test]
+    fn automerge_is_given_many_changes_at_once_and_those_that_somebody_looked_at() {
+        let mut ahead = Ahead::from(Automerge::new());
+        for (number, change) in (1..).zip(changes(AHEAD_MAX + 2)) {
+            let hash = change.hash();
+            ahead.push(change);
+            assert_eq!(ahead.heads(), [hash]);
+            assert_eq!(ahead.given().get_heads() == [hash], number == AHEAD_MAX, "{number}");
+        }
+        assert_eq!((ahead.changes.len(), ahead.copies()), (2, 1));
+        assert_eq!(ahead.whole().get_heads(), ahead.heads());
+        assert_eq!((ahead.changes.len(), ahead.copies()), (2, 2));
+        assert_eq!(ahead.catch_up().unwrap().get_heads().len(), 1);
+        assert_eq!((ahead.changes.len(), ahead.copies()), (0, 1));
+    }
+
+    #[test]
+    fn what_automerge_does_not_take_is_told_and_not_lost() {
+        let mut ahead = Ahead::from(Automerge::new());
+        // The first one is missing.
+        let waiting = changes(AHEAD_MAX + 1).split_off(1);
+        for change in waiting.clone() {
+            assert!(!ahead.is_stuck());
+            ahead.push(change);
+        }
+        assert!(ahead.is_stuck());
+        assert_eq!(ahead.catch_up().map(drop), Err(Stuck));
+        assert!(ahead.whole().is_empty());
+        assert_eq!(ahead.heads(), [waiting.last().unwrap().hash()]);
+        assert!(waiting.iter().all(|change| ahead.change(&change.hash()) == Some(change)));
     }
 }

@@ -61,6 +61,9 @@ impl Document {
         schema: Option<&Schema>,
         operations: &[Operation],
     ) -> Result<Tabled, WriteError> {
+        if self.ahead.is_stuck() {
+            return Err(WriteError::Document);
+        }
         let message = signature.text()?;
         let dependencies = self.heads();
         let author = ActorId::from(&signature.origin.0);
