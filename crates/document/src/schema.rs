@@ -7,6 +7,7 @@ mod fields;
 mod flat;
 mod follows;
 mod numbers;
+mod set_once;
 mod violations;
 
 pub use error::SchemaError;
@@ -93,6 +94,7 @@ impl fmt::Display for Violation {
 /// | `x-version` | the root | counts from 1; see [`Schema::follows`] |
 /// | `x-crdt` | a field | how concurrent writes merge, one of [`Crdt`]; a register if it is missing. An object without it merges member by member; with `register` it is one value |
 /// | `x-index` | a field | true: documents can be found by it; a register of scalars, a counter or a bounded counter |
+/// | `x-set-once` | a field | true: once a register in `properties` has a value that is neither null nor its default, a write that changes it or takes it away is refused, until the document is deleted. Values that two replicas set cut off are a conflict, and one of them can be settled on |
 /// | `default` | a register | read where nothing was written; never written itself |
 ///
 /// A field is a member of `properties`, or any other member where `additionalProperties` is a schema, at any depth and
@@ -216,6 +218,21 @@ impl Schema {
     /// The rules that a document breaks and an earlier state of it did not, or breaks worse.
     pub(crate) fn new_violations(&self, document: &Value, earlier: &Value) -> Vec<Violation> {
         self.0.validator.new_violations(&self.filled(document), &self.filled(earlier))
+    }
+
+    /// Whether fields of the schema are set once.
+    pub(crate) fn has_set_once(&self) -> bool {
+        !self.0.fields.set_once.is_empty()
+    }
+
+    /// The fields that had a value, are set once, and have another or none now; `is_settled` says of which that is right.
+    pub(crate) fn set_again(
+        &self,
+        document: &Value,
+        earlier: &Value,
+        is_settled: impl Fn(&Pointer) -> bool,
+    ) -> Vec<Violation> {
+        set_once::set_again(&self.0.fields.set_once, document, earlier, is_settled)
     }
 
     fn filled<'a>(&self, document: &'a Value) -> Cow<'a, Value> {

@@ -90,8 +90,12 @@ impl<'a, 'b> Writer<'a, 'b> {
         if operations.len() > OPERATIONS_MAX {
             return Err(WriteError::TooManyOperations(operations.len()));
         }
-        self.is_deleted = self.draft.shown().is_deleted();
+        let was_deleted = self.draft.shown().is_deleted();
+        self.is_deleted = was_deleted;
         operations.iter().try_for_each(|operation| self.run_one(operation))?;
+        if !was_deleted {
+            self.check_set_once(operations)?;
+        }
         self.check_rules()
     }
 
@@ -156,6 +160,23 @@ impl<'a, 'b> Writer<'a, 'b> {
         match violations.is_empty() {
             true => Ok(Outcome { json: Some(now), breaks_schema: true }),
             false => Err(WriteError::Invalid(violations)),
+        }
+    }
+
+    /// What is set once stays, or becomes what somebody else set it to at the same time.
+    fn check_set_once(&self, operations: &[Operation]) -> Result<(), WriteError> {
+        let schema = self.schema.filter(|schema| schema.has_set_once());
+        let (Some(schema), false) = (schema, self.is_deleted || self.is_new) else { return Ok(()) };
+        let settled = |settled: &Pointer| {
+            let values = self.draft.values_before(settled.name());
+            operations.iter().any(|operation| {
+                matches!(operation, Operation::Settle { field, value } if field == settled && values.contains(value))
+            })
+        };
+        let now = json::assemble(&self.draft.shown());
+        match schema.set_again(&now, &self.draft.before(), settled) {
+            again if again.is_empty() => Ok(()),
+            again => Err(WriteError::Invalid(again)),
         }
     }
 

@@ -11,7 +11,7 @@ use std::cmp::Ordering;
 mod values;
 
 /// `x-` keywords.
-const KNOWN: [&str; 3] = ["x-crdt", "x-index", "x-version"];
+const KNOWN: [&str; 4] = ["x-crdt", "x-index", "x-set-once", "x-version"];
 
 /// Lower and upper bounds. Between exclusive ones no whole number has to be: that is not looked at.
 const RANGES: [(&str, &str); 8] = [

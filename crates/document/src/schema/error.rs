@@ -112,7 +112,7 @@ pub enum SchemaError {
     Misplaced {
         /// JSON Pointer into the schema.
         at: String,
-        /// `x-crdt`, `x-index` or `default`.
+        /// `x-crdt`, `x-index`, `x-set-once` or `default`.
         keyword: &'static str,
     },
     /// A lower bound above its upper bound: nothing is between them.
@@ -186,6 +186,14 @@ pub enum SchemaError {
         "the schema has at '{at}' an index: a register of scalars with a type, a counter or a bounded counter in properties can have one"
     )]
     Index {
+        /// JSON Pointer into the schema.
+        at: String,
+    },
+    /// Something is to be set once that has no value of its own.
+    #[error(
+        "the schema has at '{at}' what is to be set once: a register in properties can be, of an object one that says \"x-crdt\": \"register\""
+    )]
+    SetOnce {
         /// JSON Pointer into the schema.
         at: String,
     },

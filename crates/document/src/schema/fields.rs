@@ -50,12 +50,28 @@ pub(super) struct Fields {
     pub(super) root: Field,
     /// Fields with an index, in byte order of their names.
     pub(super) indexes: Vec<Pointer>,
+    /// Fields that are set once, and where that is said.
+    pub(super) set_once: Vec<SetOnce>,
+}
+
+/// A register that no write changes once it has a value.
+pub(super) struct SetOnce {
+    pub(super) field: Pointer,
+    /// JSON Pointer to the rule.
+    pub(super) rule: String,
+    pub(super) default: Option<Value>,
 }
 
 /// Reads and checks the fields of a schema whose shape is that of JSON Schema.
 pub(super) fn read(root: &Value) -> Result<Fields, SchemaError> {
-    let mut reader =
-        Reader { root, active: Vec::new(), subschemas: 0, in_definition: true, indexes: Vec::new() };
+    let mut reader = Reader {
+        root,
+        active: Vec::new(),
+        subschemas: 0,
+        in_definition: true,
+        indexes: Vec::new(),
+        set_once: Vec::new(),
+    };
     // Definitions first: each is checked even if nothing refers to it.
     for (name, schema) in root.get("$defs").and_then(Value::as_object).into_iter().flatten() {
         let mut at = "/$defs/".to_owned();
@@ -65,7 +81,7 @@ pub(super) fn read(root: &Value) -> Result<Fields, SchemaError> {
     reader.in_definition = false;
     let field = reader.field(root, "", Some(""))?;
     reader.indexes.sort_unstable();
-    Ok(Fields { root: field, indexes: reader.indexes })
+    Ok(Fields { root: field, indexes: reader.indexes, set_once: reader.set_once })
 }
 
 struct Reader<'a> {
@@ -76,6 +92,7 @@ struct Reader<'a> {
     /// A definition has no place in a document yet.
     in_definition: bool,
     indexes: Vec<Pointer>,
+    set_once: Vec<SetOnce>,
 }
 
 impl<'a> Reader<'a> {
@@ -98,6 +115,7 @@ impl<'a> Reader<'a> {
             is_supplied: false,
             supplies: false,
         };
+        self.set_once(&flat, &field, may_be_object, name)?;
         let has_fields = matches!(crdt, Crdt::Register | Crdt::Map) && !is_whole;
         for child in flat.children() {
             match child.keyword {
@@ -142,7 +160,7 @@ impl<'a> Reader<'a> {
     /// A subschema in an array or under a condition: no field of its own.
     fn inside(&mut self, child: &Child<'a>) -> Result<(), SchemaError> {
         let flat = self.enter(child.schema, &child.at)?;
-        for keyword in ["x-crdt", "x-index", "default"] {
+        for keyword in ["x-crdt", "x-index", "x-set-once", "default"] {
             if flat.get(keyword).is_some() {
                 return Err(SchemaError::Misplaced { at: flat.at(keyword), keyword });
             }
@@ -171,12 +189,33 @@ impl<'a> Reader<'a> {
         Ok(flat)
     }
 
+    fn set_once(
+        &mut self,
+        flat: &Flat<'a>,
+        field: &Field,
+        may_be_object: bool,
+        name: Option<&str>,
+    ) -> Result<(), SchemaError> {
+        if !is_said(flat, "x-set-once")? {
+            return Ok(());
+        }
+        let rule = flat.at("x-set-once");
+        // An object that merges member by member has no value of its own.
+        let is_one = field.crdt == Crdt::Register && (field.is_whole || !may_be_object);
+        match name {
+            Some(name) if is_one && !name.is_empty() => {
+                let (field, default) = (Pointer::from_name(name.to_owned()), field.default.clone());
+                self.set_once.push(SetOnce { field, rule, default });
+                Ok(())
+            }
+            None if is_one && self.in_definition => Ok(()),
+            _ => Err(SchemaError::SetOnce { at: rule }),
+        }
+    }
+
     fn index(&mut self, flat: &Flat<'a>, crdt: Crdt, name: Option<&str>) -> Result<(), SchemaError> {
-        let at = || flat.at("x-index");
-        match flat.get("x-index") {
-            None | Some(Value::Bool(false)) => return Ok(()),
-            Some(Value::Bool(true)) => {}
-            Some(_) => return Err(SchemaError::Expected { at: at(), expected: "true or false" }),
+        if !is_said(flat, "x-index")? {
+            return Ok(());
         }
         let has_order = match crdt {
             Crdt::Counter | Crdt::BoundedCounter { .. } => true,
@@ -189,8 +228,17 @@ impl<'a> Reader<'a> {
                 Ok(())
             }
             None if has_order && self.in_definition => Ok(()),
-            _ => Err(SchemaError::Index { at: at() }),
+            _ => Err(SchemaError::Index { at: flat.at("x-index") }),
         }
+    }
+}
+
+/// Whether a keyword that is true or false says true.
+fn is_said(flat: &Flat<'_>, keyword: &str) -> Result<bool, SchemaError> {
+    match flat.get(keyword) {
+        None => Ok(false),
+        Some(Value::Bool(is_said)) => Ok(*is_said),
+        Some(_) => Err(SchemaError::Expected { at: flat.at(keyword), expected: "true or false" }),
     }
 }
 

@@ -116,6 +116,22 @@ impl<'b> Draft<'_, 'b> {
         }
     }
 
+    /// The values that stood at an entry before it, the concurrent ones with them.
+    pub(super) fn values_before(&self, name: &str) -> Vec<Value> {
+        match self {
+            Self::Transaction(transaction) => {
+                let all = transaction.get_all_at(ROOT, name, &transaction.base_heads()).unwrap_or_default();
+                let scalars = all.iter().filter_map(|(value, _)| value.as_scalar());
+                scalars.map(|value| json::stored_json(&json::borrowed(value))).collect()
+            }
+            Self::Table(edit) => {
+                let written = edit.before.iter().find(|(written, _)| written == name);
+                let puts = written.map_or_else(|| edit.table.at(name), |(_, puts)| puts);
+                puts.iter().map(|put| json::stored_json(&json::borrowed(&put.value))).collect()
+            }
+        }
+    }
+
     pub(super) fn put(&mut self, name: &str, value: ScalarValue) -> Result<(), WriteError> {
         match self {
             Self::Transaction(transaction) => {
