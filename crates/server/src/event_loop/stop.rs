@@ -21,6 +21,11 @@ impl Stop {
         // An error means that whoever could give the order is gone: that is one.
         let _ = self.0.wait_for(|ordered| *ordered).await;
     }
+
+    /// Whether the order was given.
+    pub(crate) fn is_ordered(&self) -> bool {
+        *self.0.borrow() || self.0.has_changed().is_err()
+    }
 }
 
 impl StopOrder {

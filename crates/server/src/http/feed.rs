@@ -165,13 +165,11 @@ impl Feed {
                 () = sleep(HEARTBEAT) => self.check(),
             };
             if let Err(problem) = taken {
-                self.is_over = true;
-                return Some(Told::Problem(problem));
+                return self.over(problem);
             }
         }
         if let Err(problem) = self.check() {
-            self.is_over = true;
-            return Some(Told::Problem(problem));
+            return self.over(problem);
         }
         let event = watch_event(self.waiting.pop_front()?);
         if self.waiting.is_empty() {
@@ -181,6 +179,15 @@ impl Feed {
         }
         self.given = Some(Instant::now());
         Some(Told::Event(Box::new(event)))
+    }
+}
+
+impl Feed {
+    /// It cannot go on, which is told; unless all that happened is that the server ends, which may be seen in what it takes
+    /// along before it is heard.
+    fn over(&mut self, problem: Problem) -> Option<Told> {
+        self.is_over = true;
+        (!self.stop.is_ordered()).then_some(Told::Problem(problem))
     }
 }
 
@@ -237,5 +244,14 @@ pub(super) mod tests {
         advance(SLOW + Duration::from_millis(1)).await;
         assert_eq!(name(&mut feed).await, Some("slow"));
         assert_eq!(name(&mut feed).await, None);
+    }
+
+    #[tokio::test]
+    async fn a_feed_that_ends_with_its_server_has_no_problem() {
+        let problem = || Problem::new(Kind::UNAVAILABLE, "its store failed");
+        let (mut feed, (_sender, order)) = feed(0);
+        assert!(matches!(feed.over(problem()), Some(Told::Problem(_))));
+        order.give();
+        assert!(feed.over(problem()).is_none());
     }
 }
