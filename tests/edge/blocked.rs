@@ -1,18 +1,22 @@
-//! A document with a change that cannot be applied: an operator sees it, tries it again, and drops the change.
+//! A document with a change that cannot be applied, or ends whoever tries it: an operator sees it, tries it again, and
+//! drops the change.
 
 use crate::command::words;
 use document::{Document, ForeignChange, Operation, Signature};
 use replica::{
-    Access, Clock, Input, LinkId, OriginKey, PeerSettings, Replica, Settings, SnapshotPolicy, SpaceMode,
-    TrimPolicy, origin_of,
+    Access, Clock, Input, Keyspace, LinkId, OriginKey, PeerSettings, ReadRows as _, Replica, Settings,
+    SnapshotPolicy, SpaceMode, Store as _, TrimPolicy, origin_of,
 };
 use serde_json::{Value, json};
+use server::local::{LocalClient, Request, Response};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::sync::mpsc;
 use std::time::Duration;
 use store::{CommitNotice, FjallStore, Options};
-use tests::process::{Fleet, Process, site_config};
+use tests::process::{DEADLINE, Fleet, Process, site_config};
 use tests::program::{run, run_well};
+use tests::{eventually_async, faults};
 use wire::{Delta, DocumentName, Frame, Hello, Row, SpaceVector};
 
 const ADDRESS: &str = "store-1/note/1";
@@ -131,4 +135,69 @@ fn an_operator_sees_a_blocked_document_tries_it_again_and_drops_the_change() {
     assert_eq!(got(), json!({"n": 0}));
     run_well(words("doc put", &data, &[ADDRESS, r#"{"n": 5}"#]));
     assert_eq!(got(), json!({"n": 5}), "it lives again");
+}
+
+/// blake3 of the only change in a store that has this text.
+fn sum_of_change(store: &Path, text: &[u8]) -> [u8; 32] {
+    let store = FjallStore::open(store, Options::default(), |_| {}).unwrap();
+    let snapshot = store.snapshot();
+    let rows = snapshot.scan(Keyspace::Changes, vec![]..vec![0xFF; 32]);
+    let has_text = |chunk: &Vec<u8>| chunk.windows(text.len()).any(|bytes| bytes == text);
+    let mut found = rows.map(|row| row.unwrap().1).filter(has_text);
+    let chunk = found.next().unwrap();
+    assert!(found.next().is_none(), "of one change");
+    *blake3::hash(&chunk).as_bytes()
+}
+
+/// The process ends when it tries the change, as by a fault of a library that nobody has caught: it is found out which it
+/// was, and the site lives without it.
+#[tokio::test]
+async fn a_change_that_ends_the_process_blocks_its_document_and_no_more() {
+    const DEADLY: &str = "store-1/note/deadly";
+    let fleet = Fleet::new();
+    let mut hub = fleet.hub();
+    hub.put(DEADLY, json!({"n": 1})).await;
+    hub.put("store-1/note/harmless", json!({"n": 1})).await;
+    let data = fleet.prepare("store-1", &site_config("store-1", &hub.status().await.address));
+    let site = Process::start(data.clone());
+    site.has(DEADLY, json!({"n": 1})).await;
+    drop(site);
+    hub.put(DEADLY, json!({"n": 2, "text": "it ends here"})).await;
+    hub.put("store-1/note/harmless", json!({"n": 2})).await;
+    hub.kill();
+    let sum = sum_of_change(&hub.data.join("store"), b"it ends here");
+    let Some(variables) = faults::deadly_change(fleet.directory.path(), &sum) else { return };
+    let hub = hub.restart();
+    std::fs::write(data.join("isle.toml"), site_config("store-1", &hub.status().await.address)).unwrap();
+
+    // As an init system starts it.
+    let (mut ends, mut site) = (0, Process::spawn_with(data.clone(), &variables));
+    eventually_async(DEADLINE, "it lives without the change", async || {
+        if let Some(status) = site.has_ended() {
+            assert_eq!(status.signal(), Some(9), "{status}: {}", site.log());
+            ends += 1;
+            site = Process::spawn_with(data.clone(), &variables);
+        }
+        // Not by the command: it opens the store itself where no server runs, and would not end there.
+        let Ok(mut client) = LocalClient::connect(&data).await else { return false };
+        let listed = client.call(&Request::Blocked { after: None }).await;
+        matches!(listed, Ok(Response::Blocked { documents, .. }) if !documents.is_empty())
+    })
+    .await;
+    println!("it ended {ends} times");
+    assert!((2..=4).contains(&ends), "{ends}");
+    site.has("store-1/note/harmless", json!({"n": 2})).await;
+    let listed: Value = serde_json::from_str(&run_well(words("blocked list", &data, &["--json"]))).unwrap();
+    assert_eq!(listed["address"], DEADLY);
+    assert!(listed["reason"].as_str().unwrap().contains("ended"), "{listed}");
+    assert_eq!(site.get(DEADLY).await, Some(json!({"n": 1})), "it is read as before");
+    site.put("store-1/note/own", json!({"n": 1})).await;
+    hub.has("store-1/note/own", json!({"n": 1})).await;
+
+    // A version that can apply it.
+    drop(site);
+    let site = Process::start(data.clone());
+    let released = run_well(words("blocked release", &data, &[DEADLY]));
+    assert!(released.contains("is not blocked"), "{released}");
+    site.has(DEADLY, json!({"n": 2, "text": "it ends here"})).await;
 }

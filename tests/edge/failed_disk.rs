@@ -6,9 +6,9 @@ use replica::Query;
 use serde_json::json;
 use server::local::{CallError, RefusalKind, Request, Response};
 use tests::eventually_async;
-use tests::faults;
+use tests::faults::{self, Fault};
 use tests::http::HttpClient;
-use tests::process::{DEADLINE, Fleet, Process, put};
+use tests::process::{DEADLINE, Fleet, Process, increment, put};
 
 /// A sync after those that opening a store takes that is there already.
 const SYNC: u64 = 40;
@@ -18,7 +18,8 @@ async fn a_write_that_a_disk_error_met_has_an_unknown_outcome() {
     let fleet = Fleet::new();
     let data = fleet.prepare("store-1", &observed_config("store-1", "127.0.0.1:9"));
     let store = data.join("store");
-    let Some(variables) = faults::variables(fleet.directory.path(), ("sync", SYNC), &store) else { return };
+    let fault = Fault { call: "sync", when: SYNC, times: None };
+    let Some(variables) = faults::variables(fleet.directory.path(), fault, &store) else { return };
     drop(Process::start(data.clone()));
     let site = Process::start_with(data, &variables);
     let mut client = site.client().await;
@@ -68,4 +69,35 @@ async fn a_write_that_a_disk_error_met_has_an_unknown_outcome() {
     assert!(reason.contains("the store is not open:"), "{reason}");
     assert_eq!(get(&address, "/health").0, "HTTP/1.1 200 OK");
     assert!(get(&address, "/metrics").1.contains("isle_store_open 0"));
+}
+
+/// A kernel tells of a failed sync once, and the next one finds nothing to write: the store is opened again before anything
+/// is acknowledged, and the server goes on by itself.
+#[tokio::test]
+async fn a_disk_error_that_passes_costs_no_acknowledged_write() {
+    let fleet = Fleet::new();
+    let data = fleet.prepare("store-1", &observed_config("store-1", "127.0.0.1:9"));
+    let store = data.join("store");
+    let fault = Fault { call: "sync", when: SYNC, times: Some(1) };
+    let Some(variables) = faults::variables(fleet.directory.path(), fault, &store) else { return };
+    drop(Process::start(data.clone()));
+    let site = Process::start_with(data, &variables);
+    let mut client = site.client().await;
+    let (mut acknowledged, mut unknown) = (0, 0);
+    eventually_async(DEADLINE, "the disk failed, and there were as many writes again", async || {
+        match client.call(&increment("store-1/inventory/milk", 1, None)).await {
+            Ok(_) => acknowledged += 1,
+            Err(CallError::Refused(refusal)) if refusal.kind == RefusalKind::UnknownOutcome => unknown += 1,
+            Err(CallError::Refused(refusal)) => {
+                assert_eq!(refusal.kind, RefusalKind::Unavailable, "{refusal:?}")
+            }
+            Err(error) => panic!("{error}"),
+        }
+        unknown > 0 && acknowledged > 2 * SYNC
+    })
+    .await;
+    let kept = site.get("store-1/inventory/milk").await.unwrap()["on_hand"].as_u64().unwrap();
+    assert!((acknowledged..=acknowledged + unknown).contains(&kept), "{acknowledged}, {unknown}: {kept}");
+    let site = site.restart();
+    site.has_on_hand("store-1/inventory/milk", kept.try_into().unwrap()).await;
 }

@@ -1,4 +1,4 @@
-//! A disk that gives I/O errors, and a clock that is wrong: libraries that are loaded before the C library.
+//! A disk that gives I/O errors, a change that ends the process, and a clock that is wrong: libraries that are loaded before the C library.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -6,21 +6,37 @@ use std::process::Command;
 use crate::disk::run;
 use crate::repository_root;
 
-/// The variables for a process whose `when`-th `call` on a file below `rows` fails, and every one after it: a `write`,
-/// a `short` write or a `sync`. `None`, with the reason told, where there is no C compiler; the library goes into
-/// `directory`.
-pub fn variables(
-    directory: &Path,
-    (call, when): (&str, u64),
-    rows: &Path,
-) -> Option<[(&'static str, String); 4]> {
+/// Which calls of a process on a disk fail.
+#[derive(Clone, Copy, Debug)]
+pub struct Fault {
+    /// A `write`, a `short` write or a `sync`.
+    pub call: &'static str,
+    /// The first that fails, counted from 1.
+    pub when: u64,
+    /// So many, or all from then on.
+    pub times: Option<u64>,
+}
+
+/// The variables for a process in which calls on files below `rows` fail. `None`, with the reason told, where there is no
+/// C compiler; the library goes into `directory`.
+pub fn variables(directory: &Path, fault: Fault, rows: &Path) -> Option<Vec<(&'static str, String)>> {
     let library = library("tests/store/faults.c", directory, "I/O errors")?;
-    Some([
+    let mut variables = vec![
         ("LD_PRELOAD", library.display().to_string()),
-        ("FAULT_CALL", call.into()),
+        ("FAULT_CALL", fault.call.into()),
         ("FAULT_PATH", rows.display().to_string()),
-        ("FAULT_WHEN", when.to_string()),
-    ])
+        ("FAULT_WHEN", fault.when.to_string()),
+    ];
+    variables.extend(fault.times.map(|times| ("FAULT_TIMES", times.to_string())));
+    Some(variables)
+}
+
+/// The variables for a process that is killed as soon as it notes a change as suspect, by blake3 of its chunk: as if it
+/// ended whoever tries it. `None` as above.
+pub fn deadly_change(directory: &Path, sum: &[u8; 32]) -> Option<[(&'static str, String); 2]> {
+    let library = library("tests/edge/deadly.c", directory, "a change that ends the process")?;
+    let sum = sum.iter().map(|byte| format!("{byte:02x}")).collect();
+    Some([("LD_PRELOAD", library.display().to_string()), ("DEADLY_SUM", sum)])
 }
 
 /// The variables for a process whose wall clock is `seconds` ahead, or behind. `None`, with the reason told, where there is

@@ -92,10 +92,20 @@ impl Process {
 
     /// As [`Process::start`], with more variables in its environment.
     pub fn start_with(data: PathBuf, variables: &[(&str, String)]) -> Self {
+        Self::spawn_with(data, variables).ready()
+    }
+
+    /// As [`Process::start_with`], of a server that may end before it is ready.
+    pub fn spawn_with(data: PathBuf, variables: &[(&str, String)]) -> Self {
         let mut command = Command::new(program::path());
         command.envs(variables.iter().map(|(name, value)| (name, value)));
         let child = serve(command, &data, &data);
-        Self { child, told_in: data.clone(), data }.ready()
+        Self { child, told_in: data.clone(), data }
+    }
+
+    /// How it ended, if it has.
+    pub fn has_ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
     }
 
     /// As [`Process::start`], with its output and its log in another directory: the data directory's disk may be full.

@@ -1,7 +1,7 @@
 // Preloaded into a writer: makes the n-th call of one kind on a file of fjall fail, as a broken disk would.
 //
 // FAULT_CALL is `write` (an I/O error), `short` (half of the bytes, then an I/O error), or `sync`; FAULT_WHEN counts
-// the calls on files below FAULT_PATH from 1. From then on every call of that kind fails there.
+// the calls on files below FAULT_PATH from 1. From then on every call of that kind fails there, or FAULT_TIMES of them.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -25,7 +25,9 @@ static int concerns(int fd, const char *kind) {
 }
 
 static int due(void) {
-    return __atomic_add_fetch(&calls, 1, __ATOMIC_SEQ_CST) >= atol(getenv("FAULT_WHEN"));
+    const char *times = getenv("FAULT_TIMES");
+    long since = __atomic_add_fetch(&calls, 1, __ATOMIC_SEQ_CST) - atol(getenv("FAULT_WHEN"));
+    return since >= 0 && (!times || since < atol(times));
 }
 
 ssize_t write(int fd, const void *bytes, size_t count) {

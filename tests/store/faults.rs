@@ -6,34 +6,39 @@ use std::time::Duration;
 
 use replica::{Store as _, Turn};
 use store::{CommitNotice, FjallStore, Options};
-use tests::faults;
+use tests::faults::{self, Fault};
 
 use crate::content;
 use crate::writer::{Line, Start};
 
-/// What fails, and at which call on a file of rows.
-const FAULTS: [(&str, u64); 9] = [
-    ("sync", 8),
-    ("sync", 60),
-    ("sync", 200),
-    ("write", 40),
-    ("write", 150),
-    ("write", 400),
-    ("short", 41),
-    ("short", 160),
-    ("short", 401),
+/// What fails, at which call on a file of rows, and how often: a kernel tells of a failed sync once, and the next one finds
+/// nothing to write.
+const FAULTS: [Fault; 13] = [
+    Fault { call: "sync", when: 8, times: None },
+    Fault { call: "sync", when: 60, times: None },
+    Fault { call: "sync", when: 200, times: None },
+    Fault { call: "sync", when: 9, times: Some(1) },
+    Fault { call: "sync", when: 100, times: Some(1) },
+    Fault { call: "write", when: 40, times: None },
+    Fault { call: "write", when: 150, times: None },
+    Fault { call: "write", when: 400, times: None },
+    Fault { call: "write", when: 151, times: Some(1) },
+    Fault { call: "short", when: 41, times: None },
+    Fault { call: "short", when: 160, times: None },
+    Fault { call: "short", when: 401, times: None },
+    Fault { call: "short", when: 161, times: Some(2) },
 ];
 
 #[test]
 fn after_an_io_error_reads_go_on_and_the_outcome_is_told() {
     let temporary = tempfile::tempdir().unwrap();
-    for (call, when) in FAULTS {
-        let directory = temporary.path().join(format!("{call}-{when}"));
+    for fault in FAULTS {
+        let directory = temporary.path().join(format!("{}-{}", fault.call, fault.when));
         // A store that is there already: the calls are those of writing, not of making it.
         drop(FjallStore::open(&directory, Options::default(), |_| {}).unwrap());
         let rows = directory.join("rows");
-        let Some(variables) = faults::variables(temporary.path(), (call, when), &rows) else { return };
-        check(&directory, &variables, &format!("{call} {when}"));
+        let Some(variables) = faults::variables(temporary.path(), fault, &rows) else { return };
+        check(&directory, &variables, &format!("{fault:?}"));
     }
 }
 
