@@ -124,6 +124,11 @@ impl Document {
         self.bytes
     }
 
+    /// Lets go of the copy that a read of history or conflicts, or a save, may have made: who puts a document aside calls it.
+    pub fn let_go_of_copy(&mut self) {
+        self.ahead.let_go_of_copy();
+    }
+
     /// The whole document with its history, for [`Document::load`]. Documents with equal heads may differ in it.
     #[must_use]
     pub fn save(&self) -> Vec<u8> {

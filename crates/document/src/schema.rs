@@ -12,6 +12,7 @@ mod violations;
 
 pub use error::SchemaError;
 pub use fields::SUBSCHEMAS_MAX;
+pub(crate) use fields::SetOnce;
 pub use violations::VIOLATIONS_MAX;
 
 use crate::{Collection, Pointer};
@@ -220,19 +221,9 @@ impl Schema {
         self.0.validator.new_violations(&self.filled(document), &self.filled(earlier))
     }
 
-    /// Whether fields of the schema are set once.
-    pub(crate) fn has_set_once(&self) -> bool {
-        !self.0.fields.set_once.is_empty()
-    }
-
-    /// The fields that had a value, are set once, and have another or none now; `is_settled` says of which that is right.
-    pub(crate) fn set_again(
-        &self,
-        document: &Value,
-        earlier: &Value,
-        is_settled: impl Fn(&Pointer) -> bool,
-    ) -> Vec<Violation> {
-        set_once::set_again(&self.0.fields.set_once, document, earlier, is_settled)
+    /// The fields that are set once.
+    pub(crate) fn set_once(&self) -> &[SetOnce] {
+        &self.0.fields.set_once
     }
 
     fn filled<'a>(&self, document: &'a Value) -> Cow<'a, Value> {

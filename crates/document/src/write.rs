@@ -90,12 +90,10 @@ impl<'a, 'b> Writer<'a, 'b> {
         if operations.len() > OPERATIONS_MAX {
             return Err(WriteError::TooManyOperations(operations.len()));
         }
-        let was_deleted = self.draft.shown().is_deleted();
-        self.is_deleted = was_deleted;
+        self.is_deleted = self.draft.shown().is_deleted();
+        let before = if self.is_deleted { Vec::new() } else { self.set_once() };
         operations.iter().try_for_each(|operation| self.run_one(operation))?;
-        if !was_deleted {
-            self.check_set_once(operations)?;
-        }
+        self.check_set_once(operations, before)?;
         self.check_rules()
     }
 
@@ -163,21 +161,32 @@ impl<'a, 'b> Writer<'a, 'b> {
         }
     }
 
-    /// What is set once stays, or becomes what somebody else set it to at the same time.
-    fn check_set_once(&self, operations: &[Operation]) -> Result<(), WriteError> {
-        let schema = self.schema.filter(|schema| schema.has_set_once());
-        let (Some(schema), false) = (schema, self.is_deleted || self.is_new) else { return Ok(()) };
-        let settled = |settled: &Pointer| {
-            let values = self.draft.values_before(settled.name());
-            operations.iter().any(|operation| {
-                matches!(operation, Operation::Settle { field, value } if field == settled && values.contains(value))
-            })
-        };
-        let now = json::assemble(&self.draft.shown());
-        match schema.set_again(&now, &self.draft.before(), settled) {
-            again if again.is_empty() => Ok(()),
-            again => Err(WriteError::Invalid(again)),
+    /// What fields that are set once have, the concurrent values with it.
+    fn set_once(&self) -> Vec<(Option<Value>, Vec<Value>)> {
+        let fields = self.schema.map_or(&[][..], Schema::set_once).iter();
+        let of = |name: &str| (self.draft.shown().plain(name), self.draft.values(name));
+        fields.map(|once| of(once.field.name())).collect()
+    }
+
+    /// What is set once stays, or is settled on what somebody else set it to at the same time.
+    fn check_set_once(
+        &self,
+        operations: &[Operation],
+        before: Vec<(Option<Value>, Vec<Value>)>,
+    ) -> Result<(), WriteError> {
+        let (Some(schema), false) = (self.schema, self.is_deleted) else { return Ok(()) };
+        let mut again = Vec::new();
+        for (once, (had, all)) in schema.set_once().iter().zip(before) {
+            let has = self.draft.shown().plain(once.field.name());
+            let is_settled = operations.iter().any(|operation| {
+                matches!(operation, Operation::Settle { field, value } if *field == once.field && Some(value) == has.as_ref())
+            });
+            let is_one_of_them = has.as_ref().is_some_and(|has| all.contains(has));
+            if !(is_settled && is_one_of_them) {
+                again.extend(once.check(had.as_ref(), has.as_ref()));
+            }
         }
+        if again.is_empty() { Ok(()) } else { Err(WriteError::Invalid(again)) }
     }
 
     fn schema_says(&self, field: &Pointer) -> Crdt {

@@ -8,8 +8,11 @@ use automerge::{Automerge, Change};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 
-/// Most changes that Automerge is not given yet: who asks it then waits for so many, 5 µs each.
+/// Most changes that Automerge is not given yet, of a document with few: who asks it then waits for so many, 5 µs each.
 const AHEAD_MAX: usize = 64;
+
+/// Of one with many it is this part of them. They are given to a copy, which takes time in proportion to all.
+const AHEAD_PART: u64 = 16;
 
 /// What a change that waits takes besides its bytes, in memory.
 const CHANGE_BYTES: usize = 400;
@@ -22,6 +25,8 @@ pub(super) struct Ahead {
     changes: Vec<Change>,
     /// The document with them, where somebody asked.
     whole: OnceLock<Box<Automerge>>,
+    /// Automerge did not take them.
+    is_stuck: bool,
 }
 
 /// The document does not take the changes made from its table.
@@ -30,7 +35,7 @@ pub(super) struct Stuck;
 
 impl From<Automerge> for Ahead {
     fn from(automerge: Automerge) -> Self {
-        Self { automerge, changes: Vec::new(), whole: OnceLock::new() }
+        Self { automerge, changes: Vec::new(), whole: OnceLock::new(), is_stuck: false }
     }
 }
 
@@ -55,22 +60,29 @@ impl Ahead {
         &self.automerge
     }
 
-    /// Takes a change on all heads, made from the table. When many wait they are given to Automerge.
-    pub(super) fn push(&mut self, change: Change) {
+    /// Takes a change on all heads, made from the table; the document has `count` with it. When many wait they are given
+    /// to Automerge.
+    pub(super) fn push(&mut self, change: Change, count: u64) {
+        self.let_go_of_copy();
+        self.changes.push(change);
+        let most = usize::try_from(count / AHEAD_PART).unwrap_or(usize::MAX).max(AHEAD_MAX);
+        if self.changes.len() >= most {
+            // What cannot be given stays, and nothing comes after it.
+            self.is_stuck = self.catch_up().is_err();
+        }
+    }
+
+    /// Whether many wait and Automerge did not take them.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.is_stuck
+    }
+
+    /// Keeps the document with all changes alone, where somebody asked for it.
+    pub(super) fn let_go_of_copy(&mut self) {
         if let Some(whole) = self.whole.take() {
             self.automerge = *whole;
             self.changes.clear();
         }
-        self.changes.push(change);
-        if self.changes.len() >= AHEAD_MAX {
-            // What cannot be given stays, and nothing comes after it ([`Ahead::is_stuck`]).
-            let _ = self.catch_up();
-        }
-    }
-
-    /// Whether so many wait that Automerge did not take them.
-    pub(super) fn is_stuck(&self) -> bool {
-        self.changes.len() >= AHEAD_MAX
     }
 
     /// The document with all changes; without those that wait when it does not take them.
@@ -89,11 +101,9 @@ impl Ahead {
 
     /// The document, after it was given all changes.
     pub(super) fn catch_up(&mut self) -> Result<&mut Automerge, Stuck> {
+        self.let_go_of_copy();
         if !self.changes.is_empty() {
-            self.automerge = match self.whole.take() {
-                Some(whole) => *whole,
-                None => self.with_changes()?,
-            };
+            self.automerge = self.with_changes()?;
             self.changes.clear();
         }
         Ok(&mut self.automerge)
@@ -141,7 +151,7 @@ mod tests {
         let mut ahead = Ahead::from(Automerge::new());
         for (number, change) in (1..).zip(changes(AHEAD_MAX + 2)) {
             let hash = change.hash();
-            ahead.push(change);
+            ahead.push(change, number as u64);
             assert_eq!(ahead.heads(), [hash]);
             assert_eq!(ahead.given().get_heads() == [hash], number == AHEAD_MAX, "{number}");
         }
@@ -153,13 +163,30 @@ mod tests {
     }
 
     #[test]
+    fn more_changes_wait_where_there_are_many_and_a_copy_is_let_go_of() {
+        let mut ahead = Ahead::from(Automerge::new());
+        let count = AHEAD_PART * 2 * AHEAD_MAX as u64;
+        let mut all = changes(2 * AHEAD_MAX).into_iter();
+        let last = all.next_back().unwrap();
+        all.for_each(|change| ahead.push(change, count));
+        assert_eq!(ahead.changes.len(), 2 * AHEAD_MAX - 1);
+        ahead.push(last.clone(), count);
+        assert!(ahead.changes.is_empty() && ahead.heads() == [last.hash()]);
+        let mut ahead = Ahead::from(Automerge::new());
+        changes(3).into_iter().for_each(|change| ahead.push(change, 3));
+        assert_eq!((ahead.whole().get_heads(), ahead.copies()), (ahead.heads(), 2));
+        ahead.let_go_of_copy();
+        assert_eq!((ahead.given().get_heads(), ahead.copies()), (ahead.heads(), 1));
+    }
+
+    #[test]
     fn what_automerge_does_not_take_is_told_and_not_lost() {
         let mut ahead = Ahead::from(Automerge::new());
         // The first one is missing.
         let waiting = changes(AHEAD_MAX + 1).split_off(1);
         for change in waiting.clone() {
             assert!(!ahead.is_stuck());
-            ahead.push(change);
+            ahead.push(change, 1);
         }
         assert!(ahead.is_stuck());
         assert_eq!(ahead.catch_up().map(drop), Err(Stuck));

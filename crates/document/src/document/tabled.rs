@@ -131,8 +131,8 @@ impl Document {
         let last = LastChange { operation: change.max_op(), number: change.seq(), hash };
         self.last_changes.insert(change.actor_id().clone(), last);
         let operations = change.len() as u64;
-        self.ahead.push(change);
         self.changes += 1;
+        self.ahead.push(change, self.changes);
         self.bytes += chunk.len() as u64;
         self.memory.add(chunk.len() as u64, operations, || self.ahead.whole());
         let Outcome { json, breaks_schema } = outcome;

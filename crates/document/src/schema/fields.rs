@@ -55,8 +55,8 @@ pub(super) struct Fields {
 }
 
 /// A register that no write changes once it has a value.
-pub(super) struct SetOnce {
-    pub(super) field: Pointer,
+pub(crate) struct SetOnce {
+    pub(crate) field: Pointer,
     /// JSON Pointer to the rule.
     pub(super) rule: String,
     pub(super) default: Option<Value>,

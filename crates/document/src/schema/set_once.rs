@@ -2,29 +2,20 @@
 
 use super::fields::SetOnce;
 use super::{Violation, shortened};
-use crate::Pointer;
 use serde_json::Value;
 
-/// The fields that had a value of their own and have not the same now, except those that were settled.
-pub(super) fn set_again(
-    fields: &[SetOnce],
-    document: &Value,
-    earlier: &Value,
-    is_settled: impl Fn(&Pointer) -> bool,
-) -> Vec<Violation> {
-    let of = |SetOnce { field, rule, default }: &SetOnce| {
-        let (place, is_default) = (field.to_string(), |value: &&Value| Some(*value) == default.as_ref());
-        let had = earlier.pointer(&place).filter(|value| !value.is_null() && !is_default(value))?;
-        let has = document.pointer(&place);
-        if has == Some(had) || is_settled(field) {
-            return None;
-        }
-        let becomes =
-            has.map_or_else(|| "be taken away".to_owned(), |has| format!("become {}", shortened(has)));
+impl SetOnce {
+    /// What is wrong with another value, or none, where one was; null and the default are no values yet.
+    pub(crate) fn check(&self, had: Option<&Value>, has: Option<&Value>) -> Option<Violation> {
+        let had = had.filter(|value| !value.is_null() && Some(*value) != self.default.as_ref())?;
+        let becomes = match has {
+            Some(has) if has == had => return None,
+            Some(has) => format!("become {}", shortened(has)),
+            None => "be taken away".to_owned(),
+        };
         let message = format!("{} is set once, and cannot {becomes}", shortened(had));
-        Some(Violation { field: place, rule: rule.clone(), message })
-    };
-    fields.iter().filter_map(of).collect()
+        Some(Violation { field: self.field.to_string(), rule: self.rule.clone(), message })
+    }
 }
 
 #[cfg(test)]
@@ -111,6 +102,10 @@ mod tests {
         let settle = |value| Operation::Settle { field: field.clone(), value };
         refused(merge(&mut here, &schema, json!({"f": other.clone()})), &["/properties/f/x-set-once"]);
         refused(write(&mut here, &schema, 1, settle(json!("c"))), &["/properties/f/x-set-once"]);
+        // What counts is what is left there.
+        let both = [settle(other.clone()), Operation::Put(json!({"f": "c"}))];
+        let written = here.write(&Signature::of(Origin([1; 16]), 0), Some(&schema), &both).map(|_| ());
+        refused(written, &["/properties/f/x-set-once"]);
         write(&mut here, &schema, 1, settle(other.clone())).unwrap();
         assert_eq!(here.json().unwrap()["f"], other);
         refused(write(&mut here, &schema, 1, settle(shown)), &["/properties/f/x-set-once"]);
@@ -132,7 +127,7 @@ mod tests {
         assert!(matches!(of_field(&inside), Err(SchemaError::Misplaced { keyword: "x-set-once", .. })));
         let unclear = of_field(&json!({"type": "string", "x-set-once": 1}));
         assert!(matches!(unclear, Err(SchemaError::Expected { .. })));
-        assert!(!of_field(&json!({"type": "string", "x-set-once": false})).unwrap().has_set_once());
+        assert!(of_field(&json!({"type": "string", "x-set-once": false})).unwrap().set_once().is_empty());
     }
 
     #[test]

@@ -116,19 +116,15 @@ impl<'b> Draft<'_, 'b> {
         }
     }
 
-    /// The values that stood at an entry before it, the concurrent ones with them.
-    pub(super) fn values_before(&self, name: &str) -> Vec<Value> {
+    /// The plain values at an entry, concurrent ones with them.
+    pub(super) fn values(&self, name: &str) -> Vec<Value> {
+        let json = |value: &ScalarValue| json::stored_json(&json::borrowed(value));
         match self {
             Self::Transaction(transaction) => {
-                let all = transaction.get_all_at(ROOT, name, &transaction.base_heads()).unwrap_or_default();
-                let scalars = all.iter().filter_map(|(value, _)| value.as_scalar());
-                scalars.map(|value| json::stored_json(&json::borrowed(value))).collect()
+                let all = transaction.get_all(ROOT, name).unwrap_or_default();
+                all.iter().filter_map(|(value, _)| value.as_scalar().map(json)).collect()
             }
-            Self::Table(edit) => {
-                let written = edit.before.iter().find(|(written, _)| written == name);
-                let puts = written.map_or_else(|| edit.table.at(name), |(_, puts)| puts);
-                puts.iter().map(|put| json::stored_json(&json::borrowed(&put.value))).collect()
-            }
+            Self::Table(edit) => edit.table.at(name).iter().map(|put| json(&put.value)).collect(),
         }
     }
 
