@@ -179,6 +179,7 @@ impl Documents {
     pub(crate) fn keep(&mut self, number: DocumentNumber, mut open: Open) {
         self.uses += 1;
         open.used = self.uses;
+        open.document.let_go_of_copy();
         self.bytes += open.document.memory_bytes();
         self.by_use.insert(self.uses, number);
         self.open.insert(number, open);
@@ -189,7 +190,7 @@ impl Documents {
         }
     }
 
-    /// A document that gives way: what stands at a point of time drawn between the first and the last use, or was used
+    /// A document that gives way, and not the last: what stands at a point of time drawn between the first and the last use, or was used
     /// next after it. So one of many that were not used for long goes nearly always, as with the oldest first; and of a few
     /// more than fit that are used in turn most stay, where with the oldest first none would be here when it is needed.
     fn to_let_go(&self) -> Option<DocumentNumber> {
@@ -197,7 +198,8 @@ impl Documents {
         let (last, _) = self.by_use.last_key_value()?;
         let mixed = (self.uses ^ (self.uses >> 31)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         let drawn = first + (mixed ^ (mixed >> 29)) % (last - first).max(1);
-        self.by_use.range(drawn..*last).map(|(_, number)| *number).next()
+        let drawn = self.by_use.range(drawn..*last).next();
+        drawn.or_else(|| self.by_use.first_key_value()).map(|(_, number)| *number)
     }
 }
 
@@ -399,6 +401,33 @@ mod tests {
             uses(&mut documents, 1_000 + turn);
         }
         assert!(found > 9_500, "{found} of 10,000");
+    }
+
+    #[test]
+    fn two_that_do_not_fit_together_are_not_kept_together() {
+        let one = Open::new().document.memory_bytes();
+        let mut documents = Documents::new(one + one / 2);
+        uses(&mut documents, 1);
+        for _ in 0..1_000 {
+            uses(&mut documents, 2);
+            assert!(documents.bytes <= documents.bytes_max);
+        }
+    }
+
+    #[test]
+    fn what_a_read_copied_is_not_kept() {
+        let signature = document::Signature::of(document::Origin([7; 16]), 0);
+        let mut open = Open::new();
+        for n in 0..3 {
+            let put = document::Operation::Put(serde_json::json!({ "n": n }));
+            open.document.write(&signature, None, &[put]).unwrap();
+        }
+        let before = open.document.memory_bytes();
+        assert!(Document::load(&open.document.save()).is_ok());
+        assert!(open.document.memory_bytes() > before, "the copy is counted");
+        let mut documents = Documents::new(u64::MAX);
+        documents.keep(DocumentNumber(1), open);
+        assert!(documents.bytes < before, "{} of {before}", documents.bytes);
     }
 
     #[test]
