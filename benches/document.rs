@@ -71,17 +71,18 @@ fn sell(document: &mut Document, origin: Origin, schema: &Schema) -> Vec<u8> {
 
 fn counter_history(_: &mut Criterion) {
     let schema = schema();
-    let cost = |history: usize| {
+    // So many that what waits for Automerge is given to it at least once.
+    let cost = |history: usize, count: usize| {
         let mut document = product(HERE, &schema);
         (0..history).for_each(|_| drop(sell(&mut document, HERE, &schema)));
         let rounds = (0..rounds()).map(|_| {
             let mut document = document.clone();
             drop(sell(&mut document, HERE, &schema));
-            micros_each(20, || (0..20).for_each(|_| drop(sell(&mut document, HERE, &schema))))
+            micros_each(count, || (0..count).for_each(|_| drop(sell(&mut document, HERE, &schema))))
         });
         median(rounds.collect())
     };
-    let (short, long) = (cost(10), cost(if measuring() { 10_000 } else { 200 }));
+    let (short, long) = (cost(10, 128), if measuring() { cost(10_000, 1_280) } else { cost(200, 128) });
     row("document.counter.history", "us", long, Some(short), Goal::ratio_at_most(1.5));
 }
 

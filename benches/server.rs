@@ -9,6 +9,8 @@
 //! ready until the hub knows that it has all; bytes are of datagrams, handshake included.
 //! `sync.first`: the same for a new site.
 //! `server.*`: memory, start and size of a site's server, on a machine of 256 MiB where that can be had (a control group).
+//! `server.million.*`: the most that a server of a million documents ever had resident, on one of 128 MiB, and its start after
+//! a kill.
 //!
 //! Measured on two shared cores, `fdatasync` 0.2 ms (0.65 at the pace of the updates): latency 3.3 to 4.1 ms at the
 //! median and 5.9 to 6.6 at the 99th percentile; 4,200 to 5,000 updates/s, both cores full, falling to 730 when the
@@ -211,6 +213,54 @@ fn catch_up(_: &mut Criterion) {
     row("sync.catchup.bytes", "KB", bytes as f64 / 1e3, None, Goal::value_at_most(320.0));
 }
 
+/// A site with a million documents on a machine of 128 MiB: loaded through its core, sold from, killed and started again.
+fn million(_: &mut Criterion) {
+    let mib = |bytes: u64| bytes as f64 / (1 << 20) as f64;
+    let documents = scaled(1_000_000);
+    let (loaded_s, sold_s, resident, start_ms) = runtime().block_on(async {
+        let fleet = Fleet::new();
+        let data = fleet.prepare("store-1", &site_config("store-1", "127.0.0.1:9"));
+        let limit = MemoryLimit::new("server.million.rss", 128 << 20);
+        let start = |data| match &limit {
+            Some(limit) => Process::start_within(data, limit),
+            None => Process::start(data),
+        };
+        let mut site = start(data.clone());
+        let mut client = site.client().await;
+        let address = |number: usize| format!("store-1/inventory/{number}");
+        let stock = |number: usize| {
+            put(&address(number), json!({ "product": number.to_string(), "on_hand": 9 }), None)
+        };
+        let started = Instant::now();
+        send_all(&mut client, (0..documents).map(stock)).await;
+        let loaded_s = started.elapsed().as_secs_f64();
+        let started = Instant::now();
+        let sales = (0..documents / 20).map(|sale| increment(&address(sale * 7_919 % documents), -1, None));
+        send_all(&mut client, sales).await;
+        let sold_s = started.elapsed().as_secs_f64();
+        let mut resident = site.peak_bytes();
+        site.kill();
+        drop(site);
+        let started = Instant::now();
+        let site = start(data);
+        let start_ms = started.elapsed().as_secs_f64() * 1e3;
+        assert_eq!(site.status().await.documents, documents as u64);
+        assert_eq!(site.get(&address(7_919)).await.expect("it is there")["on_hand"], 8);
+        let mut client = site.client().await;
+        let space = "store-1".parse().expect("a space");
+        let query = replica::Query::default();
+        let asked = Request::Query { space, collection: "inventory".parse().expect("a collection"), query };
+        let Ok(Response::Found(found)) = client.call(&asked).await else { panic!("no page") };
+        assert_eq!(found.documents.len(), 100.min(documents));
+        resident = resident.max(site.peak_bytes());
+        (loaded_s, sold_s, resident, start_ms)
+    });
+    let (loads, sales) = (documents as f64 / loaded_s, documents as f64 / 20.0 / sold_s);
+    println!("{documents} documents: {loads:.0} loaded a second, {sales:.0} sold from a second");
+    row("server.million.rss", "MiB", mib(resident), None, Goal::value_at_most(128.0));
+    row("server.million.start", "ms", start_ms, None, Goal::value_at_most(1_000.0));
+}
+
 fn footprint(_: &mut Criterion) {
     let mib = |bytes: u64| bytes as f64 / (1 << 20) as f64;
     let (idle, loaded, start_ms) = runtime().block_on(async {
@@ -255,5 +305,5 @@ fn footprint(_: &mut Criterion) {
     row("server.size", "MiB", mib(size), None, Goal::value_at_most(20.0));
 }
 
-criterion_group!(server, latency, rate, catch_up, footprint);
+criterion_group!(server, latency, rate, catch_up, footprint, million);
 criterion_main!(server);

@@ -41,22 +41,22 @@ impl Kind {
     }
 
     /// Microseconds of the core's thread for one, without a disk: the open document, the difference, the change, all
-    /// rows of its batch, value included; 64 a turn, on documents with 10 to 20 earlier changes. The median of `rounds`.
+    /// rows of its batch, value included; 64 a turn, on documents with 10 to 74 earlier changes. The median of `rounds`.
     ///
     /// # Panics
     /// When not all documents stay open.
     #[must_use]
     pub fn micros(self, rounds: usize) -> f64 {
-        let count = DOCUMENTS * 10;
+        let count = DOCUMENTS * TURN;
         let update =
             |number: usize| (inventory(number % DOCUMENTS), self.operation(number % DOCUMENTS, number));
         let rounds = (0..rounds).map(|_| {
             let mut pair = Pair::default();
             let first = |document: usize| (inventory(document), whole(document, usize::MAX));
             pair.site.update(0..DOCUMENTS, TURN, first);
-            pair.site.update(0..count, TURN, update);
+            pair.site.update(0..10 * DOCUMENTS, TURN, update);
             let before = pair.site.core_time();
-            pair.site.update(count..2 * count, TURN, update);
+            pair.site.update(10 * DOCUMENTS..10 * DOCUMENTS + count, TURN, update);
             assert_eq!(pair.site.counts().0, DOCUMENTS as u64, "all documents stay open");
             (pair.site.core_time() - before).as_secs_f64() * 1e6 / count as f64
         });

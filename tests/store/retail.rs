@@ -172,12 +172,18 @@ fn a_week_of_sales_is_counted_to_the_unit() {
     let mut site = Site::open(&path, &shops);
     let sold: i64 = shops.iter().map(|shop| site.sold(shop)).sum();
     assert_eq!(sold, UNITS);
-    let key = Key::new(records(PRODUCTS).next().unwrap()["product"].clone()).unwrap();
-    let address = document::Address {
-        space: Space::new("catalog").unwrap(),
-        collection: Collection::new("product").unwrap(),
-        key,
-    };
-    site.ask_all([Request::Get { address, at: None }]);
-    assert!(matches!(site.responses.pop(), Some(Response::Document(reading)) if reading.value.is_some()));
+    site.responses.clear();
+    site.ask_all(records(PRODUCTS).map(|product| {
+        let key = Key::new(product["product"].clone()).unwrap();
+        let (space, collection) = (Space::new("catalog").unwrap(), Collection::new("product").unwrap());
+        Request::Get { address: document::Address { space, collection, key }, at: None }
+    }));
+    assert_eq!(site.responses.len(), records(PRODUCTS).count());
+    for (product, response) in records(PRODUCTS).zip(site.responses) {
+        let Response::Document(reading) = response else { panic!("{response:?}") };
+        let value = reading.value.unwrap();
+        for name in ["department", "brand", "category", "size"] {
+            assert_eq!(value[name], json!(product[name]), "{product:?}");
+        }
+    }
 }
