@@ -68,6 +68,35 @@ fn what_is_backed_up_comes_back() {
     assert!(matches!(refused, RestoreError::NotEmpty { .. }), "{refused}");
 }
 
+/// A backup is told of its progress in the middle of the second keyspace: rows written then, before and behind that place, are
+/// none of it.
+#[test]
+fn what_is_written_meanwhile_is_not_in_the_backup() {
+    let temporary = tempfile::tempdir().unwrap();
+    let mut store = store(&temporary.path().join("store"));
+    let expected = rows(&store);
+    let write = |keyspace, key: &[u8]| Write { keyspace, key: key.to_vec(), value: Some(b"new".to_vec()) };
+    let mut told = 0;
+    let snapshot = store.snapshot();
+    let manifest = snapshot.backup(&temporary.path().join("backup"), |_| {
+        told += 1;
+        let (old, last) = ([b"key".as_slice(), &2_u32.to_be_bytes()].concat(), vec![0xFE]);
+        let writes =
+            Keyspace::ALL.into_iter().flat_map(|of| [write(of, b"a"), write(of, &old), write(of, &last)]);
+        store.submit(Turn(1 + told), Batch { writes: writes.collect() }).unwrap();
+        let is_there = || store.get(Keyspace::Journal, b"a").unwrap().is_some();
+        while !is_there() {
+            std::thread::yield_now();
+        }
+        true
+    });
+    assert!(told > 1, "in the middle, and at the end");
+    assert_eq!(manifest.unwrap().rows, u64::from(ROWS));
+    drop((snapshot, store));
+    restore(&temporary.path().join("backup"), &temporary.path().join("restored"), |_| {}).unwrap();
+    assert!(rows(&open(&temporary.path().join("restored"))) == expected);
+}
+
 #[test]
 fn a_backup_goes_to_a_directory_of_its_own_and_can_be_ended() {
     let (temporary, store, _) = backed_up();
