@@ -4,8 +4,10 @@
 use crate::PackedDelta;
 use crate::fill::{FILL_DOCUMENTS_MAX, LISTED_MAX};
 use crate::frame::{
-    FORK_CHAINS_MAX, Frame, HUB_ENTRIES_MAX, STOPPED_MAX, SpaceVector, TABLE_MAX, VECTOR_ENTRIES_MAX,
+    FORK_CHAINS_MAX, Frame, HUB_ENTRIES_MAX, OverLimit, STOPPED_MAX, SpaceVector, TABLE_MAX,
+    VECTOR_ENTRIES_MAX,
 };
+use core::error::Error as _;
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
 /// Longest frame, inflated, in bytes.
@@ -85,6 +87,12 @@ pub enum DecodeError {
     /// The body does not have the fields of its kind.
     #[error("the body of the frame is malformed")]
     Body,
+    /// A list, or bytes, in the body are longer than their limit.
+    #[error("a list in the frame is longer than its limit of {limit}")]
+    TooMany {
+        /// Of entries, or of bytes.
+        limit: usize,
+    },
     /// A delta that builds on others, and those were not read.
     #[error("a delta builds on others that were not sent")]
     Restart,
@@ -233,8 +241,13 @@ fn to_vec<T: minicbor::Encode<()>>(value: &T) -> Vec<u8> {
 
 fn from_slice<'a, T: minicbor::Decode<'a, ()>>(body: &'a [u8]) -> Result<T, DecodeError> {
     let mut decoder = minicbor::Decoder::new(body);
-    let value = decoder.decode().map_err(|_| DecodeError::Body)?;
+    let value = decoder.decode().map_err(|error| refused(&error))?;
     if decoder.position() == body.len() { Ok(value) } else { Err(DecodeError::Body) }
+}
+
+fn refused(error: &minicbor::decode::Error) -> DecodeError {
+    let over = error.source().and_then(|source| source.downcast_ref::<OverLimit>());
+    over.map_or(DecodeError::Body, |OverLimit(limit)| DecodeError::TooMany { limit: *limit })
 }
 
 /// The body deflated, when that is shorter.

@@ -24,6 +24,15 @@ pub const VECTOR_ENTRIES_MAX: usize = 16_384;
 /// Most entries of [`Ack::hub`].
 pub const HUB_ENTRIES_MAX: usize = 256;
 
+/// A list is longer than this limit.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("a list has more than {0} entries")]
+pub(crate) struct OverLimit(pub(crate) usize);
+
+fn over(limit: usize) -> minicbor::decode::Error {
+    minicbor::decode::Error::custom(OverLimit(limit))
+}
+
 /// Reads a list of at most `N`: what a frame claims beyond that is refused before it takes memory.
 pub(crate) fn at_most<'b, Context, T, const N: usize>(
     decoder: &mut Decoder<'b>,
@@ -35,7 +44,7 @@ where
     let mut list = Vec::new();
     for entry in decoder.array_iter_with(context)? {
         if list.len() == N {
-            return Err(minicbor::decode::Error::message("a list is too long"));
+            return Err(over(N));
         }
         list.push(entry?);
     }
@@ -49,7 +58,7 @@ pub(crate) fn bytes_at_most<Context, const N: usize>(
 ) -> Result<Vec<u8>, minicbor::decode::Error> {
     let bytes = decoder.bytes()?;
     if bytes.len() > N {
-        return Err(minicbor::decode::Error::message("bytes are too long"));
+        return Err(over(N));
     }
     Ok(bytes.to_vec())
 }
@@ -64,8 +73,11 @@ fn read_vectors<Context>(
     for vector in decoder.array_iter_with::<_, SpaceVector>(context)? {
         let vector = vector?;
         entries += vector.entries.len();
-        if list.len() == TABLE_MAX || entries > VECTOR_ENTRIES_MAX {
-            return Err(minicbor::decode::Error::message("a list is too long"));
+        if list.len() == TABLE_MAX {
+            return Err(over(TABLE_MAX));
+        }
+        if entries > VECTOR_ENTRIES_MAX {
+            return Err(over(VECTOR_ENTRIES_MAX));
         }
         list.push(vector);
     }
@@ -79,7 +91,7 @@ fn read_hub<Context>(
 ) -> Result<Option<Vec<HubSpace>>, minicbor::decode::Error> {
     let spaces: Vec<HubSpace> = at_most::<_, _, HUB_ENTRIES_MAX>(decoder, context)?;
     if spaces.iter().map(|space| space.entries.len()).sum::<usize>() > HUB_ENTRIES_MAX {
-        return Err(minicbor::decode::Error::message("a list is too long"));
+        return Err(over(HUB_ENTRIES_MAX));
     }
     Ok(Some(spaces))
 }

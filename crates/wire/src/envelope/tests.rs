@@ -298,11 +298,16 @@ fn unchecked<T: minicbor::Encode<()>>(kind: u8, value: &T) -> Vec<u8> {
 fn lists_that_are_too_long_are_refused() {
     // W-6.
     assert!(decode(&encode(&Frame::Hello(hello_of(4, VECTOR_ENTRIES_MAX / 4))).unwrap()).is_ok());
-    for hello in [hello_of(1, VECTOR_ENTRIES_MAX + 1), hello_of(4, 4_097), hello_of(TABLE_MAX + 1, 0)] {
-        assert_eq!(decode(&unchecked(KIND_HELLO, &hello)), Err(DecodeError::Body));
+    let limits = [VECTOR_ENTRIES_MAX, VECTOR_ENTRIES_MAX, TABLE_MAX];
+    let long = [hello_of(1, VECTOR_ENTRIES_MAX + 1), hello_of(4, 4_097), hello_of(TABLE_MAX + 1, 0)];
+    for (hello, limit) in long.into_iter().zip(limits) {
+        assert_eq!(decode(&unchecked(KIND_HELLO, &hello)), Err(DecodeError::TooMany { limit }));
         let rewind = Rewind { generation: 1, spaces: hello.spaces };
-        assert_eq!(decode(&unchecked(KIND_REWIND, &rewind)), Err(DecodeError::Body));
+        assert_eq!(decode(&unchecked(KIND_REWIND, &rewind)), Err(DecodeError::TooMany { limit }));
     }
+    let limit = SYMBOL_BYTES_MAX;
+    let symbols = FillSymbols { fill: 1, first: 0, symbols: vec![0; limit + 1] };
+    assert_eq!(decode(&unchecked(KIND_FILL_SYMBOLS, &symbols)), Err(DecodeError::TooMany { limit }));
 }
 
 #[test]
@@ -354,5 +359,5 @@ fn a_list_of_what_the_hub_has_is_bounded_both_ways() {
         Ack { hub: Some(vec![space(entries.clone()), space(entries[..1].to_vec())]), ..Ack::default() };
     assert!(matches!(encode(&Frame::Ack(long.clone())), Err(EncodeError::TooMany { .. })));
     let bytes = [&[KIND_ACK, 0][..], &to_vec(&long)].concat();
-    assert_eq!(decode(&bytes), Err(DecodeError::Body));
+    assert_eq!(decode(&bytes), Err(DecodeError::TooMany { limit: HUB_ENTRIES_MAX }));
 }
