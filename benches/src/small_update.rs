@@ -6,7 +6,7 @@ use document::Operation;
 use serde_json::json;
 
 /// Documents that are updated in memory; all of them stay open.
-const DOCUMENTS: usize = 400;
+const DOCUMENTS: usize = 200;
 const TURN: usize = 64;
 
 /// What an update is.
