@@ -61,7 +61,7 @@ pub use request::{
 };
 pub use schemas::{ListedSchema, SCHEMAS_MAX, SchemaFault};
 pub use settings::{Access, PeerSettings, Settings, SnapshotPolicy, SpaceMode, TrimPolicy, origin_of};
-pub use status::{PeerStatus, Sessions, SpaceStatus, Status};
+pub use status::{FillSteps, PeerStatus, Sessions, SpaceStatus, Status};
 pub use store::{Batch, Keyspace, ReadRows, Room, Row, Store, StoreError, Turn, Write};
 pub use timers::Wake;
 pub use vectors::VectorEntry;

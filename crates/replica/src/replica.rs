@@ -21,7 +21,7 @@ use crate::keys;
 use crate::reconcile::Sketches;
 use crate::session::Peers;
 use crate::settings::{Settings, origin_of};
-use crate::status::Sessions;
+use crate::status::{FillSteps, Sessions};
 use crate::store::{Room, Store, StoreError};
 use crate::timers::Wake;
 use crate::turns::Turns;
@@ -75,6 +75,7 @@ pub struct Replica<S> {
     sketches: Sketches,
     trimming: Trimming,
     sessions: Sessions,
+    fill_steps: FillSteps,
     /// What the process before this one ended with, until it is noted durably.
     strike: Option<Strike>,
     room: Room,
@@ -133,6 +134,7 @@ impl<S: Store> Replica<S> {
             sketches: Sketches::default(),
             trimming: Trimming::default(),
             sessions: Sessions::default(),
+            fill_steps: FillSteps::default(),
             strike: None,
             room: Room::default(),
             values_broken: 0,

@@ -2,6 +2,7 @@ use crate::effect::Rung;
 use crate::settings::SpaceMode;
 use crate::store::Room;
 use document::{Origin, Space};
+use wire::{FillDocument, Frame};
 
 /// How a replica is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub struct Status {
     pub values_broken: u64,
     /// How sessions started, since the replica was opened.
     pub sessions: Sessions,
+    /// What filling its peers' spaces took, since the replica was opened.
+    pub fills: FillSteps,
     /// The spaces that it carries.
     pub spaces: Vec<SpaceStatus>,
     /// The peers in its settings.
@@ -55,6 +58,37 @@ impl Sessions {
             Rung::Fill => &mut self.fill,
         };
         *counter += 1;
+    }
+}
+
+/// The steps of the ladder below a session's: what this replica sent peers whose spaces it fills.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FillSteps {
+    /// Frames with symbols of documents that differ, each offer's own among them.
+    pub symbols: u64,
+    /// Sorted listings of documents, for peers that differ in too many.
+    pub listings: u64,
+    /// Documents that were sent, whole or what a peer lacked of them.
+    pub documents: u64,
+    /// Those of them that began with a snapshot.
+    pub snapshots: u64,
+}
+
+impl FillSteps {
+    pub(crate) fn count(&mut self, frame: &Frame) {
+        if let Frame::FillOffer(offer) = frame {
+            self.symbols += u64::from(!offer.symbols.is_empty());
+        } else if let Frame::FillSymbols(_) = frame {
+            self.symbols += 1;
+        } else if let Frame::FillListing(_) = frame {
+            self.listings += 1;
+        } else if let Frame::FillDocuments(sent) = frame {
+            // A long document comes in parts: the snapshot in the first, the heads in the last.
+            let count =
+                |part: fn(&FillDocument) -> bool| sent.documents.iter().filter(|of| part(of)).count() as u64;
+            self.documents += count(|document| !document.heads.is_empty());
+            self.snapshots += count(|document| document.snapshot.is_some());
+        }
     }
 }
 

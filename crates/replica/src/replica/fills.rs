@@ -11,6 +11,7 @@ use crate::session::fill::{
 };
 use crate::session::{CONFIRMED_MAX, Peer};
 use crate::settings::{Settings, origin_of};
+use crate::status::FillSteps;
 use crate::store::{Store, StoreError};
 use crate::turns::Turns;
 use document::{Origin, Space};
@@ -43,7 +44,7 @@ impl<S: Store> Replica<S> {
             Frame::FillFinished(finished) => take_finished(peer, journal, &finished),
             Frame::FillAhead(ahead) => take_ahead(peer, (journal, turns), &ahead, own.0),
             Frame::FillMore(_) | Frame::FillWant(_) | Frame::FillAck(_) => {
-                Ok(take_served(peer, turns, frame))
+                Ok(take_served(peer, (turns, &mut self.fill_steps), frame))
             }
             Frame::Hello(_)
             | Frame::Delta(_)
@@ -193,6 +194,7 @@ impl<S: Store> Replica<S> {
             }
             let Some(server) = &mut session.fills.server else { continue };
             for frame in server.advance(&self.journal, &mut self.sketches, rows)? {
+                self.fill_steps.count(&frame);
                 hold_frame(&mut self.turns, session.link, &frame);
             }
             damaged.extend(server.take_damaged());
@@ -371,13 +373,18 @@ fn take_step(peer: &mut Peer, turns: &mut Turns, step: Step) -> bool {
 }
 
 /// A frame from who is filled.
-fn take_served(peer: &mut Peer, turns: &mut Turns, frame: Frame) -> Result<(), DisconnectReason> {
+fn take_served(
+    peer: &mut Peer,
+    (turns, steps): (&mut Turns, &mut FillSteps),
+    frame: Frame,
+) -> Result<(), DisconnectReason> {
     let Some(session) = &mut peer.session else { return Ok(()) };
     let server = session.fills.server.as_mut().ok_or(Misbehaviour::Fill)?;
     if let Frame::FillMore(more) = &frame
         && more.fill == server.fill
     {
         if let Some(frame) = server.more(more)? {
+            steps.count(&frame);
             hold_frame(turns, session.link, &frame);
         }
     } else if let Frame::FillAck(ack) = &frame

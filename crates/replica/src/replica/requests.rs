@@ -200,6 +200,7 @@ impl<S: Store> Replica<S> {
             room: self.room,
             values_broken: self.values_broken,
             sessions: self.sessions,
+            fills: self.fill_steps,
             spaces: spaces.collect(),
             peers: peers.collect::<Result<_, _>>()?,
         })

@@ -117,6 +117,10 @@ fn a_site_that_has_nothing_is_filled() {
     assert_eq!(hub.rung(), Some(Rung::Cursor));
     assert_filled(&mut hub, &mut site);
     assert_eq!(hub.status().sessions, Sessions { fill: 1, cursor: 1, ..Sessions::default() });
+    let steps = hub.status().fills;
+    assert_eq!((steps.symbols, steps.listings, steps.documents), (0, 0, 300), "it said that it has nothing");
+    assert!(steps.snapshots > 0, "one has 301 changes: {steps:?}");
+    assert_eq!(site.status().fills, FillSteps::default());
 }
 
 #[test]
@@ -127,6 +131,7 @@ fn without_the_right_to_give_snapshots_changes_come_one_by_one() {
     age(&mut hub);
     wire.connect(&mut hub, &mut site);
     assert_filled(&mut hub, &mut site);
+    assert_eq!(hub.status().fills, FillSteps { documents: 2, ..FillSteps::default() });
 }
 
 /// Both have so many documents; then the hub changes some that the site does not hear of, and forgets.
@@ -135,7 +140,7 @@ fn apart(documents: usize, differ: usize) -> (Node, Node, Wire) {
     prices(&mut hub, (0..documents).map(|n| (n, n)));
     wire.connect(&mut hub, &mut site);
     wire.cut(&mut hub, &mut site);
-    prices(&mut hub, (0..differ).map(|n| (n * 7 % documents, n + 1_000)));
+    prices(&mut hub, (0..differ).map(|n| (n * 7 % documents, n + 10_000)));
     age(&mut hub);
     (hub, site, wire)
 }
@@ -151,23 +156,28 @@ fn few_differences_cost_few_bytes() {
     assert!(wire.bytes < 6_000, "{}", wire.bytes);
 }
 
+/// The steps by which the hub told a site which documents differ.
 #[track_caller]
-fn assert_reconciled(documents: usize, differ: usize) {
+fn reconciled(documents: usize, differ: usize) -> FillSteps {
     let (mut hub, mut site, mut wire) = apart(documents, differ);
     wire.connect(&mut hub, &mut site);
     assert_eq!(hub.rung(), Some(Rung::Reconcile));
     assert_filled(&mut hub, &mut site);
+    let steps = hub.status().fills;
+    assert_eq!(steps.documents, differ as u64, "what differs is sent, and no more");
+    steps
 }
 
 #[test]
 fn many_differences_are_asked_for_by_more_symbols() {
-    assert_reconciled(2_000, 200);
-    assert_reconciled(600, 600);
+    let steps = reconciled(2_000, 200);
+    assert!(steps.symbols > 1 && steps.listings == 0, "{steps:?}");
 }
 
 #[test]
 fn very_many_differences_are_found_by_listings() {
-    assert_reconciled(4_200, 4_150);
+    assert_eq!(reconciled(601, 600).listings, 1);
+    assert_eq!(reconciled(4_201, 4_150).listings, 2);
 }
 
 #[test]

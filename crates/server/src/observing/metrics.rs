@@ -125,7 +125,14 @@ fn replica(encoder: &mut Encoder<'_>, status: &Status) -> fmt::Result {
         [("equal", equal), ("cursor", cursor), ("vector", vector), ("reconcile", reconcile), ("fill", fill)];
     let steps = steps.into_iter().map(|(step, count)| (step, ConstCounter::new(count)));
     let help = "Sessions with peers by what they began with, since the store was opened";
-    encoder.each(("sessions", help, None), "began_with", steps)
+    encoder.each(("sessions", help, None), "began_with", steps)?;
+    let replica::FillSteps { symbols, listings, documents, snapshots } = status.fills;
+    let steps =
+        [("symbols", symbols), ("listing", listings), ("document", documents), ("snapshot", snapshots)];
+    let steps = steps.into_iter().map(|(step, count)| (step, ConstCounter::new(count)));
+    let help =
+        "What filling the spaces of peers took, since the store was opened; a snapshot begins a document";
+    encoder.each(("fill_steps", help, None), "step", steps)
 }
 
 fn spaces(encoder: &mut Encoder<'_>, spaces: &[SpaceStatus]) -> fmt::Result {

@@ -1,6 +1,6 @@
 use super::*;
 use document::{Origin, Space};
-use replica::{PeerStatus, Sessions, SpaceMode};
+use replica::{FillSteps, PeerStatus, Sessions, SpaceMode};
 
 fn status() -> Status {
     let space = Space::new("store-1").unwrap();
@@ -14,6 +14,7 @@ fn status() -> Status {
         room: Room::Shed,
         values_broken: 2,
         sessions: Sessions { cursor: 4, ..Sessions::default() },
+        fills: FillSteps { documents: 9, snapshots: 8, ..FillSteps::default() },
         spaces: vec![SpaceStatus { space, mode: SpaceMode::Write, changes: 40, is_filling: false }],
         peers: vec![PeerStatus { peer: "hub".to_owned(), connected: true, backlog_rows: 7, lag_ms: 1_500 }],
     }
@@ -34,6 +35,9 @@ fn every_number_is_on_the_page_with_its_unit_and_label() {
         "isle_disk_room{state=\"ample\"} 0",
         "isle_values_broken_total 2",
         "isle_sessions_total{began_with=\"cursor\"} 4",
+        "isle_fill_steps_total{step=\"document\"} 9",
+        "isle_fill_steps_total{step=\"snapshot\"} 8",
+        "isle_fill_steps_total{step=\"listing\"} 0",
         "isle_space_changes{space=\"store-1\"} 40",
         "isle_space_filling{space=\"store-1\"} 0",
         "isle_peer_connected{peer=\"hub\"} 1",
