@@ -295,10 +295,16 @@ async fn certificates_are_renewed_by_running_processes() {
     assert!(ends_ms(&site).await > first, "{}", site.log());
     site.logs(&["certificate renewed", "hub=hub"]);
     assert_eq!(fs::read(site.data.join("identity/key.pem")).unwrap(), key);
-    // A new connection, with the new certificate, and without a restart of the site.
+    // The connection ended with the certificate that it was made with, and was made again without a failure in between.
+    site.logs(&["disconnected", "has ended"]);
+    eventually_async(DEADLINE, "they are connected again", async || is_connected(&site).await).await;
+    assert!(!site.log().contains("not connected"), "{}", site.log());
+    site.add(MILK, 1, None).await;
+    running.has_on_hand(MILK, 1).await;
+    // The same without a restart of the site.
     let running = running.restart();
     site.add(MILK, 3, None).await;
-    running.has_on_hand(MILK, 3).await;
+    running.has_on_hand(MILK, 4).await;
     assert!(hub.sites()[0]["certificate_ends_ms"].as_i64().unwrap() > first);
 }
 

@@ -49,6 +49,8 @@ mod memory;
 #[cfg(test)]
 mod observing;
 #[cfg(test)]
+mod outlived;
+#[cfg(test)]
 mod recovery;
 #[cfg(test)]
 mod refused;

@@ -8,9 +8,9 @@ use server::local::{LocalClient, Request, Response, Status};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
-use transport::Authority;
+use transport::{Authority, Identity};
 
 /// For everything that happens within a few round trips or a reconnect (15 s at most), on a busy machine.
 pub const DEADLINE: Duration = Duration::from_secs(30);
@@ -54,6 +54,15 @@ impl Fleet {
         self.authority.issue(name, &data.join("identity")).unwrap();
         fs::write(data.join("isle.toml"), config).unwrap();
         data
+    }
+
+    /// Puts a certificate for its key in place of a replica's, which ends after so long.
+    pub fn certify(&self, name: &str, lifetime: Duration) {
+        let identity = self.path(name).join("identity");
+        let key = Identity::load(&identity).unwrap().public_key();
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        let certificate = self.authority.certify(name, &key, now, lifetime).unwrap();
+        certificate.replace_in(&identity).unwrap();
     }
 }
 

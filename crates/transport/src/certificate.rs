@@ -49,6 +49,9 @@ pub enum CertificateError {
     /// The other end showed none.
     #[error("no certificate was shown")]
     Absent,
+    /// It ends before one of those begins that it was shown with.
+    #[error("certificate and those of the authorities above it are at no time all valid")]
+    NeverValid,
 }
 
 impl Peer {
@@ -70,11 +73,16 @@ impl Peer {
 
     /// Reads who a connection's verified certificate names.
     pub(crate) fn of_connection(connection: &quinn::Connection) -> Result<Self, CertificateError> {
-        let identity = connection.peer_identity().ok_or(CertificateError::Absent)?;
-        let chain =
-            identity.downcast::<Vec<CertificateDer<'static>>>().map_err(|_| CertificateError::Absent)?;
-        Self::from_certificate(chain.first().ok_or(CertificateError::Absent)?)
+        Self::from_certificate(chain_of(connection)?.first().ok_or(CertificateError::Absent)?)
     }
+}
+
+/// The verified certificates of a connection's other end, its own first.
+pub(crate) fn chain_of(
+    connection: &quinn::Connection,
+) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
+    let identity = connection.peer_identity().ok_or(CertificateError::Absent)?;
+    identity.downcast().map(|chain| *chain).map_err(|_| CertificateError::Absent)
 }
 
 #[cfg(test)]

@@ -6,8 +6,9 @@ use std::time::Duration;
 use quinn::{RecvStream, SendStream};
 
 use crate::certificate::Peer;
-use crate::disconnect::{Disconnect, close};
+use crate::disconnect::{Disconnect, close, close_outlived};
 use crate::lanes::{Lanes, lanes};
+use crate::term::{Outlived, Term};
 
 /// An established connection: both ends have accepted each other's certificate, and a stream for frames is
 /// open both ways.
@@ -21,6 +22,7 @@ pub struct Connection {
 #[derive(Clone, Debug)]
 pub struct ConnectionHandle {
     peer: Peer,
+    term: Term,
     connection: quinn::Connection,
 }
 
@@ -36,8 +38,12 @@ pub struct Traffic {
 }
 
 impl Connection {
-    pub(crate) fn new(peer: Peer, connection: quinn::Connection, streams: (SendStream, RecvStream)) -> Self {
-        Self { lanes: lanes(&connection, streams), handle: ConnectionHandle { peer, connection } }
+    pub(crate) fn new(
+        (peer, term): (Peer, Term),
+        connection: quinn::Connection,
+        streams: (SendStream, RecvStream),
+    ) -> Self {
+        Self { lanes: lanes(&connection, streams), handle: ConnectionHandle { peer, term, connection } }
     }
 
     /// Who is at the other end.
@@ -67,6 +73,12 @@ impl ConnectionHandle {
         &self.peer
     }
 
+    /// How long it may stand.
+    #[must_use]
+    pub fn term(&self) -> Term {
+        self.term
+    }
+
     /// The peer's UDP address, which changes when the peer moves to another network.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
@@ -77,6 +89,11 @@ impl ConnectionHandle {
     /// [`CLOSE_REASON_BYTES_MAX`](crate::CLOSE_REASON_BYTES_MAX) bytes of `reason`.
     pub fn close(&self, reason: &str) {
         close(&self.connection, reason);
+    }
+
+    /// As [`close`](Self::close), because of a certificate: the peer knows that it may connect again at once.
+    pub fn close_outlived(&self, outlived: Outlived) {
+        close_outlived(&self.connection, outlived);
     }
 
     /// Waits until the connection has ended, and says why.

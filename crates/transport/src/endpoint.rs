@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, timeout_at};
+use webpki::KeyUsage;
 
 use crate::certificate::{CertificateError, Peer};
 use crate::connection::Connection;
@@ -122,6 +123,7 @@ pub(crate) struct Credentials {
     pub(crate) identity: Identity,
     pub(crate) dialling: Dialling,
     pub(crate) services: Arc<rustls::ServerConfig>,
+    accepting: Arc<quinn::ServerConfig>,
     enrolling: Option<Enrolling>,
 }
 
@@ -142,7 +144,20 @@ impl Credentials {
             renewing: settings(Purpose::Renewal, grace),
         });
         let services = Arc::new(serving(&identity));
-        Self { dialling: Dialling::new(&identity), services, enrolling, identity }
+        let accepting = settings(Purpose::Replication, Duration::ZERO);
+        Self { dialling: Dialling::new(&identity), services, accepting, enrolling, identity }
+    }
+}
+
+impl Credentials {
+    /// What a dialler wants, and the settings for it. Where nobody is enrolled all are taken to replicate, and who wants
+    /// something else finds that out in the handshake.
+    fn accepting(&self, incoming: &quinn::Incoming) -> (Purpose, Arc<quinn::ServerConfig>) {
+        match (Purpose::of(&incoming.orig_dst_cid()), &self.enrolling) {
+            (Purpose::Join, Some(enrolling)) => (Purpose::Join, enrolling.joining.clone()),
+            (Purpose::Renewal, Some(enrolling)) => (Purpose::Renewal, enrolling.renewing.clone()),
+            (Purpose::Replication, _) | (_, None) => (Purpose::Replication, self.accepting.clone()),
+        }
     }
 }
 
@@ -178,13 +193,14 @@ impl Endpoint {
         let socket = UdpSocket::bind(address).map_err(failed)?;
         let local_address = socket.local_addr().map_err(failed)?;
         let settings = quinn::EndpointConfig::default();
-        let accepting = accepting(identity, Purpose::Replication, Duration::ZERO);
+        let credentials = Credentials::new(identity.clone(), None);
+        let accepting = quinn::ServerConfig::clone(&credentials.accepting);
         let endpoint = quinn::Endpoint::new(settings, Some(accepting), socket, runtime);
         let rate = Rate::new(Duration::ZERO);
         Ok(Self {
             endpoint: endpoint.map_err(failed)?,
             local_address,
-            credentials: Arc::new(watch::Sender::new(Arc::new(Credentials::new(identity.clone(), None)))),
+            credentials: Arc::new(watch::Sender::new(Arc::new(credentials))),
             handshakes: Arc::new(Semaphore::new(HANDSHAKES_MAX)),
             attempts: Arc::new(watch::Sender::new(Attempts { joins: rate, renewals: rate })),
             started: Instant::now(),
@@ -194,19 +210,23 @@ impl Endpoint {
     /// Takes those who join and renew, from here on: [`Endpoint::accept`] gives them out too. A certificate is renewed
     /// up to `grace` after its end.
     pub fn enrol(&self, grace: Duration) {
-        self.credentials.send_modify(|credentials| {
-            *credentials = Arc::new(Credentials::new(credentials.identity.clone(), Some(grace)));
+        self.replace(|credentials| (credentials.identity.clone(), Some(grace)));
+    }
+
+    /// Shows `identity` in all connections that are made from here on; those that stand go on for their [`Term`](crate::Term).
+    pub fn replace_identity(&self, identity: &Identity) {
+        self.replace(|credentials| {
+            (identity.clone(), credentials.enrolling.as_ref().map(|enrolling| enrolling.grace))
         });
     }
 
-    /// Shows `identity` in all connections that are made from here on; those that stand go on.
-    pub fn replace_identity(&self, identity: &Identity) {
+    fn replace(&self, by: impl FnOnce(&Credentials) -> (Identity, Option<Duration>)) {
         self.credentials.send_modify(|credentials| {
-            let grace = credentials.enrolling.as_ref().map(|enrolling| enrolling.grace);
-            *credentials = Arc::new(Credentials::new(identity.clone(), grace));
+            let (identity, grace) = by(credentials);
+            *credentials = Arc::new(Credentials::new(identity, grace));
+            // Who has to prove an address is told so by these.
+            self.endpoint.set_server_config(Some(quinn::ServerConfig::clone(&credentials.accepting)));
         });
-        let accepting = accepting(identity, Purpose::Replication, Duration::ZERO);
-        self.endpoint.set_server_config(Some(accepting));
     }
 
     /// The identity that it shows.
@@ -248,8 +268,9 @@ impl Endpoint {
     ) -> Result<Connection, ConnectError> {
         check_name(expected_name)?;
         let deadline = Instant::now() + HANDSHAKE_DEADLINE;
-        let (config, verifier) = self.credentials.borrow().dialling.config(Purpose::Replication);
-        let call = Call { address, expected_name, verifier: &verifier };
+        let credentials = self.credentials.borrow().clone();
+        let (config, verifier) = credentials.dialling.config(Purpose::Replication);
+        let call = Call { address, expected_name, verifier: &verifier, identity: &credentials.identity };
         let mut connecting = self
             .endpoint
             .connect_with(config, address, expected_name)
@@ -276,8 +297,9 @@ impl Endpoint {
         loop {
             let incoming = self.endpoint.accept().await?;
             let in_flight = HANDSHAKES_MAX.saturating_sub(self.handshakes.available_permits());
-            let (purpose, settings) = self.enrolling(&incoming);
-            let must_prove = in_flight >= HANDSHAKES_UNPROVEN_MAX || settings.is_some();
+            let credentials = self.credentials.borrow().clone();
+            let (purpose, settings) = credentials.accepting(&incoming);
+            let must_prove = in_flight >= HANDSHAKES_UNPROVEN_MAX || purpose != Purpose::Replication;
             if must_prove && !incoming.remote_address_validated() {
                 tracing::debug!(address = %incoming.remote_address(), in_flight, "address to be proven");
                 // Cannot fail: an address that is not proven may be asked for.
@@ -286,28 +308,13 @@ impl Endpoint {
             }
             match self.handshakes.clone().try_acquire_owned() {
                 Ok(place) if self.admits(purpose) => {
-                    let incoming = Incoming::new(incoming, place);
-                    return Some(match settings {
-                        Some(settings) => incoming.of_enrolment(purpose, settings),
-                        None => incoming,
-                    });
+                    return Some(Incoming::new(incoming, (purpose, settings), credentials, place));
                 }
                 Ok(_) | Err(_) => {
                     tracing::debug!(address = %incoming.remote_address(), in_flight, ?purpose, "handshake refused");
                     incoming.refuse();
                 }
             }
-        }
-    }
-
-    /// What a dialler wants, and the settings for it if they are not the endpoint's own. Where nobody is enrolled all
-    /// are taken to replicate, and who wants something else finds that out in the handshake.
-    fn enrolling(&self, incoming: &quinn::Incoming) -> (Purpose, Option<Arc<quinn::ServerConfig>>) {
-        let credentials = self.credentials.borrow();
-        match (Purpose::of(&incoming.orig_dst_cid()), &credentials.enrolling) {
-            (Purpose::Join, Some(enrolling)) => (Purpose::Join, Some(enrolling.joining.clone())),
-            (Purpose::Renewal, Some(enrolling)) => (Purpose::Renewal, Some(enrolling.renewing.clone())),
-            (Purpose::Replication, _) | (_, None) => (Purpose::Replication, None),
         }
     }
 
@@ -355,13 +362,16 @@ struct Call<'a> {
     address: SocketAddr,
     expected_name: &'a str,
     verifier: &'a NameVerifier,
+    identity: &'a Identity,
 }
 
 impl Call<'_> {
     async fn establish(&self, connecting: quinn::Connecting) -> Result<Connection, ConnectError> {
         let address = self.address;
         let connection = connecting.await.map_err(|error| self.failed(Disconnect::from_quinn(error)))?;
-        let peer = Peer::of_connection(&connection).map_err(|cause| {
+        let peer = Peer::of_connection(&connection)
+            .and_then(|peer| Ok((peer, self.identity.term_of(&connection, KeyUsage::server_auth())?)));
+        let (peer, term) = peer.map_err(|cause| {
             close(&connection, &format!("certificate names no replica: {cause}"));
             ConnectError::Certificate { address, cause }
         })?;
@@ -371,7 +381,7 @@ impl Call<'_> {
             return Err(self.mismatch(peer.name));
         }
         match opening::open(&connection).await {
-            Ok(streams) => Ok(Connection::new(peer, connection, streams)),
+            Ok(streams) => Ok(Connection::new((peer, term), connection, streams)),
             Err(OpeningError::Disconnect(cause)) => Err(self.failed(cause)),
             Err(OpeningError::Unexpected) => {
                 close(&connection, "the replication stream was not taken");

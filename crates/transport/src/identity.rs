@@ -11,8 +11,9 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer, UnixTime};
 use webpki::{EndEntityCert, KeyUsage};
 
-use crate::certificate::{CertificateError, Peer};
+use crate::certificate::{CertificateError, Peer, chain_of};
 use crate::pem_file::{FileError, read_private, read_public};
+use crate::term::Term;
 use crate::tls::{SIGNATURE_ALGORITHMS, provider};
 use crate::validity::Validity;
 
@@ -144,6 +145,19 @@ impl Identity {
         self.validity
     }
 
+    /// How long a connection may stand that was made with this identity, and whose other end showed a certificate for this
+    /// `usage`.
+    pub(crate) fn term_of(
+        &self,
+        connection: &quinn::Connection,
+        usage: KeyUsage,
+    ) -> Result<Term, CertificateError> {
+        let chain = chain_of(connection)?;
+        let (certificate, between) = chain.split_first().ok_or(CertificateError::Absent)?;
+        let peer = validity_for(usage, certificate, between, &self.roots);
+        Ok(Term { peer: peer.ok_or(CertificateError::NeverValid)?.end, own: self.validity.end })
+    }
+
     /// The replica's Ed25519 public key, read out of its certificate.
     #[must_use]
     pub fn public_key(&self) -> [u8; 32] {
@@ -184,15 +198,26 @@ pub(crate) fn validity_under(
     between: &[CertificateDer<'_>],
     roots: &RootCertStore,
 ) -> Option<Validity> {
+    let of_usage = |usage| validity_for(usage, certificate, between, roots);
+    of_usage(KeyUsage::client_auth()).filter(|_| of_usage(KeyUsage::server_auth()).is_some())
+}
+
+/// The same for use at one end.
+fn validity_for(
+    usage: KeyUsage,
+    certificate: &CertificateDer<'_>,
+    between: &[CertificateDer<'_>],
+    roots: &RootCertStore,
+) -> Option<Validity> {
     let certificate = EndEntityCert::try_from(certificate).ok()?;
-    let verify = |time, usage| {
+    let verify = |time| {
         certificate.verify_for_usage(SIGNATURE_ALGORITHMS.all, &roots.roots, between, time, usage, None, None)
     };
     let (first, last) = (Duration::ZERO, Duration::from_secs(i64::MAX.unsigned_abs() >> 1));
     let (mut start, mut end) = (UnixTime::since_unix_epoch(first), UnixTime::since_unix_epoch(last));
     // webpki says from when until when only to who asks for a time outside of it: of the certificate first, then of those
     // above it, each of which may begin later and end before what it signed.
-    let outside = |time| verify(time, KeyUsage::client_auth()).err();
+    let outside = |time| verify(time).err();
     for _ in 0..=between.len() {
         match outside(end) {
             Some(webpki::Error::CertExpired { not_after, .. }) if not_after.as_secs() < end.as_secs() => {
@@ -207,10 +232,8 @@ pub(crate) fn validity_under(
             Some(_) | None => break,
         }
     }
-    let is_issued = |usage| verify(end, usage).is_ok();
     let seconds = |time: UnixTime| Duration::from_secs(time.as_secs());
-    let validity = Validity { start: seconds(start), end: seconds(end) };
-    [KeyUsage::client_auth(), KeyUsage::server_auth()].into_iter().all(is_issued).then_some(validity)
+    verify(end).is_ok().then_some(Validity { start: seconds(start), end: seconds(end) })
 }
 
 #[cfg(test)]
@@ -298,23 +321,30 @@ mod tests {
 
     #[tokio::test]
     async fn a_certificate_of_an_authority_in_between_is_shown_with_that_authority_s() {
-        let organisation = Organisation::new(2000..2200);
+        let organisation = Organisation::new(2000..2090);
         assert!(matches!(organisation.issue("alone", ""), Err(IdentityError::OtherAuthority { .. })));
         let [hub, site] = ["hub", "store-1"].map(|name| {
             let identity = organisation.issue(name, &organisation.between).unwrap();
             crate::endpoint::Endpoint::bind(crate::fleet::LOCAL, &identity).unwrap()
         });
         let (dialled, accepted) = crate::fleet::meet(&site, &hub, "hub").await;
-        let names = (dialled.unwrap().peer().name.clone(), accepted.unwrap().peer().name.clone());
-        assert_eq!(names, ("hub".to_owned(), "store-1".to_owned()));
+        let (dialled, accepted) = (dialled.unwrap(), accepted.unwrap());
+        let names = (dialled.peer().name.as_str(), accepted.peer().name.as_str());
+        assert_eq!(names, ("hub", "store-1"));
+        // The certificates are of 2001 to 2100.
+        let end = year(2090);
+        for connection in [dialled, accepted] {
+            assert_eq!(connection.handle().term(), Term { peer: end, own: end });
+        }
+    }
+
+    fn year(year: i32) -> Duration {
+        let time = rcgen::date_time_ymd(year, 1, 1).unix_timestamp();
+        Duration::from_secs(u64::try_from(time).unwrap())
     }
 
     #[test]
     fn a_chain_is_valid_as_long_as_all_of_it() {
-        let year = |year| {
-            let time = rcgen::date_time_ymd(year, 1, 1).unix_timestamp();
-            Duration::from_secs(u64::try_from(time).unwrap())
-        };
         // The certificate is of 2001 to 2100.
         let cases = [(2000..2200, 2001..2100), (2002..2090, 2002..2090), (2000..2010, 2001..2010)];
         for (between, expected) in cases {

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
+use webpki::KeyUsage;
 
 use crate::certificate::{CertificateError, Peer};
 use crate::connection::Connection;
 use crate::disconnect::{Disconnect, close};
+use crate::endpoint::Credentials;
 use crate::enrolment::{EnrolmentRequest, Purpose};
 use crate::limits::HANDSHAKE_DEADLINE;
 use crate::opening::{self, OpeningError};
@@ -60,18 +62,20 @@ pub struct Incoming {
     /// Its place among the handshakes in flight.
     place: OwnedSemaphorePermit,
     purpose: Purpose,
-    /// Settings other than the endpoint's own, which are for replication.
-    settings: Option<Arc<quinn::ServerConfig>>,
+    settings: Arc<quinn::ServerConfig>,
+    /// What the settings were made of.
+    credentials: Arc<Credentials>,
 }
 
 impl Incoming {
-    pub(crate) fn new(incoming: quinn::Incoming, place: OwnedSemaphorePermit) -> Self {
-        Self { incoming, place, purpose: Purpose::Replication, settings: None }
-    }
-
-    /// Of somebody who joins or renews.
-    pub(crate) fn of_enrolment(self, purpose: Purpose, settings: Arc<quinn::ServerConfig>) -> Self {
-        Self { purpose, settings: Some(settings), ..self }
+    /// Of somebody who wants this, if `credentials` have settings for it.
+    pub(crate) fn new(
+        incoming: quinn::Incoming,
+        (purpose, settings): (Purpose, Arc<quinn::ServerConfig>),
+        credentials: Arc<Credentials>,
+        place: OwnedSemaphorePermit,
+    ) -> Self {
+        Self { incoming, place, purpose, settings, credentials }
     }
 
     /// What the peer wants, as far as its first datagram says. With [`Purpose::Replication`] call
@@ -95,8 +99,15 @@ impl Incoming {
     /// or nothing at all.
     pub async fn establish(self) -> Result<Connection, AcceptError> {
         let address = self.address();
-        let established = timeout(HANDSHAKE_DEADLINE, establish(self.incoming, address)).await;
-        drop(self.place);
+        let Self { incoming, place, settings, credentials, .. } = self;
+        let establishing = async {
+            let connecting = incoming.accept_with(settings);
+            let disconnect =
+                |error| AcceptError::Disconnect { address, cause: Disconnect::from_quinn(error) };
+            establish(connecting.map_err(disconnect)?.await.map_err(disconnect)?, &credentials, address).await
+        };
+        let established = timeout(HANDSHAKE_DEADLINE, establishing).await;
+        drop(place);
         established.unwrap_or(Err(AcceptError::TimedOut { address }))
     }
 
@@ -106,14 +117,10 @@ impl Incoming {
     /// As for [`establish`](Self::establish), and when the question cannot be read.
     pub async fn ask(self) -> Result<EnrolmentRequest, AcceptError> {
         let address = self.address();
-        let Self { incoming, place, purpose, settings } = self;
+        let Self { incoming, place, purpose, settings, .. } = self;
         let disconnect = |error| AcceptError::Disconnect { address, cause: Disconnect::from_quinn(error) };
         let asked = timeout(HANDSHAKE_DEADLINE, async {
-            let connecting = match settings {
-                Some(settings) => incoming.accept_with(settings),
-                None => incoming.accept(),
-            };
-            let connection = connecting.map_err(disconnect)?.await.map_err(disconnect)?;
+            let connection = incoming.accept_with(settings).map_err(disconnect)?.await.map_err(disconnect)?;
             EnrolmentRequest::read(connection, purpose, address).await
         });
         let asked = asked.await;
@@ -122,16 +129,20 @@ impl Incoming {
     }
 }
 
-async fn establish(incoming: quinn::Incoming, address: SocketAddr) -> Result<Connection, AcceptError> {
-    let disconnect = |cause| AcceptError::Disconnect { address, cause };
-    let connection = incoming.await.map_err(|error| disconnect(Disconnect::from_quinn(error)))?;
-    let peer = Peer::of_connection(&connection).map_err(|cause| {
+async fn establish(
+    connection: quinn::Connection,
+    credentials: &Credentials,
+    address: SocketAddr,
+) -> Result<Connection, AcceptError> {
+    let peer = Peer::of_connection(&connection)
+        .and_then(|peer| Ok((peer, credentials.identity.term_of(&connection, KeyUsage::client_auth())?)));
+    let peer = peer.map_err(|cause| {
         close(&connection, &format!("certificate names no replica: {cause}"));
         AcceptError::Certificate { address, cause }
     })?;
     match opening::take(&connection).await {
         Ok(streams) => Ok(Connection::new(peer, connection, streams)),
-        Err(OpeningError::Disconnect(cause)) => Err(disconnect(cause)),
+        Err(OpeningError::Disconnect(cause)) => Err(AcceptError::Disconnect { address, cause }),
         Err(OpeningError::Unexpected) => {
             close(&connection, "the stream is not opened for replication");
             Err(AcceptError::Opening { address })

@@ -16,7 +16,8 @@
 //!   [`Connection`].
 //! - Services need no certificate, over TLS 1.3 on TCP, and are told apart from peers by that: they get no [`Connection`] either.
 //!   One that they show is checked as a peer's is.
-//! - A [`Connection`] is handed out only after *both* ends have accepted each other.
+//! - A [`Connection`] is handed out only after *both* ends have accepted each other. Until when it may stand is said by its
+//!   [`Term`], which is told the time; whoever has the connection ends it then.
 //! - Nothing grows with what a peer announces: memory is taken for bytes that have arrived.
 //! - A hostile datagram, handshake or frame costs its sender the connection and nobody else anything.
 //!
@@ -47,6 +48,7 @@ mod opening;
 mod pem_file;
 mod services;
 mod signing_request;
+mod term;
 mod tls;
 mod validity;
 
@@ -69,4 +71,5 @@ pub use limits::{
 pub use name::{NameError, check_name};
 pub use pem_file::FileError;
 pub use services::{ServiceAcceptor, ServiceError, ServiceStream};
+pub use term::{Outlived, Term};
 pub use validity::{Stage, Validity};

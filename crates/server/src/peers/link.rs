@@ -3,6 +3,7 @@
 use super::pace::{Pace, Share};
 use super::presence::Presence;
 use crate::config::PeerConfig;
+use crate::enrolment::wall;
 use crate::event_loop::{Arrivals, ArrivingLink, FrameQueues, LoopEnded};
 use replica::Lane;
 use std::collections::BTreeMap;
@@ -11,9 +12,10 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use transport::{
-    BulkReceiver, Connection, Disconnect, FrameReceiver, FrameSender, Lanes, ReceiveError, SendError,
+    BulkReceiver, Connection, Disconnect, Endpoint, FrameReceiver, FrameSender, Lanes, Outlived,
+    ReceiveError, SendError, Term,
 };
 
 /// Frames that wait to be sent to a peer. The core has at most 1 MiB under way to a peer that has not acknowledged
@@ -39,6 +41,9 @@ pub(super) enum LinkEnd {
     /// Its time is over.
     #[error("the exchange is done, and the schedule says when the next one is")]
     Over,
+    /// A certificate has ended that it was made with.
+    #[error(transparent)]
+    Outlived(#[from] Outlived),
     /// This server is stopping.
     #[error(transparent)]
     Stopped(#[from] LoopEnded),
@@ -60,6 +65,16 @@ impl LinkEnd {
                 | Self::Send(SendError::Disconnect(Disconnect::ClosedHere))
         )
     }
+
+    /// Whether a certificate ended it, whichever end has said so: with the next one there is nothing to wait for.
+    pub(super) fn is_outlived(&self) -> bool {
+        matches!(
+            self,
+            Self::Outlived(_)
+                | Self::Receive(ReceiveError::Disconnect(Disconnect::OutlivedAtPeer { .. }))
+                | Self::Send(SendError::Disconnect(Disconnect::OutlivedAtPeer { .. }))
+        )
+    }
 }
 
 /// A connection that has ended.
@@ -74,6 +89,7 @@ pub(super) struct Ended {
 pub(crate) struct Carrier {
     pub(super) arrivals: Arrivals,
     pub(super) presence: Presence,
+    endpoint: Endpoint,
     caps: Arc<BTreeMap<String, Caps>>,
 }
 
@@ -85,10 +101,10 @@ struct Caps {
 }
 
 impl Carrier {
-    pub(crate) fn new(arrivals: Arrivals, peers: &BTreeMap<String, PeerConfig>) -> Self {
+    pub(crate) fn new(arrivals: Arrivals, endpoint: Endpoint, peers: &BTreeMap<String, PeerConfig>) -> Self {
         let caps = |peer: &PeerConfig| Caps { send: peer.send_kbit_s_max, receive: peer.receive_kbit_s_max };
         let caps = peers.iter().map(|(name, peer)| (name.clone(), caps(peer))).collect();
-        Self { arrivals, presence: Presence::of(peers.keys()), caps: Arc::new(caps) }
+        Self { arrivals, presence: Presence::of(peers.keys()), endpoint, caps: Arc::new(caps) }
     }
 
     /// Who is connected, and why others are not.
@@ -97,13 +113,13 @@ impl Carrier {
     }
 }
 
-/// Carries frames until the connection ends, at the latest when `over` does.
+/// Carries frames until the connection ends, at the latest when `over` does, or a certificate that it was made with.
 pub(super) async fn carry(
     connection: Connection,
     carrier: &Carrier,
     over: impl Future<Output = ()>,
 ) -> Ended {
-    let Carrier { arrivals, presence, caps } = carrier;
+    let Carrier { arrivals, presence, endpoint, caps } = carrier;
     let _present = presence.enter(&connection.peer().name);
     let caps = caps.get(&connection.peer().name).copied().unwrap_or_default();
     let (sending, receiving) = (Pace::new(caps.send), Pace::new(caps.receive));
@@ -130,18 +146,37 @@ pub(super) async fn carry(
         why = read_bulk((bulk_receiver, &receiving), &from, arrivals) => why,
         why = write_all((sender, live_queue), bulk_queue, &sending) => why,
         () = over => LinkEnd::Over,
+        outlived = outlived(handle.term(), endpoint) => outlived.into(),
     };
     // Closed already, unless one half ended by itself.
-    handle.close(match &why {
-        LinkEnd::Over => "the exchange is done until the next one of the schedule",
-        why if why.is_own() => "the replica is stopping",
-        LinkEnd::Finished | LinkEnd::Receive(_) | LinkEnd::Send(_) | LinkEnd::Stopped(_) => {
-            "the stream ended"
+    match &why {
+        LinkEnd::Over => handle.close("the exchange is done until the next one of the schedule"),
+        LinkEnd::Outlived(outlived) => {
+            // Also of a peer that dials: before it can be back.
+            if *outlived == Outlived::Peer {
+                presence.set_trouble(&handle.peer().name, outlived.to_string());
+            }
+            handle.close_outlived(*outlived);
         }
-    });
+        why if why.is_own() => handle.close("the replica is stopping"),
+        LinkEnd::Finished | LinkEnd::Receive(_) | LinkEnd::Send(_) | LinkEnd::Stopped(_) => {
+            handle.close("the stream ended");
+        }
+    }
     // An error means that the loop has ended, and nobody wants to know.
     let _ = arrivals.peer_down(link).await;
     Ended { was_stable: heard && started.elapsed() >= STABLE_AFTER, why }
+}
+
+/// Waits until a connection has outlived a certificate that it was made with.
+async fn outlived(term: Term, endpoint: &Endpoint) -> Outlived {
+    loop {
+        let now = wall();
+        if let Err(outlived) = term.check(now, endpoint.identity().validity().end) {
+            return outlived;
+        }
+        sleep(term.next_look(now)).await;
+    }
 }
 
 async fn read(

@@ -33,7 +33,7 @@ impl Network {
         tasks: &mut JoinSet<()>,
     ) -> (Endpoint, Arc<Context>) {
         let Self(endpoint) = self;
-        let carrier = Carrier::new(arrivals.clone(), &config.peers);
+        let carrier = Carrier::new(arrivals.clone(), endpoint.clone(), &config.peers);
         let renewed_by = renewed_by(config, hub.is_some());
         let admissions = match hub {
             Some(hub) => admit(hub, directory, &endpoint, (arrivals, stop), tasks),

@@ -8,6 +8,7 @@ use crate::identity::{KEY_FILE, read_key};
 use crate::incoming::AcceptError;
 use crate::lanes::Lanes;
 use crate::limits::{IDLE_TIMEOUT, KEEP_ALIVE_INTERVAL};
+use crate::term::{Outlived, Term};
 use crate::tls::provider;
 
 fn cause_of_connect(result: Result<Connection, ConnectError>) -> Disconnect {
@@ -319,6 +320,29 @@ async fn a_peer_that_closes_says_why() {
     assert_eq!(watch.closed().await, closed);
     assert_eq!(pair.dialler.split().receiver.receive().await, Err(closed.into()));
     assert_eq!(pair.accepter.handle().closed().await, Disconnect::ClosedHere);
+}
+
+/// W-115.
+#[tokio::test]
+async fn a_connection_has_the_term_of_the_certificates_that_it_was_made_with() {
+    let fleet = Fleet::new();
+    let (store, hub) = (fleet.identity("store-1"), fleet.endpoint("hub"));
+    let dialler = Endpoint::bind(LOCAL, &store).unwrap();
+    let (dialled, accepted) = meet(&dialler, &hub, "hub").await;
+    let (dialled, accepted) = (dialled.unwrap().handle(), accepted.unwrap().handle());
+    let (now, lifetime) = (store.validity().start + Duration::from_hours(24), Duration::from_hours(24 * 500));
+    let certificate = fleet.authority.certify("store-1", &store.public_key(), now, lifetime).unwrap();
+    certificate.replace_in(&fleet.path("store-1")).unwrap();
+    let renewed = Identity::load(&fleet.path("store-1")).unwrap();
+    dialler.replace_identity(&renewed);
+    let (hub_end, old_end) = (hub.identity().validity().end, store.validity().end);
+    assert_eq!(dialled.term(), Term { peer: hub_end, own: old_end });
+    assert_eq!(accepted.term(), Term { peer: old_end, own: hub_end });
+    // With what is shown now the next one stands longer.
+    let (next, _accepted) = meet(&dialler, &hub, "hub").await;
+    assert_eq!(next.unwrap().handle().term(), Term { peer: hub_end, own: renewed.validity().end });
+    accepted.close_outlived(Outlived::Peer);
+    assert!(matches!(dialled.closed().await, Disconnect::OutlivedAtPeer { .. }));
 }
 
 #[tokio::test]

@@ -101,7 +101,7 @@ pub struct PeerStatus {
     pub backlog_rows: u64,
     /// Age of the oldest of them in milliseconds of wall time.
     pub lag_ms: u64,
-    /// Why it is not connected, in words; none when it is, or when it is the one that dials.
+    /// Why it is not connected, in words; none when it is. Of one that dials it is known only that its certificate has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,
 }
