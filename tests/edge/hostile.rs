@@ -1,11 +1,15 @@
 //! Who floods, talks nonsense or does not read costs itself the connection, and nobody else anything.
 
+use crate::command::words;
+use crate::observing::{get, observed_at};
 use serde_json::json;
 use std::net::UdpSocket;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use tests::process::{Fleet, Process};
-use transport::{Disconnect, Endpoint, Identity, Lanes, ReceiveError};
+use tests::eventually_async;
+use tests::process::{DEADLINE, Fleet, Process, hub_config};
+use tests::program::run_well;
+use transport::{ConnectError, Disconnect, Endpoint, Identity, Lanes, ReceiveError};
 
 const ADDRESS: &str = "store-1/inventory/milk";
 
@@ -66,6 +70,28 @@ async fn a_flood_of_datagrams_holds_up_nobody() {
     hub.has_on_hand("store-2/inventory/milk", 1).await;
 }
 
+/// With which words the hub ends a connection on which this is sent.
+async fn told(endpoint: &Endpoint, address: &str, garbage: &[u8]) -> String {
+    let connection = match endpoint.connect(address.parse().unwrap(), "hub").await {
+        Ok(connection) => connection,
+        // Who is refused may hear of it before the connection stands.
+        Err(ConnectError::Disconnect { cause: Disconnect::ClosedByPeer { reason }, .. }) => return reason,
+        Err(error) => panic!("{error}"),
+    };
+    let Lanes { mut sender, mut receiver, .. } = connection.split();
+    // It may be closed already.
+    let _ = sender.send(garbage).await;
+    let end = loop {
+        match receiver.receive().await {
+            Ok(Some(_)) => {}
+            Ok(None) => panic!("the hub ended the stream in order"),
+            Err(error) => break error,
+        }
+    };
+    let ReceiveError::Disconnect(Disconnect::ClosedByPeer { reason }) = end else { panic!("{end:?}") };
+    reason
+}
+
 #[tokio::test]
 async fn a_peer_that_sends_garbage_is_left_with_a_reason() {
     let fleet = Fleet::new();
@@ -73,24 +99,70 @@ async fn a_peer_that_sends_garbage_is_left_with_a_reason() {
     let address = hub.status().await.address;
     let site = fleet.site("store-1", &address);
     let endpoint = second_site(&fleet);
-    for garbage in [vec![0], vec![1, 0, 0xFF, 0xFF], vec![2; 5_000], vec![1; 900_000]] {
-        let connection = endpoint.connect(address.parse().unwrap(), "hub").await.unwrap();
-        let handle = connection.handle();
-        let Lanes { mut sender, mut receiver, .. } = connection.split();
-        sender.send(&garbage).await.unwrap();
-        let end = loop {
-            match receiver.receive().await {
-                Ok(Some(_)) => {}
-                Ok(None) => panic!("the hub ended the stream in order"),
-                Err(error) => break error,
-            }
-        };
-        let ReceiveError::Disconnect(Disconnect::ClosedByPeer { reason }) = end else { panic!("{end:?}") };
-        assert!(!reason.is_empty(), "the hub gave no reason");
-        drop(handle);
+    for garbage in [vec![0], vec![1, 0, 0xFF, 0xFF], vec![1; 900_000]] {
+        let reason = told(&endpoint, &address, &garbage).await;
+        assert!(reason.contains("the peer misbehaved"), "{reason}");
         check_served(&hub, &site, 1).await;
     }
     hub.logs(&["WARN", "store-2"]);
+}
+
+#[tokio::test]
+async fn a_key_that_misbehaves_again_and_again_is_refused_for_a_while() {
+    let fleet = Fleet::new();
+    let hub = fleet.start("hub", &format!("observe = \"127.0.0.1:0\"\n{}", hub_config()));
+    let address = hub.status().await.address;
+    let site = fleet.site("store-1", &address);
+    let endpoint = second_site(&fleet);
+    for _ in 0..3 {
+        assert!(hub.status().await.refused.is_empty());
+        let reason = told(&endpoint, &address, &[2; 5_000]).await;
+        assert!(reason.contains("the peer misbehaved"), "{reason}");
+    }
+    for _ in 0..2 {
+        let reason = told(&endpoint, &address, &[2; 5_000]).await;
+        assert!(
+            reason.contains("this key is refused for") && reason.contains("misbehaved 3 times"),
+            "{reason}"
+        );
+    }
+    let status = hub.status().await;
+    let (refused, count) = (&status.refused[0], status.refused_count);
+    assert_eq!((refused.peer.as_str(), count), ("store-2", 1));
+    assert!(refused.left_ms <= 30_000, "{refused:?}");
+    hub.logs(&["WARN", "store-2", "a key is refused for a while", "for_s=30"]);
+    let shown = run_well(words("status", &hub.data, &[]));
+    assert!(shown.contains("store-2 is refused for"), "{shown}");
+    let page = get(&observed_at(&hub), "/metrics").1;
+    for line in ["isle_peers_refused 1", "isle_peer_strikes_total 3", "isle_peer_connections_refused_total 2"]
+    {
+        assert!(page.lines().any(|found| found == line), "{line} is missing in\n{page}");
+    }
+    check_served(&hub, &site, 3).await;
+}
+
+#[tokio::test]
+async fn a_key_that_connects_faster_than_the_limit_is_refused_for_a_while() {
+    let fleet = Fleet::new();
+    let hub = fleet.hub();
+    let address = hub.status().await.address;
+    let site = fleet.site("store-1", &address);
+    let endpoint = second_site(&fleet);
+    let mut connections = Vec::new();
+    for _ in 0..150 {
+        // Who is refused may hear of it before the connection stands.
+        connections.push(endpoint.connect(address.parse().unwrap(), "hub").await);
+    }
+    eventually_async(DEADLINE, "it is refused", async || {
+        let status = hub.status().await;
+        status
+            .refused
+            .iter()
+            .any(|key| key.peer == "store-2" && key.cause.contains("connected more than 60 times"))
+    })
+    .await;
+    check_served(&hub, &site, 3).await;
+    assert!(!hub.status().await.refused.iter().any(|key| key.peer == "store-1"));
 }
 
 /// It says hello, and then reads nothing of all that it is to be sent.

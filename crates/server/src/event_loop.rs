@@ -15,6 +15,7 @@
 
 mod arrival;
 mod backup;
+mod conduct;
 mod core;
 mod effects;
 mod events;
@@ -29,6 +30,7 @@ mod viewing;
 mod watching;
 
 pub(crate) use arrival::{Arrivals, ArrivingLink, FrameQueues, LoopEnded, arrivals};
+pub(crate) use conduct::{Counts, RefusedKey};
 pub(crate) use core::{Core, OpenCoreError, Opening};
 pub(crate) use pulse::Pulse;
 pub(crate) use requests::{Beside, Outcome, Reply, Waiting};

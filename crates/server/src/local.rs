@@ -19,8 +19,8 @@ pub use client::{CallError, ConnectError, LocalClient, Received};
 pub use protocol::{
     Answer, BackedUp, BlockedDocument, BlockingChange, CertificateStatus, Change, Condition, Conflict,
     ConflictingValue, DocumentWrite, Envelope, Found, Listed, ListedDocument, Moment, PeerStatus, Reading,
-    Refusal, RefusalKind, Request, Response, SchemaInForce, SiteState, SiteStatus, SpaceMode, SpaceStatus,
-    Stamp, Status, StoreFailure, Violation, WatchEvent, WatchedChange, WatchedDocument, Written,
+    Refusal, RefusalKind, RefusedPeer, Request, Response, SchemaInForce, SiteState, SiteStatus, SpaceMode,
+    SpaceStatus, Stamp, Status, StoreFailure, Violation, WatchEvent, WatchedChange, WatchedDocument, Written,
 };
 pub use socket::SocketError;
 pub(crate) use socket::{LocalSocket, serve};

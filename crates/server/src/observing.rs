@@ -139,7 +139,7 @@ async fn ready(State(observed): State<Observed>) -> Response {
 
 async fn metrics(State(observed): State<Observed>) -> Response {
     let status = observed.status().await.ok();
-    match metrics::page(status.as_ref().map(|(status, beside)| (&**status, beside.failure.as_ref()))) {
+    match metrics::page(status.as_ref().map(|(status, beside)| (&**status, beside))) {
         Ok(page) => {
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             ([(header::CONTENT_TYPE, kind)], page).into_response()

@@ -5,7 +5,8 @@ use super::{CommandError, call, unasked};
 use crate::arguments::StatusArguments;
 use crate::enrolment::date;
 use crate::local::{
-    CertificateStatus, PeerStatus, Request, Response, SpaceMode, SpaceStatus, Status, StoreFailure,
+    CertificateStatus, PeerStatus, RefusedPeer, Request, Response, SpaceMode, SpaceStatus, Status,
+    StoreFailure,
 };
 use std::time::Duration;
 
@@ -46,6 +47,18 @@ fn shown(status: &Status) -> String {
         if let Some(trouble) = trouble {
             text += &format!("\n{peer} is not connected: {trouble}\n");
         }
+    }
+    text + &refused(status)
+}
+
+fn refused(status: &Status) -> String {
+    let mut text = String::new();
+    for RefusedPeer { peer, left_ms, cause, .. } in &status.refused {
+        text += &format!("\n{peer} is refused for {} more: {cause}\n", age(*left_ms));
+    }
+    let more = status.refused_count.saturating_sub(u64::try_from(status.refused.len()).unwrap_or(u64::MAX));
+    if more > 0 {
+        text += &format!("\n{more} more are refused\n");
     }
     text
 }
@@ -134,9 +147,8 @@ pub(super) fn table(rows: &[Vec<String>]) -> String {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_status_is_an_aligned_table() {
-        let status = Status {
+    fn status() -> Status {
+        Status {
             name: "store-367".into(),
             origin: "0b".repeat(16),
             address: "127.0.0.1:7401".into(),
@@ -170,7 +182,18 @@ mod tests {
                 lag_ms: 90_500,
                 trouble: Some("its name is not known".into()),
             }],
-        };
+            refused: vec![RefusedPeer {
+                peer: "store-9".into(),
+                public_key: "0a".repeat(32),
+                left_ms: 20_500,
+                cause: "its replica misbehaved 3 times".into(),
+            }],
+            refused_count: 3,
+        }
+    }
+
+    #[test]
+    fn a_status_is_an_aligned_table() {
         let expected = "\
 replica      store-367
 origin       0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b
@@ -193,8 +216,12 @@ PEER  CONNECTED  BACKLOG  LAG
 hub   no         10       90 s
 
 hub is not connected: its name is not known
+
+store-9 is refused for 20 s more: its replica misbehaved 3 times
+
+2 more are refused
 ";
-        assert_eq!(shown(&status), expected);
+        assert_eq!(shown(&status()), expected);
     }
 
     #[test]

@@ -181,6 +181,8 @@ mod tests {
             certificate: None,
             spaces: Vec::new(),
             peers: peers.iter().map(peer).collect(),
+            refused: Vec::new(),
+            refused_count: 0,
         }
     }
 

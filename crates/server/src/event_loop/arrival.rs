@@ -1,5 +1,6 @@
 //! What arrives from services and peers, and how much of it may wait.
 
+use super::conduct::Conduct;
 use super::fairness::{FairQueue, Source};
 use super::requests::{Reply, Waiting, unavailable};
 use super::viewing::{Viewed, Views, views};
@@ -142,6 +143,7 @@ pub(crate) struct Arrivals {
     bytes: Arc<Semaphore>,
     links: Arc<AtomicU64>,
     views: Views,
+    conduct: Conduct,
 }
 
 /// The loop's end of it.
@@ -150,6 +152,7 @@ pub(crate) struct ArrivalQueue {
     waiting: FairQueue<Arrival>,
     /// What readers may see beside the loop.
     pub(super) viewed: Viewed,
+    pub(super) conduct: Conduct,
 }
 
 /// A way into a loop, and the loop's end of it. So many threads at a time may read the store beside the loop where they are
@@ -158,8 +161,9 @@ pub(crate) fn arrivals(readers: usize) -> (Arrivals, ArrivalQueue) {
     let (sender, receiver) = mpsc::channel(ARRIVALS_MAX);
     let bytes = Arc::new(Semaphore::new(ARRIVAL_BYTES_MAX));
     let (viewed, views) = views(readers);
-    let queue = ArrivalQueue { receiver, waiting: FairQueue::new(), viewed };
-    (Arrivals { sender, bytes, links: Arc::default(), views }, queue)
+    let conduct = Conduct::start();
+    let queue = ArrivalQueue { receiver, waiting: FairQueue::new(), viewed, conduct: conduct.clone() };
+    (Arrivals { sender, bytes, links: Arc::default(), views, conduct }, queue)
 }
 
 impl Arrivals {
@@ -167,6 +171,11 @@ impl Arrivals {
     pub(crate) fn next_link(&self) -> ArrivingLink {
         let link = LinkId(self.links.fetch_add(1, Ordering::Relaxed));
         ArrivingLink { link, live: LaneRoom::new(), bulk: LaneRoom::new() }
+    }
+
+    /// How peers behaved, as far as the loop has found.
+    pub(crate) fn conduct(&self) -> &Conduct {
+        &self.conduct
     }
 
     /// A document, if the durable rows tell all of it. Otherwise it is asked for.

@@ -7,7 +7,7 @@ use super::core::Core;
 use super::events::{log_disconnect, log_drop, log_event};
 use super::requests::{Beside, Reply, refusal, store_closed, unavailable};
 use crate::local::{Refusal, RefusalKind};
-use replica::{Effect, Input, Response, StoreError};
+use replica::{DisconnectReason, Effect, Input, Response, StoreError};
 use tokio::time::Instant;
 
 impl EventLoop {
@@ -93,6 +93,7 @@ impl EventLoop {
                         let beside = Beside {
                             failure: self.reopening.shown(Instant::now()),
                             starts_warning: core.starts_warning(),
+                            conduct: self.arrivals.conduct.shown(),
                         };
                         self.requests.reply(id, Ok(Reply::Status(status, beside)));
                     }
@@ -103,7 +104,11 @@ impl EventLoop {
                 },
                 Effect::Watch { id, events } => self.watches.show(id, events),
                 Effect::Disconnect { link, reason } => {
-                    log_disconnect(self.links.peer(link), &reason);
+                    let peer = self.links.peer(link);
+                    log_disconnect(peer.map(|peer| peer.name.as_str()), &reason);
+                    if let (DisconnectReason::Misbehaved(rule), Some(peer)) = (&reason, peer) {
+                        self.arrivals.conduct.strike(peer, *rule);
+                    }
                     self.links.disconnect(link, &reason.to_string());
                 }
                 Effect::Renew { reason } => {

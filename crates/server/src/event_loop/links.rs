@@ -4,7 +4,7 @@ use super::arrival::FrameQueues;
 use replica::{Lane, LinkId};
 use std::collections::BTreeMap;
 use tokio::sync::mpsc::error::TrySendError;
-use transport::ConnectionHandle;
+use transport::{ConnectionHandle, Peer};
 
 /// Connections by number.
 #[derive(Default)]
@@ -26,9 +26,9 @@ impl Links {
         self.by_id.remove(&link);
     }
 
-    /// The name of the peer at the other end; none when the connection has ended.
-    pub(super) fn peer(&self, link: LinkId) -> Option<&str> {
-        self.by_id.get(&link).map(|link| link.handle.peer().name.as_str())
+    /// The peer at the other end; none when the connection has ended.
+    pub(super) fn peer(&self, link: LinkId) -> Option<&Peer> {
+        self.by_id.get(&link).map(|link| link.handle.peer())
     }
 
     /// Hands a frame over for sending. A connection that has ended takes it and does nothing: its end is on its way

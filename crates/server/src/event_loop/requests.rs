@@ -1,5 +1,6 @@
 //! Requests that wait for the core's answer.
 
+use super::conduct::ConductShown;
 use crate::local::{Refusal, RefusalKind, StoreFailure, violation_shown};
 use document::{PatchFault, WriteError};
 use replica::{
@@ -32,6 +33,8 @@ pub(crate) struct Beside {
     pub(crate) failure: Option<StoreFailure>,
     /// What the operator is to do before too many stores in memory have written.
     pub(crate) starts_warning: Option<String>,
+    /// Which peers are refused for what they did.
+    pub(crate) conduct: ConductShown,
 }
 
 /// What came of a request, on its way to the connection that it came from.

@@ -3,11 +3,13 @@
 use super::protocol::{
     Answer, BackedUp, BlockedDocument, BlockingChange, CertificateStatus, Change, Condition, Conflict,
     ConflictingValue, DocumentWrite, Found, Listed, ListedDocument, Moment, PeerStatus, Reading, Refusal,
-    RefusalKind, Request, Response, SchemaInForce, SpaceMode, SpaceStatus, Stamp, Status, Violation, Written,
+    RefusalKind, RefusedPeer, Request, Response, SchemaInForce, SpaceMode, SpaceStatus, Stamp, Status,
+    Violation, Written,
 };
 use super::{WATCH_EVENTS_MAX, watched};
+use crate::config::PublicKey;
 use crate::enrolment::{Admissions, HubRequest, Invited, certificate_warning, parse_spaces, wall};
-use crate::event_loop::{Beside, Reply};
+use crate::event_loop::{Beside, RefusedKey, Reply};
 use crate::memory::resident_bytes;
 use crate::peers::Presence;
 use document::{ChangeHash, Collection, HistoryEntry, HistoryQuery, Key, Schema, Space};
@@ -403,6 +405,17 @@ fn status_shown(status: replica::Status, beside: Beside, context: &Context) -> S
         certificate: Some(certificate_shown(context)),
         spaces: status.spaces.into_iter().map(space).collect(),
         peers: status.peers.into_iter().map(peer).collect(),
+        refused: beside.conduct.refused.into_iter().map(refused_shown).collect(),
+        refused_count: u64::try_from(beside.conduct.refused_count).unwrap_or(u64::MAX),
+    }
+}
+
+fn refused_shown(key: RefusedKey) -> RefusedPeer {
+    RefusedPeer {
+        peer: key.name,
+        public_key: String::from(PublicKey(key.public_key)),
+        left_ms: u64::try_from(key.refused.left.as_millis()).unwrap_or(u64::MAX),
+        cause: key.refused.cause.to_string(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The numbers, as a page of text.
 
-use crate::local::StoreFailure;
+use crate::event_loop::{Beside, Counts};
 use crate::memory::resident_bytes;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _, text};
@@ -11,8 +11,8 @@ use replica::{Room, SpaceStatus, Status};
 use std::fmt;
 
 /// The page. Without a status, because the store is not open, it says only that, and what the process is.
-pub(super) fn page(status: Option<(&Status, Option<&StoreFailure>)>) -> Result<String, fmt::Error> {
-    let shown = status.map(|(status, failure)| (status.clone(), failure.map_or(0, |failure| failure.times)));
+pub(super) fn page(status: Option<(&Status, &Beside)>) -> Result<String, fmt::Error> {
+    let shown = status.map(|(status, beside)| (status.clone(), beside.clone()));
     let collector = Shown { status: shown, resident_bytes: resident_bytes() };
     let mut registry = Registry::with_prefix("isle");
     registry.register_collector(Box::new(collector));
@@ -23,8 +23,8 @@ pub(super) fn page(status: Option<(&Status, Option<&StoreFailure>)>) -> Result<S
 
 #[derive(Debug)]
 struct Shown {
-    /// How the replica is, and how often its store failed in a row.
-    status: Option<(Status, u32)>,
+    /// How the replica is, and what the loop knows beside it.
+    status: Option<(Status, Beside)>,
     resident_bytes: Option<u64>,
 }
 
@@ -93,8 +93,8 @@ impl Collector for Shown {
             )?;
         }
         encoder.gauge("store_open", "Whether requests are answered", i64::from(self.status.is_some()))?;
-        let Some((status, failures)) = &self.status else { return Ok(()) };
-        let failures = i64::from(*failures);
+        let Some((status, beside)) = &self.status else { return Ok(()) };
+        let failures = beside.failure.as_ref().map_or(0, |failure| i64::from(failure.times));
         encoder.gauge(
             "store_failures",
             "Failures of the store in a row, the last of which may be over",
@@ -102,7 +102,8 @@ impl Collector for Shown {
         )?;
         replica(&mut encoder, status)?;
         spaces(&mut encoder, &status.spaces)?;
-        peers(&mut encoder, status)
+        peers(&mut encoder, status)?;
+        conduct(&mut encoder, beside)
     }
 }
 
@@ -152,6 +153,15 @@ fn peers(encoder: &mut Encoder<'_>, status: &Status) -> fmt::Result {
     let lag = each().map(|peer| (peer.peer.as_str(), ConstGauge::new(seconds(peer.lag_ms))));
     let help = "Age of the oldest change that a peer has not confirmed";
     encoder.each(("peer_lag", help, Some(&Unit::Seconds)), "peer", lag)
+}
+
+fn conduct(encoder: &mut Encoder<'_>, beside: &Beside) -> fmt::Result {
+    let now = i64::try_from(beside.conduct.refused_count).unwrap_or(i64::MAX);
+    encoder.gauge("peers_refused", "Peers that are refused at present for what they did", now)?;
+    let Counts { strikes, refused } = beside.conduct.counts;
+    encoder.counter("peer_strikes", "Connections that ended because the peer broke a rule", strikes)?;
+    let help = "Connections of peers that were refused for what they did before";
+    encoder.counter("peer_connections_refused", help, refused)
 }
 
 #[cfg(test)]

@@ -73,6 +73,11 @@ async fn accept(incoming: Incoming, (carrier, admissions): (Carrier, Admissions)
                 warnings.log(&format_args!("{name}: a revoked key is refused"));
                 return;
             }
+            if let Err(refused) = carrier.arrivals.conduct().admit(connection.peer()) {
+                handle.close(&refused.to_string());
+                warnings.log(&format_args!("{name}: {refused}"));
+                return;
+            }
             admissions.tell(Order::Up(public_key)).await;
             let mut carrying = pin!(link::carry(connection, &carrier, pending()));
             let ended = tokio::select! {

@@ -40,6 +40,25 @@ pub struct Status {
     pub spaces: Vec<SpaceStatus>,
     /// The peers of its configuration, by name.
     pub peers: Vec<PeerStatus>,
+    /// Peers that are refused for what they did: 32 of them at most.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<RefusedPeer>,
+    /// How many they are.
+    #[serde(default)]
+    pub refused_count: u64,
+}
+
+/// A peer that is refused for a while. It ends by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RefusedPeer {
+    /// The name in its certificate.
+    pub peer: String,
+    /// The key in it, in hexadecimal.
+    pub public_key: String,
+    /// For how long it is refused, in milliseconds.
+    pub left_ms: u64,
+    /// What for, in words.
+    pub cause: String,
 }
 
 /// A replica's certificate.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::local::StoreFailure;
 use document::{Origin, Space};
 use replica::{FillSteps, PeerStatus, Sessions, SpaceMode};
 
@@ -22,8 +23,13 @@ fn status() -> Status {
 
 #[test]
 fn every_number_is_on_the_page_with_its_unit_and_label() {
-    let failure = StoreFailure { error: "full".to_owned(), times: 3, ago_ms: 10 };
-    let page = page(Some((&status(), Some(&failure)))).unwrap();
+    let mut beside = Beside {
+        failure: Some(StoreFailure { error: "full".to_owned(), times: 3, ago_ms: 10 }),
+        ..Beside::default()
+    };
+    beside.conduct.refused_count = 2;
+    beside.conduct.counts = Counts { strikes: 7, refused: 40 };
+    let page = page(Some((&status(), &beside))).unwrap();
     for line in [
         "# TYPE isle_documents gauge",
         "isle_documents 12",
@@ -43,6 +49,9 @@ fn every_number_is_on_the_page_with_its_unit_and_label() {
         "isle_peer_connected{peer=\"hub\"} 1",
         "isle_peer_backlog{peer=\"hub\"} 7",
         "isle_peer_lag_seconds{peer=\"hub\"} 1.5",
+        "isle_peers_refused 2",
+        "isle_peer_strikes_total 7",
+        "isle_peer_connections_refused_total 40",
         "# EOF",
     ] {
         assert!(page.lines().any(|found| found == line), "{line} is missing in\n{page}");
