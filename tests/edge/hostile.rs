@@ -1,8 +1,9 @@
 //! Who floods, talks nonsense or does not read costs itself the connection, and nobody else anything.
 
 use crate::command::words;
-use crate::observing::{get, observed_at};
+use crate::observing::{get, observed_at, observed_config};
 use serde_json::json;
+use server::local::StoppedStream;
 use std::net::UdpSocket;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -165,6 +166,62 @@ async fn a_key_that_connects_faster_than_the_limit_is_refused_for_a_while() {
     assert!(!hub.status().await.refused.iter().any(|key| key.peer == "store-1"));
 }
 
+/// Of somebody who has nothing of these spaces.
+fn hello(spaces: [&str; 2]) -> Vec<u8> {
+    let space = |space: &str| wire::SpaceVector { space: space.to_owned(), takes: true, entries: vec![] };
+    let hello = wire::Hello {
+        protocol: wire::PROTOCOL_VERSION,
+        epoch: 1,
+        cursor: None,
+        spaces: spaces.map(space).into(),
+        since: 0,
+        head: 0,
+        subscription: [0; 8],
+        incomplete: vec![],
+    };
+    wire::encode(&wire::Frame::Hello(hello)).unwrap()
+}
+
+/// The test is the site's hub, and takes no more of what the site wrote.
+#[tokio::test]
+async fn an_operator_is_told_of_what_a_peer_takes_no_more() {
+    let fleet = Fleet::new();
+    let identity = Identity::load(&fleet.prepare("hub", "").join("identity")).unwrap();
+    let endpoint = Endpoint::bind("127.0.0.1:0".parse().unwrap(), &identity).unwrap();
+    let site = fleet.start("store-1", &observed_config("store-1", &endpoint.local_address().to_string()));
+    site.add(ADDRESS, 3, None).await;
+    // It may have given up what it began before.
+    let connection = loop {
+        if let Ok(connection) = endpoint.accept().await.unwrap().establish().await {
+            break connection;
+        }
+    };
+    let Lanes { mut sender, receiver: _receiver, bulk_receiver: _bulk, .. } = connection.split();
+    sender.send(&hello(["catalog", "store-1"])).await.unwrap();
+    let own = site.status().await.origin;
+    let origin = u128::from_str_radix(&own, 16).unwrap().to_be_bytes();
+    let stopped = vec![wire::Stopped { space: "store-1".to_owned(), origin, sequence: 0, cause: Some(7) }];
+    let ack = wire::Frame::Ack(wire::Ack { stopped, ..wire::Ack::default() });
+    sender.send(&wire::encode(&ack).unwrap()).await.unwrap();
+    eventually_async(DEADLINE, "the status says it", async || {
+        site.status().await.peers[0].stopped_count == 1
+    })
+    .await;
+    let peer = &site.status().await.peers[0];
+    let cause = Some("the writer may not write the space".to_owned());
+    assert_eq!(
+        peer.stopped,
+        [StoppedStream { space: "store-1".to_owned(), origin: own, sequence: 0, cause }]
+    );
+    assert_eq!((peer.connected, peer.backlog_rows), (true, 1));
+    let shown = run_well(words("status", &site.data, &[]));
+    let line =
+        "hub takes no more of store-1 by this replica after change 0: the writer may not write the space";
+    assert!(shown.contains(line), "{shown}");
+    let page = get(&observed_at(&site), "/metrics").1;
+    assert!(page.contains("isle_peer_streams_stopped{peer=\"hub\"} 1\n"), "{page}");
+}
+
 /// It says hello, and then reads nothing of all that it is to be sent.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_peer_that_never_reads_holds_up_nobody() {
@@ -176,20 +233,7 @@ async fn a_peer_that_never_reads_holds_up_nobody() {
     let endpoint = second_site(&fleet);
     let connection = endpoint.connect(address.parse().unwrap(), "hub").await.unwrap();
     let Lanes { mut sender, receiver: _unread, .. } = connection.split();
-    let spaces = ["catalog", "store-2"];
-    let hello = wire::Hello {
-        protocol: wire::PROTOCOL_VERSION,
-        epoch: 1,
-        cursor: None,
-        spaces: spaces
-            .map(|space| wire::SpaceVector { space: space.to_owned(), takes: true, entries: vec![] })
-            .into(),
-        since: 0,
-        head: 0,
-        subscription: [0; 8],
-        incomplete: vec![],
-    };
-    sender.send(&wire::encode(&wire::Frame::Hello(hello)).unwrap()).await.unwrap();
+    sender.send(&hello(["catalog", "store-2"])).await.unwrap();
     hub.logs(&["session started", "store-2"]);
     write(&hub, "catalog").await;
     site.has("catalog/note/99", json!({ "text": "milk ".repeat(8_000), "number": 99 })).await;

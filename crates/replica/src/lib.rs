@@ -60,8 +60,9 @@ pub use request::{
     TransactionWrite, WriteTerms, Written,
 };
 pub use schemas::{ListedSchema, SCHEMAS_MAX, SchemaFault};
+pub use session::StopCause;
 pub use settings::{Access, PeerSettings, Settings, SnapshotPolicy, SpaceMode, TrimPolicy, origin_of};
-pub use status::{FillSteps, PeerStatus, Sessions, SpaceStatus, Status};
+pub use status::{FillSteps, PeerStatus, STOPPED_SHOWN_MAX, Sessions, SpaceStatus, Status, StoppedStream};
 pub use store::{Batch, Keyspace, ReadRows, Room, Row, Store, StoreError, Turn, Write};
 pub use timers::Wake;
 pub use vectors::VectorEntry;

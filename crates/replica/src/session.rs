@@ -13,6 +13,7 @@ mod peers;
 mod questions;
 mod receiver;
 mod sender;
+mod stop_cause;
 mod window;
 
 pub(crate) use confirmed::Confirmed;
@@ -22,6 +23,7 @@ pub(crate) use peers::{OwnHello, Peer, Peers};
 pub(crate) use questions::Question;
 pub(crate) use receiver::{Context, Outcome, Receiver, Reconsidered};
 pub(crate) use sender::Sender;
+pub use stop_cause::StopCause;
 
 use crate::journal::Journal;
 use crate::store::{Store, StoreError};

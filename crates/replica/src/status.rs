@@ -1,4 +1,5 @@
 use crate::effect::Rung;
+use crate::session::StopCause;
 use crate::settings::SpaceMode;
 use crate::store::Room;
 use document::{Origin, Space};
@@ -116,4 +117,24 @@ pub struct PeerStatus {
     pub backlog_rows: u64,
     /// Age of the oldest of them, in milliseconds of wall time.
     pub lag_ms: u64,
+    /// Streams of which it takes no more over this connection, by space: [`STOPPED_SHOWN_MAX`] of them at most.
+    pub stopped: Vec<StoppedStream>,
+    /// How many they are.
+    pub stopped_count: u64,
+}
+
+/// Streams that a peer stopped of which a status tells.
+pub const STOPPED_SHOWN_MAX: usize = 16;
+
+/// A stream of which a peer takes no more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoppedStream {
+    /// Where.
+    pub space: Space,
+    /// Who wrote the changes.
+    pub origin: Origin,
+    /// The last of them that the peer has.
+    pub sequence: u64,
+    /// Why, where the peer's version says it.
+    pub cause: Option<StopCause>,
 }

@@ -20,7 +20,8 @@ pub use protocol::{
     Answer, BackedUp, BlockedDocument, BlockingChange, CertificateStatus, Change, Condition, Conflict,
     ConflictingValue, DocumentWrite, Envelope, Found, Listed, ListedDocument, Moment, PeerStatus, Reading,
     Refusal, RefusalKind, RefusedPeer, Request, Response, SchemaInForce, SiteState, SiteStatus, SpaceMode,
-    SpaceStatus, Stamp, Status, StoreFailure, Violation, WatchEvent, WatchedChange, WatchedDocument, Written,
+    SpaceStatus, Stamp, Status, StoppedStream, StoreFailure, Violation, WatchEvent, WatchedChange,
+    WatchedDocument, Written,
 };
 pub use socket::SocketError;
 pub(crate) use socket::{LocalSocket, serve};

@@ -313,6 +313,9 @@ pub struct Stopped {
     /// The last sequence that the receiver has.
     #[n(2)]
     pub sequence: u64,
+    /// Why, by a number of the protocol.
+    #[n(3)]
+    pub cause: Option<u8>,
 }
 
 /// Rows did not follow what the receiver has: it says what that is and passes over deltas until the sender has gone

@@ -1,5 +1,6 @@
 use super::fill::Fills;
 use super::questions::{Agreed, Question};
+use super::sender::StoppedAt;
 use super::{Confirmed, Fork, Receiver, Sender};
 use crate::access::{PublicKey, Shares, settled_shares};
 use crate::effect::LinkId;
@@ -8,7 +9,7 @@ use crate::keys::{self, OriginNumber, SpaceNumber};
 use crate::record::{self, PeerRow, SharesRow};
 use crate::rows::Rows;
 use crate::settings::PeerSettings;
-use crate::status::PeerStatus;
+use crate::status::{PeerStatus, STOPPED_SHOWN_MAX, StoppedStream};
 use crate::store::{Store, StoreError, Turn};
 use crate::waits::Told;
 use document::{Origin, Space};
@@ -241,9 +242,18 @@ impl Peer {
     ) -> Result<PeerStatus, StoreError> {
         let first = self.first_lacking(journal)?;
         let accepted_ms = first.map(|lsn| journal.row(lsn)).transpose()?.map(|row| row.accepted_ms);
+        let exchange = self.session.as_ref().and_then(|session| session.exchange.as_ref());
+        let all_stopped = exchange.map(|(sender, _)| sender.stopped());
+        let stopped = all_stopped.into_iter().flatten().take(STOPPED_SHOWN_MAX);
+        let stopped = stopped.map(|(&(space, origin), &StoppedAt { sequence, cause })| {
+            let space = journal.names.space(space)?.clone();
+            Ok(StoppedStream { space, origin, sequence, cause })
+        });
         Ok(PeerStatus {
+            stopped: stopped.collect::<Result<_, StoreError>>()?,
+            stopped_count: all_stopped.map_or(0, |stopped| stopped.len() as u64),
             peer: self.name.clone(),
-            connected: self.session.as_ref().is_some_and(|session| session.exchange.is_some()),
+            connected: exchange.is_some(),
             backlog_rows: self.backlog_rows(journal)?,
             // A wall clock that went back shows no lag rather than a wrong one.
             lag_ms: accepted_ms

@@ -1,4 +1,4 @@
-use super::REWINDS_MAX;
+use super::{REWINDS_MAX, StopCause};
 use crate::access::{Delivery, Identities, PublicKey, Rights};
 use crate::effect::{DisconnectReason, Misbehaviour, StopReason};
 use crate::journal::{DocumentPlace, Entry, Journal};
@@ -47,11 +47,20 @@ pub(crate) struct Receiver {
 /// Why a stream is stopped.
 enum Stop {
     /// For good.
-    Refused,
+    Refused(StopReason),
     /// Another stream of the space was.
     DependsOnStopped,
     /// For want of a right to this change.
-    Access { space: Space, key: OriginKey, sequence: u64 },
+    Access { space: Space, key: OriginKey, sequence: u64, reason: StopReason },
+}
+
+impl Stop {
+    fn reason(&self) -> StopReason {
+        match self {
+            Self::Refused(reason) | Self::Access { reason, .. } => *reason,
+            Self::DependsOnStopped => StopReason::DependsOnStopped,
+        }
+    }
 }
 
 /// Whether streams can be taken again.
@@ -237,7 +246,7 @@ impl Receiver {
     pub(crate) fn reconsider(&mut self, identities: &Identities, peer: &PublicKey) -> Reconsidered {
         let mut freed = BTreeSet::new();
         for ((number, origin), stop) in &self.stopped {
-            let Stop::Access { space, key, sequence } = stop else { continue };
+            let Stop::Access { space, key, sequence, .. } = stop else { continue };
             let rights = self.writable.get(space).map_or_else(Rights::default, |(_, rights)| *rights);
             let (origin, sequence) = (*origin, *sequence);
             if identities.check(&Delivery { peer, rights, space, origin, key, sequence }).is_ok() {
@@ -326,7 +335,7 @@ impl Receiver {
                 Checked::Had(space) => outcome.shown.push((space, origin.0, sequence)),
                 Checked::Passed => return Ok(Ok(())),
                 Checked::Stopped(reason) => {
-                    self.tell_stopped(journal, address, origin.0);
+                    self.tell_stopped(journal, address, (origin.0, reason));
                     outcome.stopped.push((address.space.clone(), origin.0, sequence, reason));
                     let too_many = self.stopped.len() > STREAMS_STOPPED_MAX;
                     let refused = too_many.then(|| Refusal::Leave(Misbehaviour::TooManyEntries.into()));
@@ -365,14 +374,14 @@ impl Receiver {
         if sequence <= has {
             return Ok(Checked::Had(space));
         }
-        if self.stopped.contains_key(&(space, origin)) {
-            self.tell_stopped(journal, address, origin);
+        if let Some(stop) = self.stopped.get(&(space, origin)) {
+            self.tell_stopped(journal, address, (origin, stop.reason()));
             return Ok(Checked::Passed);
         }
         let (peer, in_space) = (context.public_key, &address.space);
         let delivery = Delivery { peer, rights, space: in_space, origin, key: &key, sequence };
         if let Err(reason) = context.identities.check(&delivery) {
-            let stop = Stop::Access { space: in_space.clone(), key, sequence };
+            let stop = Stop::Access { space: in_space.clone(), key, sequence, reason };
             self.stopped.insert((space, origin), stop);
             return Ok(Checked::Stopped(reason));
         }
@@ -419,19 +428,25 @@ impl Receiver {
     }
 
     /// The peer is told of a stream that stopped, so that it neither sends more of it nor takes it as had.
-    fn tell_stopped<S: Store>(&mut self, journal: &Journal<S>, address: &Address, origin: Origin) {
+    fn tell_stopped<S: Store>(
+        &mut self,
+        journal: &Journal<S>,
+        address: &Address,
+        (origin, reason): (Origin, StopReason),
+    ) {
         let number = journal.names.origin_number(origin).zip(self.writable.get(&address.space));
         let sequence = number.map_or(0, |(origin, space)| journal.vectors.get(space.0, origin).sequence);
         if !self.told.insert((address.space.clone(), origin)) {
             return;
         }
         let space = address.space.as_str().to_owned();
-        self.stopped_due.push(Stopped { space, origin: origin.0, sequence });
+        let cause = StopCause::of(reason).and_then(StopCause::number);
+        self.stopped_due.push(Stopped { space, origin: origin.0, sequence, cause });
     }
 
     fn stop<'a>(&mut self, space: SpaceNumber, origin: Origin, reason: StopReason) -> Checked<'a> {
         let depends = reason == StopReason::DependsOnStopped;
-        let stop = if depends { Stop::DependsOnStopped } else { Stop::Refused };
+        let stop = if depends { Stop::DependsOnStopped } else { Stop::Refused(reason) };
         self.stopped.insert((space, origin), stop);
         Checked::Stopped(reason)
     }

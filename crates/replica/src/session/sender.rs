@@ -1,5 +1,5 @@
 use super::window::Window;
-use super::{Confirmed, REWINDS_MAX};
+use super::{Confirmed, REWINDS_MAX, StopCause};
 use crate::documents::Documents;
 use crate::effect::Misbehaviour;
 use crate::journal::{DAMAGED, Journal};
@@ -48,13 +48,22 @@ pub(crate) struct Sender {
     /// What the peer has, or has been sent.
     theirs: Confirmed,
     /// Streams of which it takes no more until it asks for a rewind.
-    stopped: BTreeSet<(SpaceNumber, Origin)>,
+    stopped: BTreeMap<(SpaceNumber, Origin), StoppedAt>,
     /// Streams that have a change which cannot be read here: no more of them is sent.
     unreadable: BTreeSet<(SpaceNumber, Origin)>,
     /// The documents of those changes, to be told once.
     damaged: Vec<DocumentNumber>,
     encoder: DeltaEncoder,
     window: Window,
+}
+
+/// Where a peer stopped a stream.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StoppedAt {
+    /// What it has of it.
+    pub(crate) sequence: u64,
+    /// Why, as far as it says.
+    pub(crate) cause: Option<StopCause>,
 }
 
 /// A delta in the making.
@@ -116,7 +125,7 @@ impl Sender {
             first_due: first.is_some(),
             first_rows: 0,
             theirs,
-            stopped: BTreeSet::new(),
+            stopped: BTreeMap::new(),
             unreadable: BTreeSet::new(),
             damaged: Vec::new(),
             encoder: DeltaEncoder::default(),
@@ -149,6 +158,11 @@ impl Sender {
     /// The peer has this change: it sent it.
     pub(crate) fn raise(&mut self, space: SpaceNumber, origin: Origin, sequence: u64) {
         self.theirs.raise(space, origin, sequence);
+    }
+
+    /// Streams of which it takes no more until it asks for a rewind.
+    pub(crate) fn stopped(&self) -> &BTreeMap<(SpaceNumber, Origin), StoppedAt> {
+        &self.stopped
     }
 
     /// Frames for what is durable and not sent, as far as the window allows.
@@ -285,7 +299,7 @@ impl Sender {
         }
         Ok(self.readable.contains(&space)
             && self.theirs.get(space, origin) < row.sequence
-            && !self.stopped.contains(&(space, origin))
+            && !self.stopped.contains_key(&(space, origin))
             && !self.unreadable.contains(&(space, origin))
             && row.sequence <= journal.passed_on(space, OriginNumber(row.origin)))
     }
@@ -403,7 +417,7 @@ impl Sender {
             return Err(Misbehaviour::Position);
         }
         self.window.acknowledge(durable, |space, origin, sequence| {
-            if !self.stopped.contains(&(space, origin)) {
+            if !self.stopped.contains_key(&(space, origin)) {
                 confirmed.raise(space, origin, sequence);
             }
         });
@@ -417,13 +431,14 @@ impl Sender {
         confirmed: &mut Confirmed,
         stopped: &[Stopped],
     ) {
-        for Stopped { space, origin, sequence } in stopped {
+        for Stopped { space, origin, sequence, cause } in stopped {
             let space = document::Space::new(space.as_str()).ok();
             let space = space.and_then(|space| journal.names.space_number(&space));
             let Some(space) = space.filter(|space| self.readable.contains(space)) else { continue };
             // Only of origins that there are: a peer cannot make this grow.
             if journal.names.origin_number(Origin(*origin)).is_some() {
-                self.stopped.insert((space, Origin(*origin)));
+                let cause = cause.and_then(StopCause::from_number);
+                self.stopped.insert((space, Origin(*origin)), StoppedAt { sequence: *sequence, cause });
                 confirmed.set(space, Origin(*origin), *sequence);
             }
         }

@@ -120,6 +120,26 @@ fn a_change_without_what_it_depends_on_is_a_gap_and_ends_in_time() {
     assert_eq!(site.status().head, 0);
 }
 
+/// That a peer takes no more of a stream, because its writer has no right.
+fn stopped(space: &str, origin: Origin, sequence: u64) -> Stopped {
+    Stopped { space: space.into(), origin: origin.0, sequence, cause: Some(7) }
+}
+
+#[test]
+fn another_cause_than_those_that_are_known_or_none_stops_a_stream_as_well() {
+    // W-57.
+    for cause in [None, Some(0), Some(200)] {
+        let mut site = site_and_foe();
+        site.put("store-1/note/1", json!({ "n": 1 }));
+        let last = site.deltas().last().unwrap().to;
+        let stopped = vec![Stopped { cause, ..stopped("store-1", origin(2), 0) }];
+        send(&mut site, &Frame::Ack(Ack { durable: Some(last), stopped, ..Ack::default() }));
+        let peer = &site.status().peers[0];
+        assert_eq!((peer.stopped_count, peer.stopped[0].cause, peer.backlog_rows), (1, None, 1));
+        assert!(site.disconnects.is_empty());
+    }
+}
+
 /// How many rows of its own the site has sent.
 fn sent(site: &Node) -> usize {
     site.deltas().iter().map(|delta| delta.rows.len()).sum()
@@ -132,9 +152,12 @@ fn a_stream_that_the_peer_stopped_is_sent_no_more_and_is_not_taken_as_had() {
         site.put("store-1/note/1", json!({ "n": n }));
     }
     let last = site.deltas().last().unwrap().to;
-    let stopped = vec![Stopped { space: "store-1".into(), origin: origin(2).0, sequence: 1 }];
+    let stopped = vec![stopped("store-1", origin(2), 1)];
     send(&mut site, &Frame::Ack(Ack { durable: Some(last), stopped, ..Ack::default() }));
-    assert_eq!(site.status().peers[0].backlog_rows, 2);
+    let peer = &site.status().peers[0];
+    let space = Space::new("store-1").unwrap();
+    let told = StoppedStream { space, origin: origin(2), sequence: 1, cause: Some(StopCause::NoWrite) };
+    assert_eq!((peer.backlog_rows, peer.stopped_count, &peer.stopped[..]), (2, 1, &[told][..]));
     site.put("store-1/note/1", json!({"n": 4}));
     assert_eq!(sent(&site), 3);
     send(&mut site, &Frame::Ack(Ack { durable: Some(last), ..Ack::default() }));
@@ -143,6 +166,7 @@ fn a_stream_that_the_peer_stopped_is_sent_no_more_and_is_not_taken_as_had() {
     let spaces = vec![SpaceVector { space: "store-1".into(), entries, takes: true }];
     send(&mut site, &Frame::Rewind(Rewind { generation: 1, spaces }));
     assert_eq!(sent(&site), 6, "all that it lacks, once it asks");
+    assert_eq!(site.status().peers[0].stopped_count, 0);
     assert!(site.disconnects.is_empty());
 }
 
@@ -160,7 +184,7 @@ fn a_change_that_is_refused_stops_its_stream_and_nothing_else() {
     site.frames.clear();
     send_delta(&mut site, &rows);
     let Ok(Frame::Ack(ack)) = wire::decode(&site.frames.pop_front().unwrap().1) else { panic!("no ack") };
-    let stopped = Stopped { space: "catalog".into(), origin: origin(1).0, sequence: 0 };
+    let stopped = Stopped { cause: Some(1), ..stopped("catalog", origin(1), 0) };
     assert_eq!(ack.stopped, [stopped], "the peer is told that the rows are not had");
     assert!(
         matches!(site.events.last(), Some(Event::StreamStopped { sequence: 1, .. })),

@@ -6,7 +6,7 @@ use crate::arguments::StatusArguments;
 use crate::enrolment::date;
 use crate::local::{
     CertificateStatus, PeerStatus, RefusedPeer, Request, Response, SpaceMode, SpaceStatus, Status,
-    StoreFailure,
+    StoppedStream, StoreFailure,
 };
 use std::time::Duration;
 
@@ -48,7 +48,28 @@ fn shown(status: &Status) -> String {
             text += &format!("\n{peer} is not connected: {trouble}\n");
         }
     }
-    text + &refused(status)
+    text + &stopped(status) + &refused(status)
+}
+
+fn stopped(status: &Status) -> String {
+    let mut text = String::new();
+    for PeerStatus { peer, stopped, stopped_count, .. } in &status.peers {
+        for StoppedStream { space, origin, sequence, cause } in stopped {
+            let of = if *origin == status.origin { "this replica" } else { origin };
+            let cause = cause.as_deref().unwrap_or("its version does not say why; its log does");
+            text += &format!("\n{peer} takes no more of {space} by {of} after change {sequence}: {cause}\n");
+        }
+        let more = beyond(*stopped_count, stopped.len());
+        if more > 0 {
+            text += &format!("\n{peer} takes no more of {more} other streams\n");
+        }
+    }
+    text
+}
+
+/// How many there are beyond those that are listed.
+fn beyond(count: u64, listed: usize) -> u64 {
+    count.saturating_sub(u64::try_from(listed).unwrap_or(u64::MAX))
 }
 
 fn refused(status: &Status) -> String {
@@ -56,7 +77,7 @@ fn refused(status: &Status) -> String {
     for RefusedPeer { peer, left_ms, cause, .. } in &status.refused {
         text += &format!("\n{peer} is refused for {} more: {cause}\n", age(*left_ms));
     }
-    let more = status.refused_count.saturating_sub(u64::try_from(status.refused.len()).unwrap_or(u64::MAX));
+    let more = beyond(status.refused_count, status.refused.len());
     if more > 0 {
         text += &format!("\n{more} more are refused\n");
     }
@@ -181,6 +202,16 @@ mod tests {
                 backlog_rows: 10,
                 lag_ms: 90_500,
                 trouble: Some("its name is not known".into()),
+                stopped: vec![
+                    StoppedStream {
+                        space: "store-367".into(),
+                        origin: "0b".repeat(16),
+                        sequence: 4,
+                        cause: Some("the writer may not write the space".into()),
+                    },
+                    StoppedStream { space: "a".into(), origin: "0c".repeat(16), sequence: 0, cause: None },
+                ],
+                stopped_count: 5,
             }],
             refused: vec![RefusedPeer {
                 peer: "store-9".into(),
@@ -216,6 +247,12 @@ PEER  CONNECTED  BACKLOG  LAG
 hub   no         10       90 s
 
 hub is not connected: its name is not known
+
+hub takes no more of store-367 by this replica after change 4: the writer may not write the space
+
+hub takes no more of a by 0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c after change 0: its version does not say why; its log does
+
+hub takes no more of 3 other streams
 
 store-9 is refused for 20 s more: its replica misbehaved 3 times
 

@@ -164,6 +164,8 @@ mod tests {
             backlog_rows: *backlog_rows,
             lag_ms: *lag_ms,
             trouble: None,
+            stopped: Vec::new(),
+            stopped_count: 0,
         };
         Status {
             name: name.to_owned(),

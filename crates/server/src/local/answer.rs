@@ -4,7 +4,7 @@ use super::protocol::{
     Answer, BackedUp, BlockedDocument, BlockingChange, CertificateStatus, Change, Condition, Conflict,
     ConflictingValue, DocumentWrite, Found, Listed, ListedDocument, Moment, PeerStatus, Reading, Refusal,
     RefusalKind, RefusedPeer, Request, Response, SchemaInForce, SpaceMode, SpaceStatus, Stamp, Status,
-    Violation, Written,
+    StoppedStream, Violation, Written,
 };
 use super::{WATCH_EVENTS_MAX, watched};
 use crate::config::PublicKey;
@@ -376,6 +376,8 @@ fn status_shown(status: replica::Status, beside: Beside, context: &Context) -> S
         connected: peer.connected,
         backlog_rows: peer.backlog_rows,
         lag_ms: peer.lag_ms,
+        stopped: peer.stopped.iter().map(stopped_shown).collect(),
+        stopped_count: peer.stopped_count,
     };
     Status {
         name: status.name,
@@ -407,6 +409,15 @@ fn status_shown(status: replica::Status, beside: Beside, context: &Context) -> S
         peers: status.peers.into_iter().map(peer).collect(),
         refused: beside.conduct.refused.into_iter().map(refused_shown).collect(),
         refused_count: u64::try_from(beside.conduct.refused_count).unwrap_or(u64::MAX),
+    }
+}
+
+fn stopped_shown(stream: &replica::StoppedStream) -> StoppedStream {
+    StoppedStream {
+        space: stream.space.to_string(),
+        origin: stream.origin.to_string(),
+        sequence: stream.sequence,
+        cause: stream.cause.map(|cause| cause.to_string()),
     }
 }
 

@@ -14,7 +14,9 @@ pub use response::{
     ListedDocument, Reading, Response, SchemaInForce, Stamp, Violation, Written,
 };
 pub use site::{SiteState, SiteStatus};
-pub use status::{CertificateStatus, PeerStatus, RefusedPeer, SpaceMode, SpaceStatus, Status, StoreFailure};
+pub use status::{
+    CertificateStatus, PeerStatus, RefusedPeer, SpaceMode, SpaceStatus, Status, StoppedStream, StoreFailure,
+};
 pub use watch::{WatchEvent, WatchedChange, WatchedDocument};
 
 use serde::{Deserialize, Serialize};

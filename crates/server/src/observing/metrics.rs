@@ -149,6 +149,9 @@ fn peers(encoder: &mut Encoder<'_>, status: &Status) -> fmt::Result {
     encoder.gauges(("peer_connected", "Whether a peer is connected"), "peer", connected)?;
     let backlog = each().map(|peer| (peer.peer.as_str(), whole(peer.backlog_rows)));
     encoder.gauges(("peer_backlog", "Changes that a peer has not confirmed"), "peer", backlog)?;
+    let stopped = each().map(|peer| (peer.peer.as_str(), whole(peer.stopped_count)));
+    let help = "Streams of changes of which a peer takes no more; isle status lists them";
+    encoder.gauges(("peer_streams_stopped", help), "peer", stopped)?;
     let seconds = |lag_ms: u64| std::time::Duration::from_millis(lag_ms).as_secs_f64();
     let lag = each().map(|peer| (peer.peer.as_str(), ConstGauge::new(seconds(peer.lag_ms))));
     let help = "Age of the oldest change that a peer has not confirmed";

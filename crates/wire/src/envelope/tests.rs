@@ -121,8 +121,8 @@ fn any_frame() -> impl Strategy<Value = Frame> {
             Frame::Hello(Hello { protocol, epoch, cursor, spaces, since, head, subscription, incomplete })
         },
     );
-    let stopped = ("[a-z]{1,9}", any::<[u8; 16]>(), any::<u64>())
-        .prop_map(|(space, origin, sequence)| Stopped { space, origin, sequence });
+    let stopped = ("[a-z]{1,9}", any::<[u8; 16]>(), any::<u64>(), any::<Option<u8>>())
+        .prop_map(|(space, origin, sequence, cause)| Stopped { space, origin, sequence, cause });
     let heard = any::<Option<(u64, [u8; 8])>>()
         .prop_map(|heard| heard.map(|(lsn, subscription)| Heard { lsn, subscription }));
     let ack = (any::<Option<u64>>(), any_hub(), heard, prop::collection::vec(stopped, 0..3))

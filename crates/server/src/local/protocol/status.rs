@@ -123,4 +123,25 @@ pub struct PeerStatus {
     /// Why it is not connected, in words; none when it is. Of one that dials it is known only that its certificate has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,
+    /// Streams of this replica of which it takes no more until it is connected again, or knows of another right: 16 of them
+    /// at most.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stopped: Vec<StoppedStream>,
+    /// How many they are.
+    #[serde(default)]
+    pub stopped_count: u64,
+}
+
+/// A stream of which a peer takes no more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StoppedStream {
+    /// Which space's changes.
+    pub space: String,
+    /// Who wrote them, in hexadecimal.
+    pub origin: String,
+    /// The last of them that the peer has.
+    pub sequence: u64,
+    /// Why, in words; none where its version does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
 }

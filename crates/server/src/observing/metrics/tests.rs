@@ -17,7 +17,14 @@ fn status() -> Status {
         sessions: Sessions { cursor: 4, ..Sessions::default() },
         fills: FillSteps { documents: 9, snapshots: 8, ..FillSteps::default() },
         spaces: vec![SpaceStatus { space, mode: SpaceMode::Write, changes: 40, is_filling: false }],
-        peers: vec![PeerStatus { peer: "hub".to_owned(), connected: true, backlog_rows: 7, lag_ms: 1_500 }],
+        peers: vec![PeerStatus {
+            peer: "hub".to_owned(),
+            connected: true,
+            backlog_rows: 7,
+            lag_ms: 1_500,
+            stopped: Vec::new(),
+            stopped_count: 3,
+        }],
     }
 }
 
@@ -49,6 +56,7 @@ fn every_number_is_on_the_page_with_its_unit_and_label() {
         "isle_peer_connected{peer=\"hub\"} 1",
         "isle_peer_backlog{peer=\"hub\"} 7",
         "isle_peer_lag_seconds{peer=\"hub\"} 1.5",
+        "isle_peer_streams_stopped{peer=\"hub\"} 3",
         "isle_peers_refused 2",
         "isle_peer_strikes_total 7",
         "isle_peer_connections_refused_total 40",

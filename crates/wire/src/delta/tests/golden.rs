@@ -46,7 +46,8 @@ fn frames() -> Vec<(&'static str, Frame)> {
         space: "store-367".into(),
         entries: vec![HubEntry { origin: [7; 16], sequence: 299 }],
     }];
-    let stopped = vec![Stopped { space: "catalog".into(), origin: [6; 16], sequence: 12 }];
+    let stopped = vec![Stopped { space: "catalog".into(), origin: [6; 16], sequence: 12, cause: None }];
+    let with_cause = vec![Stopped { cause: Some(7), ..stopped[0].clone() }];
     let chains = vec![ForkChain { sequence: 65, chain: [3; 8], change: None }];
     let (space, origin) = ("store-367".to_owned(), [7; 16]);
     let fork = Fork { space, origin, agreed: 64, differs: 128, chains, asks: false };
@@ -61,6 +62,7 @@ fn frames() -> Vec<(&'static str, Frame)> {
         ),
         ("ack", Frame::Ack(Ack { durable: Some(70_001), ..Ack::default() })),
         ("ack of everything", Frame::Ack(Ack { durable: Some(70_001), hub: Some(hub), heard, stopped })),
+        ("ack with a cause", Frame::Ack(Ack { stopped: with_cause, ..Ack::default() })),
         ("ask", Frame::Ask),
         ("fork", Frame::Fork(fork)),
         ("fork in question", Frame::Fork(question)),
