@@ -65,9 +65,9 @@ impl Renewer {
                     match renewed {
                         Ok(end) => {
                             tracing::info!(until = date(end), hub = %self.hub, "certificate renewed");
-                            pauses.reset();
                             last_failure.clear();
-                            Duration::ZERO
+                            let renewed = self.endpoint.identity().validity();
+                            rest((renewed, wall()), &mut pauses, random::number().unwrap_or_default())
                         }
                         Err(error) => {
                             self.log_failure(&error, &mut last_failure);
@@ -125,6 +125,16 @@ fn wait(validity: Validity, now: Duration) -> Option<Duration> {
         // How long the grace is the hub decides.
         Stage::Due | Stage::Grace | Stage::Ended => None,
     }
+}
+
+/// How long to wait after a renewal. By a clock that runs ahead the new certificate is due at once, and so is the one after
+/// it: the hub is not asked without a pause.
+fn rest((renewed, now): (Validity, Duration), pauses: &mut Backoff, random: u64) -> Duration {
+    if wait(renewed, now).is_none() {
+        return pauses.next(random);
+    }
+    pauses.reset();
+    Duration::ZERO
 }
 
 /// One sentence for an operator when something is wrong with a certificate, by this machine's clock. `renewed_by` is who
@@ -189,6 +199,17 @@ mod tests {
             assert_eq!(wait(month(), late), None);
         }
         assert!(wait(month(), Duration::ZERO).is_some());
+    }
+
+    #[test]
+    fn a_hub_is_not_asked_without_a_pause_by_who_has_a_clock_that_runs_ahead() {
+        let mut pauses = Backoff::new(PAUSE_MIN, PAUSE_MAX);
+        let mut rested = |now| rest((month(), now), &mut pauses, 0);
+        let ahead = NOW + 25 * DAY;
+        let times: Vec<_> = (0..12).map(|_| rested(ahead).as_millis()).collect();
+        assert_eq!(times[..3], [500, 1_000, 2_000]);
+        assert_eq!(times[11], PAUSE_MAX.as_millis() / 2);
+        assert_eq!((rested(NOW), rested(ahead).as_millis()), (Duration::ZERO, 500), "the clock was set");
     }
 
     #[test]
