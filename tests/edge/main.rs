@@ -19,6 +19,8 @@ mod converge;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
+mod denied;
+#[cfg(test)]
 mod doctor;
 #[cfg(test)]
 mod documents;

@@ -117,9 +117,7 @@ fn rights_that_cannot_be_given_are_refused_with_what_to_do() {
 fn where_no_authority_is_the_commands_say_who_decides() {
     let fleet = Fleet::new();
     let hub = fleet.hub();
-    for command in ["hub revoke", "rights set"] {
-        let rest: &[&str] = if command == "hub revoke" { &["a"] } else { &["a", "--spaces", SPACES] };
-        fails(&words(command, &hub.data, rest), 1, &["no authority of its own", "[peers]"]);
-    }
+    let rest = ["a", "--spaces", SPACES];
+    fails(&words("rights set", &hub.data, &rest), 1, &["no authority of its own", "[peers]"]);
     fails(&words("rights list", &hub.data, &[]), 1, &["no access documents", "isle.toml"]);
 }

@@ -30,7 +30,7 @@ use crate::callers::TokenFileError;
 use crate::config::ConfigErrors;
 use crate::data_directory::{IncarnationError, LockError};
 use crate::demo;
-use crate::enrolment::{EnrolmentError, InitError, JoinError, NO_HUB_HINT, SpacesError};
+use crate::enrolment::{DenyListError, EnrolmentError, InitError, JoinError, NO_HUB_HINT, SpacesError};
 use crate::local::{CallError, ConnectError, RefusalKind, Request, Response};
 use crate::log;
 use crate::schemas::SchemasError;
@@ -66,6 +66,9 @@ pub enum CommandError {
     /// The hub did not do it.
     #[error(transparent)]
     Enrolment(#[from] EnrolmentError),
+    /// The list of denied replicas cannot be used.
+    #[error(transparent)]
+    DenyList(#[from] DenyListError),
     /// What a site is to do cannot be read.
     #[error(transparent)]
     Spaces(#[from] SpacesError),

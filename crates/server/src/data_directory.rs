@@ -131,6 +131,16 @@ impl DataDirectory {
         self.root.join("tokens.lock")
     }
 
+    /// The list of those that are refused, where no hub has a book of sites.
+    pub(crate) fn denied(&self) -> PathBuf {
+        self.root.join("denied.txt")
+    }
+
+    /// Locked by a command while it writes that list.
+    pub(crate) fn denied_lock(&self) -> PathBuf {
+        self.root.join("denied.lock")
+    }
+
     /// The store.
     #[must_use]
     pub fn store(&self) -> PathBuf {

@@ -4,7 +4,8 @@
 //! book and prints a token; `isle join` makes a key and gets a certificate for it ([`joining`]). While a hub runs, one task, the
 //! [`Registrar`], has authority and book: it answers who joins and renews, and what `isle hub` asks over the local socket.
 //! What a site may do it writes as an access document of the space `system`, so that it replicates, has a history and
-//! works off line. A site's certificate is renewed by a task of its own ([`Renewer`]).
+//! works off line. A site's certificate is renewed by a task of its own ([`Renewer`]). Where an organisation's own authority
+//! certifies replicas, a list in the data directory says who is refused ([`DenyList`]).
 //!
 //! Invariants:
 //! - The book says a key may join, or may not any more, durably, before anybody is told.
@@ -13,6 +14,8 @@
 
 mod admissions;
 mod book;
+mod denied;
+mod denying;
 mod hub;
 mod init;
 mod joining;
@@ -24,6 +27,7 @@ mod spaces;
 mod writing;
 
 pub use book::{InviteError, RevokeError, RightsError};
+pub use denied::DenyListError;
 pub use hub::EnrolmentError;
 pub use init::InitError;
 pub use joining::JoinError;
@@ -32,6 +36,8 @@ pub use spaces::{SpaceRights, SpacesError};
 
 pub(crate) use admissions::{Admissions, NO_HUB_HINT, Order, admissions};
 pub(crate) use book::{Ended, Given, INVITATION_MAX};
+pub(crate) use denied::{DenyList, Refusals};
+pub(crate) use denying::Denying;
 pub(crate) use hub::{Hub, Invited, wall};
 pub(crate) use init::init;
 pub(crate) use joining::{Arrived, ConfigWritten, join};

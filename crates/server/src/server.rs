@@ -13,7 +13,9 @@ use crate::callers::Tokens;
 use crate::clock::Clocks;
 use crate::config::{Config, ConfigErrors, Effective, Layers, SpaceName};
 use crate::data_directory::{DataDirectory, DataDirectoryLock, IncarnationError, LockError};
-use crate::enrolment::{EnrolmentError, Hub, renew_own, warn_of_certificate};
+use crate::enrolment::{
+    DenyList, DenyListError, EnrolmentError, Hub, Refusals, renew_own, warn_of_certificate,
+};
 use crate::event_loop::{
     DRAIN_DEADLINE, EventLoop, OpenCoreError, Opening, Pulse, Stop, StopOrder, arrivals,
 };
@@ -70,6 +72,9 @@ pub enum ServeError {
     /// The hub's authority or book cannot be used.
     #[error(transparent)]
     Enrolment(#[from] EnrolmentError),
+    /// The list of denied replicas cannot be used.
+    #[error(transparent)]
+    DenyList(#[from] DenyListError),
     /// The certificate is for another replica.
     #[error(
         "{} says name = \"{configured}\", but the certificate in {} is for \"{certified}\": use the right one of the two",
@@ -152,6 +157,7 @@ struct Prepared {
     config: Config,
     identity: Identity,
     hub: Option<Hub>,
+    denied: Refusals,
     opening: Opening,
 }
 
@@ -196,7 +202,8 @@ fn prepare(
         refused_bytes: 0,
         rows: Rows::Disk,
     };
-    Ok(Prepared { config, identity, hub, opening })
+    let denied = DenyList::of(directory).read()?;
+    Ok(Prepared { config, identity, hub, denied, opening })
 }
 
 /// Serves until SIGTERM or SIGINT. `layers` overrule the configuration of the directory.
@@ -209,7 +216,7 @@ pub(crate) fn run(data: &Path, layers: &Layers) -> Result<(), ServeError> {
         tracing::warn!("{warning}");
     }
     let lock = directory.lock_within(LOCK_PATIENCE)?;
-    let Prepared { config, identity, hub, mut opening } = prepare(&directory, config, &lock)?;
+    let Prepared { config, identity, hub, denied, mut opening } = prepare(&directory, config, &lock)?;
     let identity = current(&directory, &config, hub.as_ref(), identity);
     // The store is opened and the loop runs on this thread, where waiting for the disk holds up nobody; connections run on
     // the others.
@@ -217,7 +224,7 @@ pub(crate) fn run(data: &Path, layers: &Layers) -> Result<(), ServeError> {
     // One more than may wait for the disk at a time: monitoring and peers are never behind it.
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(readers + 1).enable_all().build()?;
-    let enrolment = (identity, hub);
+    let enrolment = (identity, (hub, denied));
     runtime.block_on(serve(&directory, &config, enrolment, (&mut opening, readers)))
 }
 
@@ -256,7 +263,7 @@ async fn observing(config: &Config) -> Result<Option<Observing>, ObserveError> {
 async fn serve(
     directory: &DataDirectory,
     config: &Config,
-    (identity, hub): (Identity, Option<Hub>),
+    (identity, let_in): (Identity, (Option<Hub>, Refusals)),
     (opening, readers): (&mut Opening, usize),
 ) -> Result<(), ServeError> {
     let (order, stop) = Stop::new();
@@ -279,7 +286,7 @@ async fn serve(
     let http_at = http.address()?;
     let signals = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     tasks.spawn(stop_on_signal(signals, order, stop.clone()));
-    let (endpoint, context) = network.attach((directory, config, hub), (&arrivals, &stop), &mut tasks);
+    let (endpoint, context) = network.attach((directory, config, let_in), (&arrivals, &stop), &mut tasks);
     let rules = (Limits::of(&config.http), Tokens::open(directory.path()));
     let api = Api::new(arrivals.clone(), Arc::clone(&context), rules, stop.clone());
     tasks.spawn(http.run(api, stop.clone()));

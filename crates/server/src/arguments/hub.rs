@@ -69,7 +69,11 @@ Example:
   isle hub revoke store-367 --data hub
 
 Its connection ends within a second, its certificate is refused, and what it writes from here on is taken from nobody. What
-the hub has of it stays. It cannot be undone: invite it again, and it joins with a new key, in an empty data directory.")]
+the hub has of it stays. It cannot be undone: invite it again, and it joins with a new key, in an empty data directory.
+
+Where an organisation's own authority certifies replicas, this writes the name, or a key of 64 hexadecimal digits, into
+denied.txt of the data directory: a line each, # before a remark. Names and keys there are refused within a second, also
+when they are written by hand, and let in again when their line is deleted. What others relay of it is taken as before.")]
     Revoke(RevokeArguments),
 }
 
@@ -125,7 +129,7 @@ pub(crate) struct SitesArguments {
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct RevokeArguments {
-    /// The site's name.
+    /// The site's name; with an organisation's own authority a key goes as well.
     pub(crate) site: String,
     #[command(flatten)]
     pub(crate) data: Data,

@@ -4,9 +4,12 @@ use super::answer::{answer, lines};
 use super::status::{row, table};
 use super::{CommandError, call, unasked};
 use crate::arguments::{HubCommand, InitArguments, InviteArguments, RevokeArguments, SitesArguments};
-use crate::config::{Effective, Layers, PeerAddress};
+use crate::config::{Effective, Layers, PeerAddress, PublicKey};
 use crate::data_directory::{DataDirectory, DataDirectoryLock};
-use crate::enrolment::{Ended, EnrolmentError, Hub, INVITATION_MAX, Invited, date, init, parse_spaces, wall};
+use crate::enrolment::{
+    DenyList, DenyListError, Ended, EnrolmentError, Hub, INVITATION_MAX, Invited, date, init, parse_spaces,
+    wall,
+};
 use crate::local::{ConnectError, LocalClient, Request, Response, SiteState, SiteStatus};
 use serde_json::json;
 use std::io::{self, Write as _};
@@ -105,8 +108,34 @@ async fn sites(arguments: &SitesArguments) -> Result<(), CommandError> {
     Ok(())
 }
 
+/// Where an organisation's own authority certifies replicas: a list in the data directory, which a running server looks at.
+/// Returns whether its entry is new; none where a hub has a book.
+fn deny(site: &str, directory: &DataDirectory) -> Result<Option<bool>, CommandError> {
+    let config = Effective::load(&directory.config(), &Layers::of_environment())?.config;
+    if config.authority.is_some() || directory.authority().is_dir() {
+        return Ok(None);
+    }
+    if site.parse::<PublicKey>().is_err() && !config.peers.contains_key(site) {
+        let (given, config) = (site.to_owned(), directory.config());
+        return Err(DenyListError::Unknown { given, config }.into());
+    }
+    Ok(Some(DenyList::of(directory).add(site)?))
+}
+
 async fn revoke(arguments: &RevokeArguments) -> Result<(), CommandError> {
     let (site, data) = (&arguments.site, &arguments.data.data);
+    let directory = DataDirectory::new(data);
+    if let Some(is_new) = deny(site, &directory)? {
+        let list = directory.denied();
+        let said = match is_new {
+            true => {
+                "is denied: its connection ends within a second, and it is refused until its line is deleted in"
+            }
+            false => "was denied before, by its line in",
+        };
+        let json = json!({"site": site, "is_denied": true, "is_new": is_new, "list": list});
+        return answer(arguments.json, &json, &format!("{site} {said} {}", list.display()));
+    }
     let (had_key, had_invitation, is_cut) = if is_running(data).await? {
         let revoked = call(data, &Request::Revoke { site: site.clone() }).await?;
         let Response::Revoked { had_key, had_invitation, is_cut, .. } = revoked else {

@@ -1,11 +1,12 @@
 //! The way from connections and local requests to the registrar, and what it says of keys.
 
+use super::denied::Refusals;
 use super::registrar::HubRequest;
 use crate::event_loop::Waiting;
 use crate::local::{Refusal, RefusalKind};
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
+use transport::Peer;
 use transport::enrolment::EnrolmentRequest;
 
 /// Orders that wait for the registrar: each fsync takes a few.
@@ -23,20 +24,18 @@ pub(crate) enum Order {
     Down([u8; 32]),
 }
 
-/// Keys that are refused.
-pub(crate) type RevokedKeys = Arc<BTreeSet<[u8; 32]>>;
+/// Who is refused.
+pub(crate) type Revoked = Arc<Refusals>;
 
 /// The registrar as others see it. Clones speak to the same one, or to none.
 #[derive(Clone, Debug)]
 pub(crate) struct Admissions {
     orders: Option<mpsc::Sender<Order>>,
-    revoked: watch::Receiver<RevokedKeys>,
+    revoked: watch::Receiver<Revoked>,
 }
 
 /// A way to a registrar, and its ends of it.
-pub(crate) fn admissions(
-    revoked: RevokedKeys,
-) -> (Admissions, mpsc::Receiver<Order>, watch::Sender<RevokedKeys>) {
+pub(crate) fn admissions(revoked: Revoked) -> (Admissions, mpsc::Receiver<Order>, watch::Sender<Revoked>) {
     let (orders, queue) = mpsc::channel(ORDERS_MAX);
     let (sender, revoked) = watch::channel(revoked);
     (Admissions { orders: Some(orders), revoked }, queue, sender)
@@ -45,17 +44,23 @@ pub(crate) fn admissions(
 impl Admissions {
     /// Of a replica that enrols nobody.
     pub(crate) fn none() -> Self {
-        Self { orders: None, revoked: watch::channel(RevokedKeys::default()).1 }
+        Self::denying(Revoked::default()).0
     }
 
-    pub(crate) fn is_revoked(&self, public_key: &[u8; 32]) -> bool {
-        self.revoked.borrow().contains(public_key)
+    /// Of one that enrols nobody, and what says whom it refuses.
+    pub(crate) fn denying(revoked: Revoked) -> (Self, watch::Sender<Revoked>) {
+        let (sender, revoked) = watch::channel(revoked);
+        (Self { orders: None, revoked }, sender)
     }
 
-    /// Waits until a key is revoked; at once if it is.
-    pub(crate) async fn revoked(&self, public_key: &[u8; 32]) {
+    pub(crate) fn is_revoked(&self, peer: &Peer) -> bool {
+        self.revoked.borrow().has(peer)
+    }
+
+    /// Waits until a peer is revoked; at once if it is.
+    pub(crate) async fn revoked(&self, peer: &Peer) {
         let mut revoked = self.revoked.clone();
-        let found = revoked.wait_for(|keys| keys.contains(public_key)).await.is_ok();
+        let found = revoked.wait_for(|revoked| revoked.has(peer)).await.is_ok();
         if !found {
             // Nobody is left who could revoke it.
             std::future::pending::<()>().await;
@@ -91,7 +96,7 @@ impl Admissions {
 /// What to do where there is no authority.
 pub(crate) const NO_HUB_HINT: &str = "ask at the hub that enrols sites; `isle hub init` makes one. Where an \
     organisation's own authority certifies replicas, [peers] of the hub's isle.toml says who is let in and what it may \
-    do: change it there, and start the hub again";
+    do: change it there, and start the hub again; `isle hub revoke` needs no restart";
 
 fn no_hub() -> Refusal {
     Refusal::new(RefusalKind::Invalid, "this replica enrols nobody: it has no authority of its own")
@@ -107,16 +112,19 @@ mod tests {
 
     #[tokio::test]
     async fn a_revocation_is_heard_by_who_waits_for_its_key() {
-        let (admissions, _queue, revoked) = admissions(RevokedKeys::default());
-        let mut waiting = pin!(admissions.revoked(&[1; 32]));
+        let peer = |byte: u8| Peer { name: format!("store-{byte}"), public_key: [byte; 32] };
+        let keys = |keys: &[u8]| Arc::new(Refusals::of_keys(keys.iter().map(|byte| [*byte; 32])));
+        let (admissions, _queue, revoked) = admissions(Revoked::default());
+        let first = peer(1);
+        let mut waiting = pin!(admissions.revoked(&first));
         let is_ready = poll_fn(|context| Poll::Ready(waiting.as_mut().poll(context).is_ready())).await;
         assert!(!is_ready);
-        revoked.send_replace(Arc::new([[2; 32]].into()));
+        revoked.send_replace(keys(&[2]));
         let is_ready = poll_fn(|context| Poll::Ready(waiting.as_mut().poll(context).is_ready())).await;
         assert!(!is_ready, "another key");
-        revoked.send_replace(Arc::new([[1; 32], [2; 32]].into()));
+        revoked.send_replace(keys(&[1, 2]));
         waiting.await;
-        admissions.revoked(&[2; 32]).await;
-        assert!(admissions.is_revoked(&[1; 32]) && !admissions.is_revoked(&[3; 32]));
+        admissions.revoked(&peer(2)).await;
+        assert!(admissions.is_revoked(&peer(1)) && !admissions.is_revoked(&peer(3)));
     }
 }

@@ -1,7 +1,8 @@
 //! The one task of a running hub that has its authority and its book.
 
-use super::admissions::{Order, RevokedKeys};
+use super::admissions::{Order, Revoked};
 use super::book::{Ended, Given, Unwritten};
+use super::denied::Refusals;
 use super::hub::{EnrolmentError, Hub, Invited, wall};
 use super::spaces::{SpaceRights, show_spaces, to_granted};
 use super::writing::{Settled, Writing};
@@ -44,7 +45,7 @@ pub(crate) struct Registrar {
     pub(crate) endpoint: Endpoint,
     pub(crate) arrivals: Arrivals,
     pub(crate) orders: mpsc::Receiver<Order>,
-    pub(crate) revoked: watch::Sender<RevokedKeys>,
+    pub(crate) revoked: watch::Sender<Revoked>,
     pub(crate) stop: Stop,
 }
 
@@ -148,7 +149,7 @@ impl Registrar {
         match self.hub.revoke(&site, wall()) {
             Ok(Ended::Key(public_key)) => {
                 tracing::warn!(%site, "revoked: its key is refused from here on");
-                self.revoked.send_replace(Arc::new(self.hub.book().revoked().collect()));
+                self.revoked.send_replace(Arc::new(Refusals::of_keys(self.hub.book().revoked())));
                 self.write(Unwritten::Cut { public_key }, Waiter::Revoked { site, waiting }, work);
             }
             Ok(ended) => {

@@ -1,12 +1,11 @@
 //! Takes the peers that dial.
 
 use super::dialer::log_end;
-use super::link::{self, Carrier};
+use super::link::{self, Carrier, REVOKED};
 use crate::enrolment::{Admissions, Order};
 use crate::event_loop::Stop;
 use std::fmt::Display;
 use std::future::pending;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -20,9 +19,6 @@ const ACCEPTED_MAX: usize = 2_048;
 
 /// Refused handshakes are warned of this often, and counted between: whoever cannot get in tries for ever.
 const WARNING_INTERVAL: Duration = Duration::from_secs(60);
-
-/// What the peer is told.
-const REVOKED: &str = "the key of this replica was revoked at the hub";
 
 /// Accepts on one socket.
 pub(crate) struct Acceptor {
@@ -68,7 +64,7 @@ async fn accept(incoming: Incoming, (carrier, admissions): (Carrier, Admissions)
     match incoming.establish().await {
         Ok(connection) => {
             let (handle, Peer { name, public_key }) = (connection.handle(), connection.peer().clone());
-            if admissions.is_revoked(&public_key) {
+            if admissions.is_revoked(connection.peer()) {
                 handle.close(REVOKED);
                 warnings.log(&format_args!("{name}: a revoked key is refused"));
                 return;
@@ -79,15 +75,7 @@ async fn accept(incoming: Incoming, (carrier, admissions): (Carrier, Admissions)
                 return;
             }
             admissions.tell(Order::Up(public_key)).await;
-            let mut carrying = pin!(link::carry(connection, &carrier, pending()));
-            let ended = tokio::select! {
-                biased;
-                () = admissions.revoked(&public_key) => {
-                    handle.close(REVOKED);
-                    carrying.await
-                }
-                ended = &mut carrying => ended,
-            };
+            let ended = link::carry(connection, &carrier, pending()).await;
             log_end(&name, &ended.why);
             admissions.tell(Order::Down(public_key)).await;
         }

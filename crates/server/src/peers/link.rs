@@ -3,7 +3,7 @@
 use super::pace::{Pace, Share};
 use super::presence::Presence;
 use crate::config::PeerConfig;
-use crate::enrolment::wall;
+use crate::enrolment::{Admissions, wall};
 use crate::event_loop::{Arrivals, ArrivingLink, FrameQueues, LoopEnded};
 use replica::Lane;
 use std::collections::BTreeMap;
@@ -28,6 +28,9 @@ const PIECE_BYTES: usize = 4 * 1024;
 /// How long the peer may take to confirm the end of the stream.
 const FINISH_DEADLINE: Duration = Duration::from_secs(1);
 
+/// What a peer is told whose key, or name, is refused.
+pub(super) const REVOKED: &str = "the key of this replica was revoked at the hub";
+
 /// How long a connection has to last to count as stable. Two versions that do not understand each other part within
 /// a round trip; a bad link holds longer.
 const STABLE_AFTER: Duration = Duration::from_secs(5);
@@ -41,6 +44,9 @@ pub(super) enum LinkEnd {
     /// Its time is over.
     #[error("the exchange is done, and the schedule says when the next one is")]
     Over,
+    /// The peer was revoked.
+    #[error("the peer is revoked here: `isle hub revoke` or denied.txt says so")]
+    Revoked,
     /// A certificate has ended that it was made with.
     #[error(transparent)]
     Outlived(#[from] Outlived),
@@ -90,6 +96,7 @@ pub(crate) struct Carrier {
     pub(super) arrivals: Arrivals,
     pub(super) presence: Presence,
     endpoint: Endpoint,
+    admissions: Admissions,
     caps: Arc<BTreeMap<String, Caps>>,
 }
 
@@ -101,10 +108,14 @@ struct Caps {
 }
 
 impl Carrier {
-    pub(crate) fn new(arrivals: Arrivals, endpoint: Endpoint, peers: &BTreeMap<String, PeerConfig>) -> Self {
+    pub(crate) fn new(
+        arrivals: Arrivals,
+        (endpoint, admissions): (Endpoint, Admissions),
+        peers: &BTreeMap<String, PeerConfig>,
+    ) -> Self {
         let caps = |peer: &PeerConfig| Caps { send: peer.send_kbit_s_max, receive: peer.receive_kbit_s_max };
         let caps = peers.iter().map(|(name, peer)| (name.clone(), caps(peer))).collect();
-        Self { arrivals, presence: Presence::of(peers.keys()), endpoint, caps: Arc::new(caps) }
+        Self { arrivals, presence: Presence::of(peers.keys()), endpoint, admissions, caps: Arc::new(caps) }
     }
 
     /// Who is connected, and why others are not.
@@ -119,7 +130,7 @@ pub(super) async fn carry(
     carrier: &Carrier,
     over: impl Future<Output = ()>,
 ) -> Ended {
-    let Carrier { arrivals, presence, endpoint, caps } = carrier;
+    let Carrier { arrivals, presence, endpoint, admissions, caps } = carrier;
     let _present = presence.enter(&connection.peer().name);
     let caps = caps.get(&connection.peer().name).copied().unwrap_or_default();
     let (sending, receiving) = (Pace::new(caps.send), Pace::new(caps.receive));
@@ -147,9 +158,11 @@ pub(super) async fn carry(
         why = write_all((sender, live_queue), bulk_queue, &sending) => why,
         () = over => LinkEnd::Over,
         outlived = outlived(handle.term(), endpoint) => outlived.into(),
+        () = admissions.revoked(handle.peer()) => LinkEnd::Revoked,
     };
     // Closed already, unless one half ended by itself.
     match &why {
+        LinkEnd::Revoked => handle.close(REVOKED),
         LinkEnd::Over => handle.close("the exchange is done until the next one of the schedule"),
         LinkEnd::Outlived(outlived) => {
             // Also of a peer that dials: before it can be back.

@@ -87,7 +87,7 @@ fn run(data: &Path, ready: &mpsc::SyncSender<Opened>) -> Result<(), AloneError> 
     }
     let effective = Effective::load(&directory.config(), &Layers::of_environment());
     let config = effective.map_err(ServeError::from)?.config;
-    let Prepared { config, identity, hub, mut opening } = prepare(&directory, config, &lock)?;
+    let Prepared { config, identity, hub, mut opening, .. } = prepare(&directory, config, &lock)?;
     let core = opening.open().map_err(ServeError::from)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(ServeError::from)?;

@@ -120,7 +120,7 @@ async fn serve(
     core: Core,
     ready: &mpsc::SyncSender<Opened>,
 ) -> Result<(), ServeError> {
-    let Prepared { config, identity, hub, mut opening } = prepared;
+    let Prepared { config, identity, hub, denied, mut opening } = prepared;
     let identity = current(directory, &config, hub.as_ref(), identity);
     let network = Network::bind(&config, &identity)?;
     let socket = LocalSocket::bind(&directory.socket())?;
@@ -128,7 +128,8 @@ async fn serve(
     // The threads that ask are the service's own: they wait for no disk.
     let (arrivals, queue) = arrivals(0);
     let mut tasks = JoinSet::new();
-    let (endpoint, context) = network.attach((directory, &config, hub), (&arrivals, &stop), &mut tasks);
+    let let_in = (hub, denied);
+    let (endpoint, context) = network.attach((directory, &config, let_in), (&arrivals, &stop), &mut tasks);
     tasks.spawn(socket.run(arrivals.clone(), std::sync::Arc::clone(&context), stop.clone()));
     let rules = (Limits::in_process(&config.http), Tokens::open(directory.path()));
     let calls = Calls::new(Api::new(arrivals.clone(), context, rules, stop.clone()));

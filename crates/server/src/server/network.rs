@@ -3,7 +3,9 @@
 use super::{ServeError, renewed_by};
 use crate::config::{Config, PeerAddress};
 use crate::data_directory::DataDirectory;
-use crate::enrolment::{Admissions, Hub, LOOK_INTERVAL, Registrar, Reloader, Renewer, admissions};
+use crate::enrolment::{
+    Admissions, DenyList, Denying, Hub, LOOK_INTERVAL, Refusals, Registrar, Reloader, Renewer, admissions,
+};
 use crate::event_loop::{Arrivals, Stop};
 use crate::local::{Attached, Context};
 use crate::peers::{Acceptor, Carrier, Dialer, Timetable, unbound};
@@ -28,17 +30,18 @@ impl Network {
     /// Connects a replica with its peers, as its configuration says. The tasks end when it is to stop.
     pub(super) fn attach(
         self,
-        (directory, config, hub): (&DataDirectory, &Config, Option<Hub>),
+        (directory, config, (hub, denied)): (&DataDirectory, &Config, (Option<Hub>, Refusals)),
         (arrivals, stop): (&Arrivals, &Stop),
         tasks: &mut JoinSet<()>,
     ) -> (Endpoint, Arc<Context>) {
         let Self(endpoint) = self;
-        let carrier = Carrier::new(arrivals.clone(), endpoint.clone(), &config.peers);
         let renewed_by = renewed_by(config, hub.is_some());
         let admissions = match hub {
             Some(hub) => admit(hub, directory, &endpoint, (arrivals, stop), tasks),
-            None => Admissions::none(),
+            None => deny(directory, denied, stop, tasks),
         };
+        let reached = (endpoint.clone(), admissions.clone());
+        let carrier = Carrier::new(arrivals.clone(), reached, &config.peers);
         let context = Context {
             attached: Attached::Network(endpoint.clone()),
             renewed_by: renewed_by.map(str::to_owned),
@@ -70,6 +73,13 @@ impl Network {
     }
 }
 
+/// Refuses those on the list, where no hub has a book of them.
+fn deny(directory: &DataDirectory, denied: Refusals, stop: &Stop, tasks: &mut JoinSet<()>) -> Admissions {
+    let (admissions, revoked) = Admissions::denying(Arc::new(denied));
+    tasks.spawn(Denying { list: DenyList::of(directory), revoked, stop: stop.clone() }.run());
+    admissions
+}
+
 /// Starts to let sites in, as the hub's book says.
 fn admit(
     hub: Hub,
@@ -79,7 +89,7 @@ fn admit(
     tasks: &mut JoinSet<()>,
 ) -> Admissions {
     endpoint.enrol(hub.grace);
-    let (admissions, orders, revoked) = admissions(Arc::new(hub.book().revoked().collect()));
+    let (admissions, orders, revoked) = admissions(Arc::new(Refusals::of_keys(hub.book().revoked())));
     let (endpoint, arrivals, stop) = (endpoint.clone(), arrivals.clone(), stop.clone());
     let identity = directory.identity();
     tasks.spawn(Registrar { hub, identity, endpoint, arrivals, orders, revoked, stop }.run());
