@@ -11,11 +11,13 @@ const PROPERTY: &str = "honest_peers_agree";
 
 /// No replica leaves another for a fault, stops a stream of another or refuses a write of its own services: all of
 /// them are of one version and keep the rules. What a service cannot know may be refused: that rights are spent,
-/// that a document is deleted, that a list is shorter.
+/// that a document is deleted, that a list is shorter, that a basket is paid.
 #[derive(Debug, Default)]
 pub struct HonestPeersAgree {
     /// Documents that somebody has asked to delete.
     deleted: BTreeSet<Address>,
+    /// Baskets that somebody has asked to pay.
+    paid: BTreeSet<Address>,
     /// Nodes whose disk ever had no room.
     full: BTreeSet<NodeId>,
     /// Whether an old copy of a store went on under its origin: then histories are at odds until it is healed.
@@ -64,6 +66,9 @@ impl HonestPeersAgree {
                     Operation::Insert { index: 1.., .. } | Operation::Splice { index: 1.., .. }
                 ) || matches!(operation, Operation::Splice { delete: 1.., .. })
             })
+        } else if let WriteError::Invalid(violations) = error {
+            operations.any(|(address, _)| self.paid.contains(address))
+                && violations.iter().all(|violation| violation.rule.ends_with("/x-set-once"))
         } else {
             *error == WriteError::Deleted && operations.any(|(address, _)| self.deleted.contains(address))
         }
@@ -129,6 +134,9 @@ impl Checker for HonestPeersAgree {
             }
             Observation::Submitted { write, attempt: 1 } => {
                 self.deleted.extend(write.deleted().cloned());
+                let is_payment = |operation: &Operation| matches!(operation, Operation::MergePatch(patch) if patch.get("closed_ms").is_some());
+                let payments = write.operations().filter(|(_, operation)| is_payment(operation));
+                self.paid.extend(payments.map(|(address, _)| address.clone()));
                 return Ok(());
             }
             Observation::Refused { write, error } if self.is_expected(write, error, nodes) => return Ok(()),
