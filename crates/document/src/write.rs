@@ -93,7 +93,7 @@ impl<'a, 'b> Writer<'a, 'b> {
         self.is_deleted = self.draft.shown().is_deleted();
         let before = if self.is_deleted { Vec::new() } else { self.set_once() };
         operations.iter().try_for_each(|operation| self.run_one(operation))?;
-        self.check_set_once(operations, before)?;
+        self.check_set_once(operations, &before)?;
         self.check_rules()
     }
 
@@ -161,30 +161,21 @@ impl<'a, 'b> Writer<'a, 'b> {
         }
     }
 
-    /// What fields that are set once have, the concurrent values with it.
-    fn set_once(&self) -> Vec<(Option<Value>, Vec<Value>)> {
+    /// The values at fields that are set once, concurrent ones with them; the one that is shown comes last.
+    fn set_once(&self) -> Vec<Vec<Value>> {
         let fields = self.schema.map_or(&[][..], Schema::set_once).iter();
-        let of = |name: &str| (self.draft.shown().plain(name), self.draft.values(name));
-        fields.map(|once| of(once.field.name())).collect()
+        fields.map(|once| self.draft.values(once.field.name())).collect()
     }
 
     /// What is set once stays, or is settled on what somebody else set it to at the same time.
-    fn check_set_once(
-        &self,
-        operations: &[Operation],
-        before: Vec<(Option<Value>, Vec<Value>)>,
-    ) -> Result<(), WriteError> {
+    fn check_set_once(&self, operations: &[Operation], before: &[Vec<Value>]) -> Result<(), WriteError> {
         let (Some(schema), false) = (self.schema, self.is_deleted) else { return Ok(()) };
         let mut again = Vec::new();
-        for (once, (had, all)) in schema.set_once().iter().zip(before) {
-            let has = self.draft.shown().plain(once.field.name());
+        for ((once, before), after) in schema.set_once().iter().zip(before).zip(self.set_once()) {
             let is_settled = operations.iter().any(|operation| {
-                matches!(operation, Operation::Settle { field, value } if *field == once.field && Some(value) == has.as_ref())
+                matches!(operation, Operation::Settle { field, value } if *field == once.field && Some(value) == after.last())
             });
-            let is_one_of_them = has.as_ref().is_some_and(|has| all.contains(has));
-            if !(is_settled && is_one_of_them) {
-                again.extend(once.check(had.as_ref(), has.as_ref()));
-            }
+            again.extend(once.check(before, &after, is_settled));
         }
         if again.is_empty() { Ok(()) } else { Err(WriteError::Invalid(again)) }
     }

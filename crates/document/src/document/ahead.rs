@@ -15,7 +15,7 @@ const AHEAD_MAX: usize = 64;
 const AHEAD_PART: u64 = 16;
 
 /// What a change that waits takes besides its bytes, in memory.
-const CHANGE_BYTES: usize = 400;
+const CHANGE_BYTES: u64 = 400;
 
 /// An Automerge document that is behind by some changes.
 #[derive(Clone)]
@@ -23,6 +23,8 @@ pub(super) struct Ahead {
     automerge: Automerge,
     /// Each depends on the one before it, and the first on all heads.
     changes: Vec<Change>,
+    /// Estimate of what they take in memory.
+    waiting_bytes: u64,
     /// The document with them, where somebody asked.
     whole: OnceLock<Box<Automerge>>,
     /// Automerge did not take them.
@@ -35,7 +37,7 @@ pub(super) struct Stuck;
 
 impl From<Automerge> for Ahead {
     fn from(automerge: Automerge) -> Self {
-        Self { automerge, changes: Vec::new(), whole: OnceLock::new(), is_stuck: false }
+        Self { automerge, changes: Vec::new(), waiting_bytes: 0, whole: OnceLock::new(), is_stuck: false }
     }
 }
 
@@ -64,6 +66,7 @@ impl Ahead {
     /// to Automerge.
     pub(super) fn push(&mut self, change: Change, count: u64) {
         self.let_go_of_copy();
+        self.waiting_bytes += CHANGE_BYTES + change.raw_bytes().len() as u64;
         self.changes.push(change);
         let most = usize::try_from(count / AHEAD_PART).unwrap_or(usize::MAX).max(AHEAD_MAX);
         if self.changes.len() >= most {
@@ -81,7 +84,7 @@ impl Ahead {
     pub(super) fn let_go_of_copy(&mut self) {
         if let Some(whole) = self.whole.take() {
             self.automerge = *whole;
-            self.changes.clear();
+            self.all_given();
         }
     }
 
@@ -104,7 +107,7 @@ impl Ahead {
         self.let_go_of_copy();
         if !self.changes.is_empty() {
             self.automerge = self.with_changes()?;
-            self.changes.clear();
+            self.all_given();
         }
         Ok(&mut self.automerge)
     }
@@ -116,8 +119,13 @@ impl Ahead {
 
     /// Estimate of what waits, in memory, in bytes.
     pub(super) fn waiting_bytes(&self) -> u64 {
-        let bytes = self.changes.iter().map(|change| CHANGE_BYTES + change.raw_bytes().len());
-        bytes.sum::<usize>() as u64
+        self.waiting_bytes
+    }
+
+    /// Nothing waits any more.
+    fn all_given(&mut self) {
+        self.changes.clear();
+        self.waiting_bytes = 0;
     }
 
     fn with_changes(&self) -> Result<Automerge, Stuck> {

@@ -131,7 +131,7 @@ impl<'a> Roots<'a> {
                 value.as_f64() == Some(0.0) || is_above(was, keyword, value, false)
             }
             "maxLength" | "maxItems" | "maxProperties" => is_below(was, keyword, value, false),
-            "uniqueItems" => value == &Value::Bool(false) || was.get(keyword) == Some(value),
+            "uniqueItems" | "x-set-once" => value == &Value::Bool(false) || was.get(keyword) == Some(value),
             "required" => {
                 check_required(now, was, fields)?;
                 true

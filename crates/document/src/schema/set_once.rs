@@ -5,9 +5,15 @@ use super::{Violation, shortened};
 use serde_json::Value;
 
 impl SetOnce {
-    /// What is wrong with another value, or none, where one was; null and the default are no values yet.
-    pub(crate) fn check(&self, had: Option<&Value>, has: Option<&Value>) -> Option<Violation> {
-        let had = had.filter(|value| !value.is_null() && Some(*value) != self.default.as_ref())?;
+    /// What is wrong with a write before which these values stood, the one that was shown last, and after which those do.
+    /// Null and the default are no values yet, also where they are shown in place of one.
+    pub(crate) fn check(&self, before: &[Value], after: &[Value], is_settled: bool) -> Option<Violation> {
+        let is_value = |value: &Value| !value.is_null() && Some(value) != self.default.as_ref();
+        let had = before.iter().rev().find(|value| is_value(value))?;
+        let has = after.last();
+        if before == after || is_settled && has.is_some_and(|has| is_value(has) && before.contains(has)) {
+            return None;
+        }
         let becomes = match has {
             Some(has) if has == had => return None,
             Some(has) => format!("become {}", shortened(has)),
@@ -111,6 +117,30 @@ mod tests {
         refused(write(&mut here, &schema, 1, settle(shown)), &["/properties/f/x-set-once"]);
     }
 
+    /// What counts is what somebody set, also where a default that somebody else wrote meanwhile is shown.
+    #[test]
+    fn a_default_that_wins_takes_nothing_back() {
+        let schema = of_field(&json!({"type": "string", "default": "open", "x-set-once": true})).unwrap();
+        for (first, other) in [(1, 2), (2, 1)] {
+            let (mut here, mut there) = (Document::new(), Document::new());
+            write(&mut here, &schema, first, Operation::Put(json!({"f": "paid"}))).unwrap();
+            let open = Operation::Put(json!({"f": "open"}));
+            let change =
+                there.write(&Signature::of(Origin([other; 16]), 0), Some(&schema), &[open]).unwrap().unwrap();
+            here.apply(&[change.chunk]).unwrap();
+            let field = Pointer::parse("/f").unwrap();
+            let settle = |value: &str| Operation::Settle { field: field.clone(), value: json!(value) };
+            let rule = ["/properties/f/x-set-once"];
+            refused(merge(&mut here, &schema, json!({"f": "cancelled"})), &rule);
+            refused(write(&mut here, &schema, 1, settle("open")), &rule);
+            refused(merge(&mut here, &schema, json!({"f": null})), &rule);
+            // What else there is can be written meanwhile.
+            merge(&mut here, &schema, json!({"g": 1})).unwrap();
+            write(&mut here, &schema, 1, settle("paid")).unwrap();
+            assert_eq!(here.json().unwrap()["f"], "paid");
+        }
+    }
+
     #[test]
     fn only_registers_are_set_once() {
         let refused = [
@@ -137,7 +167,11 @@ mod tests {
         };
         let once = |version| of(version, json!({"type": "string", "x-set-once": true}));
         let open = |version| of(version, json!({"type": "string"}));
-        assert_eq!(open(2).follows(&once(1)), Ok(()));
+        let said = |version| of(version, json!({"type": "string", "x-set-once": false}));
+        for later in [open(2), said(2), once(2)] {
+            assert_eq!(later.follows(&once(1)), Ok(()));
+        }
+        assert_eq!(said(2).follows(&open(1)), Ok(()));
         let at = "/properties/f/x-set-once".to_owned();
         assert_eq!(once(2).follows(&open(1)), Err(SchemaError::Tightened { at }));
     }

@@ -1,5 +1,6 @@
 //! Any exchange between sites, held against a model that knows nothing of Automerge.
 
+mod calls;
 mod model;
 mod site;
 
@@ -66,6 +67,8 @@ enum Act {
         expected: u8,
         name: u8,
     },
+    /// Decides between the values of the register.
+    Settle(u8),
     /// Puts another item in the place of one, by a JSON Patch.
     Replace {
         at: usize,
@@ -110,6 +113,7 @@ fn any_act(sites: usize) -> impl Strategy<Value = Act> {
             .prop_map(|(field, key, value)| Act::Member { field, key, value }),
         2 => prop::option::of(0..3_u8).prop_map(Act::Plain),
         2 => (0..4_u8, 0..4_u8).prop_map(|(expected, name)| Act::PatchName { expected, name }),
+        2 => (0..4_u8).prop_map(Act::Settle),
         3 => place.prop_map(|at| Act::Replace { at }),
         2 => prop::sample::select(&CLEARED[..]).prop_map(Act::Clear),
     ]
@@ -131,6 +135,7 @@ fn any_act_without_sequences(sites: usize) -> impl Strategy<Value = Act> {
             .prop_map(|(field, key, value)| Act::Member { field, key, value }),
         2 => prop::option::of(0..3_u8).prop_map(Act::Plain),
         2 => (0..4_u8, 0..4_u8).prop_map(|(expected, name)| Act::PatchName { expected, name }),
+        2 => (0..4_u8).prop_map(Act::Settle),
         2 => prop::sample::select(vec!["name", "tags", "attributes"]).prop_map(Act::Clear),
     ]
 }

@@ -99,12 +99,17 @@ impl Model {
 
     /// What is shown of a kind: the last of its tags.
     pub(super) fn last(&self, seen: &BTreeSet<usize>, kind: &Kind) -> Option<String> {
+        self.last_tag(seen, kind).map(|(_, text)| text)
+    }
+
+    /// The tag of a kind that is shown.
+    pub(super) fn last_tag(&self, seen: &BTreeSet<usize>, kind: &Kind) -> Option<(TagId, String)> {
         let number = |event: usize| {
             let event = &self.events[event];
             (event.numbers.get(&kind.entry()), event.origin)
         };
         let tags = self.live(seen, kind).into_iter();
-        tags.max_by_key(|((event, _), _)| number(*event)).map(|(_, text)| text)
+        tags.max_by_key(|((event, _), _)| number(*event))
     }
 
     /// What is shown of several kinds.

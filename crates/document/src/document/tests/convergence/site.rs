@@ -2,8 +2,8 @@
 
 use super::model::{Event, Model};
 use super::{Act, every_kind, origin};
-use crate::{Document, Insertion, Operation, Schema, Signature, WriteError};
-use automerge::legacy::Key;
+use crate::foreign::{self, Operations, Place};
+use crate::{Document, ForeignChange, Insertion, Operation, Schema, Signature, WriteError};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -151,15 +151,21 @@ impl Sites {
     }
 }
 
-/// The number of the last operation at each entry, and in a sequence under no name.
+/// The number of the last operation at each entry, and in a sequence under no name, as the format has them: read by the
+/// parser of foreign changes, which knows nothing of Automerge.
 fn numbers(chunk: &[u8]) -> BTreeMap<String, u64> {
-    let change = automerge::Change::from_bytes(chunk.to_vec()).unwrap();
-    let operations = change.decode().operations.into_iter().zip(change.start_op().get()..);
-    let entry = |key| match key {
-        Key::Map(name) => name.to_string(),
-        Key::Seq(_) => String::new(),
-    };
-    operations.map(|(operation, number)| (entry(operation.key), number)).collect()
+    let body = ForeignChange::body(chunk).unwrap();
+    let (header, columns) = foreign::read(body).unwrap();
+    let mut operations = Operations::new(&header, &columns, body.len());
+    let mut numbers = BTreeMap::new();
+    while let Some(operation) = operations.next_operation().unwrap() {
+        let entry = match operation.place {
+            Place::Entry(name) => name,
+            Place::Element { .. } => "",
+        };
+        numbers.insert(entry.to_owned(), operation.id.counter);
+    }
+    numbers
 }
 
 /// With arrays and the text in byte order.

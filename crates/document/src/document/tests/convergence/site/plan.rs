@@ -61,6 +61,7 @@ impl Sites {
                 }
                 operation
             }
+            Act::Settle(name) => return self.plan_settle(site, format!("name {name}"), event),
             Act::Clear(cleared) => {
                 is_change = self.plan_clear(site, cleared, &mut event);
                 Operation::Clear { field: field(&format!("/{cleared}")) }
@@ -110,6 +111,18 @@ impl Sites {
         (operation, Ok(is_change.then_some(event)))
     }
 
+    fn plan_settle(
+        &self,
+        site: usize,
+        name: String,
+        mut event: Event,
+    ) -> (Operation, Result<Option<Event>, WriteError>) {
+        let field = Pointer::parse("/name").unwrap();
+        let operation = Operation::Settle { field: field.clone(), value: json!(name) };
+        let settled = self.settle_name(site, name, &mut event).ok_or(WriteError::NoRegister { field });
+        (operation, settled.map(|changes| changes.then_some(event)))
+    }
+
     /// An act on a counter, all of which change something.
     pub(super) fn plan_number(
         &self,
@@ -155,6 +168,7 @@ impl Sites {
             | Act::Member { .. }
             | Act::Plain(_)
             | Act::PatchName { .. }
+            | Act::Settle(_)
             | Act::Replace { .. }
             | Act::Clear(_) => panic!("{act:?} is no act on a counter"),
         };
@@ -242,6 +256,7 @@ impl Sites {
             | Act::Member { .. }
             | Act::Plain(_)
             | Act::PatchName { .. }
+            | Act::Settle(_)
             | Act::Clear(_) => panic!("{act:?} is no act on a sequence"),
         };
         (operation, is_change)

@@ -19,6 +19,19 @@ impl Sites {
         true
     }
 
+    /// Decides a register, where it has a value; tells whether that changes anything. The value that is shown stays, and
+    /// those beside it go.
+    pub(super) fn settle_name(&self, site: usize, name: String, event: &mut Event) -> Option<bool> {
+        let (shown, text) = self.model.last_tag(&self.sites[site].seen, &Kind::Name)?;
+        event.kills.extend(self.of(site, &Kind::Name, |_| true));
+        if text == name {
+            event.kills.retain(|tag| *tag != shown);
+        } else {
+            event.adds.push((Kind::Name, name));
+        }
+        Some(!event.kills.is_empty())
+    }
+
     pub(super) fn plan_put(&self, site: usize, name: &str, count: i64, event: &mut Event) {
         let seen = &self.sites[site].seen;
         self.put_name(site, Some(name.to_owned()), event);
@@ -118,6 +131,7 @@ impl Sites {
             | Act::Put { .. }
             | Act::PutAll { .. }
             | Act::PatchName { .. }
+            | Act::Settle(_)
             | Act::Replace { .. }
             | Act::Clear(_) => panic!("{act:?} is on no field with members"),
         };
