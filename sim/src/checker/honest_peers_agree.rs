@@ -40,6 +40,13 @@ impl HonestPeersAgree {
         }
     }
 
+    fn submitted(&mut self, write: &ClientWrite) {
+        self.deleted.extend(write.deleted().cloned());
+        let is_payment = |operation: &Operation| matches!(operation, Operation::MergePatch(patch) if patch.get("closed_ms").is_some());
+        let payments = write.operations().filter(|(_, operation)| is_payment(operation));
+        self.paid.extend(payments.map(|(address, _)| address.clone()));
+    }
+
     fn is_expected(&self, write: &ClientWrite, error: &RequestError, nodes: &Nodes) -> bool {
         if matches!(error, RequestError::Damaged { .. }) {
             return nodes.is_damaged(write.node);
@@ -133,10 +140,7 @@ impl Checker for HonestPeersAgree {
                 format!("{} refused change {sequence} in {space}: {reason}", Topology::name(*node))
             }
             Observation::Submitted { write, attempt: 1 } => {
-                self.deleted.extend(write.deleted().cloned());
-                let is_payment = |operation: &Operation| matches!(operation, Operation::MergePatch(patch) if patch.get("closed_ms").is_some());
-                let payments = write.operations().filter(|(_, operation)| is_payment(operation));
-                self.paid.extend(payments.map(|(address, _)| address.clone()));
+                self.submitted(write);
                 return Ok(());
             }
             Observation::Refused { write, error } if self.is_expected(write, error, nodes) => return Ok(()),
