@@ -73,6 +73,11 @@ impl ConnectionHandle {
         &self.peer
     }
 
+    #[cfg(test)]
+    pub(crate) fn quinn(&self) -> &quinn::Connection {
+        &self.connection
+    }
+
     /// How long it may stand.
     #[must_use]
     pub fn term(&self) -> Term {

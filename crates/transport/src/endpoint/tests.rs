@@ -1,3 +1,6 @@
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
 use quinn::crypto::rustls::QuicClientConfig;
 use rustls_pki_types::PrivateKeyDer;
 
@@ -375,4 +378,35 @@ async fn a_killed_peer_is_noticed_within_the_idle_timeout() {
     let noticed_within = (IDLE_TIMEOUT + KEEP_ALIVE_INTERVAL) * 2;
     let closed = tokio::time::timeout(noticed_within, connection.handle().closed()).await;
     assert_eq!(closed, Ok(Disconnect::TimedOut));
+}
+
+/// Whether a stream is opened without waiting.
+fn opens<T>(stream: impl Future<Output = T>) -> Option<T> {
+    match pin!(stream).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(opened) => Some(opened),
+        Poll::Pending => None,
+    }
+}
+
+/// A stream takes memory of the other end.
+#[tokio::test]
+async fn a_peer_that_wants_a_thousand_streams_gets_those_of_the_protocol() {
+    let fleet = Fleet::new();
+    let (dialler, hub) = (fleet.endpoint("store-1"), fleet.endpoint("hub"));
+    let (dialled, accepted) = meet(&dialler, &hub, "hub").await;
+    let (dialled, _accepted) = (dialled.unwrap(), accepted.unwrap());
+    let handle = dialled.handle();
+    let (mut two_way, mut one_way) = (Vec::new(), Vec::new());
+    // What the peer gives is here at the latest when the next connection stands.
+    for _ in 0..2 {
+        for _ in 0..1_000 {
+            two_way.extend(opens(handle.quinn().open_bi()));
+            one_way.extend(opens(handle.quinn().open_uni()));
+        }
+        let (again, accepted) = meet(&dialler, &hub, "hub").await;
+        assert!(again.is_ok() && accepted.is_ok());
+    }
+    // Those for frames stand already.
+    assert_eq!((two_way.len(), one_way.len()), (0, 0));
+    assert!(handle.quinn().close_reason().is_none());
 }
