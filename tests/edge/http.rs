@@ -5,6 +5,7 @@ mod certificates;
 mod contract;
 mod documents;
 mod feeds;
+mod hanging;
 mod languages;
 mod limits;
 mod pages;

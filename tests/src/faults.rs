@@ -31,6 +31,18 @@ pub fn variables(directory: &Path, fault: Fault, rows: &Path) -> Option<Vec<(&'s
     Some(variables)
 }
 
+/// The variables for a process in which syncs of files below `rows` do not end while the file `hung` is there. `None` as
+/// above.
+pub fn hanging(directory: &Path, rows: &Path, hung: &Path) -> Option<[(&'static str, String); 4]> {
+    let library = library("tests/store/faults.c", directory, "a disk that hangs")?;
+    Some([
+        ("LD_PRELOAD", library.display().to_string()),
+        ("FAULT_CALL", "hang".into()),
+        ("FAULT_PATH", rows.display().to_string()),
+        ("FAULT_WHILE", hung.display().to_string()),
+    ])
+}
+
 /// The variables for a process that is killed as soon as it notes a change as suspect, by blake3 of its chunk: as if it
 /// ended whoever tries it. `None` as above.
 pub fn deadly_change(directory: &Path, sum: &[u8; 32]) -> Option<[(&'static str, String); 2]> {

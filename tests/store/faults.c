@@ -2,6 +2,7 @@
 //
 // FAULT_CALL is `write` (an I/O error), `short` (half of the bytes, then an I/O error), or `sync`; FAULT_WHEN counts
 // the calls on files below FAULT_PATH from 1. From then on every call of that kind fails there, or FAULT_TIMES of them.
+// With `hang` syncs there do not end while the file FAULT_WHILE is there.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -41,10 +42,16 @@ ssize_t write(int fd, const void *bytes, size_t count) {
     return real(fd, bytes, count);
 }
 
+static void hang(int fd) {
+    const char *while_there = getenv("FAULT_WHILE");
+    while (while_there && concerns(fd, "hang") && access(while_there, F_OK) == 0) usleep(1000);
+}
+
 int fdatasync(int fd) {
     static int (*real)(int);
     if (!real) real = dlsym(RTLD_NEXT, "fdatasync");
     if (concerns(fd, "sync") && due()) return errno = EIO, -1;
+    hang(fd);
     return real(fd);
 }
 
@@ -52,5 +59,6 @@ int fsync(int fd) {
     static int (*real)(int);
     if (!real) real = dlsym(RTLD_NEXT, "fsync");
     if (concerns(fd, "sync") && due()) return errno = EIO, -1;
+    hang(fd);
     return real(fd);
 }
