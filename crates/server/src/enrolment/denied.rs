@@ -118,6 +118,8 @@ impl DenyList {
         let lock =
             OpenOptions::new().write(true).create(true).truncate(false).mode(MODE_PRIVATE).open(&self.lock);
         let lock = lock.map_err(failed)?;
+        let directory = self.lock.parent().unwrap_or(Path::new("."));
+        private_file::give_to_owner(&lock, directory).map_err(failed)?;
         lock.lock().map_err(failed)?;
         let mut text = self.text()?;
         if parse(&self.path, &text)?.add(entry) == Some(false) {

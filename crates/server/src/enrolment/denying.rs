@@ -28,18 +28,25 @@ struct State(u64, u64, [i64; 4]);
 impl Denying {
     /// Runs until the server stops. A list that cannot be read is told once for each state of it, and the last one holds.
     pub(crate) async fn run(mut self) {
-        // None: it is read once more than it was at the start.
-        let mut seen = None;
+        // None: it is read once more than it was at the start. What is being written is not read: half a list would let in
+        // who stands in the other half.
+        let (mut seen, mut taken) = (None, None);
         loop {
-            let state = self.state().map_err(|error| error.kind());
-            if seen.as_ref() != Some(&state) {
+            let state = Some(self.state().map_err(|error| error.kind()));
+            if state == seen && state != taken {
                 match self.list.read() {
+                    _ if Some(self.state().map_err(|error| error.kind())) != state => {
+                        seen = None;
+                        continue;
+                    }
                     Ok(refusals) => self.publish(Arc::new(refusals)),
                     Err(error) => {
                         tracing::error!(%error, "the list of denied replicas is not taken: the last one holds")
                     }
                 }
-                seen = Some(state);
+                taken = state;
+            } else {
+                seen = state;
             }
             tokio::select! {
                 biased;

@@ -39,9 +39,14 @@ impl Conduct {
         self.strikes().admit(&peer.public_key, &peer.name, self.now())
     }
 
-    /// A connection ended because the peer broke a rule.
+    /// A connection ended because the peer broke a rule. That counts for who was let in here: one that this replica dials
+    /// has its pauses.
     pub(crate) fn strike(&self, peer: &Peer, last: Misbehaviour) {
-        let refused = self.strikes().strike(&peer.public_key, &peer.name, last, self.now());
+        let mut strikes = self.strikes();
+        if !strikes.knows(&peer.public_key) {
+            return;
+        }
+        let refused = strikes.strike(&peer.public_key, &peer.name, last, self.now());
         if let Some(Refused { cause, left }) = refused {
             tracing::warn!(peer = %peer.name, %cause, for_s = left.as_secs(), "a key is refused for a while");
         }
@@ -59,5 +64,24 @@ impl Conduct {
 
     fn strikes(&self) -> MutexGuard<'_, Strikes> {
         self.strikes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_was_dialled_is_counted_no_strikes() {
+        let conduct = Conduct::start();
+        let peer = |byte: u8| Peer { name: format!("store-{byte}"), public_key: [byte; 32] };
+        conduct.admit(&peer(1)).unwrap();
+        for _ in 0..5 {
+            conduct.strike(&peer(1), Misbehaviour::Space);
+            conduct.strike(&peer(2), Misbehaviour::Space);
+        }
+        let shown = conduct.shown();
+        assert_eq!((shown.refused_count, shown.counts.strikes), (1, 5));
+        assert!(conduct.admit(&peer(1)).is_err() && conduct.admit(&peer(2)).is_ok());
     }
 }

@@ -121,10 +121,6 @@ impl Dialer {
                         let why = self.timetable.waits().unwrap_or_else(|| ended.why.to_string());
                         self.carrier.presence.set_trouble(&self.peer, why);
                     }
-                    // Where there is no new certificate the next handshake fails, and that is waited for.
-                    if ended.why.is_outlived() && ended.was_stable {
-                        continue;
-                    }
                 }
                 Err(error) => self.failed(&error, &mut failures),
             }

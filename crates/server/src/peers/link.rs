@@ -29,7 +29,7 @@ const PIECE_BYTES: usize = 4 * 1024;
 const FINISH_DEADLINE: Duration = Duration::from_secs(1);
 
 /// What a peer is told whose key, or name, is refused.
-pub(super) const REVOKED: &str = "the key of this replica was revoked at the hub";
+pub(super) const REVOKED: &str = "the key of this replica was revoked at the hub, or is denied here";
 
 /// How long a connection has to last to count as stable. Two versions that do not understand each other part within
 /// a round trip; a bad link holds longer.
@@ -69,16 +69,6 @@ impl LinkEnd {
             Self::Stopped(_)
                 | Self::Receive(ReceiveError::Disconnect(Disconnect::ClosedHere))
                 | Self::Send(SendError::Disconnect(Disconnect::ClosedHere))
-        )
-    }
-
-    /// Whether a certificate ended it, whichever end has said so: with the next one there is nothing to wait for.
-    pub(super) fn is_outlived(&self) -> bool {
-        matches!(
-            self,
-            Self::Outlived(_)
-                | Self::Receive(ReceiveError::Disconnect(Disconnect::OutlivedAtPeer { .. }))
-                | Self::Send(SendError::Disconnect(Disconnect::OutlivedAtPeer { .. }))
         )
     }
 }
@@ -131,6 +121,10 @@ pub(super) async fn carry(
     over: impl Future<Output = ()>,
 ) -> Ended {
     let Carrier { arrivals, presence, endpoint, admissions, caps } = carrier;
+    if admissions.is_revoked(connection.peer()) {
+        connection.handle().close(REVOKED);
+        return Ended { was_stable: false, why: LinkEnd::Revoked };
+    }
     let _present = presence.enter(&connection.peer().name);
     let caps = caps.get(&connection.peer().name).copied().unwrap_or_default();
     let (sending, receiving) = (Pace::new(caps.send), Pace::new(caps.receive));

@@ -115,6 +115,11 @@ impl Strikes {
         admitted
     }
 
+    /// Whether a key asked to be let in.
+    pub(super) fn knows(&self, key: &Key) -> bool {
+        self.by_key.contains_key(key)
+    }
+
     /// A connection of a key ended because the peer broke a rule. Returns how the key is refused from here on.
     pub(super) fn strike(
         &mut self,
