@@ -6,9 +6,9 @@ use std::time::Duration;
 use quinn::{RecvStream, SendStream};
 
 use crate::certificate::Peer;
-use crate::disconnect::{Disconnect, close, close_outlived};
+use crate::disconnect::{Disconnect, close};
 use crate::lanes::{Lanes, lanes};
-use crate::term::{Outlived, Term};
+use crate::term::Term;
 
 /// An established connection: both ends have accepted each other's certificate, and a stream for frames is
 /// open both ways.
@@ -94,11 +94,6 @@ impl ConnectionHandle {
     /// [`CLOSE_REASON_BYTES_MAX`](crate::CLOSE_REASON_BYTES_MAX) bytes of `reason`.
     pub fn close(&self, reason: &str) {
         close(&self.connection, reason);
-    }
-
-    /// As [`close`](Self::close), because of a certificate: the peer knows that it may connect again at once.
-    pub fn close_outlived(&self, outlived: Outlived) {
-        close_outlived(&self.connection, outlived);
     }
 
     /// Waits until the connection has ended, and says why.

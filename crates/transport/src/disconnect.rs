@@ -4,13 +4,9 @@ use quinn::{ConnectionError, TransportErrorCode, VarInt};
 use rustls::AlertDescription;
 
 use crate::limits::{CLOSE_REASON_BYTES_MAX, IDLE_TIMEOUT_MS};
-use crate::term::Outlived;
 
-/// Application error code of the closes of ours; what is meant is in the reason.
+/// Application error code of every close of ours; what is meant is in the reason.
 pub(crate) const CLOSE_CODE: VarInt = VarInt::from_u32(1);
-
-/// The same where a certificate has ended that the connection was made with.
-const OUTLIVED_CODE: VarInt = VarInt::from_u32(2);
 
 /// QUIC error codes from here on carry a TLS alert in their low byte (RFC 9001, section 4.8).
 const TLS_ALERT_FIRST: u64 = 0x100;
@@ -23,12 +19,6 @@ pub enum Disconnect {
     #[error("closed by the peer: {}", if reason.is_empty() { "no reason given" } else { reason })]
     ClosedByPeer {
         /// The peer's words, at most [`CLOSE_REASON_BYTES_MAX`] bytes, without control characters.
-        reason: String,
-    },
-    /// The peer closed the connection, because a certificate that it was made with has ended.
-    #[error("closed by the peer: {reason}")]
-    OutlivedAtPeer {
-        /// The peer's words, as for [`ClosedByPeer`](Self::ClosedByPeer).
         reason: String,
     },
     /// This end closed the connection.
@@ -121,12 +111,7 @@ impl Disconnect {
             ConnectionError::TransportError(error) => Self::from_code(error.code.into(), End::Here),
             ConnectionError::ConnectionClosed(close) => Self::from_code(close.error_code.into(), End::Peer),
             ConnectionError::ApplicationClosed(close) => {
-                let reason = readable(&close.reason);
-                if close.error_code == OUTLIVED_CODE {
-                    Self::OutlivedAtPeer { reason }
-                } else {
-                    Self::ClosedByPeer { reason }
-                }
+                Self::ClosedByPeer { reason: readable(&close.reason) }
             }
             ConnectionError::Reset => Self::PeerRestarted,
             ConnectionError::TimedOut => Self::TimedOut,
@@ -165,11 +150,6 @@ enum End {
 /// Closes with as much of `reason` as may be sent.
 pub(crate) fn close(connection: &quinn::Connection, reason: &str) {
     connection.close(CLOSE_CODE, shortened(reason).as_bytes());
-}
-
-/// Closes because of a certificate.
-pub(crate) fn close_outlived(connection: &quinn::Connection, outlived: Outlived) {
-    connection.close(OUTLIVED_CODE, outlived.told().as_bytes());
 }
 
 /// The first [`CLOSE_REASON_BYTES_MAX`] bytes, cut between characters.

@@ -12,13 +12,15 @@ use webpki::KeyUsage;
 use crate::certificate::{CertificateError, Peer};
 use crate::connection::Connection;
 use crate::disconnect::{CLOSE_CODE, Disconnect, close, shortened};
-use crate::enrolment::rate::Rate;
 use crate::enrolment::{self, EnrolError, Purpose, Renewed};
 use crate::identity::Identity;
 use crate::incoming::Incoming;
-use crate::limits::{HANDSHAKE_DEADLINE, HANDSHAKES_MAX, HANDSHAKES_UNPROVEN_MAX};
+use crate::limits::{
+    ENROLMENT_PAUSE, ENROLMENTS_BURST, HANDSHAKE_DEADLINE, HANDSHAKES_MAX, HANDSHAKES_UNPROVEN_MAX,
+};
 use crate::name::{NameError, check_name};
 use crate::opening::{self, OpeningError};
+use crate::rate::Rate;
 use crate::services::ServiceAcceptor;
 use crate::tls::{Dialling, NameVerifier, accepting, serving};
 
@@ -196,7 +198,7 @@ impl Endpoint {
         let credentials = Credentials::new(identity.clone(), None);
         let accepting = quinn::ServerConfig::clone(&credentials.accepting);
         let endpoint = quinn::Endpoint::new(settings, Some(accepting), socket, runtime);
-        let rate = Rate::new(Duration::ZERO);
+        let rate = Rate::new(ENROLMENTS_BURST, ENROLMENT_PAUSE, Duration::ZERO);
         Ok(Self {
             endpoint: endpoint.map_err(failed)?,
             local_address,

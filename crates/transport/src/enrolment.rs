@@ -14,13 +14,12 @@
 //!   authority of that fingerprint. Another site of the fleet cannot take its place, and learns no secret.
 //! - A certificate is taken only when it binds the own key to the expected name, under the authority that is known.
 //! - One question and one answer a connection, each of limited length and time. Addresses are proven first, and attempts
-//!   are counted ([`Rate`](rate::Rate)).
+//!   are counted ([`Rate`](crate::Rate)).
 
 mod asking;
 mod error;
 mod message;
 mod purpose;
-pub(crate) mod rate;
 mod request;
 mod secret;
 mod site_key;

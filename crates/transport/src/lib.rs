@@ -46,6 +46,7 @@ mod limits;
 mod name;
 mod opening;
 mod pem_file;
+mod rate;
 mod services;
 mod signing_request;
 mod term;
@@ -70,6 +71,7 @@ pub use limits::{
 };
 pub use name::{NameError, check_name};
 pub use pem_file::FileError;
+pub use rate::Rate;
 pub use services::{ServiceAcceptor, ServiceError, ServiceStream};
 pub use term::{Outlived, Term};
 pub use validity::{Stage, Validity};

@@ -31,7 +31,8 @@ pub enum Outlived {
 
 impl Outlived {
     /// What the peer is told.
-    pub(crate) fn told(self) -> &'static str {
+    #[must_use]
+    pub fn told(self) -> &'static str {
         match self {
             Self::Peer => "the certificate that was shown has ended: connect again with one that is valid",
             Self::Own => "the certificate of the closing end has ended, and it has a new one: connect again",

@@ -32,10 +32,10 @@ impl Denying {
         // who stands in the other half.
         let (mut seen, mut taken) = (None, None);
         loop {
-            let state = Some(self.state().map_err(|error| error.kind()));
+            let state = Some(self.state());
             if state == seen && state != taken {
                 match self.list.read() {
-                    _ if Some(self.state().map_err(|error| error.kind())) != state => {
+                    _ if Some(self.state()) != state => {
                         seen = None;
                         continue;
                     }
@@ -63,8 +63,8 @@ impl Denying {
         }
     }
 
-    fn state(&self) -> io::Result<State> {
-        let of = fs::metadata(self.list.path())?;
+    fn state(&self) -> Result<State, io::ErrorKind> {
+        let of = fs::metadata(self.list.path()).map_err(|error| error.kind())?;
         Ok(State(of.ino(), of.len(), [of.mtime(), of.mtime_nsec(), of.ctime(), of.ctime_nsec()]))
     }
 }

@@ -163,7 +163,7 @@ pub(super) async fn carry(
             if *outlived == Outlived::Peer {
                 presence.set_trouble(&handle.peer().name, outlived.to_string());
             }
-            handle.close_outlived(*outlived);
+            handle.close(outlived.told());
         }
         why if why.is_own() => handle.close("the replica is stopping"),
         LinkEnd::Finished | LinkEnd::Receive(_) | LinkEnd::Send(_) | LinkEnd::Stopped(_) => {

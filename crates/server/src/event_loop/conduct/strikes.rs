@@ -7,6 +7,7 @@
 use replica::Misbehaviour;
 use std::collections::BTreeMap;
 use std::time::Duration;
+use transport::Rate;
 
 /// The strike from which on a key is refused. The first ones may be of two versions that meet in the middle of an upgrade.
 const STRIKES_MAX: u32 = 3;
@@ -89,10 +90,8 @@ struct Record {
     struck: Duration,
     /// Until when it is refused, and why.
     refused: Option<(Duration, Cause)>,
-    /// Connections that it may make at once.
-    free: u32,
-    /// Up to when the time has been turned into them.
-    earned: Duration,
+    /// Of its connections.
+    rate: Rate,
 }
 
 /// All keys that connected. Time is monotonic.
@@ -108,7 +107,7 @@ impl Strikes {
         let record = self.record(key, name, now);
         let admitted = match record.refused(now) {
             Some(refused) => Err(refused),
-            None if record.takes_place(now) => Ok(()),
+            None if record.rate.admit(now) => Ok(()),
             None => Err(record.refuse(REFUSED_MIN, Cause::TooOften, now)),
         };
         self.counts.refused += u64::from(admitted.is_err());
@@ -171,8 +170,7 @@ impl Strikes {
             strikes: 0,
             struck: Duration::ZERO,
             refused: None,
-            free: BURST,
-            earned: now,
+            rate: Rate::new(BURST, PAUSE, now),
         });
         name.clone_into(&mut record.name);
         record.seen = now;
@@ -190,17 +188,6 @@ impl Record {
     fn refuse(&mut self, left: Duration, cause: Cause, now: Duration) -> Refused {
         self.refused = Some((now.saturating_add(left), cause));
         Refused { cause, left }
-    }
-
-    /// Takes one of the places that it has earned.
-    fn takes_place(&mut self, now: Duration) -> bool {
-        let periods = now.saturating_sub(self.earned).as_secs() / PAUSE.as_secs();
-        let periods = u32::try_from(periods).unwrap_or(u32::MAX);
-        self.free = self.free.saturating_add(periods).min(BURST);
-        self.earned = if periods > BURST { now } else { self.earned + PAUSE * periods };
-        let takes = self.free > 0;
-        self.free = self.free.saturating_sub(1);
-        takes
     }
 }
 
