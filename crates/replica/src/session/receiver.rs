@@ -490,7 +490,7 @@ fn append<S: Store>(
     Ok(())
 }
 
-/// The change of a document whose hash begins so.
+/// A change of a document whose hash begins so. It may be another one than is meant: the digest of the delta tells.
 fn resolve<S: Store>(
     journal: &Journal<S>,
     place: &PlaceName<'_>,

@@ -135,6 +135,28 @@ fn changes_of_documents_that_the_connection_does_not_know_need_no_rewind() {
 }
 
 #[test]
+fn changes_whose_hashes_begin_alike_cost_a_rewind() {
+    // W-27.
+    const AT: &str = "store-1/inventory/1";
+    let (mut hub, mut site, mut wire) = pair();
+    site.put(AT, item(9));
+    wire.carry(&mut hub, &mut site);
+    wire.cut(&mut hub, &mut site);
+    let place = site.place(AT);
+    let mut other = document::ChangeHash(*place.row.heads.first_chunk().unwrap());
+    other.0[8..].fill(0);
+    let (keyspace, key) = keys::hash(place.number(), &other);
+    site.disk.0.borrow_mut().rows.insert((keyspace, key), 0_u64.to_be_bytes().to_vec());
+    site.sell(AT, 1);
+    hub.sell(AT, 1);
+    wire.connect(&mut hub, &mut site);
+    assert_converged(&mut hub, &mut site);
+    assert_eq!(site.get(AT), Some(item(7)));
+    let rewound = |event: &&Event| matches!(event, Event::Rewound { .. });
+    assert_eq!(site.events.iter().filter(rewound).count(), 1, "{:?}", site.events);
+}
+
+#[test]
 fn peers_are_shown_only_what_is_durable() {
     // W-15.
     let (mut hub, mut site, _) = pair();

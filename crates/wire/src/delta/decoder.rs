@@ -18,7 +18,7 @@ use std::sync::Arc;
 pub enum Unpacked {
     /// The rows.
     Delta(Delta),
-    /// A change depends on one that the receiver does not have: it asks for a rewind.
+    /// A change depends on one that the receiver does not have, or cannot tell from another: it asks for a rewind.
     Gap,
 }
 
@@ -36,7 +36,8 @@ struct Context {
 type State = state::State<32>;
 
 impl DeltaDecoder {
-    /// Reads a delta. `resolve` finds the one change of a document whose hash begins with these bytes.
+    /// Reads a delta. `resolve` finds a change of a document whose hash begins with these bytes; where that was another
+    /// one than is meant, it is a gap.
     ///
     /// Takes memory for two frames at most, and the tables.
     ///
@@ -58,16 +59,18 @@ impl DeltaDecoder {
             delta: Delta { generation: packed.generation, ..Delta::default() },
             hashes: Vec::new(),
             bodies_bytes: 0,
+            has_prefix: false,
             indexes: Indexes::default(),
         };
-        let delta = match unpacking.unpack() {
-            Ok(delta) => delta,
+        let (delta, has_prefix) = match unpacking.unpack() {
+            Ok(unpacked) => unpacked,
             Err(Stop::Gap) => return Ok(Unpacked::Gap),
             Err(Stop::Broken(error)) => return Err(error),
         };
         // A fuzzer finds no digest.
         if !cfg!(fuzzing) && check_of(packed.generation, &plain, &delta.rows) != packed.check {
-            return Err(DecodeError::Check);
+            // Changes whose hashes begin alike can be made. After a rewind each is named in full.
+            return if has_prefix { Ok(Unpacked::Gap) } else { Err(DecodeError::Check) };
         }
         self.0 = Some(context);
         Ok(Unpacked::Delta(delta))
@@ -117,11 +120,13 @@ struct Unpacking<'a> {
     /// Of the rows so far.
     hashes: Vec<[u8; 32]>,
     bodies_bytes: usize,
+    /// Whether a change was named by the first bytes of its hash.
+    has_prefix: bool,
     indexes: Indexes,
 }
 
 impl<'a> Unpacking<'a> {
-    fn unpack(mut self) -> Result<Delta, Stop> {
+    fn unpack(mut self) -> Result<(Delta, bool), Stop> {
         let rows = self.reader.count(ROWS_MAX).ok_or(MALFORMED)?;
         self.delta.from = self.reader.difference(self.state.position).ok_or(MALFORMED)?;
         self.delta.to = self.reader.difference(self.delta.from).ok_or(MALFORMED)?;
@@ -132,7 +137,7 @@ impl<'a> Unpacking<'a> {
         for _ in 0..rows {
             follow = self.row(expected_follow(follow))?;
         }
-        if self.reader.rest().is_empty() { Ok(self.delta) } else { Err(MALFORMED) }
+        if self.reader.rest().is_empty() { Ok((self.delta, self.has_prefix)) } else { Err(MALFORMED) }
     }
 
     /// Reads a row; returns how many of its transaction follow.
@@ -215,6 +220,7 @@ impl<'a> Unpacking<'a> {
                     let (collection, key) = document.names();
                     let place = DocumentPlace { space: &document.space, collection, key };
                     let prefix = self.reader.array().ok_or(MALFORMED)?;
+                    self.has_prefix = true;
                     (self.resolve)(&place, &prefix).ok_or(Stop::Gap)?
                 }
                 BY_ROW => {

@@ -44,6 +44,23 @@ fn a_prefix_is_looked_for_in_the_document_of_its_row() {
 }
 
 #[test]
+fn a_prefix_of_two_changes_is_a_gap_where_the_other_one_was_found() {
+    // W-27, W-32: the receiver finds the first of two; what it rebuilds is not what was sent.
+    let rows = two_rows();
+    let delta = delta_of(0, 1, &rows[1..]);
+    let packed = DeltaEncoder::default().pack(&delta, &mut Deflaters::default(), |_, _| true).unwrap();
+    let mut other = rows[0].hash();
+    other[31] ^= 1;
+    let mut decoder = DeltaDecoder::default();
+    let unpacked = decoder.unpack(&packed, |_, prefix| other.starts_with(prefix).then_some(other));
+    assert_eq!(unpacked, Ok(Unpacked::Gap));
+    assert_eq!(
+        decoder.unpack(&PackedDelta { restarts: false, ..packed }, |_, _| None),
+        Err(DecodeError::Restart)
+    );
+}
+
+#[test]
 fn an_encoder_gives_back_its_memory_and_begins_anew() {
     // W-30.
     let mut ends = Ends::default();
