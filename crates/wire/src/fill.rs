@@ -72,6 +72,13 @@ pub struct FillOffer {
     /// Whether the documents have changes that the filler has by a fill, and not by its vector.
     #[n(6)]
     pub is_ahead: bool,
+    /// Whether the next offer goes on with the origins. It is of the same fill and space, and has no symbols.
+    #[cbor(n(7), skip_if = "is_false")]
+    pub more: bool,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// The receiver asks for more of what tells it which documents differ.

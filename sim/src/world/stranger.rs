@@ -189,6 +189,7 @@ impl World {
             origins: authors.into_iter().map(stream).collect(),
             symbols: Vec::new(),
             is_ahead: dice.chance(50),
+            more: false,
         };
         let document = FillDocument {
             name: FillName { collection: "inventory".to_owned(), key: format!("filled-{fill}") },

@@ -16,7 +16,7 @@ use crate::store::{Store, StoreError};
 use crate::turns::Turns;
 use document::{Origin, Space};
 use std::collections::{BTreeMap, BTreeSet};
-use wire::{FillAck, FillAhead, FillFinished, FillOffer, Frame, TABLE_MAX};
+use wire::{FillAck, FillAhead, FillFinished, FillOffer, Frame, VECTOR_ENTRIES_MAX};
 
 /// A frame was taken, or the connection is to end.
 type Handled = Result<Result<(), DisconnectReason>, StoreError>;
@@ -269,9 +269,9 @@ fn take_offer<S: Store>(
     offer: FillOffer,
     (own, identities): (&Settings, &Identities),
 ) -> Result<(), DisconnectReason> {
-    let Some(session) = &peer.session else { return Ok(()) };
+    let Some(session) = &mut peer.session else { return Ok(()) };
     let (is_free, public_key) = (session.fills.filling.is_none(), session.public_key);
-    if session.fills.denied.len() >= TABLE_MAX {
+    if session.fills.denied.len() >= VECTOR_ENTRIES_MAX {
         return Err(Misbehaviour::TooManyEntries.into());
     }
     let name = Space::new(offer.space.as_str()).map_err(|_| Misbehaviour::Name)?;
@@ -283,6 +283,7 @@ fn take_offer<S: Store>(
     if !is_free {
         return Err(Misbehaviour::Fill.into());
     }
+    let Some(offer) = session.fills.gather(offer)? else { return Ok(()) };
     let space = &name.clone();
     let context = FillContext { public_key: &public_key, own, rights, space, identities, wall_ms: 0 };
     let new = offer.origins.iter().filter(|of| peer.confirmed.get(number, origin_of(&of.key)) == 0);

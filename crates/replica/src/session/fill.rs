@@ -14,9 +14,11 @@ pub(crate) use receiver::{FillContext, Filled, Filling, Step};
 pub(crate) use server::Server;
 
 use crate::access::PublicKey;
+use crate::effect::Misbehaviour;
 use crate::keys::SpaceNumber;
 use document::Origin;
 use std::collections::{BTreeMap, BTreeSet};
+use wire::{FillOffer, VECTOR_ENTRIES_MAX};
 
 /// Documents' rows looked at for fills in one turn, of all peers together: some milliseconds.
 pub(crate) const ROWS_PER_TURN: usize = 2_048;
@@ -55,6 +57,8 @@ pub(crate) struct Fills {
     pub(crate) server: Option<Server>,
     /// Authors whose changes were not taken with a fill: when their rights change there is to be another.
     pub(crate) denied: BTreeSet<PublicKey>,
+    /// An offer whose origins go on in the next one.
+    offer: Option<FillOffer>,
     /// What this replica is being filled with.
     pub(crate) filling: Option<Filling>,
     /// When the peer last said something of a fill, or one began; as `Clock::now_ms`.
@@ -87,6 +91,28 @@ impl Fills {
             ahead.waits = false;
             self.asked.insert(space);
         }
+    }
+
+    /// Takes a frame of an offer; returns the offer once it is whole.
+    ///
+    /// # Errors
+    /// It does not go on with the one before, or has too many origins.
+    pub(crate) fn gather(&mut self, mut frame: FillOffer) -> Result<Option<FillOffer>, Misbehaviour> {
+        if let Some(mut offer) = self.offer.take() {
+            if (frame.fill, &frame.space) != (offer.fill, &offer.space) || !frame.symbols.is_empty() {
+                return Err(Misbehaviour::Fill);
+            }
+            offer.origins.append(&mut frame.origins);
+            frame = FillOffer { more: frame.more, ..offer };
+        }
+        if frame.origins.len() > VECTOR_ENTRIES_MAX {
+            return Err(Misbehaviour::TooManyEntries);
+        }
+        if frame.more {
+            self.offer = Some(frame);
+            return Ok(None);
+        }
+        Ok(Some(frame))
     }
 
     /// The number of the next offer, unless there were too many.

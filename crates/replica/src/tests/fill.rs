@@ -1,6 +1,8 @@
 //! Trimmed journals, and the fills that they make necessary.
 
+use super::hostile::{bodies, hello, send, send_delta};
 use super::*;
+use wire::Frame;
 
 /// A hub that keeps so few rows of its journal that whoever was away must be filled.
 fn trimming_hub() -> Node {
@@ -121,6 +123,83 @@ fn a_site_that_has_nothing_is_filled() {
     assert_eq!((steps.symbols, steps.listings, steps.documents), (0, 0, 300), "it said that it has nothing");
     assert!(steps.snapshots > 0, "one has 301 changes: {steps:?}");
     assert_eq!(site.status().fills, FillSteps::default());
+}
+
+/// A hub to which a relay, at link 1, tells of many writers.
+fn hub_with_relay() -> Node {
+    let mut settings = trimming_hub().settings;
+    let reader = settings.peers["site"].clone();
+    settings.peers.get_mut("site").unwrap().relay = true;
+    settings.peers.insert("reader".to_owned(), reader);
+    let mut hub = Node::new(settings);
+    hub.input(Input::PeerUp { link: LinkId(1), peer: "site".into(), public_key: key(2).public_key });
+    send(&mut hub, &Frame::Hello(hello(vec![])));
+    hub
+}
+
+/// The relay tells of 2,100 writers of a document each: 35 keys with 60 incarnations.
+fn many_writers(hub: &mut Node, part: u8) {
+    let keys = (35 * part..35 * (part + 1)).flat_map(|n: u8| {
+        (0..60)
+            .map(move |incarnation| OriginKey { public_key: [100 + n; 32], incarnation: [incarnation; 16] })
+    });
+    let from = part.into();
+    let mut delta =
+        wire::Delta { from, to: from + 1, spaces: vec!["store-1".into()], ..wire::Delta::default() };
+    for (index, key) in (0..).zip(keys) {
+        let (name, body) = (format!("{part}-{index}"), bodies(origin_of(&key), 1).remove(0));
+        delta.origins.push(key);
+        delta.documents.push(wire::DocumentName { space: 0, collection: "note".into(), key: name });
+        delta.rows.push(wire::Row { document: index, origin: index, sequence: 1, body, follow: None });
+    }
+    send_delta(hub, &delta);
+}
+
+#[test]
+fn a_space_of_more_writers_than_an_offer_names_is_filled() {
+    // W-58.
+    let mut hub = hub_with_relay();
+    (0..2).for_each(|part| many_writers(&mut hub, part));
+    hub.input(Input::PeerDown { link: LinkId(1) });
+    age(&mut hub);
+    assert_eq!(rows(&hub, b'j'), 1);
+    let (mut site, mut wire) = (Node::new(site_settings()), Wire::default());
+    wire.connect(&mut hub, &mut site);
+    assert_filled(&mut hub, &mut site);
+    assert_eq!(site.replica.vector(&space("store-1")).unwrap().len(), 4_201);
+    assert!(hub.disconnects.is_empty() && site.disconnects.is_empty());
+}
+
+#[test]
+fn writers_that_come_during_a_fill_are_told_before_their_documents() {
+    let mut hub = hub_with_relay();
+    hub.put("store-1/note/1", json!({"n": 1}));
+    age(&mut hub);
+    let reader = |frame: &Frame| Input::Frame { link: LinkId(2), bytes: wire::encode(frame).unwrap() };
+    hub.input(Input::PeerUp { link: LinkId(2), peer: "reader".into(), public_key: key(3).public_key });
+    hub.input(reader(&Frame::Hello(hello(vec![]))));
+    hub.settle();
+    (0..2).for_each(|part| many_writers(&mut hub, part));
+    let offered = hub.frames_of(2).into_iter().find_map(|(_, bytes)| {
+        let Frame::FillOffer(offer) = wire::decode(&bytes).unwrap() else { return None };
+        Some(offer)
+    });
+    let fill = offered.unwrap().fill;
+    hub.input(reader(&Frame::FillWant(wire::FillWant { fill, all: true, ..wire::FillWant::default() })));
+    hub.settle();
+    let mut told = BTreeSet::new();
+    let mut counts = Vec::new();
+    for (_, bytes) in hub.frames_of(2) {
+        let Frame::FillDocuments(frame) = wire::decode(&bytes).unwrap() else { continue };
+        told.extend(frame.vector.iter().map(|reach| reach.origin));
+        counts.push((frame.number, frame.origins.len()));
+        let authors = frame.documents.iter().flat_map(|document| &document.changes).map(|body| {
+            let chunk = document::ForeignChange::parse(&body.0).unwrap();
+            chunk.origin.0
+        });
+        assert!(authors.into_iter().all(|author| told.contains(&author) || author == origin(1).0));
+    }
+    assert_eq!(counts[..2], [(1, 4_096), (2, 104)]);
 }
 
 #[test]

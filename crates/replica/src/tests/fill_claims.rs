@@ -17,6 +17,7 @@ fn offer(author: u8) -> FillOffer {
         origins,
         symbols: vec![],
         is_ahead: false,
+        more: false,
     }
 }
 
@@ -62,6 +63,37 @@ fn offers_without_the_right_are_refused() {
     send(&mut hub, &documents(1, vec![document("1", &bodies(origin(7), 1))], true));
     assert_eq!(hub.disconnects, [Misbehaviour::Relay.into()]);
     assert_eq!(hub.status().head, 0);
+}
+
+#[test]
+fn an_offer_goes_on_with_the_next_one_and_not_for_ever() {
+    // W-58.
+    let origins = |from: u16| {
+        let made_up = move |number: u16| {
+            let mut public_key = [9; 32];
+            public_key[..2].copy_from_slice(&(from + number).to_be_bytes());
+            stream(OriginKey { public_key, incarnation: [9; 16] }, 1)
+        };
+        (0..4_000).map(made_up).collect()
+    };
+    let part = |from| FillOffer { origins: origins(from), more: true, ..offer(1) };
+    let first = Frame::FillOffer(part(0));
+    let another = Frame::FillOffer(FillOffer { fill: 2, ..part(4_000) });
+    let symbols = Frame::FillOffer(FillOffer { symbols: vec![1], ..part(4_000) });
+    for next in [another, symbols] {
+        assert_eq!(misbehaved(&[first.clone(), next]), Misbehaviour::Fill);
+    }
+    let endless: Vec<_> = (0..5).map(|n| Frame::FillOffer(part(n * 4_000))).collect();
+    assert_eq!(misbehaved(&endless), Misbehaviour::TooManyEntries);
+
+    let mut site = site_and_foe();
+    site.frames.clear();
+    send(&mut site, &first);
+    assert!(site.frames.is_empty(), "the offer is not whole");
+    send(&mut site, &Frame::FillOffer(FillOffer { more: false, ..part(4_000) }));
+    let Frame::FillWant(FillWant { all: true, .. }) = wire::decode(&site.frames[0].1).unwrap() else {
+        panic!("{:?}", site.frames)
+    };
 }
 
 #[test]
@@ -285,7 +317,7 @@ fn streams_that_are_stopped_end_the_connection_when_there_are_too_many() {
 #[test]
 fn authors_that_are_not_taken_end_the_connection_when_there_are_too_many() {
     let mut hub = hub_and_foe(hub_settings());
-    for fill in 1..=2 {
+    for fill in 11..=15 {
         let made_up = |number: u16| {
             let mut public_key = [u8::try_from(fill).unwrap(); 32];
             public_key[..2].copy_from_slice(&number.to_be_bytes());

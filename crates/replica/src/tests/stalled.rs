@@ -25,6 +25,7 @@ fn a_filler_that_says_nothing_more_is_left() {
         origins: vec![],
         symbols: vec![],
         is_ahead: true,
+        more: false,
     };
     send(&mut site, &Frame::FillOffer(offer));
     assert_eq!(site.replica.poll_timeout(), Some((FILL_IDLE_MS, Wake::Fill)));

@@ -55,6 +55,7 @@ fn any_fill() -> impl Strategy<Value = Frame> {
                 origins,
                 symbols,
                 is_ahead: fill % 2 == 0,
+                more: fill % 3 == 0,
             })
         },
     );

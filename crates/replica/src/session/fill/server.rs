@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use wire::{
     FILL_DOCUMENTS_MAX, FillDocument, FillDocuments, FillListing, FillMore, FillName, FillOffer, FillOrigin,
-    FillSymbols, FillWant, Frame, LISTED_MAX, OriginKey, Reach, WANTED_HEADS_MAX,
+    FillSymbols, FillWant, Frame, LISTED_MAX, OriginKey, Reach, TABLE_MAX, WANTED_HEADS_MAX,
 };
 
 /// Bytes of documents in a frame, about.
@@ -176,10 +176,22 @@ impl Server {
         self.offered = vector.iter().map(|(origin, entry)| (*origin, entry.sequence)).collect();
         self.told.extend(self.offered.iter().copied());
         let origins = vector.iter().map(|(origin, entry)| self.origin(journal, *origin, *entry));
-        let origins = origins.collect::<Result<_, _>>()?;
+        let mut origins: Vec<_> = origins.collect::<Result<_, _>>()?;
         let (fill, space) = (self.fill, self.name.as_str().to_owned());
         let is_ahead = !journal.until(self.space).is_empty();
-        Ok(vec![Frame::FillOffer(FillOffer { fill, space, key, documents, origins, symbols, is_ahead })])
+        let mut offer =
+            FillOffer { fill, space, key, documents, origins: Vec::new(), symbols, is_ahead, more: false };
+        let mut frames = Vec::new();
+        loop {
+            let rest = origins.split_off(origins.len().min(TABLE_MAX));
+            offer.origins = std::mem::replace(&mut origins, rest);
+            offer.more = !origins.is_empty();
+            frames.push(Frame::FillOffer(offer.clone()));
+            if !offer.more {
+                return Ok(frames);
+            }
+            offer.symbols.clear();
+        }
     }
 
     /// A version vector as far as its streams are passed on.
@@ -306,21 +318,34 @@ impl Server {
             if frame.documents.is_empty() && !is_done {
                 break;
             }
-            self.tell(journal, &mut frame)?;
-            self.number += 1;
-            frame.number = self.number;
-            self.window.push_back((self.number, bytes));
-            self.window_bytes += bytes;
+            // Whose changes there may be is told before the documents that have them.
+            while !self.tell(journal, &mut frame)? {
+                let documents = std::mem::take(&mut frame.documents);
+                let full = std::mem::replace(
+                    &mut frame,
+                    FillDocuments { fill: self.fill, documents, ..FillDocuments::default() },
+                );
+                frames.push(self.numbered(full, 0));
+            }
             if is_done {
                 (frame.is_done, frame.is_short) = (true, sending.is_short);
                 self.wanted.clear();
-                frames.push(Frame::FillDocuments(frame));
+                frames.push(self.numbered(frame, bytes));
                 return Ok(frames);
             }
-            frames.push(Frame::FillDocuments(frame));
+            frames.push(self.numbered(frame, bytes));
         }
         self.stage = Stage::Sending(sending);
         Ok(frames)
+    }
+
+    /// The next frame of documents, of so many bytes.
+    fn numbered(&mut self, mut frame: FillDocuments, bytes: usize) -> Frame {
+        self.number += 1;
+        frame.number = self.number;
+        self.window.push_back((self.number, bytes));
+        self.window_bytes += bytes;
+        Frame::FillDocuments(frame)
     }
 
     /// Puts documents into a frame until it is full; returns their bytes.
@@ -401,39 +426,50 @@ impl Server {
     }
 
     /// Puts into a frame how far its documents may have streams, and the keys of origins, where the peer was not told.
-    fn tell<S: Store>(&mut self, journal: &Journal<S>, frame: &mut FillDocuments) -> Result<(), StoreError> {
+    /// Returns whether that was all; else the frame is full.
+    fn tell<S: Store>(
+        &mut self,
+        journal: &Journal<S>,
+        frame: &mut FillDocuments,
+    ) -> Result<bool, StoreError> {
         for (number, entry) in journal.vectors.of(self.space) {
             let (origin, key) = journal.names.origin(number)?;
             let sequence = entry.sequence.min(journal.passed_on(self.space, number));
-            self.tell_of((origin, key, sequence), (&mut frame.origins, &mut frame.vector));
+            if !self.tell_of((origin, key, sequence), (&mut frame.origins, &mut frame.vector)) {
+                return Ok(false);
+            }
         }
         for until in journal.until(self.space) {
             // Of an origin without a number no change is here.
             if let Some(number) = journal.names.origin_number(Origin(until.origin)) {
                 let (origin, key) = journal.names.origin(number)?;
                 let sequence = until.sequence.min(journal.passed_on(self.space, number));
-                self.tell_of((origin, key, sequence), (&mut frame.origins, &mut frame.filled));
+                if !self.tell_of((origin, key, sequence), (&mut frame.origins, &mut frame.filled)) {
+                    return Ok(false);
+                }
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     fn tell_of(
         &mut self,
         (origin, key, sequence): (Origin, OriginKey, u64),
         (keys, reach): (&mut Vec<OriginKey>, &mut Vec<Reach>),
-    ) {
-        if sequence == 0 {
-            return;
+    ) -> bool {
+        let told = self.told.get(&origin).copied();
+        if told.unwrap_or_default() >= sequence {
+            return true;
         }
-        let told = self.told.insert(origin, sequence);
         if told.is_none() {
+            if keys.len() == TABLE_MAX {
+                return false;
+            }
             keys.push(key);
         }
-        match told {
-            Some(told) if told >= sequence => drop(self.told.insert(origin, told)),
-            Some(_) | None => reach.push(Reach { origin: origin.0, sequence }),
-        }
+        self.told.insert(origin, sequence);
+        reach.push(Reach { origin: origin.0, sequence });
+        true
     }
 
     /// Frames of documents up to this one are durable at the peer.

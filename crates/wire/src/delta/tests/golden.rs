@@ -108,6 +108,7 @@ fn fill_frames() -> Vec<(&'static str, Frame)> {
         origins,
         symbols: vec![1, 2, 3],
         is_ahead: true,
+        more: false,
     };
     let documents = FillDocuments {
         fill: 1,
@@ -120,7 +121,8 @@ fn fill_frames() -> Vec<(&'static str, Frame)> {
         is_short: true,
     };
     vec![
-        ("fill offer", Frame::FillOffer(offer)),
+        ("fill offer", Frame::FillOffer(offer.clone())),
+        ("fill offer that goes on", Frame::FillOffer(FillOffer { more: true, ..offer })),
         ("fill more symbols", Frame::FillMore(FillMore { fill: 1, symbols: Some(600), after: None })),
         ("fill next listing", Frame::FillMore(FillMore { fill: 1, symbols: None, after: Some(name("9")) })),
         ("fill symbols", Frame::FillSymbols(FillSymbols { fill: 1, first: 300, symbols: vec![4, 5] })),

@@ -41,12 +41,12 @@ impl Filling {
         for key in frame.origins {
             if !context.may_bring(&key) {
                 self.denied.insert(key.public_key);
-                if self.denied.len() > wire::TABLE_MAX {
+                if self.denied.len() > wire::VECTOR_ENTRIES_MAX {
                     return Ok(Err(Misbehaviour::TooManyEntries.into()));
                 }
                 continue;
             }
-            if self.origins.len() >= wire::TABLE_MAX {
+            if self.origins.len() >= wire::VECTOR_ENTRIES_MAX {
                 return Ok(Err(Misbehaviour::TooManyEntries.into()));
             }
             self.origins.insert(origin_of(&key), key);
