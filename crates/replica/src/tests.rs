@@ -15,6 +15,7 @@ mod hello;
 mod hostile;
 mod recovery;
 mod requests;
+mod sketches;
 mod stalled;
 mod transactions;
 mod views;

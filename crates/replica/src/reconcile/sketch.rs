@@ -8,7 +8,7 @@ use crate::record::{self, DocumentRow};
 use crate::store::{Keyspace, Store, StoreError};
 use crate::vectors::VectorEntry;
 use document::Origin;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 /// Sketches kept for the next peer that asks; each takes up to half a megabyte.
@@ -136,17 +136,15 @@ impl Sketches {
 
 /// Whether the journal goes on from a sketch, and not for long.
 fn serves<S: Store>(journal: &Journal<S>, sketch: &Sketch) -> bool {
-    let had = |origin: Origin| {
-        let entry = sketch.vector.iter().find(|(of, _)| *of == origin);
-        entry.map_or(0, |(_, entry)| entry.sequence)
-    };
-    let mut changes = 0_u64;
     if sketch.reach != journal.reach(sketch.space) {
         return false;
     }
+    let had: BTreeMap<Origin, u64> =
+        sketch.vector.iter().map(|(origin, entry)| (*origin, entry.sequence)).collect();
+    let mut changes = 0_u64;
     for (origin, entry) in journal.vectors.of(sketch.space) {
         let Ok((name, _)) = journal.names.origin(origin) else { return false };
-        let had = had(name);
+        let had = had.get(&name).copied().unwrap_or_default();
         changes = changes.saturating_add(entry.sequence.saturating_sub(had));
         if had < entry.sequence && had + 1 < journal.vectors.first(sketch.space, origin) {
             return false;

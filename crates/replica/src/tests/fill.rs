@@ -171,6 +171,92 @@ fn a_space_of_more_writers_than_an_offer_names_is_filled() {
 }
 
 #[test]
+fn documents_wait_for_acknowledgements() {
+    const WINDOW_BYTES: usize = 1024 * 1024;
+    let mut hub = trimming_hub();
+    let text = "x".repeat(40_000);
+    for n in 0..64 {
+        hub.put(&format!("store-1/note/{n}"), json!({ "text": format!("{n}{text}") }));
+    }
+    age(&mut hub);
+    hub.input(Input::PeerUp { link: LinkId(1), peer: "site".into(), public_key: key(2).public_key });
+    send(&mut hub, &Frame::Hello(hello(vec![])));
+    let sent = |hub: &mut Node| {
+        let (mut bytes, mut last, mut is_done) = (0, 0, false);
+        for (_, frame) in hub.frames_of(1) {
+            let Frame::FillDocuments(frame) = wire::decode(&frame).unwrap() else { continue };
+            let changes = frame.documents.iter().flat_map(|document| &document.changes);
+            bytes += changes.map(|body| body.0.len()).sum::<usize>();
+            (last, is_done) = (frame.number, frame.is_done);
+        }
+        (bytes, last, is_done)
+    };
+    sent(&mut hub);
+    // Another space may be offered first: what it has is none.
+    let want = |fill| Frame::FillWant(wire::FillWant { fill, all: true, ..wire::FillWant::default() });
+    send(&mut hub, &want(1));
+    let (first, last, is_done) = sent(&mut hub);
+    assert!(!is_done && (WINDOW_BYTES / 2..WINDOW_BYTES + 100_000).contains(&first), "{first}");
+    hub.settle();
+    assert_eq!(sent(&mut hub).0, 0, "nothing goes without an acknowledgement");
+    send(&mut hub, &Frame::FillAck(wire::FillAck { fill: 1, number: 1 }));
+    let (next, _, _) = sent(&mut hub);
+    assert!((1..200_000).contains(&next), "as much as was acknowledged: {next}");
+    let beyond = wire::FillAck { fill: 1, number: last + 1_000 };
+    send(&mut hub, &Frame::FillAck(beyond));
+    assert_eq!(hub.disconnects, [Misbehaviour::Position.into()], "what was not sent is not acknowledged");
+}
+
+#[test]
+fn few_spaces_are_filled_at_once() {
+    let mut settings = site_settings();
+    let peer = settings.peers["hub"].clone();
+    for number in 1..=6 {
+        let name = space(&format!("space-{number}"));
+        settings.spaces.insert(name.clone(), SpaceMode::Read);
+        let access = [(name, Access { read: false, write: true })];
+        let peer = PeerSettings { spaces: access.into(), ..peer.clone() };
+        settings.peers.insert(format!("peer-{number}"), peer);
+    }
+    let mut site = Node::new(settings);
+    let frame =
+        |link, frame: &Frame| Input::Frame { link: LinkId(link), bytes: wire::encode(frame).unwrap() };
+    for number in 1..=6 {
+        let public_key = key(100 + u8::try_from(number).unwrap()).public_key;
+        let link = LinkId(number);
+        site.input(Input::PeerUp { link, peer: format!("peer-{number}"), public_key });
+        let vector = wire::SpaceVector { space: format!("space-{number}"), entries: vec![], takes: true };
+        let hello = wire::Hello { spaces: vec![vector], ..hello(vec![]) };
+        site.input(frame(number, &Frame::Hello(hello)));
+        let offer = wire::FillOffer {
+            fill: 1,
+            space: format!("space-{number}"),
+            key: [0; 32],
+            documents: 0,
+            origins: vec![wire::FillOrigin { key: key(1), sequence: 1, chain: [1; 32] }],
+            symbols: vec![],
+            is_ahead: false,
+            more: false,
+        };
+        site.input(frame(number, &Frame::FillOffer(offer)));
+    }
+    site.settle();
+    let wanted = |site: &mut Node| -> Vec<u64> {
+        let frames = site.frames.drain(..);
+        let is_want = |bytes: &[u8]| matches!(wire::decode(bytes), Ok(Frame::FillWant(_)));
+        frames.filter(|(_, bytes)| is_want(bytes)).map(|(link, _)| link.0).collect()
+    };
+    assert_eq!(wanted(&mut site), [1, 2, 3, 4]);
+    let done = wire::FillDocuments { fill: 1, number: 1, is_done: true, ..wire::FillDocuments::default() };
+    site.input(frame(2, &Frame::FillDocuments(done)));
+    site.settle();
+    assert_eq!(wanted(&mut site), [5], "the next when one is over");
+    site.input(Input::PeerDown { link: LinkId(1) });
+    site.settle();
+    assert_eq!(wanted(&mut site), [6]);
+}
+
+#[test]
 fn writers_that_come_during_a_fill_are_told_before_their_documents() {
     let mut hub = hub_with_relay();
     hub.put("store-1/note/1", json!({"n": 1}));

@@ -418,6 +418,27 @@ fn a_peer_cannot_write_this_replica_s_next_change() {
 }
 
 #[test]
+fn a_fork_that_is_never_found_ends_the_connection() {
+    // W-19.
+    let mut site = site_and_foe();
+    site.put("store-1/note/1", json!({"n": 1}));
+    let place = wire::Fork {
+        space: "store-1".into(),
+        origin: origin(2).0,
+        agreed: 0,
+        differs: 1 << 40,
+        chains: vec![],
+        asks: false,
+    };
+    for count in 1..=16 {
+        send(&mut site, &Frame::Fork(place.clone()));
+        assert_eq!(site.disconnects, [], "after {count}");
+    }
+    send(&mut site, &Frame::Fork(place));
+    assert!(matches!(site.disconnects[..], [DisconnectReason::Forked { .. }]), "{:?}", site.disconnects);
+}
+
+#[test]
 fn a_peer_has_few_rewinds_and_few_incarnations() {
     // W-16.
     let mut site = site_and_foe();

@@ -1,3 +1,5 @@
+mod limits;
+
 use super::*;
 use crate::fill::*;
 use crate::frame::*;
@@ -296,36 +298,6 @@ fn unchecked<T: minicbor::Encode<()>>(kind: u8, value: &T) -> Vec<u8> {
 }
 
 #[test]
-fn lists_that_are_too_long_are_refused() {
-    // W-6.
-    assert!(decode(&encode(&Frame::Hello(hello_of(4, VECTOR_ENTRIES_MAX / 4))).unwrap()).is_ok());
-    let limits = [VECTOR_ENTRIES_MAX, VECTOR_ENTRIES_MAX, TABLE_MAX];
-    let long = [hello_of(1, VECTOR_ENTRIES_MAX + 1), hello_of(4, 4_097), hello_of(TABLE_MAX + 1, 0)];
-    for (hello, limit) in long.into_iter().zip(limits) {
-        assert_eq!(decode(&unchecked(KIND_HELLO, &hello)), Err(DecodeError::TooMany { limit }));
-        let rewind = Rewind { generation: 1, spaces: hello.spaces };
-        assert_eq!(decode(&unchecked(KIND_REWIND, &rewind)), Err(DecodeError::TooMany { limit }));
-    }
-    let limit = SYMBOL_BYTES_MAX;
-    let symbols = FillSymbols { fill: 1, first: 0, symbols: vec![0; limit + 1] };
-    assert_eq!(decode(&unchecked(KIND_FILL_SYMBOLS, &symbols)), Err(DecodeError::TooMany { limit }));
-}
-
-#[test]
-fn a_frame_that_every_peer_would_refuse_is_not_made() {
-    let refusal = |frame| encode(&frame).unwrap_err().to_string();
-    assert_eq!(
-        refusal(Frame::Hello(hello_of(4, 4_097))),
-        "the frame has 16388 vector entries, 16384 are allowed"
-    );
-    let spaces = hello_of(TABLE_MAX + 1, 0).spaces;
-    assert_eq!(
-        refusal(Frame::Rewind(Rewind { generation: 1, spaces })),
-        "the frame has 4097 spaces, 4096 are allowed"
-    );
-}
-
-#[test]
 fn a_deflated_frame_has_no_tail_and_the_limit_of_any_frame() {
     let mut tail = encode(&Frame::Hello(hello_of(100, 1))).unwrap();
     assert_eq!(tail[1], FLAG_DEFLATED);
@@ -348,17 +320,4 @@ fn a_vector_of_an_older_version_takes_changes() {
         let Ok(Frame::Rewind(rewind)) = decode(&vector(rest)) else { panic!("{rest:?}") };
         assert_eq!(rewind.spaces, [SpaceVector { space: "s".into(), entries: vec![], takes }]);
     }
-}
-
-#[test]
-fn a_list_of_what_the_hub_has_is_bounded_both_ways() {
-    let entries = vec![HubEntry { origin: [1; 16], sequence: 1 }; HUB_ENTRIES_MAX];
-    let space = |entries| HubSpace { space: "s".into(), entries };
-    let fits = Frame::Ack(Ack { hub: Some(vec![space(entries.clone())]), ..Ack::default() });
-    assert_eq!(decode(&encode(&fits).unwrap()), Ok(fits));
-    let long =
-        Ack { hub: Some(vec![space(entries.clone()), space(entries[..1].to_vec())]), ..Ack::default() };
-    assert!(matches!(encode(&Frame::Ack(long.clone())), Err(EncodeError::TooMany { .. })));
-    let bytes = [&[KIND_ACK, 0][..], &to_vec(&long)].concat();
-    assert_eq!(decode(&bytes), Err(DecodeError::TooMany { limit: HUB_ENTRIES_MAX }));
 }
