@@ -114,6 +114,7 @@ impl Peer {
             session.exchange = Some((sender, receiver));
         }
         self.reconsider_all(journal)?;
+        self.order(journal)?;
         let backlog_rows = self.backlog_rows(journal)?;
         Ok(Ok(Greeted::Started(Event::SessionStarted { peer: self.name.clone(), rung, backlog_rows })))
     }

@@ -2,11 +2,16 @@
 //! others wait for a fill, of this replica or of the peer.
 
 use super::Peer;
+use crate::access::SYSTEM;
 use crate::journal::Journal;
 use crate::keys::SpaceNumber;
 use crate::record::UntilRow;
 use crate::store::{Store, StoreError};
 use document::Origin;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Rows of a space that a peer may lack for it to go ahead of those of which it lacks more.
+const AHEAD_ROWS_MAX: u64 = 64;
 
 impl Peer {
     /// Whether the peer may be sent the space's changes, as far as the space's state here goes. While documents here
@@ -116,6 +121,31 @@ impl Peer {
             session.fills.waiting.insert(space);
         } else if journal.is_orphaned(space) {
             session.fills.tell_ahead(space, journal.filled(space));
+        }
+        Ok(())
+    }
+
+    /// Has spaces of which it lacks little go ahead of those of which it lacks much, where there are such.
+    pub(super) fn order<S: Store>(&mut self, journal: &Journal<S>) -> Result<(), StoreError> {
+        let mut rows = BTreeMap::new();
+        for space in self.readable(journal) {
+            // What goes before all others does so without this.
+            if self.is_open(journal, space)? && journal.names.space(space)?.as_str() != SYSTEM {
+                rows.insert(space, 0);
+            }
+        }
+        for (space, _, has, last) in self.lacking(journal, rows.keys().copied())? {
+            *rows.entry(space).or_default() += last - has;
+        }
+        let ahead: BTreeSet<_> =
+            rows.iter().filter(|(_, rows)| **rows <= AHEAD_ROWS_MAX).map(|(space, _)| *space).collect();
+        if ahead.len() == rows.len() {
+            return Ok(());
+        }
+        let first = self.first_lacking_of(journal, ahead.iter().copied())?;
+        let position = first.map_or(journal.head(), |first| first.saturating_sub(1));
+        if let Some((sender, _)) = self.session.as_mut().and_then(|session| session.exchange.as_mut()) {
+            sender.overtake(position, ahead);
         }
         Ok(())
     }

@@ -180,7 +180,10 @@ impl Peer {
     }
 
     /// The spaces whose changes it is sent, as far as this replica has anything of them.
-    fn readable<'a, S: Store>(&'a self, journal: &'a Journal<S>) -> impl Iterator<Item = SpaceNumber> + 'a {
+    pub(super) fn readable<'a, S: Store>(
+        &'a self,
+        journal: &'a Journal<S>,
+    ) -> impl Iterator<Item = SpaceNumber> + 'a {
         let readable = self.shares.iter().filter(|(_, rights)| rights.read);
         let numbers = readable.filter_map(|(space, _)| journal.names.space_number(space));
         numbers.filter(|space| self.wanted.as_ref().is_none_or(|wanted| wanted.contains(space)))

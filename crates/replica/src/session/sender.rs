@@ -1,3 +1,5 @@
+mod overtaking;
+
 use super::window::Window;
 use super::{Confirmed, REWINDS_MAX, StopCause};
 use crate::documents::Documents;
@@ -7,6 +9,7 @@ use crate::keys::{self, DocumentNumber, OriginNumber, SpaceNumber};
 use crate::record::{self, JournalRow};
 use crate::store::{Keyspace, Store, StoreError, undamaged};
 use document::{ChangeHash, ForeignChange, Origin};
+use overtaking::Overtaking;
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU16;
 use wire::{
@@ -53,6 +56,8 @@ pub(crate) struct Sender {
     unreadable: BTreeSet<(SpaceNumber, Origin)>,
     /// The documents of those changes, to be told once.
     damaged: Vec<DocumentNumber>,
+    /// What goes ahead of the others, while there is much of those.
+    overtaking: Option<Overtaking>,
     encoder: DeltaEncoder,
     window: Window,
 }
@@ -73,6 +78,8 @@ struct Draft {
     /// Whether its rows are of the first space.
     is_first: bool,
     bytes: usize,
+    /// Of them, those that went ahead of the journal's order.
+    ahead_bytes: usize,
     documents: BTreeMap<DocumentNumber, u32>,
     /// Of the delta's documents.
     numbers: Vec<DocumentNumber>,
@@ -128,6 +135,7 @@ impl Sender {
             stopped: BTreeMap::new(),
             unreadable: BTreeSet::new(),
             damaged: Vec::new(),
+            overtaking: None,
             encoder: DeltaEncoder::default(),
             window: Window::default(),
         }
@@ -146,6 +154,10 @@ impl Sender {
     /// Sends nothing of a space from here on.
     pub(crate) fn withhold(&mut self, space: SpaceNumber) {
         self.readable.remove(&space);
+        // When it is sent again, it is from where it was left.
+        if let Some(ahead) = &mut self.overtaking {
+            ahead.withhold(space);
+        }
     }
 
     /// Sends a space from `position` on, also what other spaces' rows went past.
@@ -218,6 +230,9 @@ impl Sender {
             #[cfg(isle_planted)]
             if crate::planted::is(crate::planted::Bug::TransactionCutByFrame) {
                 is_within = false;
+            }
+            if !is_within && !draft.is_first {
+                rebuilt += self.read_ahead(&mut draft, journal, documents)?;
             }
             if draft.is_full() && !is_within {
                 self.seal(journal, &mut pumping, std::mem::take(&mut draft));
@@ -450,6 +465,7 @@ impl Sender {
         self.position = position;
         self.announced = position;
         self.theirs = theirs;
+        self.overtaking = None;
         self.stopped.clear();
         self.window = Window::default();
     }
