@@ -13,6 +13,7 @@ mod fill_claims;
 mod fillers;
 mod hello;
 mod hostile;
+mod recorded;
 mod recovery;
 mod requests;
 mod sketches;
@@ -403,6 +404,12 @@ impl Wire {
 
     fn connect_once(&mut self, hub: &mut Node, site: &mut Node) {
         self.link += 1;
+        self.introduce(hub, site);
+        self.carry(hub, site);
+    }
+
+    /// Begins a connection; what the two say first is not carried yet.
+    fn introduce(&self, hub: &mut Node, site: &mut Node) {
         let names = [&hub.settings, &site.settings].map(|node| (node.name.clone(), node.key.public_key));
         let [hub_is, site_is] = names;
         for (node, (peer, public_key)) in [(&mut *hub, site_is), (&mut *site, hub_is)] {
@@ -410,7 +417,6 @@ impl Wire {
             node.input(Input::PeerUp { link: LinkId(self.link), peer, public_key });
             node.settle();
         }
-        self.carry(hub, site);
     }
 
     fn cut(&mut self, hub: &mut Node, site: &mut Node) {
