@@ -33,7 +33,7 @@ impl Hub {
     }
 
     /// With certificates that are valid for so long.
-    fn with_certificates(self, certificate: &str) -> Self {
+    pub(crate) fn with_certificates(self, certificate: &str) -> Self {
         let path = self.data().join("isle.toml");
         let text = fs::read_to_string(&path).unwrap();
         fs::write(&path, text.replace("certificate = \"30d\"", &format!("certificate = \"{certificate}\"")))
@@ -275,11 +275,11 @@ async fn a_hub_that_lost_its_store_still_lets_its_sites_in() {
 }
 
 /// The end of the certificate that a running replica shows, in milliseconds since 1970.
-async fn ends_ms(replica: &Process) -> i64 {
+pub(crate) async fn ends_ms(replica: &Process) -> i64 {
     replica.status().await.certificate.unwrap().ends_ms
 }
 
-fn now_ms() -> i64 {
+pub(crate) fn now_ms() -> i64 {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
     i64::try_from(now.as_millis()).unwrap()
 }

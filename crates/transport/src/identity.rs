@@ -152,10 +152,18 @@ impl Identity {
         connection: &quinn::Connection,
         usage: KeyUsage,
     ) -> Result<Term, CertificateError> {
-        let chain = chain_of(connection)?;
+        Ok(Term { peer: self.end_of(&chain_of(connection)?, usage)?, own: self.validity.end })
+    }
+
+    /// The last moment at which certificates that were shown for this `usage` hold, the one's own first.
+    pub(crate) fn end_of(
+        &self,
+        chain: &[CertificateDer<'_>],
+        usage: KeyUsage,
+    ) -> Result<Duration, CertificateError> {
         let (certificate, between) = chain.split_first().ok_or(CertificateError::Absent)?;
-        let peer = validity_for(usage, certificate, between, &self.roots);
-        Ok(Term { peer: peer.ok_or(CertificateError::NeverValid)?.end, own: self.validity.end })
+        let validity = validity_for(usage, certificate, between, &self.roots);
+        Ok(validity.ok_or(CertificateError::NeverValid)?.end)
     }
 
     /// The replica's Ed25519 public key, read out of its certificate.

@@ -72,6 +72,6 @@ pub use limits::{
 pub use name::{NameError, check_name};
 pub use pem_file::FileError;
 pub use rate::Rate;
-pub use services::{ServiceAcceptor, ServiceError, ServiceStream};
+pub use services::{ServiceAcceptor, ServiceError, ServiceStream, Shown};
 pub use term::{Outlived, Term};
 pub use validity::{Stage, Validity};

@@ -5,12 +5,14 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+use webpki::KeyUsage;
 
 use crate::certificate::{CertificateError, Peer};
 use crate::endpoint::Credentials;
@@ -50,27 +52,43 @@ impl ServiceAcceptor {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let acceptor = TlsAcceptor::from(self.credentials.borrow().services.clone());
+        let credentials = Arc::clone(&self.credentials.borrow());
+        let acceptor = TlsAcceptor::from(credentials.services.clone());
         let shaking = timeout(HANDSHAKE_DEADLINE, acceptor.accept(stream));
         let stream = shaking.await.map_err(|_| ServiceError::TimedOut)??;
-        let chain = stream.get_ref().1.peer_certificates();
-        let peer = chain.and_then(<[_]>::first).map(Peer::from_certificate).transpose()?;
-        Ok(ServiceStream { stream, peer })
+        let shown =
+            match stream.get_ref().1.peer_certificates().and_then(|chain| Some((chain, chain.first()?))) {
+                None => None,
+                Some((chain, own)) => {
+                    let ends = credentials.identity.end_of(chain, KeyUsage::client_auth())?;
+                    Some(Shown { peer: Peer::from_certificate(own)?, ends })
+                }
+            };
+        Ok(ServiceStream { stream, shown })
     }
+}
+
+/// A verified certificate that a service showed.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// Whom it names.
+    pub peer: Peer,
+    /// Its last moment, in whole seconds since 1970; of those above it the first. The connection may stand for longer.
+    pub ends: Duration,
 }
 
 /// A connection of a service.
 #[derive(Debug)]
 pub struct ServiceStream<S> {
     stream: TlsStream<S>,
-    peer: Option<Peer>,
+    shown: Option<Shown>,
 }
 
 impl<S> ServiceStream<S> {
-    /// Whom the verified certificate names; `None` when none was shown.
+    /// The certificate that was shown, if one was.
     #[must_use]
-    pub fn peer(&self) -> Option<&Peer> {
-        self.peer.as_ref()
+    pub fn shown(&self) -> Option<&Shown> {
+        self.shown.as_ref()
     }
 }
 
@@ -152,7 +170,7 @@ mod tests {
     }
 
     fn name(accepted: Result<ServiceStream<DuplexStream>, ServiceError>) -> Option<String> {
-        accepted.unwrap().peer().map(|peer| peer.name.clone())
+        accepted.unwrap().shown().map(|shown| shown.peer.name.clone())
     }
 
     #[tokio::test]

@@ -1,6 +1,9 @@
 use super::callers::{address, isle};
 use super::{MERGE, item};
+use crate::enrolment::{Hub, ends_ms, now_ms};
+use std::fs;
 use std::path::Path;
+use std::time::Duration;
 use tests::eventually_async;
 use tests::http::{Answer, HttpClient};
 use tests::process::{DEADLINE, Fleet, Process, site_config};
@@ -75,6 +78,57 @@ async fn who_shows_no_certificate_shows_a_token_and_another_fleets_is_refused() 
     assert!(refused.is_none(), "{refused:?}");
     let trusts_others = tls::call(address(&site), "store-1", &stranger, None).await;
     assert!(trusts_others.is_err(), "the site is of another authority");
+}
+
+#[tokio::test]
+async fn a_connection_says_nothing_more_of_who_calls_than_its_certificate_does() {
+    let fleet = Fleet::new();
+    let site = site(&fleet, "");
+    let till = fleet.prepare("till-9", "").join("identity");
+    fleet.certify("till-9", Duration::from_secs(5));
+    isle(
+        &site,
+        &["token", "create", "--certificate", "till-9", "--space", "store-1", "--rights", "read,write"],
+    );
+    let mut service = connected(&site, Some(&till)).await;
+    let feeding = connected(&site, Some(&till)).await;
+    let put = service.call("PUT", &item("milk"), &[], r#"{"on_hand": 1}"#).await;
+    assert_eq!(put.status.as_u16(), 200, "{put:?}");
+    let mut feed = feeding.feed("/v1/watch?space=store-1&collection=inventory", &[]).await;
+    assert_eq!(feed.next().await.unwrap().name, "document");
+    eventually_async(DEADLINE, "the certificate has ended", async || {
+        let answer = service.get(&item("milk")).await;
+        let ended = answer.problem() == "unauthorized";
+        assert!(!ended || String::from_utf8_lossy(&answer.body).contains("certificate of 'till-9' ended at"));
+        ended
+    })
+    .await;
+    isle(&site, &["doc", "put", "store-1/inventory/milk", r#"{"on_hand": 2}"#]);
+    while let Some(event) = feed.next().await {
+        assert_ne!(event.name, "document", "the feed shows it nothing more");
+    }
+    fleet.certify("till-9", Duration::from_hours(1));
+    assert_eq!(connected(&site, Some(&till)).await.get(&item("milk")).await.json()["on_hand"], 2);
+}
+
+#[tokio::test]
+async fn services_are_shown_the_certificate_that_was_renewed() {
+    let hub = Hub::new().with_certificates("10s");
+    let _running = hub.start();
+    let mut site = hub.joined("site");
+    site.kill();
+    let config = site.data.join("isle.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, text + "\n[http]\nlisten = \"127.0.0.1:0\"\ntls = true\n").unwrap();
+    let site = site.restart();
+    let first = ends_ms(&site).await;
+    let mut before = connected(&site, None).await;
+    eventually_async(DEADLINE, "the first certificates have ended", async || now_ms() > first + 1_000).await;
+    // A client looks at the clock.
+    let mut after = connected(&site, None).await;
+    for service in [&mut after, &mut before] {
+        assert_eq!(service.get(&item("milk")).await.problem(), "unauthorized");
+    }
 }
 
 #[tokio::test]

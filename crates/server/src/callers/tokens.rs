@@ -25,6 +25,14 @@ pub(crate) enum TokenRefusal {
         /// Its name.
         name: String,
     },
+    /// Its connection was made while it held.
+    #[error("the certificate of '{name}' ended at {}: connect again with one that holds", moment(*ended_ms))]
+    EndedCertificate {
+        /// Its name.
+        name: String,
+        /// When, in milliseconds since 1970.
+        ended_ms: i64,
+    },
     /// It holds no more.
     #[error("the token '{name}' expired at {}: `isle token create` makes another one", moment(*expired_ms))]
     Expired {

@@ -5,6 +5,7 @@ use super::extract::header;
 use super::problem::{Kind, Problem};
 use super::web_socket;
 use crate::callers::{self, TokenRefusal};
+use crate::enrolment::wall;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, header};
@@ -13,14 +14,41 @@ use replica::IdempotencyKey;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The way a connection came.
 #[derive(Clone, Debug)]
 pub(super) enum Via {
     /// The Unix socket, which only the data directory's owner can open.
     Unix,
-    /// The network: from where, and the name of a verified certificate that was shown.
-    Tcp(IpAddr, Option<Arc<str>>),
+    /// The network: from where, and the verified certificate that was shown.
+    Tcp(IpAddr, Option<ShownCertificate>),
+}
+
+/// A verified certificate of a service.
+#[derive(Clone, Debug)]
+pub(super) struct ShownCertificate {
+    name: Arc<str>,
+    /// Its last moment, since 1970.
+    ends: Duration,
+}
+
+impl ShownCertificate {
+    pub(super) fn of(shown: &transport::Shown) -> Self {
+        Self { name: shown.peer.name.as_str().into(), ends: shown.ends }
+    }
+
+    /// Its name, while it holds: its connection may stand for longer.
+    fn name(&self, now: Duration) -> Result<&str, TokenRefusal> {
+        // It is valid until its last second is over.
+        match now.as_secs() > self.ends.as_secs() {
+            true => Err(TokenRefusal::EndedCertificate {
+                name: self.name.as_ref().to_owned(),
+                ended_ms: i64::try_from(self.ends.as_millis()).unwrap_or(i64::MAX),
+            }),
+            false => Ok(&self.name),
+        }
+    }
 }
 
 /// Where the owner says who writes.
@@ -39,7 +67,7 @@ pub(super) struct Caller {
 enum Proof {
     Owner,
     Token(String),
-    Certificate(Arc<str>),
+    Certificate(ShownCertificate),
 }
 
 impl fmt::Debug for Proof {
@@ -57,7 +85,10 @@ impl Proof {
         match self {
             Self::Owner => Ok(callers::Caller::owner()),
             Self::Token(secret) => api.caller(secret).map_err(|refusal| unknown(&refusal)),
-            Self::Certificate(name) => api.caller_of_certificate(name).map_err(|refusal| unknown(&refusal)),
+            Self::Certificate(shown) => {
+                let caller = shown.name(wall()).and_then(|name| api.caller_of_certificate(name));
+                caller.map_err(|refusal| unknown(&refusal))
+            }
         }
     }
 }
@@ -128,7 +159,7 @@ impl FromRequestParts<Api> for Caller {
             (None, Some(Via::Unix)) => Proof::Owner,
             (None, Some(Via::Tcp(_, Some(certificate)))) => {
                 no_origin(parts)?;
-                Proof::Certificate(Arc::clone(certificate))
+                Proof::Certificate(certificate.clone())
             }
             (None, Some(Via::Tcp(from, None))) if from.is_loopback() && api.trusts_loopback() => {
                 no_page(parts)?;
@@ -175,9 +206,10 @@ fn bearer(value: &str) -> Result<&str, Problem> {
 
 fn unknown(refusal: &TokenRefusal) -> Problem {
     match refusal {
-        TokenRefusal::Unknown | TokenRefusal::UnknownCertificate { .. } | TokenRefusal::Expired { .. } => {
-            unauthorized(&refusal.to_string())
-        }
+        TokenRefusal::Unknown
+        | TokenRefusal::UnknownCertificate { .. }
+        | TokenRefusal::EndedCertificate { .. }
+        | TokenRefusal::Expired { .. } => unauthorized(&refusal.to_string()),
         TokenRefusal::Unreadable { .. } => {
             Problem::new(Kind::UNAVAILABLE, refusal.to_string()).retry_after(10)
         }

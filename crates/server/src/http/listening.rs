@@ -3,7 +3,7 @@
 //! hyper carries the connections, because axum's own server bounds neither how many there are nor how long one may take.
 
 use super::asking::Api;
-use super::calling::Via;
+use super::calling::{ShownCertificate, Via};
 use super::cors;
 use super::open_api::router;
 use crate::config::{HttpConfig, PageOrigins};
@@ -173,7 +173,7 @@ async fn serve_tls(
     };
     match shaken {
         Ok(stream) => {
-            let certificate = stream.peer().map(|peer| peer.name.as_str().into());
+            let certificate = stream.shown().map(ShownCertificate::of);
             serve((stream, Via::Tcp(from, certificate)), router, stop, place).await;
         }
         Err(error) => tracing::debug!(%error, %from, "a service was not let in"),
