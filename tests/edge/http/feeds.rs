@@ -60,6 +60,25 @@ async fn a_feed_that_cannot_begin_is_refused() {
 }
 
 #[tokio::test]
+async fn a_cursor_of_another_store_is_told_to_serve_no_more_and_the_state_follows() {
+    let (_fleet, other, mut elsewhere) = site_with_a_service().await;
+    elsewhere.call("PUT", &item("milk"), &[], r#"{"on_hand": 9}"#).await;
+    let path = "/v1/watch?space=store-1&collection=inventory";
+    let mut feed = HttpClient::of(&other).await.feed(path, &[]).await;
+    let foreign = feed.next().await.unwrap().id;
+    let (_fleet, site, mut service) = site_with_a_service().await;
+    service.call("PUT", &item("milk"), &[], r#"{"on_hand": 1}"#).await;
+    let mut feed = HttpClient::of(&site).await.feed(path, &[("last-event-id", &foreign)]).await;
+    let mut shown = Vec::new();
+    for _ in 0..3 {
+        let event = feed.next().await.unwrap();
+        shown.push((event.name, event.data["document"]["value"]["on_hand"].as_i64()));
+    }
+    let [reset, document, synced] = ["reset", "document", "synced"].map(str::to_owned);
+    assert_eq!(shown, [(reset, None), (document, Some(1)), (synced, None)]);
+}
+
+#[tokio::test]
 async fn a_feed_ends_with_its_server() {
     let (_fleet, mut site, _service) = site_with_a_service().await;
     let mut feed = HttpClient::of(&site).await.feed("/v1/watch?space=store-1", &[]).await;
