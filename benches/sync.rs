@@ -45,7 +45,7 @@ fn open(star: &mut Star) -> u64 {
 }
 
 fn noop(_: &mut Criterion) {
-    let mut star = in_step(if measuring() { 20_000 } else { 200 }, 100);
+    let mut star = in_step(if measuring() { 1_000_000 } else { 200 }, 100);
     // The first after processes started says all; from the next one on it is known what was said.
     let after_start = star.connect();
     star.disconnect();

@@ -339,5 +339,6 @@ fn take_rewind<S: Store>(peer: &mut Peer, journal: &Journal<S>, rewind: &Rewind)
         sender.rewind(rewind.generation, position, theirs);
     }
     peer.reconsider_all(journal)?;
+    peer.order(journal)?;
     Ok(Ok(()))
 }

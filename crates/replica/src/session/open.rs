@@ -109,7 +109,9 @@ impl Peer {
         if is_open {
             session.fills.waiting.remove(&space);
             session.fills.asked.remove(&space);
-            sender.open(space, position.map_or(u64::MAX, |first| first.saturating_sub(1)));
+            if sender.open(space, position.map_or(u64::MAX, |first| first.saturating_sub(1))) {
+                self.order(journal)?;
+            }
             return Ok(());
         }
         sender.withhold(space);
@@ -126,7 +128,7 @@ impl Peer {
     }
 
     /// Has spaces of which it lacks little go ahead of those of which it lacks much, where there are such.
-    pub(super) fn order<S: Store>(&mut self, journal: &Journal<S>) -> Result<(), StoreError> {
+    pub(crate) fn order<S: Store>(&mut self, journal: &Journal<S>) -> Result<(), StoreError> {
         let mut rows = BTreeMap::new();
         for space in self.readable(journal) {
             // What goes before all others does so without this.
@@ -139,7 +141,7 @@ impl Peer {
         }
         let ahead: BTreeSet<_> =
             rows.iter().filter(|(_, rows)| **rows <= AHEAD_ROWS_MAX).map(|(space, _)| *space).collect();
-        if ahead.len() == rows.len() {
+        if ahead.is_empty() || ahead.len() == rows.len() {
             return Ok(());
         }
         let first = self.first_lacking_of(journal, ahead.iter().copied())?;

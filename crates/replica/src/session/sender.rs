@@ -96,6 +96,21 @@ impl Draft {
     }
 }
 
+/// What was done in a turn for one peer.
+#[derive(Default)]
+struct Steps {
+    /// Journal rows that were looked at.
+    rows: usize,
+    /// Changes that were built again.
+    rebuilt: usize,
+}
+
+impl Steps {
+    fn has_more(&self) -> bool {
+        self.rows < SCAN_ROWS_MAX && self.rebuilt < REBUILT_MAX
+    }
+}
+
 /// What a pump gave: frames to send, and whether there is more to look at.
 pub(crate) struct Pumped {
     pub(crate) deltas: Vec<Result<PackedDelta, EncodeError>>,
@@ -160,11 +175,13 @@ impl Sender {
         }
     }
 
-    /// Sends a space from `position` on, also what other spaces' rows went past.
-    pub(crate) fn open(&mut self, space: SpaceNumber, position: u64) {
-        if self.readable.insert(space) {
-            self.position = self.position.min(position);
+    /// Sends a space from `position` on, also what other spaces' rows went past; returns whether it goes back for that.
+    pub(crate) fn open(&mut self, space: SpaceNumber, position: u64) -> bool {
+        let goes_back = self.readable.insert(space) && position < self.position;
+        if goes_back {
+            self.position = position;
         }
+        goes_back
     }
 
     /// The peer has this change: it sent it.
@@ -202,17 +219,15 @@ impl Sender {
         }
         let (keyspace, range) = keys::journal_after(from, last);
         let mut draft = self.draft();
-        let (mut seen, mut rebuilt, mut is_within) = (0, 0, false);
+        let (mut steps, mut is_within) = (Steps::default(), false);
         let mut rows = journal.rows.durable().scan(keyspace, range);
         // A transaction is never split: it is at most a frame.
-        while is_within
-            || (self.window.bytes() < WINDOW_BYTES_MAX && seen < SCAN_ROWS_MAX && rebuilt < REBUILT_MAX)
-        {
+        while is_within || (self.window.bytes() < WINDOW_BYTES_MAX && steps.has_more()) {
             let Some(row) = rows.next() else {
                 self.position = last;
                 break;
             };
-            seen += 1;
+            steps.rows += 1;
             let (key, value) = row?;
             let lsn = keys::read_journal(&key).ok_or(DAMAGED)?;
             let row: JournalRow = record::decode(Keyspace::Journal, &value)?;
@@ -220,10 +235,13 @@ impl Sender {
                 let is_first = self.first == Some(SpaceNumber(row.space));
                 if !draft.delta.rows.is_empty() && draft.is_first != is_first {
                     self.seal(journal, &mut pumping, std::mem::take(&mut draft));
+                    if is_behind {
+                        return Ok(pumping.end(false));
+                    }
                     draft = self.draft();
                 }
                 draft.is_first = is_first;
-                rebuilt += usize::from(self.read_into(&mut draft, journal, documents, (lsn, &row))?);
+                steps.rebuilt += usize::from(self.read_into(&mut draft, journal, documents, (lsn, &row))?);
             }
             self.position = lsn;
             is_within = row.follow > 0;
@@ -232,7 +250,7 @@ impl Sender {
                 is_within = false;
             }
             if !is_within && !draft.is_first {
-                rebuilt += self.read_ahead(&mut draft, journal, documents)?;
+                self.read_ahead(&mut draft, journal, documents, &mut steps)?;
             }
             if draft.is_full() && !is_within {
                 self.seal(journal, &mut pumping, std::mem::take(&mut draft));

@@ -70,7 +70,8 @@ impl DeltaDecoder {
         // A fuzzer finds no digest.
         if !cfg!(fuzzing) && check_of(packed.generation, &plain, &delta.rows) != packed.check {
             // Changes whose hashes begin alike can be made. After a rewind each is named in full.
-            return if has_prefix { Ok(Unpacked::Gap) } else { Err(DecodeError::Check) };
+            let is_gap = has_prefix && packed.generation == 0;
+            return if is_gap { Ok(Unpacked::Gap) } else { Err(DecodeError::Check) };
         }
         self.0 = Some(context);
         Ok(Unpacked::Delta(delta))
@@ -229,7 +230,9 @@ impl<'a> Unpacking<'a> {
                 }
                 known => {
                     let known = usize::try_from(known - BY_NUMBER).map_err(|_| UNNAMED)?;
-                    document.known.get(known).ok_or(UNNAMED)?
+                    // Where another change was found for a prefix, the document keeps others than at the sender.
+                    let is_gap = self.has_prefix && self.delta.generation == 0;
+                    document.known.get(known).ok_or(if is_gap { Stop::Gap } else { UNNAMED })?
                 }
             });
         }

@@ -20,6 +20,8 @@ use wire::{
 const FRAME_BYTES: usize = 64 * 1024;
 /// Bytes of documents on their way without an acknowledgement.
 const WINDOW_BYTES_MAX: usize = 1024 * 1024;
+/// Most that a frame with documents tells of streams: a snapshot may fill most of it.
+const TOLD_MAX: usize = 1_024;
 /// Times that a receiver may ask for documents, besides once for each listing.
 const WANTS_MAX: u32 = 8;
 /// Symbols of an offer to who has the vector: the documents are the same mostly, and a few of them differ else.
@@ -318,8 +320,8 @@ impl Server {
             if frame.documents.is_empty() && !is_done {
                 break;
             }
-            // Whose changes there may be is told before the documents that have them.
-            while !self.tell(journal, &mut frame)? {
+            // Whose changes there may be is told before the documents that have them; where that is much, in frames of its own.
+            while !self.tell(journal, &mut frame)? || told_in(&frame) > TOLD_MAX {
                 let documents = std::mem::take(&mut frame.documents);
                 let full = std::mem::replace(
                     &mut frame,
@@ -496,6 +498,11 @@ impl Server {
             Stage::Sending(_) => self.window_bytes < WINDOW_BYTES_MAX,
         }
     }
+}
+
+/// What a frame tells of streams.
+fn told_in(frame: &FillDocuments) -> usize {
+    frame.origins.len() + frame.vector.len() + frame.filled.len()
 }
 
 /// What this replica has of a space, as peers are told.

@@ -5,7 +5,7 @@
 //! each frame ends further in the journal than the one before, and its acknowledgement speaks of it alone. What the
 //! order comes to later was sent already, and is passed over.
 
-use super::{Draft, FRAME_BYTES, Sender, body_of};
+use super::{Draft, FIRST_ROWS_MAX, FRAME_BYTES, Sender, Steps, body_of};
 use crate::documents::Documents;
 use crate::journal::{DAMAGED, Journal};
 use crate::keys::{self, SpaceNumber};
@@ -15,8 +15,6 @@ use std::collections::BTreeSet;
 
 /// Bytes of a frame for what goes ahead, about: the others go on as well.
 const AHEAD_BYTES: usize = FRAME_BYTES / 2;
-/// Journal rows looked at for them in one step.
-const STEP_ROWS: usize = 256;
 
 /// What goes ahead of the journal's order.
 pub(super) struct Overtaking {
@@ -39,76 +37,84 @@ impl Sender {
         self.overtaking = Some(Overtaking { position, spaces });
     }
 
-    /// Puts into a frame what goes ahead, as far as it has room; returns how many changes were built again for it. Called
-    /// where the frame's end has moved, and between transactions.
+    /// Puts into a frame what goes ahead, as far as it has room and a turn has `steps`. Called where the frame's end has
+    /// moved, and between transactions.
     pub(super) fn read_ahead<S: Store>(
         &mut self,
         draft: &mut Draft,
         journal: &Journal<S>,
         documents: &mut Documents,
-    ) -> Result<usize, StoreError> {
+        steps: &mut Steps,
+    ) -> Result<(), StoreError> {
         let last = journal.durable_head();
-        // Nothing is left to go ahead of where the journal's order has come to its end.
-        let Some(mut ahead) = self.overtaking.take_if(|ahead| ahead.position < last || self.position >= last)
-        else {
-            return Ok(0);
-        };
         if self.position >= last {
-            return Ok(0);
+            // The journal's order has come to its end: nothing is left to go ahead of.
+            self.overtaking = None;
         }
+        let has_room = |draft: &Draft, steps: &Steps| draft.ahead_bytes < AHEAD_BYTES && steps.has_more();
+        let Some(mut ahead) =
+            self.overtaking.take_if(|ahead| ahead.position < last && has_room(draft, steps))
+        else {
+            return Ok(());
+        };
         ahead.position = ahead.position.max(self.position);
         let (keyspace, range) = keys::journal_after(ahead.position, last);
-        let (mut transaction, mut rebuilt) = (Vec::new(), 0);
-        for row in journal.rows.durable().scan(keyspace, range).take(STEP_ROWS) {
-            if transaction.is_empty() && (draft.is_full() || draft.ahead_bytes >= AHEAD_BYTES) {
+        let mut transaction = Vec::new();
+        for row in journal.rows.durable().scan(keyspace, range) {
+            if transaction.is_empty() && !has_room(draft, steps) {
                 break;
             }
+            steps.rows += 1;
             let (key, value) = row?;
             let lsn = keys::read_journal(&key).ok_or(DAMAGED)?;
             let row: JournalRow = record::decode(Keyspace::Journal, &value)?;
+            if self.first == Some(SpaceNumber(row.space)) && self.wants(journal, &row)? {
+                // What it says of rights may be about what follows it: it goes first, or in the journal's order.
+                self.first_due = self.first_rows < FIRST_ROWS_MAX;
+                break;
+            }
             if ahead.spaces.contains(&SpaceNumber(row.space)) && self.wants(journal, &row)? {
                 transaction.push((lsn, row));
             }
             if row.follow > 0 {
                 continue;
             }
-            match self.add_ahead(draft, journal, documents, std::mem::take(&mut transaction))? {
-                Some(count) => rebuilt += count,
+            let rows = std::mem::take(&mut transaction);
+            if !self.add_ahead(draft, journal, documents, (rows, steps))? {
                 // Nothing that follows it may go ahead either.
-                None => _ = ahead.spaces.remove(&SpaceNumber(row.space)),
+                ahead.spaces.remove(&SpaceNumber(row.space));
             }
             ahead.position = lsn;
         }
-        self.overtaking = Some(ahead);
-        Ok(rebuilt)
+        self.overtaking = (!ahead.spaces.is_empty()).then_some(ahead);
+        Ok(())
     }
 
-    /// Adds a transaction, and says how many of its changes were built again; `None` when it goes with the journal's
-    /// order, as it is long, or cannot be read.
+    /// Adds a transaction; false when it goes with the journal's order, as it is long, or cannot be read.
     fn add_ahead<S: Store>(
         &mut self,
         draft: &mut Draft,
         journal: &Journal<S>,
         documents: &mut Documents,
-        rows: Vec<(u64, JournalRow)>,
-    ) -> Result<Option<usize>, StoreError> {
-        let (mut bodies, mut bytes, mut rebuilt) = (Vec::new(), 0, 0);
+        (rows, steps): (Vec<(u64, JournalRow)>, &mut Steps),
+    ) -> Result<bool, StoreError> {
+        let (mut bodies, mut bytes) = (Vec::new(), 0);
         for (lsn, row) in rows {
-            let Some(read) = undamaged(body_of(journal, documents, lsn, &row))? else { return Ok(None) };
+            let Some(read) = undamaged(body_of(journal, documents, lsn, &row))? else { return Ok(false) };
             if let Some((body, is_rebuilt)) = read {
                 bytes += body.len();
-                rebuilt += usize::from(is_rebuilt);
+                steps.rebuilt += usize::from(is_rebuilt);
                 bodies.push((body, row));
             }
         }
         if bytes > AHEAD_BYTES {
-            return Ok(None);
+            return Ok(false);
         }
         let before = draft.bytes;
         for (body, row) in bodies {
             self.add(journal, draft, body, &row)?;
         }
         draft.ahead_bytes += draft.bytes - before;
-        Ok(Some(rebuilt))
+        Ok(true)
     }
 }

@@ -61,6 +61,20 @@ fn a_prefix_of_two_changes_is_a_gap_where_the_other_one_was_found() {
 }
 
 #[test]
+fn a_prefix_of_two_changes_is_a_gap_also_where_others_are_named_after_it() {
+    // W-27: two heads, whose hashes begin alike as far as the receiver is concerned.
+    let write = |site| Step::Write { site, document: 0, kind: 0 };
+    let rows = rows_of(&[write(1), write(2), write(1), write(2), write(2)]);
+    let unpacked = |generation| {
+        let delta = delta_of(generation, 2, &rows[2..]);
+        let packed = DeltaEncoder::default().pack(&delta, &mut Deflaters::default(), |_, _| true).unwrap();
+        DeltaDecoder::default().unpack(&packed, |_, _| Some(rows[0].hash()))
+    };
+    assert_eq!(unpacked(0), Ok(Unpacked::Gap));
+    assert_eq!(unpacked(1), Ok(Unpacked::Delta(delta_of(1, 2, &rows[2..]))));
+}
+
+#[test]
 fn an_encoder_gives_back_its_memory_and_begins_anew() {
     // W-30.
     let mut ends = Ends::default();
