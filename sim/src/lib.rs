@@ -34,7 +34,7 @@ mod world;
 pub use disk::{Disk, DiskSnapshot, SimulatedDisk};
 pub use failure::{Failure, FailureKind};
 pub use network::{
-    ConnectionId, Direction, End, FilledChange, LinkNumber, Message, Passage, RowName, Traffic,
+    ConnectionId, Direction, End, FillPart, FilledChange, LinkNumber, Message, Passage, RowName, Traffic,
 };
 pub use observation::{Checker, Observation};
 pub use run::{REST_NS_MAX, Report, run};

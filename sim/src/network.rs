@@ -14,7 +14,7 @@ mod link;
 mod message;
 
 pub use link::{Direction, LinkNumber, Traffic};
-pub use message::{FilledChange, Message, RowName};
+pub use message::{FillPart, FilledChange, Message, RowName};
 
 use crate::dice::Dice;
 use crate::sabotage::Sabotage;

@@ -56,8 +56,8 @@ impl Kind {
             }
             Some(Message::Ack { durable, .. }) => Self::Ack { durable: *durable },
             Some(Message::Rewind { .. }) => Self::Rewind,
-            Some(Message::Question) => Self::Question,
-            Some(Message::Offer { .. } | Message::Documents { .. } | Message::Fill) => Self::Fill,
+            Some(Message::Ask | Message::Fork { .. }) => Self::Question,
+            Some(Message::Offer { .. } | Message::Documents { .. } | Message::Fill { .. }) => Self::Fill,
         }
     }
 }

@@ -55,8 +55,9 @@ impl BoundedMemory {
             | Message::Delta { .. }
             | Message::Offer { .. }
             | Message::Documents { .. }
-            | Message::Fill
-            | Message::Question
+            | Message::Fill { .. }
+            | Message::Ask
+            | Message::Fork { .. }
             | Message::Unreadable => {}
         }
     }

@@ -75,8 +75,8 @@ impl CutsKept {
                 }
                 Ok(())
             }
-            Message::Offer { has } => has.iter().try_for_each(|row| self.check(passage, row, nodes)),
-            Message::Documents { space: Some(space), changes } => {
+            Message::Offer { has, .. } => has.iter().try_for_each(|row| self.check(passage, row, nodes)),
+            Message::Documents { space: Some(space), changes, .. } => {
                 for FilledChange { origin, hash } in changes {
                     let Some(sequence) = self.stamps.get(hash).copied() else { continue };
                     let row = RowName { space: space.clone(), origin: *origin, sequence };
@@ -156,7 +156,10 @@ mod tests {
         }
         let passage = Passage { connection: ConnectionId(0), end: End::Acceptor, from: hub, to: other };
         let mut is_fine = |sequence| {
-            let message = Message::Offer { has: vec![RowName { space: space.clone(), origin, sequence }] };
+            let message = Message::Offer {
+                space: space.clone(),
+                has: vec![RowName { space: space.clone(), origin, sequence }],
+            };
             checker.observe(&Observation::Sent { passage, message: &message, bytes: 1 }, nodes).is_ok()
         };
         assert!(is_fine(1));

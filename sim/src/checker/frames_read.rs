@@ -14,7 +14,9 @@ impl Checker for FramesRead {
         let Observation::Sent { passage, message, .. } = observation else { return Ok(()) };
         let what = match message {
             Message::Unreadable => "a frame that cannot be read",
-            Message::Documents { space: None, .. } => "documents of a fill that was not offered",
+            Message::Documents { space: None, .. } | Message::Fill { space: None, .. } => {
+                "a part of a fill that was not offered"
+            }
             _ => return Ok(()),
         };
         if nodes.is_stranger(passage.from) {
@@ -48,8 +50,9 @@ mod tests {
             let sent = Observation::Sent { passage, message, bytes: 1 };
             FramesRead.observe(&sent, world.nodes()).is_ok()
         };
-        let unknown = Message::Documents { space: None, changes: Vec::new() };
+        let unknown =
+            Message::Documents { space: None, fill: 1, number: 1, changes: Vec::new(), body_bytes: 0 };
         assert!(!is_fine((hub, site), &Message::Unreadable) && is_fine((site, hub), &Message::Unreadable));
-        assert!(!is_fine((hub, site), &unknown) && is_fine((hub, site), &Message::Question));
+        assert!(!is_fine((hub, site), &unknown) && is_fine((hub, site), &Message::Ask));
     }
 }

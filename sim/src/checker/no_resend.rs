@@ -52,7 +52,7 @@ impl NoResend {
         let sender = self.sender(passage.connection, passage.end.other());
         match message {
             // Nothing is sent before the hello was taken.
-            Message::Hello { has } => has.iter().for_each(|row| sender.known.raise(row)),
+            Message::Hello { has, .. } => has.iter().for_each(|row| sender.known.raise(row)),
             Message::Rewind { has, .. } => {
                 sender.sent = Streams::default();
                 sender.known = has.iter().collect();
@@ -63,8 +63,9 @@ impl NoResend {
             Message::Ack { .. }
             | Message::Offer { .. }
             | Message::Documents { .. }
-            | Message::Fill
-            | Message::Question
+            | Message::Fill { .. }
+            | Message::Ask
+            | Message::Fork { .. }
             | Message::Unreadable => {}
         }
     }

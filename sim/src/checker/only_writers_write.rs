@@ -110,7 +110,7 @@ impl Checker for OnlyWritersWrite {
             }
             Observation::Sent {
                 passage,
-                message: Message::Documents { space: Some(space), changes },
+                message: Message::Documents { space: Some(space), changes, .. },
                 ..
             } if !nodes.is_stranger(passage.from) => {
                 Self::check_filled(passage.from, space, changes, nodes)?;
@@ -126,7 +126,7 @@ impl Checker for OnlyWritersWrite {
                 }
             }
             // With its documents all changes up to there come.
-            Observation::Delivered { passage, message: Message::Offer { has } } => {
+            Observation::Delivered { passage, message: Message::Offer { has, .. } } => {
                 let came = self.came.entry(passage.to).or_default();
                 has.iter().for_each(|row| came.raise(row));
             }

@@ -39,16 +39,17 @@ impl Checker for SentByRight {
         self.rules.observe(observation);
         let Observation::Sent { passage, message, .. } = observation else { return Ok(()) };
         let rows: &[RowName] = match message {
-            Message::Delta { rows, .. } | Message::Offer { has: rows } => rows,
-            Message::Documents { space: Some(space), changes } if !changes.is_empty() => {
+            Message::Delta { rows, .. } | Message::Offer { has: rows, .. } => rows,
+            Message::Documents { space: Some(space), changes, .. } if !changes.is_empty() => {
                 return self.check_documents(*passage, space, nodes);
             }
             Message::Documents { .. }
             | Message::Hello { .. }
             | Message::Ack { .. }
             | Message::Rewind { .. }
-            | Message::Fill
-            | Message::Question
+            | Message::Fill { .. }
+            | Message::Ask
+            | Message::Fork { .. }
             | Message::Unreadable => &[],
         };
         let ends = (passage.from, passage.to);

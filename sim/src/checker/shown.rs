@@ -67,7 +67,7 @@ impl Shown {
         let shown = self.nodes.entry(passage.from).or_default();
         match message {
             Message::Delta { rows, .. } => rows.iter().for_each(|row| shown.raise(row)),
-            Message::Hello { has } | Message::Rewind { has, .. } => {
+            Message::Hello { has, .. } | Message::Rewind { has, .. } => {
                 has.iter().for_each(|row| shown.raise(row))
             }
             Message::Ack { durable: None, .. } => {}
@@ -83,8 +83,9 @@ impl Shown {
             }
             Message::Offer { .. }
             | Message::Documents { .. }
-            | Message::Fill
-            | Message::Question
+            | Message::Fill { .. }
+            | Message::Ask
+            | Message::Fork { .. }
             | Message::Unreadable => {}
         }
     }

@@ -24,8 +24,8 @@ impl Network {
         let passage =
             Passage { connection: id, end, from: connection.node(end), to: connection.node(end.other()) };
         let (link, plan) = (connection.link, connection.plan);
-        let reader = &mut connection.side_mut(end).reader;
-        let message = self.is_watched.then(|| Rc::new(self.sent.read(reader, &bytes)));
+        let readers = connection.readers_mut(end);
+        let message = self.is_watched.then(|| Rc::new(self.sent.read(readers, &bytes)));
         let (seed, side) = (self.seed, self.link(link).side_mut(end));
         side.traffic.frames += 1;
         side.traffic.bytes += bytes.len() as u64;

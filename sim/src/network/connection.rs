@@ -112,6 +112,14 @@ impl Connection {
         }
     }
 
+    /// The readers of what comes from an end, and of what comes the other way.
+    pub(super) fn readers_mut(&mut self, end: End) -> (&mut Reader, &Reader) {
+        match end {
+            End::Dialer => (&mut self.dialer.reader, &self.acceptor.reader),
+            End::Acceptor => (&mut self.acceptor.reader, &self.dialer.reader),
+        }
+    }
+
     /// Puts a frame on a stream from an end; returns when it arrives. The streams share the line.
     pub(super) fn push(
         &mut self,

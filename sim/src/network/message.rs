@@ -4,8 +4,8 @@ use document::{Document, ForeignChange, Origin, Space};
 use replica::origin_of;
 use std::collections::BTreeMap;
 use wire::{
-    Delta, DeltaDecoder, FillDocument, FillOffer, FillOrigin, Frame, HubSpace, PackedDelta, SpaceVector,
-    Unpacked,
+    Ack, Delta, DeltaDecoder, FillAck, FillDocument, FillDocuments, FillListing, FillMore, FillOffer,
+    FillOrigin, FillSymbols, Frame, Hello, HubSpace, PackedDelta, Rewind, SpaceVector, Unpacked,
 };
 
 /// A change, by stamp.
@@ -28,6 +28,31 @@ pub struct FilledChange {
     pub hash: [u8; 32],
 }
 
+/// A part of a fill that brings no documents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FillPart {
+    /// The receiver asks for symbols, or for a listing.
+    More {
+        /// Whether for the first listing of the documents.
+        lists: bool,
+    },
+    /// The receiver asks for documents.
+    Want,
+    /// Documents are durable at the receiver.
+    Ack {
+        /// Names the fill on the connection.
+        fill: u64,
+        /// The last frame of documents that is.
+        number: u32,
+    },
+    /// The receiver needs nothing more.
+    Finished,
+    /// Symbols of the documents, or a listing.
+    Digests,
+    /// The sender has documents with changes that no version vector tells of.
+    Ahead,
+}
+
 /// What a frame says.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Message {
@@ -35,6 +60,8 @@ pub enum Message {
     Hello {
         /// The last change of each stream.
         has: Vec<RowName>,
+        /// Every space that it names.
+        spaces: Vec<Space>,
     },
     /// Changes.
     Delta {
@@ -55,6 +82,8 @@ pub enum Message {
         durable: Option<u64>,
         /// What is told of the hub: the last change of streams that it has.
         hub: Vec<RowName>,
+        /// Every space that it names.
+        spaces: Vec<Space>,
     },
     /// The receiver wants deltas again, and says what it has.
     Rewind {
@@ -62,9 +91,13 @@ pub enum Message {
         generation: u32,
         /// The last change of each stream.
         has: Vec<RowName>,
+        /// Every space that it names.
+        spaces: Vec<Space>,
     },
     /// A space's documents are offered.
     Offer {
+        /// Which.
+        space: Space,
         /// The last change of each stream that the receiver has once it has the documents.
         has: Vec<RowName>,
     },
@@ -72,13 +105,31 @@ pub enum Message {
     Documents {
         /// Which; `None` when it was never offered.
         space: Option<Space>,
+        /// Names the fill on the connection.
+        fill: u64,
+        /// Counts the frames of the fill.
+        number: u32,
         /// The changes in them.
         changes: Vec<FilledChange>,
+        /// Bytes of the documents.
+        body_bytes: usize,
     },
     /// Another part of a fill.
-    Fill,
+    Fill {
+        /// Of which space; `None` when it was never offered.
+        space: Option<Space>,
+        /// What.
+        part: FillPart,
+    },
+    /// The receiver of a hello does not know what it builds on.
+    Ask,
     /// A question about histories that may have parted, or its answer.
-    Question,
+    Fork {
+        /// Where.
+        space: Space,
+        /// Whether it says which changes the sender has.
+        names_changes: bool,
+    },
     /// Something that cannot be read.
     Unreadable,
 }
@@ -123,33 +174,79 @@ impl Sent {
         changes.collect()
     }
 
-    /// Reads the next frame of a stream.
-    pub(crate) fn read(&mut self, reader: &mut Reader, bytes: &[u8]) -> Message {
+    /// Reads the next frame of a stream; `other` reads what comes the other way.
+    pub(crate) fn read(&mut self, (reader, other): (&mut Reader, &Reader), bytes: &[u8]) -> Message {
         match wire::decode(bytes) {
-            Ok(Frame::Hello(hello)) => named(&hello.spaces).map(|has| Message::Hello { has }),
+            Ok(Frame::Hello(hello)) => hello_message(&hello),
             Ok(Frame::Delta(packed)) => self.unpack(&mut reader.decoder, &packed).and_then(message),
-            Ok(Frame::Ack(ack)) => {
-                let hub = ack.hub.iter().flatten().flat_map(told_of_hub).collect();
-                Some(Message::Ack { durable: ack.durable, hub })
+            Ok(Frame::Ack(ack)) => ack_message(&ack),
+            Ok(Frame::Rewind(Rewind { generation, spaces: vectors })) => named(&vectors)
+                .zip(spaces(vectors.iter().map(|vector| vector.space.as_str())))
+                .map(|(has, spaces)| Message::Rewind { generation, has, spaces }),
+            Ok(Frame::Ask) => Some(Message::Ask),
+            Ok(Frame::Fork(fork)) => {
+                let names_changes = fork.chains.iter().any(|chain| chain.change.is_some());
+                Space::new(fork.space).ok().map(|space| Message::Fork { space, names_changes })
             }
-            Ok(Frame::Rewind(rewind)) => {
-                named(&rewind.spaces).map(|has| Message::Rewind { generation: rewind.generation, has })
-            }
-            Ok(Frame::Ask | Frame::Fork(_)) => Some(Message::Question),
             Ok(Frame::Unknown(_)) | Err(_) => None,
             Ok(Frame::FillOffer(offer)) => {
                 reader.offered.extend(Space::new(offer.space.as_str()).ok().map(|space| (offer.fill, space)));
-                offered(&offer).map(|has| Message::Offer { has })
+                offered(&offer)
             }
-            Ok(Frame::FillDocuments(filled)) => {
-                let changes =
-                    filled.documents.iter().flat_map(|document| self.note_filled(document)).collect();
-                Some(Message::Documents { space: reader.offered.get(&filled.fill).cloned(), changes })
+            Ok(Frame::FillDocuments(filled)) => Some(self.filled(reader, &filled)),
+            Ok(
+                Frame::FillSymbols(FillSymbols { fill, .. }) | Frame::FillListing(FillListing { fill, .. }),
+            ) => Some(reader.part(fill, FillPart::Digests)),
+            Ok(Frame::FillMore(FillMore { fill, symbols, after })) => {
+                Some(other.part(fill, FillPart::More { lists: symbols.is_none() && after.is_none() }))
             }
-            Ok(_) => Some(Message::Fill),
+            Ok(Frame::FillWant(want)) => Some(other.part(want.fill, FillPart::Want)),
+            Ok(Frame::FillAck(FillAck { fill, number })) => {
+                Some(other.part(fill, FillPart::Ack { fill, number }))
+            }
+            Ok(Frame::FillFinished(finished)) => Some(other.part(finished.fill, FillPart::Finished)),
+            Ok(Frame::FillAhead(ahead)) => {
+                let space = Space::new(ahead.space).ok();
+                space.map(|space| Message::Fill { space: Some(space), part: FillPart::Ahead })
+            }
         }
         .unwrap_or(Message::Unreadable)
     }
+
+    fn filled(&mut self, reader: &Reader, filled: &FillDocuments) -> Message {
+        let FillDocuments { fill, number, ref documents, .. } = *filled;
+        let bytes = |document: &FillDocument| {
+            let snapshot = document.snapshot.as_ref().map_or(0, |snapshot| snapshot.0.len());
+            snapshot + document.changes.iter().map(|change| change.0.len()).sum::<usize>()
+        };
+        let body_bytes = documents.iter().map(bytes).sum();
+        let changes = documents.iter().flat_map(|document| self.note_filled(document)).collect();
+        Message::Documents { space: reader.offered.get(&fill).cloned(), fill, number, changes, body_bytes }
+    }
+}
+
+impl Reader {
+    /// A part of a fill that was offered in what it reads.
+    fn part(&self, fill: u64, part: FillPart) -> Message {
+        Message::Fill { space: self.offered.get(&fill).cloned(), part }
+    }
+}
+
+fn spaces<'a>(names: impl Iterator<Item = &'a str>) -> Option<Vec<Space>> {
+    names.map(|name| Space::new(name).ok()).collect()
+}
+
+fn hello_message(hello: &Hello) -> Option<Message> {
+    let names = hello.spaces.iter().map(|vector| &vector.space).chain(&hello.incomplete);
+    let spaces = spaces(names.map(String::as_str))?;
+    Some(Message::Hello { has: named(&hello.spaces)?, spaces })
+}
+
+fn ack_message(ack: &Ack) -> Option<Message> {
+    let told = || ack.hub.iter().flatten();
+    let names = told().map(|told| &told.space).chain(ack.stopped.iter().map(|stopped| &stopped.space));
+    let spaces = spaces(names.map(String::as_str))?;
+    Some(Message::Ack { durable: ack.durable, hub: told().flat_map(told_of_hub).collect(), spaces })
 }
 
 fn message(delta: Delta) -> Option<Message> {
@@ -174,11 +271,12 @@ fn told_of_hub(told: &HubSpace) -> Vec<RowName> {
     entries.map(|entry| row((entry.origin, entry.sequence))).collect()
 }
 
-fn offered(offer: &FillOffer) -> Option<Vec<RowName>> {
+fn offered(offer: &FillOffer) -> Option<Message> {
     let space = Space::new(offer.space.as_str()).ok()?;
     let row =
         |of: &FillOrigin| RowName { space: space.clone(), origin: origin_of(&of.key), sequence: of.sequence };
-    Some(offer.origins.iter().map(row).collect())
+    let has = offer.origins.iter().map(row).collect();
+    Some(Message::Offer { space, has })
 }
 
 fn named(vectors: &[SpaceVector]) -> Option<Vec<RowName>> {
