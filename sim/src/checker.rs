@@ -26,6 +26,7 @@ mod sent_by_right;
 mod sessions_hold;
 mod shown;
 mod stream;
+mod symbols_suffice;
 mod transactions_whole;
 mod values_hold;
 mod versions_refused;
@@ -50,6 +51,7 @@ pub use registers::Registers;
 pub use rewinds_answered::RewindsAnswered;
 pub use sent_by_right::SentByRight;
 pub use sessions_hold::SessionsHold;
+pub use symbols_suffice::SymbolsSuffice;
 pub use transactions_whole::TransactionsWhole;
 pub use values_hold::ValuesHold;
 pub use versions_refused::VersionsRefused;
@@ -71,6 +73,7 @@ pub fn all() -> Vec<Box<dyn Checker>> {
         Box::new(CutsKept::default()),
         Box::new(VersionsRefused),
         Box::new(RewindsAnswered::default()),
+        Box::new(SymbolsSuffice),
         Box::new(OriginsOnce::default()),
         Box::new(CausallyClosed::default()),
         Box::new(SessionsHold::default()),

@@ -74,11 +74,15 @@ pub enum Bug {
     FirstLowered,
     /// A stream that stopped for want of a right is not taken up when the right comes.
     RightNeverWakes,
+    /// A replica that is shown that its store is an old copy goes on under its origin.
+    OriginKept,
+    /// An item of a difference is taken from the symbols next to those that it was added to.
+    SymbolOffByOne,
 }
 
 impl Bug {
     /// Every bug.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 33] = [
         Self::AckBeforeSync,
         Self::ReplyBeforeSync,
         Self::CursorBeforeBatch,
@@ -110,6 +114,8 @@ impl Bug {
         Self::ReachForgotten,
         Self::FirstLowered,
         Self::RightNeverWakes,
+        Self::OriginKept,
+        Self::SymbolOffByOne,
     ];
 }
 

@@ -157,6 +157,12 @@ impl Nodes {
         self.has(id) && self.node(id).settings.spaces.get(space) == Some(&SpaceMode::Write)
     }
 
+    /// Whether a node takes changes of others from a peer, by its settings.
+    #[must_use]
+    pub fn relays(&self, id: NodeId, peer: NodeId) -> bool {
+        self.has(id) && self.node(id).settings.peers.get(&Topology::name(peer)).is_some_and(|peer| peer.relay)
+    }
+
     pub(crate) fn denied_mut(&mut self, ruling: Ruling) {
         self.rules.insert(ruling.node, ruling.rule);
     }
@@ -234,6 +240,12 @@ impl Nodes {
     pub fn entries(&self, id: NodeId, space: &Space) -> Vec<(Origin, VectorEntry)> {
         let vector = self.node(id).replica.as_ref().and_then(|replica| replica.vector(space).ok());
         vector.unwrap_or_default()
+    }
+
+    /// How many documents of a space a node has, deleted ones included; `None` while it is down.
+    #[must_use]
+    pub fn documents(&self, id: NodeId, space: &Space) -> Option<usize> {
+        self.node(id).replica.as_ref()?.heads(space).ok().map(|documents| documents.len())
     }
 
     /// Bytes that a node's replica has handed to its disk and that are not durable.

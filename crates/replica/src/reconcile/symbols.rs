@@ -105,6 +105,10 @@ pub(crate) fn decode(key: &ItemKey, mut symbols: Vec<Symbol>) -> Option<Decoded>
         left = left.checked_sub(1)?;
         if symbol.count > 0 { &mut decoded.theirs } else { &mut decoded.ours }.push(item);
         let mut places = Places::of(symbol.checksum);
+        #[cfg(isle_planted)]
+        if crate::planted::is(crate::planted::Bug::SymbolOffByOne) {
+            places.place += 1;
+        }
         while let Some(place) = usize::try_from(places.place).ok().filter(|place| *place < symbols.len()) {
             if let Some(other) = symbols.get_mut(place) {
                 other.toggle(&item, symbol.checksum, -symbol.count);

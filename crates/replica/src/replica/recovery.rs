@@ -45,6 +45,10 @@ struct Affected {
 impl<S: Store> Replica<S> {
     /// This replica writes nothing more under its origin: the edge draws a new one and opens it again.
     pub(super) fn renew(&mut self, reason: DisconnectReason) {
+        #[cfg(isle_planted)]
+        if crate::planted::is(crate::planted::Bug::OriginKept) {
+            return;
+        }
         if !std::mem::replace(&mut self.is_renewing, true) {
             self.turns.hold(Effect::Renew { reason });
         }
