@@ -319,4 +319,21 @@ impl<S: Store> Replica<S> {
         }
         Ok(documents)
     }
+
+    /// A digest over the sorted hashes of all changes that a document has, batches on their way included: equal where the
+    /// changes are the same, in whatever order they came.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be read.
+    pub fn changes_digest(&self, address: &Address) -> Result<[u8; 32], StoreError> {
+        let mut hasher = blake3::Hasher::new();
+        if let Some(place) = self.journal.document(address)? {
+            for row in self.journal.rows.scan(keys::hashes_from(place.number(), &ChangeHash([0; 32]))) {
+                // A key ends with the hash, after a document's number of a constant length.
+                let (key, _) = row?;
+                hasher.update(key.last_chunk::<32>().map_or(&[], |hash| hash));
+            }
+        }
+        Ok(*hasher.finalize().as_bytes())
+    }
 }

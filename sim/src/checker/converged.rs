@@ -7,7 +7,7 @@ use document::Space;
 const PROPERTY: &str = "converged";
 
 /// Once everything is healed and at rest, replicas that share a space have equal version vectors, chains included,
-/// and for each document equal heads and equal JSON.
+/// and for each document equal heads, equal JSON and the same changes, by their sorted hashes.
 #[derive(Debug, Default)]
 pub struct Converged;
 
@@ -59,7 +59,14 @@ fn compare(
         return Err(Failure::liveness(PROPERTY, finding));
     }
     if has.documents == other_has.documents {
-        return Ok(());
+        let mut documents = has.changes.iter();
+        let differing = documents.find(|(address, changes)| other_has.changes.get(address) != Some(changes));
+        return differing.map_or(Ok(()), |(address, _)| {
+            let finding = format!(
+                "{one} and {other} have equal heads and JSON of {address}, but not the same changes of it"
+            );
+            Err(Failure::correctness(PROPERTY, finding))
+        });
     }
     let differing =
         has.documents.iter().find(|(address, content)| other_has.documents.get(address) != Some(content));
@@ -76,4 +83,29 @@ fn compare(
         None => format!("{one} and {other} have equal vectors of {space}, but {other} has more documents"),
     };
     Err(Failure::correctness(PROPERTY, finding))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use document::Address;
+    use serde_json::json;
+
+    fn settled(changes: [[u8; 32]; 2]) -> Settled {
+        let address: Address = "store-1/note/a".parse().unwrap();
+        let content = |changes| SettledSpace {
+            documents: [(address.clone(), (Vec::new(), Some(json!({ "n": 1 }))))].into(),
+            changes: [(address.clone(), changes)].into(),
+            ..SettledSpace::default()
+        };
+        let nodes = changes.into_iter().enumerate().map(|(node, changes)| (NodeId(node), content(changes)));
+        Settled { spaces: [(address.space.clone(), nodes.collect())].into() }
+    }
+
+    #[test]
+    fn equal_documents_of_other_changes_are_no_convergence() {
+        assert!(Converged.compare_all(&settled([[1; 32], [1; 32]])).is_ok());
+        let failure = Converged.compare_all(&settled([[1; 32], [2; 32]])).unwrap_err();
+        assert!(failure.finding.contains("not the same changes"), "{}", failure.finding);
+    }
 }

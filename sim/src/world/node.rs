@@ -284,7 +284,7 @@ impl Nodes {
         let vector = replica.vector(space)?;
         let heads = replica.heads(space)?;
         let clock = clock(now_ns, 0);
-        let (mut documents, mut wrong_views) = (BTreeMap::new(), Vec::new());
+        let (mut documents, mut changes, mut wrong_views) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
         let view = replica.view();
         for (address, heads) in heads {
             let request = Request::Get { address: address.clone(), at: None };
@@ -297,6 +297,7 @@ impl Nodes {
             if !viewed.as_ref().is_none_or(agrees) {
                 wrong_views.push(address.clone());
             }
+            changes.insert(address.clone(), replica.changes_digest(&address)?);
             documents.insert(address, (heads, json));
         }
         let mut by_index = BTreeMap::new();
@@ -313,7 +314,15 @@ impl Nodes {
         let wrong_values = replica.verify_values(space)?;
         let wrong_indexes = replica.verify_indexes(space)?;
         let vector = vector.into_iter().collect();
-        Ok(Some(SettledSpace { vector, documents, by_index, wrong_views, wrong_values, wrong_indexes }))
+        Ok(Some(SettledSpace {
+            vector,
+            documents,
+            changes,
+            by_index,
+            wrong_views,
+            wrong_values,
+            wrong_indexes,
+        }))
     }
 }
 

@@ -16,6 +16,8 @@ pub struct SettledSpace {
     /// Its documents: heads, and what a service reads, which is null where the document is deleted; `None`
     /// where it cannot be read.
     pub documents: BTreeMap<Address, (Vec<ChangeHash>, Option<Value>)>,
+    /// A digest over the sorted hashes of each document's changes.
+    pub changes: BTreeMap<Address, [u8; 32]>,
     /// Keys in the order of an index, by collection and field: see [`INDEXED`].
     pub by_index: BTreeMap<(&'static str, &'static str), Vec<Key>>,
     /// Documents that the durable rows show otherwise than the replica.
