@@ -35,6 +35,8 @@ pub(super) struct Fleet {
     since: Vec<(usize, u64)>,
     /// How often each change of `store-1` was sent: from where to where, its origin and number.
     sent: BTreeMap<((usize, usize), Origin, u64), u32>,
+    /// What is on its way over a connection to a node, where it is carried frame by frame.
+    streams: BTreeMap<(LinkId, usize), VecDeque<Vec<u8>>>,
 }
 
 /// A replica that carries every space and lets its services write all; what it may do is up to documents. It knows its
@@ -48,7 +50,7 @@ pub(super) fn settings(node: usize) -> Settings {
         hub: true,
         snapshots: true,
     };
-    let peers = (0..4).filter(|peer| *peer != node).map(|peer| {
+    let peers = (0..5).filter(|peer| *peer != node).map(|peer| {
         let settings = if peer == 0 { hub.clone() } else { PeerSettings::default() };
         (name(peer), settings)
     });
@@ -79,6 +81,7 @@ impl Fleet {
             decoders: BTreeMap::new(),
             since: Vec::new(),
             sent: BTreeMap::new(),
+            streams: BTreeMap::new(),
         }
     }
 
@@ -151,6 +154,28 @@ impl Fleet {
             if !moved {
                 return;
             }
+        }
+    }
+
+    /// Carries at most so many frames, one by one: of those that are the first of their stream, any.
+    fn carry_some(&mut self, chance: &mut u64, most: usize) {
+        for _ in 0..most {
+            for node in 0..self.nodes.len() {
+                self.nodes[node].settle();
+                for (link, bytes) in std::mem::take(&mut self.nodes[node].frames) {
+                    let (one, other) = self.links[&link.0];
+                    let peer = if node == one { other } else { one };
+                    self.check_sent((node, peer), link, &bytes);
+                    self.streams.entry((link, peer)).or_default().push_back(bytes);
+                }
+            }
+            self.streams.retain(|_, stream| !stream.is_empty());
+            // Knuth's generator, of which the upper bits serve.
+            *chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let Some(place) = ((*chance >> 33) as usize).checked_rem(self.streams.len()) else { return };
+            let Some(((link, peer), stream)) = self.streams.iter_mut().nth(place) else { return };
+            let (link, peer, bytes) = (*link, *peer, stream.pop_front().unwrap());
+            self.nodes[peer].input(Input::Frame { link, bytes });
         }
     }
 
