@@ -37,6 +37,9 @@ pub(super) struct Materialiser {
     /// Snapshots come out damaged, as none of Automerge is known to.
     #[cfg(test)]
     damages_snapshots: bool,
+    /// It does nothing, so that it is seen what opens documents besides.
+    #[cfg(test)]
+    is_held: bool,
 }
 
 /// After an upgrade, what an earlier version blocked is tried again.
@@ -52,6 +55,10 @@ impl<S: Store> Replica<S> {
     /// Works off some of the list; returns whether there is more to do.
     pub(super) fn materialise(&mut self) -> Result<bool, StoreError> {
         let is_busy = std::mem::take(&mut self.materialiser.is_busy);
+        #[cfg(test)]
+        if self.materialiser.is_held {
+            return Ok(false);
+        }
         if self.must_spare_disk() {
             return Ok(false);
         }
@@ -147,6 +154,11 @@ impl<S: Store> Replica<S> {
     #[cfg(test)]
     pub(crate) fn damage_snapshots(&mut self, damages: bool) {
         self.materialiser.damages_snapshots = damages;
+    }
+
+    #[cfg(test)]
+    pub(crate) fn hold_materialiser(&mut self, is_held: bool) {
+        self.materialiser.is_held = is_held;
     }
 
     /// Looks at some of the blocked documents, and lets those that another version blocked be tried again.

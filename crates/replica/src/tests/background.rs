@@ -41,6 +41,47 @@ fn what_arrived_closed_gets_its_value_in_the_background() {
 }
 
 #[test]
+fn a_hub_stores_and_forwards_what_peers_wrote_and_opens_no_document() {
+    let (mut settings, mut far) = (hub_settings(), site_settings());
+    settings.peers.insert("far".into(), settings.peers["site"].clone());
+    (far.name, far.key, far.epoch) = ("far".into(), key(3), 33);
+    let (mut hub, mut site, mut far) = (Node::new(settings), Node::new(site_settings()), Node::new(far));
+    let (mut up, mut down) = (Wire::default(), Wire { link: 100, ..Wire::default() });
+    hub.replica.hold_materialiser(true);
+    up.connect(&mut hub, &mut site);
+    down.connect(&mut hub, &mut far);
+    let writes = |site: &mut Node, numbers: Range<i64>| {
+        for n in numbers {
+            site.put(&format!("store-1/inventory/{n}"), item(9));
+            site.sell(&format!("store-1/inventory/{n}"), 1);
+        }
+    };
+    // Live, then from the journal, to a peer that has some of it.
+    writes(&mut site, 0..40);
+    up.carry(&mut hub, &mut site);
+    down.carry(&mut hub, &mut far);
+    down.cut(&mut hub, &mut far);
+    writes(&mut site, 20..60);
+    up.carry(&mut hub, &mut site);
+    down.connect(&mut hub, &mut far);
+    far.sell("store-1/inventory/7", 3);
+    down.carry(&mut hub, &mut far);
+    up.carry(&mut hub, &mut site);
+    assert_eq!(hub.status().documents_open, 0);
+    assert_eq!(waiting(&hub), 60, "no value was made, for which a document is opened");
+    assert_eq!(
+        [&site, &far].map(|node| node.replica.vector(&space("store-1"))),
+        [hub.replica.vector(&space("store-1")), hub.replica.vector(&space("store-1"))]
+    );
+    hub.replica.hold_materialiser(false);
+    hub.settle();
+    assert_eq!(waiting(&hub), 0);
+    assert!(hub.status().documents_open > 0, "what opens documents is seen");
+    assert_converged(&mut hub, &mut site);
+    assert_converged(&mut hub, &mut far);
+}
+
+#[test]
 fn a_turn_takes_a_few_documents_and_a_crash_forgets_none() {
     let (mut hub, mut site, _) = pair();
     for n in 0..40 {
