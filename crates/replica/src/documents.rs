@@ -98,6 +98,10 @@ impl Documents {
         self.open.len()
     }
 
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// A document with the changes that are in its value: all of them were applied before.
     pub(crate) fn open_known<S: Store>(
         &mut self,

@@ -278,6 +278,12 @@ impl<S: Store> Replica<S> {
         self.journal.rows.in_flight_bytes()
     }
 
+    /// How many documents are open in memory, and how many bytes they take.
+    #[must_use]
+    pub fn open_documents(&self) -> (usize, u64) {
+        (self.documents.count(), self.documents.bytes())
+    }
+
     /// Under which origin it writes.
     #[must_use]
     pub fn origin(&self) -> Origin {

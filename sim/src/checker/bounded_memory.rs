@@ -1,5 +1,5 @@
 use crate::failure::Failure;
-use crate::network::{ConnectionId, End, Message, Passage};
+use crate::network::{ConnectionId, End, FillPart, Message, Passage};
 use crate::observation::{Checker, Observation};
 use crate::topology::Topology;
 use crate::world::{IN_FLIGHT_BYTES_MAX, Nodes, Settled};
@@ -8,14 +8,25 @@ use std::collections::{BTreeMap, VecDeque};
 const PROPERTY: &str = "bounded_memory";
 /// Bytes of changes on their way without an acknowledgement: the core's window, a frame and the change that fills it.
 const WINDOW_BYTES_MAX: usize = (1024 + 64) * 1024 + document::CHANGE_BYTES_MAX;
+/// Bytes of documents of a fill on their way without an acknowledgement: the core's window, and the frame that fills it.
+const FILL_WINDOW_BYTES_MAX: usize = 1024 * 1024 + wire::FRAME_BYTES_MAX;
 /// Bytes that one turn may hand to the disk.
 const TURN_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// What a node sends without an acknowledgement stays within its window, what it hands to its disk within what the
-/// server allows, and every frame within the wire's limit.
+/// What a node sends without an acknowledgement stays within its windows, of changes and of a fill's documents; what it hands
+/// to its disk within what the server allows; what it has open within its settings; and every frame within the wire's limit.
 #[derive(Debug, Default)]
 pub struct BoundedMemory {
     windows: BTreeMap<(ConnectionId, End), Window>,
+    fills: BTreeMap<(ConnectionId, End), FillWindow>,
+}
+
+/// Frames of documents without an acknowledgement: the number of each, and its bytes.
+#[derive(Debug, Default)]
+struct FillWindow {
+    fill: u64,
+    frames: VecDeque<(u32, usize)>,
+    bytes: usize,
 }
 
 /// Deltas without an acknowledgement: how far each goes, and its bytes.
@@ -40,7 +51,36 @@ impl BoundedMemory {
         Err(Failure::correctness(PROPERTY, finding))
     }
 
+    fn filled(&mut self, passage: Passage, fill: u64, (number, bytes): (u32, usize)) -> Result<(), Failure> {
+        let window = self.fills.entry((passage.connection, passage.end)).or_default();
+        if window.fill != fill {
+            *window = FillWindow { fill, ..FillWindow::default() };
+        }
+        window.frames.push_back((number, bytes));
+        window.bytes += bytes;
+        if window.bytes <= FILL_WINDOW_BYTES_MAX {
+            return Ok(());
+        }
+        let (from, to, bytes) = (Topology::name(passage.from), Topology::name(passage.to), window.bytes);
+        let finding = format!(
+            "{from} has sent {to} documents of {bytes} bytes without an acknowledgement, {FILL_WINDOW_BYTES_MAX} are allowed"
+        );
+        Err(Failure::correctness(PROPERTY, finding))
+    }
+
+    fn fill_acknowledged(&mut self, (connection, end): (ConnectionId, End), fill: u64, number: u32) {
+        let Some(window) = self.fills.get_mut(&(connection, end)).filter(|window| window.fill == fill) else {
+            return;
+        };
+        while let Some((_, bytes)) = window.frames.pop_front_if(|(sent, _)| *sent <= number) {
+            window.bytes -= bytes;
+        }
+    }
+
     fn delivered(&mut self, passage: Passage, message: &Message) {
+        if let Message::Fill { part: FillPart::Ack { fill, number }, .. } = message {
+            self.fill_acknowledged((passage.connection, passage.end.other()), *fill, *number);
+        }
         let window = self.windows.entry((passage.connection, passage.end.other())).or_default();
         match message {
             Message::Ack { durable: Some(durable), .. } => {
@@ -73,9 +113,19 @@ impl Checker for BoundedMemory {
             Observation::Sent { passage, message: Message::Delta { to, body_bytes, .. }, .. } => {
                 self.sent(*passage, *to, *body_bytes)
             }
+            Observation::Sent {
+                passage,
+                message: Message::Documents { fill, number, body_bytes, .. },
+                ..
+            } => self.filled(*passage, *fill, (*number, *body_bytes)),
             Observation::Delivered { passage, message } => {
                 self.delivered(*passage, message);
                 Ok(())
+            }
+            Observation::TurnEnded { node } if !nodes.keeps_open_few(*node) => {
+                let finding =
+                    format!("{} has more documents open than its settings give", Topology::name(*node));
+                Err(Failure::correctness(PROPERTY, finding))
             }
             Observation::TurnEnded { node } => match nodes.in_flight_bytes(*node) {
                 bytes if bytes > IN_FLIGHT_BYTES_MAX + TURN_BYTES_MAX => {
@@ -91,5 +141,28 @@ impl Checker for BoundedMemory {
 
     fn settle(&mut self, _settled: &Settled) -> Result<(), Failure> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::topology::NodeId;
+
+    #[test]
+    fn documents_beyond_the_window_of_a_fill_are_seen() {
+        let mut checker = BoundedMemory::default();
+        let (connection, end) = (ConnectionId(0), End::Dialer);
+        let passage = Passage { connection, end, from: NodeId(0), to: NodeId(1) };
+        let back = Passage { end: end.other(), from: passage.to, to: passage.from, ..passage };
+        let ack = |fill, number| Message::Fill { space: None, part: FillPart::Ack { fill, number } };
+        let frame = FILL_WINDOW_BYTES_MAX / 4;
+        assert!((1..=4).all(|number| checker.filled(passage, 1, (number, frame)).is_ok()));
+        checker.delivered(back, &ack(1, 2));
+        // Of another fill it says nothing.
+        checker.delivered(back, &ack(2, 9));
+        assert!((5..=6).all(|number| checker.filled(passage, 1, (number, frame)).is_ok()));
+        assert!(checker.filled(passage, 1, (7, frame)).is_err());
+        assert!(checker.filled(passage, 2, (1, frame)).is_ok(), "the next fill has a window of its own");
     }
 }

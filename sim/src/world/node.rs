@@ -254,6 +254,14 @@ impl Nodes {
         self.node(id).replica.as_ref().map_or(0, Replica::in_flight_bytes)
     }
 
+    /// Whether the documents that a node has open take no more memory than its settings give; a single one may.
+    #[must_use]
+    pub fn keeps_open_few(&self, id: NodeId) -> bool {
+        let node = self.node(id);
+        let open = node.replica.as_ref().map_or((0, 0), Replica::open_documents);
+        open.0 <= 1 || open.1 <= node.settings.open_documents_bytes_max
+    }
+
     /// Inputs that wait for a node's next turn.
     #[must_use]
     pub fn inputs_waiting(&self, id: NodeId) -> usize {
