@@ -49,8 +49,11 @@ pub enum FillPart {
     Finished,
     /// Symbols of the documents, or a listing.
     Digests,
-    /// The sender has documents with changes that no version vector tells of.
-    Ahead,
+    /// The sender has documents with changes that no version vector tells of, or it asks for such.
+    Ahead {
+        /// Whether it asks.
+        asks: bool,
+    },
 }
 
 /// What a frame says.
@@ -207,7 +210,10 @@ impl Sent {
             Ok(Frame::FillFinished(finished)) => Some(other.part(finished.fill, FillPart::Finished)),
             Ok(Frame::FillAhead(ahead)) => {
                 let space = Space::new(ahead.space).ok();
-                space.map(|space| Message::Fill { space: Some(space), part: FillPart::Ahead })
+                space.map(|space| Message::Fill {
+                    space: Some(space),
+                    part: FillPart::Ahead { asks: ahead.asks },
+                })
             }
         }
         .unwrap_or(Message::Unreadable)

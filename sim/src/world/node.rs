@@ -198,6 +198,15 @@ impl Nodes {
         granted && self.node(to).settings.spaces.contains_key(space)
     }
 
+    /// Whether a node may be told by another how much this has of a space: it may read it there, or bring changes to it.
+    #[must_use]
+    pub fn may_know(&self, (from, to): (NodeId, NodeId), space: &Space) -> bool {
+        let granted = self.node(from).settings.peers.get(&Topology::name(to));
+        let granted = granted.and_then(|peer| peer.spaces.get(space));
+        let is_written = granted.is_some_and(|access| access.write) && !self.have_authority();
+        is_written || self.may_read((from, to), space)
+    }
+
     #[expect(
         clippy::indexing_slicing,
         reason = "node ids come from the topology, and are checked on the way in"
