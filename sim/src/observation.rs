@@ -3,7 +3,7 @@ use crate::network::{Message, Passage};
 use crate::topology::NodeId;
 use crate::world::{ClientWrite, Nodes, Ruling, Settled};
 use document::{Key, Space};
-use replica::{DisconnectReason, Event, RequestError, Stamp, WatchEvent};
+use replica::{DisconnectReason, Event, RequestError, Stamp, WatchEvent, WatchScope};
 use serde_json::Value;
 
 /// Something that a checker may want to know, at the moment when it happens.
@@ -113,12 +113,12 @@ pub enum Observation<'a> {
         /// Whether all documents are there, each with all changes that the node has.
         is_whole: bool,
     },
-    /// A node showed events to the watch of a space.
+    /// A node showed events to a watch.
     Watched {
         /// Which.
         node: NodeId,
-        /// Of which space.
-        space: &'a Space,
+        /// What is watched.
+        scope: &'a WatchScope,
         /// Whether these are the first events of a watch without a cursor.
         is_anew: bool,
         /// What it showed.

@@ -3,15 +3,16 @@ use crate::observation::{Checker, Observation};
 use crate::topology::{NodeId, Topology};
 use crate::world::{Nodes, Settled, SettledSpace};
 use document::{Address, Origin, Space};
-use replica::{Event, WatchEvent, WatchedChange, WatchedDocument, WatchedValue};
+use replica::{Event, WatchEvent, WatchScope, WatchedChange, WatchedDocument, WatchedValue};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// A watch shows the present state, then every change once, in order, transactions whole; it goes on from its cursor
-/// after a crash; and a reader that keeps what it was shown has in the end what the node has.
+/// after a crash; and a reader that keeps what it was shown has in the end what the node has. Who watches less than a space is
+/// shown of it what concerns that, all of it and nothing else.
 #[derive(Debug, Default)]
 pub struct WatchesSeeEveryChange {
-    feeds: BTreeMap<(NodeId, Space), Feed>,
+    feeds: BTreeMap<(NodeId, WatchScope), Feed>,
 }
 
 /// What a reader was shown.
@@ -27,13 +28,18 @@ struct Feed {
     listed: Option<Address>,
     is_synced: bool,
     state: BTreeMap<Address, Value>,
+    /// Of a space: where in the journal it was shown a change of which document.
+    shown: BTreeMap<u64, Address>,
+    /// Of less than a space: positions between which it was shown nothing.
+    silent: Vec<(u64, u64)>,
 }
 
 impl Feed {
-    fn take(&mut self, event: &WatchEvent) -> Result<(), String> {
+    fn take(&mut self, scope: &WatchScope, event: &WatchEvent) -> Result<(), String> {
         match event {
             WatchEvent::Reset { .. } => *self = Self::default(),
             WatchEvent::Document { document, .. } => {
+                is_of(scope, document)?;
                 let in_order = self.listed.as_ref().is_none_or(|listed| *listed < document.address);
                 if self.is_synced || !in_order {
                     return Err(format!("{} is out of order in the initial state", document.address));
@@ -46,7 +52,10 @@ impl Feed {
             WatchEvent::Changed { changes, .. } => {
                 let consecutive = changes.windows(2).all(|pair| match pair {
                     [one, next] => {
-                        one.stamp.origin == next.stamp.origin && one.stamp.sequence + 1 == next.stamp.sequence
+                        let (one, next) = (one.stamp, next.stamp);
+                        let follows = one.sequence + 1 == next.sequence
+                            || (is_narrow(scope) && one.sequence < next.sequence);
+                        one.origin == next.origin && follows
                     }
                     _ => true,
                 });
@@ -56,18 +65,22 @@ impl Feed {
                         changes.first().map(|change| change.stamp)
                     ));
                 }
-                changes.iter().try_for_each(|change| self.change(change))?;
+                changes.iter().try_for_each(|change| self.change(scope, change))?;
             }
         }
         Ok(())
     }
 
-    fn change(&mut self, change: &WatchedChange) -> Result<(), String> {
+    fn change(&mut self, scope: &WatchScope, change: &WatchedChange) -> Result<(), String> {
+        is_of(scope, &change.document)?;
         let (stamp, lsn) = (change.stamp, change.lsn);
         let last = self.streams.insert(stamp.origin, stamp.sequence);
         let had = self.had.get(&stamp.origin).copied().unwrap_or(0);
         let filled = self.filled.get(&stamp.origin).copied().unwrap_or(0);
         let follows = match last {
+            // Between them may be changes of what is not watched.
+            Some(last) if is_narrow(scope) => last < stamp.sequence,
+            None if is_narrow(scope) => true,
             Some(last) => {
                 stamp.sequence == last + 1 || (last < stamp.sequence && stamp.sequence <= filled + 1)
             }
@@ -83,6 +96,11 @@ impl Feed {
         if change.document.lsn < lsn && change.document.blocked.is_none() {
             return Err(format!("the value of {} lacks change {stamp:?}", change.document.address));
         }
+        if !is_narrow(scope) {
+            self.shown.insert(lsn, change.document.address.clone());
+        } else if self.lsn > 0 {
+            self.silent.push((self.lsn, lsn));
+        }
         self.lsn = lsn;
         self.show(&change.document);
         Ok(())
@@ -96,8 +114,21 @@ impl Feed {
         }
     }
 
-    fn settle(&self, content: &SettledSpace) -> Result<(), String> {
-        for (origin, entry) in &content.vector {
+    /// Whether it was shown all that a reader of the whole space was shown of it.
+    fn compare(&self, scope: &WatchScope, whole: &Self) -> Result<(), String> {
+        for (from, to) in &self.silent {
+            let between = whole.shown.range(from + 1..*to);
+            if let Some((lsn, address)) = between.into_iter().find(|(_, address)| scope.contains(address)) {
+                return Err(format!(
+                    "a change of {address} at {lsn} was not shown between those at {from} and {to}"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn settle(&self, scope: &WatchScope, content: &SettledSpace) -> Result<(), String> {
+        for (origin, entry) in content.vector.iter().filter(|_| !is_narrow(scope)) {
             let shown = self.streams.get(origin).or_else(|| self.had.get(origin)).copied().unwrap_or(0);
             if shown.max(self.filled.get(origin).copied().unwrap_or(0)) < entry.sequence {
                 return Err(format!(
@@ -106,7 +137,7 @@ impl Feed {
                 ));
             }
         }
-        for (address, (_, json)) in &content.documents {
+        for (address, (_, json)) in content.documents.iter().filter(|(address, _)| scope.contains(address)) {
             let is_same = match json {
                 None => true,
                 Some(Value::Null) => !self.state.contains_key(address),
@@ -120,48 +151,71 @@ impl Feed {
     }
 }
 
+fn is_narrow(scope: &WatchScope) -> bool {
+    !matches!(scope, WatchScope::Space(_))
+}
+
+fn is_of(scope: &WatchScope, document: &WatchedDocument) -> Result<(), String> {
+    match scope.contains(&document.address) {
+        true => Ok(()),
+        false => Err(format!("{} is not what is watched", document.address)),
+    }
+}
+
+impl WatchesSeeEveryChange {
+    fn feeds_of(&mut self, node: NodeId, space: &Space) -> impl Iterator<Item = &mut Feed> {
+        let those =
+            self.feeds.iter_mut().filter(move |((at, scope), _)| *at == node && scope.space() == space);
+        those.map(|(_, feed)| feed)
+    }
+}
+
 impl Checker for WatchesSeeEveryChange {
     fn observe(&mut self, observation: &Observation<'_>, nodes: &Nodes) -> Result<(), Failure> {
-        if let Observation::Told { node, event: Event::Filled { space, .. }, .. } = observation
-            && let Some(feed) = self.feeds.get_mut(&(*node, space.clone()))
-        {
-            feed.filled = nodes.vector(*node, space);
-        }
-        if let Observation::Told { node, event: Event::ForkSettled { space, origin, sequence, .. } } =
-            observation
-            && let Some(feed) = self.feeds.get_mut(&(*node, space.clone()))
-        {
-            // Another branch follows.
-            feed.streams.remove(origin);
-            feed.had.insert(*origin, *sequence);
-        }
-        let Observation::Watched { node, space, is_anew, events } = observation else { return Ok(()) };
-        let feed = self.feeds.entry((*node, (*space).clone())).or_default();
-        if *is_anew {
-            *feed = Feed { had: nodes.vector(*node, space), ..Feed::default() };
-        }
-        for event in *events {
-            feed.take(event).map_err(|finding| failure(*node, space, &finding))?;
-            if matches!(event, WatchEvent::Reset { .. }) {
-                feed.had = nodes.vector(*node, space);
+        match observation {
+            Observation::Told { node, event: Event::Filled { space, .. } } => {
+                let has = nodes.vector(*node, space);
+                self.feeds_of(*node, space).for_each(|feed| feed.filled.clone_from(&has));
             }
+            Observation::Told { node, event: Event::ForkSettled { space, origin, sequence, .. } } => {
+                // Another branch follows.
+                for feed in self.feeds_of(*node, space) {
+                    feed.streams.remove(origin);
+                    feed.had.insert(*origin, *sequence);
+                }
+            }
+            Observation::Watched { node, scope, is_anew, events } => {
+                let feed = self.feeds.entry((*node, (*scope).clone())).or_default();
+                if *is_anew {
+                    *feed = Feed { had: nodes.vector(*node, scope.space()), ..Feed::default() };
+                }
+                for event in *events {
+                    feed.take(scope, event).map_err(|finding| failure(*node, scope, &finding))?;
+                    if matches!(event, WatchEvent::Reset { .. }) {
+                        feed.had = nodes.vector(*node, scope.space());
+                    }
+                }
+            }
+            _ => {}
         }
         Ok(())
     }
 
     fn settle(&mut self, settled: &Settled) -> Result<(), Failure> {
-        for ((node, space), feed) in &self.feeds {
-            let content = settled.spaces.get(space).and_then(|nodes| nodes.get(node));
-            if let Some(content) = content {
-                feed.settle(content).map_err(|finding| failure(*node, space, &finding))?;
+        for ((node, scope), feed) in &self.feeds {
+            let content = settled.spaces.get(scope.space()).and_then(|nodes| nodes.get(node));
+            let whole = self.feeds.get(&(*node, WatchScope::Space(scope.space().clone())));
+            if let (Some(content), Some(whole)) = (content, whole) {
+                let held = feed.settle(scope, content).and_then(|()| feed.compare(scope, whole));
+                held.map_err(|finding| failure(*node, scope, &finding))?;
             }
         }
         Ok(())
     }
 }
 
-fn failure(node: NodeId, space: &Space, finding: &str) -> Failure {
-    let finding = format!("a watch of {space} at {}: {finding}", Topology::name(node));
+fn failure(node: NodeId, scope: &WatchScope, finding: &str) -> Failure {
+    let finding = format!("a watch of {scope:?} at {}: {finding}", Topology::name(node));
     Failure::correctness("watches_see_every_change", finding)
 }
 
@@ -190,12 +244,37 @@ mod tests {
     fn a_gap_a_repetition_and_another_order_are_seen() {
         let take = |events: &[WatchEvent]| {
             let mut feed = Feed { is_synced: true, ..Feed::default() };
-            events.iter().try_for_each(|event| feed.take(event)).is_ok()
+            let scope = WatchScope::Space(Space::new("s").unwrap());
+            events.iter().try_for_each(|event| feed.take(&scope, event)).is_ok()
         };
         assert!(take(&[changed(1, 4), changed(2, 9)]));
         assert!(!take(&[changed(2, 4)]), "the first is missing");
         assert!(!take(&[changed(1, 4), changed(3, 9)]));
         assert!(!take(&[changed(1, 4), changed(1, 4)]));
         assert!(!take(&[changed(1, 4), changed(2, 3)]));
+    }
+
+    #[test]
+    fn who_watches_a_collection_is_shown_all_of_it_and_nothing_else() {
+        let collection = |name: &str| {
+            let (space, collection) = (Space::new("s").unwrap(), document::Collection::new(name).unwrap());
+            WatchScope::Collection(space, collection)
+        };
+        let (scope, whole) = (collection("c"), WatchScope::Space(Space::new("s").unwrap()));
+        let feed = |scope: &WatchScope, events: &[WatchEvent]| {
+            let mut feed = Feed { is_synced: true, ..Feed::default() };
+            events.iter().try_for_each(|event| feed.take(scope, event)).map(|()| feed)
+        };
+        let all = feed(&whole, &[changed(1, 4), changed(2, 9), changed(3, 11)]).unwrap();
+        assert!(
+            feed(&scope, &[changed(1, 4), changed(2, 9), changed(3, 11)])
+                .unwrap()
+                .compare(&scope, &all)
+                .is_ok()
+        );
+        let lacks = feed(&scope, &[changed(1, 4), changed(3, 11)]).unwrap();
+        assert!(lacks.compare(&scope, &all).is_err(), "the second was left out");
+        assert!(feed(&collection("d"), &[changed(1, 4)]).is_err(), "it is of another collection");
+        assert!(feed(&scope, &[changed(2, 4), changed(1, 9)]).is_err());
     }
 }

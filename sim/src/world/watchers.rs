@@ -1,12 +1,12 @@
-//! Readers of feeds: each space of each node has one. Now and then one goes away and comes back, mostly with its
-//! cursor, sometimes with nothing.
+//! Readers of feeds: each space of each node has one, and one that watches less of it: a collection, the keys with a prefix,
+//! or one document. Now and then one goes away and comes back, mostly with its cursor, sometimes with nothing.
 
 use super::World;
 use crate::dice::Dice;
 use crate::failure::Failure;
 use crate::observation::Observation;
 use crate::topology::NodeId;
-use document::Space;
+use document::{Address, Collection, Key, Space};
 use replica::{Input, Request, RequestId, WatchCursor, WatchEvent, WatchScope};
 use std::collections::BTreeMap;
 
@@ -16,6 +16,10 @@ const CREDIT: u32 = 8;
 const LEAVES_PERCENT: u64 = 5;
 /// Of 100 times that it comes back, it has forgotten everything so often.
 const FORGETS_PERCENT: u64 = 20;
+/// Collections that are watched alone, where there are several.
+const COLLECTIONS: [&str; 3] = ["inventory", "basket", "note"];
+/// Documents that are watched alone.
+const DOCUMENTS: u64 = 12;
 /// Requests from here on are of watches.
 const FIRST_REQUEST: u64 = 1 << 40;
 
@@ -23,8 +27,8 @@ const FIRST_REQUEST: u64 = 1 << 40;
 pub(super) struct Watchers {
     is_on: bool,
     requests: u64,
-    by_request: BTreeMap<RequestId, (NodeId, Space)>,
-    readers: BTreeMap<(NodeId, Space), Reader>,
+    by_request: BTreeMap<RequestId, (NodeId, WatchScope)>,
+    readers: BTreeMap<(NodeId, WatchScope), Reader>,
 }
 
 #[derive(Default)]
@@ -51,23 +55,26 @@ impl World {
         self.watchers.by_request.retain(|_, (at, _)| *at != node);
         let spaces: Vec<Space> = self.nodes.spaces(node).cloned().collect();
         for space in spaces {
-            self.start_watcher(node, space);
+            let narrow = narrow(self.seed, node, &space);
+            for scope in [WatchScope::Space(space)].into_iter().chain(narrow) {
+                self.start_watcher(node, scope);
+            }
         }
     }
 
-    fn start_watcher(&mut self, node: NodeId, space: Space) {
-        let forgets = self.draw(node, &space, FORGETS_PERCENT);
+    fn start_watcher(&mut self, node: NodeId, scope: WatchScope) {
+        let forgets = self.draw(node, &scope, FORGETS_PERCENT);
         let id = RequestId(FIRST_REQUEST + self.watchers.requests);
         self.watchers.requests += 1;
-        let reader = self.watchers.readers.entry((node, space.clone())).or_default();
+        let reader = self.watchers.readers.entry((node, scope.clone())).or_default();
         if forgets {
             reader.cursor = None;
         }
         reader.is_anew = reader.cursor.is_none();
         reader.credit = CREDIT;
         let from = reader.cursor.clone();
-        self.watchers.by_request.insert(id, (node, space.clone()));
-        let request = Request::Watch { scope: WatchScope::Space(space), from, credit: CREDIT };
+        self.watchers.by_request.insert(id, (node, scope.clone()));
+        let request = Request::Watch { scope, from, credit: CREDIT };
         self.give(node, Input::Request { id, request });
     }
 
@@ -78,8 +85,8 @@ impl World {
         events: &[WatchEvent],
     ) -> Result<(), Failure> {
         // A reader that went away is shown nothing.
-        let Some((_, space)) = self.watchers.by_request.get(&id).cloned() else { return Ok(()) };
-        let reader = self.watchers.readers.entry((node, space.clone())).or_default();
+        let Some((_, scope)) = self.watchers.by_request.get(&id).cloned() else { return Ok(()) };
+        let reader = self.watchers.readers.entry((node, scope.clone())).or_default();
         let is_anew = std::mem::take(&mut reader.is_anew);
         reader.cursor = events.last().map(|event| event.cursor().clone());
         let used = u32::try_from(events.len()).unwrap_or(u32::MAX);
@@ -88,21 +95,49 @@ impl World {
         };
         let returns = if credit <= CREDIT / 2 { CREDIT - credit } else { 0 };
         reader.credit = credit + returns;
-        self.observe(&Observation::Watched { node, space: &space, is_anew, events })?;
-        if self.draw(node, &space, LEAVES_PERCENT) {
+        self.observe(&Observation::Watched { node, scope: &scope, is_anew, events })?;
+        if self.draw(node, &scope, LEAVES_PERCENT) {
             self.watchers.by_request.remove(&id);
             self.give(node, Input::WatchEnd { id });
-            self.start_watcher(node, space);
+            self.start_watcher(node, scope);
         } else if returns > 0 {
             self.give(node, Input::WatchMore { id, credit: returns });
         }
         Ok(())
     }
 
-    fn draw(&mut self, node: NodeId, space: &Space, percent: u64) -> bool {
+    fn draw(&mut self, node: NodeId, scope: &WatchScope, percent: u64) -> bool {
         let seed = self.seed;
-        let reader = self.watchers.readers.entry((node, space.clone())).or_default();
+        let reader = self.watchers.readers.entry((node, scope.clone())).or_default();
         reader.draws += 1;
-        Dice::of(seed, &format!("watch {space}"), &[node.0 as u64, reader.draws]).chance(percent)
+        // What is drawn for the reader of a whole space depends on no other.
+        let kind = match scope {
+            WatchScope::Space(_) => "watch",
+            WatchScope::Collection(..) | WatchScope::Keys(..) | WatchScope::Document(_) => "narrow watch",
+        };
+        Dice::of(seed, &format!("{kind} {}", scope.space()), &[node.0 as u64, reader.draws]).chance(percent)
     }
+}
+
+/// What is watched of a space besides all of it.
+fn narrow(seed: u64, node: NodeId, space: &Space) -> Option<WatchScope> {
+    let mut dice = Dice::of(seed, &format!("narrow watch {space}"), &[node.0 as u64]);
+    let names = if space.as_str() == "catalog" { &["product"][..] } else { &COLLECTIONS[..] };
+    let collection = Collection::new(*dice.pick(names)?).ok()?;
+    let number = dice.below(DOCUMENTS);
+    // Most writes are to what is named so; the prefix has some of them.
+    let (goods, key) = match collection.as_str() {
+        "product" => ("product", format!("product-{number}")),
+        _ => ("inventory", format!("product-{number}")),
+    };
+    let goods = Collection::new(goods).ok()?;
+    Some(match dice.below(3) {
+        0 => WatchScope::Collection(space.clone(), collection),
+        1 => WatchScope::Keys(space.clone(), goods, "product-1".to_owned()),
+        _ => WatchScope::Document(Address {
+            space: space.clone(),
+            collection: goods,
+            key: Key::new(key).ok()?,
+        }),
+    })
 }

@@ -8,7 +8,7 @@ use std::ops::Range;
 const PREFIX_BYTES_MAX: usize = 256;
 
 /// What is watched.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum WatchScope {
     /// Every document of a space.
     Space(Space),
