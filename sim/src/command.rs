@@ -49,7 +49,7 @@ pub(crate) struct RunArguments {
     /// The seed.
     #[arg(long, required_unless_present_any = ["events", "scenario"], conflicts_with_all = ["events", "scenario"])]
     seed: Option<u64>,
-    /// How many nodes there are, instead of what the seed draws (a mesh has at most five).
+    /// How many nodes there are, instead of what the seed draws (a mesh or a cluster has at most five).
     #[arg(long, value_parser = nodes, conflicts_with_all = ["events", "scenario"])]
     nodes: Option<usize>,
     /// Runs the schedule of this file, as `--print` prints it.

@@ -37,6 +37,19 @@ pub enum Shape {
     Chain,
     /// Equals that share one space and relay.
     Mesh,
+    /// Sites of one place: each with the hub, and with one another. They share one space, and relay.
+    Cluster,
+}
+
+impl Shape {
+    /// Whether all share one space, and are linked with several others.
+    #[must_use]
+    pub fn is_dense(self) -> bool {
+        match self {
+            Self::Mesh | Self::Cluster => true,
+            Self::Star | Self::Chain => false,
+        }
+    }
 }
 
 /// A node that is none of us: it has a name, a key and a link, and keeps no rule.
@@ -95,22 +108,29 @@ impl Topology {
     pub fn new(seed: u64, shape: Shape, nodes: usize) -> Self {
         let nodes = match shape {
             Shape::Star | Shape::Chain => nodes.clamp(NODES_MIN, NODES_MAX),
-            Shape::Mesh => nodes.clamp(NODES_MIN, MESH_NODES_MAX),
+            Shape::Mesh | Shape::Cluster => nodes.clamp(NODES_MIN, MESH_NODES_MAX),
         };
         let pairs = match shape {
             Shape::Star => (1..nodes).map(|node| (node, 0)).collect(),
             Shape::Chain => chain(seed, nodes),
             Shape::Mesh => mesh(seed, nodes),
+            Shape::Cluster => (1..nodes).flat_map(|node| (0..node).map(move |other| (node, other))).collect(),
         };
         let mut topology = Self { seed, shape, nodes: Vec::new(), links: Vec::new(), stranger: None };
         topology.nodes = (0..nodes).map(|node| topology.blank(NodeId(node))).collect();
         topology.links = pairs
             .iter()
-            .map(|&(dialer, acceptor)| link_plan(seed, NodeId(dialer), NodeId(acceptor)))
+            .map(|&(dialer, acceptor)| match shape {
+                Shape::Cluster if acceptor > 0 => local_plan(seed, NodeId(dialer), NodeId(acceptor)),
+                Shape::Star | Shape::Chain | Shape::Mesh | Shape::Cluster => {
+                    link_plan(seed, NodeId(dialer), NodeId(acceptor))
+                }
+            })
             .collect();
         match shape {
             Shape::Star | Shape::Chain => rights::grant_tree(&mut topology.nodes, &pairs),
             Shape::Mesh => rights::grant_mesh(&mut topology.nodes, &pairs),
+            Shape::Cluster => rights::grant_cluster(&mut topology.nodes, &pairs),
         }
         topology
     }
@@ -238,6 +258,13 @@ fn link_plan(seed: u64, dialer: NodeId, acceptor: NodeId) -> LinkPlan {
     LinkPlan { dialer, acceptor, latency_ns, jitter_ns: latency_ns / 2, bytes_per_second }
 }
 
+/// A link within one place, however poor the lines out of it are.
+fn local_plan(seed: u64, dialer: NodeId, acceptor: NodeId) -> LinkPlan {
+    let mut dice = Dice::of(seed, "local", &[dialer.0 as u64, acceptor.0 as u64]);
+    let latency_ns = dice.between(100, 1_000) * crate::time::MICROSECOND_NS;
+    LinkPlan { dialer, acceptor, latency_ns, jitter_ns: latency_ns / 2, bytes_per_second: 10_000_000 }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -260,6 +287,21 @@ mod tests {
         assert_eq!(spaces, ["catalog", "store-1", "store-2"]);
         assert!(topology.nodes[0].peers["site-1"].relay);
         assert!(topology.nodes[2].peers["site-1"].relay);
+    }
+
+    #[test]
+    fn in_a_cluster_all_are_linked_and_give_each_other_what_is_the_hubs() {
+        let topology = Topology::new(1, Shape::Cluster, 5);
+        assert_eq!((topology.nodes.len(), topology.links.len()), (5, 10));
+        let sibling = &topology.nodes[2].peers["site-1"];
+        let names: Vec<_> = sibling.spaces.keys().map(Space::as_str).collect();
+        assert_eq!(names, ["catalog", "shared"]);
+        assert!(sibling.relay && !sibling.hub && topology.nodes[2].peers["hub"].hub);
+        let catalog = Space::new("catalog").unwrap();
+        assert_eq!(topology.nodes[2].spaces[&catalog], SpaceMode::Read);
+        assert!(
+            topology.links.iter().filter(|link| link.acceptor.0 > 0).all(|link| link.latency_ns <= 1_000_000)
+        );
     }
 
     #[test]

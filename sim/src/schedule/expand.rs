@@ -18,8 +18,8 @@ use crate::time::MICROSECOND_NS;
 use crate::topology::{MESH_NODES_MAX, NODES_DRAWN_MAX, NodeId, Shape, Strangeness, Stranger, Topology};
 use replica::SpaceMode;
 
-/// Of 100 seeds so many are meshes, and so many chains.
-const SHAPE_PERCENT: (u64, u64) = (22, 26);
+/// Of 100 seeds so many are meshes, so many chains, and so many clusters.
+const SHAPE_PERCENT: (u64, u64, u64) = (22, 26, 12);
 
 /// Fewest nodes of a seed.
 const NODES_DRAWN_MIN: u64 = 3;
@@ -55,9 +55,10 @@ pub(super) fn expand(seed: u64, nodes: Option<usize>) -> Schedule {
     let shape = match dice.below(100) {
         percent if percent < SHAPE_PERCENT.0 => Shape::Mesh,
         percent if percent < SHAPE_PERCENT.0 + SHAPE_PERCENT.1 => Shape::Chain,
+        percent if percent < SHAPE_PERCENT.0 + SHAPE_PERCENT.1 + SHAPE_PERCENT.2 => Shape::Cluster,
         _ => Shape::Star,
     };
-    let most = if shape == Shape::Mesh { MESH_NODES_MAX } else { NODES_DRAWN_MAX } as u64;
+    let most = if shape.is_dense() { MESH_NODES_MAX } else { NODES_DRAWN_MAX } as u64;
     // Small worlds are quick, and find most of what there is to find.
     let drawn = dice.between(NODES_DRAWN_MIN, most).min(dice.between(NODES_DRAWN_MIN, most));
     let nodes = nodes.unwrap_or_else(|| usize::try_from(drawn).unwrap_or(MESH_NODES_MAX));
@@ -66,8 +67,8 @@ pub(super) fn expand(seed: u64, nodes: Option<usize>) -> Schedule {
     topology.stranger = stranger(&topology);
     let authority_percent = if shape == Shape::Chain { AUTHORITY_PERCENT.1 } else { AUTHORITY_PERCENT.0 };
     let has_authority = Dice::of(seed, "authority", &[]).chance(authority_percent);
-    // In a mesh all write one space: who is cut there has no space of its own that checkers could tell apart.
-    let authority = has_authority && shape != Shape::Mesh && topology.stranger.is_none();
+    // There all write one space: who is cut has no space of its own that checkers could tell apart.
+    let authority = has_authority && !shape.is_dense() && topology.stranger.is_none();
     let header = Header { seed, shape, nodes: topology.nodes.len(), stranger: topology.stranger, authority };
     let workload = Workload::new(seed, topology.nodes.len(), Stock::of(&topology));
     let expansion = Expansion { seed, topology, duration_us, workload, authority };
@@ -177,7 +178,7 @@ impl Expansion {
         Some(Scheduled { at_us, event: Event::Look { node, space } })
     }
 
-    /// A node whose disk may be lost: what others wrote comes back to it. In a tree nobody gives the hub its catalog
+    /// A node whose disk may be lost: what others wrote comes back to it. Where it has a catalog nobody gives the hub that
     /// back, so there it is any node but the hub.
     fn any_fungible(&self, dice: &mut Dice) -> Option<NodeId> {
         let first = usize::from(self.topology.shape != Shape::Mesh);
@@ -204,7 +205,7 @@ mod tests {
     #[test]
     fn seeds_draw_all_shapes_and_all_faults() {
         let schedules: Vec<_> = (0..60).map(|seed| expand(seed, None)).collect();
-        for shape in [Shape::Star, Shape::Chain, Shape::Mesh] {
+        for shape in [Shape::Star, Shape::Chain, Shape::Mesh, Shape::Cluster] {
             assert!(schedules.iter().any(|schedule| schedule.header.shape == shape), "{shape:?}");
         }
         let has = |is: fn(&Event) -> bool| {

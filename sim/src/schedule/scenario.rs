@@ -174,7 +174,7 @@ pub(super) fn read(text: &str) -> Result<Schedule, ScenarioError> {
         stranger: stranger.transpose()?,
         authority: scenario.authority,
     };
-    let may_rule = header.shape != Shape::Mesh && header.stranger.is_none();
+    let may_rule = !header.shape.is_dense() && header.stranger.is_none();
     if (header.authority && !may_rule) || (!header.authority && !scenario.rule.is_empty()) {
         return Err(ScenarioError::Authority);
     }
@@ -325,7 +325,7 @@ fn add_operation(
     let (at_us, node) = (time(&operation.at)?, node(topology, &operation.node)?);
     let every_us = operation.every.as_deref().map_or(Ok(0), time)?;
     let own = match topology.shape {
-        Shape::Mesh => "shared".to_owned(),
+        Shape::Mesh | Shape::Cluster => "shared".to_owned(),
         Shape::Star | Shape::Chain if node.0 == 0 => "catalog".to_owned(),
         Shape::Star | Shape::Chain => format!("store-{}", node.0),
     };

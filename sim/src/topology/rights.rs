@@ -56,6 +56,24 @@ pub(super) fn grant_mesh(nodes: &mut [Settings], pairs: &[(usize, usize)]) {
     }
 }
 
+/// All share one space with all; the catalog flows from the hub to the sites, and between them either way.
+pub(super) fn grant_cluster(nodes: &mut [Settings], pairs: &[(usize, usize)]) {
+    grant_mesh(nodes, pairs);
+    for (index, node) in nodes.iter_mut().enumerate() {
+        let mode = if index == 0 { SpaceMode::Write } else { SpaceMode::Read };
+        node.spaces.extend(space("catalog").map(|space| (space, mode)));
+        let node_is_hub = index == 0;
+        for peer in node.peers.values_mut() {
+            let access = match (node_is_hub, peer.hub) {
+                (true, _) => GIVEN,
+                (false, true) => TAKEN,
+                (false, false) => FULL,
+            };
+            peer.spaces.extend(space("catalog").map(|space| (space, access)));
+        }
+    }
+}
+
 /// A node, unless it is the hub, and all nodes that are reached through it.
 fn below(node: usize, pairs: &[(usize, usize)]) -> Vec<usize> {
     let mut found = if node == 0 { Vec::new() } else { vec![node] };

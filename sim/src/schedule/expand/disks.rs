@@ -62,16 +62,19 @@ impl Expansion {
     }
 
     /// A node whose branch reaches no other that the hub cannot correct: in a chain its neighbour is the hub's, too. In a
-    /// mesh it is one of the seed: peers that take each other's branches have nobody who decides. So it is in a chain whose
+    /// mesh or a cluster it is one of the seed: peers that take each other's branches have nobody who decides. So it is in a chain whose
     /// rows are trimmed, by age or by a clock that jumps ahead: the hub cannot tell what a relay that was put back took.
     fn any_copied(&self, dice: &mut Dice) -> Option<NodeId> {
+        let one = &mut self.dice("old-copy", u64::MAX - 2);
         if self.topology.shape == Shape::Mesh {
-            return self.any_node(&mut self.dice("old-copy", u64::MAX - 2));
+            return self.any_node(one);
+        }
+        if self.topology.shape == Shape::Cluster {
+            return self.any_fungible(one);
         }
         let jumps = self.dice("clock", u64::MAX).chance(CLOCK_PERCENT);
         let are_trimmed =
             self.topology.nodes.iter().any(|node| node.trimming != TrimPolicy::default()) || jumps;
-        let one = &mut self.dice("old-copy", u64::MAX - 2);
         let dice = if self.topology.shape == Shape::Chain && are_trimmed { one } else { dice };
         let links = &self.topology.links;
         let parent = |node: NodeId| links.iter().find(|link| link.dialer == node).map(|link| link.acceptor);
