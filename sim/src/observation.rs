@@ -102,8 +102,15 @@ pub enum Observation<'a> {
         /// How many.
         sequence: u64,
     },
+    /// A service asks a node for all goods of a space. Looks that are asked for later have greater numbers.
+    Looking {
+        /// Names the look.
+        look: u64,
+    },
     /// A node showed a service all goods of a space at once.
     Looked {
+        /// What was asked for; `None` when it was answered while it was asked.
+        look: Option<u64>,
         /// Which.
         node: NodeId,
         /// Where.

@@ -11,13 +11,16 @@ use std::collections::{BTreeMap, BTreeSet};
 const PROPERTY: &str = "sessions_hold";
 
 /// A service that stays with one node reads what it wrote, and nothing older than what it has read: of a register
-/// whose puts are all unlike each other, no value is shown that one which was written or shown there had replaced.
+/// whose puts are all unlike each other, no value is shown that one which was written or shown there had replaced, before it
+/// asked.
 #[derive(Debug, Default)]
 pub struct SessionsHold {
     puts: BTreeMap<(Address, String), Put>,
     open: BTreeMap<u64, BTreeMap<Origin, u64>>,
-    /// Values written or shown at a node, by document.
-    known: BTreeMap<NodeId, BTreeMap<Address, BTreeSet<String>>>,
+    /// Values written or shown at a node, by document; and the last look that was asked for before.
+    known: BTreeMap<NodeId, BTreeMap<Address, BTreeMap<String, u64>>>,
+    /// The last look that was asked for.
+    look: u64,
     /// Documents that are deleted now and then, and puts that may have been done twice.
     passed: BTreeSet<Address>,
     lives: Lives,
@@ -56,12 +59,12 @@ impl SessionsHold {
 
     fn know(&mut self, node: NodeId, address: &Address, value: &str) {
         let known = self.known.entry(node).or_default().entry(address.clone()).or_default();
-        known.insert(value.to_owned());
+        known.entry(value.to_owned()).or_insert(self.look);
     }
 
     fn looked(
         &mut self,
-        node: NodeId,
+        (node, look): (NodeId, Option<u64>),
         space: &Space,
         key: &document::Key,
         document: &Value,
@@ -74,9 +77,11 @@ impl SessionsHold {
         let put = |value: &str| self.puts.get(&(address.clone(), value.to_owned()));
         let known = self.known.get(&node).and_then(|known| known.get(&address)).into_iter().flatten();
         let later = put(value).and_then(|shown| {
-            known.into_iter().find(|known| put(known).is_some_and(|known| known.replaced(shown)))
+            // The answer to a look may be on its way while another shows more.
+            let mut before = known.into_iter().filter(|(_, asked)| look.is_none_or(|look| **asked < look));
+            before.find(|(known, _)| put(known).is_some_and(|known| known.replaced(shown)))
         });
-        if let Some(later) = later {
+        if let Some((later, _)) = later {
             let name = Topology::name(node);
             let finding = format!("{name} shows {value} of {address}, where {later} was, which replaced it");
             return Err(Failure::correctness(PROPERTY, finding));
@@ -103,9 +108,10 @@ impl Checker for SessionsHold {
             Observation::Unknown { write } => {
                 self.passed.extend(write.parts.iter().map(|(address, _)| address.clone()));
             }
-            Observation::Looked { node, space, goods, is_whole: true } => {
+            Observation::Looking { look } => self.look = *look,
+            Observation::Looked { look, node, space, goods, is_whole: true } => {
                 for (key, document) in *goods {
-                    self.looked(*node, space, key, document)?;
+                    self.looked((*node, *look), space, key, document)?;
                 }
             }
             Observation::Destroyed { node } => drop(self.known.remove(node)),
@@ -136,10 +142,14 @@ mod tests {
         };
         let puts = BTreeMap::from([put(1), put(2)]);
         let mut checker = SessionsHold { puts, ..SessionsHold::default() };
-        let mut is_fine =
-            |node, shelf| checker.looked(node, &space, &key, &json!({ "shelf": shelf })).is_ok();
-        assert!(is_fine(node, "shelf-1") && is_fine(node, "shelf-2"));
-        assert!(!is_fine(node, "shelf-1"));
-        assert!(is_fine(other, "shelf-1"), "another node may be behind");
+        checker.look = 5;
+        let mut is_fine = |node, look, shelf| {
+            checker.looked((node, look), &space, &key, &json!({ "shelf": shelf })).is_ok()
+        };
+        assert!(is_fine(node, None, "shelf-1") && is_fine(node, None, "shelf-2"));
+        assert!(!is_fine(node, None, "shelf-1"));
+        assert!(is_fine(node, Some(5), "shelf-1"), "it was asked for before the other was shown");
+        assert!(!is_fine(node, Some(6), "shelf-1"));
+        assert!(is_fine(other, None, "shelf-1"), "another node may be behind");
     }
 }

@@ -14,7 +14,7 @@ pub struct TransactionsWhole;
 impl Checker for TransactionsWhole {
     fn observe(&mut self, observation: &Observation<'_>, _nodes: &Nodes) -> Result<(), Failure> {
         match observation {
-            Observation::Looked { node, space, goods, is_whole: true } => {
+            Observation::Looked { node, space, goods, is_whole: true, .. } => {
                 check(*node, space, goods.iter().map(|(key, document)| (key.as_str(), document)))
             }
             _ => Ok(()),

@@ -86,7 +86,7 @@ enum Asked {
 /// What became of a question.
 pub(super) enum Answered {
     Write(Awaited, Result<Response, RequestError>),
-    Look(NodeId, Space, Result<Response, RequestError>),
+    Look((NodeId, RequestId), Space, Result<Response, RequestError>),
     Other,
 }
 
@@ -134,7 +134,7 @@ impl Clients {
                 self.answers.insert(id, result);
                 Answered::Other
             }
-            Some((node, Asked::Look(space))) => Answered::Look(node, space, result),
+            Some((node, Asked::Look(space))) => Answered::Look((node, id), space, result),
             Some((_, Asked::Ignored)) | None => Answered::Other,
         }
     }

@@ -66,6 +66,7 @@ impl World {
         if self.nodes.has(node) && self.nodes.node(node).replica.is_some() {
             self.tally.operations += 1;
             let id = self.clients.look(node, space.clone());
+            self.observe(&Observation::Looking { look: id.0 })?;
             for request in INDEXED.iter().filter_map(|(collection, field)| in_order(space, collection, field))
             {
                 let id = self.clients.ignored(node);
@@ -74,7 +75,7 @@ impl World {
             let query = Box::new(Query { limit: PAGE_DOCUMENTS_MAX, ..Query::default() });
             if let Some(viewed) = self.nodes.viewed(node, (space, &collection), &query) {
                 self.tally.views += 1;
-                self.looked(node, space, &viewed.map(Response::Queried))?;
+                self.looked((node, None), space, &viewed.map(Response::Queried))?;
             }
             self.give(
                 node,
@@ -141,7 +142,9 @@ impl World {
         }
         let (awaited, result) = match self.clients.answer(id, result) {
             Answered::Write(awaited, result) => (awaited, result),
-            Answered::Look(node, space, result) => return self.looked(node, &space, &result),
+            Answered::Look((node, look), space, result) => {
+                return self.looked((node, Some(look.0)), &space, &result);
+            }
             Answered::Other => return Ok(()),
         };
         let (write, attempts) = (&awaited.write, awaited.attempts);
@@ -204,7 +207,7 @@ impl World {
 
     fn looked(
         &mut self,
-        node: NodeId,
+        (node, look): (NodeId, Option<u64>),
         space: &Space,
         result: &Result<Response, RequestError>,
     ) -> Result<(), Failure> {
@@ -215,7 +218,7 @@ impl World {
                 }
                 let is_whole = !is_behind && !is_filling && page.next.is_none();
                 self.tally.looks += u64::from(is_whole);
-                self.observe(&Observation::Looked { node, space, goods: &page.documents, is_whole })
+                self.observe(&Observation::Looked { look, node, space, goods: &page.documents, is_whole })
             }
             // A node that does not carry the space.
             Err(RequestError::UnknownSpace(_)) => Ok(()),
