@@ -204,7 +204,7 @@ mod tests {
 
     #[test]
     fn seeds_draw_all_shapes_and_all_faults() {
-        let schedules: Vec<_> = (0..60).map(|seed| expand(seed, None)).collect();
+        let schedules: Vec<_> = (0..100).map(|seed| expand(seed, None)).collect();
         for shape in [Shape::Star, Shape::Chain, Shape::Mesh, Shape::Cluster] {
             assert!(schedules.iter().any(|schedule| schedule.header.shape == shape), "{shape:?}");
         }

@@ -62,8 +62,9 @@ impl Expansion {
     }
 
     /// A node whose branch reaches no other that the hub cannot correct: in a chain its neighbour is the hub's, too. In a
-    /// mesh or a cluster it is one of the seed: peers that take each other's branches have nobody who decides. So it is in a chain whose
-    /// rows are trimmed, by age or by a clock that jumps ahead: the hub cannot tell what a relay that was put back took.
+    /// mesh or a cluster it is one of the seed: peers that take each other's branches have nobody who decides. So it is in a
+    /// chain whose rows are trimmed, by age or by a clock that jumps ahead: the hub cannot tell what a relay that was put back
+    /// took.
     fn any_copied(&self, dice: &mut Dice) -> Option<NodeId> {
         let one = &mut self.dice("old-copy", u64::MAX - 2);
         if self.topology.shape == Shape::Mesh {
