@@ -218,8 +218,7 @@ impl Sender {
             return Ok(pumping.end(false));
         }
         let (keyspace, range) = keys::journal_after(from, last);
-        let mut draft = self.draft();
-        let (mut steps, mut is_within) = (Steps::default(), false);
+        let (mut draft, mut steps, mut is_within) = (self.draft(), Steps::default(), false);
         let mut rows = journal.rows.durable().scan(keyspace, range);
         // A transaction is never split: it is at most a frame.
         while is_within || (self.window.bytes() < WINDOW_BYTES_MAX && steps.has_more()) {

@@ -15,11 +15,32 @@ fn lists_that_are_too_long_are_refused() {
     }
 }
 
-/// A frame for each list that has a limit, with one element more than that.
-fn one_too_many() -> Vec<(u8, Vec<u8>, usize)> {
-    let key = OriginKey { public_key: [7; 32], incarnation: [7; 16] };
-    let name = FillName { collection: String::new(), key: String::new() };
+/// The bytes of a frame with a list that has one element more than its limit.
+type Over = (u8, Vec<u8>, usize);
+
+fn over<T: minicbor::Encode<()>>(kind: u8, frame: &T, limit: usize) -> Over {
+    (kind, unchecked(kind, frame), limit)
+}
+
+/// Of frames of the session.
+fn session_over() -> Vec<Over> {
     let (origin, sequence) = ([7; 16], 1);
+    let fork = Fork { space: String::new(), origin, agreed: 0, differs: 2, chains: vec![], asks: false };
+    let chain = ForkChain { sequence, chain: [0; 8], change: None };
+    let stopped = Stopped { space: String::new(), origin, sequence, cause: None };
+    let hub = HubSpace { space: String::new(), entries: vec![] };
+    let incomplete = vec![String::new(); TABLE_MAX + 1];
+    vec![
+        over(KIND_HELLO, &Hello { incomplete, ..hello_of(0, 0) }, TABLE_MAX),
+        over(KIND_ACK, &Ack { stopped: vec![stopped; STOPPED_MAX + 1], ..Ack::default() }, STOPPED_MAX),
+        over(KIND_ACK, &Ack { hub: Some(vec![hub; HUB_ENTRIES_MAX + 1]), ..Ack::default() }, HUB_ENTRIES_MAX),
+        over(KIND_FORK, &Fork { chains: vec![chain; FORK_CHAINS_MAX + 1], ..fork }, FORK_CHAINS_MAX),
+    ]
+}
+
+/// Of what comes before and after the documents of a fill.
+fn fill_over() -> Vec<Over> {
+    let key = OriginKey { public_key: [7; 32], incarnation: [7; 16] };
     let offer = FillOffer {
         fill: 1,
         space: String::new(),
@@ -30,83 +51,46 @@ fn one_too_many() -> Vec<(u8, Vec<u8>, usize)> {
         is_ahead: false,
         more: false,
     };
-    let document = FillDocument { name, snapshot: None, changes: vec![], heads: vec![] };
-    let documents = FillDocuments { fill: 1, number: 1, ..FillDocuments::default() };
-    let reach = |count| vec![Reach { origin, sequence }; count];
-    let fork = Fork { space: String::new(), origin, agreed: 0, differs: 2, chains: vec![], asks: false };
-    let chain = ForkChain { sequence, chain: [0; 8], change: None };
-    let stopped = Stopped { space: String::new(), origin, sequence, cause: None };
-    let hub = HubSpace { space: String::new(), entries: vec![] };
-    let want = FillWant { fill: 1, ..FillWant::default() };
-    let wanted = Wanted { document: 1, heads: vec![] };
-    let finished = FillFinished { fill: 1, taken: true, entries: vec![] };
-    let entry = VectorEntry { origin, sequence, chain: [0; 8] };
-    let hello = hello_of(0, 0);
-    macro_rules! over {
-        ($kind:expr, $frame:expr, $limit:expr) => {
-            ($kind, unchecked($kind, &$frame), $limit)
-        };
-    }
+    let origins = vec![FillOrigin { key, sequence: 1, chain: [0; 32] }; TABLE_MAX + 1];
     let symbols = vec![0; SYMBOL_BYTES_MAX + 1];
+    let documents = vec![Wanted { document: 1, heads: vec![] }; LISTED_MAX + 1];
+    let entries = vec![VectorEntry { origin: [7; 16], sequence: 1, chain: [0; 8] }; VECTOR_ENTRIES_MAX + 1];
     vec![
-        over!(KIND_HELLO, Hello { incomplete: vec![String::new(); TABLE_MAX + 1], ..hello }, TABLE_MAX),
-        over!(KIND_ACK, Ack { stopped: vec![stopped; STOPPED_MAX + 1], ..Ack::default() }, STOPPED_MAX),
-        over!(KIND_ACK, Ack { hub: Some(vec![hub; HUB_ENTRIES_MAX + 1]), ..Ack::default() }, HUB_ENTRIES_MAX),
-        over!(KIND_FORK, Fork { chains: vec![chain; FORK_CHAINS_MAX + 1], ..fork }, FORK_CHAINS_MAX),
-        over!(
-            KIND_FILL_OFFER,
-            FillOffer {
-                origins: vec![FillOrigin { key, sequence, chain: [0; 32] }; TABLE_MAX + 1],
-                ..offer.clone()
-            },
-            TABLE_MAX
-        ),
-        over!(KIND_FILL_OFFER, FillOffer { symbols: symbols.clone(), ..offer }, SYMBOL_BYTES_MAX),
-        over!(KIND_FILL_SYMBOLS, FillSymbols { fill: 1, first: 0, symbols }, SYMBOL_BYTES_MAX),
-        over!(KIND_FILL_WANT, FillWant { documents: vec![wanted; LISTED_MAX + 1], ..want }, LISTED_MAX),
-        over!(
-            KIND_FILL_DOCUMENTS,
-            FillDocuments { origins: vec![key; TABLE_MAX + 1], ..documents.clone() },
-            TABLE_MAX
-        ),
-        over!(
-            KIND_FILL_DOCUMENTS,
-            FillDocuments { documents: vec![document.clone(); FILL_DOCUMENTS_MAX + 1], ..documents.clone() },
-            FILL_DOCUMENTS_MAX
-        ),
-        over!(
-            KIND_FILL_DOCUMENTS,
-            FillDocuments {
-                documents: vec![FillDocument {
-                    changes: vec![Body(vec![]); FILL_CHANGES_MAX + 1],
-                    ..document
-                }],
-                ..documents.clone()
-            },
-            FILL_CHANGES_MAX
-        ),
-        over!(
-            KIND_FILL_DOCUMENTS,
-            FillDocuments { vector: reach(VECTOR_ENTRIES_MAX + 1), ..documents.clone() },
-            VECTOR_ENTRIES_MAX
-        ),
-        over!(
-            KIND_FILL_DOCUMENTS,
-            FillDocuments { filled: reach(VECTOR_ENTRIES_MAX + 1), ..documents },
-            VECTOR_ENTRIES_MAX
-        ),
-        over!(
-            KIND_FILL_FINISHED,
-            FillFinished { entries: vec![entry; VECTOR_ENTRIES_MAX + 1], ..finished },
-            VECTOR_ENTRIES_MAX
-        ),
+        over(KIND_FILL_OFFER, &FillOffer { origins, ..offer.clone() }, TABLE_MAX),
+        over(KIND_FILL_OFFER, &FillOffer { symbols: symbols.clone(), ..offer }, SYMBOL_BYTES_MAX),
+        over(KIND_FILL_SYMBOLS, &FillSymbols { fill: 1, first: 0, symbols }, SYMBOL_BYTES_MAX),
+        over(KIND_FILL_WANT, &FillWant { fill: 1, documents, ..FillWant::default() }, LISTED_MAX),
+        over(KIND_FILL_FINISHED, &FillFinished { fill: 1, taken: true, entries }, VECTOR_ENTRIES_MAX),
     ]
+}
+
+/// Of documents of a fill.
+fn documents_over() -> Vec<Over> {
+    let key = OriginKey { public_key: [7; 32], incarnation: [7; 16] };
+    let name = FillName { collection: String::new(), key: String::new() };
+    let document = FillDocument { name, snapshot: None, changes: vec![], heads: vec![] };
+    let long = FillDocument { changes: vec![Body(vec![]); FILL_CHANGES_MAX + 1], ..document.clone() };
+    let reach = vec![Reach { origin: [7; 16], sequence: 1 }; VECTOR_ENTRIES_MAX + 1];
+    let frame = FillDocuments { fill: 1, number: 1, ..FillDocuments::default() };
+    [
+        (FillDocuments { origins: vec![key; TABLE_MAX + 1], ..frame.clone() }, TABLE_MAX),
+        (
+            FillDocuments { documents: vec![document; FILL_DOCUMENTS_MAX + 1], ..frame.clone() },
+            FILL_DOCUMENTS_MAX,
+        ),
+        (FillDocuments { documents: vec![long], ..frame.clone() }, FILL_CHANGES_MAX),
+        (FillDocuments { vector: reach.clone(), ..frame.clone() }, VECTOR_ENTRIES_MAX),
+        (FillDocuments { filled: reach, ..frame }, VECTOR_ENTRIES_MAX),
+    ]
+    .iter()
+    .map(|(frame, limit)| over(KIND_FILL_DOCUMENTS, frame, *limit))
+    .collect()
 }
 
 #[test]
 fn each_list_that_has_a_limit_is_held_to_it() {
     // W-6, W-49.
-    for (kind, bytes, limit) in one_too_many() {
+    for (kind, bytes, limit) in [session_over(), fill_over(), documents_over()].concat() {
         assert_eq!(decode(&bytes), Err(DecodeError::TooMany { limit }), "kind {kind}");
     }
 }
