@@ -9,6 +9,7 @@ mod causally_closed;
 mod converged;
 mod counters_exact;
 mod cuts_kept;
+mod fills_end;
 mod frames_read;
 mod full_disks_spared;
 mod honest_peers_agree;
@@ -38,6 +39,7 @@ pub use causally_closed::CausallyClosed;
 pub use converged::Converged;
 pub use counters_exact::CountersExact;
 pub use cuts_kept::CutsKept;
+pub use fills_end::FillsEnd;
 pub use frames_read::FramesRead;
 pub use full_disks_spared::FullDisksSpared;
 pub use honest_peers_agree::HonestPeersAgree;
@@ -81,6 +83,7 @@ pub fn all() -> Vec<Box<dyn Checker>> {
         Box::new(BoundedMemory::default()),
         Box::new(NeverOversold::default()),
         Box::new(TransactionsWhole),
+        Box::new(FillsEnd::default()),
         Box::new(Converged),
         Box::new(CountersExact::default()),
         Box::new(Registers::default()),

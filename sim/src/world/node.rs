@@ -317,12 +317,13 @@ impl Nodes {
             changes.insert(address.clone(), replica.changes_digest(&address)?);
             documents.insert(address, (heads, json));
         }
-        let mut by_index = BTreeMap::new();
+        let (mut by_index, mut is_filling) = (BTreeMap::new(), false);
         for (collection, field) in INDEXED {
             let Some(request) = in_order(space, collection, field) else { continue };
-            if let Some(Ok(Response::Queried(Queried { page, .. }))) =
+            if let Some(Ok(Response::Queried(Queried { page, is_filling: fills, .. }))) =
                 answer((replica, disk), request, clock)?
             {
+                is_filling |= fills;
                 let keys = page.documents.into_iter().map(|(key, _)| key).collect();
                 by_index.insert((collection, field), keys);
             }
@@ -333,6 +334,7 @@ impl Nodes {
         let vector = vector.into_iter().collect();
         Ok(Some(SettledSpace {
             vector,
+            is_filling,
             documents,
             changes,
             by_index,

@@ -13,6 +13,8 @@ pub const INDEXED: [(&str, &str); 4] =
 pub struct SettledSpace {
     /// Its version vector.
     pub vector: BTreeMap<Origin, VectorEntry>,
+    /// Whether it says that documents of it, or changes of them, are missing.
+    pub is_filling: bool,
     /// Its documents: heads, and what a service reads, which is null where the document is deleted; `None`
     /// where it cannot be read.
     pub documents: BTreeMap<Address, (Vec<ChangeHash>, Option<Value>)>,

@@ -137,7 +137,7 @@ fn is_ours<S: Store>(
     }
     // While documents are missing here, one that is not here proves nothing.
     let has = journal.vectors.get(numbers.0, numbers.1).sequence >= theirs.sequence;
-    Ok((has && !journal.is_incomplete(numbers.0)).then_some(false))
+    Ok((has && !journal.lacks_documents(numbers.0)).then_some(false))
 }
 
 /// The change with a sequence, as a peer finds it.

@@ -290,3 +290,64 @@ fn a_fill_that_brings_another_branch_of_a_document_blocks_nothing() {
     assert!(is_settled(&site));
     assert_left(&mut hub, &mut site, 96);
 }
+
+/// Fills the hub from a site that has trimmed what it sold. It sells once more before it sends its documents, and the row
+/// of that does not come.
+fn fill_ahead(hub: &mut Node, site: &mut Node, wire: &mut Wire) {
+    wire.link += 1;
+    wire.introduce(hub, site);
+    let mut is_sold = false;
+    loop {
+        hub.settle();
+        site.settle();
+        let (to_site, to_hub) = (hub.frames_of(wire.link), site.frames_of(wire.link));
+        if to_site.is_empty() && to_hub.is_empty() {
+            break;
+        }
+        for (link, bytes) in to_site {
+            if matches!(wire::decode(&bytes), Ok(wire::Frame::FillWant(_))) && !is_sold {
+                is_sold = site.sell("store-1/inventory/1", 1).is_some();
+            }
+            site.input(Input::Frame { link, bytes });
+        }
+        for (link, bytes) in to_hub {
+            if !matches!(wire::decode(&bytes), Ok(wire::Frame::Delta(_))) {
+                hub.input(Input::Frame { link, bytes });
+            }
+        }
+    }
+    assert!(is_sold);
+    wire.cut(hub, site);
+    hub.disconnects.clear();
+}
+
+/// What the hub has besides its vector never gets a stamp: its author's disk is gone. That hides no fork.
+#[test]
+fn a_hub_that_was_filled_with_more_than_its_vector_says_finds_the_fork() {
+    // W-51.
+    for again in 1..5 {
+        let mut hub = Node::new(hub_settings());
+        let mut site = Node::new(Settings { trimming: SHORT, ..site_settings() });
+        let mut wire = Wire::default();
+        wire.connect(&mut hub, &mut site);
+        hub.put("store-1/inventory/1", item(100));
+        site.put("store-1/note/1", json!({"text": "a"}));
+        wire.carry(&mut hub, &mut site);
+        wire.cut(&mut hub, &mut site);
+        let image = site.disk.after_crash();
+        site.sell("store-1/inventory/1", 1);
+        site.sell("store-1/inventory/1", 1);
+        forget(&mut site);
+        fill_ahead(&mut hub, &mut site, &mut wire);
+        assert_eq!(hub.get("store-1/inventory/1"), Some(item(97)));
+        assert!(hub.read("store-1/inventory/1").is_filling);
+        let mut site = on_old_copy(image, site);
+        for number in 0..again {
+            site.put(&format!("store-1/note/{}", 10 + number), json!({"text": "new"}));
+        }
+        meet(&mut hub, &mut site, &mut wire);
+        assert!(is_settled(&site), "{again}");
+        assert_left(&mut hub, &mut site, 97);
+        assert_eq!(hub.get("store-1/note/10"), Some(json!({"text": "new"})));
+    }
+}
