@@ -13,6 +13,7 @@ mod fill_claims;
 mod fillers;
 mod hello;
 mod hostile;
+mod overtaking;
 mod recorded;
 mod recovery;
 mod requests;
@@ -259,7 +260,12 @@ impl Node {
 
     /// Ends the turn without making anything durable.
     fn end_turn(&mut self) {
-        while self.replica.end_turn().unwrap() {}
+        while self.end_one_turn() {}
+    }
+
+    /// The same for one turn; whether another is due.
+    fn end_one_turn(&mut self) -> bool {
+        let more = self.replica.end_turn().unwrap();
         while let Some(effect) = self.replica.poll_effect() {
             match effect {
                 Effect::Send { link, bytes, .. } => self.frames.push_back((link, bytes)),
@@ -273,6 +279,7 @@ impl Node {
                 Effect::Event(event) => self.events.push(event),
             }
         }
+        more
     }
 
     /// Ends the turn and makes everything durable.

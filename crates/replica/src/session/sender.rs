@@ -175,13 +175,13 @@ impl Sender {
         }
     }
 
-    /// Sends a space from `position` on, also what other spaces' rows went past; returns whether it goes back for that.
+    /// Sends a space from `position` on, also what other spaces' rows went past; returns whether it was not sent before.
     pub(crate) fn open(&mut self, space: SpaceNumber, position: u64) -> bool {
-        let goes_back = self.readable.insert(space) && position < self.position;
-        if goes_back {
-            self.position = position;
+        let is_new = self.readable.insert(space);
+        if is_new {
+            self.position = self.position.min(position);
         }
-        goes_back
+        is_new
     }
 
     /// The peer has this change: it sent it.

@@ -1,4 +1,3 @@
-use super::hostile::{hello, send};
 use super::*;
 use wire::Frame;
 
@@ -155,91 +154,6 @@ fn changes_whose_hashes_begin_alike_cost_a_rewind() {
     assert_eq!(site.get(AT), Some(item(7)));
     let rewound = |event: &&Event| matches!(event, Event::Rewound { .. });
     assert_eq!(site.events.iter().filter(rewound).count(), 1, "{:?}", site.events);
-}
-
-/// A hub whose site is played by the test.
-struct Reader {
-    hub: Node,
-    decoder: wire::DeltaDecoder,
-    /// Hashes of the changes that came.
-    has: BTreeSet<[u8; 32]>,
-    /// Where the deltas end that are not acknowledged.
-    ends: VecDeque<u64>,
-}
-
-impl Reader {
-    /// Takes what is under way: the sequences of the rows of two spaces.
-    fn read(&mut self) -> (Vec<u64>, Vec<u64>) {
-        let mut read = (Vec::new(), Vec::new());
-        for (_, bytes) in self.hub.frames_of(1) {
-            let Frame::Delta(packed) = wire::decode(&bytes).unwrap() else { continue };
-            let find = |prefix: &[u8; 8]| self.has.iter().find(|hash| hash.starts_with(prefix)).copied();
-            let unpacked = self.decoder.unpack(&packed, |_, prefix| find(prefix));
-            let Ok(wire::Unpacked::Delta(delta)) = unpacked else {
-                panic!("it depends on what was not sent")
-            };
-            assert!(self.ends.back().is_none_or(|last| *last < delta.to), "each ends further than the last");
-            self.ends.push_back(delta.to);
-            for row in &delta.rows {
-                self.has.insert(document::ForeignChange::parse(&row.body).unwrap().hash.0);
-                let document = &delta.documents[row.document as usize];
-                let is_catalog = delta.spaces[document.space as usize] == "catalog";
-                if is_catalog { &mut read.0 } else { &mut read.1 }.push(row.sequence);
-            }
-        }
-        read
-    }
-
-    /// Acknowledges a delta; false when there is none.
-    fn acknowledge(&mut self) -> bool {
-        let Some(end) = self.ends.pop_front() else { return false };
-        send(&mut self.hub, &Frame::Ack(wire::Ack { durable: Some(end), ..wire::Ack::default() }));
-        true
-    }
-}
-
-#[test]
-fn a_change_does_not_wait_for_the_first_sync_of_another_space() {
-    let mut hub = Node::new(hub_settings());
-    let write = |hub: &mut Node, at: &str, value: Value| {
-        hub.ask(Request::write(address(at), vec![document::Operation::Put(value)]));
-    };
-    // More than a window, and among them a few of another space.
-    for n in 0..3_000 {
-        write(&mut hub, &format!("catalog/note/{n}"), json!({ "text": format!("{n}{}", "x".repeat(1_000)) }));
-        if n % 100 == 0 {
-            write(&mut hub, "store-1/note/1", json!({ "n": n }));
-        }
-    }
-    hub.settle();
-    hub.input(Input::PeerUp { link: LinkId(1), peer: "site".into(), public_key: key(2).public_key });
-    send(&mut hub, &Frame::Hello(hello(vec![])));
-    let (decoder, has, ends) = (wire::DeltaDecoder::default(), BTreeSet::new(), VecDeque::new());
-    let mut reader = Reader { hub, decoder, has, ends };
-    let (mut catalog, mut store) = reader.read();
-    assert_eq!(store, (1..=30).collect::<Vec<_>>(), "those that were there");
-    assert!(catalog.len() < 2_000);
-
-    reader.hub.put("store-1/note/2", json!({"n": 1}));
-    reader.acknowledge();
-    let next = reader.read();
-    assert!(next.1 == [31] && !next.0.is_empty(), "both go on");
-    catalog.extend(next.0);
-    store.extend(next.1);
-
-    // What would fill a frame goes in its order, and what follows it.
-    write(&mut reader.hub, "store-1/note/2", json!({ "text": "y".repeat(100_000) }));
-    write(&mut reader.hub, "store-1/note/2", json!({"n": 2}));
-    reader.hub.settle();
-    while reader.acknowledge() {
-        let next = reader.read();
-        assert!(next.1.is_empty() || catalog.len() + next.0.len() == 3_000);
-        catalog.extend(next.0);
-        store.extend(next.1);
-    }
-    assert_eq!(store, (1..=33).collect::<Vec<_>>());
-    assert_eq!(catalog, (1..=3_000).collect::<Vec<_>>());
-    assert!(reader.hub.disconnects.is_empty());
 }
 
 #[test]

@@ -137,9 +137,9 @@ fn hub_with_relay() -> Node {
     hub
 }
 
-/// The relay tells of 2,100 writers of a document each: 35 keys with 60 incarnations.
-fn many_writers(hub: &mut Node, part: u8) {
-    let keys = (35 * part..35 * (part + 1)).flat_map(|n: u8| {
+/// The relay tells of 60 incarnations of each of so many keys, and a document of each.
+fn many_writers(hub: &mut Node, part: u8, keys: u8) {
+    let keys = (keys * part..keys * (part + 1)).flat_map(|n: u8| {
         (0..60)
             .map(move |incarnation| OriginKey { public_key: [100 + n; 32], incarnation: [incarnation; 16] })
     });
@@ -159,7 +159,7 @@ fn many_writers(hub: &mut Node, part: u8) {
 fn a_space_of_more_writers_than_an_offer_names_is_filled() {
     // W-58.
     let mut hub = hub_with_relay();
-    (0..2).for_each(|part| many_writers(&mut hub, part));
+    (0..2).for_each(|part| many_writers(&mut hub, part, 35));
     hub.input(Input::PeerDown { link: LinkId(1) });
     age(&mut hub);
     assert_eq!(rows(&hub, b'j'), 1);
@@ -265,7 +265,7 @@ fn writers_that_come_during_a_fill_are_told_before_their_documents() {
     hub.input(Input::PeerUp { link: LinkId(2), peer: "reader".into(), public_key: key(3).public_key });
     hub.input(reader(&Frame::Hello(hello(vec![]))));
     hub.settle();
-    (0..2).for_each(|part| many_writers(&mut hub, part));
+    (0..2).for_each(|part| many_writers(&mut hub, part, 35));
     let offered = hub.frames_of(2).into_iter().find_map(|(_, bytes)| {
         let Frame::FillOffer(offer) = wire::decode(&bytes).unwrap() else { return None };
         Some(offer)
@@ -286,6 +286,39 @@ fn writers_that_come_during_a_fill_are_told_before_their_documents() {
         assert!(authors.into_iter().all(|author| told.contains(&author) || author == origin(1).0));
     }
     assert_eq!(counts[..2], [(1, 4_096), (2, 104)]);
+}
+
+/// A document that fills most of a frame, and writers who came since the offer: together they are longer than a frame.
+#[test]
+fn what_is_told_of_writers_leaves_room_for_a_long_document() {
+    let mut hub = hub_with_relay();
+    let mut noise = vec![0; 945_000];
+    blake3::Hasher::new().finalize_xof().fill(&mut noise);
+    for (name, noise) in ["a", "b", "c", "d", "e"].into_iter().zip(noise.chunks(189_000)) {
+        let text: String = noise.iter().map(|byte| char::from(b'#' + byte % 90)).collect();
+        let patch = document::Operation::MergePatch(json!({ name: text }));
+        assert!(hub.write("store-1/book/1", patch).is_some());
+    }
+    age(&mut hub);
+    let reader = |frame: &Frame| Input::Frame { link: LinkId(2), bytes: wire::encode(frame).unwrap() };
+    hub.input(Input::PeerUp { link: LinkId(2), peer: "reader".into(), public_key: key(3).public_key });
+    hub.input(reader(&Frame::Hello(hello(vec![]))));
+    hub.settle();
+    (0..2).for_each(|part| many_writers(&mut hub, part, 34));
+    let offer = hub.frames_of(2).into_iter().find_map(|(_, bytes)| match wire::decode(&bytes).unwrap() {
+        Frame::FillOffer(offer) => Some(offer),
+        _ => None,
+    });
+    let fill = offer.unwrap().fill;
+    let want = wire::FillWant { fill, all: true, snapshots: true, ..wire::FillWant::default() };
+    hub.input(reader(&Frame::FillWant(want)));
+    hub.settle();
+    assert_eq!(hub.disconnects, []);
+    let frames = hub.frames_of(2).into_iter().map(|(_, bytes)| match wire::decode(&bytes).unwrap() {
+        Frame::FillDocuments(frame) => (frame.origins.len(), frame.documents.len()),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(frames.take(2).collect::<Vec<_>>(), [(4_080, 0), (0, 1)]);
 }
 
 #[test]
