@@ -305,18 +305,18 @@ fn what_is_told_of_writers_leaves_room_for_a_long_document() {
     hub.input(reader(&Frame::Hello(hello(vec![]))));
     hub.settle();
     (0..2).for_each(|part| many_writers(&mut hub, part, 34));
-    let offer = hub.frames_of(2).into_iter().find_map(|(_, bytes)| match wire::decode(&bytes).unwrap() {
-        Frame::FillOffer(offer) => Some(offer),
-        _ => None,
+    let offer = hub.frames_of(2).into_iter().find_map(|(_, bytes)| {
+        let Frame::FillOffer(offer) = wire::decode(&bytes).unwrap() else { return None };
+        Some(offer)
     });
     let fill = offer.unwrap().fill;
     let want = wire::FillWant { fill, all: true, snapshots: true, ..wire::FillWant::default() };
     hub.input(reader(&Frame::FillWant(want)));
     hub.settle();
     assert_eq!(hub.disconnects, []);
-    let frames = hub.frames_of(2).into_iter().map(|(_, bytes)| match wire::decode(&bytes).unwrap() {
-        Frame::FillDocuments(frame) => (frame.origins.len(), frame.documents.len()),
-        other => panic!("{other:?}"),
+    let frames = hub.frames_of(2).into_iter().map(|(_, bytes)| {
+        let Frame::FillDocuments(frame) = wire::decode(&bytes).unwrap() else { panic!("another frame") };
+        (frame.origins.len(), frame.documents.len())
     });
     assert_eq!(frames.take(2).collect::<Vec<_>>(), [(4_080, 0), (0, 1)]);
 }

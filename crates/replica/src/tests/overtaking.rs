@@ -43,14 +43,11 @@ impl Reader {
     fn read(&mut self) -> Came {
         let mut came = Vec::new();
         for (_, bytes) in self.hub.frames_of(1) {
-            let packed = match wire::decode(&bytes).unwrap() {
-                Frame::Delta(packed) => packed,
-                Frame::FillOffer(offer) => {
-                    self.offered = Some(offer.fill);
-                    continue;
-                }
-                _ => continue,
-            };
+            let frame = wire::decode(&bytes).unwrap();
+            if let Frame::FillOffer(offer) = &frame {
+                self.offered = Some(offer.fill);
+            }
+            let Frame::Delta(packed) = frame else { continue };
             let find = |prefix: &[u8; 8]| self.has.iter().find(|hash| hash.starts_with(prefix)).copied();
             let unpacked = self.decoder.unpack(&packed, |_, prefix| find(prefix));
             let Ok(wire::Unpacked::Delta(delta)) = unpacked else {
