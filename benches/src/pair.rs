@@ -188,6 +188,13 @@ impl Node {
         self.core_time
     }
 
+    /// Changes of a space that are here, or on their way to the disk.
+    #[must_use]
+    pub fn changes(&self, space: &Space) -> u64 {
+        let vector = self.replica.vector(space).expect("the simulated disk does not fail");
+        vector.iter().map(|(_, entry)| entry.sequence).sum()
+    }
+
     /// Documents that are open in memory, and changes that are here.
     #[must_use]
     pub fn counts(&mut self) -> (u64, u64) {

@@ -100,6 +100,12 @@ impl Star {
 
     /// Connects every site, and carries frames until all are silent.
     pub fn connect(&mut self) -> Carried {
+        self.introduce();
+        self.carry()
+    }
+
+    /// Connects every site; nothing is carried yet.
+    pub fn introduce(&mut self) {
         self.first_link += self.sites.len() as u64;
         for (index, site) in self.sites.iter_mut().enumerate() {
             let link = LinkId(self.first_link + index as u64);
@@ -108,30 +114,34 @@ impl Star {
             self.hub.input(Input::PeerUp { link, peer, public_key: site_key });
             site.input(Input::PeerUp { link, peer: "hub".into(), public_key: hub_key });
         }
-        self.carry()
     }
 
     /// Carries frames until all are silent.
     pub fn carry(&mut self) -> Carried {
         let mut carried = Carried::default();
-        loop {
-            self.hub.settle();
-            self.sites.iter_mut().for_each(Node::settle);
-            let to_sites = std::mem::take(&mut self.hub.frames);
-            let from_sites = self.take_from_sites();
-            if to_sites.is_empty() && from_sites.is_empty() {
-                return carried;
-            }
-            carried.half_trips += 1;
-            for (link, frame) in to_sites {
-                carried.from_hub += frame.len();
-                self.give_to_site(link, frame);
-            }
-            for (link, frame) in from_sites {
-                carried.from_sites += frame.len();
-                self.hub.input(Input::Frame { link, bytes: frame });
-            }
+        while self.carry_once(&mut carried) {}
+        carried
+    }
+
+    /// Carries what is on its way, in both directions; false when that is nothing.
+    pub fn carry_once(&mut self, carried: &mut Carried) -> bool {
+        self.hub.settle();
+        self.sites.iter_mut().for_each(Node::settle);
+        let to_sites = std::mem::take(&mut self.hub.frames);
+        let from_sites = self.take_from_sites();
+        if to_sites.is_empty() && from_sites.is_empty() {
+            return false;
         }
+        carried.half_trips += 1;
+        for (link, frame) in to_sites {
+            carried.from_hub += frame.len();
+            self.give_to_site(link, frame);
+        }
+        for (link, frame) in from_sites {
+            carried.from_sites += frame.len();
+            self.hub.input(Input::Frame { link, bytes: frame });
+        }
+        true
     }
 
     /// Carries frames until all are silent, one turn of the hub at a time. Returns the hub's processor time.

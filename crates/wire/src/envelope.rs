@@ -2,10 +2,10 @@
 //! that makes it smaller; a delta's is what [`crate::DeltaEncoder`] packed.
 
 use crate::PackedDelta;
-use crate::fill::{FILL_DOCUMENTS_MAX, LISTED_MAX};
-use crate::frame::{
-    FORK_CHAINS_MAX, Frame, HUB_ENTRIES_MAX, OverLimit, STOPPED_MAX, SpaceVector, TABLE_MAX,
-    VECTOR_ENTRIES_MAX,
+use crate::frame::{Frame, SpaceVector};
+use crate::limit::{
+    Chains, Documents, FilledEntries, HubEntries, Incomplete, Limit, Origins, OverLimit, Spaces,
+    StoppedStreams, SymbolBytes, VectorEntries, WantedDocuments,
 };
 use core::error::Error as _;
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
@@ -88,9 +88,11 @@ pub enum DecodeError {
     #[error("the body of the frame is malformed")]
     Body,
     /// A list, or bytes, in the body are longer than their limit.
-    #[error("a list in the frame is longer than its limit of {limit}")]
+    #[error("the frame has more than {limit} {list}")]
     TooMany {
-        /// Of entries, or of bytes.
+        /// What the list holds.
+        list: &'static str,
+        /// How many are taken.
         limit: usize,
     },
     /// A delta that builds on others, and those were not read.
@@ -146,39 +148,42 @@ pub fn encode(frame: &Frame) -> Result<Vec<u8>, EncodeError> {
     Ok(bytes)
 }
 
+/// What a list holds, how many, and how many it may.
+fn of<L: Limit>(count: usize) -> (&'static str, usize, usize) {
+    (L::LIST, count, L::MAX)
+}
+
 /// The limits that [`decode`] holds a peer's lists to.
 fn check_lists(frame: &Frame) -> Result<(), EncodeError> {
     let vectors = |vectors: &[SpaceVector]| {
         let entries = vectors.iter().map(|vector| vector.entries.len()).sum();
-        vec![("spaces", vectors.len(), TABLE_MAX), ("vector entries", entries, VECTOR_ENTRIES_MAX)]
+        vec![of::<Spaces>(vectors.len()), of::<VectorEntries>(entries)]
     };
     let lists = match frame {
         Frame::Hello(hello) => {
-            let incomplete = ("incomplete spaces", hello.incomplete.len(), TABLE_MAX);
-            [vectors(&hello.spaces), vec![incomplete]].concat()
+            [vectors(&hello.spaces), vec![of::<Incomplete>(hello.incomplete.len())]].concat()
         }
         Frame::Rewind(rewind) => vectors(&rewind.spaces),
-        Frame::FillOffer(offer) => vec![("origins", offer.origins.len(), TABLE_MAX)],
-        Frame::FillWant(want) => vec![("documents", want.documents.len(), LISTED_MAX)],
-        Frame::FillDocuments(fill) => vec![
-            ("origins", fill.origins.len(), TABLE_MAX),
-            ("documents", fill.documents.len(), FILL_DOCUMENTS_MAX),
-            ("vector entries", fill.vector.len(), VECTOR_ENTRIES_MAX),
-            ("entries of fills", fill.filled.len(), VECTOR_ENTRIES_MAX),
-        ],
-        Frame::FillFinished(finished) => {
-            vec![("vector entries", finished.entries.len(), VECTOR_ENTRIES_MAX)]
+        Frame::FillOffer(offer) => {
+            vec![of::<Origins>(offer.origins.len()), of::<SymbolBytes>(offer.symbols.len())]
         }
+        Frame::FillSymbols(symbols) => vec![of::<SymbolBytes>(symbols.symbols.len())],
+        Frame::FillWant(want) => vec![of::<WantedDocuments>(want.documents.len())],
+        Frame::FillDocuments(fill) => vec![
+            of::<Origins>(fill.origins.len()),
+            of::<Documents>(fill.documents.len()),
+            of::<VectorEntries>(fill.vector.len()),
+            of::<FilledEntries>(fill.filled.len()),
+        ],
+        Frame::FillFinished(finished) => vec![of::<VectorEntries>(finished.entries.len())],
         Frame::Ack(ack) => {
             let entries = ack.hub.iter().flatten().map(|space| space.entries.len()).sum();
-            let stopped = ("stopped streams", ack.stopped.len(), STOPPED_MAX);
-            vec![("hub entries", entries, HUB_ENTRIES_MAX), stopped]
+            vec![of::<HubEntries>(entries), of::<StoppedStreams>(ack.stopped.len())]
         }
-        Frame::Fork(fork) => vec![("chains", fork.chains.len(), FORK_CHAINS_MAX)],
+        Frame::Fork(fork) => vec![of::<Chains>(fork.chains.len())],
         Frame::Delta(_)
         | Frame::Ask
         | Frame::FillMore(_)
-        | Frame::FillSymbols(_)
         | Frame::FillListing(_)
         | Frame::FillAck(_)
         | Frame::FillAhead(_)
@@ -247,7 +252,7 @@ fn from_slice<'a, T: minicbor::Decode<'a, ()>>(body: &'a [u8]) -> Result<T, Deco
 
 fn refused(error: &minicbor::decode::Error) -> DecodeError {
     let over = error.source().and_then(|source| source.downcast_ref::<OverLimit>());
-    over.map_or(DecodeError::Body, |OverLimit(limit)| DecodeError::TooMany { limit: *limit })
+    over.map_or(DecodeError::Body, |OverLimit { list, limit }| DecodeError::TooMany { list, limit: *limit })
 }
 
 /// The body deflated, when that is shorter.

@@ -2,7 +2,11 @@
 //!
 //! They go on the bulk lane. Their order within it matters, their order to frames of the live lane does not.
 
-use crate::frame::{OriginKey, TABLE_MAX, VECTOR_ENTRIES_MAX, VectorEntry, at_most, bytes_at_most};
+use crate::frame::{OriginKey, VectorEntry};
+use crate::limit::{
+    Changes, Documents, FilledEntries, Origins, SymbolBytes, VectorEntries, WantedDocuments, at_most,
+    bytes_at_most,
+};
 use minicbor::{Decode, Encode};
 
 /// Most bytes of packed symbols in a frame.
@@ -60,14 +64,10 @@ pub struct FillOffer {
     #[n(3)]
     pub documents: u64,
     /// What the receiver has once it has the documents.
-    #[cbor(n(4), decode_with = "at_most::<_, _, TABLE_MAX>")]
+    #[cbor(n(4), decode_with = "at_most::<_, _, Origins>")]
     pub origins: Vec<FillOrigin>,
     /// The first symbols of the documents; none when the receiver said that it has nothing.
-    #[cbor(
-        n(5),
-        encode_with = "minicbor::bytes::encode",
-        decode_with = "bytes_at_most::<_, SYMBOL_BYTES_MAX>"
-    )]
+    #[cbor(n(5), encode_with = "minicbor::bytes::encode", decode_with = "bytes_at_most::<_, SymbolBytes>")]
     pub symbols: Vec<u8>,
     /// Whether the documents have changes that the filler has by a fill, and not by its vector.
     #[n(6)]
@@ -107,11 +107,7 @@ pub struct FillSymbols {
     #[n(1)]
     pub first: u32,
     /// Packed: two digests, a checksum (8 bytes each, big-endian) and a zigzag variable-length number each.
-    #[cbor(
-        n(2),
-        encode_with = "minicbor::bytes::encode",
-        decode_with = "bytes_at_most::<_, SYMBOL_BYTES_MAX>"
-    )]
+    #[cbor(n(2), encode_with = "minicbor::bytes::encode", decode_with = "bytes_at_most::<_, SymbolBytes>")]
     pub symbols: Vec<u8>,
 }
 
@@ -161,7 +157,7 @@ pub struct FillWant {
     #[n(4)]
     pub to: Option<FillName>,
     /// The documents.
-    #[cbor(n(5), decode_with = "at_most::<_, _, LISTED_MAX>")]
+    #[cbor(n(5), decode_with = "at_most::<_, _, WantedDocuments>")]
     pub documents: Vec<Wanted>,
     /// Whether more follow in the next frame, before the first is sent.
     #[n(6)]
@@ -187,7 +183,7 @@ pub struct FillDocument {
     #[n(1)]
     pub snapshot: Option<Body>,
     /// Changes that the receiver lacks, each after what it depends on.
-    #[cbor(n(2), decode_with = "at_most::<_, _, FILL_CHANGES_MAX>")]
+    #[cbor(n(2), decode_with = "at_most::<_, _, Changes>")]
     pub changes: Vec<Body>,
     /// Its heads, 32 bytes each, in its last part; none before.
     #[cbor(n(3), with = "minicbor::bytes")]
@@ -205,20 +201,20 @@ pub struct FillDocuments {
     #[n(1)]
     pub number: u32,
     /// Origins of changes, those that no earlier frame of the fill named.
-    #[cbor(n(2), decode_with = "at_most::<_, _, TABLE_MAX>")]
+    #[cbor(n(2), decode_with = "at_most::<_, _, Origins>")]
     pub origins: Vec<OriginKey>,
     /// The documents.
-    #[cbor(n(3), decode_with = "at_most::<_, _, FILL_DOCUMENTS_MAX>")]
+    #[cbor(n(3), decode_with = "at_most::<_, _, Documents>")]
     pub documents: Vec<FillDocument>,
     /// Whether everything that was wanted has been sent.
     #[n(4)]
     pub is_done: bool,
     /// How far the filler has streams, where that is further than the offer and earlier frames of the fill say: the
     /// documents may have so much.
-    #[cbor(n(5), decode_with = "at_most::<_, _, VECTOR_ENTRIES_MAX>")]
+    #[cbor(n(5), decode_with = "at_most::<_, _, VectorEntries>")]
     pub vector: Vec<Reach>,
     /// The same of changes that the filler itself has by a fill, and not by its vector.
-    #[cbor(n(6), decode_with = "at_most::<_, _, VECTOR_ENTRIES_MAX>")]
+    #[cbor(n(6), decode_with = "at_most::<_, _, FilledEntries>")]
     pub filled: Vec<Reach>,
     /// Whether documents were left out, which the filler cannot read: the vector is not to be adopted.
     #[cbor(n(7), default)]
@@ -272,6 +268,6 @@ pub struct FillFinished {
     #[n(1)]
     pub taken: bool,
     /// What the receiver has of the space.
-    #[cbor(n(2), decode_with = "at_most::<_, _, VECTOR_ENTRIES_MAX>")]
+    #[cbor(n(2), decode_with = "at_most::<_, _, VectorEntries>")]
     pub entries: Vec<VectorEntry>,
 }

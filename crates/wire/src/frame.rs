@@ -4,6 +4,7 @@ use crate::PackedDelta;
 use crate::fill::{
     FillAck, FillAhead, FillDocuments, FillFinished, FillListing, FillMore, FillOffer, FillSymbols, FillWant,
 };
+use crate::limit::{Chains, HubEntries, Incomplete, Spaces, StoppedStreams, VectorEntries, at_most, over};
 use minicbor::{Decode, Decoder, Encode};
 
 /// The protocol of this version. Of two replicas both speak the lower one: a fleet is upgraded over months, and a newer
@@ -24,45 +25,6 @@ pub const VECTOR_ENTRIES_MAX: usize = 16_384;
 /// Most entries of [`Ack::hub`].
 pub const HUB_ENTRIES_MAX: usize = 256;
 
-/// A list is longer than this limit.
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("a list has more than {0} entries")]
-pub(crate) struct OverLimit(pub(crate) usize);
-
-fn over(limit: usize) -> minicbor::decode::Error {
-    minicbor::decode::Error::custom(OverLimit(limit))
-}
-
-/// Reads a list of at most `N`: what a frame claims beyond that is refused before it takes memory.
-pub(crate) fn at_most<'b, Context, T, const N: usize>(
-    decoder: &mut Decoder<'b>,
-    context: &mut Context,
-) -> Result<Vec<T>, minicbor::decode::Error>
-where
-    T: Decode<'b, Context>,
-{
-    let mut list = Vec::new();
-    for entry in decoder.array_iter_with(context)? {
-        if list.len() == N {
-            return Err(over(N));
-        }
-        list.push(entry?);
-    }
-    Ok(list)
-}
-
-/// Reads bytes, at most N of them.
-pub(crate) fn bytes_at_most<Context, const N: usize>(
-    decoder: &mut Decoder<'_>,
-    _context: &mut Context,
-) -> Result<Vec<u8>, minicbor::decode::Error> {
-    let bytes = decoder.bytes()?;
-    if bytes.len() > N {
-        return Err(over(N));
-    }
-    Ok(bytes.to_vec())
-}
-
 /// Reads version vectors: at most [`TABLE_MAX`], with at most [`VECTOR_ENTRIES_MAX`] entries together.
 fn read_vectors<Context>(
     decoder: &mut Decoder<'_>,
@@ -74,10 +36,10 @@ fn read_vectors<Context>(
         let vector = vector?;
         entries += vector.entries.len();
         if list.len() == TABLE_MAX {
-            return Err(over(TABLE_MAX));
+            return Err(over::<Spaces>());
         }
         if entries > VECTOR_ENTRIES_MAX {
-            return Err(over(VECTOR_ENTRIES_MAX));
+            return Err(over::<VectorEntries>());
         }
         list.push(vector);
     }
@@ -89,9 +51,9 @@ fn read_hub<Context>(
     decoder: &mut Decoder<'_>,
     context: &mut Context,
 ) -> Result<Option<Vec<HubSpace>>, minicbor::decode::Error> {
-    let spaces: Vec<HubSpace> = at_most::<_, _, HUB_ENTRIES_MAX>(decoder, context)?;
+    let spaces: Vec<HubSpace> = at_most::<_, _, HubEntries>(decoder, context)?;
     if spaces.iter().map(|space| space.entries.len()).sum::<usize>() > HUB_ENTRIES_MAX {
-        return Err(over(HUB_ENTRIES_MAX));
+        return Err(over::<HubEntries>());
     }
     Ok(Some(spaces))
 }
@@ -124,7 +86,7 @@ fn read_incomplete<Context>(
     decoder: &mut Decoder<'_>,
     context: &mut Context,
 ) -> Result<Vec<String>, minicbor::decode::Error> {
-    at_most::<_, _, TABLE_MAX>(decoder, context)
+    at_most::<_, _, Incomplete>(decoder, context)
 }
 
 /// One message on the stream between two replicas.
@@ -216,7 +178,7 @@ pub struct SpaceVector {
     #[n(0)]
     pub space: String,
     /// One for each origin that ever wrote in the space.
-    #[cbor(n(1), decode_with = "at_most::<_, _, VECTOR_ENTRIES_MAX>")]
+    #[cbor(n(1), decode_with = "at_most::<_, _, VectorEntries>")]
     pub entries: Vec<VectorEntry>,
     /// Whether the sender of the vector takes changes of the space from its receiver; true when the field is absent.
     #[cbor(n(2), decode_with = "read_takes", nil = "takes_when_absent")]
@@ -264,7 +226,7 @@ pub struct Ack {
     #[n(2)]
     pub heard: Option<Heard>,
     /// Streams of which the receiver takes no more on this connection until a rewind.
-    #[cbor(n(3), decode_with = "at_most::<_, _, STOPPED_MAX>", nil = "none_when_absent")]
+    #[cbor(n(3), decode_with = "at_most::<_, _, StoppedStreams>", nil = "none_when_absent")]
     pub stopped: Vec<Stopped>,
 }
 
@@ -275,7 +237,7 @@ pub struct HubSpace {
     #[n(0)]
     pub space: String,
     /// Some of its streams.
-    #[cbor(n(1), decode_with = "at_most::<_, _, HUB_ENTRIES_MAX>")]
+    #[cbor(n(1), decode_with = "at_most::<_, _, HubEntries>")]
     pub entries: Vec<HubEntry>,
 }
 
@@ -348,7 +310,7 @@ pub struct Fork {
     #[n(3)]
     pub differs: u64,
     /// The sender's history between, in order of the sequences.
-    #[cbor(n(4), decode_with = "at_most::<_, _, FORK_CHAINS_MAX>")]
+    #[cbor(n(4), decode_with = "at_most::<_, _, Chains>")]
     pub chains: Vec<ForkChain>,
     /// Whether the histories are not known to be two: then `differs` is one more than the last sequence that both have.
     #[cbor(n(5), skip_if = "is_false")]

@@ -33,3 +33,4 @@ pub use frame::{
     HubEntry, HubSpace, OriginKey, PROTOCOL_OLDEST, PROTOCOL_VERSION, Rewind, STOPPED_MAX, SpaceVector,
     Stopped, TABLE_MAX, VECTOR_ENTRIES_MAX, VectorEntry,
 };
+mod limit;

@@ -42,6 +42,8 @@ fn the_ladder_takes_the_first_step_that_serves() {
     wire.connect(&mut hub, &mut site);
     assert_eq!((hub.rung(), site.rung()), (Some(Rung::Cursor), Some(Rung::Equal)));
     assert_converged(&mut hub, &mut site);
+    assert_eq!(hub.status().sessions, Sessions { equal: 1, cursor: 1, ..Sessions::default() });
+    assert_eq!(site.status().sessions, Sessions { equal: 2, ..Sessions::default() });
 
     // The hub's store is another, with the same rows: the site's cursor is of no use, its vector is.
     wire.cut(&mut hub, &mut site);
@@ -54,6 +56,7 @@ fn the_ladder_takes_the_first_step_that_serves() {
     wire.connect(&mut hub, &mut site);
     assert_eq!(hub.rung(), Some(Rung::Vector));
     assert_converged(&mut hub, &mut site);
+    assert_eq!(hub.status().sessions, Sessions { vector: 1, ..Sessions::default() });
 }
 
 #[test]

@@ -128,7 +128,7 @@ struct Unpacking<'a> {
 
 impl<'a> Unpacking<'a> {
     fn unpack(mut self) -> Result<(Delta, bool), Stop> {
-        let rows = self.reader.count(ROWS_MAX).ok_or(MALFORMED)?;
+        let rows = self.count("rows", ROWS_MAX)?;
         self.delta.from = self.reader.difference(self.state.position).ok_or(MALFORMED)?;
         self.delta.to = self.reader.difference(self.delta.from).ok_or(MALFORMED)?;
         // What a newer version has to say.
@@ -139,6 +139,13 @@ impl<'a> Unpacking<'a> {
             follow = self.row(expected_follow(follow))?;
         }
         if self.reader.rest().is_empty() { Ok((self.delta, self.has_prefix)) } else { Err(MALFORMED) }
+    }
+
+    /// Reads how long a list is.
+    fn count(&mut self, list: &'static str, limit: usize) -> Result<usize, Stop> {
+        let count = usize::try_from(self.reader.unsigned().ok_or(MALFORMED)?);
+        let too_many = Stop::Broken(DecodeError::TooMany { list, limit });
+        count.ok().filter(|count| *count <= limit).ok_or(too_many)
     }
 
     /// Reads a row; returns how many of its transaction follow.
@@ -211,7 +218,7 @@ impl<'a> Unpacking<'a> {
     }
 
     fn dependencies(&mut self, number: u8) -> Result<Vec<[u8; 32]>, Stop> {
-        let count = self.reader.count(LIST_MAX).ok_or(MALFORMED)?;
+        let count = self.count("dependencies of a change", LIST_MAX)?;
         let document = self.state.documents.get(number).ok_or(UNNAMED)?;
         let mut dependencies = Vec::new();
         for _ in 0..count {
@@ -241,7 +248,7 @@ impl<'a> Unpacking<'a> {
 
     fn others(&mut self) -> Result<Vec<[u8; 16]>, Stop> {
         let mut others = Vec::new();
-        for _ in 0..self.reader.count(LIST_MAX).ok_or(MALFORMED)? {
+        for _ in 0..self.count("other authors of a change", LIST_MAX)? {
             others.push(match self.reader.byte().ok_or(MALFORMED)? {
                 0 => self.reader.array().ok_or(MALFORMED)?,
                 number => self.state.streams.get(number).ok_or(UNNAMED)?.origin,

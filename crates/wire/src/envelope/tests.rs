@@ -3,6 +3,7 @@ mod limits;
 use super::*;
 use crate::fill::*;
 use crate::frame::*;
+use crate::limit::Changes;
 use proptest::prelude::*;
 
 fn any_vector() -> impl Strategy<Value = Vec<SpaceVector>> {

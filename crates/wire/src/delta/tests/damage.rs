@@ -106,7 +106,7 @@ fn rows_that_end_early_or_go_on_are_malformed() {
     // W-29.
     refused(&head(1), DecodeError::Row);
     refused(&[&head(0)[..], &[0]].concat(), DecodeError::Row);
-    refused(&head(ROWS_MAX as u64 + 1), DecodeError::Row);
+    refused(&head(ROWS_MAX as u64 + 1), DecodeError::TooMany { list: "rows", limit: ROWS_MAX });
     refused(&[], DecodeError::Row);
 }
 

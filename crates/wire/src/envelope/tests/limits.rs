@@ -6,20 +6,24 @@ use super::*;
 fn lists_that_are_too_long_are_refused() {
     // W-6.
     assert!(decode(&encode(&Frame::Hello(hello_of(4, VECTOR_ENTRIES_MAX / 4))).unwrap()).is_ok());
-    let limits = [VECTOR_ENTRIES_MAX, VECTOR_ENTRIES_MAX, TABLE_MAX];
+    let limits = [too_many::<VectorEntries>(), too_many::<VectorEntries>(), too_many::<Spaces>()];
     let long = [hello_of(1, VECTOR_ENTRIES_MAX + 1), hello_of(4, 4_097), hello_of(TABLE_MAX + 1, 0)];
     for (hello, limit) in long.into_iter().zip(limits) {
-        assert_eq!(decode(&unchecked(KIND_HELLO, &hello)), Err(DecodeError::TooMany { limit }));
+        assert_eq!(decode(&unchecked(KIND_HELLO, &hello)), Err(limit));
         let rewind = Rewind { generation: 1, spaces: hello.spaces };
-        assert_eq!(decode(&unchecked(KIND_REWIND, &rewind)), Err(DecodeError::TooMany { limit }));
+        assert_eq!(decode(&unchecked(KIND_REWIND, &rewind)), Err(limit));
     }
 }
 
-/// The bytes of a frame with a list that has one element more than its limit.
-type Over = (u8, Vec<u8>, usize);
+fn too_many<L: Limit>() -> DecodeError {
+    DecodeError::TooMany { list: L::LIST, limit: L::MAX }
+}
 
-fn over<T: minicbor::Encode<()>>(kind: u8, frame: &T, limit: usize) -> Over {
-    (kind, unchecked(kind, frame), limit)
+/// The bytes of a frame with a list that has one element more than its limit.
+type Over = (u8, Vec<u8>, DecodeError);
+
+fn over<L: Limit>(kind: u8, frame: &impl minicbor::Encode<()>) -> Over {
+    (kind, unchecked(kind, frame), too_many::<L>())
 }
 
 /// Of frames of the session.
@@ -31,10 +35,10 @@ fn session_over() -> Vec<Over> {
     let hub = HubSpace { space: String::new(), entries: vec![] };
     let incomplete = vec![String::new(); TABLE_MAX + 1];
     vec![
-        over(KIND_HELLO, &Hello { incomplete, ..hello_of(0, 0) }, TABLE_MAX),
-        over(KIND_ACK, &Ack { stopped: vec![stopped; STOPPED_MAX + 1], ..Ack::default() }, STOPPED_MAX),
-        over(KIND_ACK, &Ack { hub: Some(vec![hub; HUB_ENTRIES_MAX + 1]), ..Ack::default() }, HUB_ENTRIES_MAX),
-        over(KIND_FORK, &Fork { chains: vec![chain; FORK_CHAINS_MAX + 1], ..fork }, FORK_CHAINS_MAX),
+        over::<Incomplete>(KIND_HELLO, &Hello { incomplete, ..hello_of(0, 0) }),
+        over::<StoppedStreams>(KIND_ACK, &Ack { stopped: vec![stopped; STOPPED_MAX + 1], ..Ack::default() }),
+        over::<HubEntries>(KIND_ACK, &Ack { hub: Some(vec![hub; HUB_ENTRIES_MAX + 1]), ..Ack::default() }),
+        over::<Chains>(KIND_FORK, &Fork { chains: vec![chain; FORK_CHAINS_MAX + 1], ..fork }),
     ]
 }
 
@@ -56,11 +60,11 @@ fn fill_over() -> Vec<Over> {
     let documents = vec![Wanted { document: 1, heads: vec![] }; LISTED_MAX + 1];
     let entries = vec![VectorEntry { origin: [7; 16], sequence: 1, chain: [0; 8] }; VECTOR_ENTRIES_MAX + 1];
     vec![
-        over(KIND_FILL_OFFER, &FillOffer { origins, ..offer.clone() }, TABLE_MAX),
-        over(KIND_FILL_OFFER, &FillOffer { symbols: symbols.clone(), ..offer }, SYMBOL_BYTES_MAX),
-        over(KIND_FILL_SYMBOLS, &FillSymbols { fill: 1, first: 0, symbols }, SYMBOL_BYTES_MAX),
-        over(KIND_FILL_WANT, &FillWant { fill: 1, documents, ..FillWant::default() }, LISTED_MAX),
-        over(KIND_FILL_FINISHED, &FillFinished { fill: 1, taken: true, entries }, VECTOR_ENTRIES_MAX),
+        over::<Origins>(KIND_FILL_OFFER, &FillOffer { origins, ..offer.clone() }),
+        over::<SymbolBytes>(KIND_FILL_OFFER, &FillOffer { symbols: symbols.clone(), ..offer }),
+        over::<SymbolBytes>(KIND_FILL_SYMBOLS, &FillSymbols { fill: 1, first: 0, symbols }),
+        over::<WantedDocuments>(KIND_FILL_WANT, &FillWant { fill: 1, documents, ..FillWant::default() }),
+        over::<VectorEntries>(KIND_FILL_FINISHED, &FillFinished { fill: 1, taken: true, entries }),
     ]
 }
 
@@ -72,26 +76,22 @@ fn documents_over() -> Vec<Over> {
     let long = FillDocument { changes: vec![Body(vec![]); FILL_CHANGES_MAX + 1], ..document.clone() };
     let reach = vec![Reach { origin: [7; 16], sequence: 1 }; VECTOR_ENTRIES_MAX + 1];
     let frame = FillDocuments { fill: 1, number: 1, ..FillDocuments::default() };
-    [
-        (FillDocuments { origins: vec![key; TABLE_MAX + 1], ..frame.clone() }, TABLE_MAX),
-        (
-            FillDocuments { documents: vec![document; FILL_DOCUMENTS_MAX + 1], ..frame.clone() },
-            FILL_DOCUMENTS_MAX,
-        ),
-        (FillDocuments { documents: vec![long], ..frame.clone() }, FILL_CHANGES_MAX),
-        (FillDocuments { vector: reach.clone(), ..frame.clone() }, VECTOR_ENTRIES_MAX),
-        (FillDocuments { filled: reach, ..frame }, VECTOR_ENTRIES_MAX),
+    let origins = FillDocuments { origins: vec![key; TABLE_MAX + 1], ..frame.clone() };
+    let documents = vec![document; FILL_DOCUMENTS_MAX + 1];
+    vec![
+        over::<Origins>(KIND_FILL_DOCUMENTS, &origins),
+        over::<Documents>(KIND_FILL_DOCUMENTS, &FillDocuments { documents, ..frame.clone() }),
+        over::<Changes>(KIND_FILL_DOCUMENTS, &FillDocuments { documents: vec![long], ..frame.clone() }),
+        over::<VectorEntries>(KIND_FILL_DOCUMENTS, &FillDocuments { vector: reach.clone(), ..frame.clone() }),
+        over::<FilledEntries>(KIND_FILL_DOCUMENTS, &FillDocuments { filled: reach, ..frame }),
     ]
-    .iter()
-    .map(|(frame, limit)| over(KIND_FILL_DOCUMENTS, frame, *limit))
-    .collect()
 }
 
 #[test]
 fn each_list_that_has_a_limit_is_held_to_it() {
     // W-6, W-49.
-    for (kind, bytes, limit) in [session_over(), fill_over(), documents_over()].concat() {
-        assert_eq!(decode(&bytes), Err(DecodeError::TooMany { limit }), "kind {kind}");
+    for (kind, bytes, refusal) in [session_over(), fill_over(), documents_over()].concat() {
+        assert_eq!(decode(&bytes), Err(refusal), "kind {kind}");
     }
 }
 
@@ -107,6 +107,7 @@ fn a_frame_that_every_peer_would_refuse_is_not_made() {
         refusal(Frame::Rewind(Rewind { generation: 1, spaces })),
         "the frame has 4097 spaces, 4096 are allowed"
     );
+    assert_eq!(too_many::<Spaces>().to_string(), "the frame has more than 4096 spaces");
 }
 
 #[test]
@@ -119,5 +120,5 @@ fn a_list_of_what_the_hub_has_is_bounded_both_ways() {
         Ack { hub: Some(vec![space(entries.clone()), space(entries[..1].to_vec())]), ..Ack::default() };
     assert!(matches!(encode(&Frame::Ack(long.clone())), Err(EncodeError::TooMany { .. })));
     let bytes = [&[KIND_ACK, 0][..], &to_vec(&long)].concat();
-    assert_eq!(decode(&bytes), Err(DecodeError::TooMany { limit: HUB_ENTRIES_MAX }));
+    assert_eq!(decode(&bytes), Err(too_many::<HubEntries>()));
 }
