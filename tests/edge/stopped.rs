@@ -1,5 +1,9 @@
 use serde_json::json;
-use tests::process::{Fleet, spawn};
+use server::local::{RefusalKind, Response};
+use std::fs;
+use std::time::Instant;
+use tests::process::{DEADLINE, Fleet, Process, increment, put, site_config, spawn};
+use tests::{eventually_async, faults};
 
 #[tokio::test]
 async fn a_signal_ends_it_in_order_and_nothing_is_lost() {
@@ -18,6 +22,74 @@ async fn a_signal_ends_it_in_order_and_nothing_is_lost() {
     }
     site.logs(&["disconnected", "peer=hub"]);
     site.put("store-1/inventory/milk", json!({"shelf": "A3"})).await;
+}
+
+/// The order comes while services write as fast as they can: what was answered is there, what was not is nowhere twice.
+#[tokio::test(flavor = "multi_thread")]
+async fn writes_under_way_are_durable_or_refused() {
+    const WRITERS: usize = 32;
+    let fleet = Fleet::new();
+    let mut site = fleet.start("store-1", &site_config("store-1", "127.0.0.1:1"));
+    let mut writing = tokio::task::JoinSet::new();
+    for _ in 0..WRITERS {
+        let mut client = site.client().await;
+        writing.spawn(async move {
+            let mut answered = 0;
+            while let Ok(Response::Written(_)) =
+                client.call(&increment("store-1/inventory/milk", 1, None)).await
+            {
+                answered += 1;
+            }
+            answered
+        });
+    }
+    eventually_async(DEADLINE, "many wrote", async || {
+        let reading = site.get("store-1/inventory/milk").await;
+        reading.is_some_and(|value| value["on_hand"].as_u64() > Some(500))
+    })
+    .await;
+    site.signal("TERM");
+    assert_eq!(site.ended().code(), Some(0), "{}", site.log());
+    let answered: u64 = writing.join_all().await.into_iter().sum();
+    let site = site.restart();
+    let kept = site.get("store-1/inventory/milk").await.unwrap()["on_hand"].as_u64().unwrap();
+    assert!((answered..=answered + WRITERS as u64).contains(&kept), "{answered} answered, {kept} kept");
+}
+
+/// A service manager kills what takes longer than it was told. Services and peers hear the end all the same.
+#[tokio::test]
+async fn a_disk_that_hangs_does_not_keep_it_from_ending() {
+    let fleet = Fleet::new();
+    let hub = fleet.hub();
+    let config = site_config("store-1", &hub.status().await.address);
+    let data = fleet.prepare("store-1", &config);
+    let hung = fleet.directory.path().join("hung");
+    let Some(variables) = faults::hanging(fleet.directory.path(), &data.join("store"), &hung) else { return };
+    let mut site = Process::start_with(data.clone(), &variables);
+    site.put("store-1/note/1", json!({"n": 1})).await;
+    hub.has("store-1/note/1", json!({"n": 1})).await;
+    fs::write(&hung, "").unwrap();
+    let mut client = site.client().await;
+    client.send(&put("store-1/note/1", json!({"n": 2}), None)).await.unwrap();
+    let told = Instant::now();
+    site.signal("TERM");
+    let (_, answer) = client.receive().await.unwrap();
+    // It may not have been taken yet.
+    let kind = answer.unwrap_err().kind;
+    assert!([RefusalKind::UnknownOutcome, RefusalKind::Unavailable].contains(&kind), "{kind:?}");
+    hub.logs(&["disconnected", "peer=store-1", "the peer ended the stream"]);
+    assert_eq!(site.ended().code(), Some(1), "{}", site.log());
+    assert!(told.elapsed().as_secs() < 10, "it ends by itself");
+    site.logs(&["the store is not closed after 5s: its disk does not answer"]);
+
+    // While the store is opened nothing can be lost.
+    let mut opening = Process::spawn_with(data, &variables);
+    opening.logs(&["opening the store"]);
+    opening.signal("TERM");
+    assert_eq!(opening.ended().code(), Some(0), "{}", opening.log());
+    fs::remove_file(&hung).unwrap();
+    let kept = opening.restart().get("store-1/note/1").await.unwrap();
+    assert!(kept == json!({"n": 1}) || kept == json!({"n": 2}), "{kept}");
 }
 
 #[test]

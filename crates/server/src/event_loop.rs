@@ -106,10 +106,12 @@ impl EventLoop {
         }
     }
 
-    /// Runs until it is told to stop and what was taken is durable and answered.
-    pub(crate) async fn run(mut self, mut core: Core, opening: &mut Opening) {
+    /// Runs until it is told to stop and what was taken is durable and answered. Who waits for anything hears its end before
+    /// the returned core is dropped: closing a store may wait for its disk.
+    #[must_use = "dropping it closes the store"]
+    pub(crate) async fn run(mut self, mut core: Core, opening: &mut Opening) -> Option<Core> {
         self.pulse.begin();
-        loop {
+        let left = loop {
             let is_failed = match self.serve(&mut core).await {
                 Ok(()) if self.is_renewing => {
                     core.end_waits();
@@ -122,7 +124,7 @@ impl EventLoop {
                 }
                 served => {
                     let drained = if served.is_ok() { self.drain(&mut core).await } else { served };
-                    let Err(error) = drained else { break };
+                    let Err(error) = drained else { break Some(core) };
                     self.reopening.failed(error.to_string(), Instant::now());
                     let outcome = core.outcome().await;
                     // What became durable before the failure is answered; so is who only waits for the hub.
@@ -142,14 +144,15 @@ impl EventLoop {
             let readable = is_failed.then_some(core);
             match self.reopen(readable, opening).await {
                 Some(opened) => core = opened,
-                None => break,
+                None => break None,
             }
-        }
+        };
         self.arrivals.viewed.close();
         self.backups.end();
         self.requests.end(&requests::unknown_outcome());
         self.watches.end();
         self.links.end();
+        left
     }
 
     /// Serves until it is to stop, or to be opened anew.

@@ -31,6 +31,7 @@ use std::convert::Infallible;
 use std::io;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::process;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -277,6 +278,10 @@ async fn serve(
         let observed = Observed { arrivals: arrivals.clone(), pulse: pulse.clone() };
         tasks.spawn(observing.run(observed, stop.clone()));
     }
+    // As early: what opens a store may be killed at any time.
+    let signals = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tasks.spawn(stop_on_signal(signals, order, stop.clone(), pulse.clone()));
+    tracing::info!("opening the store");
     let core = opening.open()?;
     tracing::info!(name = %config.name, origin = %core.origin(), "store opened");
     let network = Network::bind(config, &identity)?;
@@ -284,8 +289,6 @@ async fn serve(
     let tls = config.http.tls.then(|| network.services());
     let http = HttpListener::bind(&directory.http_socket(), &config.http, tls).await?;
     let http_at = http.address()?;
-    let signals = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    tasks.spawn(stop_on_signal(signals, order, stop.clone()));
     let (endpoint, context) = network.attach((directory, config, let_in), (&arrivals, &stop), &mut tasks);
     let rules = (Limits::of(&config.http), Tokens::open(directory.path()));
     let api = Api::new(arrivals.clone(), Arc::clone(&context), rules, stop.clone());
@@ -297,22 +300,44 @@ async fn serve(
     banner.announce()?;
     systemd::ready(&banner.summary());
     tasks.spawn(systemd::run(pulse.clone(), stop.clone()));
-    EventLoop::new(queue, stop, pulse).run(core, opening).await;
+    let core = EventLoop::new(queue, stop, pulse).run(core, opening).await;
     drop(arrivals);
+    // Peers and services hear it before the store is closed, which may wait for the disk.
     end(tasks, &endpoint).await;
+    drop(core);
     tracing::info!("stopped");
     Ok(())
 }
 
-async fn stop_on_signal((mut terminate, mut interrupt): (Signal, Signal), order: StopOrder, mut stop: Stop) {
+async fn stop_on_signal(
+    (mut terminate, mut interrupt): (Signal, Signal),
+    order: StopOrder,
+    mut stop: Stop,
+    pulse: Pulse,
+) {
     let signal = tokio::select! {
         _ = terminate.recv() => "SIGTERM",
         _ = interrupt.recv() => "SIGINT",
         // Somebody else gave the order.
         () = stop.ordered() => return,
     };
+    if !pulse.has_begun() {
+        tracing::info!(signal, "stopped before the store was open");
+        process::exit(0);
+    }
     tracing::info!(signal, "stopping");
+    if let Err(error) = thread::Builder::new().name("stopping".to_owned()).spawn(end_late) {
+        tracing::warn!(%error, "nothing ends this process should its disk hang");
+    }
     order.give();
+}
+
+/// Ends the process where its disk does not let the store be closed. What was acknowledged is durable; all else is as after
+/// a kill.
+fn end_late() {
+    thread::sleep(STOP_DEADLINE);
+    tracing::error!("the store is not closed after {STOP_DEADLINE:?}: its disk does not answer");
+    process::exit(1);
 }
 
 /// Waits for connections to end in order, then closes what is left.

@@ -28,7 +28,7 @@ fn prepared(rows: Rows, readers: usize) -> (Arrivals, StopOrder, impl Future<Out
     let (order, stop) = Stop::new();
     let (arrivals, queue) = arrivals(readers);
     let running = async move {
-        EventLoop::new(queue, stop, Pulse::new()).run(core, &mut opening).await;
+        drop(EventLoop::new(queue, stop, Pulse::new()).run(core, &mut opening).await);
         drop(home);
     };
     (arrivals, order, running)

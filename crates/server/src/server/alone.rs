@@ -106,9 +106,10 @@ fn run(data: &Path, ready: &mpsc::SyncSender<Opened>) -> Result<(), AloneError> 
         let serving = tokio::spawn(serve(stream, arrivals.clone(), context, stop.clone()));
         // Nobody waits any more when the process is ending.
         let _ = ready.send(Ok((order, theirs)));
-        EventLoop::new(queue, stop, Pulse::new()).run(core, &mut opening).await;
+        let core = EventLoop::new(queue, stop, Pulse::new()).run(core, &mut opening).await;
         drop(arrivals);
         let _ = timeout(super::TASKS_DEADLINE, serving).await;
+        drop(core);
         Ok::<(), io::Error>(())
     });
     Ok(served.map_err(ServeError::from)?)

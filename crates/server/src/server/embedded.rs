@@ -135,8 +135,9 @@ async fn serve(
     let calls = Calls::new(Api::new(arrivals.clone(), context, rules, stop.clone()));
     // Nobody waits any more when the process is ending: the order to stop was given then.
     let _ = ready.send(Ok((calls, order)));
-    EventLoop::new(queue, stop, Pulse::new()).run(core, &mut opening).await;
+    let core = EventLoop::new(queue, stop, Pulse::new()).run(core, &mut opening).await;
     drop(arrivals);
     end(tasks, &endpoint).await;
+    drop(core);
     Ok(())
 }

@@ -58,10 +58,9 @@ impl Server {
         });
         let socket = LocalSocket::bind(&directory.path().join("isle.sock")).unwrap();
         let serving = tokio::spawn(socket.run(arrivals, context, stop.clone()));
-        let looping =
-            tokio::spawn(
-                async move { EventLoop::new(queue, stop, Pulse::new()).run(core, &mut opening).await },
-            );
+        let looping = tokio::spawn(async move {
+            drop(EventLoop::new(queue, stop, Pulse::new()).run(core, &mut opening).await)
+        });
         Self { directory, order, tasks: vec![serving, looping] }
     }
 
