@@ -9,18 +9,16 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, timeout_at};
 use webpki::KeyUsage;
 
+use crate::attempts::{Attempts, Verdict};
 use crate::certificate::{CertificateError, Peer};
 use crate::connection::Connection;
 use crate::disconnect::{CLOSE_CODE, Disconnect, close, shortened};
 use crate::enrolment::{self, EnrolError, Purpose, Renewed};
 use crate::identity::Identity;
 use crate::incoming::Incoming;
-use crate::limits::{
-    ENROLMENT_PAUSE, ENROLMENTS_BURST, HANDSHAKE_DEADLINE, HANDSHAKES_MAX, HANDSHAKES_UNPROVEN_MAX,
-};
+use crate::limits::{HANDSHAKE_DEADLINE, HANDSHAKES_MAX, HANDSHAKES_UNPROVEN_MAX};
 use crate::name::{NameError, check_name};
 use crate::opening::{self, OpeningError};
-use crate::rate::Rate;
 use crate::services::ServiceAcceptor;
 use crate::tls::{Dialling, NameVerifier, accepting, serving};
 
@@ -172,16 +170,7 @@ pub struct Endpoint {
     credentials: Arc<watch::Sender<Arc<Credentials>>>,
     /// Places for accepted handshakes in flight.
     handshakes: Arc<Semaphore>,
-    /// Attempts to join and to renew.
-    attempts: Arc<watch::Sender<Attempts>>,
-    started: Instant,
-}
-
-/// Apart, so that strangers who join keep nobody from renewing.
-#[derive(Debug)]
-struct Attempts {
-    joins: Rate,
-    renewals: Rate,
+    attempts: Attempts,
 }
 
 impl Endpoint {
@@ -198,14 +187,12 @@ impl Endpoint {
         let credentials = Credentials::new(identity.clone(), None);
         let accepting = quinn::ServerConfig::clone(&credentials.accepting);
         let endpoint = quinn::Endpoint::new(settings, Some(accepting), socket, runtime);
-        let rate = Rate::new(ENROLMENTS_BURST, ENROLMENT_PAUSE, Duration::ZERO);
         Ok(Self {
             endpoint: endpoint.map_err(failed)?,
             local_address,
             credentials: Arc::new(watch::Sender::new(Arc::new(credentials))),
             handshakes: Arc::new(Semaphore::new(HANDSHAKES_MAX)),
-            attempts: Arc::new(watch::Sender::new(Attempts { joins: rate, renewals: rate })),
-            started: Instant::now(),
+            attempts: Attempts::start(),
         })
     }
 
@@ -292,24 +279,29 @@ impl Endpoint {
     /// Waits for the next peer that dials; `None` once the endpoint is closed. The future may be dropped at
     /// any time.
     ///
-    /// With many handshakes in flight diallers first have to prove their address, and who joins or renews
-    /// always; with [`HANDSHAKES_MAX`], or more who join and renew than are taken in a second, they are
-    /// refused as [`Disconnect::Busy`].
+    /// With many handshakes in flight diallers first have to prove their address, and so do who joins or renews, and who
+    /// dials from where a handshake has failed. With [`HANDSHAKES_MAX`], more who join and renew than are taken in a second,
+    /// or too many failures from one address, they are refused as [`Disconnect::Busy`].
     pub async fn accept(&self) -> Option<Incoming> {
         loop {
             let incoming = self.endpoint.accept().await?;
             let in_flight = HANDSHAKES_MAX.saturating_sub(self.handshakes.available_permits());
             let credentials = self.credentials.borrow().clone();
             let (purpose, settings) = credentials.accepting(&incoming);
-            let must_prove = in_flight >= HANDSHAKES_UNPROVEN_MAX || purpose != Purpose::Replication;
-            if must_prove && !incoming.remote_address_validated() {
+            let is_proven = incoming.remote_address_validated();
+            let verdict = match purpose {
+                Purpose::Replication => self.attempts.judge(incoming.remote_address().ip(), is_proven),
+                Purpose::Join | Purpose::Renewal => Verdict::Prove,
+            };
+            if !is_proven && (in_flight >= HANDSHAKES_UNPROVEN_MAX || verdict == Verdict::Prove) {
                 tracing::debug!(address = %incoming.remote_address(), in_flight, "address to be proven");
                 // Cannot fail: an address that is not proven may be asked for.
                 let _ = incoming.retry();
                 continue;
             }
             match self.handshakes.clone().try_acquire_owned() {
-                Ok(place) if self.admits(purpose) => {
+                Ok(place) if verdict != Verdict::Refuse && self.attempts.admits(purpose) => {
+                    let place = (place, self.attempts.clone());
                     return Some(Incoming::new(incoming, (purpose, settings), credentials, place));
                 }
                 Ok(_) | Err(_) => {
@@ -320,15 +312,9 @@ impl Endpoint {
         }
     }
 
-    fn admits(&self, purpose: Purpose) -> bool {
-        let now = self.started.elapsed();
-        let mut admitted = true;
-        self.attempts.send_modify(|attempts| match purpose {
-            Purpose::Replication => {}
-            Purpose::Join => admitted = attempts.joins.admit(now),
-            Purpose::Renewal => admitted = attempts.renewals.admit(now),
-        });
-        admitted
+    /// Somebody who went through a handshake is refused for who it is: that counts as a handshake that failed.
+    pub fn refused(&self, address: SocketAddr) {
+        self.attempts.failed(address.ip(), true);
     }
 
     /// Closes all connections at once, showing `reason` to the peers, and accepts and dials no more. What is
@@ -417,7 +403,7 @@ impl Endpoint {
 
     /// As if somebody had tried as often as is allowed.
     pub(crate) fn spend_attempts(&self, purpose: Purpose) {
-        while self.admits(purpose) {}
+        while self.attempts.admits(purpose) {}
     }
 }
 

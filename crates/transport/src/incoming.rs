@@ -7,6 +7,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 use webpki::KeyUsage;
 
+use crate::attempts::Attempts;
 use crate::certificate::{CertificateError, Peer};
 use crate::connection::Connection;
 use crate::disconnect::{Disconnect, close};
@@ -59,8 +60,8 @@ pub enum AcceptError {
 #[derive(Debug)]
 pub struct Incoming {
     pub(crate) incoming: quinn::Incoming,
-    /// Its place among the handshakes in flight.
-    place: OwnedSemaphorePermit,
+    /// Its place among the handshakes in flight, and who counts those that fail.
+    place: (OwnedSemaphorePermit, Attempts),
     purpose: Purpose,
     settings: Arc<quinn::ServerConfig>,
     /// What the settings were made of.
@@ -73,7 +74,7 @@ impl Incoming {
         incoming: quinn::Incoming,
         (purpose, settings): (Purpose, Arc<quinn::ServerConfig>),
         credentials: Arc<Credentials>,
-        place: OwnedSemaphorePermit,
+        place: (OwnedSemaphorePermit, Attempts),
     ) -> Self {
         Self { incoming, place, purpose, settings, credentials }
     }
@@ -99,7 +100,8 @@ impl Incoming {
     /// or nothing at all.
     pub async fn establish(self) -> Result<Connection, AcceptError> {
         let address = self.address();
-        let Self { incoming, place, settings, credentials, .. } = self;
+        let Self { incoming, place: (place, attempts), settings, credentials, .. } = self;
+        let is_proven = incoming.remote_address_validated();
         let establishing = async {
             let connecting = incoming.accept_with(settings);
             let disconnect =
@@ -108,7 +110,11 @@ impl Incoming {
         };
         let established = timeout(HANDSHAKE_DEADLINE, establishing).await;
         drop(place);
-        established.unwrap_or(Err(AcceptError::TimedOut { address }))
+        let established = established.unwrap_or(Err(AcceptError::TimedOut { address }));
+        if established.is_err() {
+            attempts.failed(address.ip(), is_proven);
+        }
+        established
     }
 
     /// Goes through the handshake of who joins or renews, and reads its question, both in [`HANDSHAKE_DEADLINE`].

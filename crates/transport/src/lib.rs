@@ -26,6 +26,7 @@
 //! [`CertificateRefusal::OutsideValidity`]; nothing else here depends on it, and local work goes on. When a
 //! certificate is to be renewed is said by [`Validity`], which is told the time.
 
+mod attempts;
 mod authority;
 mod backoff;
 mod calling;

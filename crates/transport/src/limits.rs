@@ -95,3 +95,16 @@ pub(crate) const ENROLMENTS_BURST: u32 = 40;
 /// Pause that earns one more: 20 a second. A fleet of 1,000 sites that all renew after an outage takes 50 s, of which a
 /// hub works 2.
 pub(crate) const ENROLMENT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Handshakes from one address that may fail at once.
+pub(crate) const FAILED_HANDSHAKES_BURST: u32 = 100;
+
+/// Pause that earns one more: 10 a second take less than two hundredths of a core. Sites behind one address share it, where one
+/// whose certificate ended tries every minute.
+pub(crate) const FAILED_HANDSHAKE_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long after a failure an address is to be proven. All of the burst is earned again by then.
+pub(crate) const FAILED_FOR: Duration = Duration::from_mins(1);
+
+/// Addresses whose failures are counted.
+pub(crate) const FAILED_ADDRESSES_MAX: usize = 1_024;

@@ -51,7 +51,8 @@ impl Acceptor {
             let warnings = Arc::clone(&warnings);
             let admissions = self.admissions.clone();
             if incoming.purpose() == Purpose::Replication {
-                accepted.spawn(accept(incoming, (self.carrier.clone(), admissions), warnings));
+                let endpoint = self.endpoint.clone();
+                accepted.spawn(accept(incoming, (self.carrier.clone(), admissions, endpoint), warnings));
             } else {
                 accepted.spawn(enrol(incoming, admissions, warnings));
             }
@@ -60,17 +61,24 @@ impl Acceptor {
     }
 }
 
-async fn accept(incoming: Incoming, (carrier, admissions): (Carrier, Admissions), warnings: Arc<Warnings>) {
+async fn accept(
+    incoming: Incoming,
+    (carrier, admissions, endpoint): (Carrier, Admissions, Endpoint),
+    warnings: Arc<Warnings>,
+) {
+    let address = incoming.address();
     match incoming.establish().await {
         Ok(connection) => {
             let (handle, Peer { name, public_key }) = (connection.handle(), connection.peer().clone());
             if admissions.is_revoked(connection.peer()) {
                 handle.close(REVOKED);
+                endpoint.refused(address);
                 warnings.log(&format_args!("{name}: a revoked key is refused"));
                 return;
             }
             if let Err(refused) = carrier.arrivals.conduct().admit(connection.peer()) {
                 handle.close(&refused.to_string());
+                endpoint.refused(address);
                 warnings.log(&format_args!("{name}: {refused}"));
                 return;
             }

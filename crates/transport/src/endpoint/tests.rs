@@ -10,7 +10,7 @@ use crate::fleet::{Fleet, LOCAL, Pair, meet};
 use crate::identity::{KEY_FILE, read_key};
 use crate::incoming::AcceptError;
 use crate::lanes::Lanes;
-use crate::limits::{IDLE_TIMEOUT, KEEP_ALIVE_INTERVAL};
+use crate::limits::{FAILED_HANDSHAKES_BURST, IDLE_TIMEOUT, KEEP_ALIVE_INTERVAL};
 use crate::term::Term;
 use crate::tls::provider;
 
@@ -157,6 +157,37 @@ async fn strangers_are_refused_and_told_why() {
     let causes = dial_with(stranger_tls(&roots, b"h3"), &hub).await;
     assert_eq!(causes, (Disconnect::ProtocolMismatch, Disconnect::ProtocolMismatch));
     check_serves(&fleet, &hub).await;
+}
+
+/// Each handshake costs a hub some milliseconds. Who has proven its address and fails again and again is refused before one.
+#[tokio::test]
+async fn a_stranger_that_dials_in_a_loop_is_refused_before_the_handshake() {
+    let fleet = Fleet::new();
+    let hub = fleet.endpoint("hub");
+    let dialler = fleet.endpoint("store-1");
+    let tls = stranger_tls(&dialler.identity().roots, Purpose::Replication.protocol());
+    let hub_address = hub.local_address();
+    let accepting = hub.clone();
+    let accepting = tokio::spawn(async move {
+        while let Some(incoming) = accepting.accept().await {
+            assert!(incoming.establish().await.is_err());
+        }
+    });
+    let mut causes = Vec::new();
+    while causes.last() != Some(&Disconnect::Busy) {
+        assert!(causes.len() < 2 * FAILED_HANDSHAKES_BURST as usize, "{:?}", causes.last());
+        let config = QuicClientConfig::try_from(tls.clone()).unwrap();
+        let config = quinn::ClientConfig::new(Arc::new(config));
+        let connecting = dialler.endpoint.connect_with(config, hub_address, "hub").unwrap();
+        // With TLS 1.3 who dials is through before its certificate is looked at.
+        let error = match connecting.await {
+            Ok(connection) => connection.closed().await,
+            Err(error) => error,
+        };
+        causes.push(Disconnect::from_quinn(error));
+    }
+    assert!(causes.len() > FAILED_HANDSHAKES_BURST as usize, "{causes:?}");
+    accepting.abort();
 }
 
 /// A peer of the fleet that gets through the handshake and sends `opening` in place of what is expected.
