@@ -66,6 +66,13 @@ fn every_command_answers_a_program_in_json() {
     assert_eq!(ask("doc history", &site, &[MILK]).len(), 2);
     assert!(ask("doc conflicts", &site, &[MILK]).is_empty() && ask("blocked list", &site, &[]).is_empty());
     assert_eq!(one("blocked release", &site, &[MILK])["blocked"], json!(null));
+    assert_eq!(one("doc list", &site, &["store-1/inventory"])["key"], json!("milk"));
+    assert_eq!(one("query", &site, &["store-1/inventory"])["key"], json!("milk"));
+    let shown = ask("watch", &site, &["store-1/inventory", "--once"]);
+    assert_eq!(shown.iter().map(|event| &event["event"]).collect::<Vec<_>>(), ["document", "synced"]);
+    assert!(ask("doctor", &site, &[]).iter().any(|finding| finding["check"] == json!("clock")));
+    assert_eq!(one("config check", &site, &[])["warnings"], json!([]));
+    assert!(one("config show", &site, &[])["settings"].as_array().unwrap().len() > 10);
     let file = text(&hub.path("all.csv"));
     assert_eq!(one("export", &site, &["store-1/inventory", "--output", &file])["documents"], json!(1));
     assert_eq!(one("import", &site, &["store-1/inventory", &file])["documents"], json!(1));

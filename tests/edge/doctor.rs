@@ -13,7 +13,8 @@ use tests::{eventually, eventually_async};
 /// What the doctor finds, and with which code it ends.
 fn examined(data: &Path) -> (Vec<Value>, Option<i32>) {
     let output = run(words("doctor", data, &["--json"]));
-    (serde_json::from_slice(&output.stdout).unwrap(), output.status.code())
+    let findings = String::from_utf8(output.stdout).unwrap();
+    (findings.lines().map(|line| serde_json::from_str(line).unwrap()).collect(), output.status.code())
 }
 
 #[track_caller]

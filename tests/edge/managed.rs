@@ -46,6 +46,7 @@ fn a_server_lists_at_its_start_what_it_uses() {
         .start("store-1", &format!("observe = \"127.0.0.1:0\"\n{}", site_config("store-1", "127.0.0.1:9")));
     let path = |name: &str| site.data.join(name).display().to_string();
     site.logs(&["INFO", &path("isle.toml"), &path("identity"), &path("store"), &path("isle.sock")]);
+    site.logs(&["INFO", &path("http.sock"), &path("tokens.json"), &path("denied.txt")]);
     site.logs(&["INFO", "addresses", "udp=0.0.0.0:", "monitoring=\"127.0.0.1:"]);
     site.logs(&["INFO", "certificate", "until=\"20", "renewed_by=\"nobody\""]);
     site.logs(&["INFO", "peer=hub", "127.0.0.1:9"]);

@@ -12,6 +12,8 @@ mod transfer;
 mod watch;
 
 pub(crate) use blocked::{BlockedCommand, BlockedDocumentArguments, BlockedListArguments};
+#[cfg(test)]
+pub(crate) use config::AFTER_HELP as CONFIG_AFTER_HELP;
 pub(crate) use config::{ConfigCommand, ServeArguments};
 pub(crate) use documents::{
     DeleteArguments, Document, DocumentCommand, GetArguments, HistoryArguments, IncrementArguments,
@@ -192,6 +194,14 @@ pub(crate) struct Data {
     /// The replica's data directory.
     #[arg(long, value_name = "DIR", env = "ISLE_DATA", hide_env_values = true)]
     pub(crate) data: PathBuf,
+}
+
+/// Of a command whose answer is JSON lines whoever asks.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct JsonLines {
+    /// Print JSON lines, as it does without.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -44,6 +44,8 @@ impl Banner<'_> {
             schemas = there(&directory.schemas()),
             authority = there(&directory.authority()),
             enrolment = there(&directory.enrolment()),
+            tokens = %directory.tokens().display(),
+            denied = %directory.denied().display(),
             "paths"
         );
         let shown = |at: Option<SocketAddr>| at.map_or_else(|| "nowhere".to_owned(), |at| at.to_string());

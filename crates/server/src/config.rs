@@ -332,6 +332,10 @@ impl Config {
             errors.push(ConfigError::TlsNowhere { at: effective.source("http.tls") });
         }
         for (peer, config) in &self.peers {
+            if self.hub && !config.hub && config.address.is_some() {
+                let at = effective.source(&format!("peers.{peer}.address"));
+                errors.push(ConfigError::HubDials { at, peer: peer.clone() });
+            }
             self.check_schedule(peer, config, effective, errors);
             for SpaceName(space) in config.spaces.keys().filter(|name| !self.spaces.contains_key(name)) {
                 let at = effective.source(&format!("peers.{peer}.spaces.{space}"));

@@ -6,15 +6,17 @@ use clap::{Args, Subcommand};
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 
-pub(super) const AFTER_HELP: &str = "\
+pub(crate) const AFTER_HELP: &str = "\
 Examples:
   isle config check --data /var/lib/isle
   ISLE_LISTEN=0.0.0.0:7400 isle config show --data /var/lib/isle --log-format json
 
 isle.toml of the data directory is overruled by variables, and those by flags of `isle serve`. A variable is named by the
-key's path: ISLE_LISTEN, ISLE_OBSERVE, ISLE_NAME, ISLE_SYNC_INTERVAL_MS, ISLE_LOG, ISLE_LOG_FORMAT, ISLE_HUB, ISLE_AUTHORITY,
-ISLE_TAKES_OWN_PAST, ISLE_JOURNAL_KEEP, ISLE_JOURNAL_MIB_MAX, ISLE_ENROLMENT_ADDRESS, ISLE_ENROLMENT_CERTIFICATE,
-ISLE_ENROLMENT_GRACE. An empty one counts as none.
+key's path: ISLE_NAME, ISLE_LISTEN, ISLE_OBSERVE, ISLE_SYNC_INTERVAL_MS, ISLE_LOG, ISLE_LOG_FORMAT, ISLE_HUB, ISLE_AUTHORITY,
+ISLE_TAKES_OWN_PAST, ISLE_OPEN_DOCUMENTS_MIB_MAX, ISLE_JOURNAL_KEEP, ISLE_JOURNAL_MIB_MAX, ISLE_ENROLMENT_ADDRESS,
+ISLE_ENROLMENT_CERTIFICATE, ISLE_ENROLMENT_GRACE, ISLE_HTTP_LISTEN, ISLE_HTTP_TLS, ISLE_HTTP_CONNECTIONS_MAX,
+ISLE_HTTP_REQUESTS_MAX, ISLE_HTTP_WATCHES_MAX, ISLE_HTTP_BODY_KIB_MAX, ISLE_HTTP_DEPTH_MAX, ISLE_HTTP_TIME_MAX,
+ISLE_HTTP_LOOPBACK_WITHOUT_TOKEN, ISLE_HTTP_ALLOW_ORIGINS. An empty one counts as none.
 [spaces] and [peers] are in the file alone. ISLE_DATA stands for --data of every command.";
 
 #[derive(Clone, Debug, Args)]
@@ -65,13 +67,13 @@ impl SettingFlags {
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
     /// Say all that is wrong with the configuration; exit code 1 then.
-    Check(ServeArguments),
+    Check(ConfigArguments),
     /// Show the settings that hold, and where each comes from.
-    Show(ShowConfigArguments),
+    Show(ConfigArguments),
 }
 
 #[derive(Clone, Debug, Args)]
-pub(crate) struct ShowConfigArguments {
+pub(crate) struct ConfigArguments {
     /// Print JSON, for programs.
     #[arg(long)]
     pub(crate) json: bool,

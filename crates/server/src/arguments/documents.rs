@@ -1,6 +1,6 @@
 //! `isle doc` and `isle query`.
 
-use super::{Data, WaitFor};
+use super::{Data, JsonLines, WaitFor};
 use crate::duration::parse_duration;
 use crate::local::Condition;
 use clap::{Args, Subcommand};
@@ -195,6 +195,8 @@ pub(crate) struct ListArguments {
     /// At most so many; without it, all.
     #[arg(long, value_name = "COUNT")]
     pub(crate) limit: Option<usize>,
+    #[command(flatten)]
+    pub(crate) lines: JsonLines,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -230,6 +232,8 @@ JSON, or else text. Fields with \"x-index\" in the collection's schema are found
 pub(crate) struct QueryArguments {
     #[command(flatten)]
     pub(crate) data: Data,
+    #[command(flatten)]
+    pub(crate) lines: JsonLines,
     /// space/collection.
     #[arg(value_parser = parse_place, value_name = "SPACE/COLLECTION")]
     pub(crate) place: Place,

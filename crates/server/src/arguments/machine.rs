@@ -27,7 +27,7 @@ One page for each command: isle.1, isle-serve.1, isle-doc-put.1, …";
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct DoctorArguments {
-    /// Print JSON, for programs.
+    /// Print JSON lines, for programs.
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]

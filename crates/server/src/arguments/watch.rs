@@ -1,6 +1,6 @@
 //! `isle watch`, and waiting for the hub.
 
-use super::Data;
+use super::{Data, JsonLines};
 use clap::Args;
 use document::{AddressError, Collection, Space};
 
@@ -17,6 +17,8 @@ pub(crate) struct WatchArguments {
     /// Print the present state only.
     #[arg(long, conflicts_with = "from")]
     pub(crate) once: bool,
+    #[command(flatten)]
+    pub(crate) lines: JsonLines,
 }
 
 /// What is watched.

@@ -10,8 +10,15 @@ use std::io::{self, Write as _};
 pub(super) fn run(command: &ConfigCommand) -> Result<(), CommandError> {
     let text = match command {
         ConfigCommand::Check(arguments) => {
-            let (directory, effective) = load(arguments)?;
-            format!("{}: nothing is wrong\n", directory.config().display()) + &warned(&effective)
+            let (directory, effective) = load(&arguments.serve)?;
+            let path = directory.config();
+            match arguments.json {
+                true => {
+                    let checked = serde_json::json!({ "config": path, "warnings": effective.warnings });
+                    checked.to_string() + "\n"
+                }
+                false => format!("{}: nothing is wrong\n", path.display()) + &warned(&effective),
+            }
         }
         ConfigCommand::Show(arguments) => {
             let (_, effective) = load(&arguments.serve)?;
@@ -21,7 +28,7 @@ pub(super) fn run(command: &ConfigCommand) -> Result<(), CommandError> {
                         "settings": effective.shown(),
                         "warnings": effective.warnings,
                     });
-                    serde_json::to_string_pretty(&shown)? + "\n"
+                    shown.to_string() + "\n"
                 }
                 false => shown(&effective.shown()) + &warned(&effective),
             }

@@ -11,7 +11,7 @@ pub(super) async fn run(arguments: &DoctorArguments) -> Result<(), CommandError>
     let serve = &arguments.serve;
     let findings = examine(&DataDirectory::new(&serve.data.data), &serve.settings.layers()).await;
     let text = match arguments.json {
-        true => serde_json::to_string_pretty(&findings)? + "\n",
+        true => lines(&findings)?,
         false => shown(&findings),
     };
     io::stdout().lock().write_all(text.as_bytes())?;
@@ -19,6 +19,11 @@ pub(super) async fn run(arguments: &DoctorArguments) -> Result<(), CommandError>
         0 => Ok(()),
         failed => Err(CommandError::Unwell { failed }),
     }
+}
+
+/// JSON, a line for each finding.
+fn lines(findings: &[Finding]) -> Result<String, serde_json::Error> {
+    findings.iter().map(|finding| Ok(serde_json::to_string(finding)? + "\n")).collect()
 }
 
 /// A line for each finding, and one for its hint.

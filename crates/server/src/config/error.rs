@@ -129,6 +129,17 @@ pub enum ConfigError {
         /// Where it is.
         at: Source,
     },
+    /// The hub would dial a site.
+    #[error(
+        "{at}: peers.{peer}.address: a hub dials no site, which may be behind any router: give the hub's address to the \
+         site, and remove it here"
+    )]
+    HubDials {
+        /// Where it is.
+        at: Source,
+        /// Whose.
+        peer: String,
+    },
     /// A schedule that cannot be kept.
     #[error("{at}: peers.{peer}.schedule: {cause}")]
     Schedule {

@@ -1,3 +1,4 @@
+use super::settings::SETTINGS;
 use super::*;
 
 const SITE: &str = r#"name = "store-367"
@@ -213,7 +214,8 @@ fn layers(variables: &[(&str, &str)]) -> Layers {
 }
 
 fn effective(layers: &Layers) -> Effective {
-    Effective::parse(SITE, Path::new("isle.toml"), layers).unwrap()
+    let text = SITE.replace("relay = true\n", "relay = true\nhub = true\n");
+    Effective::parse(&text, Path::new("isle.toml"), layers).unwrap()
 }
 
 #[test]
@@ -238,7 +240,7 @@ fn variables_overrule_the_file_and_flags_overrule_both() {
     assert_eq!(effective.warnings, Vec::<String>::new());
     let sources = ["listen", "observe", "enrolment.grace", "peers.hub.spaces.catalog.write", "name"];
     let sources = sources.map(|key| effective.source(key).to_string());
-    assert_eq!(sources, ["--listen", "default", "ISLE_ENROLMENT_GRACE", "isle.toml:13", "isle.toml:1"]);
+    assert_eq!(sources, ["--listen", "default", "ISLE_ENROLMENT_GRACE", "isle.toml:14", "isle.toml:1"]);
 }
 
 #[test]
@@ -310,4 +312,21 @@ fn a_mistyped_variable_is_refused_and_one_of_an_orchestrator_is_told() {
         effective.warnings[0]
             .contains("ISLE_LISTENING makes no setting; the nearest that does is ISLE_LISTEN")
     );
+}
+
+#[test]
+fn the_help_lists_every_variable() {
+    let words: Vec<&str> = crate::arguments::CONFIG_AFTER_HELP.split([' ', ',', '.', '\n']).collect();
+    for setting in SETTINGS {
+        assert!(words.contains(&setting.variable().as_str()), "{}", setting.variable());
+    }
+}
+
+#[test]
+fn a_hub_dials_no_site() {
+    let hub = "name = \"hub\"\nhub = true\n[spaces]\n[peers.store-1]\naddress = \"127.0.0.1:1\"\n";
+    let refused = parse(hub).unwrap_err().to_string();
+    assert!(refused.contains("isle.toml:5: peers.store-1.address: a hub dials no site"), "{refused}");
+    // Sites may dial one another.
+    assert!(parse(&hub.replace("hub = true\n", "")).is_ok());
 }
