@@ -102,9 +102,16 @@ async fn a_site_on_a_narrow_line_that_goes_down_and_moves_keeps_up() {
     hub.has_on_hand(ADDRESS, -20).await;
     site.has("catalog/product/milk", json!({ "price": 1.19 })).await;
 
+    machines.cut_to_site();
+    site.add(ADDRESS, -1, None).await;
+    connected(&site, false).await;
+    connected(&hub, false).await;
+    machines.mend_to_site();
+    hub.has_on_hand(ADDRESS, -21).await;
+
     machines.move_site();
     site.add(ADDRESS, -1, None).await;
-    hub.has_on_hand(ADDRESS, -21).await;
+    hub.has_on_hand(ADDRESS, -22).await;
     hub.put("catalog/product/milk", json!({ "price": 1.29 })).await;
     site.has("catalog/product/milk", json!({ "price": 1.29 })).await;
 }

@@ -45,6 +45,17 @@ impl Namespaces {
         ip(&self.site, &["link", "set", "isle-site", if is_up { "up" } else { "down" }]);
     }
 
+    /// Loses all that the hub sends, and nothing that the site sends: the hub has a wrong hardware address for it.
+    pub fn cut_to_site(&self) {
+        let nobody = ["lladdr", "02:00:00:00:00:01", "dev", "isle-hub", "nud", "permanent"];
+        ip(&self.hub, &[&["neigh", "replace", SITES[0]][..], &nobody].concat());
+    }
+
+    /// Mends it.
+    pub fn mend_to_site(&self) {
+        ip(&self.hub, &["neigh", "del", SITES[0], "dev", "isle-hub"]);
+    }
+
     /// Gives the site its other address.
     pub fn move_site(&self) {
         let [old, new] = SITES.map(|address| format!("{address}/24"));
