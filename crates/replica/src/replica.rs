@@ -17,7 +17,6 @@ mod writes;
 use crate::documents::Documents;
 use crate::effect::{Effect, Input};
 use crate::journal::Journal;
-use crate::keys;
 use crate::reconcile::Sketches;
 use crate::session::Peers;
 use crate::settings::{Settings, origin_of};
@@ -311,19 +310,7 @@ impl<S: Store> Replica<S> {
     /// # Errors
     /// [`StoreError`] when the store cannot be read.
     pub fn heads(&self, space: &Space) -> Result<Vec<(Address, Vec<ChangeHash>)>, StoreError> {
-        let Some(number) = self.journal.names.space_number(space) else { return Ok(Vec::new()) };
-        let mut documents = Vec::new();
-        for row in self.journal.rows.scan(keys::documents_of(number)) {
-            let (key, value) = row?;
-            let damaged =
-                StoreError::Damaged { what: "a document's key", keyspace: crate::Keyspace::Documents };
-            let (collection, key) = keys::read_document(&key).ok_or(damaged)?;
-            let row: crate::record::DocumentRow = crate::record::decode(crate::Keyspace::Documents, &value)?;
-            let (heads, _) = row.heads.as_chunks::<32>();
-            let address = Address { space: space.clone(), collection, key };
-            documents.push((address, heads.iter().map(|head| ChangeHash(*head)).collect()));
-        }
-        Ok(documents)
+        self.journal.heads(space)
     }
 
     /// A digest over the sorted hashes of all changes that a document has, batches on their way included: equal where the
@@ -332,14 +319,6 @@ impl<S: Store> Replica<S> {
     /// # Errors
     /// [`StoreError`] when the store cannot be read.
     pub fn changes_digest(&self, address: &Address) -> Result<[u8; 32], StoreError> {
-        let mut hasher = blake3::Hasher::new();
-        if let Some(place) = self.journal.document(address)? {
-            for row in self.journal.rows.scan(keys::hashes_from(place.number(), &ChangeHash([0; 32]))) {
-                // A key ends with the hash, after a document's number of a constant length.
-                let (key, _) = row?;
-                hasher.update(key.last_chunk::<32>().map_or(&[], |hash| hash));
-            }
-        }
-        Ok(*hasher.finalize().as_bytes())
+        self.journal.changes_digest(address)
     }
 }

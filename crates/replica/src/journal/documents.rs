@@ -7,7 +7,7 @@ use crate::request::BlockReason;
 use crate::settings::{Since, SnapshotPolicy};
 use crate::store::{Keyspace, Store, StoreError};
 use crate::value::ValueRow;
-use document::{Address, ChangeHash};
+use document::{Address, ChangeHash, Space};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -27,6 +27,34 @@ impl<S: Store> Journal<S> {
         let Some(space) = self.names.space_number(&address.space) else { return Ok(None) };
         let row = self.rows.record(&keys::document(space, &address.collection, &address.key))?;
         Ok(row.map(|row| DocumentPlace { space, row }))
+    }
+
+    /// The documents of a space and their heads, by address.
+    pub(crate) fn heads(&self, space: &Space) -> Result<Vec<(Address, Vec<ChangeHash>)>, StoreError> {
+        let Some(number) = self.names.space_number(space) else { return Ok(Vec::new()) };
+        let mut documents = Vec::new();
+        for row in self.rows.scan(keys::documents_of(number)) {
+            let (key, value) = row?;
+            let (collection, key) = keys::read_document(&key).ok_or(DAMAGED)?;
+            let row: DocumentRow = record::decode(Keyspace::Documents, &value)?;
+            let (heads, _) = row.heads.as_chunks::<32>();
+            let address = Address { space: space.clone(), collection, key };
+            documents.push((address, heads.iter().map(|head| ChangeHash(*head)).collect()));
+        }
+        Ok(documents)
+    }
+
+    /// A digest over the sorted hashes of all changes of a document.
+    pub(crate) fn changes_digest(&self, address: &Address) -> Result<[u8; 32], StoreError> {
+        let mut hasher = blake3::Hasher::new();
+        if let Some(place) = self.document(address)? {
+            for row in self.rows.scan(keys::hashes_from(place.number(), &ChangeHash([0; 32]))) {
+                // A key ends with the hash, after a document's number of a constant length.
+                let (key, _) = row?;
+                hasher.update(key.last_chunk::<32>().map_or(&[], |hash| hash));
+            }
+        }
+        Ok(*hasher.finalize().as_bytes())
     }
 
     /// Writes a document's row, and puts it on the materialiser's list or takes it off.
