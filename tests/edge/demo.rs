@@ -53,7 +53,7 @@ fn shops_behind_narrow_lines_lose_nothing() {
     if told.contains("--netns needs") {
         return skipped("demo_netns", &told);
     }
-    assert!(told.contains("1 Mbit/s each way"), "{told}");
+    assert!(told.contains("1 Mbit/s and 75ms each way"), "{told}");
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["ok"], true, "{report:#}");
     let namespaces = Command::new("ip").args(["netns", "list"]).output().unwrap().stdout;

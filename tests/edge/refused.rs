@@ -42,3 +42,16 @@ fn a_name_that_is_not_the_certificates_is_refused() {
     assert_eq!(output.status.code(), Some(1), "{errors}");
     assert!(errors.contains("name = \"store-2\"") && errors.contains("is for \"store-1\""), "{errors}");
 }
+
+/// Of the fleet, and yet another one than who is dialled.
+#[tokio::test]
+async fn a_site_that_answers_in_place_of_the_hub_is_not_taken_for_it() {
+    let fleet = Fleet::new();
+    let listening =
+        site_config("store-2", "127.0.0.1:9").replace("[spaces]", "listen = \"127.0.0.1:0\"\n[spaces]");
+    let other = fleet.start("store-2", &listening);
+    let site = fleet.site("store-1", &other.status().await.address);
+    site.logs(&["WARN", "not connected", "peer=hub", "is \"store-2\", not \"hub\""]);
+    site.add("store-1/inventory/milk", 1, None).await;
+    assert!(site.status().await.peers.iter().all(|peer| !peer.connected));
+}

@@ -29,7 +29,7 @@ pub(crate) struct Arguments {
     /// Seconds that the whole week takes, if the machine keeps up
     #[arg(long, value_name = "SECONDS", default_value_t = PACE_DEFAULT_S, value_parser = pace)]
     pace: f64,
-    /// Put each shop into a network of its own, behind a line of 1 Mbit/s that loses datagrams: needs root, iproute2, and
+    /// Put each shop into a network of its own, behind a line of 1 Mbit/s and 150 ms that loses datagrams: needs root, iproute2, and
     /// nftables for the loss
     #[arg(long)]
     netns: bool,

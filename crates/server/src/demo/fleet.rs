@@ -6,13 +6,14 @@ mod process;
 mod setting_up;
 
 pub(super) use error::FleetError;
-use line::Line;
+use line::{DELAY, Line};
 pub(super) use process::Process;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::JoinSet;
 use transport::Authority;
@@ -59,8 +60,9 @@ impl Fleet {
         for (place, shop) in week.shops.iter().enumerate() {
             let line = if with_lines { Some(Line::new(place)?) } else { None };
             loses = loses && line.as_ref().is_some_and(Line::lose);
+            let delay = line.as_ref().map_or(Duration::ZERO, |_| DELAY);
             let front = line.as_ref().map_or(Ipv4Addr::LOCALHOST, Line::hub);
-            let proxy = Arc::new(Proxy::start(front, hub_address).await.map_err(FleetError::Proxy)?);
+            let proxy = Arc::new(Proxy::start(front, hub_address, delay).await.map_err(FleetError::Proxy)?);
             let name = shop.site();
             setting_up::write(&authority, &data(&name), &setting_up::shop(shop, proxy.address())?)?;
             let (program, data) = (program.clone(), data(&name));

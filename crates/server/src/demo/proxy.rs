@@ -6,15 +6,20 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 use serde::Serialize;
 use tokio::net::UdpSocket;
+use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{Instant, sleep_until};
 
 /// Ports of the shop that are relayed at once: a restarted shop dials from a new one, and the oldest is forgotten.
 const CLIENTS_MAX: usize = 4;
 /// Longest datagram of UDP.
 const DATAGRAM_BYTES_MAX: usize = 65_535;
+/// Datagrams under way in one direction; more are lost, as on any wire.
+const UNDER_WAY_MAX: usize = 1_024;
 const ANY_PORT: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
 
 /// A running relay; it ends when it is dropped.
@@ -41,6 +46,8 @@ struct Wire {
     to_hub: Counter,
     to_shop: Counter,
     dropped_datagrams: AtomicU64,
+    /// How long each datagram takes.
+    delay: Duration,
 }
 
 #[derive(Default)]
@@ -50,14 +57,15 @@ struct Counter {
 }
 
 impl Proxy {
-    /// Starts to relay between an address of this machine, on a port that it then has, and the hub's.
+    /// Starts to relay between an address of this machine, on a port that it then has, and the hub's. Each datagram takes
+    /// `delay` either way.
     ///
     /// # Errors
     /// If the system has no socket.
-    pub(super) async fn start(front: Ipv4Addr, hub: SocketAddr) -> io::Result<Self> {
+    pub(super) async fn start(front: Ipv4Addr, hub: SocketAddr, delay: Duration) -> io::Result<Self> {
         let front = UdpSocket::bind((front, 0)).await?;
         let address = front.local_addr()?;
-        let wire = Arc::new(Wire::default());
+        let wire = Arc::new(Wire { delay, ..Wire::default() });
         let mut relay = JoinSet::new();
         relay.spawn(Front { socket: Arc::new(front), hub, wire: Arc::clone(&wire) }.run());
         Ok(Self { address, wire, _relay: relay })
@@ -126,8 +134,37 @@ struct Front {
 /// A port of the shop, and the socket that the hub sees in its place.
 struct Client {
     address: SocketAddr,
-    upstream: Arc<UdpSocket>,
-    back: AbortHandle,
+    upstream: Late,
+    /// What carries in both directions.
+    carriers: [AbortHandle; 3],
+}
+
+/// Sends datagrams when their time has come.
+#[derive(Clone)]
+struct Late {
+    delay: Duration,
+    waiting: mpsc::Sender<(Instant, Vec<u8>)>,
+}
+
+impl Late {
+    /// To one address, by the task that is returned.
+    fn to(socket: Arc<UdpSocket>, to: SocketAddr, delay: Duration) -> (Self, impl Future<Output = ()>) {
+        let (waiting, mut due) = mpsc::channel::<(Instant, Vec<u8>)>(UNDER_WAY_MAX);
+        let run = async move {
+            while let Some((at, datagram)) = due.recv().await {
+                if !delay.is_zero() {
+                    sleep_until(at).await;
+                }
+                // A datagram that cannot be sent is lost, as on any wire.
+                let _ = socket.send_to(&datagram, to).await;
+            }
+        };
+        (Self { delay, waiting }, run)
+    }
+
+    fn send(&self, datagram: &[u8]) {
+        let _ = self.waiting.try_send((Instant::now() + self.delay, datagram.to_vec()));
+    }
 }
 
 impl Front {
@@ -144,8 +181,7 @@ impl Front {
             }
             while backs.try_join_next().is_some() {}
             if let Some(upstream) = self.upstream(from, &mut clients, &mut backs).await {
-                // A datagram that cannot be sent is lost, as on any wire.
-                let _ = upstream.send(content).await;
+                upstream.send(content);
             }
         }
     }
@@ -156,30 +192,34 @@ impl Front {
         from: SocketAddr,
         clients: &mut Vec<Client>,
         backs: &mut JoinSet<()>,
-    ) -> Option<Arc<UdpSocket>> {
+    ) -> Option<Late> {
         if let Some(client) = clients.iter().find(|client| client.address == from) {
-            return Some(Arc::clone(&client.upstream));
+            return Some(client.upstream.clone());
         }
-        let upstream = Arc::new(UdpSocket::bind(ANY_PORT).await.ok()?);
-        upstream.connect(self.hub).await.ok()?;
+        let socket = Arc::new(UdpSocket::bind(ANY_PORT).await.ok()?);
+        socket.connect(self.hub).await.ok()?;
         if clients.len() >= CLIENTS_MAX {
-            clients.remove(0).back.abort();
+            clients.remove(0).carriers.iter().for_each(AbortHandle::abort);
         }
-        let front = Arc::clone(&self.socket);
-        let back = backs.spawn(carry_back(Arc::clone(&upstream), front, from, Arc::clone(&self.wire)));
-        clients.push(Client { address: from, upstream: Arc::clone(&upstream), back });
+        let delay = self.wire.delay;
+        let (upstream, forth) = Late::to(Arc::clone(&socket), self.hub, delay);
+        let (downstream, back) = Late::to(Arc::clone(&self.socket), from, delay);
+        let wire = Arc::clone(&self.wire);
+        let reading = backs.spawn(carry_back(socket, downstream, wire));
+        let carriers = [backs.spawn(forth), backs.spawn(back), reading];
+        clients.push(Client { address: from, upstream: upstream.clone(), carriers });
         Some(upstream)
     }
 }
 
 /// Carries what the hub answers to one port of the shop.
-async fn carry_back(upstream: Arc<UdpSocket>, front: Arc<UdpSocket>, to: SocketAddr, wire: Arc<Wire>) {
+async fn carry_back(hub: Arc<UdpSocket>, downstream: Late, wire: Arc<Wire>) {
     let mut datagram = vec![0; DATAGRAM_BYTES_MAX];
     loop {
-        let Ok(bytes) = upstream.recv(&mut datagram).await else { continue };
+        let Ok(bytes) = hub.recv(&mut datagram).await else { continue };
         let Some(content) = datagram.get(..bytes) else { continue };
         if wire.admits(&wire.to_shop, bytes) {
-            let _ = front.send_to(content, to).await;
+            downstream.send(content);
         }
     }
 }

@@ -3,11 +3,14 @@
 use std::io;
 use std::net::Ipv4Addr;
 use std::process::{Command, Output};
+use std::time::Duration;
 
 /// What the line carries each way, and how much of it waits.
 const RATE: [&str; 7] = ["tbf", "rate", "1mbit", "burst", "4kb", "latency", "400ms"];
 /// Datagrams of a hundred that are lost each way, where nft is there to lose them.
 const LOST_OF_100: u8 = 3;
+/// How long a datagram is under way on it, each way. Not by the kernel: many have no netem.
+pub(super) const DELAY: Duration = Duration::from_millis(75);
 /// Shops that have an address: the third number of it.
 pub(super) const LINES_MAX: usize = 250;
 
@@ -77,8 +80,8 @@ impl Line {
     /// What it is, for people.
     pub(super) fn told(loses: bool) -> String {
         match loses {
-            true => format!("1 Mbit/s each way, {LOST_OF_100} % of the datagrams lost"),
-            false => "1 Mbit/s each way (install nftables to lose datagrams as well)".to_owned(),
+            true => format!("1 Mbit/s and {DELAY:?} each way, {LOST_OF_100} % of the datagrams lost"),
+            false => format!("1 Mbit/s and {DELAY:?} each way (install nftables to lose datagrams as well)"),
         }
     }
 }

@@ -14,8 +14,12 @@ struct Setup {
 
 impl Setup {
     async fn new() -> Self {
+        Self::with(Duration::ZERO).await
+    }
+
+    async fn with(delay: Duration) -> Self {
         let hub = UdpSocket::bind(ANY_PORT).await.unwrap();
-        let proxy = Proxy::start(Ipv4Addr::LOCALHOST, hub.local_addr().unwrap()).await.unwrap();
+        let proxy = Proxy::start(Ipv4Addr::LOCALHOST, hub.local_addr().unwrap(), delay).await.unwrap();
         Self { hub, proxy }
     }
 
@@ -49,6 +53,16 @@ async fn dropped(proxy: &Proxy, datagrams: u64) {
         }
     };
     timeout(DEADLINE, all).await.unwrap();
+}
+
+#[tokio::test]
+async fn each_datagram_takes_its_time_either_way() {
+    const DELAY: Duration = Duration::from_millis(60);
+    let setup = Setup::with(DELAY).await;
+    let shop = setup.shop().await;
+    let before = Instant::now();
+    setup.exchange(&shop, "sold 3", "ok").await;
+    assert!(before.elapsed() >= 2 * DELAY);
 }
 
 #[tokio::test]
