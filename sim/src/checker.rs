@@ -28,6 +28,7 @@ mod sessions_hold;
 mod shown;
 mod stream;
 mod symbols_suffice;
+mod transactions;
 mod transactions_whole;
 mod values_hold;
 mod versions_refused;

@@ -60,6 +60,8 @@ pub enum Bug {
     WrittenAgainTwice,
     /// A watch that goes on from its cursor passes over the next change.
     WatchChangeSkipped,
+    /// A watch shows each change of a transaction by itself.
+    WatchTransactionSplit,
     /// Changes of a key that lost the right to write are taken beyond the cut.
     CutForgotten,
     /// Changes of a stream that a peer stopped count as had by it.
@@ -82,7 +84,7 @@ pub enum Bug {
 
 impl Bug {
     /// Every bug.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 34] = [
         Self::AckBeforeSync,
         Self::ReplyBeforeSync,
         Self::CursorBeforeBatch,
@@ -107,6 +109,7 @@ impl Bug {
         Self::ForkCutLate,
         Self::WrittenAgainTwice,
         Self::WatchChangeSkipped,
+        Self::WatchTransactionSplit,
         Self::CutForgotten,
         Self::StoppedCountedAsHad,
         Self::DifferenceLeftOut,

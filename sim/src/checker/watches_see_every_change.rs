@@ -1,3 +1,4 @@
+use super::transactions::{Span, Spans, Transactions};
 use crate::failure::Failure;
 use crate::observation::{Checker, Observation};
 use crate::topology::{NodeId, Topology};
@@ -13,6 +14,7 @@ use std::collections::BTreeMap;
 #[derive(Debug, Default)]
 pub struct WatchesSeeEveryChange {
     feeds: BTreeMap<(NodeId, WatchScope), Feed>,
+    transactions: Transactions,
 }
 
 /// What a reader was shown.
@@ -24,6 +26,8 @@ struct Feed {
     filled: BTreeMap<Origin, u64>,
     /// The last change shown of each stream.
     streams: BTreeMap<Origin, u64>,
+    /// What was shown in one event.
+    events: BTreeMap<Origin, Spans>,
     lsn: u64,
     listed: Option<Address>,
     is_synced: bool,
@@ -66,9 +70,29 @@ impl Feed {
                     ));
                 }
                 changes.iter().try_for_each(|change| self.change(scope, change))?;
+                if let Some((origin, span)) = span(changes) {
+                    self.events.entry(origin).or_default().insert(span);
+                }
             }
         }
         Ok(())
+    }
+
+    /// A transaction is shown in one event, and in that of a whole space nothing else; or it is not shown at all.
+    fn is_whole(&self, scope: &WatchScope, origin: Origin, transaction: Span) -> Result<(), String> {
+        // Some of it may have come with documents that were filled, and is not shown.
+        if self.filled.get(&origin).is_some_and(|filled| *filled >= transaction.0) {
+            return Ok(());
+        }
+        let events: Vec<Span> =
+            self.events.get(&origin).into_iter().flat_map(|spans| spans.meeting(transaction)).collect();
+        match events.as_slice() {
+            [] => Ok(()),
+            [event] if is_narrow(scope) || *event == transaction => Ok(()),
+            _ => Err(format!(
+                "the transaction of changes {transaction:?} of {origin} was shown in events of {events:?}"
+            )),
+        }
     }
 
     fn change(&mut self, scope: &WatchScope, change: &WatchedChange) -> Result<(), String> {
@@ -151,6 +175,12 @@ impl Feed {
     }
 }
 
+/// What is in an event: changes of one stream.
+fn span(changes: &[WatchedChange]) -> Option<(Origin, Span)> {
+    let (first, last) = (changes.first()?.stamp, changes.last()?.stamp);
+    Some((first.origin, (first.sequence, last.sequence)))
+}
+
 fn is_narrow(scope: &WatchScope) -> bool {
     !matches!(scope, WatchScope::Space(_))
 }
@@ -168,10 +198,47 @@ impl WatchesSeeEveryChange {
             self.feeds.iter_mut().filter(move |((at, scope), _)| *at == node && scope.space() == space);
         those.map(|(_, feed)| feed)
     }
+
+    /// What was shown before it was acknowledged.
+    fn acknowledged(&self, space: &Space, origin: Origin, transaction: Span) -> Result<(), Failure> {
+        let feeds = self.feeds.iter().filter(|((_, scope), _)| scope.space() == space);
+        feeds.into_iter().try_for_each(|((node, scope), feed)| {
+            let is_whole = feed.is_whole(scope, origin, transaction);
+            is_whole.map_err(|finding| failure(*node, scope, &finding))
+        })
+    }
+
+    fn watched(
+        &mut self,
+        (node, scope): (NodeId, &WatchScope),
+        (is_anew, events): (bool, &[WatchEvent]),
+        nodes: &Nodes,
+    ) -> Result<(), String> {
+        let feed = self.feeds.entry((node, scope.clone())).or_default();
+        if is_anew {
+            *feed = Feed { had: nodes.vector(node, scope.space()), ..Feed::default() };
+        }
+        for event in events {
+            feed.take(scope, event)?;
+            match event {
+                WatchEvent::Reset { .. } => feed.had = nodes.vector(node, scope.space()),
+                WatchEvent::Changed { changes, .. } => {
+                    let Some((origin, span)) = span(changes) else { continue };
+                    let mut transactions = self.transactions.meeting(scope.space(), origin, span);
+                    transactions.try_for_each(|transaction| feed.is_whole(scope, origin, transaction))?;
+                }
+                WatchEvent::Document { .. } | WatchEvent::Synced { .. } => {}
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Checker for WatchesSeeEveryChange {
     fn observe(&mut self, observation: &Observation<'_>, nodes: &Nodes) -> Result<(), Failure> {
+        if let Some((space, origin, transaction)) = self.transactions.observe(observation, nodes) {
+            self.acknowledged(&space, origin, transaction)?;
+        }
         match observation {
             Observation::Told { node, event: Event::Filled { space, .. } } => {
                 let has = nodes.vector(*node, space);
@@ -181,20 +248,13 @@ impl Checker for WatchesSeeEveryChange {
                 // Another branch follows.
                 for feed in self.feeds_of(*node, space) {
                     feed.streams.remove(origin);
+                    feed.events.remove(origin);
                     feed.had.insert(*origin, *sequence);
                 }
             }
             Observation::Watched { node, scope, is_anew, events } => {
-                let feed = self.feeds.entry((*node, (*scope).clone())).or_default();
-                if *is_anew {
-                    *feed = Feed { had: nodes.vector(*node, scope.space()), ..Feed::default() };
-                }
-                for event in *events {
-                    feed.take(scope, event).map_err(|finding| failure(*node, scope, &finding))?;
-                    if matches!(event, WatchEvent::Reset { .. }) {
-                        feed.had = nodes.vector(*node, scope.space());
-                    }
-                }
+                let watched = self.watched((*node, scope), (*is_anew, events), nodes);
+                watched.map_err(|finding| failure(*node, scope, &finding))?;
             }
             _ => {}
         }
@@ -220,61 +280,4 @@ fn failure(node: NodeId, scope: &WatchScope, finding: &str) -> Failure {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use document::ChangeHash;
-    use replica::{Stamp, WatchCursor};
-
-    fn changed(sequence: u64, lsn: u64) -> WatchEvent {
-        let document = WatchedDocument {
-            address: "s/c/k".parse().unwrap(),
-            lsn,
-            heads: Vec::new(),
-            value: WatchedValue::Absent,
-            violations: Vec::new(),
-            blocked: None,
-        };
-        let stamp = Stamp { origin: Origin([1; 16]), sequence };
-        let hash = ChangeHash([0; 32]);
-        let change = WatchedChange { stamp, hash, lsn, accepted_ms: 0, signature: None, document };
-        WatchEvent::Changed { cursor: WatchCursor(String::new()), changes: vec![change] }
-    }
-
-    #[test]
-    fn a_gap_a_repetition_and_another_order_are_seen() {
-        let take = |events: &[WatchEvent]| {
-            let mut feed = Feed { is_synced: true, ..Feed::default() };
-            let scope = WatchScope::Space(Space::new("s").unwrap());
-            events.iter().try_for_each(|event| feed.take(&scope, event)).is_ok()
-        };
-        assert!(take(&[changed(1, 4), changed(2, 9)]));
-        assert!(!take(&[changed(2, 4)]), "the first is missing");
-        assert!(!take(&[changed(1, 4), changed(3, 9)]));
-        assert!(!take(&[changed(1, 4), changed(1, 4)]));
-        assert!(!take(&[changed(1, 4), changed(2, 3)]));
-    }
-
-    #[test]
-    fn who_watches_a_collection_is_shown_all_of_it_and_nothing_else() {
-        let collection = |name: &str| {
-            let (space, collection) = (Space::new("s").unwrap(), document::Collection::new(name).unwrap());
-            WatchScope::Collection(space, collection)
-        };
-        let (scope, whole) = (collection("c"), WatchScope::Space(Space::new("s").unwrap()));
-        let feed = |scope: &WatchScope, events: &[WatchEvent]| {
-            let mut feed = Feed { is_synced: true, ..Feed::default() };
-            events.iter().try_for_each(|event| feed.take(scope, event)).map(|()| feed)
-        };
-        let all = feed(&whole, &[changed(1, 4), changed(2, 9), changed(3, 11)]).unwrap();
-        assert!(
-            feed(&scope, &[changed(1, 4), changed(2, 9), changed(3, 11)])
-                .unwrap()
-                .compare(&scope, &all)
-                .is_ok()
-        );
-        let lacks = feed(&scope, &[changed(1, 4), changed(3, 11)]).unwrap();
-        assert!(lacks.compare(&scope, &all).is_err(), "the second was left out");
-        assert!(feed(&collection("d"), &[changed(1, 4)]).is_err(), "it is of another collection");
-        assert!(feed(&scope, &[changed(2, 4), changed(1, 9)]).is_err());
-    }
-}
+mod tests;

@@ -44,9 +44,10 @@ fn a_write_that_is_counted_once_and_done_twice_is_seen() {
 
 #[test]
 fn a_transaction_that_is_torn_is_seen() {
-    // Something written on the row that is gone may come before anybody looks at the whole; and who gets that by another way
-    // leaves a peer that sends it again and again.
-    let properties = ["transactions_whole", "causally_closed", "honest_peers_agree"];
+    // A watch may show the rest, or something written on the row that is gone come, before anybody looks at the whole; and
+    // who gets that by another way leaves a peer that sends it again and again.
+    let properties =
+        ["transactions_whole", "watches_see_every_change", "causally_closed", "honest_peers_agree"];
     is_seen(|_| Sabotage::TornTransactions, &properties);
 }
 

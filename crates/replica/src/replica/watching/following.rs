@@ -194,6 +194,8 @@ fn gather(
             return Ok(Looked { transactions, to: looked_to, is_filled: true });
         }
         (seen, looked_to, is_within) = (seen + 1, lsn, row.follow > 0);
+        #[cfg(isle_planted)]
+        let is_within = is_within && !crate::planted::is(crate::planted::Bug::WatchTransactionSplit);
         let chain = row.chain;
         if let Some(address) = address.filter(|address| watch.scope.contains(address)) {
             current.rows.push((lsn, row, address));
