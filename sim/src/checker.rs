@@ -13,6 +13,7 @@ mod fills_end;
 mod frames_read;
 mod full_disks_spared;
 mod honest_peers_agree;
+mod hub_has_what_it_confirms;
 mod indexes_hold;
 mod lives;
 mod never_oversold;
@@ -44,6 +45,7 @@ pub use fills_end::FillsEnd;
 pub use frames_read::FramesRead;
 pub use full_disks_spared::FullDisksSpared;
 pub use honest_peers_agree::HonestPeersAgree;
+pub use hub_has_what_it_confirms::HubHasWhatItConfirms;
 pub use indexes_hold::IndexesHold;
 pub use never_oversold::NeverOversold;
 pub use never_shown_before_durable::NeverShownBeforeDurable;
@@ -70,6 +72,7 @@ pub fn all() -> Vec<Box<dyn Checker>> {
         Box::new(HonestPeersAgree::default()),
         Box::new(AcknowledgedWritesSurvive::default()),
         Box::new(NeverShownBeforeDurable::default()),
+        Box::new(HubHasWhatItConfirms::default()),
         Box::new(NoResend::default()),
         Box::new(SentByRight::default()),
         Box::new(OnlyWritersWrite::default()),

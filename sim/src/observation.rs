@@ -25,6 +25,13 @@ pub enum Observation<'a> {
         /// How often it was sent.
         attempts: u32,
     },
+    /// The service of a write is told that the hub has it, before all else that is told of it.
+    Confirmed {
+        /// The write.
+        write: &'a ClientWrite,
+        /// Its stamp.
+        stamp: Stamp,
+    },
     /// A write was refused: nothing was written.
     Refused {
         /// The write.

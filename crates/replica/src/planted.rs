@@ -66,6 +66,8 @@ pub enum Bug {
     CutForgotten,
     /// Changes of a stream that a peer stopped count as had by it.
     StoppedCountedAsHad,
+    /// What any peer acknowledges counts as had by the hub.
+    HubVectorFromAck,
     /// Of the documents that differ, as symbols tell, one is not asked for.
     DifferenceLeftOut,
     /// The vector of a fill is taken with its first document.
@@ -84,7 +86,7 @@ pub enum Bug {
 
 impl Bug {
     /// Every bug.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 35] = [
         Self::AckBeforeSync,
         Self::ReplyBeforeSync,
         Self::CursorBeforeBatch,
@@ -112,6 +114,7 @@ impl Bug {
         Self::WatchTransactionSplit,
         Self::CutForgotten,
         Self::StoppedCountedAsHad,
+        Self::HubVectorFromAck,
         Self::DifferenceLeftOut,
         Self::AdoptedEarly,
         Self::ReachForgotten,

@@ -33,6 +33,11 @@ impl Shown {
         holders.next().map(|(node, _)| *node)
     }
 
+    /// The node has let others know of a change in a way that no frame says alone.
+    pub(super) fn raise(&mut self, node: NodeId, row: &RowName) {
+        self.nodes.entry(node).or_default().raise(row);
+    }
+
     /// The node has another disk.
     pub(super) fn forget(&mut self, node: NodeId) {
         self.nodes.remove(&node);

@@ -12,8 +12,7 @@ use crate::topology::{NodeId, Topology};
 use crate::trace::Moment;
 use document::{Collection, Space};
 use replica::{
-    Input, Level, PAGE_DOCUMENTS_MAX, Queried, Query, Request, RequestError, RequestId, Response, Stamp,
-    Written,
+    Input, Level, PAGE_DOCUMENTS_MAX, Queried, Query, Request, RequestError, RequestId, Response, Written,
 };
 use std::rc::Rc;
 
@@ -149,7 +148,7 @@ impl World {
         };
         let (write, attempts) = (&awaited.write, awaited.attempts);
         if let Ok(Response::Reached { stamp: Some(stamp), level: Level::Hub, .. }) = &result {
-            self.check_hub(write, *stamp)?;
+            self.observe(&Observation::Confirmed { write, stamp: *stamp })?;
         }
         // Asked of a store that turns out to be an old copy, it is asked again when that is opened anew.
         if result == Err(RequestError::Renewing) && write.is_retried {
@@ -190,19 +189,6 @@ impl World {
                 self.observe(&Observation::Refused { write, error })
             }
         }
-    }
-
-    /// A write is confirmed by the hub only if the hub has it, or had it before it lost its disk.
-    fn check_hub(&self, write: &ClientWrite, stamp: Stamp) -> Result<(), Failure> {
-        let hub = NodeId(0);
-        let has = self.nodes.vector(hub, &write.space).get(&stamp.origin).copied().unwrap_or(0);
-        let node = self.nodes.node(hub);
-        let is_first = node.incarnations == 0 && !node.is_old_copy;
-        if node.replica.is_none() || !is_first || has >= stamp.sequence {
-            return Ok(());
-        }
-        let finding = format!("operation {} is confirmed by the hub, which has {has} of {stamp:?}", write.id);
-        Err(Failure::correctness("hub_has_what_it_confirms", finding))
     }
 
     fn looked(

@@ -146,6 +146,10 @@ impl<S: Store> Replica<S> {
         }
         let is_hub = peer.settings.hub;
         let facts = match frame {
+            #[cfg(isle_planted)]
+            Frame::Ack(_) if crate::planted::is(crate::planted::Bug::HubVectorFromAck) => {
+                peer.confirmed.iter().collect()
+            }
             // A hello leaves out what was kept of an earlier one.
             Frame::Hello(_) if is_hub => peer.confirmed.iter().collect(),
             Frame::Rewind(rewind) if is_hub => read_hub_vectors(&self.journal, named(&rewind.spaces)),
