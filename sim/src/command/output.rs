@@ -30,18 +30,20 @@ pub(super) fn error(text: impl Display) {
 
 /// A property that does not hold, with what led to it and how to see it again.
 pub(super) fn failure(schedule: &Schedule, failure: &Failure, report: &Report, replay: &str) {
-    error(format_args!("\nseed {} FAILED\n\nthe last that happened:", schedule.header.seed));
-    for line in &report.last_lines {
-        error(format_args!("  {line}"));
-    }
-    error(format_args!("\nproperty  {}", failure.property));
-    error(format_args!("found     {}", failure.finding));
-    error(format_args!("trace     {}", report.trace_hash));
-    error(format_args!("again     {replay}"));
+    error(story(schedule, failure, report, replay));
     match keep(Path::new(DIRECTORY), schedule) {
         Ok(path) => error(format_args!("events    cargo sim run --events {}", path.display())),
         Err(fault) => error(format_args!("events    cannot be kept in {DIRECTORY}: {fault}")),
     }
+}
+
+fn story(schedule: &Schedule, failure: &Failure, report: &Report, replay: &str) -> String {
+    let lines: String = report.last_lines.iter().map(|line| format!("  {line}\n")).collect();
+    format!(
+        "\nseed {} FAILED\n\nthe last that happened:\n{lines}\nproperty  {}\nfound     {}\ntrace     {}\n\
+         again     {replay}",
+        schedule.header.seed, failure.property, failure.finding, report.trace_hash
+    )
 }
 
 #[cfg(test)]
@@ -55,5 +57,24 @@ mod tests {
         let path = keep(&directory.path().join("new"), &schedule).unwrap();
         let kept = Schedule::from_lines(&std::fs::read_to_string(path).unwrap()).unwrap();
         assert_eq!(kept, schedule);
+    }
+
+    #[test]
+    fn a_failure_says_what_happened_last_what_was_found_and_how_to_see_it_again() {
+        let schedule = Schedule::of_seed(3, Some(3));
+        let failure = Failure::correctness("goods_stay", "the milk is gone".to_owned());
+        let report = Report {
+            tally: sim::Tally::default(),
+            trace_hash: "77aa".to_owned(),
+            milestones: Vec::new(),
+            rest_ns: 0,
+            failure: Some(failure.clone()),
+            last_lines: vec!["the hub opened".to_owned(), "the hub crashed".to_owned()],
+        };
+        let told = story(&schedule, &failure, &report, "cargo sim run --seed 3 --nodes 3");
+        let expected = "\nseed 3 FAILED\n\nthe last that happened:\n  the hub opened\n  the hub crashed\n\n\
+                        property  goods_stay\nfound     the milk is gone\ntrace     77aa\n\
+                        again     cargo sim run --seed 3 --nodes 3";
+        assert_eq!(told, expected);
     }
 }
