@@ -37,3 +37,32 @@ impl Checker for FullDisksSpared {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sabotage::Sabotage;
+    use crate::topology::Shape;
+    use crate::world::{ClientWrite, World};
+    use document::{Origin, Space};
+    use replica::Stamp;
+
+    #[test]
+    fn a_write_that_a_full_disk_took_is_seen() {
+        let world = World::new(&Topology::new(1, Shape::Star, 2), Sabotage::None);
+        let (node, space) = (NodeId(1), Space::new("store-1").unwrap());
+        let write = &ClientWrite { id: 1, node, space, parts: Vec::new(), is_retried: true };
+        let is_fine = |room: &[bool], (sequence, attempts): (Option<u64>, u32)| {
+            let mut checker = FullDisksSpared::default();
+            let mut observe = |observation: &_| checker.observe(observation, world.nodes()).is_ok();
+            assert!(room.iter().all(|is_full| observe(&Observation::Room { node, is_full: *is_full })));
+            assert!(observe(&Observation::Submitted { write, attempt: 1 }));
+            let stamp = sequence.map(|sequence| Stamp { origin: Origin([1; 16]), sequence });
+            observe(&Observation::Acknowledged { write, stamp, attempts })
+        };
+        assert!(!is_fine(&[true], (Some(1), 1)));
+        assert!(is_fine(&[], (Some(1), 1)) && is_fine(&[true, false], (Some(1), 1)));
+        assert!(is_fine(&[true], (None, 1)), "it changed nothing");
+        assert!(is_fine(&[true], (Some(1), 2)), "it was sent again, when there may have been room");
+    }
+}

@@ -156,3 +156,73 @@ impl Checker for HonestPeersAgree {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sabotage::Sabotage;
+    use crate::topology::{Shape, Strangeness, Stranger};
+    use crate::world::World;
+    use document::{Origin, Space};
+    use replica::Misbehaviour;
+
+    const HUB: NodeId = NodeId(0);
+    const SITE: NodeId = NodeId(1);
+    const STRANGER: NodeId = NodeId(2);
+
+    /// Whether the last of these is fine, as all before it are.
+    fn is_fine(observations: &[Observation<'_>]) -> bool {
+        let stranger = Some(Stranger { node: STRANGER, kind: Strangeness::Hostile });
+        let topology = Topology { stranger, ..Topology::new(1, Shape::Star, 3) };
+        let world = World::new(&topology, Sabotage::None);
+        let mut checker = HonestPeersAgree::default();
+        let Some((last, before)) = observations.split_last() else { return true };
+        before.iter().for_each(|observation| checker.observe(observation, world.nodes()).unwrap());
+        checker.observe(last, world.nodes()).is_ok()
+    }
+
+    fn write(operation: Operation) -> ClientWrite {
+        let address: Address = "store-1/inventory/milk".parse().unwrap();
+        let (space, parts) = (address.space.clone(), vec![(address, vec![operation])]);
+        ClientWrite { id: 1, node: SITE, space, parts, is_retried: false }
+    }
+
+    #[test]
+    fn who_leaves_an_honest_peer_for_a_fault_is_seen() {
+        let left = |peer, reason| Observation::Left { node: HUB, peer: Some(peer), reason };
+        let fault = &DisconnectReason::Misbehaved(Misbehaviour::Order);
+        assert!(!is_fine(&[left(SITE, fault)]) && is_fine(&[left(STRANGER, fault)]));
+        assert!(is_fine(&[left(SITE, &DisconnectReason::Replaced)]));
+        let (space, origin) = (Space::new("store-1").unwrap(), Origin([1; 16]));
+        let forked = &DisconnectReason::Forked { space, origin, sequence: 1 };
+        assert!(!is_fine(&[left(SITE, forked)]), "there is one history");
+        assert!(is_fine(&[Observation::OldCopy { node: SITE }, left(SITE, forked)]));
+    }
+
+    #[test]
+    fn a_stream_that_was_stopped_is_seen() {
+        let stopped = |peer| Event::StreamStopped {
+            peer: Topology::name(peer),
+            space: Space::new("store-1").unwrap(),
+            origin: Origin([1; 16]),
+            sequence: 1,
+            reason: StopReason::NoRelay,
+        };
+        let is_fine = |peer| is_fine(&[Observation::Told { node: HUB, event: &stopped(peer) }]);
+        assert!(!is_fine(SITE) && is_fine(STRANGER));
+    }
+
+    #[test]
+    fn a_write_that_is_refused_without_cause_is_seen() {
+        let (count, discard) =
+            (write(Operation::increment("/on_hand", 1).unwrap()), write(Operation::Delete));
+        let refused = |error| Observation::Refused { write: &count, error };
+        let deleted = &RequestError::Write(WriteError::Deleted);
+        assert!(!is_fine(&[refused(deleted)]), "nobody deleted it");
+        assert!(is_fine(&[Observation::Submitted { write: &discard, attempt: 1 }, refused(deleted)]));
+        let full = &RequestError::DiskFull;
+        assert!(!is_fine(&[refused(full)]));
+        assert!(is_fine(&[Observation::Room { node: SITE, is_full: true }, refused(full)]));
+        assert!(!is_fine(&[refused(&RequestError::Renewing)]));
+    }
+}

@@ -53,3 +53,46 @@ fn in_order<'a>(content: &'a SettledSpace, collection: &str, field: &str) -> Vec
     shown.sort_unstable();
     shown.into_iter().map(|(_, key)| key).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::topology::NodeId;
+    use document::{Address, Collection, Key, Space};
+    use serde_json::json;
+
+    /// Two products, the one without a price first, as the index of prices has them.
+    fn content(by_price: &[&str]) -> SettledSpace {
+        let documents = [("bread", json!({ "price": 3 })), ("milk", json!({})), ("gone", Value::Null)];
+        let documents = documents.into_iter().map(|(key, json)| {
+            let address: Address = format!("catalog/product/{key}").parse().unwrap();
+            (address, (Vec::new(), Some(json)))
+        });
+        let keys = |keys: &[&str]| keys.iter().map(|key| Key::new(*key).unwrap()).collect();
+        let mut content = SettledSpace { documents: documents.collect(), ..SettledSpace::default() };
+        content.by_index.insert(("product", "/price"), keys(by_price));
+        content.by_index.insert(("product", "/department"), keys(&["bread", "milk"]));
+        content
+    }
+
+    fn is_fine(content: SettledSpace) -> bool {
+        let nodes = [(NodeId(1), content)].into();
+        let settled = Settled { spaces: [(Space::new("catalog").unwrap(), nodes)].into() };
+        IndexesHold.settle(&settled).is_ok()
+    }
+
+    #[test]
+    fn an_index_with_a_row_too_many_or_few_or_in_another_order_is_seen() {
+        assert!(is_fine(content(&["milk", "bread"])));
+        assert!(!is_fine(content(&["bread", "milk"])));
+        assert!(!is_fine(content(&["bread"])));
+        assert!(!is_fine(content(&["gone", "milk", "bread"])));
+        assert!(!is_fine(content(&["milk", "bread", "bread"])), "a row of a former value");
+    }
+
+    #[test]
+    fn rows_that_are_not_those_of_the_values_are_seen() {
+        let wrong_indexes = vec![Collection::new("product").unwrap()];
+        assert!(!is_fine(SettledSpace { wrong_indexes, ..content(&["milk", "bread"]) }));
+    }
+}

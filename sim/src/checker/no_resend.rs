@@ -107,3 +107,78 @@ impl Checker for NoResend {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sabotage::Sabotage;
+    use crate::topology::Shape;
+    use crate::world::World;
+    use document::{Origin, Space};
+
+    const HUB: NodeId = NodeId(0);
+    const SITE: NodeId = NodeId(1);
+
+    fn passage(from: NodeId, to: NodeId) -> Passage {
+        let end = if from == HUB { End::Acceptor } else { End::Dialer };
+        Passage { connection: ConnectionId(0), end, from, to }
+    }
+
+    fn row(sequence: u64) -> RowName {
+        RowName { space: Space::new("catalog").unwrap(), origin: Origin([1; 16]), sequence }
+    }
+
+    fn delta(sequences: &[u64]) -> Message {
+        let rows: Vec<_> = sequences.iter().map(|sequence| row(*sequence)).collect();
+        Message::Delta { generation: 0, to: 9, rows, hashes: Vec::new(), body_bytes: 1 }
+    }
+
+    fn sent(message: &Message) -> Observation<'_> {
+        Observation::Sent { passage: passage(HUB, SITE), message, bytes: 1 }
+    }
+
+    /// What came to the hub in one turn, and then what it sends.
+    fn is_fine(came: &[Message], leaving: &[Message]) -> bool {
+        let world = World::new(&Topology::new(1, Shape::Star, 2), Sabotage::None);
+        let mut checker = NoResend::default();
+        for message in came {
+            let delivered = Observation::Delivered { passage: passage(SITE, HUB), message };
+            checker.observe(&delivered, world.nodes()).unwrap();
+        }
+        checker.observe(&Observation::TurnEnded { node: HUB }, world.nodes()).unwrap();
+        leaving.iter().all(|message| checker.observe(&sent(message), world.nodes()).is_ok())
+    }
+
+    #[test]
+    fn what_was_sent_before_is_not_sent_again_unless_it_was_asked_for() {
+        let rewind = || Message::Rewind { generation: 1, has: vec![row(1)], spaces: Vec::new() };
+        assert!(is_fine(&[], &[delta(&[1, 2]), delta(&[3])]));
+        assert!(!is_fine(&[], &[delta(&[1, 2]), delta(&[2])]));
+        assert!(!is_fine(&[], &[delta(&[1, 1])]));
+        assert!(is_fine(&[rewind()], &[delta(&[2])]));
+        assert!(!is_fine(&[rewind()], &[delta(&[1])]), "the peer said that it has it");
+    }
+
+    #[test]
+    fn who_asks_again_is_sent_again_what_it_lacks() {
+        let world = World::new(&Topology::new(1, Shape::Star, 2), Sabotage::None);
+        let (first, rewind) =
+            (delta(&[1, 2, 3]), Message::Rewind { generation: 1, has: vec![row(1)], spaces: Vec::new() });
+        let again = |message: &Message| {
+            let mut checker = NoResend::default();
+            let asked = Observation::Delivered { passage: passage(SITE, HUB), message: &rewind };
+            checker.observe(&sent(&first), world.nodes()).unwrap();
+            checker.observe(&asked, world.nodes()).unwrap();
+            checker.observe(&sent(message), world.nodes()).is_ok()
+        };
+        assert!(again(&delta(&[2, 3])) && !again(&delta(&[1])));
+    }
+
+    #[test]
+    fn nothing_is_sent_to_who_has_it() {
+        let hello = || Message::Hello { has: vec![row(5)], spaces: Vec::new() };
+        assert!(is_fine(&[hello()], &[delta(&[6])]) && !is_fine(&[hello()], &[delta(&[5])]));
+        assert!(is_fine(&[delta(&[5])], &[delta(&[6])]));
+        assert!(!is_fine(&[delta(&[5])], &[delta(&[5])]), "it is sent back what it sent");
+    }
+}

@@ -147,3 +147,99 @@ impl Checker for OnlyWritersWrite {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::{ConnectionId, End, Passage};
+    use crate::sabotage::Sabotage;
+    use crate::time::SECOND_NS;
+    use crate::topology::Shape;
+    use crate::world::{Ruling, World};
+    use document::Origin;
+
+    const HUB: NodeId = NodeId(0);
+    const SITE: NodeId = NodeId(1);
+
+    /// Site 1 has written two changes to its space, and the hub has them.
+    fn written() -> World {
+        let mut world = World::new(&Topology::new(1, Shape::Star, 3).with_authority(), Sabotage::None);
+        world.open().unwrap();
+        world.rule(Ruling { node: SITE, rule: Rule::Full }).unwrap();
+        world.run_until(10 * SECOND_NS).unwrap();
+        for key in ["milk", "bread"] {
+            let address = format!("store-1/inventory/{key}").parse().unwrap();
+            let operations = vec![document::Operation::increment("/on_hand", 1).unwrap()];
+            world.request(SITE, replica::Request::write(address, operations)).unwrap().unwrap().unwrap();
+        }
+        world.run_until(20 * SECOND_NS).unwrap();
+        world
+    }
+
+    fn row(origin: Origin, sequence: u64) -> RowName {
+        RowName { space: Space::new("store-1").unwrap(), origin, sequence }
+    }
+
+    fn delta(rows: Vec<RowName>) -> Message {
+        Message::Delta { generation: 0, to: 1, rows, hashes: Vec::new(), body_bytes: 1 }
+    }
+
+    /// A turn of the hub to which these rows came.
+    fn took(checker: &mut OnlyWritersWrite, rows: Vec<RowName>, nodes: &Nodes) -> bool {
+        let passage = Passage { connection: ConnectionId(0), end: End::Dialer, from: SITE, to: HUB };
+        let message = &delta(rows);
+        checker.observe(&Observation::Delivered { passage, message }, nodes).unwrap();
+        checker.observe(&Observation::TurnEnded { node: HUB }, nodes).is_ok()
+    }
+
+    #[test]
+    fn a_change_that_did_not_come_with_all_before_it_is_seen() {
+        let world = written();
+        let (nodes, origin) = (world.nodes(), world.nodes().origin(SITE));
+        let took = |sequences: &[u64]| {
+            let rows = sequences.iter().map(|sequence| row(origin, *sequence)).collect();
+            took(&mut OnlyWritersWrite::default(), rows, nodes)
+        };
+        assert!(took(&[1, 2]));
+        assert!(!took(&[1]), "the second came by no delta");
+        assert!(!took(&[2]), "without the first");
+    }
+
+    #[test]
+    fn a_change_of_who_may_not_write_is_seen() {
+        let world = written();
+        let (nodes, space) = (world.nodes(), Space::new("store-1").unwrap());
+        let gives = |origin| {
+            let passage = Passage { connection: ConnectionId(0), end: End::Acceptor, from: HUB, to: SITE };
+            let changes = vec![FilledChange { origin, hash: [1; 32] }];
+            let message = &Message::Documents {
+                space: Some(space.clone()),
+                fill: 1,
+                number: 1,
+                changes,
+                body_bytes: 1,
+            };
+            let sent = Observation::Sent { passage, message, bytes: 1 };
+            OnlyWritersWrite::default().observe(&sent, nodes).is_ok()
+        };
+        assert!(gives(nodes.origin(SITE)));
+        assert!(!gives(nodes.origin(NodeId(2))), "it writes another space");
+    }
+
+    #[test]
+    fn what_is_taken_beyond_a_cut_is_seen() {
+        let world = written();
+        let (nodes, space) = (world.nodes(), Space::new("store-1").unwrap());
+        let (hub, system) = (nodes.origin(HUB), Space::new("system").unwrap());
+        let ruling = Ruling { node: SITE, rule: Rule::Narrow };
+        let sequence = nodes.vector(HUB, &system)[&hub];
+        let is_fine = |cut| {
+            let mut checker = OnlyWritersWrite::default();
+            checker.observe(&Observation::Asked { ruling }, nodes).unwrap();
+            checker.observe(&Observation::Ruled { ruling, sequence }, nodes).unwrap();
+            checker.held.values_mut().for_each(|held| *held = cut);
+            checker.check_cut(HUB, &space, nodes).is_ok()
+        };
+        assert!(is_fine(2) && !is_fine(1));
+    }
+}

@@ -49,3 +49,39 @@ impl Checker for RewindsAnswered {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::Passage;
+    use crate::sabotage::Sabotage;
+    use crate::topology::Shape;
+    use crate::world::World;
+
+    #[test]
+    fn who_asks_again_is_sent_nothing_of_before() {
+        let (hub, site) = (NodeId(0), NodeId(1));
+        let world = World::new(&Topology::new(1, Shape::Star, 2), Sabotage::None);
+        let passage = |from, to, end| Passage { connection: ConnectionId(0), end, from, to };
+        let is_fine = |asked: &[u32], is_taken, generation| {
+            let mut checker = RewindsAnswered::default();
+            for generation in asked {
+                let message =
+                    &Message::Rewind { generation: *generation, has: Vec::new(), spaces: Vec::new() };
+                let passage = passage(site, hub, End::Dialer);
+                checker.observe(&Observation::Delivered { passage, message }, world.nodes()).unwrap();
+            }
+            if is_taken {
+                checker.observe(&Observation::TurnEnded { node: hub }, world.nodes()).unwrap();
+            }
+            let (rows, hashes) = (Vec::new(), Vec::new());
+            let message = &Message::Delta { generation, to: 1, rows, hashes, body_bytes: 0 };
+            let passage = passage(hub, site, End::Acceptor);
+            checker.observe(&Observation::Sent { passage, message, bytes: 1 }, world.nodes()).is_ok()
+        };
+        assert!(is_fine(&[], true, 0) && is_fine(&[1], true, 1) && is_fine(&[1, 2], true, 2));
+        assert!(!is_fine(&[1], true, 0) && !is_fine(&[1, 2], true, 1));
+        assert!(is_fine(&[1], false, 0), "it is not taken yet");
+        assert!(is_fine(&[7], true, 0), "it does not follow, and is refused");
+    }
+}
