@@ -15,6 +15,7 @@ mod full_disks_spared;
 mod honest_peers_agree;
 mod hub_has_what_it_confirms;
 mod indexes_hold;
+mod later_versions_spoken;
 mod lives;
 mod never_oversold;
 mod never_shown_before_durable;
@@ -47,6 +48,7 @@ pub use full_disks_spared::FullDisksSpared;
 pub use honest_peers_agree::HonestPeersAgree;
 pub use hub_has_what_it_confirms::HubHasWhatItConfirms;
 pub use indexes_hold::IndexesHold;
+pub use later_versions_spoken::LaterVersionsSpoken;
 pub use never_oversold::NeverOversold;
 pub use never_shown_before_durable::NeverShownBeforeDurable;
 pub use no_resend::NoResend;
@@ -78,6 +80,7 @@ pub fn all() -> Vec<Box<dyn Checker>> {
         Box::new(OnlyWritersWrite::default()),
         Box::new(CutsKept::default()),
         Box::new(VersionsRefused),
+        Box::new(LaterVersionsSpoken::default()),
         Box::new(RewindsAnswered::default()),
         Box::new(SymbolsSuffice),
         Box::new(OriginsOnce::default()),

@@ -70,6 +70,9 @@ pub enum Strangeness {
     Hostile,
     /// It speaks a version of the protocol that nobody speaks any more.
     Version,
+    /// It speaks a version of the protocol that nobody else speaks yet: it keeps to what others know, and says more. It
+    /// has no changes, and acknowledges none.
+    Newer,
 }
 
 /// A link between two nodes.

@@ -40,8 +40,9 @@ const SILENT_PERCENT: u64 = 15;
 /// How long a burst of writes lasts, in microseconds.
 const BURST_US: u64 = 20_000;
 
-/// Of 100 worlds in which one can be, so many have a node that keeps no rule, and so many one of another version.
-const STRANGE_PERCENT: (u64, u64) = (25, 10);
+/// Of 100 worlds in which one can be, so many have a node that keeps no rule, so many one of an earlier version, and so
+/// many one of a later.
+const STRANGE_PERCENT: [u64; 3] = [25, 10, 5];
 /// Of 100 stars so many have an authority, and of 100 chains, where rights concern relays too.
 const AUTHORITY_PERCENT: (u64, u64) = (30, 50);
 /// Of 100 seeds so many have clocks that jump.
@@ -93,9 +94,11 @@ pub(super) fn expand(seed: u64, nodes: Option<usize>) -> Schedule {
 fn stranger(topology: &Topology) -> Option<Stranger> {
     let mut dice = Dice::of(topology.seed, "strange", &[]);
     let node = NodeId(topology.nodes.len().checked_sub(1)?);
+    let [hostile, version, newer] = STRANGE_PERCENT;
     let kind = match dice.below(100) {
-        percent if percent < STRANGE_PERCENT.0 => Strangeness::Hostile,
-        percent if percent < STRANGE_PERCENT.0 + STRANGE_PERCENT.1 => Strangeness::Version,
+        percent if percent < hostile => Strangeness::Hostile,
+        percent if percent < hostile + version => Strangeness::Version,
+        percent if percent < hostile + version + newer => Strangeness::Newer,
         _ => return None,
     };
     (topology.shape == Shape::Star && node.0 > 1).then_some(Stranger { node, kind })
@@ -256,7 +259,7 @@ mod tests {
         let is_large = |event: &Event| matches!(event, Event::Write { key, .. } if key == "goods-100");
         assert!(has(is_large));
         assert!(has(|event| matches!(event, Event::Core { .. })));
-        for kind in [Strangeness::Hostile, Strangeness::Version] {
+        for kind in [Strangeness::Hostile, Strangeness::Version, Strangeness::Newer] {
             let is =
                 |schedule: &Schedule| schedule.header.stranger.is_some_and(|stranger| stranger.kind == kind);
             assert!(schedules.iter().any(is), "{kind:?}");

@@ -1,6 +1,8 @@
 //! A node that is none of us: no replica, but a name, a key and a link. What it sends is drawn, from garbage to rows
 //! that are sound but for one thing.
 
+mod newer;
+
 use super::{Event, World};
 use crate::dice::Dice;
 use crate::failure::Failure;
@@ -90,12 +92,26 @@ impl World {
         self.stranger.rewinds = 0;
         self.stranger.encoder = DeltaEncoder::default();
         let mut dice = self.stranger_dice();
-        if dice.chance(85) {
-            let hello = self.stranger_hello(0);
-            self.stranger_sends((link, Lane::Live), wire::encode(&hello).unwrap_or_default());
+        for bytes in self.stranger_greeting(&mut dice) {
+            self.stranger_sends((link, Lane::Live), bytes);
         }
         self.stranger_waits(link, &mut dice);
         Ok(())
+    }
+
+    /// What it says first on a connection.
+    fn stranger_greeting(&self, dice: &mut Dice) -> Vec<Vec<u8>> {
+        let Some(stranger) = self.nodes.stranger() else { return Vec::new() };
+        let hello = wire::encode(&self.stranger_hello(0)).unwrap_or_default();
+        match stranger.kind {
+            Strangeness::Hostile | Strangeness::Version => {
+                dice.chance(85).then_some(hello).into_iter().collect()
+            }
+            Strangeness::Newer => {
+                let before = dice.chance(50).then(|| newer::unknown_frame(dice));
+                before.into_iter().chain([newer::with_field(&hello)]).collect()
+            }
+        }
     }
 
     fn stranger_waits(&mut self, link: LinkId, dice: &mut Dice) {
@@ -136,6 +152,11 @@ impl World {
     fn stranger_frames(&mut self, kind: Strangeness, dice: &mut Dice) -> Vec<Vec<u8>> {
         let frame = match kind {
             Strangeness::Version => self.stranger_hello(0),
+            Strangeness::Newer if dice.chance(30) => {
+                let nothing = wire::encode(&Frame::Ack(Ack::default())).unwrap_or_default();
+                return vec![newer::with_field(&nothing)];
+            }
+            Strangeness::Newer => return vec![newer::unknown_frame(dice)],
             Strangeness::Hostile => match dice.below(17) {
                 0 => return vec![garbage(dice)],
                 1 | 2 => return self.recorded(dice).into_iter().map(|bytes| damaged(bytes, dice)).collect(),
@@ -233,6 +254,7 @@ impl World {
         let Some(stranger) = self.nodes.stranger() else { return Frame::Unknown(0) };
         let protocol = match stranger.kind {
             Strangeness::Version => wire::PROTOCOL_OLDEST - 1,
+            Strangeness::Newer => wire::PROTOCOL_VERSION + 1,
             Strangeness::Hostile => wire::PROTOCOL_VERSION,
         };
         let entry =
