@@ -9,7 +9,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, timeout_at};
 use webpki::KeyUsage;
 
-use crate::attempts::{Attempts, Verdict};
+use crate::attempts::Attempts;
 use crate::certificate::{CertificateError, Peer};
 use crate::connection::Connection;
 use crate::disconnect::{CLOSE_CODE, Disconnect, close, shortened};
@@ -279,42 +279,41 @@ impl Endpoint {
     /// Waits for the next peer that dials; `None` once the endpoint is closed. The future may be dropped at
     /// any time.
     ///
-    /// With many handshakes in flight diallers first have to prove their address, and so do who joins or renews, and who
-    /// dials from where a handshake has failed. With [`HANDSHAKES_MAX`], more who join and renew than are taken in a second,
-    /// or too many failures from one address, they are refused as [`Disconnect::Busy`].
+    /// With many handshakes in flight diallers first have to prove their address, and who joins or renews always. With
+    /// [`HANDSHAKES_MAX`], more who join and renew than are taken in a second, or too many failures from one address, they
+    /// are refused as [`Disconnect::Busy`].
     pub async fn accept(&self) -> Option<Incoming> {
         loop {
             let incoming = self.endpoint.accept().await?;
             let in_flight = HANDSHAKES_MAX.saturating_sub(self.handshakes.available_permits());
             let credentials = self.credentials.borrow().clone();
             let (purpose, settings) = credentials.accepting(&incoming);
-            let is_proven = incoming.remote_address_validated();
-            let verdict = match purpose {
-                Purpose::Replication => self.attempts.judge(incoming.remote_address().ip(), is_proven),
-                Purpose::Join | Purpose::Renewal => Verdict::Prove,
-            };
-            if !is_proven && (in_flight >= HANDSHAKES_UNPROVEN_MAX || verdict == Verdict::Prove) {
+            let must_prove = in_flight >= HANDSHAKES_UNPROVEN_MAX || purpose != Purpose::Replication;
+            if must_prove && !incoming.remote_address_validated() {
                 tracing::debug!(address = %incoming.remote_address(), in_flight, "address to be proven");
                 // Cannot fail: an address that is not proven may be asked for.
                 let _ = incoming.retry();
                 continue;
             }
-            match self.handshakes.clone().try_acquire_owned() {
-                Ok(place) if verdict != Verdict::Refuse && self.attempts.admits(purpose) => {
-                    let place = (place, self.attempts.clone());
-                    return Some(Incoming::new(incoming, (purpose, settings), credentials, place));
-                }
-                Ok(_) | Err(_) => {
-                    tracing::debug!(address = %incoming.remote_address(), in_flight, ?purpose, "handshake refused");
-                    incoming.refuse();
-                }
+            let address = incoming.remote_address();
+            let place = self.handshakes.clone().try_acquire_owned().ok();
+            let charge = place.as_ref().and_then(|_| self.attempts.admit(purpose, address.ip()));
+            if let (Some(place), Some(charge)) = (place, charge) {
+                let place = (place, charge);
+                return Some(Incoming::new(incoming, (purpose, settings), credentials, place));
             }
+            if self.attempts.warns() {
+                tracing::warn!(%address, in_flight, ?purpose, "handshakes refused: too many at once, or failed from there");
+            } else {
+                tracing::debug!(%address, in_flight, ?purpose, "handshake refused");
+            }
+            incoming.refuse();
         }
     }
 
     /// Somebody who went through a handshake is refused for who it is: that counts as a handshake that failed.
     pub fn refused(&self, address: SocketAddr) {
-        self.attempts.failed(address.ip(), true);
+        self.attempts.failed(address.ip());
     }
 
     /// Closes all connections at once, showing `reason` to the peers, and accepts and dials no more. What is
@@ -403,7 +402,7 @@ impl Endpoint {
 
     /// As if somebody had tried as often as is allowed.
     pub(crate) fn spend_attempts(&self, purpose: Purpose) {
-        while self.attempts.admits(purpose) {}
+        while self.attempts.admit(purpose, self.local_address.ip()).is_some() {}
     }
 }
 

@@ -7,10 +7,10 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 use webpki::KeyUsage;
 
-use crate::attempts::Attempts;
+use crate::attempts::Charge;
 use crate::certificate::{CertificateError, Peer};
 use crate::connection::Connection;
-use crate::disconnect::{Disconnect, close};
+use crate::disconnect::{CertificateRefusal, Disconnect, close};
 use crate::endpoint::Credentials;
 use crate::enrolment::{EnrolmentRequest, Purpose};
 use crate::limits::HANDSHAKE_DEADLINE;
@@ -56,12 +56,28 @@ pub enum AcceptError {
     },
 }
 
+impl AcceptError {
+    /// Whether who dialled has read what was sent to its address. What else ends a handshake may be in another's name, or a
+    /// bad line; a site whose certificate ended is no stranger.
+    fn proves_address(&self) -> bool {
+        match self {
+            Self::Certificate { .. } | Self::Opening { .. } => true,
+            Self::Disconnect { cause, .. } => matches!(
+                cause,
+                Disconnect::CertificateRefusedHere(refusal) | Disconnect::CertificateRefusedByPeer(refusal)
+                    if *refusal != CertificateRefusal::OutsideValidity
+            ),
+            Self::TimedOut { .. } | Self::Question { .. } => false,
+        }
+    }
+}
+
 /// A peer that dials this endpoint and whose handshake has not begun. Dropping it refuses the peer.
 #[derive(Debug)]
 pub struct Incoming {
     pub(crate) incoming: quinn::Incoming,
     /// Its place among the handshakes in flight, and who counts those that fail.
-    place: (OwnedSemaphorePermit, Attempts),
+    place: (OwnedSemaphorePermit, Charge),
     purpose: Purpose,
     settings: Arc<quinn::ServerConfig>,
     /// What the settings were made of.
@@ -74,7 +90,7 @@ impl Incoming {
         incoming: quinn::Incoming,
         (purpose, settings): (Purpose, Arc<quinn::ServerConfig>),
         credentials: Arc<Credentials>,
-        place: (OwnedSemaphorePermit, Attempts),
+        place: (OwnedSemaphorePermit, Charge),
     ) -> Self {
         Self { incoming, place, purpose, settings, credentials }
     }
@@ -100,7 +116,7 @@ impl Incoming {
     /// or nothing at all.
     pub async fn establish(self) -> Result<Connection, AcceptError> {
         let address = self.address();
-        let Self { incoming, place: (place, attempts), settings, credentials, .. } = self;
+        let Self { incoming, place: (place, charge), settings, credentials, .. } = self;
         let is_proven = incoming.remote_address_validated();
         let establishing = async {
             let connecting = incoming.accept_with(settings);
@@ -111,8 +127,8 @@ impl Incoming {
         let established = timeout(HANDSHAKE_DEADLINE, establishing).await;
         drop(place);
         let established = established.unwrap_or(Err(AcceptError::TimedOut { address }));
-        if established.is_err() {
-            attempts.failed(address.ip(), is_proven);
+        if established.as_ref().err().is_some_and(|error| is_proven || error.proves_address()) {
+            charge.fail();
         }
         established
     }

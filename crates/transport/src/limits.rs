@@ -99,11 +99,14 @@ pub(crate) const ENROLMENT_PAUSE: Duration = Duration::from_millis(50);
 /// Handshakes from one address that may fail at once.
 pub(crate) const FAILED_HANDSHAKES_BURST: u32 = 100;
 
-/// Pause that earns one more: 10 a second take less than two hundredths of a core. Sites behind one address share it, where one
-/// whose certificate ended tries every minute.
-pub(crate) const FAILED_HANDSHAKE_PAUSE: Duration = Duration::from_millis(100);
+/// Pause that earns one more: 50 a second take less than a tenth of a core. Sites behind one address share it, of which one that is
+/// refused tries five times a minute.
+pub(crate) const FAILED_HANDSHAKE_PAUSE: Duration = Duration::from_millis(20);
 
-/// How long after a failure an address is to be proven. All of the burst is earned again by then.
+/// Handshakes in flight from an address with failures: one that stalls takes no more of [`HANDSHAKES_MAX`].
+pub(crate) const FAILED_IN_FLIGHT_MAX: u32 = 16;
+
+/// After so long without a failure an address may be forgotten: all of the burst is earned again.
 pub(crate) const FAILED_FOR: Duration = Duration::from_mins(1);
 
 /// Addresses whose failures are counted.

@@ -20,6 +20,11 @@ impl Rate {
         Self { burst, pause, left: burst, earned: now }
     }
 
+    /// One that was taken does not count.
+    pub(crate) fn give_back(&mut self) {
+        self.left = self.left.saturating_add(1).min(self.burst);
+    }
+
     /// Whether one more attempt is taken. `now` is monotonic.
     pub fn admit(&mut self, now: Duration) -> bool {
         let periods = now.saturating_sub(self.earned).as_millis() / self.pause.as_millis();
