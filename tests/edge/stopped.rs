@@ -73,14 +73,15 @@ async fn a_disk_that_hangs_does_not_keep_it_from_ending() {
     client.send(&put("store-1/note/1", json!({"n": 2}), None)).await.unwrap();
     let told = Instant::now();
     site.signal("TERM");
-    let (_, answer) = client.receive().await.unwrap();
-    // It may not have been taken yet.
-    let kind = answer.unwrap_err().kind;
-    assert!([RefusalKind::UnknownOutcome, RefusalKind::Unavailable].contains(&kind), "{kind:?}");
-    hub.logs(&["disconnected", "peer=store-1", "the peer ended the stream"]);
+    // It may not have been taken, or read, yet.
+    if let Ok((_, answer)) = client.receive().await {
+        let kind = answer.unwrap_err().kind;
+        assert!([RefusalKind::UnknownOutcome, RefusalKind::Unavailable].contains(&kind), "{kind:?}");
+    }
+    hub.logs(&["disconnected", "peer=store-1"]);
     assert_eq!(site.ended().code(), Some(1), "{}", site.log());
     assert!(told.elapsed().as_secs() < 10, "it ends by itself");
-    site.logs(&["the store is not closed after 5s: its disk does not answer"]);
+    site.logs(&["the store is not closed after 5s: its disk is slow, or does not answer"]);
 
     // While the store is opened nothing can be lost.
     let mut opening = Process::spawn_with(data, &variables);

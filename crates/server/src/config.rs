@@ -22,7 +22,7 @@
 //! store-367 = "write"
 //!
 //! [peers.hub]
-//! address = "hub.example:7400"  # where to dial it; absent: the peer dials
+//! address = "hub.example:7400"  # where to dial it; absent: the peer dials. A hub dials other hubs alone
 //! relay = true                  # changes of others are taken from it
 //! hub = true                    # it is the hub: writes can wait until it has them, and where two histories of one
 //!                               # origin meet, its stands. The hub itself says so at the top
@@ -238,7 +238,7 @@ pub enum SpaceMode {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PeerConfig {
-    /// Where to dial it; none: it dials.
+    /// Where to dial it; none: it dials. A hub dials no site.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<PeerAddress>,
     /// Whether changes of others are taken from it.

@@ -143,8 +143,8 @@ impl EventLoop {
             };
             let readable = is_failed.then_some(core);
             match self.reopen(readable, opening).await {
-                Some(opened) => core = opened,
-                None => break None,
+                Ok(opened) => core = opened,
+                Err(readable) => break readable,
             }
         };
         self.arrivals.viewed.close();
@@ -259,9 +259,13 @@ impl EventLoop {
         self.links.disconnect_all(why);
     }
 
-    /// Opens the store again; `None` when the server is to stop. A failed one is closed when the disk takes writes again, or
+    /// Opens the store again; an error, with the one that readers have, when the server is to stop. A failed one is closed when the disk takes writes again, or
     /// is full, which opening deals with: until then readers have it.
-    async fn reopen(&mut self, mut readable: Option<Core>, opening: &mut Opening) -> Option<Core> {
+    async fn reopen(
+        &mut self,
+        mut readable: Option<Core>,
+        opening: &mut Opening,
+    ) -> Result<Core, Option<Core>> {
         if readable.is_none() {
             self.arrivals.viewed.close();
         }
@@ -269,7 +273,7 @@ impl EventLoop {
             // Without randomness the pauses are not spread, which does no harm here.
             let pause = self.reopening.pause(crate::random::number().unwrap_or_default());
             if !self.refuse_for(pause).await {
-                return None;
+                return Err(readable);
             }
             if let Some(Err(error)) = readable.as_ref().map(Core::probe)
                 && !matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
@@ -285,7 +289,7 @@ impl EventLoop {
                 Ok(core) => {
                     self.reopening.opened(Instant::now());
                     tracing::info!("the store is open again");
-                    return Some(core);
+                    return Ok(core);
                 }
                 Err(error) => {
                     self.reopening.failed(error.to_string(), Instant::now());

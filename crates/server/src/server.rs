@@ -33,6 +33,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -53,6 +54,9 @@ const _: () = assert!(
     DRAIN_DEADLINE.as_millis() + TASKS_DEADLINE.as_millis() + IDLE_DEADLINE.as_millis() + 1_000
         <= STOP_DEADLINE.as_millis()
 );
+
+/// How long the last words of a process may take.
+const LOG_PATIENCE: Duration = Duration::from_millis(100);
 
 /// How long a server waits for the data directory: a command that works on it has it for a moment.
 const LOCK_PATIENCE: Duration = Duration::from_secs(3);
@@ -280,9 +284,11 @@ async fn serve(
     }
     // As early: what opens a store may be killed at any time.
     let signals = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    tasks.spawn(stop_on_signal(signals, order, stop.clone(), pulse.clone()));
+    let is_open = Arc::new(AtomicBool::new(false));
+    tasks.spawn(stop_on_signal(signals, order, stop.clone(), Arc::clone(&is_open)));
     tracing::info!("opening the store");
     let core = opening.open()?;
+    is_open.store(true, Ordering::Relaxed);
     tracing::info!(name = %config.name, origin = %core.origin(), "store opened");
     let network = Network::bind(config, &identity)?;
     let socket = LocalSocket::bind(&directory.socket())?;
@@ -313,7 +319,7 @@ async fn stop_on_signal(
     (mut terminate, mut interrupt): (Signal, Signal),
     order: StopOrder,
     mut stop: Stop,
-    pulse: Pulse,
+    is_open: Arc<AtomicBool>,
 ) {
     let signal = tokio::select! {
         _ = terminate.recv() => "SIGTERM",
@@ -321,7 +327,7 @@ async fn stop_on_signal(
         // Somebody else gave the order.
         () = stop.ordered() => return,
     };
-    if !pulse.has_begun() {
+    if !is_open.load(Ordering::Relaxed) {
         tracing::info!(signal, "stopped before the store was open");
         process::exit(0);
     }
@@ -332,11 +338,17 @@ async fn stop_on_signal(
     order.give();
 }
 
-/// Ends the process where its disk does not let the store be closed. What was acknowledged is durable; all else is as after
-/// a kill.
+/// Ends the process where its disk does not let the store be closed in time: then it is as after a kill.
 fn end_late() {
     thread::sleep(STOP_DEADLINE);
-    tracing::error!("the store is not closed after {STOP_DEADLINE:?}: its disk does not answer");
+    // The log may be on the same disk.
+    let told = thread::Builder::new().spawn(|| {
+        tracing::error!(
+            "the store is not closed after {STOP_DEADLINE:?}: its disk is slow, or does not answer"
+        );
+    });
+    drop(told);
+    thread::sleep(LOG_PATIENCE);
     process::exit(1);
 }
 

@@ -14,7 +14,7 @@ pub(super) fn run(command: &ConfigCommand) -> Result<(), CommandError> {
             let path = directory.config();
             match arguments.json {
                 true => {
-                    let checked = serde_json::json!({ "config": path, "warnings": effective.warnings });
+                    let checked = serde_json::json!({ "config": path.display().to_string(), "warnings": effective.warnings });
                     checked.to_string() + "\n"
                 }
                 false => format!("{}: nothing is wrong\n", path.display()) + &warned(&effective),

@@ -132,7 +132,7 @@ pub enum ConfigError {
     /// The hub would dial a site.
     #[error(
         "{at}: peers.{peer}.address: a hub dials no site, which may be behind any router: give the hub's address to the \
-         site, and remove it here"
+         site and remove this line; of another hub say peers.{peer}.hub = true"
     )]
     HubDials {
         /// Where it is.

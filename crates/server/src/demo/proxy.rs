@@ -76,7 +76,7 @@ impl Proxy {
         self.address
     }
 
-    /// From now on every datagram is dropped, in both directions.
+    /// From now on every datagram that comes is dropped, in both directions; those under way arrive.
     pub(super) fn cut(&self) {
         self.wire.cut.store(true, Relaxed);
     }
