@@ -8,7 +8,7 @@ use crate::keys::SpaceNumber;
 use crate::record::UntilRow;
 use crate::store::{Store, StoreError};
 use document::Origin;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Rows of a space that a peer may lack for it to go ahead of those of which it lacks more.
 const AHEAD_ROWS_MAX: u64 = 64;
@@ -127,27 +127,29 @@ impl Peer {
         Ok(())
     }
 
-    /// Has spaces of which it lacks little go ahead of those of which it lacks much, where there are such.
+    /// Has spaces of which it was not sent little go ahead of those of which that is much, where there are such. What was
+    /// ahead stays so.
     pub(crate) fn order<S: Store>(&mut self, journal: &Journal<S>) -> Result<(), StoreError> {
+        let Some((sender, _)) = self.session.as_ref().and_then(|session| session.exchange.as_ref()) else {
+            return Ok(());
+        };
         let mut rows = BTreeMap::new();
-        for space in self.readable(journal) {
+        for space in self.readable(journal).filter(|space| sender.sends(*space)) {
             // What goes before all others does so without this.
             if self.is_open(journal, space)? && journal.names.space(space)?.as_str() != SYSTEM {
-                rows.insert(space, 0);
+                rows.insert(space, (0, None));
             }
         }
-        for (space, _, has, last) in self.lacking(journal, rows.keys().copied())? {
-            *rows.entry(space).or_default() += last - has;
+        for (space, origin, has, last) in self.unsent(journal, rows.keys().copied())? {
+            let position = journal.position(space, origin, has + 1)?;
+            let (rows, first) = rows.entry(space).or_default();
+            (*rows, *first) = (*rows + last - has, [*first, position].into_iter().flatten().min());
         }
-        let ahead: BTreeSet<_> =
-            rows.iter().filter(|(_, rows)| **rows <= AHEAD_ROWS_MAX).map(|(space, _)| *space).collect();
-        if ahead.is_empty() || ahead.len() == rows.len() {
-            return Ok(());
-        }
-        let first = self.first_lacking_of(journal, ahead.iter().copied())?;
-        let position = first.map_or(journal.head(), |first| first.saturating_sub(1));
+        let open = rows.keys().copied().collect();
+        let little = rows.into_iter().filter(|(_, (rows, _))| *rows <= AHEAD_ROWS_MAX);
+        let little = little.map(|(space, (_, first))| (space, first)).collect();
         if let Some((sender, _)) = self.session.as_mut().and_then(|session| session.exchange.as_mut()) {
-            sender.overtake(position, ahead);
+            sender.overtake(little, &open, journal.head());
         }
         Ok(())
     }

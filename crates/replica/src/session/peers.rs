@@ -195,17 +195,16 @@ impl Peer {
         journal: &Journal<S>,
         spaces: impl Iterator<Item = SpaceNumber>,
     ) -> Result<Vec<(SpaceNumber, OriginNumber, u64, u64)>, StoreError> {
-        let mut lacking = Vec::new();
-        for space in spaces {
-            for (origin, entry) in journal.vectors.of(space) {
-                let has = self.confirmed.get(space, journal.names.origin(origin)?.0);
-                let last = entry.sequence.min(journal.passed_on(space, origin));
-                if has < last {
-                    lacking.push((space, origin, has, last));
-                }
-            }
-        }
-        Ok(lacking)
+        beyond(journal, spaces, |space, origin| self.confirmed.get(space, origin))
+    }
+
+    /// The same of those of which it was not sent all.
+    pub(super) fn unsent<S: Store>(
+        &self,
+        journal: &Journal<S>,
+        spaces: impl Iterator<Item = SpaceNumber>,
+    ) -> Result<Vec<(SpaceNumber, OriginNumber, u64, u64)>, StoreError> {
+        beyond(journal, spaces, |space, origin| self.has(space, origin))
     }
 
     /// Rows that it lacks.
@@ -378,4 +377,23 @@ impl Peers {
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Peer> + '_ {
         self.by_name.values_mut()
     }
+}
+
+/// Streams that go on after what `has` says.
+fn beyond<S: Store>(
+    journal: &Journal<S>,
+    spaces: impl Iterator<Item = SpaceNumber>,
+    has: impl Fn(SpaceNumber, Origin) -> u64,
+) -> Result<Vec<(SpaceNumber, OriginNumber, u64, u64)>, StoreError> {
+    let mut beyond = Vec::new();
+    for space in spaces {
+        for (origin, entry) in journal.vectors.of(space) {
+            let has = has(space, journal.names.origin(origin)?.0);
+            let last = entry.sequence.min(journal.passed_on(space, origin));
+            if has < last {
+                beyond.push((space, origin, has, last));
+            }
+        }
+    }
+    Ok(beyond)
 }

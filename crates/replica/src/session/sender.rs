@@ -161,6 +161,11 @@ impl Sender {
         self.position
     }
 
+    /// Whether it is sent a space.
+    pub(crate) fn sends(&self, space: SpaceNumber) -> bool {
+        self.readable.contains(&space)
+    }
+
     /// How far the peer has a stream, or was sent it.
     pub(crate) fn sent(&self, space: SpaceNumber, origin: Origin) -> u64 {
         self.theirs.get(space, origin)

@@ -181,6 +181,38 @@ fn what_follows_a_fill_goes_ahead() {
     assert_eq!(reader.read_all().of("catalog").last(), Some(&3_000));
 }
 
+/// What was sent of it and not acknowledged does not make it one of those of which there is much.
+#[test]
+fn what_goes_ahead_stays_ahead_when_another_space_opens() {
+    let mut settings = Settings { trimming: TrimPolicy { age_ms: 1_000, bytes: 1 << 30 }, ..hub_settings() };
+    settings.spaces.insert(space("store-2"), SpaceMode::Write);
+    settings.peers.get_mut("site").unwrap().spaces.insert(space("store-2"), BOTH);
+    let mut hub = Node::new(settings);
+    hub.put("store-2/note/1", json!({"n": 1}));
+    hub.wall_ms += 5_000;
+    (0..3_000).for_each(|n| write_long(&mut hub, n));
+    hub.settle();
+    let mut hello = hello(vec![]);
+    hello.spaces.push(wire::SpaceVector { space: "store-2".into(), entries: vec![], takes: true });
+    let mut reader = Reader::new(hub, "site", hello);
+    reader.read();
+    (0..70).for_each(|n| write(&mut reader.hub, "store-1/note/1", json!({ "n": n })));
+    reader.hub.settle();
+    reader.acknowledge();
+    assert_eq!(reader.read().of("store-1"), numbers(70));
+
+    let fill = reader.offered.take().unwrap();
+    let origin = reader.hub.replica.vector(&space("store-2")).unwrap()[0].0;
+    let entries = vec![wire::VectorEntry { origin: origin.0, sequence: 1, chain: [0; 8] }];
+    send(&mut reader.hub, &Frame::FillFinished(wire::FillFinished { fill, taken: true, entries }));
+    reader.hub.put("store-1/note/2", json!({"n": 1}));
+    reader.hub.put("store-2/note/2", json!({"n": 1}));
+    reader.acknowledge();
+    let came = reader.read();
+    assert_eq!((came.of("store-1"), came.of("store-2")), (vec![71], vec![2]));
+    assert_eq!(reader.read_all().of("catalog").last(), Some(&3_000));
+}
+
 /// Rows that are not for the peer lie between what it lacks little of.
 #[test]
 fn a_turn_looks_at_so_many_rows_for_what_goes_ahead() {

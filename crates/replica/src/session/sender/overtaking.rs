@@ -11,7 +11,7 @@ use crate::journal::{DAMAGED, Journal};
 use crate::keys::{self, SpaceNumber};
 use crate::record::{self, JournalRow};
 use crate::store::{Keyspace, Store, StoreError, undamaged};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Bytes of a frame for what goes ahead, about: the others go on as well.
 const AHEAD_BYTES: usize = FRAME_BYTES / 2;
@@ -32,9 +32,26 @@ impl Overtaking {
 }
 
 impl Sender {
-    /// Has spaces go ahead, from `position` on: the peer has all of them up to there.
-    pub(crate) fn overtake(&mut self, position: u64, spaces: BTreeSet<SpaceNumber>) {
-        self.overtaking = Some(Overtaking { position, spaces });
+    /// Has spaces go ahead, each from its first row that was not sent, besides those that do so already; `open` are all that
+    /// are sent. Where there are no others, none does.
+    pub(crate) fn overtake(
+        &mut self,
+        little: BTreeMap<SpaceNumber, Option<u64>>,
+        open: &BTreeSet<SpaceNumber>,
+        head: u64,
+    ) {
+        let ahead = self.overtaking.take();
+        let mut ahead = ahead.unwrap_or_else(|| Overtaking { position: head, spaces: BTreeSet::new() });
+        ahead.spaces.retain(|space| open.contains(space));
+        for (space, first) in little {
+            if ahead.spaces.insert(space)
+                && let Some(first) = first
+            {
+                ahead.position = ahead.position.min(first.saturating_sub(1));
+            }
+        }
+        let has_others = ahead.spaces.len() < open.len();
+        self.overtaking = (has_others && !ahead.spaces.is_empty()).then_some(ahead);
     }
 
     /// Puts into a frame what goes ahead, as far as it has room and a turn has `steps`. Called where the frame's end has

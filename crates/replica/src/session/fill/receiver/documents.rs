@@ -56,10 +56,9 @@ impl Filling {
             journal.begin_fill(self.space);
         }
         let told = frame.vector.iter().chain(&frame.filled).map(|of| (Origin(of.origin), of.sequence));
-        // What was offered is kept with the first documents: many streams cost nothing with each frame.
-        let offered = self.offered().take(if self.number == 1 { usize::MAX } else { 0 });
-        // What others wrote is not taken from a peer that may not relay: its documents bring none of it.
-        let reach = offered.chain(told).filter_map(|(origin, sequence)| {
+        // What others wrote is not taken from a peer that may not relay: its documents bring none of it. What was offered is
+        // looked at each time: more of it may be allowed than with the frame before.
+        let reach = self.offered().chain(told).filter_map(|(origin, sequence)| {
             let key = self.origins.get(&origin)?;
             Some((origin, context.reach((key, sequence.min(SEQUENCE_MAX)))))
         });
