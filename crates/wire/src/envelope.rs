@@ -4,7 +4,7 @@
 use crate::PackedDelta;
 use crate::frame::{Frame, SpaceVector};
 use crate::limit::{
-    Chains, Documents, FilledEntries, HubEntries, Incomplete, Limit, Origins, OverLimit, Spaces,
+    Chains, Changes, Documents, FilledEntries, HubEntries, Incomplete, Limit, Origins, OverLimit, Spaces,
     StoppedStreams, SymbolBytes, VectorEntries, WantedDocuments,
 };
 use core::error::Error as _;
@@ -172,6 +172,7 @@ fn check_lists(frame: &Frame) -> Result<(), EncodeError> {
         Frame::FillDocuments(fill) => vec![
             of::<Origins>(fill.origins.len()),
             of::<Documents>(fill.documents.len()),
+            of::<Changes>(fill.documents.iter().map(|document| document.changes.len()).max().unwrap_or(0)),
             of::<VectorEntries>(fill.vector.len()),
             of::<FilledEntries>(fill.filled.len()),
         ],

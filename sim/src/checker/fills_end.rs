@@ -6,7 +6,7 @@ use document::Space;
 use std::collections::BTreeSet;
 
 /// At rest no replica says that it lacks something of a space, unless a disk was lost there: what came by a fill, and
-/// whose author lost the row before anybody had it, waits for that row for ever.
+/// whose author lost the row before anybody had it, waits for that row for ever. It cannot tell that from a fill that hangs.
 #[derive(Debug, Default)]
 pub struct FillsEnd {
     /// Spaces of nodes whose disk was lost.
