@@ -131,10 +131,27 @@ pub(crate) struct RoomGauge {
 struct State {
     room: Room,
     ballast: Ballast,
-    tables: Option<(Instant, u64)>,
+    tables: Option<Tables>,
     /// What a commit takes that found no room; 0 once there is room again. As long as there is none for it, nothing
     /// smaller is let through: the one who hands it over would only try again.
     wanted: u64,
+}
+
+/// The sizes of tables when they were last looked at.
+#[derive(Clone, Copy)]
+struct Tables {
+    at: Instant,
+    bytes: u64,
+    /// Of memtables when room was last looked for.
+    memtable_bytes: u64,
+}
+
+impl Tables {
+    /// Whether they are still about that. Not where there is less in memtables: that is in tables now, and would be counted
+    /// nowhere.
+    fn hold(&self, now: Instant, memtable_bytes: u64) -> bool {
+        now.saturating_duration_since(self.at) < TABLES_LOOKED_AT && memtable_bytes >= self.memtable_bytes
+    }
 }
 
 /// What a commit of `bytes` takes: the journal, the memtable's table, and as much again for blocks that are not full.
@@ -188,12 +205,14 @@ impl RoomGauge {
     /// Bytes that fjall may still take for what was committed: memtables become tables, and tables are rewritten.
     fn needed(&self, state: &mut State) -> u64 {
         let now = Instant::now();
-        let tables = match state.tables {
-            Some((at, bytes)) if now.duration_since(at) < TABLES_LOOKED_AT => bytes,
-            _ => state.tables.insert((now, self.engine.largest_keyspace_bytes())).1,
+        let memtable_bytes = u64::try_from(self.engine.memtable_bytes()).unwrap_or(u64::MAX);
+        let tables = match state.tables.filter(|tables| tables.hold(now, memtable_bytes)) {
+            Some(tables) => Tables { memtable_bytes, ..tables },
+            None => Tables { at: now, bytes: self.engine.largest_keyspace_bytes(), memtable_bytes },
         };
-        let memtables = u64::try_from(self.engine.memtable_bytes()).unwrap_or(u64::MAX);
-        NEEDED_BYTES_MIN.saturating_add(memtables).saturating_add(tables.min(COMPACTION_BYTES_MAX))
+        state.tables = Some(tables);
+        let tables = tables.bytes.min(COMPACTION_BYTES_MAX);
+        NEEDED_BYTES_MIN.saturating_add(memtable_bytes).saturating_add(tables)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -207,6 +226,14 @@ mod tests {
     use super::*;
 
     const MIB: u64 = 1024 * 1024;
+
+    #[test]
+    fn what_became_a_table_is_looked_for_at_once() {
+        let at = Instant::now();
+        let tables = Tables { at, bytes: 5 * MIB, memtable_bytes: 8 * MIB };
+        assert!(tables.hold(at, 8 * MIB) && tables.hold(at, 9 * MIB));
+        assert!(!tables.hold(at, 7 * MIB) && !tables.hold(at + TABLES_LOOKED_AT, 8 * MIB));
+    }
 
     /// The states that a disk of `size_mib` goes through while its free space takes these values.
     #[track_caller]
