@@ -167,6 +167,11 @@ async fn a_conflict_is_settled_for_everybody() {
         assert_eq!(refused.problem(), "invalid", "{wrong}: {refused:?}");
     }
     let settle = json!({"field": "/shelf", "hash": chosen["hash"]}).to_string();
+    // Who looked, and settles what somebody has changed since.
+    let seen = service.get(&item("milk")).await.header("etag");
+    service.call("PATCH", &item("milk"), &[MERGE], r#"{"on_hand": 2}"#).await;
+    let late = service.call("POST", &path, &[("if-match", &seen)], settle.clone()).await;
+    assert_eq!(late.problem(), "condition-failed", "{late:?}");
     assert_eq!(
         service.call("POST", &path, &[("prefer", "ack=hub; wait=30s")], settle).await.json()["ack"],
         "hub"

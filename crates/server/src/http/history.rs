@@ -6,6 +6,7 @@ use super::calling::Caller;
 use super::documents::write_if;
 use super::extract::{OfDocument, Parameters};
 use super::parameters::{DocumentPath, WriteHeaders};
+use super::preferences::condition;
 use super::problem::{Kind, Problem, Problems};
 use super::written::{Written, unexpected};
 use crate::local::{Change, Conflict, Request, Response};
@@ -104,7 +105,8 @@ fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D:
 
 /// Settle a conflict: the value that this change wrote, or another one, follows all that are here.
 ///
-/// Where the document is changed meanwhile it is `condition-failed`: look at the conflicts again.
+/// Where the document is changed meanwhile it is `condition-failed`: look at the conflicts again. With `If-Match` that is since
+/// the state which it names, as a read of the document gave it.
 #[utoipa::path(post, path = "/v1/spaces/{space}/{collection}/{key}/conflicts", tag = "documents",
     params(DocumentPath, WriteHeaders),
     request_body(content = Settled),
@@ -146,8 +148,11 @@ pub(super) async fn settle(
             return Err(invalid("one of 'hash' and 'value' says what the field is".to_owned()));
         }
     };
-    let heads = reading.heads.iter().filter_map(|head| head.parse().ok()).collect();
     let operations = vec![Operation::Settle { field, value }];
-    let condition = Some(Condition::HeadsAmong(vec![heads]));
+    // Who says which state it saw settles that one; else the one that was just read.
+    let condition = condition(&headers)?.unwrap_or_else(|| {
+        Condition::HeadsAmong(vec![reading.heads.iter().filter_map(|head| head.parse().ok()).collect()])
+    });
+    let condition = Some(condition);
     write_if(&api, &caller, &headers, (address, operations, condition), length).await
 }

@@ -76,7 +76,7 @@ pub(super) struct Explained {
 /// Find documents.
 ///
 /// With `Accept: application/x-ndjson` each document is a line, page after page without a limit unless one is given; the last
-/// line is `{"end": {"next": …, "is_behind": …}}`, or `{"problem": {…}}` where it could not go on.
+/// line is `{"end": {"next": …, "is_behind": …}}`, with `damaged` and `damaged_count` where documents could not be read, or `{"problem": {…}}` where it could not go on.
 #[utoipa::path(get, path = "/v1/spaces/{space}/{collection}", tag = "queries",
     params(
         ("space" = String, Path), ("collection" = String, Path),
@@ -110,7 +110,8 @@ pub(super) async fn find(
         let left = parameters.read("limit", "a number")?;
         // It lasts as long as its reader takes: its place is among those that do.
         let place = api.stream_place()?;
-        let lines = Lines { api, place, space, collection, query: Some(query), left };
+        let (query, end) = (Some(query), End::default());
+        let lines = Lines { api, place, space, collection, query, left, end };
         return lines.respond().await;
     }
     let found = page(&api, (&space, &collection), query).await?;
@@ -165,6 +166,35 @@ struct Lines {
     query: Option<Query>,
     /// How many more are wanted, where that was said.
     left: Option<u32>,
+    /// What the last line will say.
+    end: End,
+}
+
+/// What the last line says of all pages.
+#[derive(Default)]
+struct End {
+    is_behind: bool,
+    /// Keys of documents that cannot be read, as many as a page may have.
+    damaged: Vec<String>,
+    damaged_count: usize,
+}
+
+impl End {
+    fn take(&mut self, is_behind: bool, damaged: Vec<String>) {
+        self.is_behind |= is_behind;
+        self.damaged_count += damaged.len();
+        let room = (PAGE_DOCUMENTS_MAX as usize).saturating_sub(self.damaged.len());
+        self.damaged.extend(damaged.into_iter().take(room).map(plain));
+    }
+
+    fn line(&self, next: Option<&str>) -> Value {
+        let mut end = json!({"next": next, "is_behind": self.is_behind});
+        if self.damaged_count > 0 {
+            end["damaged"] = json!(self.damaged);
+            end["damaged_count"] = json!(self.damaged_count);
+        }
+        json!({ "end": end })
+    }
 }
 
 impl Lines {
@@ -200,17 +230,36 @@ impl Lines {
             lines.push(b'\n');
         }
         self.left = self.left.map(|left| left.saturating_sub(count));
+        self.end.take(found.is_behind, found.damaged);
         match &found.next {
             Some(next) if self.left != Some(0) => {
                 query.after = Some(Cursor(next.clone()));
                 self.query = Some(query);
             }
             next => {
-                let end = json!({"end": {"next": next, "is_behind": found.is_behind}});
+                let end = self.end.line(next.as_deref());
                 serde_json::to_writer(&mut lines, &end).map_err(|_| unexpected())?;
                 lines.push(b'\n');
             }
         }
         Ok(Some(lines))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_line_tells_of_all_pages() {
+        let mut end = End::default();
+        assert_eq!(end.line(None), json!({"end": {"next": null, "is_behind": false}}));
+        end.take(true, vec!["a%2Fb".to_owned()]);
+        end.take(false, vec!["c".to_owned(); 2_000]);
+        let line = end.line(Some("cursor"));
+        let all = line.pointer("/end/damaged").and_then(Value::as_array).unwrap();
+        assert_eq!((&all[0], all.len()), (&json!("a/b"), 1_000));
+        assert_eq!(line.pointer("/end/damaged_count"), Some(&json!(2_001)));
+        assert_eq!((&line["end"]["is_behind"], &line["end"]["next"]), (&json!(true), &json!("cursor")));
     }
 }
