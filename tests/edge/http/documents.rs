@@ -169,7 +169,7 @@ async fn a_conflict_is_settled_for_everybody() {
     let settle = json!({"field": "/shelf", "hash": chosen["hash"]}).to_string();
     // Who looked, and settles what somebody has changed since.
     let seen = service.get(&item("milk")).await.header("etag");
-    service.call("PATCH", &item("milk"), &[MERGE], r#"{"on_hand": 2}"#).await;
+    service.call("PATCH", &item("milk"), &[MERGE], r#"{"on_hand": 9}"#).await;
     let late = service.call("POST", &path, &[("if-match", &seen)], settle.clone()).await;
     assert_eq!(late.problem(), "condition-failed", "{late:?}");
     assert_eq!(

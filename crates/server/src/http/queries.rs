@@ -188,12 +188,13 @@ impl End {
     }
 
     fn line(&self, next: Option<&str>) -> Value {
-        let mut end = json!({"next": next, "is_behind": self.is_behind});
-        if self.damaged_count > 0 {
-            end["damaged"] = json!(self.damaged);
-            end["damaged_count"] = json!(self.damaged_count);
+        let Self { is_behind, damaged, damaged_count } = self;
+        match damaged_count {
+            0 => json!({"end": {"next": next, "is_behind": is_behind}}),
+            _ => {
+                json!({"end": {"next": next, "is_behind": is_behind, "damaged": damaged, "damaged_count": damaged_count}})
+            }
         }
-        json!({ "end": end })
     }
 }
 
