@@ -101,6 +101,27 @@ mod tests {
     }
 
     #[test]
+    fn a_list_of_which_all_is_gone_again_is_taken_by_others() {
+        let mut document = Document::new();
+        let first = write(&mut document, 1, &[put(json!({"lines": ["a"], "name": "x"}))]);
+        let delete = Operation::Splice {
+            field: "/lines".parse_pointer(),
+            index: 0,
+            delete: 1,
+            insert: crate::Insertion::Values(vec![]),
+        };
+        let second = write(&mut document, 1, &[delete]);
+        let (mut without, _) = document.without(&[first, second].into()).unwrap();
+        let signature = Signature::of(Origin([3; 16]), 0);
+        let again = without.write_again(&signature, &document, &[Origin([1; 16])]).unwrap().unwrap();
+        let mut other = Document::new();
+        write(&mut other, 2, &[put(json!({"lines": ["b"]}))]);
+        for mut other in [Document::new(), other] {
+            other.apply(&[again.chunk.clone()]).unwrap();
+        }
+    }
+
+    #[test]
     fn what_the_lost_branch_said_is_said_once_more_and_counts_once() {
         let mut document = Document::new();
         let first =

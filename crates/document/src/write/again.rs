@@ -1,7 +1,7 @@
 //! What one branch of a history said, written again under another origin (module `document::branch`).
 
 use super::{Outcome, WriteError, Writer};
-use crate::entry::{self, Entry, Pointer, SequenceKind};
+use crate::entry::{self, Entry, Pointer};
 use crate::json::{self, Contents as _, Entries, View};
 use automerge::{ReadDoc, ScalarValue, ValueRef};
 use std::collections::BTreeSet;
@@ -66,15 +66,10 @@ impl Writer<'_, '_> {
                 continue;
             };
             let pointer = Pointer::from_name(field.to_owned());
-            let now = self.draft.shown();
-            let (items, text) = (now.items(field), now.text(field));
+            // Also where they read the same: one of which nothing is left has to be created before it is marked.
             match kind {
-                "[" if items != view.items(field) => self.put_list(&pointer, &view.items(field))?,
-                "\"" if text != view.text(field) => self.put_text(&pointer, &view.text(field))?,
-                _ => self.mark(&pointer.sequence_mark(match kind {
-                    "[" => SequenceKind::List,
-                    _ => SequenceKind::Text,
-                }))?,
+                "[" => self.put_list(&pointer, &view.items(field))?,
+                _ => self.put_text(&pointer, &view.text(field))?,
             }
         }
         Ok(())
