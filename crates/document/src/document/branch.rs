@@ -117,7 +117,7 @@ mod tests {
         let mut other = Document::new();
         write(&mut other, 2, &[put(json!({"lines": ["b"]}))]);
         for mut other in [Document::new(), other] {
-            other.apply(&[again.chunk.clone()]).unwrap();
+            other.apply(std::slice::from_ref(&again.chunk)).unwrap();
         }
     }
 
