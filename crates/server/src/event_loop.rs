@@ -259,8 +259,8 @@ impl EventLoop {
         self.links.disconnect_all(why);
     }
 
-    /// Opens the store again; an error, with the one that readers have, when the server is to stop. A failed one is closed when the disk takes writes again, or
-    /// is full, which opening deals with: until then readers have it.
+    /// Opens the store again; an error, with the one that readers have, when the server is to stop. A failed one is closed
+    /// when the disk takes writes again, or is full, which opening deals with: until then readers have it.
     async fn reopen(
         &mut self,
         mut readable: Option<Core>,

@@ -29,7 +29,7 @@ struct Counts {
     renewals: Rate,
     /// Handshakes to replicate that came to nothing, by where they came from.
     failed: BTreeMap<IpAddr, Failed>,
-    /// When it was last warned of who is refused for them.
+    /// When it was last warned of a refusal.
     warned: Option<Duration>,
 }
 

@@ -76,7 +76,7 @@ impl AcceptError {
 #[derive(Debug)]
 pub struct Incoming {
     pub(crate) incoming: quinn::Incoming,
-    /// Its place among the handshakes in flight, and who counts those that fail.
+    /// Its place among the handshakes in flight, and what it costs its address.
     place: (OwnedSemaphorePermit, Charge),
     purpose: Purpose,
     settings: Arc<quinn::ServerConfig>,

@@ -324,7 +324,7 @@ fn fill_ahead(hub: &mut Node, site: &mut Node, wire: &mut Wire) {
 /// What the hub has besides its vector never gets a stamp: its author's disk is gone. That hides no fork.
 #[test]
 fn a_hub_that_was_filled_with_more_than_its_vector_says_finds_the_fork() {
-    // W-51.
+    // W-50.
     for again in 1..5 {
         let mut hub = Node::new(hub_settings());
         let mut site = Node::new(Settings { trimming: SHORT, ..site_settings() });
