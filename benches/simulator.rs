@@ -1,5 +1,9 @@
 //! How fast the simulator runs, in processor time of its thread: operations that services ask for, with every checker
 //! and random faults; and how long the seeds of the gate take.
+//!
+//! Measured, beside another process on 2 cores: 2,130 operations/s with three nodes (1,790 to 2,130; goal 3,000), 1,570 with
+//! ten (1,000); 1,000 sites 388 MiB (8 GiB); the gate 101 s (180). With three nodes over a quarter is Automerge, a fifth
+//! allocation, a tenth the comparison of all nodes at rest.
 
 #![expect(
     clippy::expect_used,
