@@ -31,15 +31,12 @@ pub(crate) struct Call {
     pub(crate) key: Option<String>,
     /// How long its answer may wait for the hub.
     pub(crate) waits: Duration,
-    /// Whether the replica looks for the key before it refuses the write for what it is.
-    pub(crate) is_found_by_key: bool,
 }
 
 impl Call {
     pub(crate) fn new(method: Method, target: String) -> Self {
         let (headers, body) = (HeaderMap::new(), Bytes::new());
-        let (waits, is_found_by_key) = (Duration::ZERO, true);
-        Self { method, target, headers, body, key: None, waits, is_found_by_key }
+        Self { method, target, headers, body, key: None, waits: Duration::ZERO }
     }
 
     pub(crate) fn get(target: String) -> Self {
@@ -142,6 +139,7 @@ impl Answer {
             status: self.status.as_u16(),
             detail: format!("the answer has status {}", self.status).into(),
             hint: None,
+            document: None,
             field: None,
             violations: Box::default(),
             limit: None,

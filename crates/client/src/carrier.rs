@@ -152,7 +152,7 @@ impl Carrier {
 /// An answer that stands. What is refused before the replica looks for the key, as where a right has ended meanwhile, says
 /// nothing of an attempt that may have been carried out.
 fn answered(call: &Call, doubt: Option<String>, answer: Answer) -> Result<Answer, CallError> {
-    let is_certain = answer.status.is_success() || (call.is_found_by_key && is_of_the_write(answer.status));
+    let is_certain = answer.status.is_success() || is_of_the_write(answer.status);
     match (doubt, &call.key) {
         (Some(cause), Some(key)) if !is_certain => Err(CallError::OutcomeUnknown { key: key.clone(), cause }),
         _ => Ok(answer),

@@ -418,7 +418,7 @@ impl<T> Document<T> {
     /// Any other value is settled on by [`Change::settle`].
     ///
     /// # Errors
-    /// [`CallError`]; `condition-failed` where the document was changed meanwhile.
+    /// [`CallError`]; `invalid` where the conflict has ended.
     ///
     /// ```no_run
     /// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
@@ -433,9 +433,7 @@ impl<T> Document<T> {
     pub async fn settle(&self, field: &str, hash: &str) -> Result<crate::Written, CallError> {
         let call = Call::new(Method::POST, format!("{}/conflicts", self.place.path()));
         let call = call.json("application/json", &json!({"field": field, "hash": hash}))?;
-        let mut call = crate::terms::Terms::default().on(call)?;
-        // What was settled is no conflict any more when it is asked again.
-        call.is_found_by_key = false;
+        let call = crate::terms::Terms::default().on(call)?;
         self.place.call(&call).await?.written(&call)
     }
 }

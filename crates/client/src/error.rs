@@ -167,6 +167,9 @@ pub struct Problem {
     /// What to do about it.
     #[serde(default)]
     pub hint: Option<Box<str>>,
+    /// The document that it is about, where there may be several: `space/collection/key`.
+    #[serde(default)]
+    pub document: Option<Box<str>>,
     /// The field that it is about, as a JSON Pointer.
     #[serde(default)]
     pub field: Option<Box<str>>,

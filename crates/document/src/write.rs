@@ -126,6 +126,10 @@ impl<'a, 'b> Writer<'a, 'b> {
             Operation::Splice { field, index, delete, insert } => self.splice(field, *index, *delete, insert),
             Operation::Clear { field } => self.clear(field),
             Operation::Settle { field, value } => self.settle(field, value),
+            // Whoever calls has made a value of it, which only the document knows.
+            Operation::Choose { field, hash } => {
+                Err(WriteError::NoSuchValue { field: field.clone(), hash: *hash })
+            }
         }
     }
 

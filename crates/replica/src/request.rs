@@ -276,7 +276,12 @@ pub enum Response {
     /// To [`Request::History`].
     History(Vec<HistoryEntry>),
     /// To [`Request::Conflicts`].
-    Conflicts(Vec<Conflict>),
+    Conflicts {
+        /// One for each field.
+        conflicts: Vec<Conflict>,
+        /// The document's heads, of which they are.
+        heads: Vec<ChangeHash>,
+    },
     /// To [`Request::Status`].
     Status(Box<crate::Status>),
     /// To [`Request::Query`].
@@ -464,6 +469,14 @@ pub enum RequestError {
     /// The operations do not fit the document.
     #[error(transparent)]
     Write(#[from] WriteError),
+    /// The same of one of several documents.
+    #[error("{address}: {error}")]
+    InTransaction {
+        /// Which.
+        address: Address,
+        /// Why.
+        error: Box<WriteError>,
+    },
     /// The query asks for what is not given.
     #[error(transparent)]
     Query(#[from] QueryError),
@@ -525,6 +538,18 @@ pub enum RequestError {
 }
 
 impl RequestError {
+    /// Where operations do not fit a document, that of a transaction too: why.
+    #[must_use]
+    pub fn of_write(&self) -> Option<&WriteError> {
+        if let Self::Write(error) = self {
+            Some(error)
+        } else if let Self::InTransaction { error, .. } = self {
+            Some(error)
+        } else {
+            None
+        }
+    }
+
     /// Of a document that is blocked.
     pub(crate) fn blocked(address: &Address, reason: BlockReason) -> Self {
         match reason {

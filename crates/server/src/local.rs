@@ -14,7 +14,9 @@ mod socket;
 mod text;
 mod watched;
 
-pub(crate) use answer::{Asked, Attached, Context, asked, shown, stamp_shown, violation_shown};
+pub(crate) use answer::{
+    Asked, Attached, Context, asked, conflict_shown, shown, stamp_shown, violation_shown,
+};
 pub use client::{CallError, ConnectError, LocalClient, Received};
 pub use protocol::{
     Answer, BackedUp, BlockedDocument, BlockingChange, CertificateStatus, Change, Condition, Conflict,

@@ -60,8 +60,9 @@ impl HonestPeersAgree {
         if matches!(error, RequestError::NoRight(_)) {
             return self.rules.was_denied(write.node);
         }
-        let mut operations = write.operations();
-        let RequestError::Write(error) = error else { return false };
+        let of = if let RequestError::InTransaction { address, .. } = error { Some(address) } else { None };
+        let Some(error) = error.of_write() else { return false };
+        let mut operations = write.operations().filter(|(address, _)| of.is_none_or(|of| of == *address));
         if matches!(error, WriteError::NotEnough { .. }) {
             operations.any(|(_, operation)| {
                 matches!(operation, Operation::Spend { .. } | Operation::Transfer { .. })

@@ -173,7 +173,7 @@ impl World {
                 Response::Document(_)
                 | Response::Listed(_)
                 | Response::History(_)
-                | Response::Conflicts(_)
+                | Response::Conflicts { .. }
                 | Response::Status(_)
                 | Response::Queried(_)
                 | Response::Blocked(_)

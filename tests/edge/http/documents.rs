@@ -81,7 +81,17 @@ async fn a_transaction_is_all_or_nothing() {
         {"collection": "inventory", "key": "back", "operations": [{"op": "increment", "field": "/on_hand", "by": -5}]},
         {"collection": "inventory", "key": "shelf", "if_none_match": "*", "operations": [{"op": "put", "value": {}}]},
     ]});
-    assert_eq!(service.call("POST", path, &[], torn.to_string()).await.problem(), "condition-failed");
+    let refused = service.call("POST", path, &[], torn.to_string()).await;
+    assert_eq!(refused.problem(), "condition-failed");
+    assert_eq!(refused.json()["document"], "store-1/inventory/shelf");
+    let misfit = json!({"writes": [
+        {"collection": "inventory", "key": "back", "operations": [{"op": "increment", "field": "/on_hand", "by": -5}]},
+        {"collection": "inventory", "key": "shelf", "operations": [{"op": "merge_patch", "patch": {"on_hand": "many"}}]},
+    ]});
+    let refused = service.call("POST", path, &[], misfit.to_string()).await;
+    let told = refused.json();
+    assert_eq!(refused.problem(), "invalid");
+    assert_eq!((&told["document"], &told["field"]), (&json!("store-1/inventory/shelf"), &json!("/on_hand")));
     for key in ["back", "shelf"] {
         assert_eq!(service.get(&item(key)).await.json(), json!({"on_hand": 5}));
     }
@@ -168,14 +178,18 @@ async fn a_conflict_is_settled_for_everybody() {
     }
     let settle = json!({"field": "/shelf", "hash": chosen["hash"]}).to_string();
     // Who looked, and settles what somebody has changed since.
-    let seen = service.get(&item("milk")).await.header("etag");
+    let seen = service.get(&path).await.header("etag");
+    assert_eq!(seen, service.get(&item("milk")).await.header("etag"));
     service.call("PATCH", &item("milk"), &[MERGE], r#"{"on_hand": 9}"#).await;
     let late = service.call("POST", &path, &[("if-match", &seen)], settle.clone()).await;
     assert_eq!(late.problem(), "condition-failed", "{late:?}");
-    assert_eq!(
-        service.call("POST", &path, &[("prefer", "ack=hub; wait=30s")], settle).await.json()["ack"],
-        "hub"
-    );
+    let terms = [("prefer", "ack=hub; wait=30s"), ("idempotency-key", "settle-1")];
+    let settled = service.call("POST", &path, &terms, settle.clone()).await.json();
+    assert_eq!(settled["ack"], "hub");
+    // The answer was lost: it is given again, though the conflict has ended.
+    assert_eq!(service.call("POST", &path, &terms, settle.clone()).await.json()["stamp"], settled["stamp"]);
+    let ended = service.call("POST", &path, &[], settle).await;
+    assert_eq!((ended.problem().as_str(), &ended.json()["field"]), ("invalid", &json!("/shelf")));
     for service in [&mut service, &mut at_hub] {
         assert_eq!(service.get(&path).await.json(), json!({"conflicts": []}));
         assert_eq!(service.get(&item("milk")).await.json()["shelf"], chosen["value"]);

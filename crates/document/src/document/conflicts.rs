@@ -6,9 +6,10 @@ use super::history::{Signed, signed};
 use crate::entry::{self, Entry, Pointer, SequenceKind, TOMBSTONE};
 use crate::json::{self, Contents as _, View};
 use crate::write::stored_kind;
-use crate::{ChangeHash, FieldKind, Origin, sequence};
+use crate::{ChangeHash, FieldKind, Operation, Origin, WriteError, sequence};
 use automerge::{ObjId, ObjType, ROOT, ReadDoc as _, ScalarValueRef, ValueRef};
 use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// Most edits concurrent with a deletion that [`Document::conflicts`] tells.
@@ -118,6 +119,26 @@ impl Document {
             DocumentState::Deleted => self.edits_of_deleted().into_iter().collect(),
             DocumentState::Live => self.conflicts_of_fields(),
         }
+    }
+
+    /// The operations, where values are chosen by their changes with these values.
+    pub(super) fn with_chosen<'a>(
+        &self,
+        operations: &'a [Operation],
+    ) -> Result<Cow<'a, [Operation]>, WriteError> {
+        if !operations.iter().any(|operation| matches!(operation, Operation::Choose { .. })) {
+            return Ok(Cow::Borrowed(operations));
+        }
+        let conflicts = self.conflicts();
+        let chosen = operations.iter().map(|operation| {
+            let Operation::Choose { field, hash } = operation else { return Ok(operation.clone()) };
+            let name = field.to_string();
+            let mut values = conflicts.iter().filter(|at| at.field == name).flat_map(|at| &at.values);
+            let found = values.find(|value| value.hash == *hash);
+            let found = found.ok_or_else(|| WriteError::NoSuchValue { field: field.clone(), hash: *hash })?;
+            Ok(Operation::Settle { field: field.clone(), value: found.value.clone() })
+        });
+        chosen.collect::<Result<Vec<_>, _>>().map(Cow::Owned)
     }
 
     fn conflicts_of_fields(&self) -> Vec<Conflict> {

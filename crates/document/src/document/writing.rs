@@ -35,6 +35,7 @@ impl Document {
         schema: Option<&Schema>,
         operations: &[Operation],
     ) -> Result<Option<NewChange>, WriteError> {
+        let operations = &*self.with_chosen(operations)?;
         #[cfg(test)]
         let before = self.clone();
         let written = match self.write_on_table(signature, schema, operations) {

@@ -1,7 +1,7 @@
 use super::{COST_MAX, ENTRIES_WRITTEN_MAX, OPERATIONS_MAX, PATCH_OPERATIONS_MAX, PATCHED_BYTES_MAX};
 use crate::entry::ELEMENT_BYTES_MAX;
 use crate::json::JsonError;
-use crate::{AUTHOR_BYTES_MAX, ChangeRefusal, DEPTH_MAX, MESSAGE_BYTES_MAX, Pointer, Violation};
+use crate::{AUTHOR_BYTES_MAX, ChangeHash, ChangeRefusal, DEPTH_MAX, MESSAGE_BYTES_MAX, Pointer, Violation};
 use std::fmt;
 
 /// A type of field that operations name, as the schema's `x-crdt` writes it.
@@ -108,6 +108,14 @@ pub enum WriteError {
     NoRegister {
         /// The field.
         field: Pointer,
+    },
+    /// The field has no conflict that the change wrote a value of: it is settled, or never was one.
+    #[error("{field} has no conflict with a value of change {hash}")]
+    NoSuchValue {
+        /// The field.
+        field: Pointer,
+        /// The change.
+        hash: ChangeHash,
     },
     /// A field was given a value that it does not take.
     #[error("{field} is a {kind}: it takes {}, not {given}", kind.takes())]
@@ -237,6 +245,7 @@ impl WriteError {
         match self {
             Self::FieldValue { field, .. }
             | Self::NoRegister { field }
+            | Self::NoSuchValue { field, .. }
             | Self::NotA { field, .. }
             | Self::CounterBelow { field, .. }
             | Self::Unremovable { field, .. }

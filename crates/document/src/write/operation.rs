@@ -1,4 +1,4 @@
-use crate::{Origin, Pointer, PointerError};
+use crate::{ChangeHash, Origin, Pointer, PointerError};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
@@ -122,6 +122,15 @@ pub enum Operation {
         /// What it is.
         value: Value,
     },
+    /// The same with one of the values that were written at once, as [`Document::conflicts`](crate::Document::conflicts)
+    /// tells them before the call.
+    Choose {
+        /// The register.
+        field: Pointer,
+        /// The change that wrote the value, as 64 hexadecimal digits.
+        #[serde(with = "hash_digits")]
+        hash: ChangeHash,
+    },
 }
 
 /// What a splice inserts.
@@ -159,7 +168,8 @@ impl Operation {
             | Self::Transfer { .. }
             | Self::Add { .. }
             | Self::Insert { .. }
-            | Self::Settle { .. } => false,
+            | Self::Settle { .. }
+            | Self::Choose { .. } => false,
         }
     }
 }
@@ -178,6 +188,22 @@ fn no_members<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error
     #[serde(deny_unknown_fields)]
     struct Nothing {}
     Nothing::deserialize(deserializer).map(|Nothing {}| ())
+}
+
+/// A hash as its digits.
+mod hash_digits {
+    use crate::ChangeHash;
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    pub(super) fn serialize<S: Serializer>(hash: &ChangeHash, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(hash)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ChangeHash, D::Error> {
+        let digits = String::deserialize(deserializer)?;
+        let wrong = || D::Error::custom(format!("'{digits}' is no hash: it has 64 hexadecimal digits"));
+        digits.parse().map_err(|_| wrong())
+    }
 }
 
 macro_rules! member {

@@ -2,9 +2,9 @@
 
 use super::Replica;
 use super::values::CHANGES_PER_REQUEST_MAX;
-use crate::request::{At, Behind, Reading, RequestError, told_of_damage};
+use crate::request::{At, Behind, Reading, RequestError, Response, told_of_damage};
 use crate::store::{Room, Store, StoreError};
-use document::{Address, Conflict, Document, HistoryEntry, HistoryQuery};
+use document::{Address, Document, HistoryEntry, HistoryQuery};
 
 /// Most changes told for one request, while all others wait: with 10,000 changes about 10 ms, half of which is the walk
 /// over the history that each page takes.
@@ -56,8 +56,10 @@ impl<S: Store> Replica<S> {
         Ok(told.and_then(|(told, _)| told.map(within_bytes).map_err(RequestError::from)))
     }
 
-    pub(super) fn conflicts(&mut self, address: &Address) -> Answer<Vec<Conflict>> {
-        Ok(self.with_document(address, Document::conflicts)?.map(|(conflicts, _)| conflicts))
+    pub(super) fn conflicts(&mut self, address: &Address) -> Answer<Response> {
+        let read = |document: &Document| (document.conflicts(), document.heads());
+        let told = self.with_document(address, read)?;
+        Ok(told.map(|((conflicts, heads), _)| Response::Conflicts { conflicts, heads }))
     }
 
     /// Reads the document itself, brought up to date as for any read.

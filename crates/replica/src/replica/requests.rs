@@ -74,7 +74,7 @@ impl<S: Store> Replica<S> {
                 self.query(&space, &collection, &query)?.map(Response::Queried)
             }
             Request::History { address, query } => self.history(&address, query)?.map(Response::History),
-            Request::Conflicts { address } => self.conflicts(&address)?.map(Response::Conflicts),
+            Request::Conflicts { address } => self.conflicts(&address)?,
             Request::Status => Ok(Response::Status(Box::new(self.status(clock)?))),
             Request::Blocked { after, limit } => {
                 Ok(Response::Blocked(self.list_blocked(after.as_ref(), limit)?))

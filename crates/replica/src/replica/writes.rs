@@ -212,6 +212,10 @@ impl<S: Store> Replica<S> {
             let prepared = self.prepare(*write, terms, clock, &mut budget);
             let prepared = match told_of_damage(write.address, prepared)? {
                 Ok(prepared) => prepared,
+                Err(RequestError::Write(error)) if writes.len() > 1 => {
+                    let (address, error) = (write.address.clone(), Box::new(error));
+                    return Ok(Err(RequestError::InTransaction { address, error }));
+                }
                 Err(error) => return Ok(Err(error)),
             };
             bytes += prepared.change.as_ref().map_or(0, |change| change.chunk.len());

@@ -49,7 +49,8 @@ fn a_transaction_of_which_one_write_is_refused_writes_nothing() {
     let mut site = Node::new(site_settings());
     site.put("store-1/inventory/1", item(9));
     let refused = site.answer(transaction(vec![count("1", -4), count("2", 4), put("3", json!(1))], None));
-    assert!(matches!(refused, Err(RequestError::Write(_))), "{refused:?}");
+    let Err(RequestError::InTransaction { address: of, .. }) = refused else { panic!("{refused:?}") };
+    assert_eq!(of, address("store-1/inventory/3"));
     assert_eq!((site.get("store-1/inventory/1"), site.get("store-1/inventory/2")), (Some(item(9)), None));
     assert_eq!((site.status().head, site.status().documents), (1, 1));
     site.sell("store-1/inventory/1", 1);
@@ -69,7 +70,7 @@ fn a_transaction_of_more_documents_than_may_be_open_is_whole_or_nothing() {
         keys.iter().map(|key| site.get(&format!("store-1/inventory/{key}"))).collect()
     };
     let refused = site.answer(transaction(sales().chain([put("bad", json!(1))]).collect(), None));
-    assert!(matches!(refused, Err(RequestError::Write(_))), "{refused:?}");
+    assert!(matches!(refused, Err(RequestError::InTransaction { .. })), "{refused:?}");
     assert_eq!(on_hand(&mut site), vec![Some(item(9)); 40]);
     for (sold, left) in [(true, 8), (true, 7), (false, 7)] {
         if sold {

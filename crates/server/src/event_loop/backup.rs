@@ -46,5 +46,5 @@ pub(super) fn without_disk() -> Refusal {
 fn refusal(error: &BackupError) -> Refusal {
     let hint = "without its manifest.json a backup is of no use: delete the directory and try again";
     let is_ours = !matches!(error, BackupError::NotEmpty { .. });
-    Refusal { hint: is_ours.then(|| hint.to_owned()), ..Refusal::new(RefusalKind::Backup, error.to_string()) }
+    Refusal { hint: is_ours.then(|| hint.into()), ..Refusal::new(RefusalKind::Backup, error.to_string()) }
 }

@@ -121,7 +121,7 @@ pub(super) fn unavailable() -> Refusal {
 /// The request was not taken: the store failed, and is not open yet.
 pub(super) fn store_closed(error: &str) -> Refusal {
     let message = format!("the store is not open: {error}; nothing was written");
-    Refusal { message, hint: Some("it is being opened again: try again soon".to_owned()), ..unavailable() }
+    Refusal { message, hint: Some("it is being opened again: try again soon".into()), ..unavailable() }
 }
 
 /// The requests that the core has and has not answered.
@@ -212,17 +212,9 @@ pub(super) fn refusal(error: &RequestError) -> Refusal {
         }
         RequestError::Access(AccessError::NotAuthority) => (RefusalKind::ReadOnly, Some(NOT_AUTHORITY_HINT)),
         RequestError::NoRight(_) => (RefusalKind::ReadOnly, Some("ask the hub to grant it")),
-        RequestError::Write(WriteError::NotEnough { holders, .. }) if holders.is_empty() => {
-            (RefusalKind::NotEnough, Some("grant more where there are more to be promised"))
-        }
-        RequestError::Write(WriteError::NotEnough { .. }) => {
-            (RefusalKind::NotEnough, Some("who holds rights can transfer some"))
-        }
-        RequestError::Write(WriteError::Patch { fault: PatchFault::Test { .. }, .. }) => {
-            (RefusalKind::ConditionFailed, Some("read the document again and decide anew"))
-        }
-        RequestError::Write(_)
-        | RequestError::Access(_)
+        RequestError::Write(error) => of_write(error),
+        RequestError::InTransaction { error, .. } => of_write(error),
+        RequestError::Access(_)
         | RequestError::Schema(_)
         | RequestError::Query(_)
         | RequestError::Transaction(_)
@@ -248,7 +240,10 @@ pub(super) fn refusal(error: &RequestError) -> Refusal {
             RefusalKind::ConditionFailed,
             Some("read the document again, which shows its heads, and decide anew; nothing was written"),
         ),
-        RequestError::KeyReused => (RefusalKind::KeyReused, None),
+        RequestError::KeyReused => (
+            RefusalKind::KeyReused,
+            Some("make a key for each write, and send it again with that write alone"),
+        ),
         RequestError::Renewing => (RefusalKind::Unavailable, Some("try again in a moment")),
         RequestError::DiskFull => {
             (RefusalKind::DiskFull, Some("free space on the disk; it goes on by itself"))
@@ -259,14 +254,34 @@ pub(super) fn refusal(error: &RequestError) -> Refusal {
         ),
         _ => (RefusalKind::Other, None),
     };
-    let (field, violations) = if let RequestError::Write(error) = error {
-        (error.field().map(String::into_boxed_str), error.violations())
-    } else {
-        (None, &[][..])
-    };
-    let violations = violations.iter().cloned().map(violation_shown).collect();
-    let hint = hint.map(str::to_owned);
-    Refusal { hint, field, violations, ..Refusal::new(kind, error.to_string()) }
+    let mut refusal = Refusal { hint: hint.map(Into::into), ..Refusal::new(kind, error.to_string()) };
+    if let Some(error) = error.of_write() {
+        refusal.field = error.field().map(String::into_boxed_str);
+        refusal.violations = error.violations().iter().cloned().map(violation_shown).collect();
+    }
+    if let RequestError::InTransaction { address, .. }
+    | RequestError::ConditionFailed { address, .. }
+    | RequestError::Behind(address)
+    | RequestError::Blocked(address) = error
+    {
+        refusal.document = Some(address.to_string().into());
+    }
+    refusal
+}
+
+fn of_write(error: &WriteError) -> (RefusalKind, Option<&'static str>) {
+    if let WriteError::NotEnough { holders, .. } = error {
+        let hint = match holders.is_empty() {
+            true => "grant more where there are more to be promised",
+            false => "who holds rights can transfer some",
+        };
+        return (RefusalKind::NotEnough, Some(hint));
+    }
+    if let WriteError::Patch { fault: PatchFault::Test { .. }, .. } = error {
+        return (RefusalKind::ConditionFailed, Some("read the document again and decide anew"));
+    }
+    let is_settled = matches!(error, WriteError::NoSuchValue { .. });
+    (RefusalKind::Invalid, is_settled.then_some("list the conflicts again"))
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use document::{Address, ChangeHash, Operation};
-use replica::{Condition, ViewedDocument};
+use replica::ViewedDocument;
 
 /// Media types of `PATCH`.
 const MERGE_PATCH: &str = "application/merge-patch+json";
@@ -187,26 +187,15 @@ pub(super) async fn delete(
     write(&api, &caller, &headers, (address, vec![Operation::Delete]), 0).await
 }
 
-async fn write(
+/// Writes where the condition of the headers holds, on their terms.
+pub(super) async fn write(
     api: &Api,
     caller: &Caller,
     headers: &HeaderMap,
     (address, operations): (Address, Vec<Operation>),
     bytes: usize,
 ) -> Result<Written, Problem> {
-    let condition = condition(headers)?;
-    write_if(api, caller, headers, (address, operations, condition), bytes).await
-}
-
-/// Writes where a condition holds, on the terms of the headers.
-pub(super) async fn write_if(
-    api: &Api,
-    caller: &Caller,
-    headers: &HeaderMap,
-    (address, operations, condition): (Address, Vec<Operation>, Option<Condition>),
-    bytes: usize,
-) -> Result<Written, Problem> {
-    let terms = terms(headers, caller)?;
+    let (condition, terms) = (condition(headers)?, terms(headers, caller)?);
     let within = within(&terms.wait);
     let request = replica::Request::Write { address, operations, condition, terms };
     Written::of(api.write(request, bytes, within).await?)

@@ -3,19 +3,18 @@
 use super::asking::{Api, Place};
 use super::body::{self, Parsed, expect_type};
 use super::calling::Caller;
-use super::documents::write_if;
+use super::documents::write;
 use super::extract::{OfDocument, Parameters};
 use super::parameters::{DocumentPath, WriteHeaders};
-use super::preferences::condition;
+use super::preferences::etag;
 use super::problem::{Kind, Problem, Problems};
 use super::written::{Written, unexpected};
-use crate::local::{Change, Conflict, Request, Response};
+use crate::local::{Change, Conflict, Request, Response, conflict_shown};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, header};
 use document::{Operation, Pointer};
-use replica::Condition;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -71,18 +70,21 @@ pub(super) struct Conflicts {
 /// List the fields that several sites wrote at the same time, with every value and who wrote it.
 #[utoipa::path(get, path = "/v1/spaces/{space}/{collection}/{key}/conflicts", tag = "documents",
     params(DocumentPath),
-    responses((status = 200, description = "The conflicts; none is the usual case", body = Conflicts), Problems))]
+    responses((status = 200, description = "The conflicts; none is the usual case", body = Conflicts,
+        headers(("ETag" = String, description = "The heads of the document that has them"))), Problems))]
 pub(super) async fn conflicts(
     State(api): State<Api>,
     _place: Place,
     caller: Caller,
     OfDocument(address): OfDocument,
-) -> Result<Json<Conflicts>, Problem> {
+) -> Result<(HeaderMap, Json<Conflicts>), Problem> {
     caller.reads(&address.space, Some(&address.collection))?;
-    let Response::Conflicts(conflicts) = api.read(Request::Conflicts { address }).await? else {
+    let request = replica::Request::Conflicts { address };
+    let replica::Response::Conflicts { conflicts, heads } = api.ask_core(request).await? else {
         return Err(unexpected());
     };
-    Ok(Json(Conflicts { conflicts }))
+    let headers = etag(&heads).map(|tag| (header::ETAG, tag)).into_iter().collect();
+    Ok((headers, Json(Conflicts { conflicts: conflicts.into_iter().map(conflict_shown).collect() })))
 }
 
 /// What a field is from here on.
@@ -99,14 +101,30 @@ pub(super) struct Settled {
     value: Option<Value>,
 }
 
+impl Settled {
+    fn operation(self) -> Result<Operation, Problem> {
+        let invalid = |detail: String| Problem::new(Kind::INVALID, detail);
+        let field = Pointer::parse(&self.field).map_err(|error| invalid(error.to_string()))?;
+        match (self.hash, self.value) {
+            (Some(hash), None) => {
+                let hash = hash.parse().map_err(|_| invalid(format!("'{hash}' is no hash of a change")))?;
+                Ok(Operation::Choose { field, hash })
+            }
+            (None, Some(value)) => Ok(Operation::Settle { field, value }),
+            (Some(_), Some(_)) | (None, None) => {
+                Err(invalid("one of 'hash' and 'value' says what the field is".to_owned()))
+            }
+        }
+    }
+}
+
 fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
     Value::deserialize(deserializer).map(Some)
 }
 
 /// Settle a conflict: the value that this change wrote, or another one, follows all that are here.
 ///
-/// Where the document is changed meanwhile it is `condition-failed`: look at the conflicts again. With `If-Match` that is since
-/// the state which it names, as a read of the document gave it.
+/// With `If-Match` only where the document still is as a read of it, or of its conflicts, gave it.
 #[utoipa::path(post, path = "/v1/spaces/{space}/{collection}/{key}/conflicts", tag = "documents",
     params(DocumentPath, WriteHeaders),
     request_body(content = Settled),
@@ -122,37 +140,6 @@ pub(super) async fn settle(
     caller.writes(&address.space, &address.collection)?;
     expect_type(&headers, &["application/json"])?;
     let Parsed(settled, length) = body::read(&api, body, |bytes| body::shape::<Settled>(&api, bytes)).await?;
-    let invalid = |detail: String| Problem::new(Kind::INVALID, detail);
-    let field = Pointer::parse(&settled.field).map_err(|error| invalid(error.to_string()))?;
-    // The heads first: what comes between the two makes the condition fail.
-    let Response::Document(reading) = api.read(Request::Get { address: address.clone(), at: None }).await?
-    else {
-        return Err(unexpected());
-    };
-    let value = match (settled.hash, settled.value) {
-        (Some(hash), None) => {
-            let Response::Conflicts(conflicts) =
-                api.read(Request::Conflicts { address: address.clone() }).await?
-            else {
-                return Err(unexpected());
-            };
-            let of_field = conflicts.into_iter().filter(|conflict| conflict.field == settled.field);
-            let mut values = of_field.flat_map(|conflict| conflict.values);
-            let found = values.find(|value| value.hash == hash);
-            found.map(|found| found.value).ok_or_else(|| {
-                invalid(format!("{} has no conflict with a value of change {hash}", settled.field))
-            })?
-        }
-        (None, Some(value)) => value,
-        (Some(_), Some(_)) | (None, None) => {
-            return Err(invalid("one of 'hash' and 'value' says what the field is".to_owned()));
-        }
-    };
-    let operations = vec![Operation::Settle { field, value }];
-    // Who says which state it saw settles that one; else the one that was just read.
-    let condition = condition(&headers)?.unwrap_or_else(|| {
-        Condition::HeadsAmong(vec![reading.heads.iter().filter_map(|head| head.parse().ok()).collect()])
-    });
-    let condition = Some(condition);
-    write_if(&api, &caller, &headers, (address, operations, condition), length).await
+    let operations = vec![settled.operation()?];
+    write(&api, &caller, &headers, (address, operations), length).await
 }

@@ -30,6 +30,9 @@ pub(super) struct ProblemDocument {
     /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<String>,
+    /// The document that it is about, where there may be several: `space/collection/key`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    document: Option<String>,
     /// The field that it is about, as a JSON Pointer.
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<String>,
@@ -95,6 +98,7 @@ impl Problem {
             status: kind.status.as_u16(),
             detail: detail.into(),
             hint: None,
+            document: None,
             field: None,
             violations: Vec::new(),
             limit: None,
@@ -145,7 +149,8 @@ impl From<Refusal> for Problem {
             RefusalKind::Backup | RefusalKind::Other => Kind::OTHER,
         };
         let mut problem = Self::new(kind, refusal.message);
-        problem.0.hint = refusal.hint;
+        problem.0.hint = refusal.hint.map(String::from);
+        problem.0.document = refusal.document.map(String::from);
         problem.0.field = refusal.field.map(String::from);
         problem.0.violations = refusal.violations.into_vec();
         if kind.status == StatusCode::SERVICE_UNAVAILABLE { problem.retry_after(1) } else { problem }

@@ -237,7 +237,7 @@ pub(crate) fn shown(response: Reply, context: &Context) -> Response {
         replica::Response::History(entries) => {
             Response::History(entries.into_iter().map(change_shown).collect())
         }
-        replica::Response::Conflicts(conflicts) => {
+        replica::Response::Conflicts { conflicts, .. } => {
             Response::Conflicts(conflicts.into_iter().map(conflict_shown).collect())
         }
         replica::Response::Blocked(blocked) => Response::Blocked {
@@ -339,7 +339,7 @@ fn change_shown(entry: HistoryEntry) -> Change {
     }
 }
 
-fn conflict_shown(conflict: document::Conflict) -> Conflict {
+pub(crate) fn conflict_shown(conflict: document::Conflict) -> Conflict {
     let value = |value: document::ConflictingValue| ConflictingValue {
         value: value.value,
         wins: value.wins,

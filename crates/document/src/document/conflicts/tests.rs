@@ -189,3 +189,31 @@ fn only_registers_with_a_value_are_settled() {
         assert!(matches!(refused, Err(WriteError::NoRegister { .. })), "{field}: {refused:?}");
     }
 }
+
+#[test]
+fn a_value_is_chosen_by_the_change_that_wrote_it() {
+    let (mut document, [lost, _]) = merged(json!({"shelf": "A", "n": 1}), json!({"shelf": "B", "n": 1}));
+    let signature = Signature::of(Origin([1; 16]), 9);
+    let choice = json!([{"op": "choose", "field": "/shelf", "hash": lost.hash.to_string()}]);
+    let choice: Vec<Operation> = serde_json::from_value(choice).unwrap();
+    assert_eq!(serde_json::to_value(&choice).unwrap()[0]["hash"], json!(lost.hash.to_string()));
+    document.write(&signature, None, &choice).unwrap().unwrap();
+    assert_eq!((document.conflicts(), document.json()), (vec![], Some(json!({"shelf": "A", "n": 1}))));
+    let field = Pointer::parse("/shelf").unwrap();
+    let refused = document.write(&signature, None, &choice).unwrap_err();
+    assert_eq!(refused, WriteError::NoSuchValue { field, hash: lost.hash }, "it is settled");
+}
+
+#[test]
+fn of_a_field_that_is_set_once_one_value_can_be_chosen() {
+    let schema = r#"{"x-version": 1, "type": "object", "properties": {"name": {"type": "string", "x-set-once": true}}}"#;
+    let schema = crate::Schema::parse(schema).unwrap();
+    let (mut document, [lost, shown]) = merged(json!({"name": "A"}), json!({"name": "B"}));
+    let signature = Signature::of(Origin([1; 16]), 9);
+    let choose = |hash| [Operation::Choose { field: Pointer::parse("/name").unwrap(), hash }];
+    let refused = document.write(&signature, Some(&schema), &choose(ChangeHash([7; 32])));
+    assert!(matches!(refused, Err(WriteError::NoSuchValue { .. })), "{refused:?}");
+    document.clone().write(&signature, Some(&schema), &choose(shown.hash)).unwrap().unwrap();
+    document.write(&signature, Some(&schema), &choose(lost.hash)).unwrap().unwrap();
+    assert_eq!(document.json(), Some(json!({"name": "A"})));
+}

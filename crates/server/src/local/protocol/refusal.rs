@@ -11,7 +11,10 @@ pub struct Refusal {
     pub message: String,
     /// What to do about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hint: Option<String>,
+    pub hint: Option<Box<str>>,
+    /// The document that it is about, where there may be several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document: Option<Box<str>>,
     /// The field that it is about, as a JSON Pointer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub field: Option<Box<str>>,
@@ -23,12 +26,19 @@ pub struct Refusal {
 impl Refusal {
     /// Without a hint.
     pub(crate) fn new(kind: RefusalKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hint: None, field: None, violations: Box::default() }
+        Self {
+            kind,
+            message: message.into(),
+            hint: None,
+            document: None,
+            field: None,
+            violations: Box::default(),
+        }
     }
 
     /// With what to do about it.
     pub(crate) fn hinted(mut self, hint: &str) -> Self {
-        self.hint = Some(hint.to_owned());
+        self.hint = Some(hint.into());
         self
     }
 }
