@@ -56,6 +56,7 @@ pub fn settings(name: &str, number: u8, peer: &str) -> Settings {
         open_documents_bytes_max: 16 << 20,
         snapshots: replica::SnapshotPolicy::default(),
         trimming: TrimPolicy::default(),
+        idempotency_keys_max: 1 << 20,
         takes_own_past: false,
     }
 }

@@ -172,6 +172,7 @@ impl Topology {
             open_documents_bytes_max: OPEN_DOCUMENTS_BYTES_MAX,
             snapshots: snapshots(self.seed),
             trimming: trimming(self.seed, node),
+            idempotency_keys_max: 1 << 20,
             takes_own_past: false,
         }
     }

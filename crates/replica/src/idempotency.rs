@@ -7,18 +7,18 @@ use crate::request::{AskedWrite, IdempotencyKey, Stamp};
 use crate::store::{Store, StoreError};
 use document::Origin;
 
-/// The newest keys, kept whatever the clock says: one that jumps ahead makes no retry count twice.
-const KEYS_MIN: u64 = 65_536;
-/// Most keys, whatever the clock says: three writes a second for a day. One that went back keeps them for longer.
-const KEYS_MAX: u64 = 262_144;
+/// The newest idempotency keys, kept whatever the clock says: one that jumps ahead makes no retry count twice.
+pub const IDEMPOTENCY_KEYS_MIN: u32 = 65_536;
+
+const KEYS_MIN: u64 = IDEMPOTENCY_KEYS_MIN as u64;
 /// How long a key between the two is kept, in milliseconds of wall time: a day.
 const KEPT_MS: i64 = 24 * 60 * 60 * 1_000;
 /// Keys that one new key removes at most: more than one, so that those past their day become fewer.
 const REMOVED_PER_KEY: usize = 2;
 
-/// Whether the oldest of so many keys goes.
-fn is_over(keys: u64, age_ms: i64) -> bool {
-    keys > KEYS_MAX || (keys > KEYS_MIN && age_ms >= KEPT_MS)
+/// Whether the oldest of so many keys goes. A clock that went back keeps them for longer, up to the most that are kept.
+fn is_over(keys: u64, age_ms: i64, keys_max: u64) -> bool {
+    keys > keys_max.max(KEYS_MIN) || (keys > KEYS_MIN && age_ms >= KEPT_MS)
 }
 
 /// What became of an earlier write with the same key.
@@ -68,7 +68,7 @@ pub(crate) fn keep<S: Store>(
     journal: &mut Journal<S>,
     key: &IdempotencyKey,
     (digest, stamp): ([u8; 16], Option<Stamp>),
-    wall_ms: i64,
+    (wall_ms, keys_max): (i64, u64),
 ) -> Result<(), StoreError> {
     let row = IdempotencyRow {
         digest,
@@ -87,7 +87,7 @@ pub(crate) fn keep<S: Store>(
         let place = keys::idempotency(&key);
         let row: Option<IdempotencyRow> = journal.rows.record(&place)?;
         let kept_ms = row.and_then(|row| row.kept_ms).unwrap_or(i64::MIN);
-        if !is_over(number + 1 - oldest, wall_ms.saturating_sub(kept_ms)) {
+        if !is_over(number + 1 - oldest, wall_ms.saturating_sub(kept_ms), keys_max) {
             break;
         }
         journal.rows.remove(place);
@@ -118,8 +118,13 @@ mod tests {
 
     #[test]
     fn a_key_goes_after_a_day_but_never_among_the_newest() {
-        assert!(!is_over(KEYS_MIN, i64::MAX), "a clock far ahead");
-        assert!(is_over(KEYS_MIN + 1, KEPT_MS) && !is_over(KEYS_MIN + 1, KEPT_MS - 1));
-        assert!(!is_over(KEYS_MAX, i64::MIN) && is_over(KEYS_MAX + 1, i64::MIN), "a clock that went back");
+        let most = 4 * KEYS_MIN;
+        assert!(!is_over(KEYS_MIN, i64::MAX, most), "a clock far ahead");
+        assert!(is_over(KEYS_MIN + 1, KEPT_MS, most) && !is_over(KEYS_MIN + 1, KEPT_MS - 1, most));
+        assert!(
+            !is_over(most, i64::MIN, most) && is_over(most + 1, i64::MIN, most),
+            "a clock that went back"
+        );
+        assert!(!is_over(KEYS_MIN, 0, 1) && is_over(KEYS_MIN + 1, 0, 1), "fewer are not set");
     }
 }

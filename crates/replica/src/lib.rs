@@ -47,6 +47,7 @@ pub use condition::Condition;
 pub use effect::{
     DisconnectReason, Effect, Event, Input, Lane, LinkId, Misbehaviour, RequestId, Rung, StopReason,
 };
+pub use idempotency::IDEMPOTENCY_KEYS_MIN;
 pub use journal::verify_journal;
 pub use query::{
     Cursor, CursorError, EXAMINED_BYTES_MAX, EXAMINED_MAX, FIELDS_MAX, FILTERS_MAX, Filter, IN_VALUES_MAX,

@@ -29,6 +29,9 @@ pub struct Settings {
     pub snapshots: SnapshotPolicy,
     /// When rows of the journal go.
     pub trimming: TrimPolicy,
+    /// Most idempotency keys, of which each is kept for a day; fewer than [`IDEMPOTENCY_KEYS_MIN`](crate::IDEMPOTENCY_KEYS_MIN)
+    /// are that many.
+    pub idempotency_keys_max: u64,
     /// Whether peers that do not relay may bring back what this replica wrote under earlier incarnations, with the
     /// documents of a space. For one whose disk was lost, and of whose past nobody else tells: such a peer is believed
     /// about it, whatever it says.

@@ -167,6 +167,7 @@ fn hub_settings() -> Settings {
         open_documents_bytes_max: 1 << 20,
         snapshots: SnapshotPolicy::default(),
         trimming: TrimPolicy::default(),
+        idempotency_keys_max: 1 << 20,
         takes_own_past: false,
     }
 }
@@ -187,6 +188,7 @@ fn site_settings() -> Settings {
         open_documents_bytes_max: 1 << 20,
         snapshots: SnapshotPolicy::default(),
         trimming: TrimPolicy::default(),
+        idempotency_keys_max: 1 << 20,
         takes_own_past: false,
     }
 }

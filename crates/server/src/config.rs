@@ -56,8 +56,9 @@
 //! requests_max = 64
 //! watches_max = 256
 //! body_kib_max = 1024
-//! depth_max = 64                # objects and arrays within one another in a body
+//! depth_max = 64                # objects and arrays within one another in a body, 127 at most
 //! time_max = "30s"              # for a body to arrive and an answer to be made
+//! idempotency_keys_max = 1048576 # each is kept for a day: 12 writes with a key a second. Where there are more, for less
 //! loopback_without_token = true # every program on this machine may do everything; absent: over TCP a token is needed
 //! allow_origins = ["https://dash.example"] # pages that may read answers in a browser, with a token; absent: no others' pages
 //! ```
@@ -93,7 +94,8 @@ pub use source::Source;
 
 use crate::duration::Span;
 use document::{AddressError, Schemas, Space};
-use replica::{Access, OriginKey, PeerSettings, Settings, SnapshotPolicy, TrimPolicy};
+use http::DEPTH_LIMIT;
+use replica::{Access, IDEMPOTENCY_KEYS_MIN, OriginKey, PeerSettings, Settings, SnapshotPolicy, TrimPolicy};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -328,6 +330,15 @@ impl Config {
         if self.enrolment.certificate.0 < CERTIFICATE_MIN {
             errors.push(ConfigError::Certificate { at: effective.source("enrolment.certificate") });
         }
+        let (depth, keys) = (self.http.depth_max.get(), self.http.idempotency_keys_max.get());
+        for (key, given, (least, most)) in [
+            ("http.depth_max", depth, (1, DEPTH_LIMIT)),
+            ("http.idempotency_keys_max", keys, (IDEMPOTENCY_KEYS_MIN, u32::MAX)),
+        ] {
+            if !(least..=most).contains(&given) {
+                errors.push(ConfigError::OutOfRange { at: effective.source(key), key, least, most });
+            }
+        }
         if self.http.tls && self.http.listen.is_none() {
             errors.push(ConfigError::TlsNowhere { at: effective.source("http.tls") });
         }
@@ -398,6 +409,7 @@ impl Config {
             open_documents_bytes_max: u64::from(open_documents_mib_max.get()) << 20,
             snapshots: SnapshotPolicy::default(),
             trimming: self.journal.policy(),
+            idempotency_keys_max: self.http.idempotency_keys_max.get().into(),
             takes_own_past: self.takes_own_past,
         }
     }

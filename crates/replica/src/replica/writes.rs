@@ -140,7 +140,8 @@ impl<S: Store> Replica<S> {
         };
         let stamp = self.commit(prepared, clock)?;
         if let Some((key, digest)) = key {
-            idempotency::keep(&mut self.journal, key, (digest, stamp), clock.wall_ms)?;
+            let kept = (clock.wall_ms, self.settings.idempotency_keys_max);
+            idempotency::keep(&mut self.journal, key, (digest, stamp), kept)?;
         }
         Ok(Ok(Written { stamp, heads }))
     }

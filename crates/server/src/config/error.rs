@@ -129,6 +129,18 @@ pub enum ConfigError {
         /// Where it is.
         at: Source,
     },
+    /// A number that is too small or too large.
+    #[error("{at}: {key} is from {least} to {most}")]
+    OutOfRange {
+        /// Where it is.
+        at: Source,
+        /// Which.
+        key: &'static str,
+        /// The smallest that is taken.
+        least: u32,
+        /// The largest.
+        most: u32,
+    },
     /// The hub would dial a site.
     #[error(
         "{at}: peers.{peer}.address: a hub dials no site, which may be behind any router: give the hub's address to the \

@@ -5,6 +5,9 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+/// Deepest body that the parser takes.
+pub(super) const DEPTH_LIMIT: u32 = 127;
+
 /// How services are answered over HTTP. The Unix socket `http.sock` of the data directory is always there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -22,10 +25,12 @@ pub struct HttpConfig {
     pub watches_max: NonZeroU32,
     /// KiB of a body.
     pub body_kib_max: NonZeroU32,
-    /// Objects and arrays within one another in a body.
+    /// Objects and arrays within one another in a body; 127 at most.
     pub depth_max: NonZeroU32,
     /// For a body to arrive, and for an answer to be made; waiting for the hub comes on top.
     pub time_max: Span,
+    /// Idempotency keys, of which each is kept for a day; where there are more the oldest go sooner, down to 65,536.
+    pub idempotency_keys_max: NonZeroU32,
     /// Whether whoever comes over TCP from this machine may do everything: any user and any program on it.
     pub loopback_without_token: bool,
     /// Pages of which origins may read answers in a browser; none: of no other origin. They need a token all the same.
@@ -44,6 +49,7 @@ impl Default for HttpConfig {
             body_kib_max: count(1_024),
             depth_max: count(64),
             time_max: Span(Duration::from_secs(30)),
+            idempotency_keys_max: count(1 << 20),
             loopback_without_token: false,
             allow_origins: PageOrigins::default(),
         }

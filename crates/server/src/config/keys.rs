@@ -86,6 +86,7 @@ const HTTP: &[(&str, Shape)] = &[
     ("body_kib_max", Value(reads::<NonZeroU32>)),
     ("depth_max", Value(reads::<NonZeroU32>)),
     ("time_max", Value(reads::<Span>)),
+    ("idempotency_keys_max", Value(reads::<NonZeroU32>)),
     ("loopback_without_token", Value(reads::<bool>)),
     ("allow_origins", Value(reads::<PageOrigins>)),
 ];

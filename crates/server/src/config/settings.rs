@@ -184,6 +184,13 @@ pub(super) const SETTINGS: &[Setting] = &[
         get: |config| Some(config.http.time_max.to_string()),
     },
     Setting {
+        key: "http.idempotency_keys_max",
+        absent: "1048576",
+        example: "1048576",
+        set: |config, text| put(&mut config.http.idempotency_keys_max, text),
+        get: |config| Some(config.http.idempotency_keys_max.to_string()),
+    },
+    Setting {
         key: "http.loopback_without_token",
         absent: "false",
         example: "true",

@@ -270,6 +270,7 @@ fn each_setting_is_made_by_its_variable_and_shown() {
         ("ISLE_HTTP_BODY_KIB_MAX", "6"),
         ("ISLE_HTTP_DEPTH_MAX", "5"),
         ("ISLE_HTTP_TIME_MAX", "4s"),
+        ("ISLE_HTTP_IDEMPOTENCY_KEYS_MAX", "70000"),
         ("ISLE_HTTP_LOOPBACK_WITHOUT_TOKEN", "true"),
         ("ISLE_HTTP_ALLOW_ORIGINS", "https://dash.example,http://127.0.0.1:3000"),
     ];
@@ -329,4 +330,13 @@ fn a_hub_dials_no_site() {
     assert!(refused.contains("isle.toml:5: peers.store-1.address: a hub dials no site"), "{refused}");
     // Sites may dial one another.
     assert!(parse(&hub.replace("hub = true\n", "")).is_ok());
+}
+
+#[test]
+fn numbers_out_of_their_range_are_refused() {
+    let with = |lines: &str| parse(&format!("{SITE}\n[http]\n{lines}\n"));
+    assert!(with("depth_max = 127\nidempotency_keys_max = 65536").is_ok());
+    let said = with("depth_max = 128\nidempotency_keys_max = 65535").unwrap_err().to_string();
+    assert!(said.contains("isle.toml:17: http.depth_max is from 1 to 127"), "{said}");
+    assert!(said.contains("isle.toml:18: http.idempotency_keys_max is from 65536 to 4294967295"), "{said}");
 }
