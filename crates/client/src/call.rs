@@ -45,7 +45,7 @@ impl Call {
 
     /// With a header. What a header cannot say is an error.
     pub(crate) fn header(mut self, name: &'static str, value: &str) -> Result<Self, CallError> {
-        let value = HeaderValue::from_str(value).map_err(|_| CallError::Unsendable {
+        let value = HeaderValue::from_bytes(value.as_bytes()).map_err(|_| CallError::Unsendable {
             cause: format!("'{value}' is no text for the header {name}"),
         })?;
         self.headers.append(HeaderName::from_static(name), value);

@@ -18,6 +18,7 @@ mod history;
 mod in_process;
 mod listening;
 mod open_api;
+mod operations;
 mod page;
 mod parameters;
 mod preferences;

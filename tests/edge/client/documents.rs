@@ -21,7 +21,7 @@ async fn a_document_is_created_read_changed_and_deleted() {
     assert_eq!((&read.value, &read.heads), (&item, &created.heads));
 
     let change = milk.change().grant("/sellable", 10).spend("/sellable", 3).increment("/on_hand", -3);
-    let sold = change.if_heads(read.heads.clone()).message("basket 7").await.unwrap();
+    let sold = change.if_heads(read.heads.clone()).message("Bon 7, für Zoë").await.unwrap();
     let late = milk.change().increment("/on_hand", 1).if_heads(read.heads).await.unwrap_err();
     assert!(late.is_condition_failed(), "{late}");
     let short = milk.bounded("/sellable").spend(8).await.unwrap_err();
@@ -37,7 +37,7 @@ async fn a_document_is_created_read_changed_and_deleted() {
     let history = milk.history(None, 2).await.unwrap();
     let told: Vec<_> =
         history.changes.iter().map(|change| (change.author.as_deref(), change.message.as_deref())).collect();
-    assert_eq!(told, [(Some("till-3"), None), (Some("till-3"), Some("basket 7"))]);
+    assert_eq!(told, [(Some("till-3"), None), (Some("till-3"), Some("Bon 7, für Zoë"))]);
     let rest = milk.history(history.next.as_deref(), 2).await.unwrap();
     assert_eq!((rest.changes.len(), rest.next), (1, None));
     assert_eq!(milk.conflicts().await.unwrap(), []);

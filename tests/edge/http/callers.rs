@@ -4,6 +4,8 @@ use std::process::Command;
 use tests::http::HttpClient;
 use tests::process::{Fleet, Process, site_config};
 use tests::program;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpSocket;
 
 /// Where the site answers services over TCP.
 pub(crate) fn address(site: &Process) -> SocketAddr {
@@ -89,4 +91,73 @@ async fn this_machine_needs_no_token_where_the_operator_says_so() {
     }
     let wrong = service.call("GET", &item("milk"), &[("authorization", "Bearer nonsense")], "").await;
     assert_eq!(wrong.status.as_u16(), 401, "a token that is shown counts");
+}
+
+#[tokio::test]
+async fn a_token_tells_nothing_of_what_it_gives_no_right_to() {
+    let fleet = Fleet::new();
+    let http = "[http]\nlisten = \"127.0.0.1:0\"\n";
+    let site = fleet.start("store-1", &(site_config("store-1", "127.0.0.1:1") + http));
+    let writes = ["token", "create", "scanner", "--space", "store-1", "--rights", "inventory=write"];
+    let token = format!("Bearer {}", isle(&site, &writes));
+    let shown = ("authorization", token.as_str());
+    let mut service = HttpClient::at(address(&site)).await;
+    // It may write, and not find out what is there.
+    let steps = r#"[{"op": "test", "path": "/on_hand", "value": 1}]"#;
+    let json_patch = ("content-type", "application/json-patch+json");
+    let tested = service.call("PATCH", &item("milk"), &[shown, json_patch], steps).await;
+    assert_eq!(tested.problem(), "forbidden", "{tested:?}");
+    let within = format!(
+        r#"{{"writes": [{{"collection": "inventory", "key": "milk", "operations": [{{"op": "patch", "patch": {steps}}}]}}]}}"#
+    );
+    let path = "/v1/spaces/store-1/transactions";
+    assert_eq!(service.call("POST", path, &[shown], within).await.problem(), "forbidden");
+    let added = r#"[{"op": "add", "path": "/on_hand", "value": 1}]"#;
+    let added = service.call("PATCH", &item("milk"), &[shown, json_patch], added).await;
+    assert_eq!(added.status.as_u16(), 200, "{added:?}");
+    // Its own collection's schema, and its own space.
+    let listed = service.call("GET", "/v1/schemas", &[shown], "").await.json();
+    let listed = listed["schemas"].as_array().unwrap();
+    assert_eq!(listed.iter().map(|schema| &schema["collection"]).collect::<Vec<_>>(), ["inventory"]);
+    let schema = |collection: &str| format!("/v1/schemas/{collection}");
+    assert_eq!(service.call("GET", &schema("inventory"), &[shown], "").await.status.as_u16(), 200);
+    assert_eq!(service.call("GET", &schema("basket"), &[shown], "").await.problem(), "forbidden");
+    let status = service.call("GET", "/v1/status", &[shown], "").await.json();
+    let spaces = status["spaces"].as_array().unwrap();
+    assert_eq!(spaces.iter().map(|space| &space["space"]).collect::<Vec<_>>(), ["store-1"]);
+    let all = HttpClient::of(&site).await.get("/v1/status").await.json();
+    assert!(all["spaces"].as_array().unwrap().len() > 1, "the owner sees all: {all}");
+}
+
+/// A result that is lines lasts as long as its reader takes.
+#[tokio::test]
+async fn a_token_that_is_revoked_gets_no_further_page() {
+    let fleet = Fleet::new();
+    let http = "[http]\nlisten = \"127.0.0.1:0\"\n";
+    let site = fleet.start("store-1", &(site_config("store-1", "127.0.0.1:1") + http));
+    let mut owner = HttpClient::of(&site).await;
+    // A page has 8 MiB, more than both ends of a connection keep: the second is asked for when the first was taken.
+    let long = format!(r#"{{"text": "{}"}}"#, "x".repeat(150 << 10));
+    for number in 0..72 {
+        let path = format!("/v1/spaces/store-1/note/{number}");
+        assert_eq!(owner.call("PUT", &path, &[], long.clone()).await.status.as_u16(), 200);
+    }
+    let token = isle(&site, &["token", "create", "export", "--space", "store-1", "--rights", "read"]);
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(64 << 10).unwrap();
+    let mut reader = socket.connect(address(&site)).await.unwrap();
+    let request = format!(
+        "GET /v1/spaces/store-1/note HTTP/1.1\r\nhost: site\r\nconnection: close\r\naccept: application/x-ndjson\r\n\
+         authorization: Bearer {token}\r\n\r\n"
+    );
+    reader.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = vec![0; 12];
+    reader.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200");
+    isle(&site, &["token", "revoke", "export"]);
+    reader.read_to_end(&mut answer).await.unwrap();
+    let answer = String::from_utf8(answer).unwrap();
+    let tail = answer.get(answer.len() - 2_000..).unwrap();
+    assert!(tail.contains("urn:isle:problem:unauthorized") && !tail.contains("\"end\""), "{tail}");
+    assert!(answer.len() > 8 << 20, "the first page was whole");
 }

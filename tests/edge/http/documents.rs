@@ -21,13 +21,15 @@ async fn a_document_is_put_read_changed_and_deleted() {
         r#"[{"op": "increment", "field": "/on_hand", "by": -2}]"#,
     );
     assert_eq!(sold.await.status.as_u16(), 200);
-    let moved = service.call("PATCH", &path, &[MERGE], r#"{"shelf": "A-12"}"#).await;
+    let said = ("isle-message", "utf-8''f%C3%BCr%20Gr%C3%BC%C3%9Fe");
+    let moved = service.call("PATCH", &path, &[MERGE, said], r#"{"shelf": "A-12"}"#).await;
     assert_eq!(moved.status.as_u16(), 200);
     assert_eq!(service.get(&path).await.json(), json!({"product": "milk", "on_hand": 10, "shelf": "A-12"}));
     let earlier = format!("{path}?at={}", put.header("etag").trim_matches('"'));
     assert_eq!(service.get(&earlier).await.json()["on_hand"], 12);
     let history = service.get(&format!("{path}/history?limit=2")).await.json();
     assert_eq!(history["changes"][0]["patch"], json!([{"op": "add", "path": "/shelf", "value": "A-12"}]));
+    assert_eq!(history["changes"][0]["message"], "für Grüße");
     assert_eq!(history["next"], history["changes"][1]["hash"]);
     assert_eq!(service.get(&format!("{path}/conflicts")).await.json(), json!({"conflicts": []}));
     assert_eq!(service.call("DELETE", &path, &[], "").await.status.as_u16(), 200);

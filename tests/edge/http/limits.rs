@@ -31,6 +31,16 @@ async fn bodies_that_are_no_json_are_told_so() {
         let refused = service.call("PUT", &item("milk"), &[], body).await;
         assert_eq!(refused.problem(), "malformed", "{body:?}: {refused:?}");
     }
+    let deep = service.call("PUT", &item("milk"), &[], "[".repeat(100_000)).await;
+    assert_eq!((deep.problem().as_str(), &deep.json()["limit"]), ("invalid", &64.into()), "{deep:?}");
+    // What does not fit is told with its place.
+    let sales = r#"[{"op": "increment", "field": "/on_hand", "by": 1}, {"op": "increment", "field": "on_hand", "by": 1}]"#;
+    let refused = service.call("PATCH", &item("milk"), &[OPERATIONS], sales).await;
+    assert_eq!((refused.problem().as_str(), &refused.json()["field"]), ("malformed", &"/1".into()));
+    let writes =
+        r#"{"writes": [{"collection": "inventory", "key": "milk", "operations": [{"op": "spend"}]}]}"#;
+    let refused = service.call("POST", "/v1/spaces/store-1/transactions", &[], writes).await;
+    assert_eq!(&refused.json()["field"], "/writes/0/operations/0", "{refused:?}");
     for body in ["7", "[]", "null", "\"text\""] {
         let refused = service.call("PUT", &item("milk"), &[], body).await;
         assert_eq!(refused.status.as_u16(), 422, "{body:?}: {refused:?}");
@@ -97,4 +107,18 @@ async fn who_waits_for_the_hub_keeps_nobody_from_selling() {
     assert_eq!(lines.status.as_u16(), 200, "{lines:?}");
     assert!(!waits.is_finished());
     waits.abort();
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_told_so() {
+    let fleet = Fleet::new();
+    let limits = "[http]\ntime_max = \"1s\"\n";
+    let site = fleet.start("store-1", &(site_config("store-1", "127.0.0.1:1") + limits));
+    let mut slow = UnixStream::connect(site.data.join("http.sock")).await.unwrap();
+    let head = format!("PUT {} HTTP/1.1\r\nhost: site\r\ncontent-length: 20\r\n\r\n{{", item("milk"));
+    slow.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    slow.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("connection: close"), "{answer}");
+    assert!(answer.contains("urn:isle:problem:too-slow"), "{answer}");
 }

@@ -152,6 +152,13 @@ impl Operation {
         Ok(Self::Increment { field: Pointer::parse(field)?, by })
     }
 
+    /// Whether its success tells what the document holds: a `test` of a JSON Patch does.
+    #[must_use]
+    pub fn tests(&self) -> bool {
+        let Self::Patch(json_patch::Patch(operations)) = self else { return false };
+        operations.iter().any(|operation| matches!(operation, json_patch::PatchOperation::Test(_)))
+    }
+
     /// Whether it takes content away and adds none.
     pub(crate) fn only_empties(&self) -> bool {
         match self {

@@ -105,18 +105,18 @@ impl Api {
     /// A place for a request, if one is free.
     pub(super) fn place(&self) -> Result<Place, Problem> {
         let limit = self.0.limits.requests;
-        place(&self.0.requests).ok_or_else(|| busy("requests", u64::from(limit)))
+        place(&self.0.requests).ok_or_else(|| busy("requests", Some("requests_max"), u64::from(limit)))
     }
 
     /// A place for a result that is lines, if one is free.
     pub(super) fn stream_place(&self) -> Result<Place, Problem> {
-        place(&self.0.streams).ok_or_else(|| busy("results as lines", u64::from(STREAMS_MAX)))
+        place(&self.0.streams).ok_or_else(|| busy("results as lines", None, u64::from(STREAMS_MAX)))
     }
 
     /// A place for a feed, if one is free.
     pub(super) fn watch_place(&self) -> Result<Place, Problem> {
         let limit = self.0.limits.watches;
-        place(&self.0.watches).ok_or_else(|| busy("watches", u64::from(limit)))
+        place(&self.0.watches).ok_or_else(|| busy("watches", Some("watches_max"), u64::from(limit)))
     }
 
     /// Room for a body of so many bytes, if there is.
@@ -125,7 +125,7 @@ impl Api {
         let room = bodies.try_acquire_many_owned(u32::try_from(bytes).unwrap_or(u32::MAX)).ok();
         room.map(Place).ok_or_else(|| {
             let limit = BODIES_BYTES_MAX.max(self.0.limits.body_bytes);
-            busy("bytes of bodies", u64::try_from(limit).unwrap_or(u64::MAX))
+            busy("bytes of bodies", None, u64::try_from(limit).unwrap_or(u64::MAX))
         })
     }
 
@@ -158,7 +158,13 @@ impl Api {
         let _place = match within {
             Duration::ZERO => self.place()?,
             _ => {
-                let busy = || busy("writes that wait for the hub", u64::from(self.0.limits.requests));
+                let busy = || {
+                    busy(
+                        "writes that wait for the hub",
+                        Some("requests_max"),
+                        u64::from(self.0.limits.requests),
+                    )
+                };
                 place(&self.0.hub_waits).ok_or_else(busy)?
             }
         };
@@ -197,15 +203,20 @@ fn place(places: &Arc<Semaphore>) -> Option<Place> {
     Arc::clone(places).try_acquire_owned().ok().map(Place)
 }
 
-fn busy(what: &str, limit: u64) -> Problem {
+fn busy(what: &str, setting: Option<&str>, limit: u64) -> Problem {
+    let again = "try again in a moment".to_owned();
     Problem::new(Kind::BUSY, format!("{limit} {what} are under way; no more are taken at once"))
-        .hint("try again in a moment; `[http]` in isle.toml has the limit")
+        .hint(setting.map_or(again.clone(), |setting| {
+            format!("{again}; `{setting}` of `[http]` in isle.toml has the limit")
+        }))
         .limit(limit)
         .retry_after(1)
 }
 
 fn no_answer(most: Duration) -> Problem {
     Problem::new(Kind::UNAVAILABLE, format!("no answer within {} s: the disk is slow", most.as_secs()))
+        .hint("try again in a moment; `time_max` of `[http]` in isle.toml has the limit")
+        .limit(most.as_secs())
         .retry_after(1)
 }
 
@@ -213,4 +224,5 @@ fn unknown(most: Duration) -> Problem {
     let detail = format!("no answer within {} s: the write may be done or not", most.as_secs());
     Problem::new(Kind::OUTCOME_UNKNOWN, detail)
         .hint("send it again with the same Idempotency-Key: it counts once")
+        .limit(most.as_secs())
 }

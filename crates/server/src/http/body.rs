@@ -3,9 +3,10 @@
 use super::asking::{Api, Place};
 use super::problem::{Kind, Problem};
 use axum::body::{Body, Bytes, HttpBody as _};
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use serde_path_to_error::Segment;
 use std::ops::Deref;
 use tokio::time::timeout;
 
@@ -60,8 +61,10 @@ async fn bytes(api: &Api, body: Body) -> Result<Whole, Problem> {
         }
         Err(_) => {
             let seconds = limits.time.as_secs();
-            Err(Problem::new(Kind::MALFORMED, format!("the body did not arrive within {seconds} s"))
-                .limit(seconds))
+            Err(Problem::new(Kind::TOO_SLOW, format!("the body did not arrive within {seconds} s"))
+                .hint("send it again; `time_max` of `[http]` in isle.toml has the limit")
+                .limit(seconds)
+                .header(header::CONNECTION, HeaderValue::from_static("close")))
         }
     }
 }
@@ -81,45 +84,84 @@ pub(super) async fn read<T>(
 
 /// Reads JSON.
 pub(super) fn json(api: &Api, bytes: &[u8]) -> Result<Value, Problem> {
-    let value: Value = serde_json::from_slice(bytes).map_err(|error| malformed(&error))?;
-    let limit = api.limits().depth;
-    if is_deeper(&value, limit) {
-        let detail = format!("the body has more than {limit} objects and arrays within one another");
-        return Err(Problem::new(Kind::INVALID, detail).limit(limit as u64));
-    }
-    Ok(value)
+    check_depth(api, bytes)?;
+    serde_json::from_slice(bytes).map_err(|error| malformed(&error))
 }
 
 /// Reads JSON of a shape.
 pub(super) fn shape<T: DeserializeOwned>(api: &Api, bytes: &[u8]) -> Result<T, Problem> {
-    serde_json::from_value(json(api, bytes)?).map_err(|error| malformed(&error))
+    check_depth(api, bytes)?;
+    let mut read = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut read).map_err(|error| {
+        let problem = malformed(error.inner());
+        if error.inner().is_data() { problem.field(pointer(error.path())) } else { problem }
+    })?;
+    read.end().map_err(|error| malformed(&error))?;
+    Ok(value)
 }
 
 fn malformed(error: &serde_json::Error) -> Problem {
     Problem::new(Kind::MALFORMED, format!("the body cannot be read: {error}"))
+        .hint("/docs says what the body is, and where it is described for programs")
 }
 
-/// The parser goes 128 deep at most, so that this does too.
-fn is_deeper(value: &Value, depth: usize) -> bool {
-    let below = |value| depth == 0 || is_deeper(value, depth - 1);
-    match value {
-        Value::Array(items) => depth == 0 || items.iter().any(below),
-        Value::Object(members) => depth == 0 || members.values().any(below),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+/// A place in a body as a JSON Pointer.
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    let segments = path.iter().map_while(|segment| match segment {
+        Segment::Seq { index } => Some(index.to_string()),
+        Segment::Map { key } => Some(key.replace('~', "~0").replace('/', "~1")),
+        // What is below a name of a kind is not told.
+        Segment::Enum { .. } | Segment::Unknown => None,
+    });
+    segments.fold(String::new(), |pointer, segment| pointer + "/" + &segment)
+}
+
+/// Before it is parsed: the parser's own limit is said in its words.
+fn check_depth(api: &Api, bytes: &[u8]) -> Result<(), Problem> {
+    let limit = api.limits().depth;
+    if depth(bytes) <= limit {
+        return Ok(());
     }
+    let detail = format!("the body has more than {limit} objects and arrays within one another");
+    Err(Problem::new(Kind::INVALID, detail)
+        .hint("nest it less; `depth_max` of `[http]` in isle.toml has the limit")
+        .limit(limit as u64))
+}
+
+/// How many objects and arrays are within one another at most, where it is JSON.
+fn depth(bytes: &[u8]) -> usize {
+    let (mut depth, mut deepest, mut is_text) = (0_usize, 0, false);
+    let mut rest = bytes.iter();
+    while let Some(byte) = rest.next() {
+        match byte {
+            b'"' => is_text = !is_text,
+            b'\\' if is_text => drop(rest.next()),
+            b'{' | b'[' if !is_text => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' if !is_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn depth_counts_objects_and_arrays() {
-        for (value, depth) in [(json!(7), 0), (json!({}), 1), (json!([{"a": 1}]), 2), (json!({"a": [[]]}), 3)]
-        {
-            assert!(!is_deeper(&value, depth), "{value}");
-            assert!(depth == 0 || is_deeper(&value, depth - 1), "{value}");
+        for (text, expected) in [
+            ("7", 0),
+            ("{}", 1),
+            (r#"[{"a": 1}, [], {}]"#, 2),
+            (r#"{"a": [[]], "b": {}}"#, 3),
+            (r#"{"[{\"[": "}{[\\"}"#, 1),
+        ] {
+            assert!(serde_json::from_str::<Value>(text).is_ok(), "{text}");
+            assert_eq!(depth(text.as_bytes()), expected, "{text}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! Who calls, and what it may do.
 
 use super::asking::Api;
-use super::extract::header;
+use super::extract::{header, words};
 use super::problem::{Kind, Problem};
 use super::web_socket;
 use crate::callers::{self, TokenRefusal};
@@ -9,7 +9,7 @@ use crate::enrolment::wall;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, header};
-use document::{Collection, Space};
+use document::{Collection, Operation, Space};
 use replica::IdempotencyKey;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -131,6 +131,31 @@ impl Caller {
         }
     }
 
+    /// Refuses operations that tell what is there, of who may not read it.
+    pub(super) fn may_test(
+        &self,
+        operations: &[Operation],
+        space: &Space,
+        collection: &Collection,
+    ) -> Result<(), Problem> {
+        if operations.iter().any(Operation::tests) { self.reads(space, Some(collection)) } else { Ok(()) }
+    }
+
+    /// Whether it may do everything.
+    pub(super) fn owns(&self) -> bool {
+        matches!(self.proof, Proof::Owner)
+    }
+
+    /// Whether it has rights to some of a space.
+    pub(super) fn sees_space(&self, space: &str) -> bool {
+        self.caller.sees_space(space)
+    }
+
+    /// Whether it has rights to a collection of some space.
+    pub(super) fn sees_collection(&self, collection: &Collection) -> bool {
+        self.caller.sees_collection(collection)
+    }
+
     /// Refuses who may not write there.
     pub(super) fn writes(&self, space: &Space, collection: &Collection) -> Result<(), Problem> {
         match self.caller.may_write(space, collection) {
@@ -150,7 +175,7 @@ impl FromRequestParts<Api> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
-        let author = header(parts, AUTHOR)?.map(str::to_owned);
+        let author = words(parts.headers.get(AUTHOR), AUTHOR)?;
         let bearer = header(parts, header::AUTHORIZATION.as_str())?.map(bearer).transpose()?;
         let bearer = bearer.or_else(|| web_socket::token(&parts.headers));
         // A token that is shown counts, also where none is needed.

@@ -4,6 +4,7 @@ use super::asking::{Api, Place};
 use super::body::{self, Parsed, expect_type, media_type, wrong_type};
 use super::calling::Caller;
 use super::extract::{OfDocument, Parameters};
+use super::operations::{PatchStep, TypedOperation};
 use super::parameters::{DocumentPath, WriteConditions, WriteHeaders};
 use super::preferences::{condition, etag, is_known, terms, within};
 use super::problem::{Kind, Problem, Problems};
@@ -34,8 +35,13 @@ const OPERATIONS: &str = "application/vnd.isle.operations+json";
         ("If-None-Match" = Option<String>, Header, description = "Answer 304 when its ETag is one of these"),
     ),
     responses((status = 200, description = "The document", content_type = "application/json", body = serde_json::Value,
-        headers(("ETag" = String, description = "Its heads"))),
-        (status = 304, description = "It is as the caller has it"), Problems))]
+        headers(
+            ("ETag" = String, description = "Its heads"),
+            ("Isle-Behind" = String, description = "Its changes are not all applied: `waiting`, or `blocked` until an upgrade"),
+            ("Isle-Violations" = u64, description = "So many rules of its schema are broken by a merge"),
+        )),
+        (status = 304, description = "It is as the caller has it",
+            headers(("ETag" = String, description = "Its heads"))), Problems))]
 pub(super) async fn read(
     State(api): State<Api>,
     _place: Place,
@@ -120,7 +126,8 @@ fn moment(text: &str) -> Result<Moment, Problem> {
 #[utoipa::path(put, path = "/v1/spaces/{space}/{collection}/{key}", tag = "documents",
     params(DocumentPath, WriteConditions, WriteHeaders),
     request_body(content = serde_json::Value, content_type = "application/json"),
-    responses((status = 200, description = "It is durable", body = Written), Problems))]
+    responses((status = 200, description = "It is durable", body = Written,
+        headers(("ETag" = String, description = "Its heads after it; not where an earlier answer is given again"))), Problems))]
 pub(super) async fn put(
     State(api): State<Api>,
     caller: Caller,
@@ -143,10 +150,11 @@ pub(super) async fn put(
     params(DocumentPath, WriteConditions, WriteHeaders),
     request_body(content(
         (serde_json::Value = "application/merge-patch+json"),
-        (Vec<serde_json::Value> = "application/json-patch+json"),
-        (Vec<serde_json::Value> = "application/vnd.isle.operations+json"),
+        (Vec<PatchStep> = "application/json-patch+json"),
+        (Vec<TypedOperation> = "application/vnd.isle.operations+json"),
     )),
-    responses((status = 200, description = "It is durable", body = Written), Problems))]
+    responses((status = 200, description = "It is durable", body = Written,
+        headers(("ETag" = String, description = "Its heads after it; not where an earlier answer is given again"))), Problems))]
 pub(super) async fn patch(
     State(api): State<Api>,
     caller: Caller,
@@ -168,6 +176,7 @@ pub(super) async fn patch(
         })
     };
     let Parsed(operations, length) = body::read(&api, body, operations).await?;
+    caller.may_test(&operations, &address.space, &address.collection)?;
     write(&api, &caller, &headers, (address, operations), length).await
 }
 
@@ -176,7 +185,8 @@ pub(super) async fn patch(
 /// It is not shown while anybody's deletion stands, whatever is written concurrently; a put brings it back.
 #[utoipa::path(delete, path = "/v1/spaces/{space}/{collection}/{key}", tag = "documents",
     params(DocumentPath, WriteConditions, WriteHeaders),
-    responses((status = 200, description = "It is durable", body = Written), Problems))]
+    responses((status = 200, description = "It is durable", body = Written,
+        headers(("ETag" = String, description = "Its heads after it; not where an earlier answer is given again"))), Problems))]
 pub(super) async fn delete(
     State(api): State<Api>,
     caller: Caller,

@@ -6,6 +6,7 @@ use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::HeaderValue;
 use axum::http::request::Parts;
 use document::{Address, AddressError, Collection, Key, Space};
+use percent_encoding::percent_decode_str;
 use std::str::FromStr;
 
 /// A header's text, where it is there.
@@ -16,6 +17,22 @@ pub(super) fn header<'a>(parts: &'a Parts, name: &str) -> Result<Option<&'a str>
 pub(super) fn text<'a>(value: Option<&'a HeaderValue>, name: &str) -> Result<Option<&'a str>, Problem> {
     let unreadable = |_| Problem::new(Kind::MALFORMED, format!("the header {name} is not printable ASCII"));
     value.map(|value| value.to_str().map_err(unreadable)).transpose()
+}
+
+/// The text of a header that people read: UTF-8, or, from what cannot send that, an extended value of RFC 8187, 3.2.
+pub(super) fn words(value: Option<&HeaderValue>, name: &str) -> Result<Option<String>, Problem> {
+    let unreadable = || {
+        Problem::new(
+            Kind::MALFORMED,
+            format!("the header {name} is no UTF-8, nor a value as in UTF-8''Gr%C3%BCn"),
+        )
+    };
+    let Some(value) = value else { return Ok(None) };
+    let text = std::str::from_utf8(value.as_bytes()).map_err(|_| unreadable())?;
+    let is_extended = text.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("utf-8''"));
+    let Some(encoded) = text.get(7..).filter(|_| is_extended) else { return Ok(Some(text.to_owned())) };
+    let decoded = percent_decode_str(encoded).decode_utf8().map_err(|_| unreadable())?;
+    Ok(Some(decoded.into_owned()))
 }
 
 /// A request has a place as long as this is held.
@@ -125,5 +142,27 @@ impl Parameters {
                 .map_err(|_| Problem::new(Kind::MALFORMED, format!("'{name}' is {what}, not '{text}'")))
         };
         self.one(name)?.map(read).transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_of_any_language() {
+        let of = |bytes: &[u8]| words(Some(&HeaderValue::from_bytes(bytes).unwrap()), "Isle-Message");
+        for (sent, read) in [
+            ("basket 7", "basket 7"),
+            ("Grüße \u{1F95B}", "Grüße \u{1F95B}"),
+            ("UTF-8''Gr%C3%BC%C3%9Fe", "Grüße"),
+            ("utf-8", "utf-8"),
+        ] {
+            assert_eq!(of(sent.as_bytes()).unwrap().as_deref(), Some(read));
+        }
+        for wrong in [&b"\xff"[..], b"utf-8''%FF"] {
+            assert!(of(wrong).is_err(), "{wrong:?}");
+        }
+        assert!(words(None, "Isle-Message").unwrap().is_none());
     }
 }

@@ -128,7 +128,8 @@ fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D:
 #[utoipa::path(post, path = "/v1/spaces/{space}/{collection}/{key}/conflicts", tag = "documents",
     params(DocumentPath, WriteHeaders),
     request_body(content = Settled),
-    responses((status = 200, description = "It is durable", body = Written), Problems))]
+    responses((status = 200, description = "It is durable", body = Written,
+        headers(("ETag" = String, description = "Its heads after it; not where an earlier answer is given again"))), Problems))]
 pub(super) async fn settle(
     State(api): State<Api>,
     caller: Caller,

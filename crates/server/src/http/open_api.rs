@@ -8,8 +8,9 @@ use axum::response::Html;
 use axum::routing::get;
 use axum::{Json, Router};
 use std::sync::Arc;
-use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Description;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -17,6 +18,8 @@ use utoipa_axum::routes;
 #[openapi(
     info(title = "Isle", description = "The documents of a site: read, written, queried and watched at its own replica."),
     components(schemas(ProblemDocument)),
+    modifiers(&Callers),
+    security(("token" = []), ("certificate" = []), ()),
     tags(
         (name = "documents", description = "One document, or several together"),
         (name = "queries", description = "Documents of a collection"),
@@ -25,6 +28,29 @@ use utoipa_axum::routes;
     )
 )]
 struct Head;
+
+/// Who may call.
+struct Callers;
+
+impl Modify for Callers {
+    fn modify(&self, description: &mut Description) {
+        let components = description.components.get_or_insert_default();
+        let token = Http::builder().scheme(HttpAuthScheme::Bearer).description(Some(
+            "Over TCP: a token that `isle token create` made, which says what it may read and write. The socket of the data \
+             directory needs none, nor does this machine where `loopback_without_token` is set",
+        ));
+        components.add_security_scheme("token", SecurityScheme::Http(token.build()));
+        let certificate = SecurityScheme::MutualTls {
+            description: Some(
+                "Where TLS is spoken: a certificate of the replica's authority, to whose name `isle token create` gave rights"
+                    .to_owned(),
+            ),
+            deprecated: None,
+            extensions: None,
+        };
+        components.add_security_scheme("certificate", certificate);
+    }
+}
 
 /// The API. Its description is made once and served as it is.
 pub(super) fn router(api: Api) -> Router {

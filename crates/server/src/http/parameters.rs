@@ -23,7 +23,7 @@ pub(super) struct WriteHeaders {
     /// `ack=hub; wait=5s` answers when the hub has it, or after that time.
     #[param(rename = "Prefer")]
     prefer: Option<String>,
-    /// Why it is written; kept with the change.
+    /// Why it is written, as UTF-8 or `UTF-8''Gr%C3%BCn` (RFC 8187); kept with the change.
     #[param(rename = "Isle-Message")]
     message: Option<String>,
 }

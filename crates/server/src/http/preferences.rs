@@ -1,7 +1,7 @@
 //! Headers that say how a write is to be done.
 
 use super::calling::Caller;
-use super::extract::text;
+use super::extract::{text, words};
 use super::problem::{Kind, Problem};
 use axum::http::{HeaderMap, HeaderValue, header};
 use document::ChangeHash;
@@ -22,7 +22,7 @@ pub(super) fn terms(headers: &HeaderMap, caller: &Caller) -> Result<WriteTerms, 
     let key = key.map_err(|error| Problem::new(Kind::MALFORMED, format!("Idempotency-Key: {error}")))?;
     let idempotency_key = key.map(|key| caller.own_key(key));
     let author = caller.author();
-    let message = text(headers.get("isle-message"), "Isle-Message")?.map(str::to_owned);
+    let message = words(headers.get("isle-message"), "Isle-Message")?;
     Ok(WriteTerms { idempotency_key, author, message, wait: wait(headers)?, can_wait: false })
 }
 

@@ -5,7 +5,9 @@ use axum::Json;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use utoipa::openapi::{Content, Ref, RefOr, ResponseBuilder, response::Response as Described};
+use utoipa::openapi::{
+    Content, Header, Object, Ref, RefOr, ResponseBuilder, Type, response::Response as Described,
+};
 use utoipa::{IntoResponses, ToSchema};
 
 /// What is wrong.
@@ -33,7 +35,7 @@ pub(super) struct ProblemDocument {
     /// The document that it is about, where there may be several: `space/collection/key`.
     #[serde(skip_serializing_if = "Option::is_none")]
     document: Option<String>,
-    /// The field that it is about, as a JSON Pointer.
+    /// The field that it is about, as a JSON Pointer; of the body, where that cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<String>,
     /// The rules of the schema that the document would break.
@@ -77,6 +79,7 @@ kinds! {
     NOT_ENOUGH = "not-enough", CONFLICT, "Rights of a bounded counter are lacking";
     BLOCKED = "blocked", CONFLICT, "Changes of the document cannot be applied";
     CONDITION_FAILED = "condition-failed", PRECONDITION_FAILED, "The document is not as the condition says";
+    TOO_SLOW = "too-slow", REQUEST_TIMEOUT, "The body did not arrive in time";
     TOO_LARGE = "too-large", PAYLOAD_TOO_LARGE, "The body is too large";
     CONTENT_TYPE = "content-type", UNSUPPORTED_MEDIA_TYPE, "The body is of another type";
     INVALID = "invalid", UNPROCESSABLE_ENTITY, "The request does not fit";
@@ -108,6 +111,12 @@ impl Problem {
 
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.0.hint = Some(hint.into());
+        self
+    }
+
+    /// The place in the body that cannot be read.
+    pub(super) fn field(mut self, field: String) -> Self {
+        self.0.field = Some(field);
         self
     }
 
@@ -169,6 +178,19 @@ impl IntoResponse for Problem {
     }
 }
 
+/// The header that comes with problems of a status.
+fn told_with(status: StatusCode) -> Option<(&'static str, Header)> {
+    let (name, kind, what) = match status {
+        StatusCode::UNAUTHORIZED => ("WWW-Authenticate", Type::String, "How to say who calls"),
+        StatusCode::NOT_FOUND => ("ETag", Type::String, "The heads of a document that was deleted"),
+        StatusCode::SERVICE_UNAVAILABLE => ("Retry-After", Type::Integer, "When to try again, in seconds"),
+        _ => return None,
+    };
+    let mut header = Header::new(Object::with_type(kind));
+    header.description = Some(what.to_owned());
+    Some((name, header))
+}
+
 /// The problems that every operation can have, for its description.
 pub(super) struct Problems;
 
@@ -181,9 +203,12 @@ impl IntoResponses for Problems {
             let content = Content::new(Some(Ref::from_schema_name("ProblemDocument")));
             let response = ResponseBuilder::new()
                 .description(names.join("; "))
-                .content("application/problem+json", content)
-                .build();
-            described.insert(kind.status.as_str().to_owned(), RefOr::T(response));
+                .content("application/problem+json", content);
+            let response = match told_with(kind.status) {
+                Some((name, header)) => response.header(name, header),
+                None => response,
+            };
+            described.insert(kind.status.as_str().to_owned(), RefOr::T(response.build()));
         }
         described
     }

@@ -111,7 +111,7 @@ pub(super) async fn find(
         // It lasts as long as its reader takes: its place is among those that do.
         let place = api.stream_place()?;
         let (query, end) = (Some(query), End::default());
-        let lines = Lines { api, place, space, collection, query, left, end };
+        let lines = Lines { api, caller, place, space, collection, query, left, end };
         return lines.respond().await;
     }
     let found = page(&api, (&space, &collection), query).await?;
@@ -159,6 +159,8 @@ fn query(parameters: &Parameters) -> Result<Query, Problem> {
 /// Documents as lines, a page at a time: the next is asked for when the reader has taken the one before.
 struct Lines {
     api: Api,
+    /// A token may be revoked between two pages.
+    caller: Caller,
     place: Place,
     space: Space,
     collection: Collection,
@@ -222,6 +224,7 @@ impl Lines {
     async fn next(&mut self) -> Result<Option<Vec<u8>>, Problem> {
         let _held = &self.place;
         let Some(mut query) = self.query.take() else { return Ok(None) };
+        self.caller.still_reads(&self.api, &self.space, Some(&self.collection))?;
         query.limit = self.left.unwrap_or(PAGE_DOCUMENTS_MAX).min(PAGE_DOCUMENTS_MAX);
         let found = page(&self.api, (&self.space, &self.collection), query.clone()).await?;
         let mut lines = Vec::new();

@@ -15,14 +15,23 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 /// Show the replica: its spaces, its peers and what they lack, the room on its disk.
+///
+/// A token is shown the spaces to which it gives rights, and nothing of replicas that are refused.
 #[utoipa::path(get, path = "/v1/status", tag = "replica",
     responses((status = 200, description = "How it is", body = Status), Problems))]
 pub(super) async fn status(
     State(api): State<Api>,
     _place: Place,
-    _caller: Caller,
+    caller: Caller,
 ) -> Result<Json<Status>, Problem> {
-    let Response::Status(status) = api.read(Request::Status).await? else { return Err(unexpected()) };
+    let Response::Status(mut status) = api.read(Request::Status).await? else { return Err(unexpected()) };
+    if !caller.owns() {
+        status.spaces.retain(|at| caller.sees_space(&at.space));
+        for peer in &mut status.peers {
+            peer.stopped.retain(|at| caller.sees_space(&at.space));
+        }
+        status.refused.clear();
+    }
     Ok(Json(*status))
 }
 
@@ -33,15 +42,18 @@ pub(super) struct Schemas {
     schemas: Vec<SchemaInForce>,
 }
 
-/// List the schemas in force.
+/// List the schemas in force: to a token, of collections to which it gives rights.
 #[utoipa::path(get, path = "/v1/schemas", tag = "replica",
     responses((status = 200, description = "The schemas, by collection", body = Schemas), Problems))]
 pub(super) async fn schemas(
     State(api): State<Api>,
     _place: Place,
-    _caller: Caller,
+    caller: Caller,
 ) -> Result<Json<Schemas>, Problem> {
-    let Response::Schemas(schemas) = api.read(Request::Schemas).await? else { return Err(unexpected()) };
+    let Response::Schemas(mut schemas) = api.read(Request::Schemas).await? else { return Err(unexpected()) };
+    schemas.retain(|listed| {
+        name(&listed.collection).is_ok_and(|collection| caller.sees_collection(&collection))
+    });
     Ok(Json(Schemas { schemas }))
 }
 
@@ -55,10 +67,16 @@ pub(super) async fn schemas(
 pub(super) async fn schema(
     State(api): State<Api>,
     _place: Place,
-    _caller: Caller,
+    caller: Caller,
     Path(collection): Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let collection: Collection = name(&collection)?;
+    if !caller.sees_collection(&collection) {
+        return Err(Problem::new(
+            Kind::FORBIDDEN,
+            format!("the token gives no right to a collection {collection}"),
+        ));
+    }
     let replica::Response::Schemas(schemas) = api.ask_core(replica::Request::Schemas).await? else {
         return Err(unexpected());
     };

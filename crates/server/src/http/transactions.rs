@@ -4,6 +4,7 @@ use super::asking::Api;
 use super::body::{self, Parsed, expect_type};
 use super::calling::Caller;
 use super::extract::{OfSpace, name};
+use super::operations::TypedOperation;
 use super::parameters::WriteHeaders;
 use super::preferences::{condition_of, terms, within};
 use super::problem::{Kind, Problem, Problems};
@@ -35,7 +36,7 @@ pub(super) struct DocumentWrite {
     key: String,
     /// What to do, in this order: `{"op": "increment", "field": "/on_hand", "by": -2}`, `{"op": "put", "value": {…}}`,
     /// `{"op": "merge_patch", "patch": {…}}` and the others.
-    #[schema(value_type = Vec<serde_json::Value>)]
+    #[schema(value_type = Vec<TypedOperation>)]
     operations: Vec<Operation>,
     /// Only when the document's ETag is one of these; `*`: when it is there.
     #[serde(default)]
@@ -70,6 +71,7 @@ pub(super) async fn transact(
     for write in transaction.writes {
         let collection = name(&write.collection)?;
         caller.writes(&space, &collection)?;
+        caller.may_test(&write.operations, &space, &collection)?;
         let key = Key::new(write.key).map_err(|error| Problem::new(Kind::MALFORMED, error.to_string()))?;
         let condition = condition_of(write.if_match.as_deref(), write.if_none_match.as_deref())?;
         writes.push(TransactionWrite { collection, key, operations: write.operations, condition });
