@@ -56,6 +56,7 @@ pub fn settings(name: &str, number: u8, peer: &str) -> Settings {
         open_documents_bytes_max: 16 << 20,
         snapshots: replica::SnapshotPolicy::default(),
         trimming: TrimPolicy::default(),
+        loads_aside: None,
         idempotency_keys_max: 1 << 20,
         takes_own_past: false,
     }
@@ -110,7 +111,7 @@ impl Node {
                 Effect::Disconnect { reason, .. } => panic!("{reason}"),
                 Effect::Reply { result, .. } => drop(result.expect("an answer")),
                 Effect::Renew { reason } => panic!("{reason}"),
-                Effect::Event(_) | Effect::Watch { .. } => {}
+                Effect::Event(_) | Effect::Watch { .. } | Effect::Load(_) => {}
             }
         }
     }

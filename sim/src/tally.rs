@@ -20,6 +20,8 @@ pub struct Tally {
     pub looks: u64,
     /// Looks that the durable rows answered beside the core.
     pub views: u64,
+    /// Documents that were read beside the core.
+    pub loads: u64,
     /// Writes of which nobody can say what became of them.
     pub unknown: u64,
     /// Links cut.
@@ -111,6 +113,7 @@ impl AddAssign for Tally {
         self.refused += other.refused;
         self.looks += other.looks;
         self.views += other.views;
+        self.loads += other.loads;
         self.unknown += other.unknown;
         self.cuts += other.cuts;
         self.crashes += other.crashes;
@@ -135,7 +138,7 @@ impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} operations ({} acknowledged, {} of them transactions, {} refused, {} unknown, {} looks, {} beside the core), {} frames in {} virtual seconds; \
+            "{} operations ({} acknowledged, {} of them transactions, {} refused, {} unknown, {} looks, {} beside the core), {} documents read beside the core, {} frames in {} virtual seconds; \
              faults: {} cuts, {} crashes ({} batches lost), {} stalls, {} of disks, {} disks destroyed, {} of clocks, \
              {} strange frames; \
              sessions: {} equal, {} by cursor, {} by vector, {} to reconcile, {} to fill; {} spaces filled; {} rewinds",
@@ -146,6 +149,7 @@ impl fmt::Display for Tally {
             self.unknown,
             self.looks,
             self.views,
+            self.loads,
             self.frames,
             self.virtual_ns / SECOND_NS,
             self.cuts,

@@ -4,7 +4,7 @@ mod rights;
 
 use crate::dice::Dice;
 use document::{Schema, Schemas, Space};
-use replica::{OriginKey, Settings, SnapshotPolicy, SpaceMode, TrimPolicy};
+use replica::{LoadPolicy, OriginKey, Settings, SnapshotPolicy, SpaceMode, TrimPolicy};
 use std::collections::BTreeMap;
 
 /// Fewest nodes of a world.
@@ -172,10 +172,18 @@ impl Topology {
             open_documents_bytes_max: OPEN_DOCUMENTS_BYTES_MAX,
             snapshots: snapshots(self.seed),
             trimming: trimming(self.seed, node),
+            loads_aside: loads_aside(self.seed),
             idempotency_keys_max: 1 << 20,
             takes_own_past: false,
         }
     }
+}
+
+/// In half of the worlds documents with a few changes are read beside the core.
+fn loads_aside(seed: u64) -> Option<LoadPolicy> {
+    let mut dice = Dice::of(seed, "loads", &[]);
+    dice.chance(50)
+        .then(|| LoadPolicy { changes_min: dice.between(1, 6), bytes_min: dice.between(200, 4_000) })
 }
 
 /// In half of the worlds documents are saved after a few changes, so that they are read from snapshots, and changes

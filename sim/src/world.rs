@@ -29,7 +29,7 @@ use crate::topology::{NodeId, Topology};
 use crate::trace::{Kind, Moment, Trace};
 use clients::Clients;
 use node::Node;
-use replica::{Input, LinkId, Turn};
+use replica::{Input, LinkId, LoadOrder, Loaded, Turn};
 use rulings::Rulings;
 use stranger::StrangerState;
 use watchers::Watchers;
@@ -73,6 +73,18 @@ enum Event {
     },
     Wake {
         node: NodeId,
+    },
+    /// The rows of a document are read beside a node's core.
+    Load {
+        node: NodeId,
+        life: u32,
+        order: LoadOrder,
+    },
+    /// The document was made of them.
+    Loaded {
+        node: NodeId,
+        life: u32,
+        loaded: Box<Loaded>,
     },
     Network(NetworkEvent),
 }
@@ -234,6 +246,8 @@ impl World {
             Event::Scrub { node } => self.scrub(node)?,
             Event::Stranger { link } => self.stranger_acts(link)?,
             Event::Wake { node } => self.wake(node),
+            Event::Load { node, life, order } => self.load(node, life, &order),
+            Event::Loaded { node, life, loaded } => self.loaded(node, life, loaded),
             Event::Heal { link, direction } => self.heal(link, direction),
             Event::Network(event) => self.network_event(event)?,
         }

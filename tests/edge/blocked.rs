@@ -43,6 +43,7 @@ fn make_store(directory: &Path) {
         open_documents_bytes_max: 1 << 20,
         snapshots: SnapshotPolicy::default(),
         trimming: TrimPolicy::default(),
+        loads_aside: None,
         idempotency_keys_max: 1 << 20,
         takes_own_past: false,
     };

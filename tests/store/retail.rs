@@ -80,6 +80,7 @@ impl Site {
             open_documents_bytes_max: 16 << 20,
             snapshots: SnapshotPolicy::default(),
             trimming: TrimPolicy::default(),
+            loads_aside: None,
             idempotency_keys_max: 1 << 20,
             takes_own_past: false,
         };

@@ -4,12 +4,12 @@
 use crate::journal::{DAMAGED, DocumentPlace, Journal};
 use crate::keys::{self, DocumentNumber};
 use crate::request::BlockReason;
-use crate::store::{Store, StoreError, undamaged};
+use crate::store::{Store, StoreError, Turn, undamaged};
 use document::{ApplyError, ChangeHash, Document, ForeignChange};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Changes applied at once: between them a document could be taken as it is. Of a long document it is more.
-const CHANGES_AT_ONCE: usize = 1_024;
+pub(crate) const CHANGES_AT_ONCE: usize = 1_024;
 /// Applying changes costs a copy of the document, and opening it all of its changes. In steps of a constant number a
 /// long backlog would cost its square; in steps of at least this part of what is there it costs a few times itself.
 const STEP_PART: u64 = 4;
@@ -17,6 +17,7 @@ const STEP_PART: u64 = 4;
 const CHANGES_AFTER_A_STRIKE: usize = 8;
 
 /// A document in memory. Its owner gives it back with [`Documents::keep`].
+#[derive(Clone)]
 pub(crate) struct Open {
     /// Boxed: it has 3.5 KB of its own, and moves between the map and whoever works on it.
     pub(crate) document: Box<Document>,
@@ -49,7 +50,7 @@ impl Open {
     }
 
     /// How many changes are worth a step, at least `least`.
-    fn step(&self, least: usize) -> usize {
+    pub(crate) fn step(&self, least: usize) -> usize {
         let part = self.document.changes_count() / STEP_PART;
         least.max(usize::try_from(part).unwrap_or(usize::MAX))
     }
@@ -83,6 +84,10 @@ pub(crate) struct Documents {
     uses: u64,
     bytes: u64,
     bytes_max: u64,
+    /// Raised when changes of some document are about to be others, and when they are.
+    generation: u64,
+    /// The last turn that makes them so, until it is durable.
+    replaced: Option<Turn>,
     /// Whether changes are first applied when they are durable: a process ended while it tried some that were not, so
     /// that nothing here can be blamed, and whoever sent them sends them again.
     pub(crate) tries_durable_only: bool,
@@ -91,7 +96,16 @@ pub(crate) struct Documents {
 impl Documents {
     pub(crate) fn new(bytes_max: u64) -> Self {
         let (open, by_use) = (BTreeMap::new(), BTreeMap::new());
-        Self { open, by_use, uses: 0, bytes: 0, bytes_max, tries_durable_only: false }
+        Self {
+            open,
+            by_use,
+            uses: 0,
+            bytes: 0,
+            bytes_max,
+            generation: 0,
+            replaced: None,
+            tries_durable_only: false,
+        }
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -160,9 +174,42 @@ impl Documents {
         Ok(chunk)
     }
 
-    /// Lets go of a document whose changes are about to be others.
+    /// Lets go of a document with changes that nobody is to see.
     pub(crate) fn forget(&mut self, number: DocumentNumber) {
         self.take(number);
+    }
+
+    /// Lets go of a document whose changes are others from a turn on. What is read of it until that is durable is of what it
+    /// was, and void.
+    pub(crate) fn replace(&mut self, number: DocumentNumber, turn: Turn) {
+        self.forget(number);
+        self.generation += 1;
+        self.replaced = Some(turn);
+    }
+
+    /// A turn is durable, and all before it.
+    pub(crate) fn settle(&mut self, turn: Turn) {
+        if self.replaced.is_some_and(|replaced| replaced <= turn) {
+            self.generation += 1;
+            self.replaced = None;
+        }
+    }
+
+    /// What was read of any document under another generation is void.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Whether a document is open.
+    pub(crate) fn is_open(&self, number: DocumentNumber) -> bool {
+        self.open.contains_key(&number)
+    }
+
+    /// Takes a document that was read elsewhere, unless it is open.
+    pub(crate) fn offer(&mut self, number: DocumentNumber, open: Open) {
+        if !self.is_open(number) {
+            self.keep(number, open);
+        }
     }
 
     /// Tells a document, if it is still open, the position of a change that it has already.
@@ -286,12 +333,7 @@ fn load<S: Store>(journal: &Journal<S>, place: &DocumentPlace) -> Result<Option<
         return Ok(Some(Open::new()));
     }
     let Some(snapshot) = undamaged(journal.snapshot(place))? else { return Ok(None) };
-    Ok(Document::load(&snapshot.bytes).ok().map(|document| Open {
-        document: Box::new(document),
-        applied: snapshot.lsn,
-        tried: 0,
-        used: 0,
-    }))
+    Ok(Document::load(&snapshot.bytes).ok().map(|document| Open::of(document, snapshot.lsn)))
 }
 
 /// Changes of a document, read from the journal.

@@ -1,3 +1,4 @@
+use crate::load::{LoadOrder, Loaded};
 use crate::session::fill::FILL_IDLE_MS;
 use crate::store::{Room, Turn};
 use crate::watch::WatchEvent;
@@ -55,6 +56,9 @@ pub enum Input {
         /// The request that started it.
         id: RequestId,
     },
+    /// A document was read that [`Effect::Load`] asked for. It comes for each of them, and never to a replica that was opened
+    /// since.
+    Loaded(Box<Loaded>),
     /// The time that `Replica::poll_timeout` gave has come. Too early or too often does no harm.
     Timeout,
     /// A turn's batch, and all before it, outlive the process but not yet the machine. Only a store that syncs at
@@ -108,6 +112,8 @@ pub enum Effect {
         /// Why.
         reason: DisconnectReason,
     },
+    /// Read a document of the durable rows beside the core ([`LoadOrder::read`]), and hand in what came of it.
+    Load(LoadOrder),
     /// Draw a new incarnation, keep it, and open the replica again under it: its store is an old copy. Until then it
     /// refuses writes.
     Renew {

@@ -5,7 +5,7 @@ mod chain;
 pub(crate) use chain::start as chain_start;
 pub use chain::verify_journal;
 mod documents;
-pub(crate) use documents::StoredValue;
+pub(crate) use documents::{StoredValue, snapshot_of};
 mod filled;
 use filled::Incomplete;
 pub(crate) use filled::{FilledDocument, Reach};

@@ -20,6 +20,7 @@ mod idempotency;
 mod index;
 mod journal;
 mod keys;
+mod load;
 mod names;
 #[cfg(isle_planted)]
 pub mod planted;
@@ -49,6 +50,7 @@ pub use effect::{
 };
 pub use idempotency::IDEMPOTENCY_KEYS_MIN;
 pub use journal::verify_journal;
+pub use load::{Found, LoadOrder, LoadPolicy, Loaded};
 pub use query::{
     Cursor, CursorError, EXAMINED_BYTES_MAX, EXAMINED_MAX, FIELDS_MAX, FILTERS_MAX, Filter, IN_VALUES_MAX,
     KeyRange, OPERAND_BYTES_MAX, Order, PAGE_DOCUMENTS_MAX, Page, Query, QueryError, Test,

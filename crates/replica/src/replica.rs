@@ -4,6 +4,7 @@ mod frames;
 mod grants;
 mod history;
 mod indexes;
+mod loading;
 mod materialiser;
 mod recovery;
 mod requests;
@@ -31,6 +32,7 @@ use crate::watch::Watches;
 use blocked::Strike;
 use document::{Address, ChangeHash, Origin, Space};
 use indexes::Indexes;
+use loading::Loading;
 use materialiser::Materialiser;
 use system::System;
 use trimming::Trimming;
@@ -59,6 +61,7 @@ pub struct Replica<S> {
     origin: Origin,
     journal: Journal<S>,
     documents: Documents,
+    loading: Loading,
     peers: Peers,
     /// Of the deltas to all peers.
     deflaters: wire::Deflaters,
@@ -121,6 +124,7 @@ impl<S: Store> Replica<S> {
             origin,
             journal,
             documents,
+            loading: Loading::default(),
             peers,
             deflaters: wire::Deflaters::default(),
             turns: Turns::default(),
@@ -158,7 +162,7 @@ impl<S: Store> Replica<S> {
         match input {
             Input::Request { id, request } => {
                 self.materialiser.is_busy = true;
-                self.handle_request(id, request, clock)
+                self.take_request(id, request, clock)
             }
             Input::PeerUp { link, peer, public_key } => self.handle_peer_up(link, &peer, public_key),
             Input::PeerDown { link } => {
@@ -177,6 +181,10 @@ impl<S: Store> Replica<S> {
                 self.watches.end(id);
                 Ok(())
             }
+            Input::Loaded(loaded) => {
+                self.materialiser.is_busy = true;
+                self.handle_loaded(*loaded, clock)
+            }
             Input::Timeout => {
                 self.answer_overdue(clock.now_ms);
                 Ok(())
@@ -187,10 +195,12 @@ impl<S: Store> Replica<S> {
             }
             Input::Room(room) => {
                 self.handle_room(room);
-                Ok(())
+                // What is held is refused now, before what is asked from here on is.
+                if room == Room::ReadOnly { self.take_held(clock) } else { Ok(()) }
             }
             Input::Durable(turn) => {
                 self.journal.settle(turn);
+                self.documents.settle(turn);
                 self.turns.settle(turn);
                 self.peers.settle(turn);
                 self.watches.unstall();

@@ -1,3 +1,4 @@
+use crate::load::LoadPolicy;
 use document::{Origin, Schemas, Space};
 use std::collections::BTreeMap;
 use wire::OriginKey;
@@ -27,6 +28,9 @@ pub struct Settings {
     pub open_documents_bytes_max: u64,
     /// When the changes of a document give way to a snapshot.
     pub snapshots: SnapshotPolicy,
+    /// Which documents are read beside the core; `None`: none, and the edge needs not carry out
+    /// [`Effect::Load`](crate::Effect::Load).
+    pub loads_aside: Option<LoadPolicy>,
     /// When rows of the journal go.
     pub trimming: TrimPolicy,
     /// Most idempotency keys, of which each is kept for a day; fewer than [`IDEMPOTENCY_KEYS_MIN`](crate::IDEMPOTENCY_KEYS_MIN)

@@ -13,6 +13,7 @@ mod fill_claims;
 mod fillers;
 mod hello;
 mod hostile;
+mod loading;
 mod overtaking;
 mod recorded;
 mod recovery;
@@ -167,6 +168,7 @@ fn hub_settings() -> Settings {
         open_documents_bytes_max: 1 << 20,
         snapshots: SnapshotPolicy::default(),
         trimming: TrimPolicy::default(),
+        loads_aside: None,
         idempotency_keys_max: 1 << 20,
         takes_own_past: false,
     }
@@ -188,6 +190,7 @@ fn site_settings() -> Settings {
         open_documents_bytes_max: 1 << 20,
         snapshots: SnapshotPolicy::default(),
         trimming: TrimPolicy::default(),
+        loads_aside: None,
         idempotency_keys_max: 1 << 20,
         takes_own_past: false,
     }
@@ -206,6 +209,8 @@ struct Node {
     /// The connections that it ended.
     ended: Vec<LinkId>,
     events: Vec<Event>,
+    /// Documents that are to be read beside the core.
+    loads: Vec<LoadOrder>,
     /// How often it was to draw a new incarnation.
     renewals: u8,
     wall_ms: i64,
@@ -231,6 +236,7 @@ impl Node {
             disconnects: Vec::new(),
             ended: Vec::new(),
             events: Vec::new(),
+            loads: Vec::new(),
             renewals: 0,
             wall_ms: 1_000,
             foe: wire::DeltaEncoder::default(),
@@ -273,6 +279,7 @@ impl Node {
                 Effect::Send { link, bytes, .. } => self.frames.push_back((link, bytes)),
                 Effect::Reply { id, result } => drop(self.replies.insert(id, result)),
                 Effect::Watch { id, events } => self.watched.entry(id).or_default().extend(events),
+                Effect::Load(order) => self.loads.push(order),
                 Effect::Renew { .. } => self.renewals += 1,
                 Effect::Disconnect { link, reason } => {
                     self.ended.push(link);

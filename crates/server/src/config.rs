@@ -408,6 +408,8 @@ impl Config {
             schemas,
             open_documents_bytes_max: u64::from(open_documents_mib_max.get()) << 20,
             snapshots: SnapshotPolicy::default(),
+            // Where the rows are says the edge.
+            loads_aside: None,
             trimming: self.journal.policy(),
             idempotency_keys_max: self.http.idempotency_keys_max.get().into(),
             takes_own_past: self.takes_own_past,

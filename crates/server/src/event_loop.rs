@@ -21,6 +21,7 @@ mod effects;
 mod events;
 mod fairness;
 mod links;
+mod loads;
 mod pulse;
 mod reopening;
 mod requests;
@@ -42,8 +43,9 @@ use arrival::{Arrival, ArrivalQueue};
 use backup::Backups;
 use fairness::Source;
 use links::Links;
+use loads::Loads;
 use reopening::Reopening;
-use replica::{Input, StoreError};
+use replica::{Input, Loaded, StoreError};
 use requests::Requests;
 use std::io;
 use std::time::Duration;
@@ -70,6 +72,7 @@ pub(crate) struct EventLoop {
     arrivals: ArrivalQueue,
     stop: Stop,
     links: Links,
+    loads: Loads,
     requests: Requests,
     watches: Watches,
     backups: Backups,
@@ -85,6 +88,8 @@ enum Cause {
     /// The store has something to report.
     Commit,
     Arrived(Source, Box<Arrival>),
+    /// A document was read that the core asked for.
+    Loaded(Box<Loaded>),
     /// The time has come that the core asked for.
     Due,
     /// The core has more to send without any input.
@@ -97,6 +102,7 @@ impl EventLoop {
             arrivals,
             stop,
             links: Links::default(),
+            loads: Loads::default(),
             requests: Requests::default(),
             watches: Watches::default(),
             backups: Backups::default(),
@@ -114,6 +120,7 @@ impl EventLoop {
         let left = loop {
             let is_failed = match self.serve(&mut core).await {
                 Ok(()) if self.is_renewing => {
+                    self.refuse_held(&mut core);
                     core.end_waits();
                     self.carry_out(&mut core);
                     self.is_renewing = false;
@@ -127,6 +134,7 @@ impl EventLoop {
                     let Err(error) = drained else { break Some(core) };
                     self.reopening.failed(error.to_string(), Instant::now());
                     let outcome = core.outcome().await;
+                    self.refuse_held(&mut core);
                     // What became durable before the failure is answered; so is who only waits for the hub.
                     core.end_waits();
                     self.carry_out(&mut core);
@@ -171,6 +179,13 @@ impl EventLoop {
                 Cause::Stop => return Ok(()),
                 Cause::Commit => core.settle()?,
                 Cause::Arrived(source, arrival) => self.take_some(core, source, *arrival)?,
+                Cause::Loaded(loaded) => {
+                    core.handle(Input::Loaded(loaded))?;
+                    // One load after the other keeps nobody out.
+                    if let Some((source, arrival)) = self.arrivals.try_next() {
+                        self.take_some(core, source, arrival)?;
+                    }
+                }
                 Cause::Due => core.handle(Input::Timeout)?,
                 Cause::Work => {}
             }
@@ -193,6 +208,7 @@ impl EventLoop {
             () = self.stop.ordered() => Cause::Stop,
             () = committed => Cause::Commit,
             () = due => Cause::Due,
+            loaded = self.loads.next(), if has_room => Cause::Loaded(loaded),
             // The senders are never all gone: the loop's owner keeps one.
             Some((source, arrival)) = self.arrivals.next(), if has_room => {
                 Cause::Arrived(source, Box::new(arrival))
@@ -231,6 +247,7 @@ impl EventLoop {
     async fn drain(&mut self, core: &mut Core) -> Result<(), StoreError> {
         let deadline = Instant::now() + DRAIN_DEADLINE;
         self.refuse_arrivals();
+        self.refuse_held(core);
         // What no turn has handed over yet, as what a new store begins with, would never become durable.
         core.end_turn()?;
         self.carry_out(core);
@@ -253,6 +270,7 @@ impl EventLoop {
 
     /// The core is lost: nobody may wait for it. `refusal` is for the requests that it has not answered.
     fn let_go(&mut self, refusal: &Refusal, why: &str) {
+        self.loads.end();
         self.backups.end();
         self.requests.end(refusal);
         self.watches.end();

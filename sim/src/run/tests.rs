@@ -16,12 +16,15 @@ fn is_seen(sabotage: impl Fn(u64) -> Sabotage, properties: &[&str]) {
 
 #[test]
 fn a_sound_environment_keeps_every_property() {
+    let mut loads = 0;
     for seed in 0..8 {
         let report = run(&Schedule::of_seed(seed, Some(4)), Sabotage::None);
         assert_eq!(report.failure, None, "seed {seed}");
         assert!(report.tally.acknowledged > 0 && report.tally.frames > 0);
         assert!(report.tally.views > 0, "seed {seed}: nobody read beside a core");
+        loads += report.tally.loads;
     }
+    assert!(loads > 0, "no document was read for a core");
 }
 
 #[test]

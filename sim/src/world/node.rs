@@ -32,6 +32,8 @@ pub(crate) struct Node {
     pub(crate) wake: Option<Planned>,
     /// Syncs of its disk so far.
     pub(crate) syncs: u64,
+    /// Documents that were read beside its core.
+    pub(crate) loads: u64,
     /// Connections that it was told of.
     pub(crate) links: BTreeMap<LinkId, NodeId>,
     /// Incarnations that it had before this one.
@@ -64,6 +66,7 @@ impl Node {
             life: 0,
             wake: None,
             syncs: 0,
+            loads: 0,
             links: BTreeMap::new(),
             incarnations: 0,
             clock_wrong_ms: 0,
@@ -359,15 +362,21 @@ fn answer(
         replica.handle(Input::Durable(turn), clock)?;
         replica.end_turn()?;
     }
-    let effects: Vec<_> = std::iter::from_fn(|| replica.poll_effect()).collect();
-    Ok(effects.into_iter().find_map(|effect| match effect {
-        Effect::Reply { result, .. } => Some(result),
-        Effect::Send { .. }
-        | Effect::Watch { .. }
-        | Effect::Disconnect { .. }
-        | Effect::Renew { .. }
-        | Effect::Event(_) => None,
-    }))
+    let mut reply = None;
+    while let Some(effect) = replica.poll_effect() {
+        match effect {
+            Effect::Reply { result, .. } => reply = Some(result),
+            Effect::Load(order) => {
+                replica.handle(Input::Loaded(Box::new(order.read(&disk.store()).load())), clock)?;
+            }
+            Effect::Send { .. }
+            | Effect::Watch { .. }
+            | Effect::Disconnect { .. }
+            | Effect::Renew { .. }
+            | Effect::Event(_) => {}
+        }
+    }
+    Ok(reply)
 }
 
 /// All documents of a collection in the order of a field.

@@ -8,7 +8,7 @@ use crate::observation::Observation;
 use crate::time::{MICROSECOND_NS, MILLISECOND_NS};
 use crate::topology::{self, NodeId};
 use crate::trace::{Kind, Moment};
-use replica::{Effect, Input, Lane, LinkId, Replica, Room, StoreError, Turn};
+use replica::{Effect, Input, Lane, LinkId, LoadOrder, Loaded, Replica, Room, StoreError, Turn};
 
 /// Inputs of one turn, as the server takes them.
 const INPUTS_PER_TURN_MAX: usize = 128;
@@ -159,6 +159,7 @@ impl World {
                     self.plan(planned);
                     self.observe(&Observation::Left { node: id, peer, reason: &reason })?;
                 }
+                Effect::Load(order) => self.plan_load(id, order),
                 Effect::Renew { reason } => {
                     self.trace.note(now_ns, Moment::Left { node: id }, reason.to_string().as_bytes());
                     return self.renew(id);
@@ -178,6 +179,36 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// Has a document read as by other threads, of which none may be free for a while.
+    fn plan_load(&mut self, id: NodeId, order: LoadOrder) {
+        let (seed, now_ns) = (self.seed, self.now_ns());
+        let node = self.nodes.node_mut(id);
+        node.loads += 1;
+        let mut dice = Dice::of(seed, "load", &[id.0 as u64, node.loads]);
+        let at_ns = now_ns + if dice.chance(50) { 0 } else { dice.between(0, 20_000) * MICROSECOND_NS };
+        self.agenda.plan(at_ns, Event::Load { node: id, life: node.life, order });
+        self.tally.loads += 1;
+    }
+
+    /// Its rows as of now; it takes some time to make the document of them.
+    pub(super) fn load(&mut self, id: NodeId, life: u32, order: &LoadOrder) {
+        let (seed, now_ns) = (self.seed, self.now_ns());
+        let node = self.nodes.node_mut(id);
+        if node.life != life || node.replica.is_none() {
+            return;
+        }
+        let mut dice = Dice::of(seed, "loaded", &[id.0 as u64, node.loads, now_ns]);
+        let loaded = if dice.chance(5) { order.failed() } else { order.read(&node.disk.store()).load() };
+        let at_ns = now_ns + dice.between(50, 30_000) * MICROSECOND_NS;
+        self.agenda.plan(at_ns, Event::Loaded { node: id, life, loaded: Box::new(loaded) });
+    }
+
+    pub(super) fn loaded(&mut self, id: NodeId, life: u32, loaded: Box<Loaded>) {
+        if self.nodes.node(id).life == life {
+            self.give(id, Input::Loaded(loaded));
+        }
     }
 
     fn send(&mut self, link: (LinkId, Lane), bytes: Vec<u8>) -> Result<(), Failure> {

@@ -5,7 +5,7 @@ use crate::keys::{self, DocumentNumber};
 use crate::record::{self, APPLIER_VERSION, BlockedRow, DocumentRow, SnapshotRow};
 use crate::request::BlockReason;
 use crate::settings::{Since, SnapshotPolicy};
-use crate::store::{Keyspace, Store, StoreError};
+use crate::store::{Keyspace, ReadRows, Store, StoreError};
 use crate::value::ValueRow;
 use document::{Address, ChangeHash, Space};
 use serde_json::Value;
@@ -183,10 +183,7 @@ impl<S: Store> Journal<S> {
 
     /// The bytes of a document's snapshot.
     pub(crate) fn snapshot(&self, place: &DocumentPlace) -> Result<SnapshotRow, StoreError> {
-        let damaged = StoreError::Damaged { what: "a document's snapshot", keyspace: Keyspace::Changes };
-        let row: Option<SnapshotRow> = self.rows.record(&keys::snapshot(place.number()))?;
-        row.filter(|row| *blake3::hash(&row.bytes).as_bytes() == row.sum && row.lsn == place.row.snapshot)
-            .ok_or(damaged)
+        snapshot_of(&self.rows, place.number(), &place.row)
     }
 
     /// Puts a snapshot of the whole document in place of its changes up to `removed_to`; those that it does not have
@@ -221,4 +218,19 @@ impl<S: Store> Journal<S> {
 fn is_snapshot_due(policy: SnapshotPolicy, row: &DocumentRow) -> bool {
     let since = |all: u64, covered: u64| Since { covered, new: all.saturating_sub(covered) };
     policy.is_due(since(row.changes, row.snapshot_changes), since(row.bytes, row.snapshot_bytes))
+}
+
+/// The snapshot that a document's row names.
+pub(crate) fn snapshot_of(
+    rows: &impl ReadRows,
+    number: DocumentNumber,
+    document: &DocumentRow,
+) -> Result<SnapshotRow, StoreError> {
+    let damaged = StoreError::Damaged { what: "a document's snapshot", keyspace: Keyspace::Changes };
+    let (keyspace, key) = keys::snapshot(number);
+    let row = rows.get(keyspace, &key)?.map(|row| record::decode(keyspace, &row)).transpose()?;
+    row.filter(|row: &SnapshotRow| {
+        *blake3::hash(&row.bytes).as_bytes() == row.sum && row.lsn == document.snapshot
+    })
+    .ok_or(damaged)
 }

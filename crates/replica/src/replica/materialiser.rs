@@ -4,6 +4,7 @@
 //! frames never wait for more than that.
 
 use super::Replica;
+use super::loading::Aside;
 use super::values::Freshness;
 use crate::BlockReason;
 use crate::effect::{Effect, Event};
@@ -32,6 +33,8 @@ pub(super) struct Materialiser {
     pub(super) is_busy: bool,
     /// The last entry of the list that was looked at.
     position: Option<Vec<u8>>,
+    /// The first document that was left to be read, since one was brought up to date.
+    left_from: Option<Vec<u8>>,
     /// Blocked documents up to here were looked at; see [`Retried`].
     retried: Retried,
     /// Snapshots come out damaged, as none of Automerge is known to.
@@ -69,19 +72,34 @@ impl<S: Store> Replica<S> {
         }
         let documents = if is_busy { DOCUMENTS_PER_BUSY_TURN } else { DOCUMENTS_PER_TURN };
         let keys = self.next_waiting(documents)?;
-        let mut changes = CHANGES_PER_TURN;
+        let (mut changes, mut is_reading) = (CHANGES_PER_TURN, false);
         // What is tried when it is durable waits for a notice of that.
         let stalls = self.documents.tries_durable_only && self.journal.rows.in_flight_bytes() > 0;
         for key in keys {
-            if changes == 0 {
+            if changes == 0 || is_reading {
                 break;
             }
             let address = self.journal.listed_address(&key)?;
             let mut place = self.journal.document(&address)?.ok_or(DAMAGED)?;
-            changes = changes.saturating_sub(self.bring_up(&address, &mut place, changes)?);
+            match self.load_in_background(&address, &place) {
+                Aside::No => {
+                    changes = changes.saturating_sub(self.bring_up(&address, &mut place, changes)?);
+                    self.materialiser.left_from = None;
+                }
+                // Once round all that is left is being read: each of them makes a turn when it was.
+                Aside::Reading if self.materialiser.left_from.as_ref() == Some(&key) => is_reading = true,
+                Aside::Reading => drop(self.materialiser.left_from.get_or_insert_with(|| key.clone())),
+                Aside::Later => {
+                    is_reading = true;
+                    break;
+                }
+            }
             self.materialiser.position = Some(key);
         }
-        let stalls = stalls && changes == CHANGES_PER_TURN;
+        if is_reading {
+            self.materialiser.left_from = None;
+        }
+        let stalls = (stalls && changes == CHANGES_PER_TURN) || is_reading;
         Ok(self.journal.is_work_listed && !stalls || builds)
     }
 
@@ -94,7 +112,7 @@ impl<S: Store> Replica<S> {
 
     /// The next entries of the list; round and round, until it is empty.
     fn next_waiting(&mut self, most: usize) -> Result<Vec<Vec<u8>>, StoreError> {
-        let after = self.materialiser.position.take();
+        let after = self.materialiser.position.clone();
         let mut keys = self.waiting_after(after.as_deref(), most)?;
         if keys.is_empty() && after.is_some() {
             keys = self.waiting_after(None, most)?;
@@ -109,7 +127,7 @@ impl<S: Store> Replica<S> {
     }
 
     /// Brings a document's value up to date and makes a snapshot when one is due. Returns how many changes it took.
-    fn bring_up(
+    pub(super) fn bring_up(
         &mut self,
         address: &Address,
         place: &mut DocumentPlace,

@@ -280,7 +280,7 @@ impl<S: Store> Replica<S> {
     /// Puts a document without the branch in its place, and on top what it said. Returns whether it said anything.
     fn replace(&mut self, affected: Affected, authors: &[Origin], clock: Clock) -> Result<bool, StoreError> {
         let Affected { address, mut place, with, mut without, left_out } = affected;
-        self.documents.forget(place.number());
+        self.documents.replace(place.number(), self.journal.rows.current_turn());
         self.journal.replace_document(&address, &mut place, (&without, &left_out))?;
         let signature =
             Signature { message: Some("written again"), ..Signature::of(self.origin, clock.wall_ms) };

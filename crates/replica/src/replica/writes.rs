@@ -78,7 +78,7 @@ impl<S: Store> Replica<S> {
         self.once(&writes, terms, clock)
     }
 
-    fn check_writable<'a>(
+    pub(super) fn check_writable<'a>(
         &self,
         space: &Space,
         collections: impl IntoIterator<Item = &'a Collection>,

@@ -66,6 +66,7 @@ pub(super) fn settings(node: usize) -> Settings {
         open_documents_bytes_max: 1 << 20,
         snapshots: SnapshotPolicy::default(),
         trimming: TrimPolicy::default(),
+        loads_aside: None,
         idempotency_keys_max: 1 << 20,
         takes_own_past: false,
     }

@@ -106,6 +106,77 @@ fn what_was_written_on_the_old_copy_is_written_again_and_counts_once() {
     }
 }
 
+/// Where documents are about to be replaced: has them read for writes before that is durable, and hands them in when it is.
+/// How many.
+fn written_while_replaced(site: &mut Node) -> usize {
+    let is_snapshot = |write: &Write| write.keyspace == Keyspace::Changes && write.key.first() == Some(&b's');
+    let is_replaced =
+        site.disk.0.borrow().waiting.iter().any(|(_, batch)| batch.writes.iter().any(is_snapshot));
+    if !is_replaced {
+        return 0;
+    }
+    let sale = document::Operation::increment("/on_hand", -1).unwrap();
+    let text = document::Operation::Put(json!({"text": "later"}));
+    let writes = [("store-1/inventory/1", sale), ("store-1/note/1", text)];
+    let ids = writes.map(|(at, operation)| site.ask(Request::write(address(at), vec![operation])));
+    site.end_turn();
+    let orders = std::mem::take(&mut site.loads);
+    let early: Vec<_> = orders.iter().map(|order| order.read(&site.disk.snapshot()).load()).collect();
+    site.settle();
+    for loaded in early {
+        site.input(Input::Loaded(Box::new(loaded)));
+        site.settle();
+    }
+    ids.iter().for_each(|id| assert!(matches!(site.replies[id], Ok(Response::Written(_)))));
+    orders.len()
+}
+
+/// Its rows are those with the branch until the batch without it is durable.
+#[test]
+fn a_document_that_is_read_while_its_branch_is_taken_out_is_without_it() {
+    let (mut hub, site, mut wire, image) = sold();
+    let mut site = on_old_copy(image, site);
+    site.sell("store-1/inventory/1", 1);
+    site.put("store-1/note/1", json!({"text": "changed"}));
+    // Each document that is taken up lets go of the one before.
+    site.settings.open_documents_bytes_max = 1;
+    site.settings.loads_aside = Some(LoadPolicy { changes_min: 1, bytes_min: 1 });
+    site.crash();
+    let mut read_meanwhile = 0;
+    while read_meanwhile == 0 {
+        wire.link += 1;
+        wire.introduce(&mut hub, &mut site);
+        loop {
+            let to_hub = site.frames_of(wire.link);
+            to_hub.into_iter().for_each(|(link, bytes)| hub.input(Input::Frame { link, bytes }));
+            hub.settle();
+            let to_site = hub.frames_of(wire.link);
+            if to_site.is_empty() {
+                break;
+            }
+            for (link, bytes) in to_site {
+                site.input(Input::Frame { link, bytes });
+                site.end_turn();
+                read_meanwhile += written_while_replaced(&mut site);
+                site.settle();
+            }
+        }
+        wire.cut(&mut hub, &mut site);
+        [&mut hub, &mut site].into_iter().for_each(|node| node.disconnects.clear());
+        assert!(wire.link < 8, "a document is closed and asked for meanwhile: {:?}", site.events);
+        if site.renewals > 0 {
+            renew(&mut site);
+        }
+    }
+    assert_eq!(site.replica.verify_values(&space("store-1")), Ok(vec![]));
+    site.settings.loads_aside = None;
+    site.crash();
+    meet(&mut hub, &mut site, &mut wire);
+    assert_eq!((stock(&mut hub), stock(&mut site)), (Some(item(5)), Some(item(5))));
+    assert_eq!(hub.get("store-1/note/1"), Some(json!({"text": "later"})));
+    assert_converged(&mut hub, &mut site);
+}
+
 #[test]
 fn what_a_new_origin_wrote_upon_the_branch_is_written_again_too() {
     let (mut hub, site, mut wire, image) = sold();

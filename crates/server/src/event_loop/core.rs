@@ -5,7 +5,9 @@ use crate::clock::Clocks;
 use crate::data_directory::{DataDirectory, IncarnationError, MemoryStarts};
 use crate::random::{self, RandomError};
 use crate::server::Rows;
-use replica::{Effect, Input, Replica, Request, Room, Settings, SpaceMode, StoreError, Turn, View};
+use replica::{
+    Effect, Input, LoadPolicy, Replica, Request, RequestId, Room, Settings, SpaceMode, StoreError, Turn, View,
+};
 use std::io;
 use std::time::Duration;
 use store::{
@@ -129,7 +131,9 @@ impl Opening {
                 Stored::Memory(MemoryStore::new(bytes_max, on_notice))
             }
         };
-        let replica = Replica::open(store, self.settings.clone())?;
+        let mut settings = self.settings.clone();
+        settings.loads_aside = matches!(self.rows, Rows::Disk).then(LoadPolicy::default);
+        let replica = Replica::open(store, settings)?;
         Ok(Core { replica, commits, room: Room::default(), clocks: self.clocks, starts })
     }
 
@@ -214,6 +218,11 @@ impl Core {
 
     pub(super) fn end_turn(&mut self) -> Result<bool, StoreError> {
         self.replica.end_turn()
+    }
+
+    /// Lets go of requests that wait for documents to be read: nobody reads them any more.
+    pub(super) fn let_go_of_held(&mut self) -> Vec<RequestId> {
+        self.replica.let_go_of_held()
     }
 
     /// Answers who waits for the hub alone. Then it takes no more inputs.

@@ -77,6 +77,13 @@ impl EventLoop {
         }
     }
 
+    /// What waits for documents to be read was certainly not done.
+    pub(super) fn refuse_held(&mut self, core: &mut Core) {
+        for id in core.let_go_of_held() {
+            self.requests.reply(id, Err(unavailable()));
+        }
+    }
+
     /// Why nothing is taken.
     fn untaken(&self) -> Refusal {
         self.reopening.closed_by().map_or_else(unavailable, store_closed)
@@ -111,6 +118,7 @@ impl EventLoop {
                     }
                     self.links.disconnect(link, &reason.to_string());
                 }
+                Effect::Load(order) => self.loads.begin(order, core.reader()),
                 Effect::Renew { reason } => {
                     tracing::error!(%reason, "the store is an old copy: it is opened under a new origin");
                     self.is_renewing = true;
