@@ -7,56 +7,68 @@
 
 mod shop;
 
-use isle_client::{Client, Written};
+use isle_client::{CallError, Client, Collection, Transaction, Written};
 use serde_json::{Value, json};
-use shop::{Item, Product};
+use shop::{Item, Product, Shop};
 use std::error::Error;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let shop = shop::open("till-3").await?;
-    let found = shop.client.space(&shop.space).collection::<Item>("inventory").find().limit(2).page().await?;
+    let inventory = shop.client.space(&shop.space).collection::<Item>("inventory");
+    let found = inventory.find().limit(2).page().await?;
     let wanted: Vec<_> = found.documents.into_iter().map(|found| (found.key, 2)).collect();
+    let before = on_hand(&inventory, &wanted).await?;
 
     let closed_ms = now_ms()?;
     let receipt = format!("receipt-{closed_ms}");
-    match sell(&shop.client, &shop.space, (&receipt, closed_ms), &wanted).await? {
-        Sale::Sold(written) => println!("{receipt}: sold, {:?}", written.ack),
-        Sale::SoldOut(why) => println!("{receipt}: not sold, {why}"),
+    let sale = ring_up(&shop, (&receipt, closed_ms), &wanted).await?;
+    match sell(&sale).await? {
+        Outcome::Sold(written) => println!("{receipt}: sold, {:?}", written.ack),
+        Outcome::SoldOut(why) => println!("{receipt}: not sold, {why}"),
     }
-    // The answer was lost, says the till, and sends it again: it counts once.
-    sell(&shop.client, &shop.space, (&receipt, closed_ms), &wanted).await?;
+    if let (true, Some((key, _))) = (shop.is_temporary, wanted.first()) {
+        inventory.document(key).update(|item| item.price_override = Some(0.99)).await?;
+    }
+    // The answer was lost, says the till, and sends the same sale again: it counts once. Rung up anew, at prices of now, it
+    // would be another one, and refused under its key.
+    sell(&sale).await?;
+    println!("on hand: {before:?}, then {:?}", on_hand(&inventory, &wanted).await?);
 
     let too_many: Vec<_> = wanted.into_iter().map(|(key, _)| (key, 1_000_000)).collect();
-    if let Sale::SoldOut(why) =
-        sell(&shop.client, &shop.space, ("receipt-of-a-hoarder", closed_ms), &too_many).await?
-    {
+    let hoard = ring_up(&shop, ("receipt-of-a-hoarder", closed_ms), &too_many).await?;
+    if let Outcome::SoldOut(why) = sell(&hoard).await? {
         println!("not sold: {why}");
     }
     Ok(())
 }
 
-enum Sale {
+/// A basket with its prices, to be sent until it is answered.
+struct Sale {
+    transaction: Transaction,
+    lacking: Option<String>,
+}
+
+enum Outcome {
     Sold(Written),
     SoldOut(String),
 }
 
 /// One transaction: the basket, and what it takes of each item. `receipt` is the key under which it counts once.
-async fn sell(
-    client: &Client,
-    space: &str,
+async fn ring_up(
+    shop: &Shop,
     (receipt, closed_ms): (&str, u64),
     wanted: &[(String, u32)],
 ) -> Result<Sale, Box<dyn Error>> {
-    let store = client.space(space);
+    let store = shop.client.space(&shop.space);
     let inventory = store.collection::<Item>("inventory");
-    let mut sale = store.transaction().key(receipt);
+    let mut sale = Sale { transaction: store.transaction().key(receipt), lacking: None };
     let (mut lines, mut units, mut sum) = (Vec::new(), 0_u32, 0.0);
     for (key, quantity) in wanted {
         let document = inventory.document(key.as_str());
         let item = document.get().await?.ok_or("no such item")?.value;
-        let price = price(client, key, &item).await?;
+        let price = price(&shop.client, key, &item).await?;
         lines.push(json!({"product": key, "quantity": quantity, "price": price}));
         (units, sum) = (units + quantity, sum + price * f64::from(*quantity));
         let mut change = document.change().increment("/on_hand", -i64::from(*quantity));
@@ -64,18 +76,35 @@ async fn sell(
         if item.sellable.is_some() {
             change = change.spend("/sellable", u64::from(*quantity));
         } else if item.on_hand < i64::from(*quantity) {
-            return Ok(Sale::SoldOut(format!("{} of {key} are on hand", item.on_hand)));
+            sale.lacking = Some(format!("{} of {key} are on hand", item.on_hand));
         }
-        sale = sale.with(change);
+        sale.transaction = sale.transaction.with(change);
     }
     let basket = json!({"till": "till-3", "state": "paid", "lines": lines, "closed_ms": closed_ms,
         "totals": {"units": units, "sum": (sum * 100.0).round() / 100.0}});
     let document = store.collection::<Value>("basket").document(receipt);
-    match sale.with(document.change().put(&basket)).await {
-        Ok(written) => Ok(Sale::Sold(written)),
-        Err(error) if error.is_not_enough() => Ok(Sale::SoldOut(error.to_string())),
-        Err(error) => Err(error.into()),
+    sale.transaction = sale.transaction.with(document.change().put(&basket));
+    Ok(sale)
+}
+
+/// Sends a sale. Where the outcome is unknown, send the same one again.
+async fn sell(sale: &Sale) -> Result<Outcome, CallError> {
+    if let Some(why) = &sale.lacking {
+        return Ok(Outcome::SoldOut(why.clone()));
     }
+    match sale.transaction.clone().await {
+        Ok(written) => Ok(Outcome::Sold(written)),
+        Err(error) if error.is_not_enough() => Ok(Outcome::SoldOut(error.to_string())),
+        Err(error) => Err(error),
+    }
+}
+
+async fn on_hand(inventory: &Collection<Item>, of: &[(String, u32)]) -> Result<Vec<i64>, CallError> {
+    let mut counts = Vec::new();
+    for (key, _) in of {
+        counts.push(inventory.document(key.as_str()).get().await?.map_or(0, |read| read.value.on_hand));
+    }
+    Ok(counts)
 }
 
 /// The shop's own price, or that of the catalog.

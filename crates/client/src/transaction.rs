@@ -22,6 +22,21 @@ use serde_json::{Value, json};
 /// # Ok(())
 /// # }
 /// ```
+///
+/// What is to be sent again until it is answered is built once, and cloned: built anew of what is read by then it might be
+/// another one, which its key refuses.
+///
+/// ```no_run
+/// use isle_client::CallError;
+///
+/// # async fn example(store: isle_client::Space, milk: isle_client::Change) -> Result<(), CallError> {
+/// let sale = store.transaction().with(milk).key("receipt-4711");
+/// if let Err(CallError::OutcomeUnknown { .. }) = sale.clone().await {
+///     sale.await?;
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "it is sent by `.await`"]
 pub struct Transaction {

@@ -142,8 +142,11 @@ async fn a_transaction_is_all_or_nothing() {
     shelf.create(&Item::default()).await.unwrap();
     let first = moved(2).await.unwrap();
     assert_eq!(moved(2).await.unwrap().stamp, first.stamp, "under its key it counts once");
-    assert_eq!(back.get().await.unwrap().unwrap().value.on_hand, -2);
-    assert_eq!(shelf.get().await.unwrap().unwrap().value.on_hand, 2);
+    let more = moved(3);
+    let once = more.clone().await.unwrap();
+    assert_eq!(more.await.unwrap().stamp, once.stamp, "and so does its clone");
+    assert_eq!(back.get().await.unwrap().unwrap().value.on_hand, -5);
+    assert_eq!(shelf.get().await.unwrap().unwrap().value.on_hand, 5);
     let elsewhere = store
         .transaction()
         .with(client_of(&site).space("catalog").collection::<Value>("product").document("x").delete());
