@@ -1,9 +1,12 @@
 use super::{Item, client_of, inventory, site};
+use futures_util::StreamExt as _;
+use serde_json::json;
+use std::fs::File;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use tests::process::{DEADLINE, Fleet};
-use tests::program;
+use tests::{eventually_async, program};
 
 /// What an example prints in the end; with a shop of its own where there is no data directory.
 fn told(name: &str, data: Option<&Path>) -> String {
@@ -48,6 +51,48 @@ fn a_pricing_engine_follows_catalog_and_shop() {
 #[test]
 fn a_low_stock_watcher_tells_once() {
     assert_eq!(told("low_stock", None), "0 items are low\nbread runs low: 3 left\n");
+}
+
+/// The kept cursor is one of another store: the state comes again.
+#[tokio::test]
+async fn a_low_stock_watcher_forgets_what_is_gone_and_tells_nothing_twice() {
+    let fleet = Fleet::new();
+    let other = site(&fleet);
+    let mut feed = inventory(&client_of(&other)).watch().begin().await.unwrap();
+    let cursor = feed.next().await.unwrap().unwrap().cursor().to_owned();
+    let fleet = Fleet::new();
+    let site = site(&fleet);
+    let items = inventory(&client_of(&site));
+    for (key, on_hand) in [("bread", 1), ("milk", 2), ("salt", 9)] {
+        items.document(key).create(&Item { on_hand, ..Item::default() }).await.unwrap();
+    }
+    let seen = json!({"cursor": cursor, "low": ["butter", "milk", "salt"]});
+    let directory = fleet.directory.path();
+    std::fs::write(directory.join("low-stock.json"), seen.to_string()).unwrap();
+    let watcher = Command::new(program::example("low_stock"))
+        .env("ISLE_DATA", &site.data)
+        .current_dir(directory)
+        .stdin(Stdio::null())
+        .stdout(File::create(directory.join("told")).unwrap())
+        .spawn();
+    let _watcher = Watcher(watcher.unwrap());
+    let tells = async |expected: &str| {
+        let told = || std::fs::read_to_string(directory.join("told")).unwrap();
+        eventually_async(DEADLINE, expected, async || told() == expected).await;
+    };
+    tells("bread runs low: 1 left\n2 items are low\n").await;
+    items.document("butter").create(&Item { on_hand: 3, ..Item::default() }).await.unwrap();
+    tells("bread runs low: 1 left\n2 items are low\nbutter runs low: 3 left\n").await;
+}
+
+/// An example that goes on by itself. Killed when dropped.
+struct Watcher(Child);
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
