@@ -1,10 +1,12 @@
 //! What services of a site do through the client library, connected and embedded.
 
+mod conflicts;
 mod connected;
 mod documents;
 mod embedded;
 mod examples;
 mod model;
+mod slow;
 mod storm;
 mod watches;
 

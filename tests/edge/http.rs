@@ -8,6 +8,7 @@ mod feeds;
 mod hanging;
 mod languages;
 mod limits;
+mod moments;
 mod pages;
 mod patches;
 mod queries;

@@ -147,21 +147,28 @@ impl Feed {
     /// The next event, past heartbeats; `None` when the feed has ended.
     pub async fn next(&mut self) -> Option<Event> {
         loop {
+            let block = self.block().await?;
+            let mut event = Event::default();
+            for line in block.lines() {
+                match line.split_once(':').map(|(name, value)| (name, value.trim_start())) {
+                    Some(("event", value)) => value.clone_into(&mut event.name),
+                    Some(("id", value)) => value.clone_into(&mut event.id),
+                    Some(("data", value)) => event.data = serde_json::from_str(value).unwrap(),
+                    _ => {}
+                }
+            }
+            if !event.name.is_empty() {
+                return Some(event);
+            }
+        }
+    }
+
+    /// The lines that come next, up to an empty one: an event, or a comment as a heartbeat is; `None` when the feed has
+    /// ended.
+    pub async fn block(&mut self) -> Option<String> {
+        loop {
             if let Some(end) = self.read.find("\n\n") {
-                let block: String = self.read.drain(..end + 2).collect();
-                let mut event = Event::default();
-                for line in block.lines() {
-                    match line.split_once(':').map(|(name, value)| (name, value.trim_start())) {
-                        Some(("event", value)) => value.clone_into(&mut event.name),
-                        Some(("id", value)) => value.clone_into(&mut event.id),
-                        Some(("data", value)) => event.data = serde_json::from_str(value).unwrap(),
-                        _ => {}
-                    }
-                }
-                if !event.name.is_empty() {
-                    return Some(event);
-                }
-                continue;
+                return Some(self.read.drain(..end + 2).collect());
             }
             let frame = timeout(DEADLINE, self.body.frame()).await.expect("an event in time")?.ok()?;
             self.read.push_str(std::str::from_utf8(frame.data_ref()?).unwrap());

@@ -79,6 +79,17 @@ async fn a_cursor_of_another_store_is_told_to_serve_no_more_and_the_state_follow
 }
 
 #[tokio::test]
+async fn a_quiet_feed_says_that_it_is_alive() {
+    let (_fleet, site, mut service) = site_with_a_service().await;
+    let mut feed = HttpClient::of(&site).await.feed("/v1/watch?space=store-1", &[]).await;
+    assert_eq!(feed.next().await.unwrap().name, "synced");
+    let heartbeat = feed.block().await.unwrap();
+    assert!(heartbeat.lines().all(|line| line.is_empty() || line.starts_with(':')), "{heartbeat:?}");
+    service.call("PUT", &item("milk"), &[], r#"{"on_hand": 1}"#).await;
+    assert_eq!(feed.next().await.unwrap().name, "changed", "and it goes on");
+}
+
+#[tokio::test]
 async fn a_feed_ends_with_its_server() {
     let (_fleet, mut site, _service) = site_with_a_service().await;
     let mut feed = HttpClient::of(&site).await.feed("/v1/watch?space=store-1", &[]).await;
