@@ -8,23 +8,18 @@
 mod shop;
 
 use futures_util::StreamExt as _;
-use isle_client::{Event, Watch, Watched};
+use isle_client::{CallError, Collection, Event, Watched};
 use serde::de::DeserializeOwned;
 use shop::{Item, Product};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 
-/// Prices as they are in force, by product.
-#[derive(Clone, Default)]
-struct Prices {
-    catalog: BTreeMap<String, f64>,
-    overrides: BTreeMap<String, f64>,
-}
-
-impl Prices {
-    fn of(&self, key: &str) -> Option<f64> {
-        self.overrides.get(key).or_else(|| self.catalog.get(key)).copied()
-    }
+/// What one feed has shown: prices, by product.
+#[derive(Default)]
+struct Shown {
+    prices: BTreeMap<String, f64>,
+    /// Whether that is all there is. It is not at first, nor when the state is shown anew after a long absence.
+    is_whole: bool,
 }
 
 #[tokio::main]
@@ -32,91 +27,92 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let shop = shop::open("pricing-engine").await?;
     let products = shop.client.space("catalog").collection::<Product>("product").checked().await?;
     let inventory = shop.client.space(&shop.space).collection::<Item>("inventory").checked().await?;
-    let (mut products, mut inventory) = (products.watch().begin().await?, inventory.watch().begin().await?);
+    let (mut catalog, mut overrides) = (Shown::default(), Shown::default());
+    let (mut of_catalog, mut of_shop) = (products.watch().begin().await?, inventory.watch().begin().await?);
 
-    let mut prices = Prices::default();
-    // The state first: a price is told only when it changes afterwards.
-    until_synced(&mut products, |product| {
-        set(&mut prices.catalog, &product.key, product.value.as_ref().map(|of| of.price))
-    })
-    .await?;
-    until_synced(&mut inventory, |item| {
-        set(&mut prices.overrides, &item.key, item.value.as_ref().and_then(|of| of.price_override))
-    })
-    .await?;
-    println!("{} prices, {} of them the shop's own", prices.catalog.len(), prices.overrides.len());
-    if shop.is_temporary {
-        tokio::spawn(reprice(shop.client.clone()));
-    }
-
-    let mut told = 0;
-    while !(shop.is_temporary && told == 3) {
-        let before = prices.clone();
-        let keys: Vec<String> = tokio::select! {
-            Some(event) = products.next() => {
-                take(event?, &mut prices.catalog, |product| Some(product.price))
+    // The prices in force that were told last.
+    let mut told: Option<BTreeMap<String, f64>> = None;
+    let mut changes = 0;
+    while !(shop.is_temporary && changes == 3) {
+        tokio::select! {
+            Some(event) = of_catalog.next() => {
+                catalog.take(&products, event?, |product| Some(product.price)).await?;
             }
-            Some(event) = inventory.next() => {
-                take(event?, &mut prices.overrides, |item| item.price_override)
+            Some(event) = of_shop.next() => {
+                overrides.take(&inventory, event?, |item| item.price_override).await?;
             }
             else => break,
-        };
-        for key in keys.iter().filter(|key| prices.of(key) != before.of(key)) {
-            println!("{key}: {} now, {} before", shown(prices.of(key)), shown(before.of(key)));
-            told += 1;
         }
+        if !(catalog.is_whole && overrides.is_whole) {
+            continue;
+        }
+        // What the shop has set counts.
+        let mut now = catalog.prices.clone();
+        now.extend(overrides.prices.clone());
+        if let Some(before) = &told {
+            let keys: BTreeSet<&String> = now.keys().chain(before.keys()).collect();
+            for key in keys.into_iter().filter(|key| now.get(*key) != before.get(*key)) {
+                println!("{key}: {} now, {} before", shown(now.get(key)), shown(before.get(key)));
+                changes += 1;
+            }
+        } else {
+            println!("{} prices, {} of them the shop's own", now.len(), overrides.prices.len());
+            if shop.is_temporary {
+                tokio::spawn(reprice(shop.client.clone()));
+            }
+        }
+        told = Some(now);
     }
     drop(shop);
     Ok(())
 }
 
-/// Takes an event, a transaction as a whole; returns the products that it is about.
-fn take<T>(event: Event<T>, prices: &mut BTreeMap<String, f64>, price: fn(T) -> Option<f64>) -> Vec<String> {
-    let documents: Vec<_> = match event {
-        Event::Changed { changes, .. } => changes.into_iter().map(|change| change.document).collect(),
-        Event::Document { document, .. } => vec![document],
-        // After a long absence: what is there is shown anew.
-        Event::Reset { .. } => {
-            prices.clear();
-            Vec::new()
+impl Shown {
+    /// Takes an event, a transaction as a whole.
+    async fn take<T: DeserializeOwned>(
+        &mut self,
+        collection: &Collection<T>,
+        event: Event<T>,
+        price: fn(T) -> Option<f64>,
+    ) -> Result<(), CallError> {
+        match event {
+            Event::Reset { .. } => *self = Self::default(),
+            Event::Synced { .. } => self.is_whole = true,
+            Event::Document { document, .. } => self.set(collection, document, price).await?,
+            Event::Changed { changes, .. } => {
+                for change in changes {
+                    self.set(collection, change.document, price).await?;
+                }
+            }
+            _ => {}
         }
-        Event::Synced { .. } | _ => Vec::new(),
-    };
-    let taken = documents.into_iter().map(|document| {
-        set(prices, &document.key, document.value.and_then(price));
-        document.key
-    });
-    taken.collect()
-}
+        Ok(())
+    }
 
-fn set(prices: &mut BTreeMap<String, f64>, key: &str, price: Option<f64>) {
-    match price {
-        Some(price) => drop(prices.insert(key.to_owned(), price)),
-        None => drop(prices.remove(key)),
+    async fn set<T: DeserializeOwned>(
+        &mut self,
+        collection: &Collection<T>,
+        document: Watched<T>,
+        price: fn(T) -> Option<f64>,
+    ) -> Result<(), CallError> {
+        let value = match document.is_omitted {
+            true => collection.document(&document.key).get().await?.map(|read| read.value),
+            false => document.value,
+        };
+        match value.and_then(price) {
+            Some(price) => drop(self.prices.insert(document.key, price)),
+            None => drop(self.prices.remove(&document.key)),
+        }
+        Ok(())
     }
 }
 
-fn shown(price: Option<f64>) -> String {
+fn shown(price: Option<&f64>) -> String {
     price.map_or_else(|| "none".to_owned(), |price| format!("{price:.2}"))
 }
 
-/// Takes the initial state of a feed.
-async fn until_synced<T: DeserializeOwned>(
-    feed: &mut Watch<T>,
-    mut take: impl FnMut(Watched<T>),
-) -> Result<(), Box<dyn Error>> {
-    while let Some(event) = feed.next().await {
-        match event? {
-            Event::Document { document, .. } => take(document),
-            Event::Synced { .. } => return Ok(()),
-            Event::Changed { .. } | Event::Reset { .. } | _ => {}
-        }
-    }
-    Ok(())
-}
-
 /// What the hub, the shop's manager and the hub again would do.
-async fn reprice(client: isle_client::Client) -> Result<(), isle_client::CallError> {
+async fn reprice(client: isle_client::Client) -> Result<(), CallError> {
     let milk = client.space("catalog").collection::<Product>("product").document("milk");
     let shelf = client.space("store-1").collection::<Item>("inventory").document("milk");
     milk.update(|product| product.price = 1.19).await?;
