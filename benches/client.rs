@@ -5,9 +5,9 @@
 //! millisecond.
 //! `watch.fanout`: 1,000 feeds on one server, of which each write concerns ten: memory for each, and how much slower writes are.
 //!
-//! Measured on two shared cores, `fdatasync` 0.5 to 0.6 ms at this pace: connected 1.8 to 2.0 ms, embedded 210 to 280 us, a feed
-//! 1.9 to 2.1 ms; 22 KiB for each of 1,000 feeds, and writes of 1.9 ms where they take 0.9 without: their ten readers are
-//! written to and read on the same two cores.
+//! Measured on two shared cores, `fdatasync` 0.33 ms at this pace: connected 1.13 ms (136 % of its reference), embedded 49 to 123
+//! us, a feed 1.46 ms (111 %); 22 KiB for each of 1,000 feeds, and writes of 0.98 ms where they take 0.68 without (143 %): their
+//! ten readers are written to and read on the same two cores.
 
 #![expect(
     clippy::expect_used,

@@ -5,8 +5,9 @@
 //! the slowest of a hundred.
 //! Without wrk nothing is measured.
 //!
-//! Measured on two shared cores, on a quiet day: 66,300 reads/s of 84,700 (78 %), round by round 62 to 86 %; 5,800 writes/s of
-//! 9,400 (61 %), at the 99th percentile 36 ms; the disk did 6,000 `fdatasync`s a second.
+//! Measured on two shared cores, on a quiet day: 66,700 reads/s of 87,700 (76 %), round by round 67 to 88 %; 7,060 writes/s (6,460
+//! to 8,940), of 17,600 without a socket, which has both cores for itself (40 %), at the 99th percentile 26 ms; the disk did
+//! 5,700 `fdatasync`s a second.
 
 #![expect(
     clippy::expect_used,
