@@ -36,7 +36,8 @@
 //! - A write that returned is on the disk of the replica ([`Ack::Local`]), or on the hub's too ([`Ack::Hub`]).
 //! - A write counts once. It carries a key; where an answer is lost it is sent again under the same key, within
 //!   [`Connection::patience`]. Where that ends without an answer the error says that the outcome is unknown and gives the key,
-//!   under which the write can be sent again for 24 hours, or until the replica took 262,144 later writes with a key.
+//!   under which the write can be sent again for 24 hours, or until the replica took as many later writes with a key as it keeps
+//!   (`http.idempotency_keys_max`: 1,048,576).
 //! - A future may be dropped at any time. A write whose future was dropped is done or not, like one whose answer was lost.
 //! - Nothing that a server sends makes this panic; what cannot be read is an error.
 //! - A [`Watch`] shows every change after its first state, across lost connections and restarts of either side.

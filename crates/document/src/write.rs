@@ -34,7 +34,7 @@ const PATCH_OPERATIONS_MAX: usize = 1_024;
 /// Longest document that a JSON Patch may make on its way, in bytes of an estimate: its `copy` doubles.
 const PATCHED_BYTES_MAX: usize = 1024 * 1024;
 /// Most that one call may write, by the estimate of [`Writer::count`]: refused before a long change is made.
-const COST_MAX: usize = crate::CHANGE_BYTES_MAX - 64 * 1024;
+pub(crate) const COST_MAX: usize = crate::CHANGE_BYTES_MAX - 64 * 1024;
 /// What an entry takes in a change besides its name and its value, rounded up.
 const ENTRY_COST: usize = 24;
 /// Most entries, items of lists and characters of texts that one call may write or delete.

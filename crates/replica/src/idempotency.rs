@@ -13,8 +13,9 @@ pub const IDEMPOTENCY_KEYS_MIN: u32 = 65_536;
 const KEYS_MIN: u64 = IDEMPOTENCY_KEYS_MIN as u64;
 /// How long a key between the two is kept, in milliseconds of wall time: a day.
 const KEPT_MS: i64 = 24 * 60 * 60 * 1_000;
-/// Keys that one new key removes at most: more than one, so that those past their day become fewer.
-const REMOVED_PER_KEY: usize = 2;
+/// Keys that one new key removes at most: more than one, so that those past their day become fewer, and soon where fewer are to
+/// be kept than there are.
+const REMOVED_PER_KEY: usize = 16;
 
 /// Whether the oldest of so many keys goes. A clock that went back keeps them for longer, up to the most that are kept.
 fn is_over(keys: u64, age_ms: i64, keys_max: u64) -> bool {

@@ -227,8 +227,8 @@ pub enum TransactionError {
     Repeated(Address),
 }
 
-/// A client's name for a write, 1 to 64 bytes. The replica keeps the newest 65,536 of them, and up to 262,144
-/// for a day.
+/// A client's name for a write, 1 to 64 bytes. The replica keeps the newest 65,536 of them, and as many as
+/// [`Settings::idempotency_keys_max`](crate::Settings::idempotency_keys_max) for a day.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct IdempotencyKey(String);
 

@@ -105,8 +105,12 @@ async fn a_token_tells_nothing_of_what_it_gives_no_right_to() {
     // It may write, and not find out what is there.
     let steps = r#"[{"op": "test", "path": "/on_hand", "value": 1}]"#;
     let json_patch = ("content-type", "application/json-patch+json");
-    let tested = service.call("PATCH", &item("milk"), &[shown, json_patch], steps).await;
-    assert_eq!(tested.problem(), "forbidden", "{tested:?}");
+    let copy = r#"[{"op": "copy", "from": "/cost", "path": "/shelf"}]"#;
+    let choose = format!(r#"[{{"op": "choose", "field": "/shelf", "hash": "{}"}}]"#, "5f".repeat(32));
+    for (kind, body) in [(json_patch, steps), (json_patch, copy), (OPERATIONS, choose.as_str())] {
+        let refused = service.call("PATCH", &item("milk"), &[shown, kind], body.to_owned()).await;
+        assert_eq!(refused.problem(), "forbidden", "{body}: {refused:?}");
+    }
     let within = format!(
         r#"{{"writes": [{{"collection": "inventory", "key": "milk", "operations": [{{"op": "patch", "patch": {steps}}}]}}]}}"#
     );

@@ -256,6 +256,23 @@ impl Change {
         self.with_value(value, |value| json!({"op": "settle", "field": field, "value": value}))
     }
 
+    /// Decides between concurrent values: it is the one that this change wrote, as
+    /// [`conflicts`](crate::Document::conflicts) names it.
+    ///
+    /// ```no_run
+    /// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
+    /// for conflict in milk.conflicts().await? {
+    ///     if let Some(first) = conflict.values.first() {
+    ///         milk.change().choose(&conflict.field, &first.hash).message("as the shelf says").await?;
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn choose(self, field: &str, hash: &str) -> Self {
+        self.and(json!({"op": "choose", "field": field, "hash": hash}))
+    }
+
     /// Only when the document is there.
     ///
     /// ```no_run

@@ -5,7 +5,7 @@ use super::Document;
 use super::history::{Signed, signed};
 use crate::entry::{self, Entry, Pointer, SequenceKind, TOMBSTONE};
 use crate::json::{self, Contents as _, View};
-use crate::write::stored_kind;
+use crate::write::{COST_MAX, OPERATIONS_MAX, stored_kind};
 use crate::{ChangeHash, FieldKind, Operation, Origin, WriteError, sequence};
 use automerge::{ObjId, ObjType, ROOT, ReadDoc as _, ScalarValueRef, ValueRef};
 use serde_json::Value;
@@ -129,13 +129,21 @@ impl Document {
         if !operations.iter().any(|operation| matches!(operation, Operation::Choose { .. })) {
             return Ok(Cow::Borrowed(operations));
         }
-        let conflicts = self.conflicts();
+        // Before any value is copied: a name of one is short, and a value may not be.
+        if operations.len() > OPERATIONS_MAX {
+            return Err(WriteError::TooManyOperations(operations.len()));
+        }
+        let (conflicts, mut bytes) = (self.conflicts(), 0);
         let chosen = operations.iter().map(|operation| {
             let Operation::Choose { field, hash } = operation else { return Ok(operation.clone()) };
             let name = field.to_string();
             let mut values = conflicts.iter().filter(|at| at.field == name).flat_map(|at| &at.values);
             let found = values.find(|value| value.hash == *hash);
             let found = found.ok_or_else(|| WriteError::NoSuchValue { field: field.clone(), hash: *hash })?;
+            bytes += found.value.to_string().len();
+            if bytes > COST_MAX {
+                return Err(WriteError::TooLong(bytes));
+            }
             Ok(Operation::Settle { field: field.clone(), value: found.value.clone() })
         });
         chosen.collect::<Result<Vec<_>, _>>().map(Cow::Owned)

@@ -152,11 +152,30 @@ impl Operation {
         Ok(Self::Increment { field: Pointer::parse(field)?, by })
     }
 
-    /// Whether its success tells what the document holds: a `test` of a JSON Patch does.
+    /// Whether it reads what the document holds, so that its outcome tells of it: `choose`, and `test`, `copy` and `move` of a
+    /// JSON Patch.
     #[must_use]
-    pub fn tests(&self) -> bool {
-        let Self::Patch(json_patch::Patch(operations)) = self else { return false };
-        operations.iter().any(|operation| matches!(operation, json_patch::PatchOperation::Test(_)))
+    pub fn reads(&self) -> bool {
+        use json_patch::PatchOperation as Step;
+        match self {
+            Self::Choose { .. } => true,
+            Self::Patch(json_patch::Patch(steps)) => {
+                steps.iter().any(|step| matches!(step, Step::Test(_) | Step::Copy(_) | Step::Move(_)))
+            }
+            Self::Put(_)
+            | Self::MergePatch(_)
+            | Self::Delete
+            | Self::Increment { .. }
+            | Self::Spend { .. }
+            | Self::Grant { .. }
+            | Self::Transfer { .. }
+            | Self::Add { .. }
+            | Self::Remove { .. }
+            | Self::Insert { .. }
+            | Self::Splice { .. }
+            | Self::Clear { .. }
+            | Self::Settle { .. } => false,
+        }
     }
 
     /// Whether it takes content away and adds none.

@@ -61,14 +61,23 @@ pub(super) async fn conflicts(arguments: &ShowArguments) -> Result<(), CommandEr
     Ok(())
 }
 
+/// A text of somebody else's for a terminal, which obeys control characters.
+fn plain(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if letter.is_control() { shown.extend(letter.escape_default()) } else { shown.push(letter) }
+    }
+    shown
+}
+
 fn shown_change(change: &Change) -> String {
     let mut text =
         format!("{}  {}  origin {}", short(&change.hash), time(change.wall_ms), short(&change.origin));
     if let Some(author) = &change.author {
-        let _ = write!(text, "  by {author}");
+        let _ = write!(text, "  by {}", plain(author));
     }
     if let Some(message) = &change.message {
-        let _ = write!(text, "  \"{message}\"");
+        let _ = write!(text, "  \"{}\"", plain(message));
     }
     text.push('\n');
     for operation in change.patch.as_array().into_iter().flatten() {
@@ -84,7 +93,8 @@ fn shown_conflict(conflict: &Conflict) -> String {
     let mut text = format!("{field}\n");
     for value in &conflict.values {
         let shown = if value.wins { "shown " } else { "hidden" };
-        let author = value.author.as_ref().map(|author| format!("  by {author}")).unwrap_or_default();
+        let author =
+            value.author.as_ref().map(|author| format!("  by {}", plain(author))).unwrap_or_default();
         let origin = short(&value.origin);
         let _ =
             writeln!(text, "    {shown}  {}  {}  origin {origin}{author}", value.value, time(value.wall_ms));

@@ -94,7 +94,8 @@ pub(super) fn shape<T: DeserializeOwned>(api: &Api, bytes: &[u8]) -> Result<T, P
     let mut read = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut read).map_err(|error| {
         let problem = malformed(error.inner());
-        if error.inner().is_data() { problem.field(pointer(error.path())) } else { problem }
+        let place = pointer(error.path());
+        if error.inner().is_data() && !place.is_empty() { problem.field(place) } else { problem }
     })?;
     read.end().map_err(|error| malformed(&error))?;
     Ok(value)

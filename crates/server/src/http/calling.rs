@@ -131,14 +131,14 @@ impl Caller {
         }
     }
 
-    /// Refuses operations that tell what is there, of who may not read it.
-    pub(super) fn may_test(
+    /// Refuses operations that read what is there, of who may not.
+    pub(super) fn may_do(
         &self,
         operations: &[Operation],
         space: &Space,
         collection: &Collection,
     ) -> Result<(), Problem> {
-        if operations.iter().any(Operation::tests) { self.reads(space, Some(collection)) } else { Ok(()) }
+        if operations.iter().any(Operation::reads) { self.reads(space, Some(collection)) } else { Ok(()) }
     }
 
     /// Whether it may do everything.

@@ -7,7 +7,7 @@ use super::extract::{OfDocument, Parameters};
 use super::operations::{PatchStep, TypedOperation};
 use super::parameters::{DocumentPath, WriteConditions, WriteHeaders};
 use super::preferences::{condition, etag, is_known, terms, within};
-use super::problem::{Kind, Problem, Problems};
+use super::problem::{Kind, Problem, Problems, ReadProblems};
 use super::written::{Written, unexpected};
 use crate::local::{self, Moment, Reading};
 use axum::Json;
@@ -41,7 +41,7 @@ const OPERATIONS: &str = "application/vnd.isle.operations+json";
             ("Isle-Violations" = u64, description = "So many rules of its schema are broken by a merge"),
         )),
         (status = 304, description = "It is as the caller has it",
-            headers(("ETag" = String, description = "Its heads"))), Problems))]
+            headers(("ETag" = String, description = "Its heads"))), ReadProblems))]
 pub(super) async fn read(
     State(api): State<Api>,
     _place: Place,
@@ -176,7 +176,7 @@ pub(super) async fn patch(
         })
     };
     let Parsed(operations, length) = body::read(&api, body, operations).await?;
-    caller.may_test(&operations, &address.space, &address.collection)?;
+    caller.may_do(&operations, &address.space, &address.collection)?;
     write(&api, &caller, &headers, (address, operations), length).await
 }
 

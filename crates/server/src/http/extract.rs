@@ -19,20 +19,36 @@ pub(super) fn text<'a>(value: Option<&'a HeaderValue>, name: &str) -> Result<Opt
     value.map(|value| value.to_str().map_err(unreadable)).transpose()
 }
 
-/// The text of a header that people read: UTF-8, or, from what cannot send that, an extended value of RFC 8187, 3.2.
+/// The text of a header that people read: UTF-8, or, from what cannot send that, an extended value of RFC 8187, 3.2. It is shown
+/// on terminals: no control characters.
 pub(super) fn words(value: Option<&HeaderValue>, name: &str) -> Result<Option<String>, Problem> {
     let unreadable = || {
-        Problem::new(
-            Kind::MALFORMED,
-            format!("the header {name} is no UTF-8, nor a value as in UTF-8''Gr%C3%BCn"),
-        )
+        Problem::new(Kind::MALFORMED, format!("the header {name} is no text"))
+            .hint("UTF-8 without control characters, or as in UTF-8''Gr%C3%BCn")
     };
     let Some(value) = value else { return Ok(None) };
     let text = std::str::from_utf8(value.as_bytes()).map_err(|_| unreadable())?;
-    let is_extended = text.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("utf-8''"));
-    let Some(encoded) = text.get(7..).filter(|_| is_extended) else { return Ok(Some(text.to_owned())) };
-    let decoded = percent_decode_str(encoded).decode_utf8().map_err(|_| unreadable())?;
-    Ok(Some(decoded.into_owned()))
+    let text = match extended(text) {
+        None => text.to_owned(),
+        Some(encoded) if !is_encoded(encoded) => return Err(unreadable()),
+        Some(encoded) => percent_decode_str(encoded).decode_utf8().map_err(|_| unreadable())?.into_owned(),
+    };
+    if text.chars().any(char::is_control) { Err(unreadable()) } else { Ok(Some(text)) }
+}
+
+/// What stands behind the character set and the language of an extended value; `None` where it is none.
+fn extended(text: &str) -> Option<&str> {
+    let (set, rest) = text.split_once('\'')?;
+    let (language, encoded) = rest.split_once('\'')?;
+    let is_language = language.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    (set.eq_ignore_ascii_case("utf-8") && is_language).then_some(encoded)
+}
+
+/// Whether each `%` is of two digits.
+fn is_encoded(text: &str) -> bool {
+    let digits =
+        |part: &str| part.as_bytes().get(..2).is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit));
+    text.split('%').skip(1).all(digits)
 }
 
 /// A request has a place as long as this is held.
@@ -156,11 +172,21 @@ mod tests {
             ("basket 7", "basket 7"),
             ("Grüße \u{1F95B}", "Grüße \u{1F95B}"),
             ("UTF-8''Gr%C3%BC%C3%9Fe", "Grüße"),
+            ("utf-8'de-AT'Gr%C3%BCn", "Grün"),
             ("utf-8", "utf-8"),
+            ("utf-8' and 'utf-16", "utf-8' and 'utf-16"),
         ] {
             assert_eq!(of(sent.as_bytes()).unwrap().as_deref(), Some(read));
         }
-        for wrong in [&b"\xff"[..], b"utf-8''%FF"] {
+        for wrong in [
+            &b"\xff"[..],
+            b"utf-8''%FF",
+            b"utf-8''100%",
+            b"utf-8''%0A",
+            b"utf-8'en'%1B",
+            b"a\tb",
+            "\u{85}".as_bytes(),
+        ] {
             assert!(of(wrong).is_err(), "{wrong:?}");
         }
         assert!(words(None, "Isle-Message").unwrap().is_none());

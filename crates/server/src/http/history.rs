@@ -5,9 +5,9 @@ use super::body::{self, Parsed, expect_type};
 use super::calling::Caller;
 use super::documents::write;
 use super::extract::{OfDocument, Parameters};
-use super::parameters::{DocumentPath, WriteHeaders};
+use super::parameters::{DocumentPath, WriteConditions, WriteHeaders};
 use super::preferences::etag;
-use super::problem::{Kind, Problem, Problems};
+use super::problem::{Kind, Problem, Problems, ReadProblems};
 use super::written::{Written, unexpected};
 use crate::local::{Change, Conflict, Request, Response, conflict_shown};
 use axum::Json;
@@ -39,7 +39,7 @@ pub(super) struct History {
         ("before" = Option<String>, Query, description = "Only those before this change, by its hash"),
         ("limit" = Option<u32>, Query, description = "At most so many; 100 when nothing is said"),
     ),
-    responses((status = 200, description = "Its changes, the newest first", body = History), Problems))]
+    responses((status = 200, description = "Its changes, the newest first", body = History), ReadProblems))]
 pub(super) async fn history(
     State(api): State<Api>,
     _place: Place,
@@ -71,7 +71,7 @@ pub(super) struct Conflicts {
 #[utoipa::path(get, path = "/v1/spaces/{space}/{collection}/{key}/conflicts", tag = "documents",
     params(DocumentPath),
     responses((status = 200, description = "The conflicts; none is the usual case", body = Conflicts,
-        headers(("ETag" = String, description = "The heads of the document that has them"))), Problems))]
+        headers(("ETag" = String, description = "The heads of the document that has them"))), ReadProblems))]
 pub(super) async fn conflicts(
     State(api): State<Api>,
     _place: Place,
@@ -126,7 +126,7 @@ fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D:
 ///
 /// With `If-Match` only where the document still is as a read of it, or of its conflicts, gave it.
 #[utoipa::path(post, path = "/v1/spaces/{space}/{collection}/{key}/conflicts", tag = "documents",
-    params(DocumentPath, WriteHeaders),
+    params(DocumentPath, WriteConditions, WriteHeaders),
     request_body(content = Settled),
     responses((status = 200, description = "It is durable", body = Written,
         headers(("ETag" = String, description = "Its heads after it; not where an earlier answer is given again"))), Problems))]

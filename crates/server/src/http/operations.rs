@@ -19,7 +19,7 @@ pub(super) enum TypedOperation {
         #[schema(value_type = Object)]
         patch: Value,
     },
-    /// Patches by JSON Patch (RFC 6902); a `test` needs the right to read.
+    /// Patches by JSON Patch (RFC 6902); `test`, `copy` and `move` need the right to read.
     Patch { patch: Vec<PatchStep> },
     /// Deletes the document.
     Delete {},
@@ -64,7 +64,7 @@ pub(super) enum TypedOperation {
     Clear { field: String },
     /// Decides between values that were written at once: it is this one.
     Settle { field: String, value: Value },
-    /// Decides between values that were written at once: it is the one that this change wrote.
+    /// Decides between values that were written at once: it is the one that this change wrote. Needs the right to read.
     Choose {
         field: String,
         #[schema(pattern = "^[0-9a-f]{64}$")]
@@ -88,30 +88,12 @@ pub(super) enum Inserted {
 #[serde(tag = "op", rename_all = "lowercase")]
 #[expect(dead_code, reason = "it is only described")]
 pub(super) enum PatchStep {
-    Add {
-        path: String,
-        value: Value,
-    },
-    Remove {
-        path: String,
-    },
-    Replace {
-        path: String,
-        value: Value,
-    },
-    Move {
-        from: String,
-        path: String,
-    },
-    Copy {
-        from: String,
-        path: String,
-    },
-    /// Needs the right to read.
-    Test {
-        path: String,
-        value: Value,
-    },
+    Add { path: String, value: Value },
+    Remove { path: String },
+    Replace { path: String, value: Value },
+    Move { from: String, path: String },
+    Copy { from: String, path: String },
+    Test { path: String, value: Value },
 }
 
 #[cfg(test)]

@@ -26,6 +26,9 @@ pub(super) struct WriteHeaders {
     /// Why it is written, as UTF-8 or `UTF-8''Gr%C3%BCn` (RFC 8187); kept with the change.
     #[param(rename = "Isle-Message")]
     message: Option<String>,
+    /// Who writes, likewise, where no token says so.
+    #[param(rename = "Isle-Author")]
+    author: Option<String>,
 }
 
 /// What must hold of the document.

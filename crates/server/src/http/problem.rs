@@ -5,6 +5,7 @@ use axum::Json;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use utoipa::openapi::{
     Content, Header, Object, Ref, RefOr, ResponseBuilder, Type, response::Response as Described,
 };
@@ -191,25 +192,45 @@ fn told_with(status: StatusCode) -> Option<(&'static str, Header)> {
     Some((name, header))
 }
 
-/// The problems that every operation can have, for its description.
+/// The problems that an operation which writes can have, for its description.
 pub(super) struct Problems;
 
+/// Those of one that reads.
+pub(super) struct ReadProblems;
+
 impl IntoResponses for Problems {
-    fn responses() -> std::collections::BTreeMap<String, RefOr<Described>> {
-        let mut described = std::collections::BTreeMap::new();
-        for kind in Kind::ALL {
-            let names = Kind::ALL.iter().filter(|other| other.status == kind.status);
-            let names: Vec<String> = names.map(|kind| format!("`{}`: {}", kind.name, kind.title)).collect();
-            let content = Content::new(Some(Ref::from_schema_name("ProblemDocument")));
-            let response = ResponseBuilder::new()
-                .description(names.join("; "))
-                .content("application/problem+json", content);
-            let response = match told_with(kind.status) {
-                Some((name, header)) => response.header(name, header),
-                None => response,
-            };
-            described.insert(kind.status.as_str().to_owned(), RefOr::T(response.build()));
-        }
-        described
+    fn responses() -> BTreeMap<String, RefOr<Described>> {
+        described(|_| true)
     }
+}
+
+impl IntoResponses for ReadProblems {
+    fn responses() -> BTreeMap<String, RefOr<Described>> {
+        let of_writes = [
+            StatusCode::REQUEST_TIMEOUT,
+            StatusCode::PRECONDITION_FAILED,
+            StatusCode::PAYLOAD_TOO_LARGE,
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            StatusCode::GATEWAY_TIMEOUT,
+            StatusCode::INSUFFICIENT_STORAGE,
+        ];
+        described(|status| !of_writes.contains(&status))
+    }
+}
+
+fn described(are_had: impl Fn(StatusCode) -> bool) -> BTreeMap<String, RefOr<Described>> {
+    let mut described = BTreeMap::new();
+    for kind in Kind::ALL.iter().filter(|kind| are_had(kind.status)) {
+        let names = Kind::ALL.iter().filter(|other| other.status == kind.status);
+        let names: Vec<String> = names.map(|kind| format!("`{}`: {}", kind.name, kind.title)).collect();
+        let content = Content::new(Some(Ref::from_schema_name("ProblemDocument")));
+        let response =
+            ResponseBuilder::new().description(names.join("; ")).content("application/problem+json", content);
+        let response = match told_with(kind.status) {
+            Some((name, header)) => response.header(name, header),
+            None => response,
+        };
+        described.insert(kind.status.as_str().to_owned(), RefOr::T(response.build()));
+    }
+    described
 }

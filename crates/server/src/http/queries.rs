@@ -3,7 +3,7 @@
 use super::asking::{Api, Place};
 use super::calling::Caller;
 use super::extract::{OfCollection, Parameters};
-use super::problem::{Kind, Problem, Problems};
+use super::problem::{Kind, Problem, ReadProblems};
 use super::written::unexpected;
 use crate::condition;
 use crate::local::{Found, ListedDocument, Request, Response as Answer, Violation};
@@ -92,7 +92,7 @@ pub(super) struct Explained {
         ("explain" = Option<bool>, Query, description = "Say how they were found"),
     ),
     responses((status = 200, description = "Those that fit",
-        content((Documents = "application/json"), (String = "application/x-ndjson"))), Problems))]
+        content((Documents = "application/json"), (String = "application/x-ndjson"))), ReadProblems))]
 pub(super) async fn find(
     State(api): State<Api>,
     _place: Place,

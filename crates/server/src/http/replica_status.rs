@@ -3,7 +3,7 @@
 use super::asking::{Api, Place};
 use super::calling::Caller;
 use super::extract::name;
-use super::problem::{Kind, Problem, Problems};
+use super::problem::{Kind, Problem, ReadProblems};
 use super::written::unexpected;
 use crate::local::{Request, Response, SchemaInForce, Status};
 use axum::Json;
@@ -16,9 +16,10 @@ use utoipa::ToSchema;
 
 /// Show the replica: its spaces, its peers and what they lack, the room on its disk.
 ///
-/// A token is shown the spaces to which it gives rights, and nothing of replicas that are refused.
+/// A token is shown the spaces to which it gives rights, with the totals and the peers of the replica, and nothing of replicas that
+/// are refused.
 #[utoipa::path(get, path = "/v1/status", tag = "replica",
-    responses((status = 200, description = "How it is", body = Status), Problems))]
+    responses((status = 200, description = "How it is", body = Status), ReadProblems))]
 pub(super) async fn status(
     State(api): State<Api>,
     _place: Place,
@@ -29,8 +30,9 @@ pub(super) async fn status(
         status.spaces.retain(|at| caller.sees_space(&at.space));
         for peer in &mut status.peers {
             peer.stopped.retain(|at| caller.sees_space(&at.space));
+            peer.stopped_count = peer.stopped.len() as u64;
         }
-        status.refused.clear();
+        (status.refused, status.refused_count) = (Vec::new(), 0);
     }
     Ok(Json(*status))
 }
@@ -44,7 +46,7 @@ pub(super) struct Schemas {
 
 /// List the schemas in force: to a token, of collections to which it gives rights.
 #[utoipa::path(get, path = "/v1/schemas", tag = "replica",
-    responses((status = 200, description = "The schemas, by collection", body = Schemas), Problems))]
+    responses((status = 200, description = "The schemas, by collection", body = Schemas), ReadProblems))]
 pub(super) async fn schemas(
     State(api): State<Api>,
     _place: Place,
@@ -63,7 +65,7 @@ pub(super) async fn schemas(
 #[utoipa::path(get, path = "/v1/schemas/{collection}", tag = "replica",
     params(("collection" = String, Path)),
     responses((status = 200, description = "The schema", content_type = "application/schema+json",
-        body = serde_json::Value), Problems))]
+        body = serde_json::Value), ReadProblems))]
 pub(super) async fn schema(
     State(api): State<Api>,
     _place: Place,
@@ -75,7 +77,8 @@ pub(super) async fn schema(
         return Err(Problem::new(
             Kind::FORBIDDEN,
             format!("the token gives no right to a collection {collection}"),
-        ));
+        )
+        .hint("`isle token create` makes one with other rights"));
     }
     let replica::Response::Schemas(schemas) = api.ask_core(replica::Request::Schemas).await? else {
         return Err(unexpected());

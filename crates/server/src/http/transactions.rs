@@ -71,7 +71,7 @@ pub(super) async fn transact(
     for write in transaction.writes {
         let collection = name(&write.collection)?;
         caller.writes(&space, &collection)?;
-        caller.may_test(&write.operations, &space, &collection)?;
+        caller.may_do(&write.operations, &space, &collection)?;
         let key = Key::new(write.key).map_err(|error| Problem::new(Kind::MALFORMED, error.to_string()))?;
         let condition = condition_of(write.if_match.as_deref(), write.if_none_match.as_deref())?;
         writes.push(TransactionWrite { collection, key, operations: write.operations, condition });

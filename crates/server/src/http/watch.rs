@@ -4,7 +4,7 @@ use super::asking::Api;
 use super::calling::Caller;
 use super::extract::{Parameters, name};
 use super::feed::{Feed, HEARTBEAT, Reader, SLOW_HINT, Told};
-use super::problem::{Kind, Problem, Problems};
+use super::problem::{Kind, Problem, ReadProblems};
 use super::web_socket::Upgrade;
 use crate::local::WatchEvent;
 use axum::extract::State;
@@ -39,7 +39,7 @@ use std::convert::Infallible;
         ("Last-Event-ID" = Option<String>, Header, description = "The same; it counts before `after`"),
     ),
     responses((status = 101, description = "Events over a WebSocket, where the request asked for one"), (status = 200, description = "Events until either side ends", content_type = "text/event-stream",
-        body = WatchEvent), Problems))]
+        body = WatchEvent), ReadProblems))]
 pub(super) async fn watch(
     State(api): State<Api>,
     caller: Caller,

@@ -217,3 +217,18 @@ fn of_a_field_that_is_set_once_one_value_can_be_chosen() {
     document.write(&signature, Some(&schema), &choose(lost.hash)).unwrap().unwrap();
     assert_eq!(document.json(), Some(json!({"name": "A"})));
 }
+
+#[test]
+fn values_that_are_chosen_count_with_what_they_come_to() {
+    let (mut document, [lost, _]) =
+        merged(json!({"note": "x".repeat(100_000)}), json!({"note": "y".repeat(100_000)}));
+    let choice = |count| {
+        let field = Pointer::parse("/note").unwrap();
+        vec![Operation::Choose { field, hash: lost.hash }; count]
+    };
+    let mut write =
+        |operations: &[Operation]| document.write(&Signature::of(Origin([1; 16]), 9), None, operations);
+    assert!(matches!(write(&choice(10_000)), Err(WriteError::TooManyOperations(10_000))));
+    assert!(matches!(write(&choice(2)), Err(WriteError::TooLong(_))));
+    assert!(write(&choice(1)).unwrap().is_some());
+}
