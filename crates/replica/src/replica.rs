@@ -315,6 +315,12 @@ impl<S: Store> Replica<S> {
         Ok(vector)
     }
 
+    /// Whether documents of a space are missing that a peer is to fill it with; what waits for rows alone is none of that.
+    #[must_use]
+    pub fn lacks_documents(&self, space: &Space) -> bool {
+        self.journal.names.space_number(space).is_some_and(|number| self.journal.lacks_documents(number))
+    }
+
     /// The documents of a space and their heads, batches on their way included, by address.
     ///
     /// # Errors

@@ -1,12 +1,12 @@
 use crate::failure::Failure;
 use crate::observation::{Checker, Observation};
 use crate::topology::Topology;
-use crate::world::{Nodes, Settled};
+use crate::world::{Nodes, Settled, SettledSpace};
 use document::Space;
 use std::collections::BTreeSet;
 
-/// At rest no replica says that it lacks something of a space, unless a disk was lost there: what came by a fill, and
-/// whose author lost the row before anybody had it, waits for that row for ever. It cannot tell that from a fill that hangs.
+/// At rest no replica lacks documents of a space. Nor does one say that it lacks anything of it, unless a disk was lost there:
+/// what came by a fill, and whose author lost the row before anybody had it, waits for that row for ever.
 #[derive(Debug, Default)]
 pub struct FillsEnd {
     /// Spaces of nodes whose disk was lost.
@@ -22,8 +22,10 @@ impl Checker for FillsEnd {
     }
 
     fn settle(&mut self, settled: &Settled) -> Result<(), Failure> {
-        for (space, nodes) in settled.spaces.iter().filter(|(space, _)| !self.lost.contains(space)) {
-            if let Some((node, _)) = nodes.iter().find(|(_, content)| content.is_filling) {
+        for (space, nodes) in &settled.spaces {
+            let may_wait = self.lost.contains(space);
+            let hangs = |content: &SettledSpace| content.lacks_documents || content.is_filling && !may_wait;
+            if let Some((node, _)) = nodes.iter().find(|(_, content)| hangs(content)) {
                 let finding = format!("at rest, {} is still filled with {space}", Topology::name(*node));
                 return Err(Failure::liveness("fills_end", finding));
             }
@@ -36,15 +38,17 @@ impl Checker for FillsEnd {
 mod tests {
     use super::*;
     use crate::topology::NodeId;
-    use crate::world::SettledSpace;
 
     #[test]
-    fn a_space_may_wait_for_ever_only_where_a_disk_was_lost() {
+    fn a_space_may_wait_for_ever_only_for_rows_and_where_a_disk_was_lost() {
         let space = Space::new("store-1").unwrap();
-        let content = SettledSpace { is_filling: true, ..SettledSpace::default() };
-        let nodes = [(NodeId(0), SettledSpace::default()), (NodeId(1), content)];
-        let settled = Settled { spaces: [(space.clone(), nodes.into())].into() };
-        assert_eq!(FillsEnd::default().settle(&settled).unwrap_err().property, "fills_end");
-        assert_eq!(FillsEnd { lost: [space].into() }.settle(&settled), Ok(()));
+        for lacks_documents in [false, true] {
+            let content = SettledSpace { is_filling: true, lacks_documents, ..SettledSpace::default() };
+            let nodes = [(NodeId(0), SettledSpace::default()), (NodeId(1), content)];
+            let settled = Settled { spaces: [(space.clone(), nodes.into())].into() };
+            assert_eq!(FillsEnd::default().settle(&settled).unwrap_err().property, "fills_end");
+            let where_lost = FillsEnd { lost: [space.clone()].into() }.settle(&settled);
+            assert_eq!(where_lost.is_err(), lacks_documents);
+        }
     }
 }

@@ -338,6 +338,7 @@ impl Nodes {
         Ok(Some(SettledSpace {
             vector,
             is_filling,
+            lacks_documents: replica.lacks_documents(space),
             documents,
             changes,
             by_index,

@@ -15,6 +15,8 @@ pub struct SettledSpace {
     pub vector: BTreeMap<Origin, VectorEntry>,
     /// Whether it says that documents of it, or changes of them, are missing.
     pub is_filling: bool,
+    /// Whether documents are missing, of what it says is missing: rows of changes alone are not.
+    pub lacks_documents: bool,
     /// Its documents: heads, and what a service reads, which is null where the document is deleted; `None`
     /// where it cannot be read.
     pub documents: BTreeMap<Address, (Vec<ChangeHash>, Option<Value>)>,
