@@ -4,6 +4,7 @@
 //! is held too, so that none overtakes another. Everything else goes on. Where nothing comes of it the core reads the document
 //! itself, as without this.
 
+use super::materialiser::CHANGES_PER_TURN;
 use super::{Clock, Replica};
 use crate::effect::{Effect, RequestId};
 use crate::journal::DocumentPlace;
@@ -24,8 +25,6 @@ const LACKING_MAX: usize = 16;
 const ORDERED_MAX: usize = 256;
 /// Documents that are being read when one more in the background has time.
 const ORDERED_IN_BACKGROUND_MAX: usize = 8;
-/// Changes that are new to a document, and taken up once it was read in the background.
-const CHANGES_AT_ONCE: usize = 256;
 
 /// What is being read, and who waits for it.
 #[derive(Default)]
@@ -93,11 +92,11 @@ impl Loading {
     /// A document was read, or not. Takes out the requests that lack nothing any more and have none before them that does, of
     /// the same documents.
     fn take_ready(&mut self, number: DocumentNumber) -> Vec<Held> {
-        let mut is_any_ready = false;
         for held in &mut self.held {
-            is_any_ready |= held.lacking.remove(&number) && held.lacking.is_empty();
+            held.lacking.remove(&number);
         }
-        if !is_any_ready {
+        // One that lacked nothing may have waited for another that was carried out as too much.
+        if !self.held.iter().any(|held| held.lacking.is_empty()) {
             return Vec::new();
         }
         let mut before: BTreeSet<&Address> = BTreeSet::new();
@@ -194,7 +193,7 @@ impl<S: Store> Replica<S> {
         let Some(address) = undamaged(self.journal.address(number))? else { return Ok(()) };
         let place = undamaged(self.journal.document(&address))?.flatten();
         let Some(mut place) = place.filter(|place| place.number() == number) else { return Ok(()) };
-        self.bring_up(&address, &mut place, CHANGES_AT_ONCE).map(drop)
+        self.bring_up(&address, &mut place, CHANGES_PER_TURN).map(drop)
     }
 
     /// Has a document read if it is closed and long; returns its number until that is done.
@@ -294,24 +293,39 @@ fn bytes_of(request: &Request) -> usize {
 mod tests {
     use super::*;
 
+    /// Of each its documents, and how many of 9, 8 and 7 it lacks.
+    fn loading(all: &[(u64, &[&str], usize)]) -> Loading {
+        let mut loading = Loading::default();
+        for (id, names, lacks) in all {
+            let address = |name: &&str| format!("store-1/inventory/{name}").parse().unwrap();
+            let addresses = names.iter().map(address).collect();
+            let lacking = [7, 8, 9].into_iter().skip(3 - lacks).map(DocumentNumber).collect();
+            let (id, request) = (RequestId(*id), Request::Status);
+            loading.hold(Held { id, request, addresses, lacking, bytes: 1 });
+        }
+        loading
+    }
+
+    fn ids(held: &[Held]) -> Vec<u64> {
+        held.iter().map(|held| held.id.0).collect()
+    }
+
+    #[test]
+    fn what_waited_for_one_that_was_too_much_is_let_go() {
+        let mut loading = loading(&[(1, &["a", "b"], 1), (2, &["b"], 0)]);
+        assert_eq!(loading.take_oldest().map(|held| held.id.0), Some(1));
+        assert_eq!(ids(&loading.take_ready(DocumentNumber(9))), [2]);
+    }
+
     #[test]
     fn those_of_the_same_documents_are_let_go_in_their_order() {
-        let of = |names: &[&str]| -> Vec<Address> {
-            names.iter().map(|name| format!("store-1/inventory/{name}").parse().unwrap()).collect()
-        };
-        let mut loading = Loading::default();
-        let held = [(1, &["a"][..], 1), (2, &["a", "b"], 0), (3, &["b"], 0), (4, &["c"], 2), (5, &["a"], 0)];
-        for (id, names, lacks) in held {
-            let lacking = [7, 8, 9].into_iter().skip(3 - lacks).map(DocumentNumber).collect();
-            let (id, addresses) = (RequestId(id), of(names));
-            loading.hold(Held { id, request: Request::Status, addresses, lacking, bytes: 1 });
-        }
-        let ids = |held: Vec<Held>| held.iter().map(|held| held.id.0).collect::<Vec<_>>();
+        let mut loading =
+            loading(&[(1, &["a"], 1), (2, &["a", "b"], 0), (3, &["b"], 0), (4, &["c"], 2), (5, &["a"], 0)]);
         // The fourth lacks 8 and 9, the first 9.
-        assert_eq!(ids(loading.take_ready(DocumentNumber(7))), [] as [u64; 0]);
-        assert_eq!(ids(loading.take_ready(DocumentNumber(8))), [] as [u64; 0]);
+        assert_eq!(ids(&loading.take_ready(DocumentNumber(7))), [] as [u64; 0]);
+        assert_eq!(ids(&loading.take_ready(DocumentNumber(8))), [] as [u64; 0]);
         assert_eq!((loading.addresses.len(), loading.held_bytes), (3, 5));
-        assert_eq!(ids(loading.take_ready(DocumentNumber(9))), [1, 2, 3, 4, 5]);
+        assert_eq!(ids(&loading.take_ready(DocumentNumber(9))), [1, 2, 3, 4, 5]);
         assert_eq!((loading.addresses.len(), loading.held_bytes), (0, 0));
     }
 }

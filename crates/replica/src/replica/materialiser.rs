@@ -20,7 +20,7 @@ const DOCUMENTS_PER_TURN: usize = 8;
 /// Documents of one turn that had some.
 const DOCUMENTS_PER_BUSY_TURN: usize = 1;
 /// Changes applied in one turn, more of a long document: see [`crate::documents`].
-const CHANGES_PER_TURN: usize = 256;
+pub(super) const CHANGES_PER_TURN: usize = 256;
 /// Blocked documents looked at in one turn, whether another version blocked them.
 const BLOCKED_PER_TURN: usize = 64;
 /// Bytes on their way to the disk from which on it waits: the batches of services and peers go first.
