@@ -3,10 +3,11 @@
 //! The disk is an ext4 in an image. The writer is stopped, and only when none of its threads is in a system call any
 //! more is the image copied: otherwise a sync under way could return success and not be in the copy.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use replica::{Store as _, Turn};
 use store::{FjallStore, HighWater, Options};
 use tests::disk::{Disk, make_image, run};
 use tests::eventually;
@@ -49,15 +50,54 @@ fn cut(image: &Path, mount: &Path, round: u64) -> Option<u64> {
     let process = writer.process.id();
     assert!(run(Command::new("kill").args(["-STOP", &process.to_string()]), TEST));
     eventually(Duration::from_secs(10), "the writer is stopped", || is_stopped(process));
-    let copied = image.with_extension("copy");
-    let copy = Command::new("cp").arg("--sparse=always").args([image, &copied]).status().unwrap();
-    assert!(copy.success());
+    let copied = copied(image);
     writer.process.kill().unwrap();
     writer.process.wait().unwrap();
     let durable = writer.filter_map(durable_of).last().or(told);
     drop(disk);
     std::fs::rename(&copied, image).unwrap();
     Some(durable.expect("something was durable"))
+}
+
+/// The disk as it is now, in another image.
+fn copied(image: &Path) -> PathBuf {
+    let copied = image.with_extension("copy");
+    let copy = Command::new("cp").arg("--sparse=always").args([image, &copied]).status().unwrap();
+    assert!(copy.success());
+    copied
+}
+
+/// What a closed store left out of its journal must be on the disk elsewhere.
+#[test]
+fn a_closed_store_survives_a_power_cut_with_an_empty_journal() {
+    const BATCHES: u64 = 2_000;
+    let temporary = tempfile::tempdir().unwrap();
+    let image = temporary.path().join("image");
+    let mount = temporary.path().join("mount");
+    std::fs::create_dir(&mount).unwrap();
+    if !make_image(&image, IMAGE_MIB, TEST) {
+        return;
+    }
+    for round in 0..3 {
+        let Some(disk) = Disk::in_image(&image, &mount, TEST) else { return };
+        let mut store = FjallStore::open(&mount.join("store"), Options::default(), |_| {}).unwrap();
+        assert_eq!(content::check(&store, &format!("round {round}")), round * BATCHES);
+        for number in round * BATCHES + 1..=(round + 1) * BATCHES {
+            store.submit(Turn(number), content::batch(number)).unwrap();
+        }
+        drop(store);
+        assert_eq!(journals(&mount.join("store/rows")), [0], "round {round}");
+        let copied = copied(&image);
+        drop(disk);
+        std::fs::rename(&copied, &image).unwrap();
+    }
+}
+
+/// The lengths of all journals.
+fn journals(rows: &Path) -> Vec<u64> {
+    let files = std::fs::read_dir(rows).unwrap().map(Result::unwrap);
+    let journals = files.filter(|file| file.path().extension().is_some_and(|extension| extension == "jnl"));
+    journals.map(|journal| journal.metadata().unwrap().len()).collect()
 }
 
 #[test]

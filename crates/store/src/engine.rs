@@ -236,6 +236,12 @@ impl Engine {
         self.keyspace(keyspace).sealed_memtable_count() > 0
     }
 
+    /// True while rows are in memory that no table has.
+    pub(crate) fn has_memtables(&self, keyspace: Keyspace) -> bool {
+        let tree = &self.keyspace(keyspace).tree;
+        tree.sealed_memtable_count() > 0 || tree.active_memtable().size() > 0
+    }
+
     /// True while so much waits to be compacted that fjall will soon stop writers.
     pub(crate) fn is_compaction_behind(&self, keyspace: Keyspace) -> bool {
         self.keyspace(keyspace).tree.l0_run_count() >= UNCOMPACTED_RUNS_MAX

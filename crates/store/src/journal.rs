@@ -1,4 +1,4 @@
-//! fjall's journals, looked at before fjall opens them.
+//! fjall's journals, looked at before fjall opens them, and emptied after it has closed them.
 //!
 //! fjall ends a journal where it cannot read it, and cuts off what follows for good; or it refuses to open: which of the two
 //! depends on where the damage hits. Rows are written out to tables at their own pace, so that a journal cut in its middle
@@ -13,6 +13,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read, Seek as _, SeekFrom};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::Xxh3;
@@ -91,6 +92,23 @@ pub(crate) fn heal(
         return Ok(Healed::Apart(kept));
     }
     Ok(Healed::Sound)
+}
+
+/// Empties the journal of a database that nobody has open and whose rows are all in tables. fjall itself leaves an empty one
+/// where nothing could be read, and takes up its count of commits from the tables. With more than one journal nothing is
+/// done: fjall deletes the older ones in its own time.
+pub(crate) fn empty(rows: &Path) -> io::Result<()> {
+    match journals(rows)?.as_slice() {
+        [journal] => cut(journal, 0),
+        _ => Ok(()),
+    }
+}
+
+/// Bytes on the disk of all journals, not those that are allocated in advance.
+pub(crate) fn written_bytes(rows: &Path) -> io::Result<u64> {
+    let blocks =
+        journals(rows)?.iter().map(|journal| Ok(fs::metadata(journal)?.blocks())).sum::<io::Result<u64>>()?;
+    Ok(blocks.saturating_mul(512))
 }
 
 fn cut(journal: &Path, whole_bytes: u64) -> io::Result<()> {

@@ -30,6 +30,7 @@
 //! - A full disk is met before fjall meets it: the room ends before a commit must be refused; one that is refused is
 //!   certainly not written, and the store goes on when there is room.
 //! - Rows that were durable and are gone are noticed when the store is opened, up to the last second before a power cut.
+//! - The journal is emptied only when all it has is in tables, and the high-water mark read from them is that of the last commit.
 //! - Nothing that was durable is overwritten, however damaged: what fjall would cut off is copied first, or refused.
 //! - Memory does not grow with what is written or stored: see the constants of the queue, the pacer and the engine.
 //! - No type of fjall appears in a public signature.
@@ -37,6 +38,7 @@
 mod aside;
 mod backup;
 mod ballast;
+mod closing;
 mod committer;
 mod directory;
 mod engine;

@@ -11,6 +11,7 @@ use std::thread::{Builder, JoinHandle};
 use replica::{Batch, Keyspace, ReadRows, Row, Store, StoreError, Turn};
 
 use crate::ballast::Ballast;
+use crate::closing::Closing;
 use crate::committer::{Committer, Progress, check};
 use crate::directory::{Directory, io_error};
 use crate::engine::{Engine, EngineSnapshot};
@@ -31,8 +32,9 @@ const OPENING_BYTES: u64 = 16 * 1024 * 1024;
 
 /// A store on disk.
 ///
-/// Dropping it makes durable what was submitted, sends the last notices, ends its threads and unlocks the directory.
-/// It waits for a compaction that is under way (measured: up to 0.7 s).
+/// Dropping it makes durable what was submitted, sends the last notices, ends its threads, writes out what only the journal
+/// has (for two seconds at the most) so that the next opening has nothing to replay, and unlocks the directory. It waits for a
+/// compaction that is under way (measured: up to 0.7 s).
 pub struct FjallStore {
     engine: Arc<Engine>,
     queue: Arc<Queue>,
@@ -44,6 +46,8 @@ pub struct FjallStore {
     committing: Option<JoinHandle<()>>,
     pacing: Option<JoinHandle<()>>,
     keeping_up: Option<JoinHandle<()>>,
+    /// After everything that has fjall open.
+    closing: Closing,
     /// Last, so that the directory is unlocked after its files are closed.
     directory: Arc<Directory>,
 }
@@ -91,9 +95,11 @@ impl FjallStore {
             mark_file.reset(mark).map_err(failed("writing the high-water mark"))?;
         }
         let gauge = RoomGauge::new(path, (options.room, options.refused_bytes), Arc::clone(&engine), ballast);
+        let mark_file = Arc::new(mark_file);
+        let closing = Closing::new(&engine, Arc::clone(&mark_file), directory.rows());
         let parts = Parts {
             gauge: Arc::new(gauge),
-            mark_file: Arc::new(mark_file),
+            mark_file,
             events: Arc::new(Events::new(on_notice)),
             progress: Progress::new(mark, options.durability),
         };
@@ -108,6 +114,7 @@ impl FjallStore {
             committing: None,
             pacing: None,
             keeping_up: None,
+            closing,
             directory,
         };
         store.engine.tell_budget();
@@ -346,6 +353,8 @@ impl Drop for FjallStore {
         let paced = self.pacing.take().map(JoinHandle::join);
         if [committed, kept_up, paced].into_iter().flatten().any(|ended| ended.is_err()) {
             tracing::error!("a thread of the store panicked");
+        } else {
+            self.closing.write_out(&self.engine);
         }
     }
 }
