@@ -25,7 +25,7 @@ fn second_site(fleet: &Fleet) -> Endpoint {
 }
 
 /// The hub and a site go on as if nobody else were there.
-async fn check_served(hub: &Process, site: &Process, rounds: i64) {
+pub(crate) async fn check_served(hub: &Process, site: &Process, rounds: i64) {
     for _ in 0..rounds {
         site.add(ADDRESS, -1, None).await;
         let sold = site.get(ADDRESS).await.unwrap();

@@ -69,6 +69,8 @@ mod starting;
 #[cfg(test)]
 mod stopped;
 #[cfg(test)]
+mod strangers;
+#[cfg(test)]
 mod tokens;
 #[cfg(test)]
 mod transfer;

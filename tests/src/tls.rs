@@ -23,24 +23,32 @@ pub async fn call(
     trusted: &Path,
     shown: Option<&Path>,
 ) -> io::Result<TlsStream<TcpStream>> {
+    let stream = TcpStream::connect(address).await.unwrap();
+    let name = ServerName::try_from(name.to_owned()).unwrap();
+    let connecting = TlsConnector::from(Arc::new(trusting(trusted, shown))).connect(name, stream);
+    timeout(DEADLINE, connecting).await.expect("a handshake in time")
+}
+
+/// What a client trusts and shows, see [`call`].
+///
+/// # Panics
+/// If a file of an identity cannot be read.
+#[must_use]
+pub fn trusting(trusted: &Path, shown: Option<&Path>) -> ClientConfig {
     let mut roots = RootCertStore::empty();
     roots.add(certificate(&trusted.join("authority.pem"))).unwrap();
     let config = ClientConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))
         .with_protocol_versions(&[&version::TLS13])
         .unwrap()
         .with_root_certificates(roots);
-    let config = match shown {
+    match shown {
         None => config.with_no_client_auth(),
         Some(identity) => {
             let key = PrivateKeyDer::from_pem_file(identity.join("key.pem")).unwrap();
             let chain = vec![certificate(&identity.join("certificate.pem"))];
             config.with_client_auth_cert(chain, key).unwrap()
         }
-    };
-    let stream = TcpStream::connect(address).await.unwrap();
-    let name = ServerName::try_from(name.to_owned()).unwrap();
-    let connecting = TlsConnector::from(Arc::new(config)).connect(name, stream);
-    timeout(DEADLINE, connecting).await.expect("a handshake in time")
+    }
 }
 
 fn certificate(path: &Path) -> CertificateDer<'static> {
