@@ -179,11 +179,20 @@ impl Topology {
     }
 }
 
-/// In half of the worlds documents with a few changes are read beside the core.
+/// In half of the worlds documents with a few changes are read beside the core, in half of those fewer at a time than are
+/// asked for.
 fn loads_aside(seed: u64) -> Option<LoadPolicy> {
     let mut dice = Dice::of(seed, "loads", &[]);
-    dice.chance(50)
-        .then(|| LoadPolicy { changes_min: dice.between(1, 6), bytes_min: dice.between(200, 4_000) })
+    dice.chance(50).then(|| {
+        let few = LoadPolicy {
+            changes_min: dice.between(1, 6),
+            bytes_min: dice.between(200, 4_000),
+            ..LoadPolicy::default()
+        };
+        let mut some = || usize::try_from(dice.below(4)).unwrap_or_default();
+        let (held_max, reading_max) = (some(), some());
+        if dice.chance(50) { LoadPolicy { held_max, reading_max, ..few } } else { few }
+    })
 }
 
 /// In half of the worlds documents are saved after a few changes, so that they are read from snapshots, and changes

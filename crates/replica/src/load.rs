@@ -13,19 +13,24 @@ use crate::store::{ReadRows, StoreError};
 use document::Document;
 use std::fmt;
 
-/// Which closed documents are read beside the core: those with so many changes, or so many bytes of them.
+/// Which closed documents are read beside the core: those with so many changes, or so many bytes of them; and how much at a
+/// time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LoadPolicy {
     /// Changes.
     pub changes_min: u64,
     /// Bytes of changes.
     pub bytes_min: u64,
+    /// Requests that wait for documents to be read; beyond them the oldest is carried out, and the core reads what it lacks.
+    pub held_max: usize,
+    /// Documents that are being read at a time; beyond them the core reads one itself.
+    pub reading_max: usize,
 }
 
 /// Smaller ones take less than to hand them over.
 impl Default for LoadPolicy {
     fn default() -> Self {
-        Self { changes_min: 64, bytes_min: 16 * 1024 }
+        Self { changes_min: 64, bytes_min: 16 * 1024, held_max: 128, reading_max: 256 }
     }
 }
 

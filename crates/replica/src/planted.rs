@@ -82,11 +82,13 @@ pub enum Bug {
     OriginKept,
     /// An item of a difference is taken from the symbols next to those that it was added to.
     SymbolOffByOne,
+    /// A request that waits only for another, which was carried out early, is not let go of.
+    HeldForgotten,
 }
 
 impl Bug {
     /// Every bug.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 36] = [
         Self::AckBeforeSync,
         Self::ReplyBeforeSync,
         Self::CursorBeforeBatch,
@@ -122,6 +124,7 @@ impl Bug {
         Self::RightNeverWakes,
         Self::OriginKept,
         Self::SymbolOffByOne,
+        Self::HeldForgotten,
     ];
 }
 

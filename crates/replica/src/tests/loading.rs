@@ -10,7 +10,8 @@ const LONG_MIN: u64 = 4;
 /// A site that was just opened, on two documents with some history and one with little.
 fn site(settings: impl FnOnce(&mut Settings)) -> Node {
     let mut site = Node::new(site_settings());
-    site.settings.loads_aside = Some(LoadPolicy { changes_min: LONG_MIN, bytes_min: 1 << 20 });
+    site.settings.loads_aside =
+        Some(LoadPolicy { changes_min: LONG_MIN, bytes_min: 1 << 20, ..LoadPolicy::default() });
     settings(&mut site.settings);
     site.crash();
     for (at, sales) in [(LONG, LONG_MIN), (OTHER, LONG_MIN), (SHORT, 1)] {
@@ -190,7 +191,8 @@ fn hub_behind(documents: usize, bytes_max: u64) -> (Node, Node, Wire, Vec<String
     }
     wire.carry(&mut hub, &mut site);
     wire.cut(&mut hub, &mut site);
-    hub.settings.loads_aside = Some(LoadPolicy { changes_min: LONG_MIN, bytes_min: 1 << 20 });
+    hub.settings.loads_aside =
+        Some(LoadPolicy { changes_min: LONG_MIN, bytes_min: 1 << 20, ..LoadPolicy::default() });
     hub.settings.open_documents_bytes_max = bytes_max;
     hub.crash();
     names.iter().for_each(|at| assert!(site.sell(at, 1).is_some()));

@@ -140,7 +140,7 @@ fn a_document_that_is_read_while_its_branch_is_taken_out_is_without_it() {
     site.put("store-1/note/1", json!({"text": "changed"}));
     // Each document that is taken up lets go of the one before.
     site.settings.open_documents_bytes_max = 1;
-    site.settings.loads_aside = Some(LoadPolicy { changes_min: 1, bytes_min: 1 });
+    site.settings.loads_aside = Some(LoadPolicy { changes_min: 1, bytes_min: 1, ..LoadPolicy::default() });
     site.crash();
     let mut read_meanwhile = 0;
     while read_meanwhile == 0 {
