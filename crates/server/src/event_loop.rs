@@ -177,7 +177,12 @@ impl EventLoop {
             self.pulse.work();
             match cause {
                 Cause::Stop => return Ok(()),
-                Cause::Commit => core.settle()?,
+                Cause::Commit => {
+                    core.settle()?;
+                    // Who waits for an answer has it before readers of feeds and peers are seen to.
+                    self.arrivals.viewed.follow(core);
+                    self.carry_out(core);
+                }
                 Cause::Arrived(source, arrival) => self.take_some(core, source, *arrival)?,
                 Cause::Loaded(loaded) => {
                     core.handle(Input::Loaded(loaded))?;
