@@ -10,6 +10,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -41,6 +42,11 @@ impl Call {
 
     pub(crate) fn get(target: String) -> Self {
         Self::new(Method::GET, target)
+    }
+
+    /// With a header that people read.
+    pub(crate) fn words(self, name: &'static str, words: &str) -> Result<Self, CallError> {
+        self.header(name, &header_words(words))
     }
 
     /// With a header. What a header cannot say is an error.
@@ -78,6 +84,18 @@ impl Call {
 /// A segment of a path, or a value in a query.
 pub(crate) fn encoded(text: &str) -> String {
     utf8_percent_encode(text, ENCODED).to_string()
+}
+
+/// Words as a header has them: as they are, unless they would be read as something else. What begins as an extended value
+/// (RFC 8187, 3.2) is sent as one, and so is what begins or ends with a space, which no header keeps.
+pub(crate) fn header_words(words: &str) -> Cow<'_, str> {
+    let is_taken_for_extended = words.get(..6).is_some_and(|set| set.eq_ignore_ascii_case("utf-8'"));
+    let is_cut = words.starts_with(' ') || words.ends_with(' ');
+    // A control character is left to be refused as it is.
+    match (is_taken_for_extended || is_cut) && !words.contains(char::is_control) {
+        true => Cow::Owned(format!("UTF-8''{}", encoded(words))),
+        false => Cow::Borrowed(words),
+    }
 }
 
 /// A body of either way.
@@ -133,17 +151,19 @@ impl Answer {
     }
 
     /// The problem that it is.
-    pub(crate) fn problem(&self) -> Problem {
-        serde_json::from_slice(&self.body).unwrap_or_else(|_| Problem {
+    pub(crate) fn problem(&self) -> Box<Problem> {
+        let unread = |_| Problem {
             urn: "about:blank".into(),
             status: self.status.as_u16(),
             detail: format!("the answer has status {}", self.status).into(),
             hint: None,
             document: None,
             field: None,
+            pointer: None,
             violations: Box::default(),
             limit: None,
-        })
+        };
+        Box::new(serde_json::from_slice(&self.body).unwrap_or_else(unread))
     }
 
     /// The heads of the document.
@@ -157,4 +177,45 @@ impl Answer {
 /// Heads as `If-Match` names them.
 pub(crate) fn tag(heads: &[String]) -> String {
     format!("\"{}\"", heads.join("-"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use percent_encoding::percent_decode_str;
+    use proptest::prelude::*;
+
+    /// What RFC 8187 reads, and a header keeps.
+    fn read(header: &str) -> String {
+        let kept = header.trim_matches(' ');
+        let mut parts = kept.splitn(3, '\'');
+        let (set, language, rest) = (parts.next(), parts.next(), parts.next());
+        let is_language = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        match (set, language, rest) {
+            (Some(set), Some(language), Some(rest))
+                if set.eq_ignore_ascii_case("utf-8") && is_language(language) =>
+            {
+                percent_decode_str(rest).decode_utf8().unwrap().into_owned()
+            }
+            _ => kept.to_owned(),
+        }
+    }
+
+    #[test]
+    fn words_stay_readable_where_they_can() {
+        for plain in ["", "basket 7", "Gr\u{fc}\u{df}e \u{1f95b}", "utf-8", "utf-16'en'x", "\u{fc}tf-8''"] {
+            assert_eq!(header_words(plain), plain);
+        }
+        assert_eq!(header_words("utf-8''100%"), "UTF-8''utf-8%27%27100%25");
+        assert_eq!(header_words(" a"), "UTF-8''%20a");
+        assert_eq!(header_words("utf-8'\n"), "utf-8'\n", "it is refused as any control character is");
+    }
+
+    proptest! {
+        #[test]
+        fn words_are_read_as_they_were_said(begin in "(?i:utf-8)?'?[a-z-]{0,3}'?| *", rest in "[^\\p{Cc}]{0,20}") {
+            let words = begin + &rest;
+            prop_assert_eq!(read(&header_words(&words)), words);
+        }
+    }
 }

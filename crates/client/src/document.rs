@@ -3,10 +3,12 @@
 mod change;
 mod difference;
 mod fields;
+mod settle;
 mod update;
 
 pub use change::Change;
 pub use fields::{Bounded, Counter, List, Set, Text};
+pub use settle::Settle;
 pub use update::Update;
 
 use crate::call::{Answer, Call, encoded, tag};
@@ -16,7 +18,7 @@ use crate::space::Space;
 use crate::terms::Condition;
 use crate::watch::{Scope, WatchBuilder};
 use difference::without_nulls;
-use hyper::{Method, StatusCode};
+use hyper::StatusCode;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -415,10 +417,7 @@ impl<T> Document<T> {
     }
 
     /// Settles a conflict: the value of one change, as [`conflicts`](Self::conflicts) names it, follows all that are here.
-    /// Any other value is settled on by [`Change::settle`].
-    ///
-    /// # Errors
-    /// [`CallError`]; `invalid` where the conflict has ended.
+    /// Any other value is settled on by [`Change::settle`]. Refused with `invalid` where the conflict has ended.
     ///
     /// ```no_run
     /// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
@@ -430,11 +429,8 @@ impl<T> Document<T> {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn settle(&self, field: &str, hash: &str) -> Result<crate::Written, CallError> {
-        let call = Call::new(Method::POST, format!("{}/conflicts", self.place.path()));
-        let call = call.json("application/json", &json!({"field": field, "hash": hash}))?;
-        let call = crate::terms::Terms::default().on(call)?;
-        self.place.call(&call).await?.written(&call)
+    pub fn settle(&self, field: impl Into<String>, hash: impl Into<String>) -> Settle {
+        Settle::new(self.place.clone(), field.into(), hash.into())
     }
 }
 

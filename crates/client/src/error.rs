@@ -31,7 +31,7 @@ pub enum CallError {
     },
     /// The replica refused. Nothing was read, or written by this call.
     #[error(transparent)]
-    Refused(#[from] Problem),
+    Refused(#[from] Box<Problem>),
     /// The write may be done or not: the answer was lost, or the replica does not know. Sent again under the same key it
     /// counts once: see [`crate`] for how long.
     #[error("the write may be done or not: {cause}; send it again under the key {key}, it counts once")]
@@ -142,6 +142,9 @@ impl CallError {
 
 /// A refusal, as the replica words it (RFC 9457).
 ///
+/// Who writes with a token that gives no right to read what it writes is told the kind, and which of its own fields it is about;
+/// nothing of what is there.
+///
 /// ```no_run
 /// use isle_client::CallError;
 ///
@@ -170,9 +173,12 @@ pub struct Problem {
     /// The document that it is about, where there may be several: `space/collection/key`.
     #[serde(default)]
     pub document: Option<Box<str>>,
-    /// The field that it is about, as a JSON Pointer.
+    /// The field of the document that it is about, as a JSON Pointer.
     #[serde(default)]
     pub field: Option<Box<str>>,
+    /// The place in the request's body that it is about, as a JSON Pointer into the body.
+    #[serde(default)]
+    pub pointer: Option<Box<str>>,
     /// The rules of the schema that would be broken.
     #[serde(default)]
     pub violations: Box<[Violation]>,

@@ -65,7 +65,7 @@ pub use carrier::{ConnectError, Connection};
 pub use carrier::{EmbedError, Embedding};
 pub use client::Client;
 pub use collection::Collection;
-pub use document::{Bounded, Change, Counter, Document, List, Moment, Reading, Set, Text, Update};
+pub use document::{Bounded, Change, Counter, Document, List, Moment, Reading, Set, Settle, Text, Update};
 pub use error::{CallError, Problem, Violation};
 pub use fit::{FitError, Misfit};
 pub use history::{Conflict, ConflictingValue, HistoryEntry, HistoryPage};

@@ -65,7 +65,7 @@ impl Terms {
             call = call.header("prefer", &format!("ack=hub; wait={}ms", within.as_millis()))?;
         }
         if let Some(message) = &self.message {
-            call = call.header("isle-message", message)?;
+            call = call.words("isle-message", message)?;
         }
         let key = match &self.key {
             Some(key) => key.clone(),
@@ -116,7 +116,7 @@ macro_rules! on_terms {
             self
         }
 
-        /// Says why, in printable ASCII; kept with the change in the document's history.
+        /// Says why, in words without control characters; kept with the change in the document's history.
         ///
         /// ```no_run
         /// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {

@@ -270,7 +270,7 @@ impl Feed {
                 match event.name.as_str() {
                     "slow" => self.body = None,
                     "problem" => {
-                        let problem: Problem = serde_json::from_str(&event.data)
+                        let problem: Box<Problem> = serde_json::from_str(&event.data)
                             .map_err(|error| WatchError::Event { cause: error.to_string() })?;
                         // Its store failed and is being opened again, or it ends: neither is for good.
                         if ![503, 504].contains(&problem.status) {
@@ -300,7 +300,7 @@ impl Feed {
 
 enum Connecting {
     Connected,
-    Refused(Problem),
+    Refused(Box<Problem>),
     /// Not this time.
     Lost(String),
 }

@@ -14,12 +14,14 @@ use serde::Deserialize;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct Written {
-    /// The change; `None` when everything was so already.
+    /// The change; `None` when everything was so already, and for who may not read all that it writes.
+    #[serde(default)]
     pub stamp: Option<Stamp>,
     /// How safe it is.
     pub ack: Acked,
-    /// The heads of the document after it, for [`Change::if_heads`](crate::Change::if_heads); none of a transaction, and of a
-    /// write that had to be sent again: others may have written since.
+    /// The heads of the document after it, for [`Change::if_heads`](crate::Change::if_heads); none of a transaction of
+    /// several documents, of a write that had to be sent again, as others may have written since, and for who may not read what it
+    /// writes.
     #[serde(default)]
     pub heads: Vec<String>,
 }
@@ -61,4 +63,16 @@ pub struct Stamp {
     pub origin: String,
     /// The number.
     pub sequence: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn who_may_not_read_what_it_writes_is_told_how_safe_it_is() {
+        let written: Written = serde_json::from_value(json!({"ack": "hub"})).unwrap();
+        assert_eq!(written, Written { stamp: None, ack: Acked::Hub, heads: Vec::new() });
+    }
 }

@@ -1,7 +1,7 @@
 //! Over a socket: a pool of connections, each with one request at a time.
 
 use super::{ANSWER_DEADLINE, Lost};
-use crate::call::{Body, Call, either_way};
+use crate::call::{Body, Call, either_way, header_words};
 use crate::error::CallError;
 use http_body_util::Full;
 use hyper::body::Bytes;
@@ -73,7 +73,7 @@ pub enum ConnectError {
         address: String,
     },
     /// The token or the author cannot be said in a header.
-    #[error("the {what} has characters that are not printable ASCII")]
+    #[error("the {what} has characters that no header takes")]
     Text {
         /// Which of them.
         what: &'static str,
@@ -232,7 +232,8 @@ impl Connected {
             headers.push((AUTHORIZATION, value));
         }
         if let Some(author) = author {
-            let value = HeaderValue::try_from(author).map_err(|_| ConnectError::Text { what: "author" })?;
+            let value = HeaderValue::try_from(header_words(&author).as_ref());
+            let value = value.map_err(|_| ConnectError::Text { what: "author" })?;
             headers.push((HeaderName::from_static("isle-author"), value));
         }
         let mut builder = Pool::builder(TokioExecutor::new());

@@ -1,6 +1,6 @@
 //! A replica in this process.
 
-use crate::call::{Body, Call, either_way};
+use crate::call::{Body, Call, either_way, header_words};
 use crate::error::CallError;
 use hyper::Response;
 use hyper::header::{HeaderName, HeaderValue};
@@ -93,7 +93,7 @@ pub enum EmbedError {
     #[error(transparent)]
     Start(#[from] ServeError),
     /// The author cannot be said in a header.
-    #[error("the author has characters that are not printable ASCII")]
+    #[error("the author has control characters")]
     Author,
     /// The runtime is ending.
     #[error("the runtime is ending")]
@@ -110,7 +110,8 @@ impl InProcess {
     /// Opens it, on a thread where that may take its time.
     pub(crate) async fn open(embedding: Embedding) -> Result<Self, EmbedError> {
         let Embedding { data, rows, author } = embedding;
-        let author = author.map(HeaderValue::try_from).transpose().map_err(|_| EmbedError::Author)?;
+        let author = author.map(|author| HeaderValue::try_from(header_words(&author).as_ref()));
+        let author = author.transpose().map_err(|_| EmbedError::Author)?;
         let address = data.display().to_string();
         let opening = tokio::task::spawn_blocking(move || Embedded::open(&data, rows));
         let replica = opening.await.map_err(|_| EmbedError::Ending)??;

@@ -24,7 +24,7 @@ use crate::written::Stamp;
 pub enum WatchError {
     /// The replica refuses to go on. The feed has ended.
     #[error(transparent)]
-    Refused(#[from] Problem),
+    Refused(#[from] Box<Problem>),
     /// A document does not fit the type that it is read as. The feed goes on, with those of the same transaction that fit.
     #[error("{document} does not fit the type it is read as: {cause}")]
     Type {
