@@ -42,6 +42,9 @@ pub struct Pointer(String);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PointerError {
+    /// It is the whole document.
+    #[error("'' is the whole document, and no field of it: a field is named as in /on_hand")]
+    Whole,
     /// It does not start with a slash.
     #[error("'{pointer}' is no JSON Pointer: it starts with '/', as in /on_hand")]
     NoSlash {
@@ -68,6 +71,9 @@ impl Pointer {
     /// # Errors
     /// [`PointerError`] says what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, PointerError> {
+        if text.is_empty() {
+            return Err(PointerError::Whole);
+        }
         let segments =
             text.strip_prefix('/').ok_or_else(|| PointerError::NoSlash { pointer: text.to_owned() })?;
         let depth = segments.split('/').count();
@@ -312,6 +318,7 @@ mod tests {
             assert_eq!(Pointer::parse(text).unwrap().to_string(), text);
         }
         assert_eq!(Pointer::parse("on_hand"), Err(PointerError::NoSlash { pointer: "on_hand".into() }));
+        assert_eq!(Pointer::parse(""), Err(PointerError::Whole));
         assert_eq!(Pointer::parse("/a~2"), Err(PointerError::Escape { pointer: "/a~2".into() }));
         assert!(matches!(
             Pointer::parse(&format!("/{}", "x".repeat(2_000))),

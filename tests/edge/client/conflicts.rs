@@ -29,6 +29,7 @@ async fn a_conflict_is_settled_by_a_change_for_everybody() {
     let told: Vec<_> = shelf.values.iter().map(|told| (told.value.clone(), told.author.as_deref())).collect();
     assert_eq!(told.len(), 2, "{told:?}");
     assert!(told.contains(&("A".into(), Some("till-3"))) && told.contains(&("B".into(), Some("till-3"))));
+    assert!(shelf.choosable);
     // The one that is not shown.
     let chosen = shelf.values.iter().find(|value| !value.wins).unwrap();
     assert_ne!(milk.get().await.unwrap().unwrap().value.shelf.as_deref(), chosen.value.as_str());
@@ -36,7 +37,13 @@ async fn a_conflict_is_settled_by_a_change_for_everybody() {
         let refused = milk.settle(field, hash).await.unwrap_err();
         assert_eq!(refused.kind(), Some("invalid"), "{field}");
     }
-    let settled = milk.settle("/shelf", &chosen.hash).await.unwrap();
+    let stale = milk.settle("/shelf", &chosen.hash).if_heads(["5f".repeat(32)]).await.unwrap_err();
+    assert_eq!(stale.kind(), Some("condition-failed"), "{stale}");
+    let seen = milk.get().await.unwrap().unwrap().heads;
+    let settled =
+        milk.settle("/shelf", &chosen.hash).if_heads(seen).message("utf-8''as it stands").await.unwrap();
+    let said = milk.history(None, 1).await.unwrap();
+    assert_eq!(said.changes[0].message.as_deref(), Some("utf-8''as it stands"));
     assert_eq!(settled.heads, milk.get().await.unwrap().unwrap().heads);
     for document in [&milk, &at_hub] {
         eventually_async(DEADLINE, "it is settled", async || {

@@ -37,6 +37,9 @@ pub struct Conflict {
     /// The values, the one that is shown last. Where members or another kind hide them, none of them is shown: of a
     /// hidden counter or set each entry is a value, of a hidden list or text the whole.
     pub values: Vec<ConflictingValue>,
+    /// Whether one of them can be chosen: they are those of a register that is shown, and not of an item, of what something
+    /// hides, or of the whole document.
+    pub choosable: bool,
 }
 
 /// One of several concurrent values.
@@ -65,19 +68,22 @@ enum Hiding {
 
 /// Conflicts by field, as they are found.
 struct Told {
-    conflicts: BTreeMap<String, Vec<ConflictingValue>>,
+    conflicts: BTreeMap<String, Conflict>,
     /// Values that may still be told.
     left: usize,
 }
 
 impl Told {
-    fn add(&mut self, name: &str, values: Vec<ConflictingValue>) {
+    fn add(&mut self, name: &str, values: Vec<ConflictingValue>, choosable: bool) {
         if self.left == 0 || values.is_empty() {
             return;
         }
         self.left = self.left.saturating_sub(values.len());
         let field = Pointer::from_name(name.to_owned()).to_string();
-        self.conflicts.entry(field).or_default().extend(values);
+        let conflict = self.conflicts.entry(field.clone());
+        let conflict = conflict.or_insert(Conflict { field, values: Vec::new(), choosable });
+        conflict.choosable &= choosable;
+        conflict.values.extend(values);
     }
 }
 
@@ -137,7 +143,11 @@ impl Document {
         let chosen = operations.iter().map(|operation| {
             let Operation::Choose { field, hash } = operation else { return Ok(operation.clone()) };
             let name = field.to_string();
-            let mut values = conflicts.iter().filter(|at| at.field == name).flat_map(|at| &at.values);
+            let conflict = conflicts.iter().find(|at| at.field == name);
+            if conflict.is_some_and(|conflict| !conflict.choosable) {
+                return Err(WriteError::NoRegister { field: field.clone() });
+            }
+            let mut values = conflict.into_iter().flat_map(|conflict| &conflict.values);
             let found = values.find(|value| value.hash == *hash);
             let found = found.ok_or_else(|| WriteError::NoSuchValue { field: field.clone(), hash: *hash })?;
             bytes += found.value.to_string().len();
@@ -180,7 +190,7 @@ impl Document {
                 FieldKind::Counter | FieldKind::BoundedCounter | FieldKind::Set | FieldKind::Text => {}
             }
         }
-        told.conflicts.into_iter().map(|(field, values)| Conflict { field, values }).collect()
+        told.conflicts.into_values().collect()
     }
 
     /// The plain values of a field, where there are several or something hides them.
@@ -200,7 +210,7 @@ impl Document {
         let values: Vec<_> = values.collect();
         let is_shown = values.iter().any(|value| value.wins);
         if differ(&values) || hiding.is_some() && !is_shown {
-            told.add(name, values);
+            told.add(name, values, hiding.is_none());
         }
     }
 
@@ -221,7 +231,7 @@ impl Document {
             };
             self.conflicting(value, &id, false)
         });
-        told.add(field, values.collect());
+        told.add(field, values.collect(), false);
     }
 
     /// The items of a list that several have put another value in the place of.
@@ -240,7 +250,7 @@ impl Document {
             });
             let values: Vec<_> = values.collect();
             if differ(&values) {
-                told.add(&format!("{field}/{index}"), values);
+                told.add(&format!("{field}/{index}"), values, false);
             }
         }
     }
@@ -294,7 +304,7 @@ impl Document {
             ConflictingValue { value, hash: change.hash, origin, wall_ms, author, wins: false }
         });
         let deletions = tombstones.iter().filter_map(|id| self.conflicting(Value::Null, id, true));
-        Some(Conflict { field: String::new(), values: edits.chain(deletions).collect() })
+        Some(Conflict { field: String::new(), values: edits.chain(deletions).collect(), choosable: false })
     }
 }
 

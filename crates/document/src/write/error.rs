@@ -104,7 +104,7 @@ pub enum WriteError {
     #[error("the document is deleted: put it to bring it back")]
     Deleted,
     /// Only registers have concurrent values to decide between.
-    #[error("{field} is no register with a value: there is nothing to settle")]
+    #[error("{field} is no register that shows a value: none of it can be chosen, or settled on")]
     NoRegister {
         /// The field.
         field: Pointer,

@@ -148,7 +148,11 @@ mod tests {
             wall_ms: 0,
             author: None,
         };
-        let conflict = Conflict { field: "/shelf".into(), values: vec![value("A", true), value("B", false)] };
+        let conflict = Conflict {
+            field: "/shelf".into(),
+            values: vec![value("A", true), value("B", false)],
+            choosable: true,
+        };
         let expected = "\
 /shelf
     shown   \"A\"  1970-01-01T00:00:00Z  origin 0b0b0b0b0b0b

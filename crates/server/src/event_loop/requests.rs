@@ -200,6 +200,10 @@ fn shown(response: Response) -> Result<Response, Refusal> {
 const NOT_AUTHORITY_HINT: &str = "run it at the hub whose key is `authority` in isle.toml. Where there is no such hub, schemas \
                                   are files schemas/COLLECTION.json of each data directory, read at the start";
 
+/// What to do about a conflict of what is no register.
+const NO_REGISTER_HINT: &str =
+    "write the field, or the item of the list, as it should be: what is not `choosable` is decided so";
+
 /// The core's refusal for programs and people.
 pub(super) fn refusal(error: &RequestError) -> Refusal {
     let (kind, hint) = match error {
@@ -279,6 +283,9 @@ fn of_write(error: &WriteError) -> (RefusalKind, Option<&'static str>) {
     }
     if let WriteError::Patch { fault: PatchFault::Test { .. }, .. } = error {
         return (RefusalKind::ConditionFailed, Some("read the document again and decide anew"));
+    }
+    if let WriteError::NoRegister { .. } = error {
+        return (RefusalKind::Invalid, Some(NO_REGISTER_HINT));
     }
     let is_settled = matches!(error, WriteError::NoSuchValue { .. });
     (RefusalKind::Invalid, is_settled.then_some("list the conflicts again"))

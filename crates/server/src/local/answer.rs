@@ -348,7 +348,11 @@ pub(crate) fn conflict_shown(conflict: document::Conflict) -> Conflict {
         wall_ms: value.wall_ms,
         author: value.author,
     };
-    Conflict { field: conflict.field, values: conflict.values.into_iter().map(value).collect() }
+    Conflict {
+        field: conflict.field,
+        values: conflict.values.into_iter().map(value).collect(),
+        choosable: conflict.choosable,
+    }
 }
 
 fn listed_shown(listed: replica::Listed) -> Listed {

@@ -232,3 +232,24 @@ fn values_that_are_chosen_count_with_what_they_come_to() {
     assert!(matches!(write(&choice(2)), Err(WriteError::TooLong(_))));
     assert!(write(&choice(1)).unwrap().is_some());
 }
+
+#[test]
+fn what_cannot_be_chosen_is_told_so() {
+    let list = json!({"type": "array", "x-crdt": "list"});
+    let put = |value: Value| json!([{"op": "put", "value": {"a": value}}]);
+    let writes = [(list.clone(), put(json!(["x"]))), (list, put(json!(["y"])))];
+    let item = merged_kinds(&[put(json!(["1"]))], writes);
+    let (hidden, _) = merged(json!({"a": 1}), json!({"a": {"b": 2}}));
+    let (plain, _) = merged(json!({"a": 1}), json!({"a": 2}));
+    for (mut document, is_choosable) in [(item, false), (hidden, false), (plain, true)] {
+        let [conflict] = &document.conflicts()[..] else {
+            panic!("one conflict: {:?}", document.conflicts())
+        };
+        assert_eq!(conflict.choosable, is_choosable, "{conflict:?}");
+        let field = Pointer::parse(&conflict.field).unwrap();
+        let choose = [Operation::Choose { field, hash: conflict.values[0].hash }];
+        let chosen = document.write(&Signature::of(Origin([1; 16]), 9), None, &choose);
+        assert_eq!(chosen.is_ok(), is_choosable, "{chosen:?}");
+        assert!(is_choosable || matches!(chosen, Err(WriteError::NoRegister { .. })), "{chosen:?}");
+    }
+}
