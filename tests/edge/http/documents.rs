@@ -178,6 +178,11 @@ async fn a_conflict_is_settled_for_everybody() {
         let refused = service.call("POST", &path, &[], wrong.to_string()).await;
         assert_eq!(refused.problem(), "invalid", "{wrong}: {refused:?}");
     }
+    let whole = json!({"field": "", "value": {}}).to_string();
+    let whole = service.call("POST", &path, &[], whole).await.json();
+    assert_eq!(whole["pointer"], "/field", "{whole}");
+    assert!(whole["detail"].as_str().unwrap().contains("the whole document"), "{whole}");
+    assert_eq!(conflict["choosable"], true);
     let settle = json!({"field": "/shelf", "hash": chosen["hash"]}).to_string();
     // Who looked, and settles what somebody has changed since.
     let seen = service.get(&path).await.header("etag");

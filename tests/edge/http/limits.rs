@@ -31,16 +31,25 @@ async fn bodies_that_are_no_json_are_told_so() {
         let refused = service.call("PUT", &item("milk"), &[], body).await;
         assert_eq!(refused.problem(), "malformed", "{body:?}: {refused:?}");
     }
-    let deep = service.call("PUT", &item("milk"), &[], "[".repeat(100_000)).await;
+    let unclosed = service.call("PUT", &item("milk"), &[], "[".repeat(100_000)).await;
+    assert_eq!(unclosed.problem(), "malformed", "{unclosed:?}");
+    let deep = service.call("PUT", &item("milk"), &[], "[".repeat(100_000) + &"]".repeat(100_000)).await;
     assert_eq!((deep.problem().as_str(), &deep.json()["limit"]), ("invalid", &64.into()), "{deep:?}");
     // What does not fit is told with its place.
     let sales = r#"[{"op": "increment", "field": "/on_hand", "by": 1}, {"op": "increment", "field": "on_hand", "by": 1}]"#;
     let refused = service.call("PATCH", &item("milk"), &[OPERATIONS], sales).await;
-    assert_eq!((refused.problem().as_str(), &refused.json()["field"]), ("malformed", &"/1".into()));
+    assert_eq!((refused.problem().as_str(), &refused.json()["pointer"]), ("malformed", &"/1".into()));
+    assert!(refused.json()["field"].is_null(), "it is no place of the document: {refused:?}");
     let writes =
         r#"{"writes": [{"collection": "inventory", "key": "milk", "operations": [{"op": "spend"}]}]}"#;
     let refused = service.call("POST", "/v1/spaces/store-1/transactions", &[], writes).await;
-    assert_eq!(&refused.json()["field"], "/writes/0/operations/0", "{refused:?}");
+    assert_eq!(&refused.json()["pointer"], "/writes/0/operations/0", "{refused:?}");
+    let writes = r#"{"writes": [{"collection": "inventory", "key": "a", "operations": []}, {"collection": "a b", "key": "b", "operations": []}]}"#;
+    let refused = service.call("POST", "/v1/spaces/store-1/transactions", &[], writes).await;
+    assert_eq!(
+        (refused.problem().as_str(), &refused.json()["pointer"]),
+        ("malformed", &"/writes/1/collection".into())
+    );
     for body in ["7", "[]", "null", "\"text\""] {
         let refused = service.call("PUT", &item("milk"), &[], body).await;
         assert_eq!(refused.status.as_u16(), 422, "{body:?}: {refused:?}");

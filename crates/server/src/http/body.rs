@@ -4,7 +4,7 @@ use super::asking::{Api, Place};
 use super::problem::{Kind, Problem};
 use axum::body::{Body, Bytes, HttpBody as _};
 use axum::http::{HeaderMap, HeaderValue, header};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 use serde_path_to_error::Segment;
 use std::ops::Deref;
@@ -84,18 +84,18 @@ pub(super) async fn read<T>(
 
 /// Reads JSON.
 pub(super) fn json(api: &Api, bytes: &[u8]) -> Result<Value, Problem> {
-    check_depth(api, bytes)?;
+    check_depth(api.limits().depth, bytes)?;
     serde_json::from_slice(bytes).map_err(|error| malformed(&error))
 }
 
 /// Reads JSON of a shape.
 pub(super) fn shape<T: DeserializeOwned>(api: &Api, bytes: &[u8]) -> Result<T, Problem> {
-    check_depth(api, bytes)?;
+    check_depth(api.limits().depth, bytes)?;
     let mut read = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut read).map_err(|error| {
         let problem = malformed(error.inner());
         let place = pointer(error.path());
-        if error.inner().is_data() && !place.is_empty() { problem.field(place) } else { problem }
+        if error.inner().is_data() && !place.is_empty() { problem.pointer(place) } else { problem }
     })?;
     read.end().map_err(|error| malformed(&error))?;
     Ok(value)
@@ -117,12 +117,13 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
     segments.fold(String::new(), |pointer, segment| pointer + "/" + &segment)
 }
 
-/// Before it is parsed: the parser's own limit is said in its words.
-fn check_depth(api: &Api, bytes: &[u8]) -> Result<(), Problem> {
-    let limit = api.limits().depth;
+/// Before it is parsed: the parser's own limit is said in its words. What is no JSON has no depth.
+fn check_depth(limit: usize, bytes: &[u8]) -> Result<(), Problem> {
     if depth(bytes) <= limit {
         return Ok(());
     }
+    // What is passed over is not recursed into, however deep.
+    serde_json::from_slice::<IgnoredAny>(bytes).map_err(|error| malformed(&error))?;
     let detail = format!("the body has more than {limit} objects and arrays within one another");
     Err(Problem::new(Kind::INVALID, detail)
         .hint("nest it less; `depth_max` of `[http]` in isle.toml has the limit")
@@ -163,6 +164,20 @@ mod tests {
         ] {
             assert!(serde_json::from_str::<Value>(text).is_ok(), "{text}");
             assert_eq!(depth(text.as_bytes()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_json_is_too_deep() {
+        let kind = |text: String| {
+            let problem = check_depth(4, text.as_bytes()).unwrap_err();
+            serde_json::to_value(problem).unwrap()["type"].clone()
+        };
+        assert!(check_depth(4, b"[[[[]]]]").is_ok());
+        for deep in [5, 100_000] {
+            assert_eq!(kind("[".repeat(deep) + &"]".repeat(deep)), "urn:isle:problem:invalid");
+            assert_eq!(kind("[".repeat(deep)), "urn:isle:problem:malformed");
+            assert_eq!(kind("{".repeat(deep) + &"}".repeat(deep)), "urn:isle:problem:malformed");
         }
     }
 

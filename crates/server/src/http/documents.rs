@@ -7,7 +7,7 @@ use super::extract::{OfDocument, Parameters};
 use super::operations::{PatchStep, TypedOperation};
 use super::parameters::{DocumentPath, WriteConditions, WriteHeaders};
 use super::preferences::{condition, etag, is_known, terms, within};
-use super::problem::{Kind, Problem, Problems, ReadProblems};
+use super::problem::{BodilessProblems, DocumentProblems, Kind, Problem, Problems};
 use super::written::{Written, unexpected};
 use crate::local::{self, Moment, Reading};
 use axum::Json;
@@ -41,7 +41,7 @@ const OPERATIONS: &str = "application/vnd.isle.operations+json";
             ("Isle-Violations" = u64, description = "So many rules of its schema are broken by a merge"),
         )),
         (status = 304, description = "It is as the caller has it",
-            headers(("ETag" = String, description = "Its heads"))), ReadProblems))]
+            headers(("ETag" = String, description = "Its heads"))), DocumentProblems))]
 pub(super) async fn read(
     State(api): State<Api>,
     _place: Place,
@@ -127,7 +127,7 @@ fn moment(text: &str) -> Result<Moment, Problem> {
     params(DocumentPath, WriteConditions, WriteHeaders),
     request_body(content = serde_json::Value, content_type = "application/json"),
     responses((status = 200, description = "It is durable", body = Written,
-        headers(("ETag" = String, description = "Its heads after it; not where an earlier answer is given again"))), Problems))]
+        headers(("ETag" = String, description = "Its heads after it, as `heads` has them"))), Problems))]
 pub(super) async fn put(
     State(api): State<Api>,
     caller: Caller,
@@ -154,7 +154,7 @@ pub(super) async fn put(
         (Vec<TypedOperation> = "application/vnd.isle.operations+json"),
     )),
     responses((status = 200, description = "It is durable", body = Written,
-        headers(("ETag" = String, description = "Its heads after it; not where an earlier answer is given again"))), Problems))]
+        headers(("ETag" = String, description = "Its heads after it, as `heads` has them"))), Problems))]
 pub(super) async fn patch(
     State(api): State<Api>,
     caller: Caller,
@@ -186,7 +186,7 @@ pub(super) async fn patch(
 #[utoipa::path(delete, path = "/v1/spaces/{space}/{collection}/{key}", tag = "documents",
     params(DocumentPath, WriteConditions, WriteHeaders),
     responses((status = 200, description = "It is durable", body = Written,
-        headers(("ETag" = String, description = "Its heads after it; not where an earlier answer is given again"))), Problems))]
+        headers(("ETag" = String, description = "Its heads after it, as `heads` has them"))), BodilessProblems))]
 pub(super) async fn delete(
     State(api): State<Api>,
     caller: Caller,

@@ -108,7 +108,7 @@ pub(super) fn name<T: FromStr<Err = AddressError>>(text: &str) -> Result<T, Prob
     text.parse().map_err(|error| no_name(&error))
 }
 
-fn no_name(error: &AddressError) -> Problem {
+pub(super) fn no_name(error: &AddressError) -> Problem {
     Problem::new(Kind::MALFORMED, error.to_string())
 }
 

@@ -14,7 +14,7 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
-use document::{Operation, Pointer};
+use document::{Operation, Pointer, PointerError};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -101,13 +101,21 @@ pub(super) struct Settled {
     value: Option<Value>,
 }
 
+/// What to do about a conflict of a whole document.
+const WHOLE_HINT: &str =
+    "a document that was deleted by one and edited by another stays deleted until it is put";
+
 impl Settled {
     fn operation(self) -> Result<Operation, Problem> {
         let invalid = |detail: String| Problem::new(Kind::INVALID, detail);
-        let field = Pointer::parse(&self.field).map_err(|error| invalid(error.to_string()))?;
+        let field = Pointer::parse(&self.field).map_err(|error| {
+            let problem = invalid(error.to_string()).pointer("/field");
+            if error == PointerError::Whole { problem.hint(WHOLE_HINT) } else { problem }
+        })?;
         match (self.hash, self.value) {
             (Some(hash), None) => {
-                let hash = hash.parse().map_err(|_| invalid(format!("'{hash}' is no hash of a change")))?;
+                let no_hash = |_| invalid(format!("'{hash}' is no hash of a change")).pointer("/hash");
+                let hash = hash.parse().map_err(no_hash)?;
                 Ok(Operation::Choose { field, hash })
             }
             (None, Some(value)) => Ok(Operation::Settle { field, value }),
@@ -129,7 +137,7 @@ fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D:
     params(DocumentPath, WriteConditions, WriteHeaders),
     request_body(content = Settled),
     responses((status = 200, description = "It is durable", body = Written,
-        headers(("ETag" = String, description = "Its heads after it; not where an earlier answer is given again"))), Problems))]
+        headers(("ETag" = String, description = "Its heads after it, as `heads` has them"))), Problems))]
 pub(super) async fn settle(
     State(api): State<Api>,
     caller: Caller,

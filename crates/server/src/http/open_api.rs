@@ -1,6 +1,7 @@
 //! The routes, and their description, which is made from them.
 
 use super::asking::Api;
+use super::operations::TypedOperation;
 use super::problem::{Kind, Problem, ProblemDocument};
 use super::{documents, history, page, queries, replica_status, transactions, watch};
 use axum::extract::State;
@@ -66,7 +67,7 @@ pub(super) fn router(api: Api) -> Router {
 }
 
 fn described() -> (Router<Api>, Description) {
-    OpenApiRouter::with_openapi(Head::openapi())
+    let (router, mut description) = OpenApiRouter::with_openapi(Head::openapi())
         .routes(routes!(documents::read, documents::put, documents::patch, documents::delete))
         .routes(routes!(history::history))
         .routes(routes!(history::conflicts, history::settle))
@@ -76,7 +77,12 @@ fn described() -> (Router<Api>, Description) {
         .routes(routes!(replica_status::status))
         .routes(routes!(replica_status::schemas))
         .routes(routes!(replica_status::schema))
-        .split_for_parts()
+        .split_for_parts();
+    let schemas = description.components.as_mut().map(|components| &mut components.schemas);
+    if let Some(operation) = schemas.and_then(|schemas| schemas.get_mut("TypedOperation")) {
+        TypedOperation::close(operation);
+    }
+    (router, description)
 }
 
 async fn nothing(State(_): State<Api>) -> Problem {
@@ -85,4 +91,59 @@ async fn nothing(State(_): State<Api>) -> Problem {
 
 async fn no_method() -> Problem {
     Problem::new(Kind::METHOD, "the resource has no such method").hint("/docs says what there is")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    /// Each operation of the description: its method, its path, and what is said of it.
+    fn operations(description: &Value) -> Vec<(String, String, Value)> {
+        let mut operations = Vec::new();
+        for (path, methods) in description["paths"].as_object().unwrap() {
+            for (method, operation) in methods.as_object().unwrap() {
+                operations.push((method.clone(), path.clone(), operation.clone()));
+            }
+        }
+        operations
+    }
+
+    fn description() -> Value {
+        serde_json::to_value(described().1).unwrap()
+    }
+
+    #[test]
+    fn only_what_has_a_body_can_be_refused_for_it() {
+        for (method, path, operation) in operations(&description()) {
+            let responses = operation["responses"].as_object().unwrap();
+            let has_body = operation.get("requestBody").is_some();
+            for status in ["408", "413", "415"] {
+                assert_eq!(responses.contains_key(status), has_body, "{method} {path}: {status}");
+            }
+            let writes = method != "get";
+            for status in ["412", "507"] {
+                assert_eq!(responses.contains_key(status), writes, "{method} {path}: {status}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_a_deleted_document_that_is_read_is_missing_with_a_tag() {
+        for (method, path, operation) in operations(&description()) {
+            let has_tag = operation.pointer("/responses/404/headers/ETag").is_some();
+            assert_eq!(has_tag, method == "get" && path.ends_with("/{key}"), "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn what_is_read_strictly_is_described_so() {
+        let description = description();
+        let closed = |schema: &Value| schema["additionalProperties"] == json!(false);
+        for name in ["Transaction", "DocumentWrite", "Settled"] {
+            assert!(closed(&description["components"]["schemas"][name]), "{name}");
+        }
+        let kinds = description.pointer("/components/schemas/TypedOperation/oneOf").unwrap();
+        assert!(kinds.as_array().unwrap().iter().all(closed), "{kinds:#}");
+    }
 }

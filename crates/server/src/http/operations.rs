@@ -3,6 +3,8 @@
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::AdditionalProperties;
+use utoipa::openapi::{RefOr, Schema};
 
 /// One thing to do to a document. Fields are JSON Pointers.
 #[derive(Serialize, ToSchema)]
@@ -70,6 +72,18 @@ pub(super) enum TypedOperation {
         #[schema(pattern = "^[0-9a-f]{64}$")]
         hash: String,
     },
+}
+
+impl TypedOperation {
+    /// Its description, from which it is known that a member it does not name is refused.
+    pub(super) fn close(description: &mut RefOr<Schema>) {
+        let RefOr::T(Schema::OneOf(kinds)) = description else { return };
+        for kind in &mut kinds.items {
+            if let RefOr::T(Schema::Object(kind)) = kind {
+                kind.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
+            }
+        }
+    }
 }
 
 /// What a splice inserts.
@@ -173,12 +187,17 @@ mod tests {
                 without.as_object_mut().unwrap().remove(&name);
                 assert_eq!(reads(&without), !required.contains(&json!(name)), "{example} without {name}");
             }
+            let mut beyond = example.clone();
+            beyond["beyond"] = json!(1);
+            assert_eq!(reads(&beyond), described["additionalProperties"] != json!(false), "{beyond}");
         }
     }
 
     #[test]
     fn operations_are_described_as_they_are_read() {
-        let schema = serde_json::to_value(TypedOperation::schema()).unwrap();
+        let mut schema = TypedOperation::schema();
+        TypedOperation::close(&mut schema);
+        let schema = serde_json::to_value(schema).unwrap();
         let read = |value: &Value| serde_json::from_value::<Operation>(value.clone());
         are_described(&schema, &operations(), &|value| read(value).is_ok());
         for (expected, example) in operations().iter().enumerate() {

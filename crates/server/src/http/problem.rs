@@ -16,7 +16,8 @@ use utoipa::{IntoResponses, ToSchema};
 #[serde(transparent)]
 pub(super) struct Problem(Box<ProblemDocument>);
 
-/// What is wrong. `type` is stable, and what programs go by.
+/// What is wrong. `type` is stable, and what programs go by. Who writes what it may not read is told the kind in fixed words, and
+/// the document and field that it named itself: nothing of what is there.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ProblemDocument {
     /// The kind of problem: `urn:isle:problem:` and its name.
@@ -36,9 +37,12 @@ pub(super) struct ProblemDocument {
     /// The document that it is about, where there may be several: `space/collection/key`.
     #[serde(skip_serializing_if = "Option::is_none")]
     document: Option<String>,
-    /// The field that it is about, as a JSON Pointer; of the body, where that cannot be read.
+    /// The field of the document that it is about, as a JSON Pointer into the document.
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<String>,
+    /// The place in the request's body that it is about, as a JSON Pointer into the body.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pointer: Option<String>,
     /// The rules of the schema that the document would break.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     violations: Vec<Violation>,
@@ -104,6 +108,7 @@ impl Problem {
             hint: None,
             document: None,
             field: None,
+            pointer: None,
             violations: Vec::new(),
             limit: None,
             headers: Vec::new(),
@@ -115,9 +120,9 @@ impl Problem {
         self
     }
 
-    /// The place in the body that cannot be read.
-    pub(super) fn field(mut self, field: String) -> Self {
-        self.0.field = Some(field);
+    /// The place in the body that it is about.
+    pub(super) fn pointer(mut self, pointer: impl Into<String>) -> Self {
+        self.0.pointer = Some(pointer.into());
         self
     }
 
@@ -179,49 +184,81 @@ impl IntoResponse for Problem {
     }
 }
 
-/// The header that comes with problems of a status.
+/// What describes a header that comes with problems of a status.
 fn told_with(status: StatusCode) -> Option<(&'static str, Header)> {
     let (name, kind, what) = match status {
         StatusCode::UNAUTHORIZED => ("WWW-Authenticate", Type::String, "How to say who calls"),
-        StatusCode::NOT_FOUND => ("ETag", Type::String, "The heads of a document that was deleted"),
         StatusCode::SERVICE_UNAVAILABLE => ("Retry-After", Type::Integer, "When to try again, in seconds"),
         _ => return None,
     };
-    let mut header = Header::new(Object::with_type(kind));
-    header.description = Some(what.to_owned());
-    Some((name, header))
+    Some((name, header_of(kind, what)))
 }
 
-/// The problems that an operation which writes can have, for its description.
+fn header_of(kind: Type, what: &str) -> Header {
+    let mut header = Header::new(Object::with_type(kind));
+    header.description = Some(what.to_owned());
+    header
+}
+
+/// The problems that an operation which writes what is in its body can have, for its description.
 pub(super) struct Problems;
+
+/// Those of one that writes without a body.
+pub(super) struct BodilessProblems;
 
 /// Those of one that reads.
 pub(super) struct ReadProblems;
 
+/// Those of one that reads a document.
+pub(super) struct DocumentProblems;
+
 impl IntoResponses for Problems {
     fn responses() -> BTreeMap<String, RefOr<Described>> {
-        described(|_| true)
+        described(|kind| !is(kind, &OF_READING))
+    }
+}
+
+impl IntoResponses for BodilessProblems {
+    fn responses() -> BTreeMap<String, RefOr<Described>> {
+        described(|kind| !is(kind, &OF_READING) && !is(kind, &OF_BODIES))
     }
 }
 
 impl IntoResponses for ReadProblems {
     fn responses() -> BTreeMap<String, RefOr<Described>> {
-        let of_writes = [
-            StatusCode::REQUEST_TIMEOUT,
-            StatusCode::PRECONDITION_FAILED,
-            StatusCode::PAYLOAD_TOO_LARGE,
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            StatusCode::GATEWAY_TIMEOUT,
-            StatusCode::INSUFFICIENT_STORAGE,
-        ];
-        described(|status| !of_writes.contains(&status))
+        described(|kind| !is(kind, &OF_BODIES) && !is(kind, &OF_WRITING))
     }
 }
 
-fn described(are_had: impl Fn(StatusCode) -> bool) -> BTreeMap<String, RefOr<Described>> {
+impl IntoResponses for DocumentProblems {
+    fn responses() -> BTreeMap<String, RefOr<Described>> {
+        let mut described = ReadProblems::responses();
+        if let Some(RefOr::T(missing)) = described.get_mut(StatusCode::NOT_FOUND.as_str()) {
+            let header = header_of(Type::String, "The heads of a document that was deleted");
+            missing.headers.insert("ETag".to_owned(), RefOr::T(header));
+        }
+        described
+    }
+}
+
+/// Kinds that are of a body.
+const OF_BODIES: [Kind; 4] = [Kind::TOO_SLOW, Kind::TOO_LARGE, Kind::CONTENT_TYPE, Kind::NOT_ENOUGH];
+
+/// Kinds that are of a write alone.
+const OF_WRITING: [Kind; 4] = [Kind::READ_ONLY, Kind::CONDITION_FAILED, Kind::KEY_REUSED, Kind::DISK_FULL];
+
+/// Kinds that are of a read alone.
+const OF_READING: [Kind; 1] = [Kind::NOT_FOUND];
+
+fn is(kind: &Kind, among: &[Kind]) -> bool {
+    among.iter().any(|other| other.name == kind.name)
+}
+
+fn described(are_had: impl Fn(&Kind) -> bool) -> BTreeMap<String, RefOr<Described>> {
     let mut described = BTreeMap::new();
-    for kind in Kind::ALL.iter().filter(|kind| are_had(kind.status)) {
-        let names = Kind::ALL.iter().filter(|other| other.status == kind.status);
+    let had: Vec<&Kind> = Kind::ALL.iter().filter(|kind| are_had(kind)).collect();
+    for kind in &had {
+        let names = had.iter().filter(|other| other.status == kind.status);
         let names: Vec<String> = names.map(|kind| format!("`{}`: {}", kind.name, kind.title)).collect();
         let content = Content::new(Some(Ref::from_schema_name("ProblemDocument")));
         let response =
