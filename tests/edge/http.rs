@@ -13,6 +13,7 @@ mod pages;
 mod patches;
 mod queries;
 mod retried;
+mod unread;
 mod web_sockets;
 
 use tests::http::HttpClient;

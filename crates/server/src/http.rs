@@ -25,6 +25,7 @@ mod preferences;
 mod problem;
 mod queries;
 mod replica_status;
+mod sight;
 mod transactions;
 mod watch;
 mod web_socket;

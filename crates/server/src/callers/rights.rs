@@ -11,8 +11,8 @@ const COLLECTIONS_MAX: usize = 64;
 /// Longest text that is looked at, in bytes: every collection with both rights and the longest name.
 const TEXT_BYTES_MAX: usize = 16 * 1024;
 
-/// Reading and writing, apart: who may write alone reads nothing. What is refused, or changes nothing, still tells of what is there:
-/// this keeps services apart, and no secret.
+/// Reading and writing, apart: who may write alone reads nothing, and is told nothing of what is there by an answer to a write but
+/// whether it was taken, and what kind of refusal it met.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Allowed {
     read: bool,

@@ -1,12 +1,14 @@
 //! What the handlers share: the way to the core, and how much may be on it.
 
 use super::Limits;
+use super::calling::Caller;
 use super::problem::{Kind, Problem};
-use super::written::unexpected;
-use crate::callers::{Caller, TokenRefusal, Tokens};
+use super::sight::Sight;
+use super::written::{Written, unexpected};
+use crate::callers::{self, TokenRefusal, Tokens};
 use crate::enrolment::wall;
 use crate::event_loop::{Arrivals, Reply, Stop};
-use crate::local::{Asked, Context, Request, Response, asked, shown};
+use crate::local::{Asked, Context, Refusal, Request, Response, asked, shown};
 use document::Address;
 use replica::ViewedDocument;
 use std::sync::Arc;
@@ -80,12 +82,12 @@ impl Api {
     }
 
     /// Whom a token lets in at present.
-    pub(super) fn caller(&self, secret: &str) -> Result<Caller, TokenRefusal> {
+    pub(super) fn caller(&self, secret: &str) -> Result<callers::Caller, TokenRefusal> {
         self.0.tokens.caller(secret, now_ms())
     }
 
     /// Whom a verified certificate lets in at present.
-    pub(super) fn caller_of_certificate(&self, name: &str) -> Result<Caller, TokenRefusal> {
+    pub(super) fn caller_of_certificate(&self, name: &str) -> Result<callers::Caller, TokenRefusal> {
         self.0.tokens.caller_of_certificate(name, now_ms())
     }
 
@@ -138,7 +140,7 @@ impl Api {
     pub(super) async fn read(&self, request: Request) -> Result<Response, Problem> {
         match asked(request)? {
             Asked::Core(request) => {
-                let reply = self.ask(request, (0, Duration::ZERO), no_answer).await?;
+                let reply = self.ask(request, (0, Duration::ZERO), no_answer).await??;
                 Ok(shown(reply, &self.0.context))
             }
             Asked::Watch(_) | Asked::Backup(_) | Asked::Hub(_) => {
@@ -148,13 +150,15 @@ impl Api {
     }
 
     /// Asks it to write, if a place is free; `bytes` are those of the body, and it may wait for the hub for so long. Who waits
-    /// for the hub has a place among those that do, and takes none from the others.
+    /// for the hub has a place among those that do, and takes none from the others. The answer tells the caller nothing of
+    /// what it may not read: there is no other way to write.
     pub(super) async fn write(
         &self,
+        caller: &Caller,
         request: replica::Request,
-        bytes: usize,
-        within: Duration,
-    ) -> Result<replica::Response, Problem> {
+        (bytes, within): (usize, Duration),
+    ) -> Result<Written, Problem> {
+        let sight = Sight::of(caller, &request);
         let _place = match within {
             Duration::ZERO => self.place()?,
             _ => {
@@ -168,12 +172,15 @@ impl Api {
                 place(&self.0.hub_waits).ok_or_else(busy)?
             }
         };
-        of_core(self.ask(request, (bytes, within), unknown).await?)
+        match self.ask(request, (bytes, within), unknown).await? {
+            Ok(reply) => Written::of(of_core(reply)?, &sight),
+            Err(refusal) => Err(sight.refusal(refusal).into()),
+        }
     }
 
     /// Asks the core for what has no form on the local socket.
     pub(super) async fn ask_core(&self, request: replica::Request) -> Result<replica::Response, Problem> {
-        of_core(self.ask(request, (0, Duration::ZERO), no_answer).await?)
+        of_core(self.ask(request, (0, Duration::ZERO), no_answer).await??)
     }
 
     async fn ask(
@@ -181,10 +188,9 @@ impl Api {
         request: replica::Request,
         (bytes, within): (usize, Duration),
         too_late: fn(Duration) -> Problem,
-    ) -> Result<Reply, Problem> {
+    ) -> Result<Result<Reply, Refusal>, Problem> {
         let most = self.0.limits.time.saturating_add(within);
-        let reply = timeout(most, self.0.arrivals.ask(request, bytes)).await.map_err(|_| too_late(most))?;
-        Ok(reply?)
+        timeout(most, self.0.arrivals.ask(request, bytes)).await.map_err(|_| too_late(most))
     }
 }
 

@@ -208,5 +208,5 @@ pub(super) async fn write(
     let (condition, terms) = (condition(headers)?, terms(headers, caller)?);
     let within = within(&terms.wait);
     let request = replica::Request::Write { address, operations, condition, terms };
-    Written::of(api.write(request, bytes, within).await?)
+    api.write(caller, request, (bytes, within)).await
 }

@@ -3,11 +3,11 @@
 use super::asking::Api;
 use super::body::{self, Parsed, expect_type};
 use super::calling::Caller;
-use super::extract::{OfSpace, name};
+use super::extract::{OfSpace, name, no_name};
 use super::operations::TypedOperation;
 use super::parameters::WriteHeaders;
 use super::preferences::{condition_of, terms, within};
-use super::problem::{Kind, Problem, Problems};
+use super::problem::{Problem, Problems};
 use super::written::Written;
 use axum::body::Body;
 use axum::extract::State;
@@ -49,14 +49,15 @@ pub(super) struct DocumentWrite {
 /// Write several documents together.
 ///
 /// All of them become visible together, here and at every other replica, or none. Where the condition of one does not hold,
-/// none is written.
+/// none is written. One of a single document is a write of it, and is answered as one.
 #[utoipa::path(post, path = "/v1/spaces/{space}/transactions", tag = "documents",
     params(
         ("space" = String, Path),
         WriteHeaders,
     ),
     request_body(content = Transaction),
-    responses((status = 200, description = "It is durable", body = Written), Problems))]
+    responses((status = 200, description = "It is durable", body = Written,
+        headers(("ETag" = String, description = "Of a single document: its heads after it, as `heads` has them"))), Problems))]
 pub(super) async fn transact(
     State(api): State<Api>,
     caller: Caller,
@@ -68,16 +69,18 @@ pub(super) async fn transact(
     let Parsed(transaction, length) =
         body::read(&api, body, |bytes| body::shape::<Transaction>(&api, bytes)).await?;
     let mut writes = Vec::with_capacity(transaction.writes.len());
-    for write in transaction.writes {
-        let collection = name(&write.collection)?;
+    for (number, write) in transaction.writes.into_iter().enumerate() {
+        let at = |member: &str| format!("/writes/{number}{member}");
+        let collection = name(&write.collection).map_err(|problem| problem.pointer(at("/collection")))?;
         caller.writes(&space, &collection)?;
         caller.may_do(&write.operations, &space, &collection)?;
-        let key = Key::new(write.key).map_err(|error| Problem::new(Kind::MALFORMED, error.to_string()))?;
-        let condition = condition_of(write.if_match.as_deref(), write.if_none_match.as_deref())?;
+        let key = Key::new(write.key).map_err(|error| no_name(&error).pointer(at("/key")))?;
+        let condition = condition_of(write.if_match.as_deref(), write.if_none_match.as_deref());
+        let condition = condition.map_err(|problem| problem.pointer(at("")))?;
         writes.push(TransactionWrite { collection, key, operations: write.operations, condition });
     }
     let terms = terms(&headers, &caller)?;
     let within = within(&terms.wait);
     let request = replica::Request::Transaction { space, writes, terms };
-    Written::of(api.write(request, length, within).await?)
+    api.write(&caller, request, (length, within)).await
 }

@@ -2,6 +2,7 @@
 
 use super::preferences::etag;
 use super::problem::{Kind, Problem};
+use super::sight::Sight;
 use crate::local::{self, stamp_shown};
 use axum::Json;
 use axum::http::header;
@@ -13,11 +14,14 @@ use utoipa::ToSchema;
 /// A write is durable at this replica, or more.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Written {
-    /// The change; null when everything was so already.
-    stamp: Option<local::Stamp>,
+    /// The change; null when everything was so already. Left out for who may not read all that it writes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<local::Stamp>, required = false)]
+    stamp: Option<Option<local::Stamp>>,
     /// How safe it is: `local` is on this replica's disk, `hub` on the hub's too.
     ack: Ack,
-    /// The heads of the document after it; its ETag. Left out for transactions.
+    /// The heads of the document after it; its ETag. Left out for a transaction of several documents, where an earlier answer is
+    /// given again, and for who may not read what it writes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     heads: Vec<String>,
 }
@@ -31,8 +35,8 @@ pub(super) enum Ack {
 }
 
 impl Written {
-    /// From the core's answer.
-    pub(super) fn of(response: replica::Response) -> Result<Self, Problem> {
+    /// From the core's answer; who does not see all that was written is told nothing that depends on what was there.
+    pub(super) fn of(response: replica::Response, sight: &Sight) -> Result<Self, Problem> {
         let (stamp, heads, level) = if let replica::Response::Written(written) = response {
             (written.stamp, written.heads, Level::Local)
         } else if let replica::Response::Reached { stamp, heads, level } = response {
@@ -41,11 +45,11 @@ impl Written {
             return Err(unexpected());
         };
         let ack = if level == Level::Hub { Ack::Hub } else { Ack::Local };
-        Ok(Self {
-            stamp: stamp.map(stamp_shown),
-            ack,
-            heads: heads.iter().map(ToString::to_string).collect(),
-        })
+        if !sight.is_whole() {
+            return Ok(Self { stamp: None, ack, heads: Vec::new() });
+        }
+        let heads = heads.iter().map(ToString::to_string).collect();
+        Ok(Self { stamp: Some(stamp.map(stamp_shown)), ack, heads })
     }
 }
 
