@@ -1,6 +1,8 @@
-use super::item;
+use super::callers::isle;
+use super::{item, site_with_a_service};
+use serde_json::{Value, json};
 use std::process::Command;
-use tests::http::HttpClient;
+use tests::http::{Answer, HttpClient};
 use tests::process::{Fleet, site_config};
 use tests::skipped;
 
@@ -31,7 +33,7 @@ async fn every_answer_is_in_the_description() {
     let directory = fleet.directory.path();
     std::fs::write(directory.join("openapi.json"), service.get("/openapi.json").await.body).unwrap();
     std::fs::write(directory.join("schemathesis.toml"), SETTINGS).unwrap();
-    // A feed does not end.
+    // A feed does not end: `Description` holds its answers against what is said of them.
     let arguments = "--config-file schemathesis.toml run openapi.json --exclude-path /v1/watch --max-examples 25 --seed 1 \
          --generation-database none --phases coverage,fuzzing --no-color --checks";
     let checks =
@@ -48,4 +50,126 @@ async fn every_answer_is_in_the_description() {
         String::from_utf8_lossy(&run.stdout),
         String::from_utf8_lossy(&run.stderr)
     );
+}
+
+/// The description, as far as it is of feeds.
+struct Description(Value);
+
+impl Description {
+    async fn of(service: &mut HttpClient) -> Self {
+        Self(service.get("/openapi.json").await.json())
+    }
+
+    fn of_feeds(&self) -> &Value {
+        self.0.pointer("/paths/~1v1~1watch/get").unwrap()
+    }
+
+    /// What is wrong with a value of a named shape.
+    fn misfits(&self, shape: &Value, value: &Value) -> Vec<String> {
+        let mut schema = shape.clone();
+        schema["components"] = self.0["components"].clone();
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        validator.iter_errors(value).map(|error| format!("{}: {error}", error.instance_path())).collect()
+    }
+
+    /// The shape of what a status comes with, as one of its media types.
+    fn shape(&self, status: &str, kind: &str) -> &Value {
+        let content = &self.of_feeds()["responses"][status]["content"][kind]["schema"];
+        assert!(content.is_object(), "{status} as {kind} is in the description: {}", self.of_feeds());
+        content
+    }
+
+    fn holds(&self, answer: &Answer) {
+        let shape = self.shape(answer.status.as_str(), &answer.header("content-type"));
+        assert_eq!(self.misfits(shape, &answer.json()), Vec::<String>::new(), "{answer:?}");
+    }
+}
+
+/// Every parameter of a feed is described, and no other is taken.
+#[tokio::test]
+async fn feeds_take_what_is_described() {
+    let (_fleet, site, mut service) = site_with_a_service().await;
+    let description = Description::of(&mut service).await;
+    let parameters = description.of_feeds()["parameters"].as_array().unwrap();
+    let named = |place: &str| -> Vec<&str> {
+        let of_place = parameters.iter().filter(|parameter| parameter["in"] == place);
+        of_place.map(|parameter| parameter["name"].as_str().unwrap()).collect()
+    };
+    assert_eq!(named("query"), ["space", "collection", "prefix", "after"]);
+    assert_eq!(named("header"), ["Last-Event-ID"]);
+    let required = parameters.iter().filter(|parameter| parameter["required"] == true);
+    assert_eq!(required.map(|parameter| &parameter["name"]).collect::<Vec<_>>(), ["space"]);
+    let path = "/v1/watch?space=store-1&collection=inventory&prefix=mi";
+    let mut feed = HttpClient::of(&site).await.feed(path, &[]).await;
+    let cursor = feed.next().await.unwrap().id;
+    for (path, header) in [
+        (format!("{path}&after={cursor}"), None),
+        (path.to_owned(), Some(("last-event-id", cursor.as_str()))),
+    ] {
+        let headers: Vec<_> = header.into_iter().collect();
+        let mut feed = HttpClient::of(&site).await.feed(&path, &headers).await;
+        service.call("PUT", &item("milk"), &[], json!({"shelf": path}).to_string()).await;
+        assert_eq!(feed.next().await.unwrap().name, "changed", "{path}");
+    }
+    let other = service.get("/v1/watch?space=store-1&since=yesterday").await;
+    assert_eq!(other.problem(), "malformed", "{other:?}");
+}
+
+/// Refusals of a feed are of statuses, types and shapes that are described.
+#[tokio::test]
+async fn refused_feeds_are_as_described() {
+    let fleet = Fleet::new();
+    let http = "[http]\nlisten = \"127.0.0.1:0\"\nloopback_without_token = true\nwatches_max = 1\n";
+    let site = fleet.start("store-1", &(site_config("store-1", "127.0.0.1:1") + http));
+    let mut service = HttpClient::at(super::callers::address(&site)).await;
+    let description = Description::of(&mut service).await;
+    let token = ["token", "create", "till", "--space", "store-1", "--rights", "inventory=read"];
+    let bearer = format!("Bearer {}", isle(&site, &token));
+    for (status, query, token) in [
+        (400, "", None),
+        (400, "space=store-1&prefix=a", None),
+        (401, "space=store-1", Some("Bearer nonsense")),
+        (403, "space=store-1", Some(bearer.as_str())),
+        (404, "space=moon", None),
+        (422, "space=store-1&after=nonsense", None),
+    ] {
+        let headers: Vec<_> = token.map(|token| ("authorization", token)).into_iter().collect();
+        let refused = service.call("GET", &format!("/v1/watch?{query}"), &headers, "").await;
+        assert_eq!(refused.status.as_u16(), status, "{query}: {refused:?}");
+        description.holds(&refused);
+    }
+    let mut feed = HttpClient::of(&site).await.feed("/v1/watch?space=store-1", &[]).await;
+    assert_eq!(feed.next().await.unwrap().name, "synced");
+    let busy = service.get("/v1/watch?space=store-1").await;
+    assert_eq!(busy.status.as_u16(), 503, "{busy:?}");
+    description.holds(&busy);
+}
+
+/// Every event of a feed has the shape that is described.
+#[tokio::test]
+async fn events_are_as_described() {
+    let (_fleet, site, mut service) = site_with_a_service().await;
+    let description = Description::of(&mut service).await;
+    let shape = description.shape("200", "text/event-stream");
+    service.call("PUT", &item("milk"), &[], r#"{"on_hand": 1}"#).await;
+    let mut feed = HttpClient::of(&site).await.feed("/v1/watch?space=store-1", &[]).await;
+    let told = [("isle-author", "till-3"), ("isle-message", "counted")];
+    let operations = json!([{"op": "put", "value": {"on_hand": 2}}]);
+    let writes = json!([
+        {"collection": "inventory", "key": "milk", "operations": operations},
+        {"collection": "inventory", "key": "bread", "operations": operations},
+    ]);
+    let transaction = json!({"writes": writes}).to_string();
+    service.call("POST", "/v1/spaces/store-1/transactions", &told, transaction).await;
+    service.call("DELETE", &item("milk"), &[], "").await;
+    for name in ["document", "synced", "changed", "changed"] {
+        let event = feed.next().await.unwrap();
+        assert_eq!((event.name.as_str(), &event.data["event"]), (name, &json!(name)));
+        assert_eq!(event.data["cursor"], json!(event.id), "the id is the cursor");
+        assert_eq!(description.misfits(shape, &event.data), Vec::<String>::new(), "{event:?}");
+        assert!(
+            !description.misfits(shape, &json!({"event": name})).is_empty(),
+            "the shape of '{name}' says something"
+        );
+    }
 }
