@@ -12,6 +12,7 @@ mod moments;
 mod pages;
 mod patches;
 mod queries;
+mod readme;
 mod retried;
 mod unread;
 mod web_sockets;

@@ -12,8 +12,8 @@ use tests::program::run_well;
 use tests::{eventually, repository_root, skipped};
 
 /// Where `tests/run` says that a Python with `requests` is, and a Node that runs TypeScript as it is.
-const PYTHON: &str = "ISLE_TESTS_PYTHON";
-const NODE: &str = "ISLE_TESTS_NODE";
+pub(super) const PYTHON: &str = "ISLE_TESTS_PYTHON";
+pub(super) const NODE: &str = "ISLE_TESTS_NODE";
 
 /// What each says. The server's words follow the colon at the end of a line: what is wrong, and a hint.
 const TOLD: [&str; 8] = [
@@ -63,7 +63,7 @@ async fn a_till_in_typescript_sells_on_the_same_machine() {
     sells(&fleet, &site, &mut example, None).await;
 }
 
-fn is_there(program: &str) -> bool {
+pub(super) fn is_there(program: &str) -> bool {
     let asked = Command::new(program).arg("--version").stdout(Stdio::null()).status();
     asked.is_ok_and(|status| status.success())
 }
