@@ -6,6 +6,7 @@ mod contract;
 mod documents;
 mod feeds;
 mod hanging;
+mod keys;
 mod languages;
 mod limits;
 mod moments;
