@@ -11,7 +11,7 @@ use replica::Request;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// Bytes of names of fields that are kept of one document while its write is under way, which may wait for the hub.
+/// Bytes of names of fields that are kept of a write while it is under way, which may wait for the hub.
 const NAMED_BYTES_MAX: usize = 16 * 1024;
 
 /// What to do about a refusal that says no more.
@@ -32,10 +32,12 @@ struct Unread {
 impl Sight {
     /// Of a caller on what it asks to be written.
     pub(super) fn of(caller: &Caller, request: &Request) -> Self {
-        let mut unread = Vec::new();
+        let (mut unread, mut room) = (Vec::new(), NAMED_BYTES_MAX);
         let mut see = |address: Address, operations: &[Operation]| {
             if caller.reads(&address.space, Some(&address.collection)).is_err() {
-                unread.push(Unread { address: address.to_string(), named: Named::by(operations) });
+                let named = Named::by(operations, room);
+                room = named.room;
+                unread.push(Unread { address: address.to_string(), named });
             }
         };
         if let Request::Write { address, operations, .. } = request {
@@ -98,16 +100,22 @@ fn fixed(kind: RefusalKind) -> Option<&'static str> {
 }
 
 /// The fields that operations name, but for the whole document; not all of them where there are very many.
-#[derive(Default)]
 struct Named {
     fields: BTreeSet<String>,
-    bytes: usize,
+    /// Bytes that may still be kept. With the first name that does not fit there are none: what is named below it is longer,
+    /// and to look at all of a long write for each would cost far more than to carry it out.
+    room: usize,
 }
 
 impl Named {
-    fn by(operations: &[Operation]) -> Self {
-        let mut named = Self::default();
-        operations.iter().for_each(|operation| named.take(operation));
+    fn by(operations: &[Operation], room: usize) -> Self {
+        let mut named = Self { fields: BTreeSet::new(), room };
+        for operation in operations {
+            if named.room == 0 {
+                break;
+            }
+            named.take(operation);
+        }
         named
     }
 
@@ -120,7 +128,9 @@ impl Named {
             Operation::Put(value) | Operation::MergePatch(value) => self.below("", value),
             Operation::Patch(patch) => {
                 let steps = serde_json::to_value(patch).unwrap_or_default();
-                steps.as_array().into_iter().flatten().for_each(|step| self.step(step));
+                for step in steps.as_array().into_iter().flatten() {
+                    self.step(step);
+                }
             }
             Operation::Settle { field, value } => self.below(&field.to_string(), value),
             Operation::Increment { field, .. }
@@ -147,30 +157,38 @@ impl Named {
 
     /// A value's own place, and those within it.
     fn below(&mut self, place: &str, value: &Value) {
-        if self.bytes >= NAMED_BYTES_MAX {
-            return;
-        }
         self.add(place.to_owned());
         match value {
             Value::Object(members) => {
                 for (name, value) in members {
-                    let name = name.replace('~', "~0").replace('/', "~1");
-                    self.below(&format!("{place}/{name}"), value);
+                    self.within(place, &name.replace('~', "~0").replace('/', "~1"), value);
                 }
             }
             Value::Array(items) => {
-                items.iter().enumerate().for_each(|(index, item)| {
-                    self.below(&format!("{place}/{index}"), item);
-                });
+                for (index, value) in items.iter().enumerate() {
+                    self.within(place, &index.to_string(), value);
+                }
             }
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
         }
     }
 
+    fn within(&mut self, place: &str, name: &str, value: &Value) {
+        if self.room > 0 {
+            self.below(&format!("{place}/{name}"), value);
+        }
+    }
+
     fn add(&mut self, field: String) {
-        if !field.is_empty() && self.bytes.saturating_add(field.len()) <= NAMED_BYTES_MAX {
-            self.bytes += field.len();
-            self.fields.insert(field);
+        if field.is_empty() {
+            return;
+        }
+        match self.room.checked_sub(field.len()) {
+            Some(room) => {
+                self.room = room;
+                self.fields.insert(field);
+            }
+            None => self.room = 0,
         }
     }
 }

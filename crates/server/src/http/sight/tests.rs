@@ -3,7 +3,7 @@ use crate::local::Violation;
 use serde_json::json;
 
 fn named(operations: &Value) -> Named {
-    Named::by(&serde_json::from_value::<Vec<Operation>>(operations.clone()).unwrap())
+    Named::by(&serde_json::from_value::<Vec<Operation>>(operations.clone()).unwrap(), NAMED_BYTES_MAX)
 }
 
 fn unread(documents: &[(&str, Value)]) -> Sight {
@@ -108,4 +108,18 @@ fn what_is_kept_of_a_long_write_is_bounded() {
     let named = named(&json!([{"op": "put", "value": members}]));
     assert!(named.has("/00000") && !named.has("/19999"));
     assert!(named.fields.iter().map(String::len).sum::<usize>() <= NAMED_BYTES_MAX);
+}
+
+/// A name that is long stands before each of many others: they are not put together one by one.
+#[test]
+fn a_long_name_above_many_costs_no_more_than_it_has() {
+    let many: serde_json::Map<_, _> = (0..50_000).map(|n| (n.to_string(), json!(n))).collect();
+    for length in [NAMED_BYTES_MAX - 8, 500_000] {
+        let named = named(&json!([
+            {"op": "put", "value": {"x".repeat(length): many}},
+            {"op": "clear", "field": "/late"},
+        ]));
+        assert_eq!((named.room, named.has("/late")), (0, false));
+        assert!(named.fields.len() <= 8, "{}", named.fields.len());
+    }
 }
