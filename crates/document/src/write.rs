@@ -304,7 +304,7 @@ fn is_shown(name: &str) -> bool {
 }
 
 /// What is more than entries of its own; `None` for plain values and maps.
-fn kind_of(crdt: Crdt) -> Option<FieldKind> {
+pub(crate) fn kind_of(crdt: Crdt) -> Option<FieldKind> {
     match crdt {
         Crdt::Register | Crdt::Map => None,
         Crdt::Counter => Some(FieldKind::Counter),

@@ -5,8 +5,8 @@ use super::Document;
 use super::history::{Signed, signed};
 use crate::entry::{self, Entry, Pointer, SequenceKind, TOMBSTONE};
 use crate::json::{self, Contents as _, View};
-use crate::write::{COST_MAX, OPERATIONS_MAX, stored_kind};
-use crate::{ChangeHash, FieldKind, Operation, Origin, WriteError, sequence};
+use crate::write::{COST_MAX, OPERATIONS_MAX, kind_of, stored_kind};
+use crate::{ChangeHash, FieldKind, Operation, Origin, Schema, WriteError, sequence};
 use automerge::{ObjId, ObjType, ROOT, ReadDoc as _, ScalarValueRef, ValueRef};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -38,8 +38,16 @@ pub struct Conflict {
     /// hidden counter or set each entry is a value, of a hidden list or text the whole.
     pub values: Vec<ConflictingValue>,
     /// Whether one of them can be chosen: they are those of a register that is shown, and not of an item, of what something
-    /// hides, or of the whole document.
+    /// hides, or of the whole document. See also [`Conflict::hold_against`].
     pub choosable: bool,
+}
+
+impl Conflict {
+    /// Under a schema that gives the field another kind, as a counter, none of its values can be chosen.
+    pub fn hold_against(&mut self, schema: &Schema) {
+        let field = Pointer::parse(&self.field);
+        self.choosable &= field.is_ok_and(|field| kind_of(schema.crdt(&field)).is_none());
+    }
 }
 
 /// One of several concurrent values.

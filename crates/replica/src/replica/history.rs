@@ -59,7 +59,12 @@ impl<S: Store> Replica<S> {
     pub(super) fn conflicts(&mut self, address: &Address) -> Answer<Response> {
         let read = |document: &Document| (document.conflicts(), document.heads());
         let told = self.with_document(address, read)?;
-        Ok(told.map(|((conflicts, heads), _)| Response::Conflicts { conflicts, heads }))
+        Ok(told.map(|((mut conflicts, heads), _)| {
+            if let Some(schema) = self.schema(address) {
+                conflicts.iter_mut().for_each(|conflict| conflict.hold_against(schema));
+            }
+            Response::Conflicts { conflicts, heads }
+        }))
     }
 
     /// Reads the document itself, brought up to date as for any read.

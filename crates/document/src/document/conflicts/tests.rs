@@ -79,9 +79,9 @@ fn told(document: &Document) -> Vec<(String, Vec<Told>)> {
     document.conflicts().into_iter().map(values).collect()
 }
 
-fn schema(kind: &Value) -> crate::Schema {
+fn schema(kind: &Value) -> Schema {
     let schema = json!({"x-version": 1, "type": "object", "properties": {"a": kind}});
-    crate::Schema::parse(&schema.to_string()).unwrap()
+    Schema::parse(&schema.to_string()).unwrap()
 }
 
 /// Two replicas that wrote these at once, each under its schema.
@@ -207,7 +207,7 @@ fn a_value_is_chosen_by_the_change_that_wrote_it() {
 #[test]
 fn of_a_field_that_is_set_once_one_value_can_be_chosen() {
     let schema = r#"{"x-version": 1, "type": "object", "properties": {"name": {"type": "string", "x-set-once": true}}}"#;
-    let schema = crate::Schema::parse(schema).unwrap();
+    let schema = Schema::parse(schema).unwrap();
     let (mut document, [lost, shown]) = merged(json!({"name": "A"}), json!({"name": "B"}));
     let signature = Signature::of(Origin([1; 16]), 9);
     let choose = |hash| [Operation::Choose { field: Pointer::parse("/name").unwrap(), hash }];
@@ -251,5 +251,21 @@ fn what_cannot_be_chosen_is_told_so() {
         let chosen = document.write(&Signature::of(Origin([1; 16]), 9), None, &choose);
         assert_eq!(chosen.is_ok(), is_choosable, "{chosen:?}");
         assert!(is_choosable || matches!(chosen, Err(WriteError::NoRegister { .. })), "{chosen:?}");
+    }
+}
+
+#[test]
+fn what_a_schema_makes_a_counter_cannot_be_chosen() {
+    let (document, [lost, _]) = merged(json!({"a": 1}), json!({"a": 2}));
+    for (kind, is_choosable) in
+        [(json!({"type": "integer", "x-crdt": "counter"}), false), (json!({"type": "integer"}), true)]
+    {
+        let mut conflict = document.conflicts().remove(0);
+        conflict.hold_against(&schema(&kind));
+        assert_eq!(conflict.choosable, is_choosable, "{kind}");
+        let choose = [Operation::Choose { field: Pointer::parse("/a").unwrap(), hash: lost.hash }];
+        let chosen =
+            document.clone().write(&Signature::of(Origin([1; 16]), 9), Some(&schema(&kind)), &choose);
+        assert_eq!(chosen.is_ok(), is_choosable, "{chosen:?}");
     }
 }
