@@ -5,9 +5,10 @@
 //! millisecond.
 //! `watch.fanout`: 1,000 feeds on one server, of which each write concerns ten: memory for each, and how much slower writes are.
 //!
-//! Measured on two shared cores, `fdatasync` 0.33 ms at this pace: connected 1.13 ms (136 % of its reference), embedded 49 to 123
-//! us, a feed 1.46 ms (111 %); 22 KiB for each of 1,000 feeds, and writes of 0.98 ms where they take 0.68 without (143 %): their
-//! ten readers are written to and read on the same two cores.
+//! Measured on two shared cores, `fdatasync` 0.2 to 0.27 ms at this pace: connected 0.72 to 0.97 ms (104 to 134 % of its
+//! reference), embedded 105 to 123 us (49 on a quicker day), a feed 0.96 to 1.04 ms (78 to 85 %); 22 KiB for each of 1,000
+//! feeds, and writes at 103 to 104 % of those without, or 130 to 132 % where each follows the last at once: its ten readers
+//! are written to and read on the same two cores.
 
 #![expect(
     clippy::expect_used,
