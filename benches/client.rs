@@ -148,9 +148,9 @@ fn fanout(_: &mut Criterion) {
         let site = fleet.start("store-1", &config);
         let elsewhere = Fleet::new();
         let other = elsewhere.start("store-1", &config);
-        let (watched, alone) = (connect(&site), connect(&other));
+        let (watched, unwatched) = (connect(&site), connect(&other));
         stock(&watched).await;
-        stock(&alone).await;
+        stock(&unwatched).await;
         let before = site.resident_bytes();
         let mut reading = Vec::new();
         for number in 0..watchers {
@@ -164,18 +164,18 @@ fn fanout(_: &mut Criterion) {
             }));
         }
         let kib = (site.resident_bytes().saturating_sub(before)) as f64 / 1024.0 / watchers as f64;
-        let (mut alone_ms, mut watched_ms) = (Vec::new(), Vec::new());
+        let (mut alone, mut beside) = (f64::NAN, f64::NAN);
         for interval in [None, Some(INTERVAL)] {
-            (alone_ms, watched_ms) = (Vec::new(), Vec::new());
+            let (mut alone_ms, mut watched_ms) = (Vec::new(), Vec::new());
             for _ in 0..scaled(1_000) / 10 {
                 watched_ms.extend(updates_ms(&watched, 10, interval).await);
-                alone_ms.extend(updates_ms(&alone, 10, interval).await);
+                alone_ms.extend(updates_ms(&unwatched, 10, interval).await);
             }
-            let percent = 100.0 * median(watched_ms.clone()) / median(alone_ms.clone());
-            println!("watch.fanout.writes: {percent:.0} % with an interval of {interval:?}");
+            (alone, beside) = (median(alone_ms), median(watched_ms));
+            println!("watch.fanout.writes: {:.0} % with an interval of {interval:?}", 100.0 * beside / alone);
         }
         reading.iter().for_each(tokio::task::JoinHandle::abort);
-        (kib, median(alone_ms), median(watched_ms))
+        (kib, alone, beside)
     });
     row("watch.fanout.memory", "KiB", kib, None, Goal::value_at_most(30.0));
     row("watch.fanout.writes", "ms", watched_ms, Some(alone_ms), Goal::ratio_at_most(1.1));

@@ -59,6 +59,13 @@ fn cut(image: &Path, mount: &Path, round: u64) -> Option<u64> {
     Some(durable.expect("something was durable"))
 }
 
+/// An image of an empty disk, and where to mount it; none where this machine does not allow it.
+fn empty_disk(directory: &Path) -> Option<(PathBuf, PathBuf)> {
+    let (image, mount) = (directory.join("image"), directory.join("mount"));
+    std::fs::create_dir(&mount).unwrap();
+    make_image(&image, IMAGE_MIB, TEST).then_some((image, mount))
+}
+
 /// The disk as it is now, in another image.
 fn copied(image: &Path) -> PathBuf {
     let copied = image.with_extension("copy");
@@ -72,12 +79,7 @@ fn copied(image: &Path) -> PathBuf {
 fn a_closed_store_survives_a_power_cut_with_an_empty_journal() {
     const BATCHES: u64 = 2_000;
     let temporary = tempfile::tempdir().unwrap();
-    let image = temporary.path().join("image");
-    let mount = temporary.path().join("mount");
-    std::fs::create_dir(&mount).unwrap();
-    if !make_image(&image, IMAGE_MIB, TEST) {
-        return;
-    }
+    let Some((image, mount)) = empty_disk(temporary.path()) else { return };
     for round in 0..3 {
         let Some(disk) = Disk::in_image(&image, &mount, TEST) else { return };
         let mut store = FjallStore::open(&mount.join("store"), Options::default(), |_| {}).unwrap();
@@ -103,12 +105,7 @@ fn journals(rows: &Path) -> Vec<u64> {
 #[test]
 fn what_was_durable_survives_a_power_cut() {
     let temporary = tempfile::tempdir().unwrap();
-    let image = temporary.path().join("image");
-    let mount = temporary.path().join("mount");
-    std::fs::create_dir(&mount).unwrap();
-    if !make_image(&image, IMAGE_MIB, TEST) {
-        return;
-    }
+    let Some((image, mount)) = empty_disk(temporary.path()) else { return };
     let mut kept = 0;
     for round in 0..ROUNDS {
         let Some(durable) = cut(&image, &mount, round) else { return };
