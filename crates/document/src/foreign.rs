@@ -15,7 +15,6 @@ mod value;
 pub(crate) use header::Header;
 pub(crate) use operations::{Action, Operation, OperationId, Operations, Place};
 pub use signed::ChangeSignature;
-pub(crate) use value::Scalar;
 
 use crate::entry::{self, SequenceKind};
 use crate::{ChangeHash, Origin, sequence};

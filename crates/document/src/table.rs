@@ -83,7 +83,7 @@ impl Put {
         Some(Self { id: OperationId { counter: *counter, author }, value })
     }
 
-    fn memory_bytes(&self) -> usize {
+    pub(crate) fn memory_bytes(&self) -> usize {
         let text = self.value.as_str().map_or(0, str::len) + self.value.as_bytes().map_or(0, <[u8]>::len);
         size_of::<Self>() + text
     }

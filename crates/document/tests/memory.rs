@@ -96,12 +96,13 @@ fn the_estimate_is_honest() {
     ];
     let mut faults = Vec::new();
     for (name, chunks) in scenes {
-        let (applied, took) = taken(|| {
+        let (mut applied, took) = taken(|| {
             let mut document = Document::new();
             document.apply(&chunks).unwrap();
             document
         });
         let saved = applied.save();
+        applied.let_go_of_copy();
         let (loaded, took_loaded) = taken(|| Document::load(&saved).unwrap());
         for (how, document, took) in [("applied", applied, took), ("loaded", loaded, took_loaded)] {
             let estimate = document.memory_bytes() as f64;

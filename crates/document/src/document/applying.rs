@@ -68,14 +68,23 @@ impl From<ApplyReason> for Failure {
 }
 
 impl Document {
-    /// Applies changes, given as chunks in an order in which each follows what it depends on. They are checked, tried
-    /// on a clone, where a panic of Automerge ends, and asked back from it; only then does the clone become the
-    /// document. Those that are here already are passed over. One that cannot be applied does not keep out those
+    /// Applies changes, given as chunks in an order in which each follows what it depends on. As long as each is on all
+    /// that is here, the table takes them (module `tabled`). The others are checked, tried on a clone, where a panic of
+    /// Automerge ends, and asked back from it; only then does the clone become the document. Those that are here already are passed over. One that cannot be applied does not keep out those
     /// before it. The creations of lists and texts that the changes mark are made here.
     ///
     /// # Errors
     /// [`ApplyError`] names the first change that cannot be applied.
     pub fn apply(&mut self, chunks: &[Vec<u8>]) -> Result<(), ApplyError> {
+        let taken = self.take_on_table(chunks);
+        let rest = chunks.get(taken..).unwrap_or_default();
+        self.apply_steps(rest, Trust::Foreign, TOGETHER_MAX)
+            .map_err(|error| ApplyError { applied: error.applied + taken, ..error })
+    }
+
+    /// Applies changes without the table.
+    #[cfg(test)]
+    pub(super) fn apply_the_long_way(&mut self, chunks: &[Vec<u8>]) -> Result<(), ApplyError> {
         self.apply_steps(chunks, Trust::Foreign, TOGETHER_MAX)
     }
 
@@ -170,7 +179,10 @@ impl Document {
         memory.add(bytes, operations, || &trial);
         Ok(Some(Self {
             ahead: trial.into(),
-            table: TableState::Unknown,
+            table: match self.table {
+                TableState::Unfit => TableState::Unfit,
+                TableState::Unknown | TableState::Known(_) => TableState::Unknown,
+            },
             changes: self.changes + candidates.len() as u64,
             bytes: self.bytes + bytes,
             memory,

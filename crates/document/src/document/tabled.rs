@@ -1,12 +1,15 @@
-//! Writing without Automerge: a change made from the table of a document's entries, bit by bit as Automerge makes it.
+//! Writing without Automerge: a change made from the table of a document's entries, bit by bit as Automerge makes it. And
+//! taking a change of somebody else that was made so, on all that is here.
 
-use super::{Document, LastChange, NewChange};
+use super::{Document, LastChange, NewChange, lineage};
+use crate::foreign::{self, Header, Operations};
 use crate::table::Table;
 use crate::write::{Draft, Edit, Outcome, Writer};
 use crate::{ForeignChange, Operation, Schema, Signature, WriteError};
 use automerge::legacy::Op;
 use automerge::{ActorId, Change, ChangeHash, ExpandedChange};
 use std::num::NonZeroU64;
+use std::panic::catch_unwind;
 
 /// How a write on a table ended.
 pub(super) enum Tabled {
@@ -35,23 +38,19 @@ impl Document {
         schema: Option<&Schema>,
         operations: &[Operation],
     ) -> Result<Tabled, WriteError> {
-        let mut table = match std::mem::take(&mut self.table) {
-            TableState::Known(table) => table,
-            TableState::Unknown => match Table::of(self.ahead.whole()) {
-                Some(table) => table,
-                None => {
-                    self.table = TableState::Unfit;
-                    return Ok(Tabled::Unfit);
-                }
-            },
-            TableState::Unfit => {
-                self.table = TableState::Unfit;
-                return Ok(Tabled::Unfit);
-            }
-        };
+        let Some(mut table) = self.take_table() else { return Ok(Tabled::Unfit) };
         let done = self.write_on(&mut table, signature, schema, operations);
         self.table = TableState::Known(table);
         done
+    }
+
+    /// The table, made where it is not known; who takes it puts it back. `None` when the document has none.
+    pub(super) fn take_table(&mut self) -> Option<Table> {
+        match std::mem::replace(&mut self.table, TableState::Unfit) {
+            TableState::Known(table) => Some(table),
+            TableState::Unknown => Table::of(self.ahead.whole()),
+            TableState::Unfit => None,
+        }
     }
 
     fn write_on(
@@ -67,7 +66,7 @@ impl Document {
         let message = signature.text()?;
         let dependencies = self.heads();
         let author = ActorId::from(&signature.origin.0);
-        let first = self.last_changes.values().map(|last| last.operation).max().unwrap_or(0) + 1;
+        let first = self.next_operation();
         let mut edit = Edit::new(table, signature.origin, first);
         let mut writer =
             Writer::new(Draft::Table(&mut edit), signature.origin, schema, dependencies.is_empty());
@@ -105,16 +104,12 @@ impl Document {
         (time, message): (i64, Option<String>),
         operations: Vec<Op>,
     ) -> Result<Change, WriteError> {
-        let last = self.last_changes.get(&author);
-        let mut deps = heads.to_vec();
-        // As Automerge does, where something else was written on the last own change.
-        deps.extend(last.map(|last| last.hash).filter(|last| !heads.contains(last)));
-        deps.sort_unstable();
+        let (seq, deps) = self.following(&author, heads);
         let change = Change::from(ExpandedChange {
             operations,
             actor_id: author,
             hash: None,
-            seq: last.map_or(0, |last| last.number) + 1,
+            seq,
             start_op: NonZeroU64::new(first).ok_or(WriteError::Document)?,
             time,
             message,
@@ -128,14 +123,103 @@ impl Document {
 
     fn take_sealed(&mut self, change: Change, dependencies: Vec<ChangeHash>, outcome: Outcome) -> NewChange {
         let (hash, chunk) = (change.hash(), change.raw_bytes().to_vec());
-        let last = LastChange { operation: change.max_op(), number: change.seq(), hash };
-        self.last_changes.insert(change.actor_id().clone(), last);
-        let operations = change.len() as u64;
-        self.changes += 1;
-        self.ahead.push(change, self.changes);
-        self.bytes += chunk.len() as u64;
-        self.memory.add(chunk.len() as u64, operations, || self.ahead.whole());
+        self.push(change);
         let Outcome { json, breaks_schema } = outcome;
         NewChange { hash, dependencies, chunk, json, breaks_schema }
     }
+
+    /// The number of an author's next change on these heads, and what it depends on.
+    fn following(&self, author: &ActorId, heads: &[ChangeHash]) -> (u64, Vec<ChangeHash>) {
+        let last = self.last_changes.get(author);
+        let mut dependencies = heads.to_vec();
+        // As Automerge does, where something else was written on the last own change.
+        dependencies.extend(last.map(|last| last.hash).filter(|last| !heads.contains(last)));
+        dependencies.sort_unstable();
+        (last.map_or(0, |last| last.number) + 1, dependencies)
+    }
+
+    /// The number of the next operation on all heads.
+    fn next_operation(&self) -> u64 {
+        self.last_changes.values().map(|last| last.operation).max().unwrap_or(0) + 1
+    }
+
+    /// Takes a change that the table has already.
+    fn push(&mut self, change: Change) {
+        let last = LastChange { operation: change.max_op(), number: change.seq(), hash: change.hash() };
+        self.last_changes.insert(change.actor_id().clone(), last);
+        let (bytes, operations) = (change.raw_bytes().len() as u64, change.len() as u64);
+        self.changes += 1;
+        self.ahead.push(change, self.changes);
+        self.bytes += bytes;
+        self.memory.add(bytes, operations, || self.ahead.whole());
+    }
+
+    /// Takes changes of others onto the table, from the first on, and tells how many: each that is on all that is here,
+    /// replaces what stands, and is byte by byte the change that this replica would make of its operations, so that it is
+    /// given back as it came. Such changes fit (module `lineage`). Of one that is not so, that module says whether it
+    /// does.
+    pub(super) fn take_on_table(&mut self, chunks: &[Vec<u8>]) -> usize {
+        if self.ahead.is_stuck() {
+            return 0;
+        }
+        #[cfg(test)]
+        let before = self.clone();
+        let Some(mut table) = self.take_table() else { return 0 };
+        let taken = chunks.iter().take_while(|chunk| self.take_on(&mut table, chunk).is_some()).count();
+        self.table = TableState::Known(table);
+        #[cfg(test)]
+        super::tests::held_against_applying(before, chunks.get(..taken).unwrap_or_default(), self);
+        taken
+    }
+
+    fn take_on(&mut self, table: &mut Table, chunk: &[u8]) -> Option<()> {
+        let body = ForeignChange::body(chunk).ok()?;
+        let (header, columns) = foreign::read(body).ok()?;
+        let author = lineage::actor(header.author());
+        let follows = self.following(&author, &self.heads());
+        if (header.document_sequence, &header.dependencies) != (follows.0, &follows.1)
+            || header.first_operation != self.next_operation()
+        {
+            return None;
+        }
+        let mut edit = Edit::new(table, header.author(), header.first_operation);
+        let change = taken(&mut edit, Operations::new(&header, &columns, body.len()))
+            .and_then(|operations| made_again(author, &header, operations))
+            .filter(|change| change.raw_bytes() == chunk);
+        match change {
+            Some(change) => self.push(change),
+            None => {
+                edit.take_back();
+                return None;
+            }
+        }
+        Some(())
+    }
+}
+
+/// What the operations of somebody else's change do, done on the table. `None` when one does not fit.
+fn taken(edit: &mut Edit<'_>, mut operations: Operations<'_>) -> Option<Vec<Op>> {
+    while let Some(operation) = operations.next_operation().ok()? {
+        if !edit.take(&operation, operations.replaced()) {
+            return None;
+        }
+    }
+    Some(edit.operations())
+}
+
+/// A change as this replica would make it; `None` where Automerge panics.
+fn made_again(author: ActorId, header: &Header, operations: Vec<Op>) -> Option<Change> {
+    let expanded = ExpandedChange {
+        operations,
+        actor_id: author,
+        hash: None,
+        seq: header.document_sequence,
+        start_op: NonZeroU64::new(header.first_operation)?,
+        time: header.wall_ms,
+        message: (!header.message.is_empty()).then(|| header.message.clone()),
+        deps: header.dependencies.clone(),
+        extra_bytes: Vec::new(),
+        author: None,
+    };
+    catch_unwind(|| Change::from(expanded)).ok()
 }

@@ -24,6 +24,23 @@ pub(super) fn held_against_automerge(
     assert_eq!(*written, expected);
 }
 
+/// Called with what a table took of others: the long way takes it too, and the documents are one.
+pub(super) fn held_against_applying(mut before: Document, taken: &[Vec<u8>], after: &Document) {
+    // What it is asked for must not stay in it.
+    let after = &after.clone();
+    before.apply_the_long_way(taken).unwrap();
+    assert_eq!((before.heads(), before.json()), (after.heads(), after.json()));
+    assert_eq!((before.changes_count(), before.bytes()), (after.changes_count(), after.bytes()));
+    assert_eq!(before.last_changes, after.last_changes);
+    assert_eq!(Table::of(before.ahead.whole()), Table::of(after.ahead.whole()));
+    let TableState::Known(table) = &after.table else { panic!("it is known") };
+    assert_eq!(Table::of(after.ahead.whole()).as_ref(), Some(table));
+    assert!(taken.iter().all(|chunk| {
+        let hash = ForeignChange::parse(ForeignChange::body(chunk).unwrap()).unwrap().hash;
+        after.ahead.whole().get_change_by_hash(&hash).unwrap().raw_bytes() == chunk
+    }));
+}
+
 /// A schema with a field of every kind.
 fn every_kind() -> Schema {
     Schema::parse(include_str!("../../../../schemas/golden/document/v1/schema.json")).unwrap()
@@ -257,7 +274,8 @@ fn a_change_that_is_here_already_is_passed_over() {
     here.apply(&chunks).unwrap();
     let bytes = here.memory_bytes();
     here.apply(&chunks).unwrap();
-    assert_eq!((here.json(), here.memory_bytes()), (there.json(), bytes));
+    assert_eq!(here.json(), there.json());
+    assert!(here.memory_bytes() <= bytes, "nothing was added");
 }
 
 #[test]

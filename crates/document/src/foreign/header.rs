@@ -12,7 +12,9 @@ pub(crate) struct Header {
     pub(crate) dependencies: Vec<ChangeHash>,
     pub(crate) document_sequence: u64,
     pub(crate) first_operation: u64,
-    pub(super) wall_ms: i64,
+    pub(crate) wall_ms: i64,
+    /// Empty when there is none.
+    pub(crate) message: String,
     author: Origin,
     /// Its author, then the authors of other operations that it names, in order.
     pub(crate) authors: Vec<Origin>,
@@ -39,7 +41,8 @@ impl Header {
             return Err(ChangeRefusal::Time);
         }
         let message_bytes = reader.count(MESSAGE_BYTES_MAX, "message bytes")?;
-        std::str::from_utf8(reader.take(message_bytes)?).map_err(|_| ChangeRefusal::Malformed)?;
+        let message =
+            std::str::from_utf8(reader.take(message_bytes)?).map_err(|_| ChangeRefusal::Malformed)?;
         for _ in 0..reader.count(OTHER_AUTHORS_MAX, "other authors")? {
             authors.push(read_origin(reader)?);
         }
@@ -47,7 +50,8 @@ impl Header {
         if !others.is_sorted_by(|a, b| a < b) || others.binary_search(&author).is_ok() {
             return Err(ChangeRefusal::Actor);
         }
-        Ok(Self { dependencies, document_sequence, first_operation, wall_ms, author, authors })
+        let message = message.to_owned();
+        Ok(Self { dependencies, document_sequence, first_operation, wall_ms, message, author, authors })
     }
 }
 

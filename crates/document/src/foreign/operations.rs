@@ -30,19 +30,19 @@ pub(crate) enum Place<'a> {
 }
 
 /// What an operation does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Action {
-    Put(Scalar),
-    Insert(Scalar),
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Action<'a> {
+    Put(Scalar<'a>),
+    Insert(Scalar<'a>),
     Delete,
 }
 
 /// An operation; those that it replaces are told by [`Operations::replaced`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Operation<'a> {
     pub(crate) id: OperationId,
     pub(crate) place: Place<'a>,
-    pub(crate) action: Action,
+    pub(crate) action: Action<'a>,
 }
 
 const ACTION_PUT: u64 = 1;
@@ -131,7 +131,7 @@ impl<'a> Operations<'a> {
     }
 
     /// Only these are written again as they were: a deletion that deletes nothing, say, is forgotten.
-    fn check_shape(&self, place: Place<'_>, action: Action) -> Result<(), ChangeRefusal> {
+    fn check_shape(&self, place: Place<'_>, action: Action<'_>) -> Result<(), ChangeRefusal> {
         let replaces = !self.replaced.is_empty();
         let fits = match (place, action) {
             (Place::Entry(_), Action::Put(_)) => true,

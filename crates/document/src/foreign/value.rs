@@ -2,35 +2,61 @@
 
 use super::ChangeRefusal;
 use super::leb::Reader;
+use automerge::ScalarValue;
 
-/// What matters of a value to where it may be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Scalar {
+/// A value, read where it stands.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Scalar<'a> {
     Null,
-    /// A text of one character.
-    Character,
-    Other,
+    Boolean(bool),
+    Unsigned(u64),
+    Signed(i64),
+    Float(f64),
+    Text(&'a str),
+    Bytes(&'a [u8]),
+}
+
+impl Scalar<'_> {
+    /// Whether it is a text of one character.
+    pub(crate) fn is_character(self) -> bool {
+        let Self::Text(text) = self else { return false };
+        let mut characters = text.chars();
+        characters.next().is_some() && characters.next().is_none()
+    }
+}
+
+impl From<Scalar<'_>> for ScalarValue {
+    fn from(scalar: Scalar<'_>) -> Self {
+        match scalar {
+            Scalar::Null => Self::Null,
+            Scalar::Boolean(value) => Self::Boolean(value),
+            Scalar::Unsigned(value) => Self::Uint(value),
+            Scalar::Signed(value) => Self::Int(value),
+            Scalar::Float(value) => Self::F64(value),
+            Scalar::Text(value) => Self::Str(value.into()),
+            Scalar::Bytes(value) => Self::Bytes(value.to_vec()),
+        }
+    }
 }
 
 /// Reads a value whose kind and length stand in `kind`: the low four bits, and what is above them.
-pub(super) fn read(values: &mut Reader<'_>, kind: u64) -> Result<Scalar, ChangeRefusal> {
+pub(super) fn read<'a>(values: &mut Reader<'a>, kind: u64) -> Result<Scalar<'a>, ChangeRefusal> {
     let bytes = usize::try_from(kind >> 4).map_err(|_| ChangeRefusal::Malformed)?;
     let bytes = values.take(bytes)?;
     let mut number = Reader::new(bytes);
-    match (kind & 15, bytes.len()) {
-        (0, 0) => return Ok(Scalar::Null),
-        (1 | 2, 0) | (5, 8) | (7, _) => {}
-        (3, _) => drop(number.unsigned()?),
-        (4, _) => drop(number.signed()?),
+    let scalar = match (kind & 15, bytes.len()) {
+        (0, 0) => Scalar::Null,
+        (1, 0) => Scalar::Boolean(false),
+        (2, 0) => Scalar::Boolean(true),
+        (3, _) => Scalar::Unsigned(number.unsigned()?),
+        (4, _) => Scalar::Signed(number.signed()?),
+        (5, 8) => Scalar::Float(f64::from_le_bytes(number.array()?)),
         (6, _) => {
-            let text = std::str::from_utf8(bytes).map_err(|_| ChangeRefusal::Malformed)?;
-            let mut characters = text.chars();
-            let is_one = characters.next().is_some() && characters.next().is_none();
-            return Ok(if is_one { Scalar::Character } else { Scalar::Other });
+            return Ok(Scalar::Text(std::str::from_utf8(bytes).map_err(|_| ChangeRefusal::Malformed)?));
         }
+        (7, _) => return Ok(Scalar::Bytes(bytes)),
         // Automerge's counters and times, and what a newer Automerge may know: no document of ours has them.
         _ => return Err(ChangeRefusal::Value),
-    }
-    let is_number = matches!(kind & 15, 3 | 4);
-    if is_number && !number.is_empty() { Err(ChangeRefusal::Malformed) } else { Ok(Scalar::Other) }
+    };
+    if number.is_empty() { Ok(scalar) } else { Err(ChangeRefusal::Malformed) }
 }

@@ -2,7 +2,7 @@
 
 use super::WriteError;
 use crate::Origin;
-use crate::foreign::OperationId;
+use crate::foreign::{self, Action, Operation, OperationId, Place};
 use crate::json::{self, Contents, Entries, View};
 use crate::table::{Put, Table};
 use automerge::legacy::{Key, ObjectId, Op, OpId, OpType};
@@ -26,11 +26,16 @@ pub(crate) struct Edit<'b> {
     operations: Vec<Op>,
     /// What stood at each entry before it was written, in the order of the writes.
     before: Vec<(String, Vec<Put>)>,
+    /// Bytes of puts that operations of others left standing, and that were copied for that.
+    copied_bytes: usize,
 }
+
+/// Most of them: each operation of a change may leave many standing, or long ones. The long way copies none.
+const COPIED_BYTES_MAX: usize = 256 * 1024;
 
 impl<'b> Edit<'b> {
     pub(crate) fn new(table: &'b mut Table, author: Origin, first: u64) -> Self {
-        Self { table, author, first, operations: Vec::new(), before: Vec::new() }
+        Self { table, author, first, operations: Vec::new(), before: Vec::new(), copied_bytes: 0 }
     }
 
     /// What was written, in the order in which it was; the table keeps it.
@@ -63,6 +68,36 @@ impl<'b> Edit<'b> {
         }
     }
 
+    /// Does what an operation of somebody else's change does. `false` when it is about a list or a text, replaces what does
+    /// not stand at its entry, or leaves too much standing there.
+    pub(crate) fn take(&mut self, operation: &Operation<'_>, replaced: &[OperationId]) -> bool {
+        let Place::Entry(name) = operation.place else { return false };
+        if foreign::marked(operation).is_some() || operation.id != self.next() {
+            return false;
+        }
+        let present = self.table.at(name);
+        let stands = |put: &&Put| replaced.binary_search(&put.id).is_err();
+        let standing = present.iter().filter(stands).count();
+        self.copied_bytes += present.iter().filter(stands).map(Put::memory_bytes).sum::<usize>();
+        if present.len() - standing != replaced.len() || self.copied_bytes > COPIED_BYTES_MAX {
+            return false;
+        }
+        // Exactly: most entries have one put, as long as they live.
+        let mut puts = Vec::with_capacity(standing + usize::from(operation.action != Action::Delete));
+        puts.extend(present.iter().filter(stands).cloned());
+        let action = match operation.action {
+            Action::Put(value) => {
+                puts.push(Put { id: operation.id, value: value.into() });
+                OpType::Put(value.into())
+            }
+            Action::Delete => OpType::Delete,
+            Action::Insert(_) => return false,
+        };
+        let replaced = replaced.iter().map(op_id).collect();
+        self.write(name, action, replaced, puts);
+        true
+    }
+
     fn delete(&mut self, name: &str) {
         let replaced = ids(self.table.at(name));
         if !replaced.is_empty() {
@@ -83,7 +118,11 @@ impl<'b> Edit<'b> {
 }
 
 fn ids(puts: &[Put]) -> Vec<OpId> {
-    puts.iter().map(|put| OpId(put.id.counter, ActorId::from(&put.id.author.0))).collect()
+    puts.iter().map(|put| op_id(&put.id)).collect()
+}
+
+fn op_id(id: &OperationId) -> OpId {
+    OpId(id.counter, ActorId::from(&id.author.0))
 }
 
 /// What a draft shows.

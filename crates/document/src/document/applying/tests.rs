@@ -1,10 +1,12 @@
 use super::*;
 use crate::entry::SequenceKind;
 use crate::{Operation, Origin, Signature, sequence};
+use automerge::legacy::{Key, ObjectId, Op, OpType};
 use automerge::transaction::{CommitOptions, Transactable, Transaction};
-use automerge::{ActorId, ROOT, ReadDoc as _};
+use automerge::{ActorId, ExpandedChange, ROOT, ReadDoc as _};
 use serde_json::json;
 use std::cell::RefCell;
+use std::num::NonZeroU64;
 
 /// A replica whose writes are made with Automerge alone: lists, texts, deletions, and what no write would do.
 struct Hand(Automerge);
@@ -273,10 +275,13 @@ fn steps_of_any_length_come_to_the_same() {
             (result, document.heads(), document.json(), document.changes_count(), document.last_changes)
         };
         let whole = apply(chunks.len());
-        assert_eq!(whole.0.map_err(|error| error.applied).err(), failing);
+        assert_eq!(whole.0.as_ref().map_err(|error| error.applied).err(), failing);
         for most in 1..chunks.len() {
             assert_eq!(apply(most), whole, "{failing:?} {most}");
         }
+        let mut document = Document::new();
+        let applied = document.apply(&chunks).map_err(|error| error.applied).err();
+        assert_eq!((applied, document.heads(), document.json()), (failing, whole.1, whole.2));
     }
 }
 
@@ -334,7 +339,7 @@ fn a_change_that_breaks_automerge_is_found_and_leaves_the_document_as_it_was() {
         for at in [0, 3, chunks.len() - 1] {
             MEDDLED.set(Some((chunks[at].clone(), meddler)));
             let mut document = Document::new();
-            let error = document.apply(&chunks).unwrap_err();
+            let error = document.apply_the_long_way(&chunks).unwrap_err();
             MEDDLED.set(None);
             assert_eq!(error, ApplyError { applied: at, change: hash_of(&chunks[at]), reason });
             let mut clean = Document::new();
@@ -344,4 +349,38 @@ fn a_change_that_breaks_automerge_is_found_and_leaves_the_document_as_it_was() {
             assert_eq!(document.changes_count(), chunks.len() as u64, "it can be used");
         }
     }
+}
+
+/// Each operation leaves all those before it standing: onto the table they would be copied again and again.
+#[test]
+fn a_change_that_leaves_much_standing_goes_the_long_way() {
+    let put = |value: i64| Op {
+        action: OpType::Put(value.into()),
+        obj: ObjectId::Root,
+        key: Key::Map("a".into()),
+        pred: Vec::new().into(),
+        insert: false,
+    };
+    let chunk = |count: i64| {
+        let change = Change::from(ExpandedChange {
+            operations: (0..count).map(put).collect(),
+            actor_id: ActorId::from(&[7; 16]),
+            hash: None,
+            seq: 1,
+            start_op: NonZeroU64::MIN,
+            time: 0,
+            message: None,
+            deps: Vec::new(),
+            extra_bytes: Vec::new(),
+            author: None,
+        });
+        change.raw_bytes().to_vec()
+    };
+    assert_eq!(Document::new().take_on_table(&[chunk(10)]), 1);
+    let many = chunk(2_000);
+    let mut document = Document::new();
+    assert_eq!(document.take_on_table(std::slice::from_ref(&many)), 0);
+    assert_eq!(document.json(), None, "as it was");
+    document.apply(&[many]).unwrap();
+    assert_eq!(document.json(), Some(json!({"a": 1_999})));
 }

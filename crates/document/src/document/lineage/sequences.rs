@@ -3,7 +3,7 @@
 use super::ancestry::Ancestry;
 use super::{ApplyReason, actor, origin};
 use crate::entry::SequenceKind;
-use crate::foreign::{Action, Operation, OperationId, Place, Scalar};
+use crate::foreign::{Action, Operation, OperationId, Place};
 use crate::sequence::{self, Creation};
 use crate::{ChangeHash, Origin};
 use automerge::legacy::{Key, ObjectId, OpType};
@@ -95,9 +95,9 @@ impl<'a> Sequences<'a> {
         let Place::Element { sequence, element } = operation.place else { return Err(ApplyReason::Misfit) };
         let kind = self.check_created(sequence, number, ancestry)?;
         let is_allowed = match (kind, operation.action) {
-            (SequenceKind::List, _)
-            | (SequenceKind::Text, Action::Insert(Scalar::Character) | Action::Delete) => true,
-            (SequenceKind::Text, Action::Insert(Scalar::Null | Scalar::Other) | Action::Put(_)) => false,
+            (SequenceKind::List, _) | (SequenceKind::Text, Action::Delete) => true,
+            (SequenceKind::Text, Action::Insert(scalar)) => scalar.is_character(),
+            (SequenceKind::Text, Action::Put(_)) => false,
         };
         if !is_allowed {
             return Err(ApplyReason::Misfit);
