@@ -147,6 +147,13 @@ impl Pointer {
         format!("{}/+{sign}", self.0)
     }
 
+    /// The list and the place in it, where it may name an item of one.
+    pub(crate) fn item(&self) -> Option<(Self, usize)> {
+        let (list, index) = self.0.rsplit_once('/')?;
+        let place = index.parse::<usize>().ok()?;
+        (place.to_string() == index).then(|| (Self(list.to_owned()), place))
+    }
+
     /// The fields above this one, from the outermost.
     pub(crate) fn above(&self) -> impl Iterator<Item = Self> + '_ {
         self.0.match_indices('/').map(|(end, _)| Self(self.0.get(..end).unwrap_or_default().to_owned()))

@@ -93,7 +93,8 @@ pub enum Request {
         scope: WatchScope,
         /// Goes on after the event that gave it; `None` begins with the present state.
         from: Option<WatchCursor>,
-        /// Room for so many events; [`crate::Input::WatchMore`] gives more.
+        /// Room for so many events; [`crate::Input::WatchMore`] gives more, for each that the reader has taken: while those
+        /// that it has not are long, fewer come.
         credit: u32,
     },
     /// Waits until a change that is here is safe enough.
@@ -274,7 +275,12 @@ pub enum Response {
     /// To [`Request::List`].
     Listed(Listed),
     /// To [`Request::History`].
-    History(Vec<HistoryEntry>),
+    History {
+        /// The newest first.
+        entries: Vec<HistoryEntry>,
+        /// Whether there may be more before them: as many were told as one answer has room for, or as were asked for.
+        more: bool,
+    },
     /// To [`Request::Conflicts`].
     Conflicts {
         /// One for each field.

@@ -37,16 +37,26 @@ pub struct Conflict {
     /// The values, the one that is shown last. Where members or another kind hide them, none of them is shown: of a
     /// hidden counter or set each entry is a value, of a hidden list or text the whole.
     pub values: Vec<ConflictingValue>,
-    /// Whether one of them can be chosen: they are those of a register that is shown, and not of an item, of what something
+    /// Whether one of them can be chosen: they are those of a register or an item that is shown, and not of what something
     /// hides, or of the whole document. See also [`Conflict::hold_against`].
     pub choosable: bool,
+    /// The list, where it is an item of one.
+    list: Option<Pointer>,
 }
 
 impl Conflict {
-    /// Under a schema that gives the field another kind, as a counter, none of its values can be chosen.
-    pub fn hold_against(&mut self, schema: &Schema) {
-        let field = Pointer::parse(&self.field);
-        self.choosable &= field.is_ok_and(|field| kind_of(schema.crdt(&field)).is_none());
+    /// Under a schema that gives the field another kind, as a counter, none of its values can be chosen; nor, where the schema
+    /// does not keep the field whole, an object with members, which are registers each.
+    pub fn hold_against(&mut self, schema: Option<&Schema>) {
+        let kind = |field: &Pointer| schema.and_then(|schema| kind_of(schema.crdt(field)));
+        self.choosable &= match (&self.list, Pointer::parse(&self.field)) {
+            (Some(list), _) => kind(list).is_none_or(|kind| kind == FieldKind::List),
+            (None, Ok(field)) => {
+                let is_whole = schema.is_some_and(|schema| schema.keeps_whole(field.name()));
+                kind(&field).is_none() && (is_whole || !self.values.iter().any(|at| has_members(&at.value)))
+            }
+            (None, Err(_)) => false,
+        };
     }
 }
 
@@ -83,13 +93,17 @@ struct Told {
 
 impl Told {
     fn add(&mut self, name: &str, values: Vec<ConflictingValue>, choosable: bool) {
+        self.add_of(name, None, values, choosable);
+    }
+
+    fn add_of(&mut self, name: &str, list: Option<Pointer>, values: Vec<ConflictingValue>, choosable: bool) {
         if self.left == 0 || values.is_empty() {
             return;
         }
         self.left = self.left.saturating_sub(values.len());
         let field = Pointer::from_name(name.to_owned()).to_string();
         let conflict = self.conflicts.entry(field.clone());
-        let conflict = conflict.or_insert(Conflict { field, values: Vec::new(), choosable });
+        let conflict = conflict.or_insert(Conflict { field, values: Vec::new(), choosable, list });
         conflict.choosable &= choosable;
         conflict.values.extend(values);
     }
@@ -105,6 +119,11 @@ fn shown_kind(name: &str, value: &ValueRef<'_>) -> Option<FieldKind> {
 
 fn differ(values: &[ConflictingValue]) -> bool {
     values.windows(2).any(|pair| matches!(pair, [a, b] if a.value != b.value))
+}
+
+/// Whether it is an object that is not empty.
+pub(crate) fn has_members(value: &Value) -> bool {
+    value.as_object().is_some_and(|members| !members.is_empty())
 }
 
 /// Whether a plain value is what a counter counts on from.
@@ -148,8 +167,14 @@ impl Document {
             return Err(WriteError::TooManyOperations(operations.len()));
         }
         let (conflicts, mut bytes) = (self.conflicts(), 0);
-        let chosen = operations.iter().map(|operation| {
-            let Operation::Choose { field, hash } = operation else { return Ok(operation.clone()) };
+        // Items are named by their places before the call, so they are first.
+        let mut items = Vec::new();
+        let mut others = Vec::with_capacity(operations.len());
+        for operation in operations {
+            let Operation::Choose { field, hash } = operation else {
+                others.push(operation.clone());
+                continue;
+            };
             let name = field.to_string();
             let conflict = conflicts.iter().find(|at| at.field == name);
             if conflict.is_some_and(|conflict| !conflict.choosable) {
@@ -162,9 +187,12 @@ impl Document {
             if bytes > COST_MAX {
                 return Err(WriteError::TooLong(bytes));
             }
-            Ok(Operation::Settle { field: field.clone(), value: found.value.clone() })
-        });
-        chosen.collect::<Result<Vec<_>, _>>().map(Cow::Owned)
+            let is_item = conflict.is_some_and(|conflict| conflict.list.is_some());
+            let chosen = Operation::Settle { field: field.clone(), value: found.value.clone() };
+            if is_item { &mut items } else { &mut others }.push(chosen);
+        }
+        items.extend(others);
+        Ok(Cow::Owned(items))
     }
 
     fn conflicts_of_fields(&self) -> Vec<Conflict> {
@@ -178,7 +206,7 @@ impl Document {
                 if matches!(item.value, ValueRef::Object(ObjType::List))
                     && !self.has_entry(&Pointer::from_name(name.to_owned()).sequence_mark(SequenceKind::List))
                 {
-                    self.tell_items(&mut told, name);
+                    self.tell_items(&mut told, name, false);
                 }
                 continue;
             }
@@ -194,7 +222,7 @@ impl Document {
             let is_shown = last_field.as_ref().is_some_and(|(_, shown)| *shown == Some(kind));
             match kind {
                 _ if !is_shown => self.tell_hidden(&mut told, name, field, &entry),
-                FieldKind::List => self.tell_items(&mut told, field),
+                FieldKind::List => self.tell_items(&mut told, field, true),
                 FieldKind::Counter | FieldKind::BoundedCounter | FieldKind::Set | FieldKind::Text => {}
             }
         }
@@ -243,7 +271,7 @@ impl Document {
     }
 
     /// The items of a list that several have put another value in the place of.
-    fn tell_items(&self, told: &mut Told, field: &str) {
+    fn tell_items(&self, told: &mut Told, field: &str, choosable: bool) {
         let list = sequence::object(SequenceKind::List, field);
         let items = self.ahead.whole().list_range(&list, ..).filter(|item| item.conflict);
         for (index, shown) in items.map(|item| (item.index, item.id())) {
@@ -258,7 +286,8 @@ impl Document {
             });
             let values: Vec<_> = values.collect();
             if differ(&values) {
-                told.add(&format!("{field}/{index}"), values, false);
+                let list = Some(Pointer::from_name(field.to_owned()));
+                told.add_of(&format!("{field}/{index}"), list, values, choosable);
             }
         }
     }
@@ -312,7 +341,12 @@ impl Document {
             ConflictingValue { value, hash: change.hash, origin, wall_ms, author, wins: false }
         });
         let deletions = tombstones.iter().filter_map(|id| self.conflicting(Value::Null, id, true));
-        Some(Conflict { field: String::new(), values: edits.chain(deletions).collect(), choosable: false })
+        Some(Conflict {
+            field: String::new(),
+            values: edits.chain(deletions).collect(),
+            choosable: false,
+            list: None,
+        })
     }
 }
 

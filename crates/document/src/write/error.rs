@@ -103,8 +103,8 @@ pub enum WriteError {
     /// The document is deleted: only a put brings it back, and nothing but what empties it is written before.
     #[error("the document is deleted: put it to bring it back")]
     Deleted,
-    /// Only registers have concurrent values to decide between.
-    #[error("{field} is no register that shows a value: none of it can be chosen, or settled on")]
+    /// Only registers and items of lists have concurrent values to decide between.
+    #[error("{field} is no register or item that shows a value: none of it can be chosen, or settled on")]
     NoRegister {
         /// The field.
         field: Pointer,

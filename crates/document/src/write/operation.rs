@@ -114,18 +114,18 @@ pub enum Operation {
         /// The field.
         field: Pointer,
     },
-    /// Decides between concurrent values of a register: writes this one, also where it is the one that is shown, so that it
-    /// follows all that are here.
+    /// Decides between concurrent values of a register, or of an item of a list: writes this one, also where it is the one
+    /// that is shown, so that it follows all that are here.
     Settle {
-        /// The register.
+        /// The register, or the list's field with the place of the item.
         field: Pointer,
         /// What it is.
         value: Value,
     },
     /// The same with one of the values that were written at once, as [`Document::conflicts`](crate::Document::conflicts)
-    /// tells them before the call.
+    /// tells them before the call. Items are named by their places before the call, and chosen before all else.
     Choose {
-        /// The register.
+        /// The register, or the list's field with the place of the item.
         field: Pointer,
         /// The change that wrote the value, as 64 hexadecimal digits.
         #[serde(with = "hash_digits")]

@@ -103,6 +103,24 @@ impl<'b> Writer<'_, 'b> {
         Ok(())
     }
 
+    /// Puts a value in the place of an item, also where it is the one that is shown.
+    pub(super) fn settle_item(
+        &mut self,
+        item: &Pointer,
+        list: &Pointer,
+        index: usize,
+        value: &Value,
+    ) -> Result<(), WriteError> {
+        let no_item = || WriteError::NoRegister { field: item.clone() };
+        self.require(list, FieldKind::List).map_err(|_| no_item())?;
+        let Some(object) = self.open(list, SequenceKind::List)? else { return Ok(()) };
+        if index >= self.items()?.length(&object) {
+            return Err(no_item());
+        }
+        self.count_item(list, value)?;
+        self.items()?.put(&object, index, json::scalar(value)).map_err(|_| WriteError::Document)
+    }
+
     /// Makes the text read so.
     pub(super) fn put_text(&mut self, field: &Pointer, wanted: &str) -> Result<(), WriteError> {
         let Some(text) = self.open(field, SequenceKind::Text)? else { return Ok(()) };

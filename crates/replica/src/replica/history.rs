@@ -16,15 +16,18 @@ const HISTORY_BYTES: usize = 512 * 1024;
 /// An answer, or the store's failure.
 type Answer<T> = Result<Result<T, RequestError>, StoreError>;
 
-/// The first of them, as many as have about [`HISTORY_BYTES`] together.
-fn within_bytes(entries: Vec<HistoryEntry>) -> Vec<HistoryEntry> {
-    let mut bytes = 0;
+/// The first of them, as many as have about [`HISTORY_BYTES`] together, and whether there may be more; all of them are
+/// `most` at most.
+fn within_bytes(entries: Vec<HistoryEntry>, most: usize) -> Response {
+    let (mut bytes, told) = (0, entries.len());
     let fits = |entry: &HistoryEntry| {
         let before = bytes;
         bytes += entry.patch.to_string().len();
         before < HISTORY_BYTES
     };
-    entries.into_iter().take_while(fits).collect()
+    let entries: Vec<_> = entries.into_iter().take_while(fits).collect();
+    let more = entries.len() < told || told >= most;
+    Response::History { entries, more }
 }
 
 impl<S: Store> Replica<S> {
@@ -50,19 +53,19 @@ impl<S: Store> Replica<S> {
         })
     }
 
-    pub(super) fn history(&mut self, address: &Address, query: HistoryQuery) -> Answer<Vec<HistoryEntry>> {
+    pub(super) fn history(&mut self, address: &Address, query: HistoryQuery) -> Answer<Response> {
         let query = HistoryQuery { limit: query.limit.min(HISTORY_PER_REQUEST_MAX), ..query };
         let told = self.with_document(address, |document| document.history(query))?;
-        Ok(told.and_then(|(told, _)| told.map(within_bytes).map_err(RequestError::from)))
+        let told = told.and_then(|(told, _)| told.map_err(RequestError::from));
+        Ok(told.map(|entries| within_bytes(entries, query.limit)))
     }
 
     pub(super) fn conflicts(&mut self, address: &Address) -> Answer<Response> {
         let read = |document: &Document| (document.conflicts(), document.heads());
         let told = self.with_document(address, read)?;
         Ok(told.map(|((mut conflicts, heads), _)| {
-            if let Some(schema) = self.schema(address) {
-                conflicts.iter_mut().for_each(|conflict| conflict.hold_against(schema));
-            }
+            let schema = self.schema(address);
+            conflicts.iter_mut().for_each(|conflict| conflict.hold_against(schema));
             Response::Conflicts { conflicts, heads }
         }))
     }

@@ -73,7 +73,7 @@ impl<S: Store> Replica<S> {
             Request::Query { space, collection, query } => {
                 self.query(&space, &collection, &query)?.map(Response::Queried)
             }
-            Request::History { address, query } => self.history(&address, query)?.map(Response::History),
+            Request::History { address, query } => self.history(&address, query)?,
             Request::Conflicts { address } => self.conflicts(&address)?,
             Request::Status => Ok(Response::Status(Box::new(self.status(clock)?))),
             Request::Blocked { after, limit } => {

@@ -241,16 +241,64 @@ fn what_cannot_be_chosen_is_told_so() {
     let item = merged_kinds(&[put(json!(["1"]))], writes);
     let (hidden, _) = merged(json!({"a": 1}), json!({"a": {"b": 2}}));
     let (plain, _) = merged(json!({"a": 1}), json!({"a": 2}));
-    for (mut document, is_choosable) in [(item, false), (hidden, false), (plain, true)] {
+    let (empty, _) = merged(json!({"a": 1}), json!({"a": {}}));
+    let documents = [(item, true), (hidden, false), (plain, true), (empty, true)];
+    for (mut document, is_choosable) in documents {
         let [conflict] = &document.conflicts()[..] else {
             panic!("one conflict: {:?}", document.conflicts())
         };
         assert_eq!(conflict.choosable, is_choosable, "{conflict:?}");
         let field = Pointer::parse(&conflict.field).unwrap();
-        let choose = [Operation::Choose { field, hash: conflict.values[0].hash }];
+        let lost = conflict.values[0].clone();
+        let choose = [Operation::Choose { field, hash: lost.hash }];
         let chosen = document.write(&Signature::of(Origin([1; 16]), 9), None, &choose);
         assert_eq!(chosen.is_ok(), is_choosable, "{chosen:?}");
         assert!(is_choosable || matches!(chosen, Err(WriteError::NoRegister { .. })), "{chosen:?}");
+        if is_choosable {
+            let shown = document.json().unwrap()["a"].clone();
+            assert!(shown == lost.value || shown == json!([lost.value]), "{shown}");
+            assert!(document.conflicts().is_empty());
+        }
+    }
+}
+
+/// A list whose items two replicas changed at once: `a/0` to x or y, `a/1` to u or v.
+fn items_in_conflict() -> Document {
+    let list = json!({"type": "array", "x-crdt": "list"});
+    let put = |value: Value| json!([{"op": "put", "value": {"a": value}}]);
+    let writes = [(list.clone(), put(json!(["x", "u"]))), (list, put(json!(["y", "v"])))];
+    merged_kinds(&[put(json!(["1", "2"]))], writes)
+}
+
+#[test]
+fn items_are_chosen_by_their_places_before_the_call() {
+    let document = items_in_conflict();
+    let told = document.conflicts();
+    assert_eq!(told.iter().map(|at| at.field.as_str()).collect::<Vec<_>>(), ["/a/0", "/a/1"]);
+    let choose = |at: usize, value: usize| {
+        let field = Pointer::parse(&told[at].field).unwrap();
+        Operation::Choose { field, hash: told[at].values[value].hash }
+    };
+    let write = |operations: &[Operation]| {
+        let mut document = document.clone();
+        let schema = schema(&json!({"type": "array", "x-crdt": "list"}));
+        document.write(&Signature::of(Origin([1; 16]), 9), Some(&schema), operations).map(|_| document)
+    };
+    let value = |at: usize, value: usize| told[at].values[value].value.clone();
+    let field = Pointer::parse("/a").unwrap();
+    let first = Operation::Insert { field, index: 0, values: vec![json!("new")] };
+    for (one, other) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+        let chosen = write(&[choose(1, other), first.clone(), choose(0, one)]).unwrap();
+        assert_eq!(chosen.json().unwrap()["a"], json!(["new", value(0, one), value(1, other)]));
+        assert!(chosen.conflicts().is_empty());
+    }
+    // Another value than either, of one of them alone.
+    let settle = |at: &str| Operation::Settle { field: Pointer::parse(at).unwrap(), value: json!("z") };
+    let settled = write(&[settle("/a/1")]).unwrap();
+    assert_eq!(settled.json().unwrap()["a"], json!([value(0, 1), "z"]));
+    assert_eq!(settled.conflicts(), told[..1]);
+    for nowhere in ["/a/2", "/a/01", "/a/-", "/b/0"] {
+        assert!(matches!(write(&[settle(nowhere)]), Err(WriteError::NoRegister { .. })), "{nowhere}");
     }
 }
 
@@ -261,7 +309,7 @@ fn what_a_schema_makes_a_counter_cannot_be_chosen() {
         [(json!({"type": "integer", "x-crdt": "counter"}), false), (json!({"type": "integer"}), true)]
     {
         let mut conflict = document.conflicts().remove(0);
-        conflict.hold_against(&schema(&kind));
+        conflict.hold_against(Some(&schema(&kind)));
         assert_eq!(conflict.choosable, is_choosable, "{kind}");
         let choose = [Operation::Choose { field: Pointer::parse("/a").unwrap(), hash: lost.hash }];
         let chosen =
