@@ -93,8 +93,10 @@ impl Carrier {
             let (failed, wait) = match self.attempt(call).await? {
                 Ok(answer) if !is_passing(&answer) => return answered(call, doubt, answer),
                 Ok(answer) => {
-                    if answer.status != StatusCode::SERVICE_UNAVAILABLE {
-                        doubt = Some(answer.problem().to_string());
+                    // Only the replica itself knows that it did nothing: a proxy says 503 also of a call that it has passed on.
+                    let problem = answer.problem();
+                    if answer.status != StatusCode::SERVICE_UNAVAILABLE || !problem.is_of_a_replica() {
+                        doubt = Some(problem.to_string());
                     }
                     let wait = retry_after(&answer).unwrap_or(pause).max(pause);
                     (Failed::Passing(answer), wait)
@@ -152,7 +154,8 @@ impl Carrier {
 /// An answer that stands. What is refused before the replica looks for the key, as where a right has ended meanwhile, says
 /// nothing of an attempt that may have been carried out.
 fn answered(call: &Call, doubt: Option<String>, answer: Answer) -> Result<Answer, CallError> {
-    let is_certain = answer.status.is_success() || is_of_the_write(answer.status);
+    let is_refused = is_of_the_write(answer.status) && answer.problem().is_of_a_replica();
+    let is_certain = answer.status.is_success() || is_refused;
     match (doubt, &call.key) {
         (Some(cause), Some(key)) if !is_certain => Err(CallError::OutcomeUnknown { key: key.clone(), cause }),
         _ => Ok(answer),

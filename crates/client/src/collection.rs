@@ -144,8 +144,12 @@ impl<T> Collection<T> {
         format!("{}/{}", self.space.path(), encoded(&self.name))
     }
 
+    /// The address of a document.
+    pub(crate) fn address(&self, key: &str) -> String {
+        format!("{}/{}/{key}", self.space.name, self.name)
+    }
+
     pub(crate) fn type_error(&self, key: &str, error: &serde_json::Error) -> CallError {
-        let document = format!("{}/{}/{key}", self.space.name, self.name);
-        CallError::Type { document, cause: error.to_string() }
+        CallError::Type { document: self.address(key), cause: error.to_string() }
     }
 }

@@ -17,11 +17,9 @@ use crate::history::{Conflict, Conflicts, HistoryPage};
 use crate::space::Space;
 use crate::terms::Condition;
 use crate::watch::{Scope, WatchBuilder};
-use difference::without_nulls;
 use hyper::StatusCode;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::json;
 use std::fmt;
 use std::marker::PhantomData;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -232,9 +230,7 @@ impl<T> Document<T> {
     where
         T: Serialize,
     {
-        self.change()
-            .with_value(value, |value| json!({"op": "put", "value": without_nulls(value)}))
-            .if_absent()
+        self.change().put(value).if_absent()
     }
 
     /// Makes it this value, and creates it when it is not there. Fields that `T` does not know stay as they are; to remove

@@ -63,6 +63,12 @@ pub enum CallError {
         /// Which part does not fit, by serde.
         cause: String,
     },
+    /// Documents that belong to the answer cannot be read, as after a bad sector: `isle repair` brings them back.
+    #[error("cannot be read at this replica: {}; `isle repair` brings them back", documents.join(", "))]
+    Damaged {
+        /// Their addresses.
+        documents: Vec<String>,
+    },
     /// The request cannot be said: a value has no JSON, a text does not fit a header, a document is of another space.
     /// Nothing was sent.
     #[error("the request cannot be sent: {cause}")]
@@ -106,6 +112,7 @@ impl CallError {
             | Self::NoAnswer { .. }
             | Self::Answer { .. }
             | Self::Type { .. }
+            | Self::Damaged { .. }
             | Self::Unsendable { .. }
             | Self::Missing { .. }
             | Self::Contended { .. } => None,

@@ -152,6 +152,7 @@ pub struct Query<T> {
     collection: Collection<T>,
     filters: Vec<Filter>,
     order: Option<String>,
+    descending: bool,
     prefix: Option<String>,
     limit: u32,
     after: Option<String>,
@@ -161,7 +162,16 @@ pub struct Query<T> {
 impl<T> Query<T> {
     pub(crate) fn new(collection: Collection<T>) -> Self {
         let (filters, limit) = (Vec::new(), PAGE_DOCUMENTS);
-        Self { collection, filters, order: None, prefix: None, limit, after: None, explains: false }
+        Self {
+            collection,
+            filters,
+            order: None,
+            descending: false,
+            prefix: None,
+            limit,
+            after: None,
+            explains: false,
+        }
     }
 
     /// Only documents of which this holds; several must all hold.
@@ -201,7 +211,7 @@ impl<T> Query<T> {
     /// # }
     /// ```
     pub fn descending(mut self) -> Self {
-        self.order = Some(format!("-{}", self.order.unwrap_or_default()));
+        self.descending = true;
         self
     }
 
@@ -266,7 +276,9 @@ impl<T> Query<T> {
         for Filter(filter) in &self.filters {
             and("where", filter.as_ref().map_err(|cause| CallError::Unsendable { cause: cause.clone() })?);
         }
-        let given = [("order", &self.order), ("prefix", &self.prefix), ("after", &self.after)];
+        let field = self.order.as_deref().unwrap_or_default();
+        let order = if self.descending { Some(format!("-{field}")) } else { self.order.clone() };
+        let given = [("order", &order), ("prefix", &self.prefix), ("after", &self.after)];
         for (name, value) in given {
             value.iter().for_each(|value| and(name, value));
         }
@@ -303,7 +315,8 @@ impl<T: DeserializeOwned> Query<T> {
         Ok(Page { documents, next, is_behind, damaged, plan })
     }
 
-    /// Asks page after page, each when the documents before it were taken.
+    /// Asks page after page, each when the documents before it were taken. After those of a page comes
+    /// [`CallError::Damaged`] where documents cannot be read, and then what follows.
     ///
     /// ```no_run
     /// use futures_util::StreamExt as _;
@@ -322,18 +335,20 @@ impl<T: DeserializeOwned> Query<T> {
         T: Send,
     {
         let state = (Some(self), Vec::new().into_iter());
-        stream::unfold(state, |(mut query, mut documents)| async move {
+        stream::unfold(state, |(mut query, mut told)| async move {
             loop {
-                if let Some(found) = documents.next() {
-                    return Some((Ok(found), (query, documents)));
+                if let Some(next) = told.next() {
+                    return Some((next, (query, told)));
                 }
                 let asking: Self = query.take()?;
                 match asking.page().await {
                     Ok(page) => {
-                        documents = page.documents.into_iter();
+                        let damaged = page.undamaged(&asking.collection).err();
+                        let documents = page.documents.into_iter().map(Ok);
+                        told = documents.chain(damaged.map(Err)).collect::<Vec<_>>().into_iter();
                         query = page.next.map(|next| asking.after(&next));
                     }
-                    Err(error) => return Some((Err(error), (None, documents))),
+                    Err(error) => return Some((Err(error), (None, told))),
                 }
             }
         })
@@ -342,7 +357,8 @@ impl<T: DeserializeOwned> Query<T> {
     /// All documents that fit, in memory.
     ///
     /// # Errors
-    /// As for [`page`](Self::page).
+    /// As for [`page`](Self::page); [`CallError::Damaged`] where documents cannot be read, which [`page`](Self::page) tells
+    /// beside the others.
     ///
     /// ```no_run
     /// # async fn example(inventory: isle_client::Collection<serde_json::Value>) -> Result<(), isle_client::CallError> {
@@ -354,6 +370,7 @@ impl<T: DeserializeOwned> Query<T> {
         let (mut query, mut all) = (self, Vec::new());
         loop {
             let page = query.page().await?;
+            page.undamaged(&query.collection)?;
             all.extend(page.documents);
             match page.next {
                 Some(next) => query = query.after(&next),
@@ -386,6 +403,16 @@ pub struct Page<T> {
     pub damaged: Vec<String>,
     /// How it was found; where [`Query::explained`] asked.
     pub plan: Option<String>,
+}
+
+impl<T> Page<T> {
+    fn undamaged(&self, collection: &Collection<T>) -> Result<(), CallError> {
+        if self.damaged.is_empty() {
+            return Ok(());
+        }
+        let of = |key: &String| collection.address(key);
+        Err(CallError::Damaged { documents: self.damaged.iter().map(of).collect() })
+    }
 }
 
 /// A document that fits.
@@ -438,6 +465,26 @@ struct RawPlan {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_order_is_said_in_any_order() {
+        let client = crate::Client::connect(crate::Connection::tcp("localhost:1")).unwrap();
+        let find = || client.space("stores").collection::<Value>("inventory").find();
+        let order = |query: Query<Value>| {
+            let target = query.target().unwrap();
+            target.split_once("&order=").map(|(_, order)| order.to_owned())
+        };
+        assert_eq!(order(find()), None);
+        assert_eq!(order(find().order("/price")), Some("%2Fprice".to_owned()));
+        for descending in [
+            find().order("/price").descending(),
+            find().descending().order("/price"),
+            find().order("/name").descending().order("/price").descending(),
+        ] {
+            assert_eq!(order(descending), Some("-%2Fprice".to_owned()));
+        }
+        assert_eq!(order(find().descending()), Some("-".to_owned()));
+    }
 
     #[test]
     fn a_filter_says_its_value_as_json() {

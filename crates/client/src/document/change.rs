@@ -1,5 +1,6 @@
 //! Changes made of typed operations.
 
+use super::difference::without_nulls;
 use super::{Place, conditional};
 use crate::call::Call;
 use crate::error::CallError;
@@ -60,7 +61,7 @@ impl Change {
     }
 
     /// Makes the document this object. Fields that the value leaves out are removed where the collection's schema knows them
-    /// or there is none.
+    /// or there is none; so are members that are null.
     ///
     /// ```no_run
     /// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
@@ -69,7 +70,7 @@ impl Change {
     /// # }
     /// ```
     pub fn put(self, value: &impl Serialize) -> Self {
-        self.with_value(value, |value| json!({"op": "put", "value": value}))
+        self.with_value(value, |value| json!({"op": "put", "value": without_nulls(value)}))
     }
 
     /// Merges by JSON Merge Patch (RFC 7396): null removes a field, what is not named stays.
@@ -193,7 +194,7 @@ impl Change {
         self.with_value(element, |element| json!({"op": "remove", "field": field, "element": element}))
     }
 
-    /// Inserts a value into a list, before the item at `index`, which counts from 0.
+    /// Inserts a value into a list, before the item at `index`, which counts from 0. Members of it that are null are left out.
     ///
     /// ```no_run
     /// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
@@ -204,7 +205,7 @@ impl Change {
     pub fn insert(self, field: &str, index: usize, value: &impl Serialize) -> Self {
         self.with_value(
             value,
-            |value| json!({"op": "insert", "field": field, "index": index, "values": [value]}),
+            |value| json!({"op": "insert", "field": field, "index": index, "values": [without_nulls(value)]}),
         )
     }
 
@@ -253,7 +254,7 @@ impl Change {
     /// # }
     /// ```
     pub fn settle(self, field: &str, value: &impl Serialize) -> Self {
-        self.with_value(value, |value| json!({"op": "settle", "field": field, "value": value}))
+        self.with_value(value, |value| json!({"op": "settle", "field": field, "value": without_nulls(value)}))
     }
 
     /// Decides between concurrent values: it is the one that this change wrote, as

@@ -18,7 +18,7 @@ pub(super) fn merge_patch(read: &Value, before: &Value, after: &Value) -> Option
                         patch.extend(changed.map(|changed| (name.clone(), changed)));
                     }
                     None if value.is_null() => {}
-                    None => drop(patch.insert(name.clone(), value.clone())),
+                    None => drop(patch.insert(name.clone(), without_nulls(value.clone()))),
                 }
             }
             let is_gone = |(name, value): &(&String, &Value)| !after.contains_key(*name) && !value.is_null();
@@ -27,9 +27,9 @@ pub(super) fn merge_patch(read: &Value, before: &Value, after: &Value) -> Option
         }
         (Value::Array(before), Value::Array(after)) => match read.as_array() {
             Some(read) if read.len() == before.len() => Some(Value::Array(items(read, before, after))),
-            _ => Some(Value::Array(after.clone())),
+            _ => Some(without_nulls(Value::Array(after.clone()))),
         },
-        _ => Some(after.clone()),
+        _ => Some(without_nulls(after.clone())),
     }
 }
 
@@ -46,7 +46,7 @@ fn items(read: &[Value], before: &[Value], after: &[Value]) -> Vec<Value> {
     let changed = between_after.into_iter().enumerate().map(|(index, after)| {
         match (between_read.get(index), between_before.get(index)) {
             (Some(read), Some(before)) if is_in_place => changed_in_place(read, before, after),
-            _ => after,
+            _ => without_nulls(after),
         }
     });
     let kept = |items: Option<&[Value]>| items.unwrap_or_default().to_vec();
@@ -65,7 +65,7 @@ fn changed_in_place(read: &Value, before: &Value, after: Value) -> Value {
             }
             item
         }
-        _ => after,
+        _ => without_nulls(after),
     }
 }
 
@@ -85,14 +85,16 @@ fn apply(value: &mut Value, patch: Value) {
     }
 }
 
-/// A value without the members that are null: to serde a member that is `None` is one that is not there.
+/// A value without the members that are null, also in arrays: to serde a member that is `None` is one that is not there. An
+/// item that is null stays.
 pub(super) fn without_nulls(value: Value) -> Value {
     match value {
         Value::Object(members) => {
             let there = members.into_iter().filter(|(_, value)| !value.is_null());
             Value::Object(there.map(|(name, value)| (name, without_nulls(value))).collect())
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => value,
+        Value::Array(items) => Value::Array(items.into_iter().map(without_nulls).collect()),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value,
     }
 }
 
@@ -151,7 +153,24 @@ mod tests {
 
     #[test]
     fn what_is_null_is_not_there() {
-        let value = json!({"a": null, "b": {"c": null, "d": 0}, "l": [null]});
-        assert_eq!(without_nulls(value), json!({"b": {"d": 0}, "l": [null]}));
+        let value =
+            json!({"a": null, "b": {"c": null, "d": 0}, "l": [null, {"x": null, "y": [{"z": null}]}]});
+        assert_eq!(without_nulls(value), json!({"b": {"d": 0}, "l": [null, {"y": [{}]}]}));
+    }
+
+    #[test]
+    fn what_is_null_is_not_written_into_items_either() {
+        let line = |discount: Value| json!({"product": "milk", "discount": discount});
+        let (none, some) = (line(Value::Null), line(json!(1)));
+        for (before, after, patch) in [
+            (json!({}), json!({"l": [none]}), json!({"l": [{"product": "milk"}]})),
+            (json!({"l": []}), json!({"l": [none]}), json!({"l": [{"product": "milk"}]})),
+            (json!({"l": [some]}), json!({"l": [some, none]}), json!({"l": [some, {"product": "milk"}]})),
+            (json!({"l": [some]}), json!({"l": [none]}), json!({"l": [{"product": "milk"}]})),
+            (json!({"l": [1]}), json!({"l": [none]}), json!({"l": [{"product": "milk"}]})),
+            (json!({"m": 1}), json!({"m": {"l": [none]}}), json!({"m": {"l": [{"product": "milk"}]}})),
+        ] {
+            assert_eq!(merge_patch(&before, &before, &after), Some(patch), "{before} {after}");
+        }
     }
 }
