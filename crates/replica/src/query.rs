@@ -35,6 +35,9 @@ pub const FIELDS_MAX: usize = 64;
 pub const EXAMINED_MAX: u32 = 10_000;
 /// Most JSON that is looked at for one page, in bytes; the document that passes it is the last.
 pub const EXAMINED_BYTES_MAX: usize = 8 << 20;
+
+/// A page ends with the document that makes it so many bytes of JSON, about: who reads it slowly holds it for as long.
+const SHOWN_BYTES_MAX: usize = 1 << 20;
 /// Most rows of an index that are gathered, to be put into another order.
 pub(crate) const GATHERED_MAX: u32 = 10_000;
 /// Most documents that are sorted where an index has the order, but another one has few documents.

@@ -68,14 +68,6 @@ impl Caller {
         self.rights(space).is_none_or(|rights| rights.is_some_and(|rights| rights.may_write(collection)))
     }
 
-    /// Whether it has rights to some of a space.
-    pub(crate) fn sees_space(&self, space: &str) -> bool {
-        match &self.0 {
-            Who::Owner => true,
-            Who::Service { spaces, .. } => spaces.keys().any(|SpaceName(name)| name.as_str() == space),
-        }
-    }
-
     /// Whether it may read or write a collection of some space.
     pub(crate) fn sees_collection(&self, collection: &Collection) -> bool {
         match &self.0 {
@@ -121,7 +113,6 @@ mod tests {
         assert_eq!(may(&service, &here), [true, true, true, false]);
         assert_eq!(may(&service, &there), [false; 4]);
         assert_eq!(may(&Caller::owner(), &there), [true; 4]);
-        assert_eq!(["store-1", "store-2"].map(|space| service.sees_space(space)), [true, false]);
         let narrow = Caller::service(
             "scanner",
             &BTreeMap::from([(
@@ -130,7 +121,7 @@ mod tests {
             )]),
         );
         assert_eq!([&inventory, &basket].map(|collection| narrow.sees_collection(collection)), [true, false]);
-        assert!(Caller::owner().sees_space("store-2") && Caller::owner().sees_collection(&basket));
+        assert!(Caller::owner().sees_collection(&basket));
         assert_eq!((service.author(), Caller::owner().author()), (Some("till-3"), None));
     }
 }

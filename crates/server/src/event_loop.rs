@@ -155,6 +155,9 @@ impl EventLoop {
                 Err(readable) => break readable,
             }
         };
+        // What came while it drained was not taken either, and is told so.
+        self.arrivals.close();
+        self.refuse_arrivals();
         self.arrivals.viewed.close();
         self.backups.end();
         self.requests.end(&requests::unknown_outcome());

@@ -4,9 +4,11 @@
 //! of the local socket and take the same way into the event loop, so that both mean the same. Errors are problem documents
 //! (RFC 9457) of stable types.
 //!
-//! Limits: connections, requests in flight, watches, bytes and depth of a body, and time are bounded by [`Limits`]. What is
-//! too much is refused with 503 and `Retry-After`; nothing is queued here but one request for each connection.
+//! Limits: connections, requests in flight, watches, bytes and depth of a body, and time are bounded by [`Limits`], bytes of
+//! long answers on their way by `asking`. What is too much is refused with 503 and `Retry-After`; nothing is queued here but
+//! one request for each connection.
 
+mod answers;
 mod asking;
 mod body;
 mod calling;
@@ -43,7 +45,8 @@ use std::time::Duration;
 pub(crate) struct Limits {
     /// Connections at once; the next one waits in the system's queue.
     pub(crate) connections: u32,
-    /// Requests that are being answered at once, over all connections.
+    /// Requests whose answers are being made at once, over all connections. Long answers that are being sent are bounded by
+    /// their bytes.
     pub(crate) requests: u32,
     /// Feeds at once.
     pub(crate) watches: u32,

@@ -15,7 +15,7 @@ mod text;
 mod watched;
 
 pub(crate) use answer::{
-    Asked, Attached, Context, asked, conflict_shown, shown, stamp_shown, violation_shown,
+    Asked, Attached, Context, asked, change_shown, conflict_shown, shown, stamp_shown, violation_shown,
 };
 pub use client::{CallError, ConnectError, LocalClient, Received};
 pub use protocol::{

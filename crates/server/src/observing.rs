@@ -160,7 +160,7 @@ impl Observed {
                 "the store is being opened: that takes seconds where much is to be recovered".to_owned()
             );
         }
-        match timeout(STATUS_DEADLINE, self.arrivals.ask(replica::Request::Status, 0)).await {
+        match timeout(STATUS_DEADLINE, self.arrivals.ask(replica::Request::Status)).await {
             Ok(Ok(Reply::Status(status, beside))) => Ok((status, beside)),
             Ok(Err(Refusal { message, .. })) => Err(message),
             Ok(Ok(_)) => Err("the server is ending".to_owned()),

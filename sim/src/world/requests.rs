@@ -172,7 +172,7 @@ impl World {
             Ok(
                 Response::Document(_)
                 | Response::Listed(_)
-                | Response::History(_)
+                | Response::History { .. }
                 | Response::Conflicts { .. }
                 | Response::Status(_)
                 | Response::Queried(_)

@@ -37,6 +37,29 @@ async fn a_document_is_put_read_changed_and_deleted() {
     assert_eq!((gone.status.as_u16(), gone.header("etag").is_empty()), (404, false), "a deletion has heads");
 }
 
+/// Of what does not fit into one answer the rest is told to be there.
+#[tokio::test]
+async fn a_long_history_is_told_to_its_end() {
+    let (_fleet, _site, mut service) = site_with_a_service().await;
+    let long = "x".repeat(20_000);
+    for (key, writes, shelf) in [("short", 300, "A"), ("long", 60, long.as_str())] {
+        for n in 0..writes {
+            let body = json!({"on_hand": n, "shelf": format!("{shelf}{n}")}).to_string();
+            assert_eq!(service.call("PUT", &item(key), &[], body).await.status.as_u16(), 200);
+        }
+        let (mut told, mut pages, mut next) = (0, 0, String::new());
+        loop {
+            let page = service.get(&format!("{}/history?limit=1000{next}", item(key))).await.json();
+            told += page["changes"].as_array().unwrap().len();
+            pages += 1;
+            let Some(before) = page["next"].as_str() else { break };
+            next = format!("&before={before}");
+        }
+        assert_eq!(told, writes, "{key}");
+        assert!(pages > 1, "{key}");
+    }
+}
+
 #[tokio::test]
 async fn conditions_are_checked_with_the_write() {
     let (_fleet, _site, mut service) = site_with_a_service().await;
@@ -55,6 +78,9 @@ async fn conditions_are_checked_with_the_write() {
     let tag = second.header("etag");
     let known = service.call("GET", &path, &[("if-none-match", &tag)], "").await;
     assert_eq!((known.status.as_u16(), known.body.len()), (304, 0));
+    assert_eq!(service.call("GET", &path, &[("if-match", &tag)], "").await.status.as_u16(), 200);
+    let other = service.call("GET", &path, &[("if-match", &first.header("etag"))], "").await;
+    assert_eq!((other.problem().as_str(), other.header("etag")), ("condition-failed", tag.clone()));
     let tested = service
         .call(
             "PATCH",

@@ -34,6 +34,9 @@ async fn a_sale_that_a_disk_holds_up_is_unknown_and_counts_once() {
         "{unknown:?}"
     );
     assert!(unknown.json()["hint"].as_str().unwrap().contains("Idempotency-Key"), "{unknown:?}");
+    // A feed that cannot begin says so in time, and leaves its place.
+    let feed = HttpClient::of(&site).await.get("/v1/watch?space=store-1").await;
+    assert_eq!((feed.status.as_u16(), feed.problem().as_str()), (503, "unavailable"), "{feed:?}");
     // Who only reads reads what there was.
     let read = HttpClient::of(&site).await.get(&item("milk")).await;
     assert_eq!((read.status.as_u16(), read.json()), (200, json!({"on_hand": -1})));

@@ -24,6 +24,21 @@ async fn what_is_too_much_is_refused_with_its_limit() {
     assert_eq!(second.problem(), "busy");
 }
 
+/// A short text can be a large tree.
+#[tokio::test]
+async fn a_body_of_many_objects_is_as_large_as_what_it_becomes() {
+    let (_fleet, _site, mut service) = site_with_a_service().await;
+    let of = |objects: usize| format!(r#"{{"attributes": [{}0]}}"#, r#"{"":0},"#.repeat(objects));
+    let refused = service.call("PUT", &item("milk"), &[], of(100_000)).await;
+    assert_eq!((refused.status.as_u16(), refused.problem().as_str()), (413, "too-large"), "{refused:?}");
+    // Also where text and tree together are too much, and neither alone is.
+    let numbers = format!(r#"{{"attributes": [{}0]}}"#, "1000000,".repeat(129_000));
+    let refused = service.call("PUT", &item("milk"), &[], numbers).await;
+    assert_eq!((refused.status.as_u16(), refused.problem().as_str()), (413, "too-large"), "{refused:?}");
+    let read = service.call("PUT", &item("milk"), &[], of(1_000)).await;
+    assert!(![413, 503].contains(&read.status.as_u16()), "{read:?}");
+}
+
 #[tokio::test]
 async fn bodies_that_are_no_json_are_told_so() {
     let (_fleet, _site, mut service) = site_with_a_service().await;

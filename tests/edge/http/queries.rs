@@ -30,6 +30,11 @@ async fn documents_are_found_in_pages_and_as_lines() {
         .await
         .json();
     assert_eq!(keys(&page), ["18", "15", "12"]);
+    let explained = format!("{base}?limit=1&explain=true");
+    let explained = service.call("GET", &explained, &[("accept", "application/x-ndjson")], "").await;
+    let last = explained.body.split(|byte| *byte == b'\n').nth(1).unwrap();
+    let last: Value = serde_json::from_slice(last).unwrap();
+    assert!(last["end"]["explain"]["plan"].is_string(), "{last}");
     let lines = service
         .call("GET", &format!("{base}?select=/shelf"), &[("accept", "application/x-ndjson")], "")
         .await;
@@ -72,4 +77,5 @@ async fn the_description_has_every_resource_and_the_page_shows_it() {
         ("application/schema+json", &json!("inventory"))
     );
     assert_eq!(service.get("/v1/schemas/free").await.problem(), "not-found");
+    assert_eq!(service.get("/v1/schemas/%FF").await.problem(), "malformed");
 }

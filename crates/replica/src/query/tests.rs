@@ -246,9 +246,31 @@ fn large_documents_end_a_page_early() {
         stored.write(&format!("{number:02}"), Some(json!({"text": "x".repeat(EXAMINED_BYTES_MAX / 5)})));
     }
     let (keys, pages) = stored.all(Query { limit: 12, ..Query::default() });
-    assert_eq!((keys.len(), pages), (12, 3));
+    assert_eq!((keys.len(), pages), (12, 12), "each is longer than a page may be");
+    let none = Query { filters: vec![filter("/text", Test::Equal(json!("y")))], ..Query::default() };
+    assert_eq!(stored.all(none), (Vec::new(), 3), "so many bytes are looked at");
     let sorted = stored.run(&Query { order: Order::Field(pointer("/text")), ..Query::default() });
     assert_eq!(sorted, Err(QueryError::Unindexed { field: pointer("/text") }));
+}
+
+#[test]
+fn a_page_ends_with_so_many_bytes_that_it_shows() {
+    let mut stored = Stored::new(&[]);
+    for number in 0..20 {
+        let text = "x".repeat(SHOWN_BYTES_MAX / 4);
+        stored.write(&format!("{number:02}"), Some(json!({"text": text, "number": number})));
+    }
+    let number = || pointer("/number");
+    for descending in [false, true] {
+        for order in [Order::Key, Order::Field(number())] {
+            let query = Query { order, descending, limit: 20, ..Query::default() };
+            let (keys, pages) = stored.all(query.clone());
+            assert_eq!((keys.len(), pages), (20, 5));
+            assert!(keys.is_sorted_by(|a, b| (a < b) != descending), "{keys:?}");
+            let (keys, pages) = stored.all(Query { fields: Some(vec![number()]), ..query });
+            assert_eq!((keys.len(), pages), (20, 1), "what is not shown does not count");
+        }
+    }
 }
 
 #[test]

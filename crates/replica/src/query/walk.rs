@@ -2,7 +2,8 @@
 
 use super::plan::{self, Gather, Plan, Scan, Source};
 use super::{
-    EXAMINED_BYTES_MAX, EXAMINED_MAX, Order, Position, Query, QueryContext, QueryError, Test, project,
+    EXAMINED_BYTES_MAX, EXAMINED_MAX, Order, Position, Query, QueryContext, QueryError, SHOWN_BYTES_MAX,
+    Test, project,
 };
 use crate::index::{Field, rank};
 use crate::keys;
@@ -217,16 +218,22 @@ impl<'a, R: ReadRows> Walk<'a, R> {
             Source::Keys => None,
             Source::Index(scan) | Source::Point(scan) => Some(&scan.field),
         };
+        let mut shown_bytes = 0;
         for candidate in candidates {
             let candidate = candidate?;
-            if documents.len() + self.damaged.len() >= self.page_length() || budget.is_spent() {
+            let is_full = documents.len() + self.damaged.len() >= self.page_length();
+            if is_full || budget.is_spent() || shown_bytes >= SHOWN_BYTES_MAX {
                 return Ok((documents, last));
             }
             let looked = self.look(&candidate, field, &mut budget)?;
             let by_rank = matches!(source, Source::Index(_));
             let rank = candidate.rank.filter(|_| by_rank).unwrap_or_default();
             last = Some(Position::new(rank, &candidate.key));
-            documents.extend(looked.map(|looked| self.hit(candidate.key, looked)));
+            if let Some(looked) = looked {
+                let hit = self.hit(candidate.key, looked);
+                shown_bytes += json_bytes(&hit.document);
+                documents.push(hit);
+            }
         }
         Ok((documents, None))
     }
@@ -253,13 +260,21 @@ impl<'a, R: ReadRows> Walk<'a, R> {
                 };
             }
         }
-        let end = if self.query.descending { first.first_key_value() } else { first.last_key_value() };
-        let next = end.filter(|_| is_cut).map(|(position, _)| position.clone());
-        let mut documents: Vec<Hit> = first.into_values().collect();
-        if self.query.descending {
-            documents.reverse();
+        let in_order: Box<dyn Iterator<Item = (Position, Hit)>> = match self.query.descending {
+            true => Box::new(first.into_iter().rev()),
+            false => Box::new(first.into_iter()),
+        };
+        let (mut documents, mut last, mut shown_bytes) = (Vec::new(), None, 0);
+        for (position, hit) in in_order {
+            if shown_bytes >= SHOWN_BYTES_MAX {
+                is_cut = true;
+                break;
+            }
+            shown_bytes += json_bytes(&hit.document);
+            last = Some(position);
+            documents.push(hit);
         }
-        Ok(Some((documents, next)))
+        Ok(Some((documents, last.filter(|_| is_cut))))
     }
 
     /// The page's documents by an index that is in another order; `None` when it has too many rows, or sorting them
@@ -347,6 +362,18 @@ impl<'a, R: ReadRows> Walk<'a, R> {
 
     fn page_length(&self) -> usize {
         usize::try_from(self.query.limit).unwrap_or(usize::MAX)
+    }
+}
+
+/// How long a value is as JSON, about.
+fn json_bytes(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 5,
+        Value::String(text) => text.len() + 3,
+        Value::Array(items) => 2 + items.iter().map(json_bytes).sum::<usize>(),
+        Value::Object(members) => {
+            2 + members.iter().map(|(name, value)| name.len() + 4 + json_bytes(value)).sum::<usize>()
+        }
     }
 }
 

@@ -12,8 +12,8 @@ use crate::record::{self, JournalRow};
 use crate::request::RequestError;
 use crate::store::{Keyspace, Store, StoreError};
 use crate::watch::{
-    Listing, Position, Stage, WATCHES_MAX, Watch, WatchCursor, WatchError, WatchEvent, WatchScope,
-    WatchedChange,
+    Listing, Position, Stage, UNTAKEN_BYTES_MAX, Untaken, WATCHES_MAX, Watch, WatchCursor, WatchError,
+    WatchEvent, WatchScope, WatchedChange,
 };
 use document::Address;
 use std::collections::BTreeMap;
@@ -25,7 +25,7 @@ const WORKING_MAX: usize = 64;
 /// Events of one watch in one turn.
 const EVENTS_MAX: usize = 64;
 /// Bytes of documents of one watch in one turn, about.
-const EVENT_BYTES: usize = 256 * 1024;
+const EVENT_BYTES: usize = UNTAKEN_BYTES_MAX;
 /// Documents brought up to date for watches in one turn, and changes applied for that.
 const REFRESHED_MAX: usize = 32;
 /// See [`REFRESHED_MAX`].
@@ -104,7 +104,8 @@ impl<S: Store> Replica<S> {
             None => self.list_anew(false),
             Some(position) => self.go_on(position)?.unwrap_or_else(|| self.list_anew(true)),
         };
-        self.watches.put(id, Watch { scope, space, credit, stage }, false);
+        let untaken = Untaken::default();
+        self.watches.put(id, Watch { scope, space, credit, untaken, stage }, false);
         Ok(Ok(()))
     }
 
@@ -147,8 +148,7 @@ impl<S: Store> Replica<S> {
                 }
                 Stage::Idle => Step::default(),
             };
-            // As many as its credit at most.
-            watch.credit = watch.credit.saturating_sub(u32::try_from(step.events.len()).unwrap_or(u32::MAX));
+            watch.show(step.events.len(), step.bytes);
             self.watches.put(id, watch, step.is_stalled);
             if !step.events.is_empty() {
                 self.turns.release(Effect::Watch { id, events: step.events });

@@ -12,6 +12,7 @@ use crate::request::{
 };
 use crate::settings::SpaceMode;
 use crate::store::{Room, Store, StoreError};
+use crate::waits::WaitError;
 use document::{Address, ChangeHash, Collection, NewChange, Signature, Space};
 use std::collections::BTreeSet;
 
@@ -101,9 +102,7 @@ impl<S: Store> Replica<S> {
         terms: &WriteTerms,
         clock: Clock,
     ) -> Answer<Written> {
-        if let Err(error) = self.check_wait(terms.wait) {
-            return Ok(Err(error.into()));
-        }
+        let wait = self.check_wait(terms.wait);
         let key = terms.idempotency_key.as_ref().map(|key| (key, idempotency::digest(writes)));
         #[cfg(isle_planted)]
         let key = key.filter(|_| !crate::planted::is(crate::planted::Bug::IdempotencyForgotten));
@@ -113,10 +112,17 @@ impl<S: Store> Replica<S> {
             if earlier.digest != digest {
                 return Ok(Err(RequestError::KeyReused));
             }
+            // It is done, whether or not the hub can be waited for now: only that so many wait already passes.
+            if let Err(error @ WaitError::TooMany) = wait {
+                return Ok(Err(error.into()));
+            }
             // The present heads may be of others' changes, which who asks again has not seen.
             return Ok(Ok(Written { stamp: earlier.stamp, heads: Vec::new() }));
         }
         // After the look for an earlier answer: that one may have been written.
+        if let Err(error) = wait {
+            return Ok(Err(error.into()));
+        }
         #[cfg(isle_planted)]
         if crate::planted::is(crate::planted::Bug::RoomIgnored) {
             self.room = Room::Ample;

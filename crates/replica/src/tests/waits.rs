@@ -172,6 +172,19 @@ fn who_cannot_wait_is_refused_before_anything_is_written() {
         site.ask(wait(stamp, 1));
     }
     assert_eq!(headless(site.answer(write(1, 5_000, None))), Err(RequestError::Wait(WaitError::TooMany)));
+    // What was done already is not refused because the hub cannot be waited for any more.
+    let mut alone = Node::new(Settings { peers: BTreeMap::new(), ..site_settings() });
+    let Request::Write { address, operations, condition, mut terms } = write(1, 5_000, Some("once")) else {
+        panic!("it is a write")
+    };
+    terms.wait = WaitFor::Local;
+    assert!(alone.answer(Request::Write { address, operations, condition, terms }).is_ok());
+    let again = alone.ask(write(1, 5_000, Some("once")));
+    pass(&mut alone, 5_000);
+    alone.settle();
+    let told = alone.replies.remove(&again).map(headless);
+    assert!(matches!(told, Some(Ok(Response::Reached { level: Level::Local, .. }))), "{told:?}");
+    assert_eq!(alone.status().head, 1);
     pass(&mut site, 1);
     site.settle();
     assert_eq!((site.replies.len(), site.status().head), (WAITS_MAX, 1));

@@ -278,7 +278,7 @@ fn a_watch_that_is_ahead_of_the_rows_looked_through_repeats_nothing() {
     site.input(Input::Durable(Turn(u64::MAX)));
     let mut late = Reader::start(&mut site, collection("note"), 10);
     late.read(&mut site);
-    idle.read(&mut site);
+    idle.read_all(&mut site);
     site.put("store-1/note/a", json!({}));
     late.read(&mut site);
     assert_eq!((late.kinds.len(), late.seen.len(), idle.seen.len()), (2, 1, 18 * 256));
@@ -298,19 +298,19 @@ fn a_watch_goes_on_after_a_fill_whose_stamps_come_later() {
     let mut reader = Reader::start(&mut site, everything(), 10_000);
     age(&mut hub);
     interrupted(&mut up, &mut hub, &mut site);
-    reader.read(&mut site);
+    reader.read_all(&mut site);
     side.connect(&mut till, &mut site);
     assert!(site.read("store-1/note/none").is_filling, "stamps are missing");
-    reader.read(&mut site);
+    reader.read_all(&mut site);
     reader.assert_state_is_of(&mut site);
     site.put("store-1/note/site", json!({}));
-    reader.read(&mut site);
+    reader.read_all(&mut site);
     assert!(reader.state.contains_key(&address("store-1/note/site")));
     reader.assert_state_is_of(&mut site);
     up.connect(&mut hub, &mut site);
     hub.put("store-1/note/last", json!({}));
     up.carry(&mut hub, &mut site);
-    reader.read(&mut site);
+    reader.read_all(&mut site);
     assert!(reader.state.contains_key(&address("store-1/note/last")));
     reader.assert_state_is_of(&mut site);
 }

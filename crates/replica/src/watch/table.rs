@@ -12,7 +12,48 @@ pub(crate) struct Watch {
     pub(crate) space: SpaceNumber,
     /// Events that it may show.
     pub(crate) credit: u32,
+    /// What its reader has not taken yet.
+    pub(crate) untaken: Untaken,
     pub(crate) stage: Stage,
+}
+
+/// Bytes of documents that a watch shows before its reader takes some of them, about.
+pub(crate) const UNTAKEN_BYTES_MAX: usize = 64 * 1024;
+
+/// Events that were shown and not taken yet, and credit that counts when some of them are: long ones are fewer.
+#[derive(Debug, Default)]
+pub(crate) struct Untaken {
+    events: u32,
+    bytes: u32,
+    credit: u32,
+}
+
+impl Watch {
+    /// It has shown events, of so many bytes of documents.
+    pub(crate) fn show(&mut self, events: usize, bytes: usize) {
+        let events = u32::try_from(events).unwrap_or(u32::MAX);
+        self.credit = self.credit.saturating_sub(events);
+        self.untaken.events = self.untaken.events.saturating_add(events);
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        self.untaken.bytes = self.untaken.bytes.saturating_add(bytes);
+        self.keep_back();
+    }
+
+    /// Its reader has taken so many.
+    fn take(&mut self, credit: u32) {
+        let Untaken { events, bytes, .. } = &mut self.untaken;
+        let left = events.saturating_sub(credit);
+        *bytes = bytes.checked_div(*events).unwrap_or(0) * left;
+        *events = left;
+        self.credit = self.credit.saturating_add(credit);
+        self.keep_back();
+    }
+
+    fn keep_back(&mut self) {
+        let all = self.credit.saturating_add(std::mem::take(&mut self.untaken.credit));
+        let is_too_much = self.untaken.bytes as usize >= UNTAKEN_BYTES_MAX;
+        (self.credit, self.untaken.credit) = if is_too_much { (0, all) } else { (all, 0) };
+    }
 }
 
 /// Where a watch stands.
@@ -121,7 +162,7 @@ impl Watches {
     pub(crate) fn grant(&mut self, id: RequestId, credit: u32) {
         let Some(watch) = self.by_id.get_mut(&id) else { return };
         let was_out = watch.credit == 0;
-        watch.credit = watch.credit.saturating_add(credit);
+        watch.take(credit);
         if was_out && watch.credit > 0 && watch.stage != Stage::Idle {
             self.ready.push_back(id);
         }
@@ -149,7 +190,7 @@ mod tests {
             (_, "all") => WatchScope::Collection(address.space, address.collection),
             _ => WatchScope::Document(address),
         };
-        Watch { scope, space: SpaceNumber(1), credit: 1, stage: Stage::Idle }
+        Watch { scope, space: SpaceNumber(1), credit: 1, untaken: Untaken::default(), stage: Stage::Idle }
     }
 
     fn ready(watches: &mut Watches) -> Vec<u64> {
@@ -176,6 +217,23 @@ mod tests {
     }
 
     #[test]
+    fn who_takes_no_long_events_is_shown_no_more() {
+        let mut watches = Watches::default();
+        let mut watch = Watch { credit: 16, stage: Stage::Following(1), ..idle("s/all/x") };
+        watch.show(3, UNTAKEN_BYTES_MAX - 1);
+        assert_eq!(watch.credit, 13);
+        watch.show(1, UNTAKEN_BYTES_MAX);
+        watches.put(RequestId(1), watch, false);
+        assert!(!watches.has_ready());
+        watches.grant(RequestId(1), 1);
+        assert!(!watches.has_ready(), "three of four are still to be taken");
+        watches.grant(RequestId(1), 1);
+        watches.grant(RequestId(1), 1);
+        let (_, watch) = watches.next_ready().unwrap();
+        assert_eq!((watch.credit, watches.has_ready()), (15, false));
+    }
+
+    #[test]
     fn a_watch_without_credit_waits_for_it() {
         let mut watches = Watches::default();
         watches.put(RequestId(1), Watch { credit: 0, ..idle("s/all/x") }, false);
@@ -189,6 +247,6 @@ mod tests {
 
     #[test]
     fn an_idle_watch_is_small() {
-        assert!(size_of::<Watch>() <= 160, "{}", size_of::<Watch>());
+        assert!(size_of::<Watch>() <= 168, "{}", size_of::<Watch>());
     }
 }

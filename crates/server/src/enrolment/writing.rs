@@ -63,5 +63,5 @@ async fn write(arrivals: &Arrivals, unwritten: &Unwritten) -> Result<(), Refusal
         }
         Unwritten::Cut { public_key } => replica::Request::Revoke { public_key },
     };
-    arrivals.ask(request, 0).await.map(|_| ())
+    arrivals.ask(request).await.map(|_| ())
 }

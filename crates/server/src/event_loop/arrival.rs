@@ -15,12 +15,15 @@ use std::time::Duration;
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, mpsc};
 use transport::ConnectionHandle;
 
-/// Arrivals that wait for the loop: four turns of it.
+/// Arrivals of peers that wait for the loop, and as many of services: four turns of it.
 const ARRIVALS_MAX: usize = 512;
 
-/// Bytes of requests and frames that wait for the loop. Who brings more waits for a place, in the order of coming;
-/// it holds the one request or frame that it has read.
-const ARRIVAL_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Bytes of frames that wait for the loop. Who brings more waits for a place, in the order of coming; it holds the one frame
+/// that it has read.
+const FRAME_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Bytes of services' requests that wait for it: peers, however many, take nothing of their places.
+const REQUEST_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Frames of one lane of a connection that wait for the loop. A peer that brings more is read no faster than its frames are taken,
 /// and QUIC tells it so.
@@ -97,7 +100,7 @@ impl Arrival {
     }
 }
 
-/// Its place among [`ARRIVAL_BYTES_MAX`]; given back when the core has taken it.
+/// Its place among [`FRAME_BYTES_MAX`] or [`REQUEST_BYTES_MAX`]; given back when the core has taken it.
 pub(crate) struct ArrivalBytes(#[expect(dead_code, reason = "it is held")] OwnedSemaphorePermit);
 
 /// A connection's number, and the room that its frames have.
@@ -139,8 +142,10 @@ pub(crate) struct LoopEnded;
 /// The way into the loop. Clones share its limits.
 #[derive(Clone)]
 pub(crate) struct Arrivals {
-    sender: mpsc::Sender<Arrival>,
-    bytes: Arc<Semaphore>,
+    of_peers: mpsc::Sender<Arrival>,
+    of_services: mpsc::Sender<Arrival>,
+    frame_bytes: Arc<Semaphore>,
+    request_bytes: Arc<Semaphore>,
     links: Arc<AtomicU64>,
     views: Views,
     conduct: Conduct,
@@ -148,7 +153,8 @@ pub(crate) struct Arrivals {
 
 /// The loop's end of it.
 pub(crate) struct ArrivalQueue {
-    receiver: mpsc::Receiver<Arrival>,
+    of_peers: mpsc::Receiver<Arrival>,
+    of_services: mpsc::Receiver<Arrival>,
     waiting: FairQueue<Arrival>,
     /// What readers may see beside the loop.
     pub(super) viewed: Viewed,
@@ -158,12 +164,20 @@ pub(crate) struct ArrivalQueue {
 /// A way into a loop, and the loop's end of it. So many threads at a time may read the store beside the loop where they are
 /// asked to: at least one is to be left.
 pub(crate) fn arrivals(readers: usize) -> (Arrivals, ArrivalQueue) {
-    let (sender, receiver) = mpsc::channel(ARRIVALS_MAX);
-    let bytes = Arc::new(Semaphore::new(ARRIVAL_BYTES_MAX));
+    let (peers_sender, of_peers) = mpsc::channel(ARRIVALS_MAX);
+    let (services_sender, of_services) = mpsc::channel(ARRIVALS_MAX);
     let (viewed, views) = views(readers);
     let conduct = Conduct::start();
-    let queue = ArrivalQueue { receiver, waiting: FairQueue::new(), viewed, conduct: conduct.clone() };
-    (Arrivals { sender, bytes, links: Arc::default(), views, conduct }, queue)
+    let arrivals = Arrivals {
+        of_peers: peers_sender,
+        of_services: services_sender,
+        frame_bytes: Arc::new(Semaphore::new(FRAME_BYTES_MAX)),
+        request_bytes: Arc::new(Semaphore::new(REQUEST_BYTES_MAX)),
+        links: Arc::default(),
+        views,
+        conduct: conduct.clone(),
+    };
+    (arrivals, ArrivalQueue { of_peers, of_services, waiting: FairQueue::new(), viewed, conduct })
 }
 
 impl Arrivals {
@@ -193,19 +207,31 @@ impl Arrivals {
         if let Some(answer) = self.views.answer(&request).await {
             return waiting.answer(answer);
         }
-        let (Ok(bytes), Ok(place)) = (self.place(line_bytes).await, self.sender.reserve().await) else {
+        let bytes = place(&self.request_bytes, line_bytes, REQUEST_BYTES_MAX).await;
+        let (Ok(bytes), Ok(place)) = (bytes, self.of_services.reserve().await) else {
             waiting.answer(Err(unavailable()));
             return;
         };
         place.send(Arrival::Request { request, waiting, bytes });
     }
 
-    /// Asks as a service would, with a request of so many bytes, and waits for the answer. If the loop has ended, that is
-    /// the answer.
-    pub(crate) async fn ask(&self, request: Request, bytes: usize) -> Result<Reply, Refusal> {
+    /// Asks as a service would, and waits for the answer. If the loop has ended, that is the answer.
+    pub(crate) async fn ask(&self, request: Request) -> Result<Reply, Refusal> {
+        self.ask_from(request, None::<(usize, ())>).await
+    }
+
+    /// The same with a request that was read from a body: what it takes in bytes, and the room of it, which is let go of when
+    /// the request has its place here.
+    pub(crate) async fn ask_from<R: Send>(
+        &self,
+        request: Request,
+        room: Option<(usize, R)>,
+    ) -> Result<Reply, Refusal> {
         let (outcomes, mut answers) = mpsc::channel(1);
         let Ok(place) = Arc::new(Semaphore::new(1)).acquire_owned().await else { return Err(unavailable()) };
+        let bytes = room.as_ref().map_or(0, |(bytes, _)| *bytes);
         self.request(request, Waiting::new(0, outcomes, place), bytes).await;
+        drop(room);
         answers.recv().await.map_or_else(|| Err(unavailable()), |outcome| outcome.result)
     }
 
@@ -216,7 +242,7 @@ impl Arrivals {
 
     /// A watch, refused through `watching` if the loop has ended.
     pub(crate) async fn watch(&self, request: Request, watching: Watching) {
-        match self.sender.reserve().await {
+        match self.of_services.reserve().await {
             Ok(place) => place.send(Arrival::Watch { request, watching }),
             Err(_) => watching.refuse(unavailable()),
         }
@@ -224,22 +250,22 @@ impl Arrivals {
 
     /// Room for more events. Nothing is to be done when the loop has ended.
     pub(crate) async fn watch_more(&self, watch: WatchId, credit: u32) {
-        let _ = self.send(Arrival::WatchMore { watch, credit }).await;
+        let _ = self.of_services.send(Arrival::WatchMore { watch, credit }).await;
     }
 
     /// The end of a connection of a service.
     pub(crate) async fn watch_end(&self, client: ClientId) {
-        let _ = self.send(Arrival::WatchEnd { client }).await;
+        let _ = self.of_services.send(Arrival::WatchEnd { client }).await;
     }
 
     /// The same without waiting for a place: where there is none the watches end with their first event that nobody takes.
     pub(crate) fn watch_end_now(&self, client: ClientId) {
-        let _ = self.sender.try_send(Arrival::WatchEnd { client });
+        let _ = self.of_services.try_send(Arrival::WatchEnd { client });
     }
 
     /// A backup into a directory. It is answered through `waiting`, also if the loop has ended.
     pub(crate) async fn backup(&self, directory: PathBuf, waiting: Waiting) {
-        match self.sender.reserve().await {
+        match self.of_services.reserve().await {
             Ok(place) => place.send(Arrival::Backup { directory, waiting }),
             Err(_) => waiting.answer(Err(unavailable())),
         }
@@ -270,18 +296,19 @@ impl Arrivals {
             Lane::Bulk => &from.bulk,
         };
         let of_lane = room.place(frame.len()).await.map_err(|_| LoopEnded)?;
-        let places = FramePlaces { _of_lane: of_lane, _of_all: self.place(frame.len()).await? };
+        let of_all = place(&self.frame_bytes, frame.len(), FRAME_BYTES_MAX).await?;
+        let places = FramePlaces { _of_lane: of_lane, _of_all: of_all };
         self.send(Arrival::Frame { link: from.link, lane, frame, places }).await
     }
 
     async fn send(&self, arrival: Arrival) -> Result<(), LoopEnded> {
-        self.sender.send(arrival).await.map_err(|_| LoopEnded)
+        self.of_peers.send(arrival).await.map_err(|_| LoopEnded)
     }
+}
 
-    async fn place(&self, bytes: usize) -> Result<ArrivalBytes, LoopEnded> {
-        let permit = Arc::clone(&self.bytes).acquire_many_owned(places(bytes, ARRIVAL_BYTES_MAX)).await;
-        permit.map(ArrivalBytes).map_err(|_| LoopEnded)
-    }
+async fn place(all: &Arc<Semaphore>, bytes: usize, most: usize) -> Result<ArrivalBytes, LoopEnded> {
+    let permit = Arc::clone(all).acquire_many_owned(places(bytes, most)).await;
+    permit.map(ArrivalBytes).map_err(|_| LoopEnded)
 }
 
 /// Places that so many bytes take. Requests and frames are bounded far below the limits; a larger one would take all of
@@ -290,11 +317,23 @@ fn places(bytes: usize, most: usize) -> u32 {
     u32::try_from(bytes.min(most)).unwrap_or(u32::MAX)
 }
 
+/// Puts what has come with what waits, of which there is so much already.
+fn fill(waiting: &mut FairQueue<Arrival>, from: &mut mpsc::Receiver<Arrival>, already: usize) {
+    for _ in already..ARRIVALS_MAX {
+        let Ok(arrival) = from.try_recv() else { return };
+        waiting.push(arrival.source(), arrival);
+    }
+}
+
 impl ArrivalQueue {
     /// What is next. It was not taken when the future is dropped.
     pub(super) async fn next(&mut self) -> Option<(Source, Arrival)> {
         if self.waiting.len() == 0 {
-            let first = self.receiver.recv().await?;
+            let first = tokio::select! {
+                Some(arrival) = self.of_services.recv() => arrival,
+                Some(arrival) = self.of_peers.recv() => arrival,
+                else => return None,
+            };
             self.waiting.push(first.source(), first);
         }
         self.try_next()
@@ -302,12 +341,17 @@ impl ArrivalQueue {
 
     /// What is next of what is here.
     pub(super) fn try_next(&mut self) -> Option<(Source, Arrival)> {
-        while self.waiting.len() < ARRIVALS_MAX
-            && let Ok(arrival) = self.receiver.try_recv()
-        {
-            self.waiting.push(arrival.source(), arrival);
-        }
+        let of_services = self.waiting.waiting(Source::Local);
+        let of_peers = self.waiting.len() - of_services;
+        fill(&mut self.waiting, &mut self.of_services, of_services);
+        fill(&mut self.waiting, &mut self.of_peers, of_peers);
         self.waiting.pop()
+    }
+
+    /// Takes no more than what was sent before.
+    pub(super) fn close(&mut self) {
+        self.of_services.close();
+        self.of_peers.close();
     }
 
     /// What was taken took so much of the loop's time.

@@ -72,7 +72,10 @@ impl EventLoop {
             Arrival::Watch { watching, .. } => watching.refuse(self.untaken()),
             Arrival::WatchMore { .. } | Arrival::WatchEnd { .. } => {}
             Arrival::PeerUp { handle, .. } => handle.close("the store is not open"),
-            Arrival::PeerDown { link } => self.links.remove(link),
+            Arrival::PeerDown { link } => {
+                self.links.remove(link);
+                self.arrivals.end(link);
+            }
             Arrival::Frame { .. } => {}
         }
     }

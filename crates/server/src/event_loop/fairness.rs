@@ -36,6 +36,8 @@ struct Waiting<T> {
     /// so that nobody saves up.
     start: u64,
     queue: VecDeque<T>,
+    /// Nothing more comes: it is forgotten with the last of what waits.
+    is_ended: bool,
 }
 
 impl<T> FairQueue<T> {
@@ -49,8 +51,11 @@ impl<T> FairQueue<T> {
 
     pub(super) fn push(&mut self, source: Source, item: T) {
         let now = self.now;
-        let waiting =
-            self.sources.entry(source).or_insert_with(|| Waiting { start: now, queue: VecDeque::new() });
+        let waiting = self.sources.entry(source).or_insert_with(|| Waiting {
+            start: now,
+            queue: VecDeque::new(),
+            is_ended: false,
+        });
         if waiting.queue.is_empty() {
             waiting.start = waiting.start.max(now);
             self.order.insert((waiting.start, source));
@@ -66,6 +71,9 @@ impl<T> FairQueue<T> {
         let item = waiting.queue.pop_front()?;
         if waiting.queue.is_empty() {
             self.order.remove(&(start, source));
+            if waiting.is_ended {
+                self.sources.remove(&source);
+            }
         }
         self.now = start;
         self.count -= 1;
@@ -84,13 +92,20 @@ impl<T> FairQueue<T> {
         }
     }
 
-    /// A connection brings nothing more.
+    /// A connection brings nothing more; what it has brought is still taken.
     pub(super) fn end(&mut self, link: LinkId) {
         for source in [Source::Live(link), Source::Bulk(link)] {
-            if self.sources.get(&source).is_some_and(|waiting| waiting.queue.is_empty()) {
+            let Some(waiting) = self.sources.get_mut(&source) else { continue };
+            waiting.is_ended = true;
+            if waiting.queue.is_empty() {
                 self.sources.remove(&source);
             }
         }
+    }
+
+    /// How much of a source waits.
+    pub(super) fn waiting(&self, source: Source) -> usize {
+        self.sources.get(&source).map_or(0, |waiting| waiting.queue.len())
     }
 }
 
@@ -187,5 +202,6 @@ mod tests {
         queue.end(LinkId(1));
         queue.end(LinkId(2));
         assert_eq!(queue.sources.len(), 1, "the one that has something waiting stays");
+        assert!(queue.pop().is_some() && queue.sources.is_empty(), "until that was taken");
     }
 }

@@ -5,7 +5,7 @@ use crate::local::{Refusal, RefusalKind, StoreFailure, violation_shown};
 use document::{PatchFault, WriteError};
 use replica::{
     AccessError, Behind, BlockReason, Reading, RequestError, RequestId, Response, StoreError, WaitError,
-    WatchEvent,
+    WatchError, WatchEvent,
 };
 use std::collections::BTreeMap;
 use store::Manifest;
@@ -94,7 +94,7 @@ pub(super) fn unknown_outcome() -> Refusal {
         RefusalKind::UnknownOutcome,
         "the store failed or the server ended before the request was done: a write may be there or not",
     )
-    .hinted("send a write again with its idempotency key: it counts once")
+    .hinted("sent again with its idempotency key a write counts once; without one, read the document before")
 }
 
 /// The request was taken and certainly not done: the store failed before it began to write.
@@ -200,6 +200,9 @@ fn shown(response: Response) -> Result<Response, Refusal> {
 const NOT_AUTHORITY_HINT: &str = "run it at the hub whose key is `authority` in isle.toml. Where there is no such hub, schemas \
                                   are files schemas/COLLECTION.json of each data directory, read at the start";
 
+const RULES_HINT: &str =
+    "the collection's schema has its rules: `isle schema list`, or /v1/schemas over HTTP";
+
 /// What to do about a conflict of what is no register.
 const NO_REGISTER_HINT: &str =
     "write the field, or the item of the list, as it should be: what is not `choosable` is decided so";
@@ -207,6 +210,9 @@ const NO_REGISTER_HINT: &str =
 /// The core's refusal for programs and people.
 pub(super) fn refusal(error: &RequestError) -> Refusal {
     let (kind, hint) = match error {
+        RequestError::Wait(WaitError::TooMany) | RequestError::Watch(WatchError::TooMany) => {
+            (RefusalKind::Unavailable, Some("try again in a moment"))
+        }
         RequestError::UnknownSpace(_) => (
             RefusalKind::UnknownSpace,
             Some("`isle status` lists its spaces; [spaces] in isle.toml adds one"),
@@ -238,7 +244,6 @@ pub(super) fn refusal(error: &RequestError) -> Refusal {
             RefusalKind::Invalid,
             Some("`hub = true` in [peers.NAME] of isle.toml says which peer is the hub"),
         ),
-        RequestError::Wait(WaitError::TooMany) => (RefusalKind::Unavailable, Some("try again in a moment")),
         RequestError::Wait(_) => (RefusalKind::Other, None),
         RequestError::ConditionFailed { .. } => (
             RefusalKind::ConditionFailed,
@@ -286,6 +291,9 @@ fn of_write(error: &WriteError) -> (RefusalKind, Option<&'static str>) {
     }
     if let WriteError::NoRegister { .. } = error {
         return (RefusalKind::Invalid, Some(NO_REGISTER_HINT));
+    }
+    if let WriteError::Invalid(_) = error {
+        return (RefusalKind::Invalid, Some(RULES_HINT));
     }
     let is_settled = matches!(error, WriteError::NoSuchValue { .. });
     (RefusalKind::Invalid, is_settled.then_some("list the conflicts again"))

@@ -42,7 +42,7 @@ async fn what_is_durable_is_read_while_the_loop_does_nothing_and_until_it_ends()
     let address: Address = "notes/note/a".parse().unwrap();
     assert_eq!(arrivals.viewed(&address), None, "it is not open yet");
     let put = Request::write(address.clone(), vec![Operation::Put(json!({"text": "x"}))]);
-    arrivals.ask(put, 0).await.unwrap();
+    arrivals.ask(put).await.unwrap();
     let viewed = arrivals.viewed(&address).expect("a document");
     assert_eq!((viewed.json.as_slice(), viewed.heads.len()), (br#"{"text":"x"}"#.as_slice(), 1));
     let query = Request::Query {
@@ -67,7 +67,7 @@ async fn a_store_in_memory_is_read_by_its_core() {
     let (arrivals, order, running) = prepared(rows, 1);
     let looping = tokio::spawn(running);
     let address: Address = "notes/note/a".parse().unwrap();
-    arrivals.ask(Request::write(address.clone(), vec![Operation::Put(json!({}))]), 0).await.unwrap();
+    arrivals.ask(Request::write(address.clone(), vec![Operation::Put(json!({}))])).await.unwrap();
     assert_eq!(arrivals.viewed(&address), None);
     order.give();
     looping.await.unwrap();

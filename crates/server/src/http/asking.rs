@@ -1,6 +1,7 @@
 //! What the handlers share: the way to the core, and how much may be on it.
 
 use super::Limits;
+use super::body::Room;
 use super::calling::Caller;
 use super::problem::{Kind, Problem};
 use super::sight::Sight;
@@ -18,6 +19,9 @@ use tokio::time::timeout;
 
 /// Bytes of bodies that are here at once, unless one alone may have more: a small machine has 128 MiB for everything.
 const BODIES_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Bytes of long answers that are on their way at once: their readers may take little, for as long as they take something.
+const ANSWERS_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Results as lines that are under way at once: each holds a page, as long as its reader takes.
 const STREAMS_MAX: u32 = 16;
@@ -39,6 +43,8 @@ struct Shared {
     watches: Arc<Semaphore>,
     /// A place for each byte of a body.
     bodies: Arc<Semaphore>,
+    /// A place for each byte of a long answer.
+    answers: Arc<Semaphore>,
     stop: Stop,
 }
 
@@ -73,6 +79,7 @@ impl Api {
             streams,
             watches,
             bodies,
+            answers: Arc::new(Semaphore::new(ANSWERS_BYTES_MAX)),
             stop,
         }))
     }
@@ -121,14 +128,26 @@ impl Api {
         place(&self.0.watches).ok_or_else(|| busy("watches", Some("watches_max"), u64::from(limit)))
     }
 
+    /// Bytes of bodies, and of what is read from them, that are here at once.
+    pub(super) fn bodies_bytes(&self) -> usize {
+        BODIES_BYTES_MAX.max(self.0.limits.body_bytes)
+    }
+
     /// Room for a body of so many bytes, if there is.
     pub(super) fn body_room(&self, bytes: usize) -> Result<Place, Problem> {
         let bodies = Arc::clone(&self.0.bodies);
         let room = bodies.try_acquire_many_owned(u32::try_from(bytes).unwrap_or(u32::MAX)).ok();
         room.map(Place).ok_or_else(|| {
-            let limit = BODIES_BYTES_MAX.max(self.0.limits.body_bytes);
-            busy("bytes of bodies", None, u64::try_from(limit).unwrap_or(u64::MAX))
+            busy("bytes of bodies", None, u64::try_from(self.bodies_bytes()).unwrap_or(u64::MAX))
         })
+    }
+
+    /// Room for an answer of so many bytes, if there is. One that is longer than all of it has it alone.
+    pub(super) fn answer_room(&self, bytes: usize) -> Result<Place, Problem> {
+        let places = u32::try_from(bytes.min(ANSWERS_BYTES_MAX)).unwrap_or(u32::MAX);
+        let room = Arc::clone(&self.0.answers).try_acquire_many_owned(places).ok();
+        let limit = u64::try_from(ANSWERS_BYTES_MAX).unwrap_or(u64::MAX);
+        room.map(Place).ok_or_else(|| busy("bytes of answers", None, limit))
     }
 
     /// A document, if the durable rows tell all of it: read here and now, without the core.
@@ -140,7 +159,7 @@ impl Api {
     pub(super) async fn read(&self, request: Request) -> Result<Response, Problem> {
         match asked(request)? {
             Asked::Core(request) => {
-                let reply = self.ask(request, (0, Duration::ZERO), no_answer).await??;
+                let reply = self.ask(request).await??;
                 Ok(shown(reply, &self.0.context))
             }
             Asked::Watch(_) | Asked::Backup(_) | Asked::Hub(_) => {
@@ -149,14 +168,14 @@ impl Api {
         }
     }
 
-    /// Asks it to write, if a place is free; `bytes` are those of the body, and it may wait for the hub for so long. Who waits
+    /// Asks it to write, if a place is free; `room` is that of the body, if it has one, and it may wait for the hub for so long. Who waits
     /// for the hub has a place among those that do, and takes none from the others. The answer tells the caller nothing of
     /// what it may not read: there is no other way to write.
     pub(super) async fn write(
         &self,
         caller: &Caller,
         request: replica::Request,
-        (bytes, within): (usize, Duration),
+        (room, within): (Option<Room>, Duration),
     ) -> Result<Written, Problem> {
         let sight = Sight::of(caller, &request);
         let _place = match within {
@@ -172,7 +191,9 @@ impl Api {
                 place(&self.0.hub_waits).ok_or_else(busy)?
             }
         };
-        match self.ask(request, (bytes, within), unknown).await? {
+        let most = self.0.limits.time.saturating_add(within);
+        let asked = timeout(most, self.0.arrivals.ask_from(request, room.map(|room| (room.bytes, room))));
+        match asked.await.map_err(|_| unknown(most))? {
             Ok(reply) => Written::of(of_core(reply)?, &sight),
             Err(refusal) => Err(sight.refusal(refusal).into()),
         }
@@ -180,17 +201,12 @@ impl Api {
 
     /// Asks the core for what has no form on the local socket.
     pub(super) async fn ask_core(&self, request: replica::Request) -> Result<replica::Response, Problem> {
-        of_core(self.ask(request, (0, Duration::ZERO), no_answer).await??)
+        of_core(self.ask(request).await??)
     }
 
-    async fn ask(
-        &self,
-        request: replica::Request,
-        (bytes, within): (usize, Duration),
-        too_late: fn(Duration) -> Problem,
-    ) -> Result<Result<Reply, Refusal>, Problem> {
-        let most = self.0.limits.time.saturating_add(within);
-        timeout(most, self.0.arrivals.ask(request, bytes)).await.map_err(|_| too_late(most))
+    async fn ask(&self, request: replica::Request) -> Result<Result<Reply, Refusal>, Problem> {
+        let most = self.0.limits.time;
+        timeout(most, self.0.arrivals.ask(request)).await.map_err(|_| no_answer(most))
     }
 }
 
@@ -219,7 +235,7 @@ fn busy(what: &str, setting: Option<&str>, limit: u64) -> Problem {
         .retry_after(1)
 }
 
-fn no_answer(most: Duration) -> Problem {
+pub(super) fn no_answer(most: Duration) -> Problem {
     Problem::new(Kind::UNAVAILABLE, format!("no answer within {} s: the disk is slow", most.as_secs()))
         .hint("try again in a moment; `time_max` of `[http]` in isle.toml has the limit")
         .limit(most.as_secs())
@@ -229,6 +245,6 @@ fn no_answer(most: Duration) -> Problem {
 fn unknown(most: Duration) -> Problem {
     let detail = format!("no answer within {} s: the write may be done or not", most.as_secs());
     Problem::new(Kind::OUTCOME_UNKNOWN, detail)
-        .hint("send it again with the same Idempotency-Key: it counts once")
+        .hint("sent again with its Idempotency-Key it counts once; without one, read the document before")
         .limit(most.as_secs())
 }

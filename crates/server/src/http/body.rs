@@ -7,7 +7,6 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 use serde_path_to_error::Segment;
-use std::ops::Deref;
 use tokio::time::timeout;
 
 /// The media type of a request's body, without parameters and in lower case; empty when it says none.
@@ -30,28 +29,27 @@ pub(super) fn wrong_type(found: &str, allowed: &[&str]) -> Problem {
     Problem::new(Kind::CONTENT_TYPE, detail).hint(format!("Content-Type is one of {}", allowed.join(", ")))
 }
 
-/// A body, and its room.
-struct Whole {
-    bytes: Bytes,
-    _room: Place,
+/// The room of a body and of what is read from it.
+pub(super) struct Room {
+    /// What it takes in memory at most, in bytes.
+    pub(super) bytes: usize,
+    _place: Place,
 }
 
-impl Deref for Whole {
-    type Target = [u8];
+/// What an object with members takes in memory at least: a node of the tree that has them.
+const OBJECT_BYTES: usize = 640;
 
-    fn deref(&self) -> &[u8] {
-        &self.bytes
-    }
-}
+/// What a value takes besides its text.
+const VALUE_BYTES: usize = 64;
 
 /// Reads a body whole. One that does not say how long it is takes the room of the longest.
-async fn bytes(api: &Api, body: Body) -> Result<Whole, Problem> {
+async fn bytes(api: &Api, body: Body) -> Result<(Bytes, Place), Problem> {
     let limits = api.limits();
     let said = body.size_hint().upper().and_then(|bytes| usize::try_from(bytes).ok());
     let room = api.body_room(said.unwrap_or(usize::MAX).min(limits.body_bytes))?;
     let read = timeout(limits.time, axum::body::to_bytes(body, limits.body_bytes)).await;
     match read {
-        Ok(Ok(bytes)) => Ok(Whole { bytes, _room: room }),
+        Ok(Ok(bytes)) => Ok((bytes, room)),
         // It failed, or it is longer: axum does not tell them apart, and for a connection that failed nobody reads this.
         Ok(Err(_)) => {
             let limit = limits.body_bytes as u64;
@@ -69,8 +67,8 @@ async fn bytes(api: &Api, body: Body) -> Result<Whole, Problem> {
     }
 }
 
-/// What was read from a body, and how long that was. The body is gone, and its room free: its write may wait for the hub.
-pub(super) struct Parsed<T>(pub(super) T, pub(super) usize);
+/// What was read from a body, and its room, which is held until the core's queue has taken it.
+pub(super) struct Parsed<T>(pub(super) T, pub(super) Room);
 
 /// Reads a body as something.
 pub(super) async fn read<T>(
@@ -78,8 +76,23 @@ pub(super) async fn read<T>(
     body: Body,
     parse: impl FnOnce(&[u8]) -> Result<T, Problem>,
 ) -> Result<Parsed<T>, Problem> {
-    let whole = bytes(api, body).await?;
-    Ok(Parsed(parse(&whole)?, whole.len()))
+    let (bytes, place) = bytes(api, body).await?;
+    let Shape { objects, values, .. } = Shape::of(&bytes);
+    // A megabyte of small objects becomes a hundred.
+    let parsed = objects * OBJECT_BYTES + values * VALUE_BYTES;
+    let whole = bytes.len() + parsed;
+    if whole > api.bodies_bytes() {
+        let detail = format!(
+            "the body has {objects} objects and {values} values, which is more than is taken at once"
+        );
+        return Err(Problem::new(Kind::TOO_LARGE, detail)
+            .hint("write in parts")
+            .limit(api.bodies_bytes() as u64));
+    }
+    // Given back first: one that did not say how long it is may have the room of all.
+    drop(place);
+    let room = Room { bytes: whole, _place: api.body_room(whole)? };
+    Ok(Parsed(parse(&bytes)?, room))
 }
 
 /// Reads JSON.
@@ -119,7 +132,7 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
 
 /// Before it is parsed: the parser's own limit is said in its words. What is no JSON has no depth.
 fn check_depth(limit: usize, bytes: &[u8]) -> Result<(), Problem> {
-    if depth(bytes) <= limit {
+    if Shape::of(bytes).depth <= limit {
         return Ok(());
     }
     // What is passed over is not recursed into, however deep.
@@ -130,23 +143,37 @@ fn check_depth(limit: usize, bytes: &[u8]) -> Result<(), Problem> {
         .limit(limit as u64))
 }
 
-/// How many objects and arrays are within one another at most, where it is JSON.
-fn depth(bytes: &[u8]) -> usize {
-    let (mut depth, mut deepest, mut is_text) = (0_usize, 0, false);
-    let mut rest = bytes.iter();
-    while let Some(byte) = rest.next() {
-        match byte {
-            b'"' => is_text = !is_text,
-            b'\\' if is_text => drop(rest.next()),
-            b'{' | b'[' if !is_text => {
-                depth += 1;
-                deepest = deepest.max(depth);
+/// What a text is made of, where it is JSON.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Shape {
+    /// How many objects and arrays are within one another at most.
+    depth: usize,
+    objects: usize,
+    /// Values of all kinds, about.
+    values: usize,
+}
+
+impl Shape {
+    fn of(bytes: &[u8]) -> Self {
+        let (mut depth, mut shape, mut is_text) = (0_usize, Self::default(), false);
+        let mut rest = bytes.iter();
+        while let Some(byte) = rest.next() {
+            match byte {
+                b'"' => is_text = !is_text,
+                b'\\' if is_text => drop(rest.next()),
+                b'{' | b'[' if !is_text => {
+                    depth += 1;
+                    shape.depth = shape.depth.max(depth);
+                    shape.objects += usize::from(*byte == b'{');
+                    shape.values += 1;
+                }
+                b'}' | b']' if !is_text => depth = depth.saturating_sub(1),
+                b',' if !is_text => shape.values += 1,
+                _ => {}
             }
-            b'}' | b']' if !is_text => depth = depth.saturating_sub(1),
-            _ => {}
         }
+        shape
     }
-    deepest
 }
 
 #[cfg(test)]
@@ -163,8 +190,14 @@ mod tests {
             (r#"{"[{\"[": "}{[\\"}"#, 1),
         ] {
             assert!(serde_json::from_str::<Value>(text).is_ok(), "{text}");
-            assert_eq!(depth(text.as_bytes()), expected, "{text}");
+            assert_eq!(Shape::of(text.as_bytes()).depth, expected, "{text}");
         }
+    }
+
+    #[test]
+    fn objects_and_values_are_counted_outside_of_texts() {
+        let text = br#"{"a,{": [1, 2, {"b": "},{"}], "c": {}}"#;
+        assert_eq!(Shape::of(text), Shape { depth: 3, objects: 3, values: 7 });
     }
 
     #[test]

@@ -146,11 +146,6 @@ impl Caller {
         matches!(self.proof, Proof::Owner)
     }
 
-    /// Whether it has rights to some of a space.
-    pub(super) fn sees_space(&self, space: &str) -> bool {
-        self.caller.sees_space(space)
-    }
-
     /// Whether it has rights to a collection of some space.
     pub(super) fn sees_collection(&self, collection: &Collection) -> bool {
         self.caller.sees_collection(collection)

@@ -1,12 +1,13 @@
 //! Documents: read, put, patched, deleted.
 
+use super::answers::counted;
 use super::asking::{Api, Place};
-use super::body::{self, Parsed, expect_type, media_type, wrong_type};
+use super::body::{self, Parsed, Room, expect_type, media_type, wrong_type};
 use super::calling::Caller;
 use super::extract::{OfDocument, Parameters};
 use super::operations::{PatchStep, TypedOperation};
 use super::parameters::{DocumentPath, WriteConditions, WriteHeaders};
-use super::preferences::{condition, etag, is_known, terms, within};
+use super::preferences::{condition, etag, is_known, is_wanted, terms, within};
 use super::problem::{BodilessProblems, DocumentProblems, Kind, Problem, Problems};
 use super::written::{Written, unexpected};
 use crate::local::{self, Moment, Reading};
@@ -32,6 +33,7 @@ const OPERATIONS: &str = "application/vnd.isle.operations+json";
         DocumentPath,
         ("at" = Option<String>, Query, description = "As it was: its heads as an ETag names them, or a time (RFC 3339, or \
             milliseconds since 1970) by the clocks of its writers"),
+        ("If-Match" = Option<String>, Header, description = "Answer 412 unless its ETag is one of these"),
         ("If-None-Match" = Option<String>, Header, description = "Answer 304 when its ETag is one of these"),
     ),
     responses((status = 200, description = "The document", content_type = "application/json", body = serde_json::Value,
@@ -57,14 +59,14 @@ pub(super) async fn read(
         && let Some(ViewedDocument { json, heads }) = api.viewed(&address)
     {
         let shown = || ([(header::CONTENT_TYPE, "application/json")], json).into_response();
-        return found(etag(&heads), &heads, &headers, shown);
+        return counted(&api, found(etag(&heads), &heads, &headers, shown)?);
     }
     let local::Response::Document(reading) =
         api.read(local::Request::Get { address: address.clone(), at }).await?
     else {
         return Err(unexpected());
     };
-    shown(&address, reading, &headers)
+    counted(&api, shown(&address, reading, &headers)?)
 }
 
 fn shown(address: &Address, reading: Reading, headers: &HeaderMap) -> Result<Response, Problem> {
@@ -97,6 +99,14 @@ fn found(
     headers: &HeaderMap,
     shown: impl FnOnce() -> Response,
 ) -> Result<Response, Problem> {
+    if !is_wanted(headers, heads)? {
+        let problem =
+            Problem::new(Kind::CONDITION_FAILED, "the document is in another state than If-Match says");
+        return Err(match tag {
+            Some(tag) => problem.header(header::ETAG, tag),
+            None => problem,
+        });
+    }
     let is_known = is_known(headers, heads)?;
     let mut response = if is_known { StatusCode::NOT_MODIFIED.into_response() } else { shown() };
     response.headers_mut().extend(tag.map(|tag| (header::ETAG, tag)));
@@ -137,8 +147,8 @@ pub(super) async fn put(
 ) -> Result<Written, Problem> {
     caller.writes(&address.space, &address.collection)?;
     expect_type(&headers, &["application/json"])?;
-    let Parsed(value, length) = body::read(&api, body, |bytes| body::json(&api, bytes)).await?;
-    write(&api, &caller, &headers, (address, vec![Operation::Put(value)]), length).await
+    let Parsed(value, room) = body::read(&api, body, |bytes| body::json(&api, bytes)).await?;
+    write(&api, &caller, &headers, (address, vec![Operation::Put(value)]), Some(room)).await
 }
 
 /// Change a document.
@@ -175,9 +185,9 @@ pub(super) async fn patch(
             _ => body::shape(&api, bytes)?,
         })
     };
-    let Parsed(operations, length) = body::read(&api, body, operations).await?;
+    let Parsed(operations, room) = body::read(&api, body, operations).await?;
     caller.may_do(&operations, &address.space, &address.collection)?;
-    write(&api, &caller, &headers, (address, operations), length).await
+    write(&api, &caller, &headers, (address, operations), Some(room)).await
 }
 
 /// Delete a document.
@@ -194,7 +204,7 @@ pub(super) async fn delete(
     headers: HeaderMap,
 ) -> Result<Written, Problem> {
     caller.writes(&address.space, &address.collection)?;
-    write(&api, &caller, &headers, (address, vec![Operation::Delete]), 0).await
+    write(&api, &caller, &headers, (address, vec![Operation::Delete]), None).await
 }
 
 /// Writes where the condition of the headers holds, on their terms.
@@ -203,10 +213,10 @@ pub(super) async fn write(
     caller: &Caller,
     headers: &HeaderMap,
     (address, operations): (Address, Vec<Operation>),
-    bytes: usize,
+    room: Option<Room>,
 ) -> Result<Written, Problem> {
     let (condition, terms) = (condition(headers)?, terms(headers, caller)?);
     let within = within(&terms.wait);
     let request = replica::Request::Write { address, operations, condition, terms };
-    api.write(caller, request, (bytes, within)).await
+    api.write(caller, request, (room, within)).await
 }

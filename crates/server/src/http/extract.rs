@@ -66,8 +66,8 @@ pub(super) struct OfDocument(pub(super) Address);
 /// The collection that a path names.
 pub(super) struct OfCollection(pub(super) Space, pub(super) Collection);
 
-/// The space that a path names.
-pub(super) struct OfSpace(pub(super) Space);
+/// The only name in a path.
+pub(super) struct Named<T>(pub(super) T);
 
 impl FromRequestParts<Api> for OfDocument {
     type Rejection = Problem;
@@ -88,7 +88,7 @@ impl FromRequestParts<Api> for OfCollection {
     }
 }
 
-impl FromRequestParts<Api> for OfSpace {
+impl<T: FromStr<Err = AddressError>> FromRequestParts<Api> for Named<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {

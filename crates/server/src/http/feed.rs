@@ -4,7 +4,7 @@
 //! takes nothing for [`SLOW`] is told so, where it takes something again, and let go; one that takes nothing at all loses
 //! its connection (`listening`). Either goes on where it was, with its cursor.
 
-use super::asking::{Api, Place};
+use super::asking::{Api, Place, no_answer};
 use super::calling::Caller;
 use super::problem::{Kind, Problem};
 use crate::event_loop::{Arrivals, ClientId, Outcome, Reply, Stop, Waiting, Watching};
@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 /// From one sign of life to the next where nothing happens.
 pub(super) const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -109,7 +109,9 @@ impl Feed {
         };
         let end = Waiting::new(WATCH, outcomes.clone(), held);
         let request = replica::Request::Watch { scope, from, credit: WATCH_EVENTS_MAX };
-        arrivals.watch(request, Watching { client, id: WATCH, outcomes, end }).await;
+        let most = api.limits().time;
+        let watching = arrivals.watch(request, Watching { client, id: WATCH, outcomes, end });
+        timeout(most, watching).await.map_err(|_| no_answer(most))?;
         let mut feed = Self {
             arrivals,
             client,
@@ -124,7 +126,8 @@ impl Feed {
         };
         // Services are answered in the order of their asking: what comes after the watch is answered when it was taken or
         // refused.
-        let _ = api.arrivals().ask(replica::Request::Blocked { after: None, limit: 1 }, 0).await;
+        let asked = api.arrivals().ask(replica::Request::Blocked { after: None, limit: 1 });
+        let _ = timeout(most, asked).await.map_err(|_| no_answer(most))?;
         if let Ok(outcome) = feed.outcomes.try_recv() {
             feed.take(outcome)?;
         }

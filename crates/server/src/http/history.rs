@@ -1,5 +1,6 @@
 //! How a document came about, and where its writers differ.
 
+use super::answers::counted;
 use super::asking::{Api, Place};
 use super::body::{self, Parsed, expect_type};
 use super::calling::Caller;
@@ -9,12 +10,13 @@ use super::parameters::{DocumentPath, WriteConditions, WriteHeaders};
 use super::preferences::etag;
 use super::problem::{Kind, Problem, Problems, ReadProblems};
 use super::written::{Written, unexpected};
-use crate::local::{Change, Conflict, Request, Response, conflict_shown};
+use crate::local::{Change, Conflict, change_shown, conflict_shown};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
-use document::{Operation, Pointer, PointerError};
+use axum::response::{IntoResponse as _, Response};
+use document::{ChangeHash, HistoryQuery, Operation, Pointer, PointerError};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -37,7 +39,7 @@ pub(super) struct History {
     params(
         DocumentPath,
         ("before" = Option<String>, Query, description = "Only those before this change, by its hash"),
-        ("limit" = Option<u32>, Query, description = "At most so many; 100 when nothing is said"),
+        ("limit" = Option<u32>, Query, description = "At most so many, and not more than an answer has room for; 100 when nothing is said"),
     ),
     responses((status = 200, description = "Its changes, the newest first", body = History), ReadProblems))]
 pub(super) async fn history(
@@ -46,18 +48,19 @@ pub(super) async fn history(
     caller: Caller,
     OfDocument(address): OfDocument,
     parameters: Parameters,
-) -> Result<Json<History>, Problem> {
+) -> Result<Response, Problem> {
     parameters.only(&["before", "limit"])?;
     caller.reads(&address.space, Some(&address.collection))?;
-    let before = parameters.one("before")?.map(str::to_owned);
+    let before = parameters.one("before")?.map(change_hash).transpose()?;
     let limit: usize =
         parameters.read("limit", "a number")?.unwrap_or(LIMIT_DEFAULT).clamp(1, replica::LIST_MAX);
-    let Response::History(changes) = api.read(Request::History { address, before, limit }).await? else {
+    let request = replica::Request::History { address, query: HistoryQuery { before, limit } };
+    let replica::Response::History { entries, more } = api.ask_core(request).await? else {
         return Err(unexpected());
     };
-    let last = changes.last().filter(|_| changes.len() == limit);
-    let next = last.map(|change| change.hash.clone());
-    Ok(Json(History { changes, next }))
+    let changes: Vec<Change> = entries.into_iter().map(change_shown).collect();
+    let next = changes.last().filter(|_| more).map(|change| change.hash.clone());
+    counted(&api, Json(History { changes, next }).into_response())
 }
 
 /// Fields that were written at the same time at several sites.
@@ -77,14 +80,15 @@ pub(super) async fn conflicts(
     _place: Place,
     caller: Caller,
     OfDocument(address): OfDocument,
-) -> Result<(HeaderMap, Json<Conflicts>), Problem> {
+) -> Result<Response, Problem> {
     caller.reads(&address.space, Some(&address.collection))?;
     let request = replica::Request::Conflicts { address };
     let replica::Response::Conflicts { conflicts, heads } = api.ask_core(request).await? else {
         return Err(unexpected());
     };
-    let headers = etag(&heads).map(|tag| (header::ETAG, tag)).into_iter().collect();
-    Ok((headers, Json(Conflicts { conflicts: conflicts.into_iter().map(conflict_shown).collect() })))
+    let headers: HeaderMap = etag(&heads).map(|tag| (header::ETAG, tag)).into_iter().collect();
+    let conflicts = Conflicts { conflicts: conflicts.into_iter().map(conflict_shown).collect() };
+    counted(&api, (headers, Json(conflicts)).into_response())
 }
 
 /// What a field is from here on.
@@ -114,8 +118,7 @@ impl Settled {
         })?;
         match (self.hash, self.value) {
             (Some(hash), None) => {
-                let no_hash = |_| invalid(format!("'{hash}' is no hash of a change")).pointer("/hash");
-                let hash = hash.parse().map_err(no_hash)?;
+                let hash = change_hash(&hash).map_err(|problem| problem.pointer("/hash"))?;
                 Ok(Operation::Choose { field, hash })
             }
             (None, Some(value)) => Ok(Operation::Settle { field, value }),
@@ -124,6 +127,11 @@ impl Settled {
             }
         }
     }
+}
+
+fn change_hash(text: &str) -> Result<ChangeHash, Problem> {
+    let no_hash = |_| Problem::new(Kind::INVALID, format!("'{text}' is no hash of a change"));
+    text.parse().map_err(no_hash)
 }
 
 fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
@@ -148,7 +156,7 @@ pub(super) async fn settle(
     caller.reads(&address.space, Some(&address.collection))?;
     caller.writes(&address.space, &address.collection)?;
     expect_type(&headers, &["application/json"])?;
-    let Parsed(settled, length) = body::read(&api, body, |bytes| body::shape::<Settled>(&api, bytes)).await?;
+    let Parsed(settled, room) = body::read(&api, body, |bytes| body::shape::<Settled>(&api, bytes)).await?;
     let operations = vec![settled.operation()?];
-    write(&api, &caller, &headers, (address, operations), length).await
+    write(&api, &caller, &headers, (address, operations), Some(room)).await
 }

@@ -111,6 +111,14 @@ pub(super) fn is_known(headers: &HeaderMap, heads: &[ChangeHash]) -> Result<bool
     })
 }
 
+/// Whether a read's `If-Match` names what it would show, where it has one.
+pub(super) fn is_wanted(headers: &HeaderMap, heads: &[ChangeHash]) -> Result<bool, Problem> {
+    Ok(match tags(headers, header::IF_MATCH.as_str())? {
+        None | Some(Tags::Any) => true,
+        Some(Tags::Some(sets)) => sets.iter().any(|set| set == heads),
+    })
+}
+
 enum Tags {
     Any,
     Some(Vec<Vec<ChangeHash>>),

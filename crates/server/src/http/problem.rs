@@ -232,7 +232,9 @@ impl IntoResponses for ReadProblems {
 
 impl IntoResponses for DocumentProblems {
     fn responses() -> BTreeMap<String, RefOr<Described>> {
-        let mut described = ReadProblems::responses();
+        let is_failed = |kind: &Kind| is(kind, &[Kind::CONDITION_FAILED]);
+        let mut described =
+            described(|kind| is_failed(kind) || !is(kind, &OF_BODIES) && !is(kind, &OF_WRITING));
         if let Some(RefOr::T(missing)) = described.get_mut(StatusCode::NOT_FOUND.as_str()) {
             let header = header_of(Type::String, "The heads of a document that was deleted");
             missing.headers.insert("ETag".to_owned(), RefOr::T(header));

@@ -1,5 +1,6 @@
 //! Documents of a collection that fit a query.
 
+use super::answers::counted;
 use super::asking::{Api, Place};
 use super::calling::Caller;
 use super::extract::{OfCollection, Parameters};
@@ -16,7 +17,7 @@ use document::{Collection, Key, Space};
 use futures_util::stream;
 use replica::{Cursor, KeyRange, PAGE_DOCUMENTS_MAX, Query};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 const NDJSON: &str = "application/x-ndjson";
@@ -76,7 +77,8 @@ pub(super) struct Explained {
 /// Find documents.
 ///
 /// With `Accept: application/x-ndjson` each document is a line, page after page without a limit unless one is given; the last
-/// line is `{"end": {"next": …, "is_behind": …}}`, with `damaged` and `damaged_count` where documents could not be read, or `{"problem": {…}}` where it could not go on.
+/// line is `{"end": {"next": …, "is_behind": …}}`, with `damaged` and `damaged_count` where documents could not be read and
+/// `explain` where that was asked, or `{"problem": {…}}` where it could not go on.
 #[utoipa::path(get, path = "/v1/spaces/{space}/{collection}", tag = "queries",
     params(
         ("space" = String, Path), ("collection" = String, Path),
@@ -110,7 +112,7 @@ pub(super) async fn find(
         let left = parameters.read("limit", "a number")?;
         // It lasts as long as its reader takes: its place is among those that do.
         let place = api.stream_place()?;
-        let (query, end) = (Some(query), End::default());
+        let (query, end) = (Some(query), End { explains, ..End::default() });
         let lines = Lines { api, caller, place, space, collection, query, left, end };
         return lines.respond().await;
     }
@@ -119,7 +121,7 @@ pub(super) async fn find(
     let explain = explains.then_some(Explained { plan, examined });
     let documents = documents.into_iter().map(FoundDocument::from).collect();
     let damaged = damaged.into_iter().map(plain).collect();
-    Ok(Json(Documents { documents, next, is_behind, damaged, explain }).into_response())
+    counted(&api, Json(Documents { documents, next, is_behind, damaged, explain }).into_response())
 }
 
 async fn page(api: &Api, (space, collection): (&Space, &Collection), query: Query) -> Result<Found, Problem> {
@@ -179,6 +181,11 @@ struct End {
     /// Keys of documents that cannot be read, as many as a page may have.
     damaged: Vec<String>,
     damaged_count: usize,
+    explains: bool,
+    /// How the last page was found.
+    plan: String,
+    /// Rows that were looked at for all of them.
+    examined: u64,
 }
 
 impl End {
@@ -190,13 +197,19 @@ impl End {
     }
 
     fn line(&self, next: Option<&str>) -> Value {
-        let Self { is_behind, damaged, damaged_count } = self;
-        match damaged_count {
-            0 => json!({"end": {"next": next, "is_behind": is_behind}}),
-            _ => {
-                json!({"end": {"next": next, "is_behind": is_behind, "damaged": damaged, "damaged_count": damaged_count}})
-            }
+        let Self { is_behind, damaged, damaged_count, explains, plan, examined } = self;
+        let mut end = Map::new();
+        let mut say = |name: &str, value: Value| drop(end.insert(name.to_owned(), value));
+        say("next", json!(next));
+        say("is_behind", json!(is_behind));
+        if *damaged_count > 0 {
+            say("damaged", json!(damaged));
+            say("damaged_count", json!(damaged_count));
         }
+        if *explains {
+            say("explain", json!({"plan": plan, "examined": examined}));
+        }
+        json!({"end": end})
     }
 }
 
@@ -235,6 +248,8 @@ impl Lines {
         }
         self.left = self.left.map(|left| left.saturating_sub(count));
         self.end.take(found.is_behind, found.damaged);
+        self.end.examined += found.examined;
+        self.end.plan = found.plan;
         match &found.next {
             Some(next) if self.left != Some(0) => {
                 query.after = Some(Cursor(next.clone()));

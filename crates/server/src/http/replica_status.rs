@@ -2,12 +2,12 @@
 
 use super::asking::{Api, Place};
 use super::calling::Caller;
-use super::extract::name;
+use super::extract::{Named, name};
 use super::problem::{Kind, Problem, ReadProblems};
 use super::written::unexpected;
 use crate::local::{Request, Response, SchemaInForce, Status};
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response as HttpResponse};
 use document::Collection;
@@ -16,8 +16,9 @@ use utoipa::ToSchema;
 
 /// Show the replica: its spaces, its peers and what they lack, the room on its disk.
 ///
-/// A token is shown the spaces to which it gives rights, with the totals and the peers of the replica, and nothing of replicas that
-/// are refused.
+/// A token is shown the spaces that it may read whole, the peers, and nothing of replicas that are refused. Unless it may read
+/// all spaces so, what is counted over them is 0: the replica's totals, and a peer's backlog and lag. They would tell of writes
+/// to what it may not read.
 #[utoipa::path(get, path = "/v1/status", tag = "replica",
     responses((status = 200, description = "How it is", body = Status), ReadProblems))]
 pub(super) async fn status(
@@ -27,14 +28,28 @@ pub(super) async fn status(
 ) -> Result<Json<Status>, Problem> {
     let Response::Status(mut status) = api.read(Request::Status).await? else { return Err(unexpected()) };
     if !caller.owns() {
-        status.spaces.retain(|at| caller.sees_space(&at.space));
-        for peer in &mut status.peers {
-            peer.stopped.retain(|at| caller.sees_space(&at.space));
-            peer.stopped_count = peer.stopped.len() as u64;
-        }
-        (status.refused, status.refused_count) = (Vec::new(), 0);
+        show_to(&caller, &mut status);
     }
     Ok(Json(*status))
+}
+
+fn show_to(caller: &Caller, status: &mut Status) {
+    let reads = |space: &str| name(space).is_ok_and(|space| caller.reads(&space, None).is_ok());
+    let spaces = status.spaces.len();
+    status.spaces.retain(|at| reads(&at.space));
+    let reads_all = status.spaces.len() == spaces;
+    for peer in &mut status.peers {
+        peer.stopped.retain(|at| reads(&at.space));
+        peer.stopped_count = peer.stopped.len() as u64;
+        if !reads_all {
+            (peer.backlog_rows, peer.lag_ms) = (0, 0);
+        }
+    }
+    (status.refused, status.refused_count) = (Vec::new(), 0);
+    if !reads_all {
+        (status.head, status.trimmed, status.values_broken) = (0, 0, 0);
+        (status.documents, status.documents_open, status.memory_bytes) = (0, 0, None);
+    }
 }
 
 /// The schemas that documents are checked against.
@@ -70,9 +85,8 @@ pub(super) async fn schema(
     State(api): State<Api>,
     _place: Place,
     caller: Caller,
-    Path(collection): Path<String>,
+    Named(collection): Named<Collection>,
 ) -> Result<HttpResponse, Problem> {
-    let collection: Collection = name(&collection)?;
     if !caller.sees_collection(&collection) {
         return Err(Problem::new(
             Kind::FORBIDDEN,

@@ -3,7 +3,7 @@
 use super::asking::Api;
 use super::body::{self, Parsed, expect_type};
 use super::calling::Caller;
-use super::extract::{OfSpace, name, no_name};
+use super::extract::{Named, name, no_name};
 use super::operations::TypedOperation;
 use super::parameters::WriteHeaders;
 use super::preferences::{condition_of, terms, within};
@@ -12,7 +12,7 @@ use super::written::Written;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::HeaderMap;
-use document::{Key, Operation};
+use document::{Key, Operation, Space};
 use replica::TransactionWrite;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -61,12 +61,12 @@ pub(super) struct DocumentWrite {
 pub(super) async fn transact(
     State(api): State<Api>,
     caller: Caller,
-    OfSpace(space): OfSpace,
+    Named(space): Named<Space>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Written, Problem> {
     expect_type(&headers, &["application/json"])?;
-    let Parsed(transaction, length) =
+    let Parsed(transaction, room) =
         body::read(&api, body, |bytes| body::shape::<Transaction>(&api, bytes)).await?;
     let mut writes = Vec::with_capacity(transaction.writes.len());
     for (number, write) in transaction.writes.into_iter().enumerate() {
@@ -82,5 +82,5 @@ pub(super) async fn transact(
     let terms = terms(&headers, &caller)?;
     let within = within(&terms.wait);
     let request = replica::Request::Transaction { space, writes, terms };
-    api.write(&caller, request, (length, within)).await
+    api.write(&caller, request, (Some(room), within)).await
 }

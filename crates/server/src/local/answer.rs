@@ -234,7 +234,7 @@ pub(crate) fn shown(response: Reply, context: &Context) -> Response {
         },
         replica::Response::Listed(listed) => Response::Listed(listed_shown(listed)),
         replica::Response::Queried(queried) => Response::Found(found_shown(queried)),
-        replica::Response::History(entries) => {
+        replica::Response::History { entries, .. } => {
             Response::History(entries.into_iter().map(change_shown).collect())
         }
         replica::Response::Conflicts { conflicts, .. } => {
@@ -327,7 +327,7 @@ fn found_shown(queried: replica::Queried) -> Found {
     }
 }
 
-fn change_shown(entry: HistoryEntry) -> Change {
+pub(crate) fn change_shown(entry: HistoryEntry) -> Change {
     Change {
         hash: entry.hash.to_string(),
         dependencies: hashes_shown(&entry.dependencies),

@@ -97,7 +97,7 @@ impl Timetable {
         if schedule.at_once.is_empty() {
             return None;
         }
-        let Ok(Reply::Status(status, _)) = self.arrivals.ask(Request::Status, 0).await else { return None };
+        let Ok(Reply::Status(status, _)) = self.arrivals.ask(Request::Status).await else { return None };
         let urgent = |space: &Space| schedule.at_once.iter().any(|SpaceName(name)| name == space);
         let spaces = status.spaces.into_iter().filter(|of| urgent(&of.space));
         Some(spaces.map(|of| (of.space, of.changes)).collect())

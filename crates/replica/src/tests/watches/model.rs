@@ -69,6 +69,18 @@ impl Reader {
         self.read_without_settling(node);
     }
 
+    /// Reads, and returns room for what it took, until nothing comes.
+    pub(super) fn read_all(&mut self, node: &mut Node) {
+        loop {
+            let before = self.cursors.len();
+            self.read(node);
+            match u32::try_from(self.cursors.len() - before) {
+                Ok(taken @ 1..) => self.grant(node, taken),
+                Ok(0) | Err(_) => return,
+            }
+        }
+    }
+
     pub(super) fn read_without_settling(&mut self, node: &mut Node) {
         let journal = node.journal();
         for event in node.watched.remove(&self.id).unwrap_or_default() {

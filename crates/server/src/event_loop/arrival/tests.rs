@@ -43,6 +43,20 @@ fn what_was_taken_gives_its_room_back() {
 }
 
 #[test]
+fn services_have_places_of_their_own() {
+    let (arrivals, mut queue) = arrivals(0);
+    let links: Vec<ArrivingLink> = (0..100).map(|_| arrivals.next_link()).collect();
+    let longest = transport::FRAME_BYTES_MAX;
+    let brought: usize = links.iter().map(|link| fill(&arrivals, link, Lane::Bulk, longest)).sum();
+    assert_eq!(brought, FRAME_BYTES_MAX / longest, "no byte is left to peers");
+    assert!(links.iter().map(|link| fill(&arrivals, link, Lane::Live, 10)).sum::<usize>() < ARRIVALS_MAX);
+    let mut asked = pin!(arrivals.ask(Request::Status));
+    assert!(asked.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    let taken = std::iter::from_fn(|| queue.try_next()).take(2).map(|(source, _)| source);
+    assert!(taken.collect::<Vec<_>>().contains(&Source::Local));
+}
+
+#[test]
 fn what_waits_is_bounded_in_all() {
     let (arrivals, mut queue) = arrivals(0);
     let links: Vec<ArrivingLink> = (0..100).map(|_| arrivals.next_link()).collect();
