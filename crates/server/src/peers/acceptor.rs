@@ -83,7 +83,7 @@ async fn accept(
                 return;
             }
             admissions.tell(Order::Up(public_key)).await;
-            let ended = link::carry(connection, &carrier, pending()).await;
+            let ended = link::carry(connection, &carrier, async |_| pending().await).await;
             log_end(&name, &ended.why);
             admissions.tell(Order::Down(public_key)).await;
         }

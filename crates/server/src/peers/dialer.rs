@@ -1,6 +1,7 @@
 //! Keeps a connection to one peer, as long as the server runs.
 
 use super::link::{self, Carrier};
+use super::pace::Pace;
 use super::presence::Presence;
 use super::reach::reach;
 use super::timetable::Timetable;
@@ -107,7 +108,8 @@ impl Dialer {
             match dialled {
                 Ok(connection) => {
                     failures = Failures::default();
-                    let over = self.timetable.over(connection.handle());
+                    let handle = connection.handle();
+                    let over = async |paces: [&Pace; 2]| self.timetable.over(handle, paces).await;
                     // Ends by itself when the server stops, after what waits is sent.
                     let ended = link::carry(connection, &self.carrier, over).await;
                     self.timetable.ended(&ended);

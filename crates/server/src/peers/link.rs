@@ -7,7 +7,6 @@ use crate::enrolment::{Admissions, wall};
 use crate::event_loop::{Arrivals, ArrivingLink, FrameQueues, LoopEnded};
 use replica::Lane;
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -118,7 +117,7 @@ impl Carrier {
 pub(super) async fn carry(
     connection: Connection,
     carrier: &Carrier,
-    over: impl Future<Output = ()>,
+    over: impl AsyncFnOnce([&Pace; 2]),
 ) -> Ended {
     let Carrier { arrivals, presence, endpoint, admissions, caps } = carrier;
     if admissions.is_revoked(connection.peer()) {
@@ -150,7 +149,7 @@ pub(super) async fn carry(
         why = read((receiver, &receiving), &from, arrivals, &mut heard) => why,
         why = read_bulk((bulk_receiver, &receiving), &from, arrivals) => why,
         why = write_all((sender, live_queue), bulk_queue, &sending) => why,
-        () = over => LinkEnd::Over,
+        () = over([&sending, &receiving]) => LinkEnd::Over,
         outlived = outlived(handle.term(), endpoint) => outlived.into(),
         () = admissions.revoked(handle.peer()) => LinkEnd::Revoked,
     };

@@ -34,6 +34,12 @@ impl Pace {
         Self { kbit_s, turns: Mutex::new(Turns { live: now, all: now }) }
     }
 
+    /// Whether bytes wait for their turn.
+    pub(super) fn is_behind(&self) -> bool {
+        let turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        turns.all > Instant::now()
+    }
+
     /// Waits until these bytes may go. They count as gone whether or not the caller waits to the end.
     pub(super) async fn wait(&self, share: Share, bytes: usize) {
         let Some(kbit_s) = self.kbit_s else { return };

@@ -1,6 +1,7 @@
 //! When a peer is dialled, and when the connection has done what it was for.
 
 use super::link::{Ended, LinkEnd};
+use super::pace::Pace;
 use crate::clock::time_of_day;
 use crate::config::{ScheduleConfig, SpaceName, TimeOfDay};
 use crate::event_loop::{Arrivals, Reply};
@@ -18,6 +19,9 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// How long neither side has sent anything when an exchange is done: longer than a slow disk takes to make a batch
 /// durable, which is answered after it.
 const QUIET: Duration = Duration::from_secs(5);
+
+/// How long where one of them still lacks something: whoever has nothing to say for so long has nothing more to give.
+const LACKING_QUIET: Duration = Duration::from_secs(30);
 
 /// Why there is no connection to a peer with a schedule, while nothing is wrong; the time follows.
 pub(crate) const WAITS: &str = "waits for its schedule: the next exchange is at ";
@@ -57,7 +61,7 @@ impl Timetable {
     }
 
     /// Waits until the connection has done what it was for; never, for one that stands.
-    pub(super) async fn over(&self, connection: ConnectionHandle) {
+    pub(super) async fn over(&self, connection: ConnectionHandle, paces: [&Pace; 2]) {
         let Some(schedule) = &self.schedule else { return std::future::pending().await };
         let was_open = schedule.is_open(time_of_day());
         let mut last = (connection.frame_parts(), Instant::now());
@@ -66,7 +70,8 @@ impl Timetable {
         loop {
             sleep(LOOK_INTERVAL).await;
             let parts = connection.frame_parts();
-            if parts != last.0 {
+            // Under a cap a long frame is silence on the line until its time has come.
+            if parts != last.0 || paces.iter().any(|pace| pace.is_behind()) {
                 (last, is_counted) = ((parts, Instant::now()), false);
             } else if !is_counted && let Some(now) = self.changes(schedule).await {
                 (had, is_counted) = (now, true);
@@ -74,7 +79,10 @@ impl Timetable {
             let is_open = schedule.is_open(time_of_day());
             // What may not wait is gone through with, and not left to the next time.
             let closes = was_open && !is_open && self.changes(schedule).await.is_none_or(|now| now == had);
-            if is_over(schedule, (closes, is_open), last.1.elapsed()) {
+            let quiet = last.1.elapsed();
+            if is_over(schedule, (closes, is_open), quiet)
+                && (closes || quiet >= LACKING_QUIET || !self.lacks(&connection).await)
+            {
                 *self.had() = had;
                 return;
             }
@@ -86,6 +94,14 @@ impl Timetable {
         if matches!(ended.why, LinkEnd::Over) {
             self.exchanged = Some(Instant::now());
         }
+    }
+
+    /// Whether the peer lacks changes of this replica, or this replica is being filled.
+    async fn lacks(&self, connection: &ConnectionHandle) -> bool {
+        let Ok(Reply::Status(status, _)) = self.arrivals.ask(Request::Status).await else { return false };
+        let name = &connection.peer().name;
+        let is_behind = status.peers.iter().any(|peer| peer.peer == *name && peer.backlog_rows > 0);
+        is_behind || status.spaces.iter().any(|space| space.is_filling)
     }
 
     fn had(&self) -> MutexGuard<'_, BTreeMap<Space, u64>> {
