@@ -1,8 +1,12 @@
+use crate::command::words;
 use serde_json::json;
 use server::local::{RefusalKind, Response};
 use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
 use std::time::Instant;
 use tests::process::{DEADLINE, Fleet, Process, increment, put, site_config, spawn};
+use tests::program;
 use tests::{eventually_async, faults};
 
 #[tokio::test]
@@ -22,6 +26,31 @@ async fn a_signal_ends_it_in_order_and_nothing_is_lost() {
     }
     site.logs(&["disconnected", "peer=hub"]);
     site.put("store-1/inventory/milk", json!({"shelf": "A3"})).await;
+}
+
+/// Nothing was written, so no outcome is unknown.
+#[tokio::test]
+async fn who_watches_is_told_that_the_server_ended() {
+    let fleet = Fleet::new();
+    let mut site = fleet.start("store-1", &site_config("store-1", "127.0.0.1:1"));
+    site.put("store-1/inventory/milk", json!({"shelf": "A3"})).await;
+    for signal in ["TERM", "KILL"] {
+        let mut watching = Command::new(program::path())
+            .args(words("watch", &site.data, &["store-1/inventory"]))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut shown = BufReader::new(watching.stdout.take().unwrap()).lines();
+        assert!(shown.next().unwrap().unwrap().contains("\"document\""));
+        site.signal(signal);
+        let ended = watching.wait_with_output().unwrap();
+        let told = String::from_utf8_lossy(&ended.stderr).into_owned();
+        assert_eq!(ended.status.code(), Some(4), "SIG{signal}: {told}");
+        assert!(told.contains("--from") && !told.contains("idempotency"), "{told}");
+        site.ended();
+        site = site.restart();
+    }
 }
 
 /// The order comes while services write as fast as they can: what was answered is there, what was not is nowhere twice.

@@ -93,6 +93,15 @@ async fn an_import_that_is_run_again_sets_no_counter_back() {
     let site = Site::new();
     let file = site.file("stock.csv", "product,on_hand,shelf\nmilk,10,A\nbread,5,B\n");
     assert_eq!(site.import(&file, &["--key", "product"]), "imported 2 documents\n");
+    // A pipe that has a name is read once.
+    let bread = "key,on_hand\nsalt,1\nrice,2\n";
+    let piped = Command::new("bash")
+        .args(["-c", "\"$0\" import --data \"$1\" \"$2\" <(printf \"$3\") --format csv"])
+        .args([program::path().as_os_str(), site.data().as_os_str()])
+        .args([PLACE, bread])
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&piped.stdout), "imported 2 documents\n", "{piped:?}");
     let milk = json!({"product": "milk", "on_hand": 10, "shelf": "A"});
     site.process.has(MILK, milk).await;
     site.process.add(MILK, -3, None).await;
@@ -139,6 +148,27 @@ async fn an_import_that_was_killed_goes_on_where_it_was() {
     site.process.has(&first, json!({"on_hand": 5})).await;
 }
 
+/// What `--help` and the hint say: the mended lines alone.
+#[tokio::test]
+async fn mending_a_skipped_line_sets_no_counter_back() {
+    let site = Site::new();
+    let rows: String = (0..300).map(|n| format!("{n},{}\n", if n == 50 { "many" } else { "7" })).collect();
+    let text = format!("key,on_hand\n{rows}");
+    let file = site.file("stock.csv", &text);
+    let skipped = run(words("import", site.data(), &[PLACE, &file, "--continue"]));
+    assert_eq!(skipped.status.code(), Some(6));
+    let sold = [format!("{PLACE}/7"), format!("{PLACE}/60"), format!("{PLACE}/250")];
+    for address in &sold {
+        site.process.add(address, -3, None).await;
+    }
+    site.import(&site.file("mended.csv", "key,on_hand\n50,9\n"), &[]);
+    // Also the whole file, mended, leaves lines alone that are not beside the one that was.
+    site.import(&site.file("whole.csv", &text.replace("many", "9")), &[]);
+    site.process.has(&format!("{PLACE}/50"), json!({"on_hand": 9})).await;
+    site.process.has(&sold[2], json!({"on_hand": 4})).await;
+    assert_eq!(site.export(PLACE, "jsonl").lines().count(), 300);
+}
+
 #[tokio::test]
 async fn lines_that_are_no_documents_are_told_with_line_and_column() {
     let site = Site::new();
@@ -156,12 +186,21 @@ async fn lines_that_are_no_documents_are_told_with_line_and_column() {
     }
     assert_eq!((dry.status.code(), site.process.get(MILK).await), (Some(1), None));
 
-    let stopped = import(&[]);
-    assert!(
-        told(&stopped).contains(bread) && told(&stopped).contains("1 documents before it"),
-        "{}",
-        told(&stopped)
-    );
+    // A file is read to its end before anything is written; of what comes through a pipe the first lines are in.
+    let refused = import(&[]);
+    assert!(told(&refused).contains(bread) && told(&refused).contains("mend the line"), "{}", told(&refused));
+    assert_eq!((refused.status.code(), site.process.get(MILK).await), (Some(1), None));
+    let mut piped = Command::new(program::path())
+        .args(words("import", site.data(), &[PLACE, "-", "--format", "csv"]))
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    piped.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let stopped = piped.wait_with_output().unwrap();
+    for part in [bread, "1 documents before it", "a file of their own"] {
+        assert!(told(&stopped).contains(part), "{}", told(&stopped));
+    }
     assert_eq!(stopped.status.code(), Some(6));
     let skipped = import(&["--continue", "--json"]);
     for part in [bread, "line 4: ", "2 lines were skipped; 2 documents are imported"] {

@@ -179,6 +179,9 @@ pub enum CommandError {
         /// What is allowed.
         bytes_max: usize,
     },
+    /// The server that a feed came from ended.
+    #[error("the server ended, and the feed with it: `isle watch --from` goes on after the last cursor")]
+    FeedEnded,
     /// Standard input or output failed.
     #[error("standard input or output failed: {0}")]
     Io(#[from] io::Error),
@@ -194,6 +197,7 @@ impl CommandError {
             self,
             Self::Connect(ConnectError::NotRunning { .. })
                 | Self::Alone(AloneError::NoStore { .. } | AloneError::Busy { .. })
+                | Self::FeedEnded
         ) {
             4
         } else if matches!(self, Self::NotAtHub) {

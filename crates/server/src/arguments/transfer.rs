@@ -54,9 +54,11 @@ Each row or line is put as a document, in place of one that is there: fields tha
 stay. A counter is counted to the number in the file, as a put does: increments that are made elsewhere at the same time count on
 top. To leave counters alone, leave out their columns and use --merge.
 
-Up to 100 documents are written at once, all or none of them. An import that was cut off is run again: what was written counts once,
-so that no counter is set back to the file's number a second time. That holds for the same file, or the same lines of a mended
-one, under the same --as, for a day at least. To import the same file anew, as another count, give another --as.
+A file is checked whole before anything is written, unless lines may be skipped (--continue); a pipe is not. Up to 100
+documents are written at once, all or none of them. An import that was cut off is run again: what was written counts once, so that
+no counter is set back to the file's number a second time. That holds for the same file under the same --as, for a day at least.
+To import the same file anew, as another count, give another --as. Lines that were skipped, or refused after others were written, are
+mended and imported as a file of their own: in the whole file the up to 100 lines around each would be put again.
 
 CSV needs a header; `isle export --help` says how fields stand in cells. JSON lines are {\"key\": …, \"value\": …}, or with --key
 the documents themselves. A row or line may have 512 KiB.

@@ -2,7 +2,7 @@
 
 use super::{CommandError, unasked};
 use crate::arguments::WatchArguments;
-use crate::local::{LocalClient, Request, Response, WatchEvent};
+use crate::local::{CallError, LocalClient, RefusalKind, Request, Response, WatchEvent};
 use std::io::{self, Write as _};
 
 /// Prints events until the server ends, or the initial state was shown and no more is wanted.
@@ -12,8 +12,15 @@ pub(super) async fn run(arguments: &WatchArguments) -> Result<(), CommandError> 
     let (space, collection, prefix) = (scope.space, scope.collection, scope.prefix);
     client.send(&Request::Watch { space, collection, prefix, from: arguments.from.clone() }).await?;
     loop {
-        let (_, result) = client.receive().await?;
-        let Response::Watched(events) = result.map_err(crate::local::CallError::from)? else {
+        let (_, result) = match client.receive().await {
+            Ok(answer) => answer,
+            Err(CallError::OutcomeUnknown { .. } | CallError::Closed) => return Err(CommandError::FeedEnded),
+            Err(error) => return Err(error.into()),
+        };
+        if matches!(&result, Err(refusal) if refusal.kind == RefusalKind::UnknownOutcome) {
+            return Err(CommandError::FeedEnded);
+        }
+        let Response::Watched(events) = result.map_err(CallError::from)? else {
             return Err(unasked());
         };
         let mut stdout = io::stdout().lock();

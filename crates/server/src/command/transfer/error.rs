@@ -106,13 +106,20 @@ impl TransferError {
     }
 
     pub(crate) fn hint(&self) -> Option<&'static str> {
-        if matches!(self, Self::Refused { .. } | Self::Stopped { .. }) {
+        if matches!(self, Self::Refused { .. }) {
+            return Some("mend the line and import again; --continue skips such lines");
+        }
+        if matches!(self, Self::Stopped { .. }) {
             return Some(
-                "mend the line and import again: what is imported counts once; --continue skips such lines",
+                "mend the line, and import it and those after it as a file of their own: lines beside a mended one that are \
+                 imported again set counters back to the file's numbers",
             );
         }
         if matches!(self, Self::Skipped { .. }) {
-            return Some("mend the lines and import again: what is imported counts once");
+            return Some(
+                "mend the lines, and import them as a file of their own: lines beside a mended one that are imported again \
+                 set counters back to the file's numbers",
+            );
         }
         let is_broken = matches!(self, Self::Broken { .. });
         is_broken.then_some("run the same import again: what is imported counts once")

@@ -3,7 +3,7 @@
 use super::error::{RowError, TransferError};
 use super::rows::{Row, Rows};
 use super::{format_of, progress, schema_json};
-use crate::arguments::ImportArguments;
+use crate::arguments::{Format, ImportArguments};
 use crate::command::CommandError;
 use crate::command::asking::Asking;
 use crate::command::schema::present;
@@ -11,11 +11,11 @@ use crate::local::{CallError, DocumentWrite, RefusalKind, Request, Response};
 use document::{Operation, Schema};
 use indicatif::ProgressBar;
 use std::collections::BTreeSet;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read, Write as _};
 
-/// Documents of one transaction.
-const BATCH_DOCUMENTS_MAX: usize = 100;
+/// Lines whose documents are of one transaction, or of several.
+const BLOCK_LINES: usize = 100;
 
 /// Bytes of them: far below what a transaction may have, which its changes need too.
 const BATCH_BYTES_MAX: usize = 128 * 1024;
@@ -25,30 +25,61 @@ const TOLD_MAX: u64 = 100;
 
 pub(in crate::command) async fn run(arguments: &ImportArguments) -> Result<(), CommandError> {
     let ImportArguments { file: path, data, place, .. } = arguments;
-    let is_stdin = path.as_os_str() == "-";
+    // A pipe is read once.
+    let is_file = path.as_os_str() != "-" && fs::metadata(path).is_ok_and(|path| path.is_file());
     let format = arguments.format.or_else(|| format_of(path));
     let format = format.ok_or_else(|| TransferError::Format { path: path.clone() })?;
-    let failed = |source| TransferError::Read { path: path.clone(), source };
-    let (file, bytes): (Box<dyn Read>, _) = if is_stdin {
-        (Box::new(io::stdin()), None)
-    } else {
-        let file = File::open(path).map_err(failed)?;
-        let bytes = file.metadata().map_err(failed)?.len();
-        (Box::new(file), Some(bytes))
-    };
     let mut asking = Asking::of(&data.data).await?;
     let schema = present(&mut asking, &data.data, &place.collection).await?.map(|(schema, _)| schema);
-    let bar = progress(place, bytes);
-    let file = bar.wrap_read(file);
-    let mut rows = Rows::open((path, file), format, arguments.key.as_deref(), &schema_json(schema.as_ref()))?;
+    let open = || open((arguments, format), schema.as_ref());
+    if is_file && !(arguments.continues || arguments.dry_run) {
+        // Before anything is written: rows beside a mended one that were written would be put a second time.
+        let (mut rows, bar) = open()?;
+        bar.set_message("checking");
+        while let Some(row) = rows.next()? {
+            row.and_then(|row| against(schema.as_ref(), arguments.merge, row))
+                .map_err(|row| TransferError::Refused { row })?;
+        }
+        bar.finish_and_clear();
+    }
+    let (mut rows, bar) = open()?;
+    let batch = Batch::default();
     let mut import =
-        Import { arguments, asking, schema, bar, batch: Batch::default(), imported: 0, skipped: 0 };
+        Import { arguments, asking, schema: schema.as_ref(), bar, batch, imported: 0, skipped: 0 };
     while let Some(row) = rows.next()? {
         import.take(row).await?;
     }
     import.write().await?;
     import.bar.finish_and_clear();
     import.end()
+}
+
+/// The rows of the file, or of standard input, and a bar that shows how far they are read.
+fn open(
+    (arguments, format): (&ImportArguments, Format),
+    schema: Option<&Schema>,
+) -> Result<(Rows<impl Read + use<>>, ProgressBar), TransferError> {
+    let ImportArguments { file: path, place, key, .. } = arguments;
+    let failed = |source| TransferError::Read { path: path.clone(), source };
+    let (file, bytes): (Box<dyn Read>, _) = if path.as_os_str() == "-" {
+        (Box::new(io::stdin()), None)
+    } else {
+        let file = File::open(path).map_err(failed)?;
+        let bytes = file.metadata().map_err(failed)?.len();
+        (Box::new(file), Some(bytes))
+    };
+    let bar = progress(place, bytes);
+    let file = bar.wrap_read(file);
+    Ok((Rows::open((path, file), format, key.as_deref(), &schema_json(schema))?, bar))
+}
+
+/// A row held against the schema. What is merged is no whole document.
+fn against(schema: Option<&Schema>, merge: bool, row: Row) -> Result<Row, RowError> {
+    let schema = schema.filter(|_| !merge);
+    match schema.and_then(|schema| schema.violations(&row.value).into_iter().next()) {
+        Some(violation) => Err(RowError::Schema { line: row.line, violation }),
+        None => Ok(row),
+    }
 }
 
 /// What is written at once.
@@ -60,12 +91,16 @@ struct Batch {
 }
 
 impl Batch {
-    /// Whether a row of so many bytes goes with the others: each document is there once.
+    /// Whether a row of so many bytes goes with the others: each document is there once. Where a batch ends depends on
+    /// nothing before its block of lines, so that a line that is skipped, or was mended, makes others of its block alone.
     fn has_room(&self, row: &Row, bytes: usize) -> bool {
-        self.rows.is_empty()
-            || self.rows.len() < BATCH_DOCUMENTS_MAX
-                && self.bytes + bytes <= BATCH_BYTES_MAX
-                && !self.keys.contains(&row.key)
+        let Some(first) = self.rows.first() else { return true };
+        let block = |row: &Row| row.line / BLOCK_LINES as u64;
+        // Where lines end otherwise than they are counted, the number of rows is what bounds them.
+        block(first) == block(row)
+            && self.rows.len() < BLOCK_LINES
+            && self.bytes + bytes <= BATCH_BYTES_MAX
+            && !self.keys.contains(&row.key)
     }
 }
 
@@ -73,7 +108,7 @@ impl Batch {
 struct Import<'a> {
     arguments: &'a ImportArguments,
     asking: Asking,
-    schema: Option<Schema>,
+    schema: Option<&'a Schema>,
     bar: ProgressBar,
     batch: Batch,
     imported: u64,
@@ -104,14 +139,9 @@ impl Import<'_> {
         Ok(())
     }
 
-    /// Against the schema, where nothing is written that could tell. What is merged is no whole document.
+    /// Against the schema, where nothing is written that could tell.
     fn checked(&self, row: Row) -> Result<Row, RowError> {
-        let schema = self.schema.as_ref().filter(|_| self.arguments.dry_run && !self.arguments.merge);
-        let violation = schema.and_then(|schema| schema.violations(&row.value).into_iter().next());
-        match violation {
-            Some(violation) => Err(RowError::Schema { line: row.line, violation }),
-            None => Ok(row),
-        }
+        if self.arguments.dry_run { against(self.schema, self.arguments.merge, row) } else { Ok(row) }
     }
 
     /// Leaves a line out, or ends for it.
@@ -181,7 +211,7 @@ impl Import<'_> {
         if matches!(response, Response::Written(_)) { Ok(()) } else { Err(CallError::Unasked) }
     }
 
-    /// A name for a write by what is in it: the same lines imported again count once.
+    /// A name for a write by what is in it: the same file imported again counts once.
     fn name_of(&self, rows: &[Row]) -> String {
         let ImportArguments { place, merge, name, .. } = self.arguments;
         let mut hasher = blake3::Hasher::new();
