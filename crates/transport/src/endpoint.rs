@@ -5,18 +5,18 @@ use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 use webpki::KeyUsage;
 
-use crate::attempts::Attempts;
+use crate::attempts::AttemptsByPurpose;
 use crate::certificate::{CertificateError, Peer};
 use crate::connection::Connection;
 use crate::disconnect::{CLOSE_CODE, Disconnect, close, shortened};
 use crate::enrolment::{self, EnrolError, Purpose, Renewed};
 use crate::identity::Identity;
 use crate::incoming::Incoming;
-use crate::limits::{HANDSHAKE_DEADLINE, HANDSHAKES_MAX, HANDSHAKES_UNPROVEN_MAX};
+use crate::limits::{HANDSHAKE_DEADLINE, HANDSHAKES_UNPROVEN_MAX};
 use crate::name::{NameError, check_name};
 use crate::opening::{self, OpeningError};
 use crate::services::ServiceAcceptor;
@@ -168,9 +168,7 @@ pub struct Endpoint {
     local_address: SocketAddr,
     /// Put in place of the earlier ones when the certificate is renewed; each dial takes what is there.
     credentials: Arc<watch::Sender<Arc<Credentials>>>,
-    /// Places for accepted handshakes in flight.
-    handshakes: Arc<Semaphore>,
-    attempts: Attempts,
+    attempts: Arc<AttemptsByPurpose>,
 }
 
 impl Endpoint {
@@ -191,8 +189,7 @@ impl Endpoint {
             endpoint: endpoint.map_err(failed)?,
             local_address,
             credentials: Arc::new(watch::Sender::new(Arc::new(credentials))),
-            handshakes: Arc::new(Semaphore::new(HANDSHAKES_MAX)),
-            attempts: Attempts::start(),
+            attempts: Arc::new(AttemptsByPurpose::start()),
         })
     }
 
@@ -263,6 +260,8 @@ impl Endpoint {
         let mut connecting = self
             .endpoint
             .connect_with(config, address, expected_name)
+            let attempts = self.attempts.of(purpose);
+            let in_flight = attempts.in_flight();
             .map_err(|error| self.not_dialled(&error, address, expected_name))?;
         match timeout_at(deadline, connecting.handshake_data()).await {
             Ok(Ok(_)) => {}
@@ -280,12 +279,11 @@ impl Endpoint {
     /// any time.
     ///
     /// With many handshakes in flight diallers first have to prove their address, and who joins or renews always. With
-    /// [`HANDSHAKES_MAX`], more who join and renew than are taken in a second, or too many failures from one address, they
-    /// are refused as [`Disconnect::Busy`].
+    /// [`HANDSHAKES_MAX`](crate::HANDSHAKES_MAX), more who join than are taken in a second, or too many failures from one
+    /// address, they are refused as [`Disconnect::Busy`]. Those who join, and those who renew, have fewer places, and their own.
     pub async fn accept(&self) -> Option<Incoming> {
         loop {
             let incoming = self.endpoint.accept().await?;
-            let in_flight = HANDSHAKES_MAX.saturating_sub(self.handshakes.available_permits());
             let credentials = self.credentials.borrow().clone();
             let (purpose, settings) = credentials.accepting(&incoming);
             let must_prove = in_flight >= HANDSHAKES_UNPROVEN_MAX || purpose != Purpose::Replication;
@@ -296,13 +294,10 @@ impl Endpoint {
                 continue;
             }
             let address = incoming.remote_address();
-            let place = self.handshakes.clone().try_acquire_owned().ok();
-            let charge = place.as_ref().and_then(|_| self.attempts.admit(purpose, address.ip()));
-            if let (Some(place), Some(charge)) = (place, charge) {
-                let place = (place, charge);
-                return Some(Incoming::new(incoming, (purpose, settings), credentials, place));
+            if let Some(charge) = attempts.admit(address.ip()) {
+                return Some(Incoming::new(incoming, (purpose, settings), credentials, charge));
             }
-            if self.attempts.warns() {
+            if attempts.warns() {
                 tracing::warn!(%address, in_flight, ?purpose, "handshakes refused: too many at once, or failed from there");
             } else {
                 tracing::debug!(%address, in_flight, ?purpose, "handshake refused");
@@ -313,7 +308,7 @@ impl Endpoint {
 
     /// Somebody who went through a handshake is refused for who it is: that counts as a handshake that failed.
     pub fn refused(&self, address: SocketAddr) {
-        self.attempts.failed(address.ip());
+        self.attempts.of(Purpose::Replication).failed(address.ip());
     }
 
     /// Closes all connections at once, showing `reason` to the peers, and accepts and dials no more. What is
@@ -392,7 +387,7 @@ impl Call<'_> {
 #[cfg(test)]
 impl Endpoint {
     pub(crate) fn handshakes_free(&self) -> usize {
-        self.handshakes.available_permits()
+        crate::limits::HANDSHAKES_MAX - self.attempts.of(Purpose::Replication).in_flight()
     }
 
     /// What it would dial with for another purpose.
@@ -400,9 +395,14 @@ impl Endpoint {
         self.credentials.borrow().dialling.config(purpose).0
     }
 
-    /// As if somebody had tried as often as is allowed.
-    pub(crate) fn spend_attempts(&self, purpose: Purpose) {
-        while self.attempts.admit(purpose, self.local_address.ip()).is_some() {}
+    /// As if others had tried to join as often as is allowed.
+    pub(crate) fn spend_joins(&self) {
+        let other = std::net::IpAddr::from([192, 0, 2, 1]);
+        while self.attempts.of(Purpose::Join).admit(other).is_some() {}
+    }
+
+    pub(crate) fn attempts(&self, purpose: Purpose) -> &crate::attempts::Attempts {
+        self.attempts.of(purpose)
     }
 }
 

@@ -13,8 +13,8 @@
 //! - Who joins talks to nobody but the hub of the token: the replica of that name, whose certificate was signed by the
 //!   authority of that fingerprint. Another site of the fleet cannot take its place, and learns no secret.
 //! - A certificate is taken only when it binds the own key to the expected name, under the authority that is known.
-//! - One question and one answer a connection, each of limited length and time. Addresses are proven first, and attempts
-//!   are counted ([`Rate`](crate::Rate)).
+//! - One question and one answer a connection, each of limited length and time. Addresses are proven first, what comes to
+//!   nothing is charged to them, and attempts are counted ([`Rate`](crate::Rate)): renewals once a certificate was shown.
 
 mod asking;
 mod error;
@@ -38,4 +38,5 @@ pub use site_key::{SiteKey, SiteKeyError};
 pub use token::{Fingerprint, JoinToken, TOKEN_BYTES_MAX, TokenError};
 
 pub(crate) use asking::renew;
+pub(crate) use request::Question;
 pub(crate) use verifiers::GraceVerifier;

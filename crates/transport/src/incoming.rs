@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 use webpki::KeyUsage;
 
@@ -12,7 +11,7 @@ use crate::certificate::{CertificateError, Peer};
 use crate::connection::Connection;
 use crate::disconnect::{CertificateRefusal, Disconnect, close};
 use crate::endpoint::Credentials;
-use crate::enrolment::{EnrolmentRequest, Purpose};
+use crate::enrolment::{EnrolmentRequest, Purpose, Question};
 use crate::limits::HANDSHAKE_DEADLINE;
 use crate::opening::{self, OpeningError};
 
@@ -46,6 +45,12 @@ pub enum AcceptError {
         /// The dialler's address.
         address: SocketAddr,
     },
+    /// It renews, and so do too many others.
+    #[error("{address} wants its next certificate while too many others do")]
+    Crowded {
+        /// The dialler's address.
+        address: SocketAddr,
+    },
     /// The connection ended before it was established.
     #[error("{address} dialled: {cause}")]
     Disconnect {
@@ -67,7 +72,7 @@ impl AcceptError {
                 Disconnect::CertificateRefusedHere(refusal) | Disconnect::CertificateRefusedByPeer(refusal)
                     if *refusal != CertificateRefusal::OutsideValidity
             ),
-            Self::TimedOut { .. } | Self::Question { .. } => false,
+            Self::TimedOut { .. } | Self::Question { .. } | Self::Crowded { .. } => false,
         }
     }
 }
@@ -77,7 +82,7 @@ impl AcceptError {
 pub struct Incoming {
     pub(crate) incoming: quinn::Incoming,
     /// Its place among the handshakes in flight, and what it costs its address.
-    place: (OwnedSemaphorePermit, Charge),
+    charge: Charge,
     purpose: Purpose,
     settings: Arc<quinn::ServerConfig>,
     /// What the settings were made of.
@@ -90,9 +95,9 @@ impl Incoming {
         incoming: quinn::Incoming,
         (purpose, settings): (Purpose, Arc<quinn::ServerConfig>),
         credentials: Arc<Credentials>,
-        place: (OwnedSemaphorePermit, Charge),
+        charge: Charge,
     ) -> Self {
-        Self { incoming, place, purpose, settings, credentials }
+        Self { incoming, charge, purpose, settings, credentials }
     }
 
     /// What the peer wants, as far as its first datagram says. With [`Purpose::Replication`] call
@@ -116,7 +121,7 @@ impl Incoming {
     /// or nothing at all.
     pub async fn establish(self) -> Result<Connection, AcceptError> {
         let address = self.address();
-        let Self { incoming, place: (place, charge), settings, credentials, .. } = self;
+        let Self { incoming, charge, settings, credentials, .. } = self;
         let is_proven = incoming.remote_address_validated();
         let establishing = async {
             let connecting = incoming.accept_with(settings);
@@ -125,7 +130,6 @@ impl Incoming {
             establish(connecting.map_err(disconnect)?.await.map_err(disconnect)?, &credentials, address).await
         };
         let established = timeout(HANDSHAKE_DEADLINE, establishing).await;
-        drop(place);
         let established = established.unwrap_or(Err(AcceptError::TimedOut { address }));
         if established.as_ref().err().is_some_and(|error| is_proven || error.proves_address()) {
             charge.fail();
@@ -133,21 +137,33 @@ impl Incoming {
         established
     }
 
-    /// Goes through the handshake of who joins or renews, and reads its question, both in [`HANDSHAKE_DEADLINE`].
+    /// Goes through the handshake of who joins or renews, and reads its question, both in [`HANDSHAKE_DEADLINE`]. Who does
+    /// not get there is charged for it: its address was proven.
     ///
     /// # Errors
-    /// As for [`establish`](Self::establish), and when the question cannot be read.
+    /// As for [`establish`](Self::establish), when the question cannot be read, and when more renew than are taken.
     pub async fn ask(self) -> Result<EnrolmentRequest, AcceptError> {
         let address = self.address();
-        let Self { incoming, place, purpose, settings, .. } = self;
+        let Self { incoming, mut charge, purpose, settings, .. } = self;
         let disconnect = |error| AcceptError::Disconnect { address, cause: Disconnect::from_quinn(error) };
         let asked = timeout(HANDSHAKE_DEADLINE, async {
             let connection = incoming.accept_with(settings).map_err(disconnect)?.await.map_err(disconnect)?;
-            EnrolmentRequest::read(connection, purpose, address).await
+            if purpose == Purpose::Renewal && !charge.admits_shown() {
+                close(&connection, "too many renew at once: try again later");
+                return Err(AcceptError::Crowded { address });
+            }
+            Question::read(connection, purpose, address).await
         });
-        let asked = asked.await;
-        drop(place);
-        asked.unwrap_or(Err(AcceptError::TimedOut { address }))
+        let asked = asked.await.unwrap_or(Err(AcceptError::TimedOut { address }));
+        charge.leave_place();
+        match asked {
+            Ok(question) => Ok(EnrolmentRequest::new(question, charge)),
+            Err(error @ AcceptError::Crowded { .. }) => Err(error),
+            Err(error) => {
+                charge.fail();
+                Err(error)
+            }
+        }
     }
 }
 

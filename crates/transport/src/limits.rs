@@ -28,6 +28,10 @@ pub(crate) const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(2);
 /// each, a hub needs 0.1 s for all of them.
 pub const HANDSHAKES_MAX: usize = 64;
 
+/// As many of those who join, and as many of those who renew: places of their own, so that strangers who say that they do
+/// either leave [`HANDSHAKES_MAX`] to who replicates.
+pub(crate) const ENROLMENT_HANDSHAKES_MAX: usize = 16;
+
 /// Handshakes in flight from which on a dialler has to prove its address first, so that forged source
 /// addresses cannot take all of [`HANDSHAKES_MAX`].
 pub(crate) const HANDSHAKES_UNPROVEN_MAX: usize = 16;
@@ -108,6 +112,15 @@ pub(crate) const FAILED_IN_FLIGHT_MAX: u32 = 16;
 
 /// After so long without a failure an address may be forgotten: all of the burst is earned again.
 pub(crate) const FAILED_FOR: Duration = Duration::from_mins(1);
+
+/// Joins, and renewals, from one address that may come to nothing at once: sites that set out together and mistype.
+pub(crate) const FAILED_ENROLMENTS_BURST: u32 = 20;
+
+/// Pause that earns one more: 2 a second are a tenth of what [`ENROLMENT_PAUSE`] leaves to all.
+pub(crate) const FAILED_ENROLMENT_PAUSE: Duration = Duration::from_millis(500);
+
+/// As [`FAILED_IN_FLIGHT_MAX`], of [`ENROLMENT_HANDSHAKES_MAX`].
+pub(crate) const FAILED_ENROLMENTS_IN_FLIGHT_MAX: u32 = 4;
 
 /// Addresses whose failures are counted.
 pub(crate) const FAILED_ADDRESSES_MAX: usize = 1_024;

@@ -10,7 +10,7 @@ use crate::fleet::{Fleet, LOCAL, Pair, meet};
 use crate::identity::{KEY_FILE, read_key};
 use crate::incoming::AcceptError;
 use crate::lanes::Lanes;
-use crate::limits::{FAILED_HANDSHAKES_BURST, IDLE_TIMEOUT, KEEP_ALIVE_INTERVAL};
+use crate::limits::{FAILED_HANDSHAKES_BURST, HANDSHAKES_MAX, IDLE_TIMEOUT, KEEP_ALIVE_INTERVAL};
 use crate::term::Term;
 use crate::tls::provider;
 
@@ -186,7 +186,7 @@ async fn a_stranger_that_dials_in_a_loop_is_refused_before_the_handshake() {
     // As if it had failed as often as is allowed. On a slow machine it earns one back before it dials.
     let refused = async {
         loop {
-            (0..FAILED_HANDSHAKES_BURST).for_each(|_| hub.attempts.failed(LOCAL.ip()));
+            (0..FAILED_HANDSHAKES_BURST).for_each(|_| hub.attempts(Purpose::Replication).failed(LOCAL.ip()));
             if dial().await == Disconnect::Busy {
                 break;
             }
@@ -214,7 +214,7 @@ async fn open_with(opening: Option<&[u8]>) -> (Disconnect, AcceptError) {
         async { hub.accept().await.unwrap().establish().await }
     );
     check_serves(&fleet, &hub).await;
-    assert_eq!(hub.handshakes.available_permits(), HANDSHAKES_MAX);
+    assert_eq!(hub.handshakes_free(), HANDSHAKES_MAX);
     (Disconnect::from_quinn(dialled), accepted.unwrap_err())
 }
 
@@ -329,8 +329,11 @@ async fn a_slow_handshake_delays_nobody() {
 async fn with_many_handshakes_in_flight_addresses_are_proven_and_then_refused() {
     let fleet = Fleet::new();
     let (hub, store) = (fleet.endpoint("hub"), fleet.endpoint("store-1"));
-    let many = u32::try_from(HANDSHAKES_UNPROVEN_MAX).unwrap();
-    let some = hub.handshakes.clone().acquire_many_owned(many).await.unwrap();
+    let take = |count: usize| {
+        let attempts = hub.attempts(Purpose::Replication);
+        (0..count).map(|_| attempts.admit(LOCAL.ip()).unwrap()).collect::<Vec<_>>()
+    };
+    let some = take(HANDSHAKES_UNPROVEN_MAX);
     let serve = async {
         let incoming = hub.accept().await.unwrap();
         assert!(incoming.incoming.remote_address_validated());
@@ -339,8 +342,7 @@ async fn with_many_handshakes_in_flight_addresses_are_proven_and_then_refused() 
     let (dialled, accepted) = tokio::join!(store.connect(hub.local_address(), "hub"), serve);
     assert!(dialled.is_ok() && accepted.is_ok(), "{dialled:?} {accepted:?}");
 
-    let rest = u32::try_from(hub.handshakes.available_permits()).unwrap();
-    let all = hub.handshakes.clone().acquire_many_owned(rest).await.unwrap();
+    let all = take(hub.handshakes_free());
     let dialled = tokio::select! {
         dialled = store.connect(hub.local_address(), "hub") => dialled,
         incoming = hub.accept() => panic!("accepted {incoming:?}"),

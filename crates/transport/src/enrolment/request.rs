@@ -10,6 +10,7 @@ use super::message::{
 };
 use super::purpose::Purpose;
 use super::secret::JoinSecret;
+use crate::attempts::Charge;
 use crate::certificate::Peer;
 use crate::disconnect::{Disconnect, close};
 use crate::incoming::AcceptError;
@@ -48,6 +49,13 @@ pub struct Grant {
 /// Somebody who waits for a certificate. Dropped, it ends without an answer.
 #[derive(Debug)]
 pub struct EnrolmentRequest {
+    question: Question,
+    charge: Charge,
+}
+
+/// The one question of a connection, and the way to its answer.
+#[derive(Debug)]
+pub(crate) struct Question {
     asked: Asked,
     address: SocketAddr,
     connection: quinn::Connection,
@@ -55,8 +63,8 @@ pub struct EnrolmentRequest {
     deadline: Instant,
 }
 
-impl EnrolmentRequest {
-    /// Reads the one question of a connection. One that cannot be read is answered here.
+impl Question {
+    /// Reads it. One that cannot be read is answered here.
     pub(crate) async fn read(
         connection: quinn::Connection,
         purpose: Purpose,
@@ -75,23 +83,35 @@ impl EnrolmentRequest {
             }
         }
     }
+}
+
+impl EnrolmentRequest {
+    pub(crate) fn new(question: Question, charge: Charge) -> Self {
+        Self { question, charge }
+    }
 
     /// What is asked.
     #[must_use]
     pub fn asked(&self) -> &Asked {
-        &self.asked
+        &self.question.asked
     }
 
     /// The asker's UDP address.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.question.address
     }
 
-    /// Answers, and waits until the asker has the answer or is gone.
+    /// Answers, and waits until the asker has the answer or is gone. A refusal is charged to its address, unless it is the
+    /// hub's own fault.
     pub async fn answer(self, granted: Result<Grant, Refusal>) {
+        let Self { question: Question { connection, sender, deadline, .. }, charge } = self;
+        match granted {
+            Ok(_) | Err(Refusal::Unavailable) => drop(charge),
+            Err(_) => charge.fail(),
+        }
         let granted = granted.map(|grant| (grant.certificate.der().to_vec(), grant.spaces));
-        answer(&self.connection, self.sender, self.deadline, &granted).await;
+        answer(&connection, sender, deadline, &granted).await;
     }
 }
 

@@ -16,6 +16,8 @@ use crate::incoming::AcceptError;
 use crate::limits::{ENROLMENT_REQUEST_BYTES_MAX, HANDSHAKES_MAX};
 use crate::validity::Validity;
 
+mod strangers;
+
 const SITE: &str = "store-367";
 const SECRET: JoinSecret = JoinSecret::new([7; 16]);
 const DAY: Duration = Duration::from_hours(24);
@@ -126,13 +128,14 @@ async fn every_refusal_reaches_the_site() {
     let hub = Hub::new();
     let (key, _) = hub.site_key("site");
     let token = hub.token();
-    for refusal in
-        [Refusal::UnknownInvitation, Refusal::Used, Refusal::Expired, Refusal::Revoked, Refusal::Unavailable]
-    {
+    let unavailable = (Refusal::Unavailable, 0);
+    let charged = [Refusal::UnknownInvitation, Refusal::Used, Refusal::Expired, Refusal::Revoked];
+    for (refusal, charged) in [unavailable].into_iter().chain(charged.map(|refusal| (refusal, 1))) {
         let refuse = hub.take(|_| Err(refusal));
         let (joined, _) = tokio::join!(join(&token, hub.address(), &key), refuse);
         let error = joined.unwrap_err();
         assert!(matches!(error, EnrolError::Refused { refusal: told } if told == refusal), "{error}");
+        assert_eq!(hub.endpoint.attempts(Purpose::Join).charged(), charged, "{refusal:?}");
     }
     hub.check_serves().await;
 }
@@ -352,7 +355,7 @@ async fn addresses_are_proven_and_attempts_are_counted() {
     let (joined, ()) = tokio::join!(join(&token, hub.address(), &key), incoming);
     assert!(matches!(joined, Err(EnrolError::Refused { .. })));
 
-    hub.endpoint.spend_attempts(Purpose::Join);
+    hub.endpoint.spend_joins();
     let joined = tokio::select! {
         joined = join(&token, hub.address(), &key) => joined,
         incoming = hub.endpoint.accept() => panic!("accepted {incoming:?}"),
@@ -377,5 +380,6 @@ async fn who_says_nothing_is_dropped_at_the_deadline() {
         tokio::join!(connecting, async { hub.endpoint.accept().await.unwrap().ask().await });
     assert!(dialled.is_ok());
     assert!(matches!(asked, Err(AcceptError::TimedOut { .. })), "{asked:?}");
-    assert_eq!(hub.endpoint.handshakes_free(), HANDSHAKES_MAX);
+    let joins = hub.endpoint.attempts(Purpose::Join);
+    assert_eq!((joins.in_flight(), joins.charged()), (0, 1), "its place is free, and its address pays");
 }
