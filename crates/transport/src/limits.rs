@@ -93,6 +93,9 @@ pub const GRANTED_SPACES_MAX: usize = 128;
 /// How long a hub may take to answer a site that joins or renews: it makes it durable first.
 pub const ENROLMENT_DEADLINE: Duration = Duration::from_secs(20);
 
+/// How long who is refused may take to read it: what was decided took no time, and most who are refused have nothing to say.
+pub(crate) const REFUSAL_DEADLINE: Duration = Duration::from_secs(2);
+
 /// Joins, and renewals, that a hub takes at once.
 pub(crate) const ENROLMENTS_BURST: u32 = 40;
 
@@ -110,9 +113,6 @@ pub(crate) const FAILED_HANDSHAKE_PAUSE: Duration = Duration::from_millis(20);
 /// Handshakes in flight from an address with failures: one that stalls takes no more of [`HANDSHAKES_MAX`].
 pub(crate) const FAILED_IN_FLIGHT_MAX: u32 = 16;
 
-/// After so long without a failure an address may be forgotten: all of the burst is earned again.
-pub(crate) const FAILED_FOR: Duration = Duration::from_mins(1);
-
 /// Joins, and renewals, from one address that may come to nothing at once: sites that set out together and mistype.
 pub(crate) const FAILED_ENROLMENTS_BURST: u32 = 20;
 
@@ -121,6 +121,9 @@ pub(crate) const FAILED_ENROLMENT_PAUSE: Duration = Duration::from_millis(500);
 
 /// As [`FAILED_IN_FLIGHT_MAX`], of [`ENROLMENT_HANDSHAKES_MAX`].
 pub(crate) const FAILED_ENROLMENTS_IN_FLIGHT_MAX: u32 = 4;
+
+/// After so long without a failure an address may be forgotten: all of the burst is earned again.
+pub(crate) const FAILED_FOR: Duration = Duration::from_mins(1);
 
 /// Addresses whose failures are counted.
 pub(crate) const FAILED_ADDRESSES_MAX: usize = 1_024;

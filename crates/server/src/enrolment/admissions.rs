@@ -9,15 +9,13 @@ use tokio::sync::{mpsc, watch};
 use transport::Peer;
 use transport::enrolment::EnrolmentRequest;
 
-/// Orders that wait for the registrar: each fsync takes a few.
+/// Orders that wait for the registrar, and as many sites: each fsync takes a few.
 const ORDERS_MAX: usize = 64;
 
 /// What the registrar is asked or told.
 pub(crate) enum Order {
     /// An operator asks.
     Local { request: HubRequest, waiting: Waiting },
-    /// A site asks for a certificate.
-    Enrol(EnrolmentRequest),
     /// A connection of a key stands.
     Up([u8; 32]),
     /// It has ended.
@@ -27,18 +25,34 @@ pub(crate) enum Order {
 /// Who is refused.
 pub(crate) type Revoked = Arc<Refusals>;
 
+/// What waits for the registrar.
+pub(crate) struct Queues {
+    /// Taken at any time.
+    pub(crate) orders: mpsc::Receiver<Order>,
+    /// Sites that want a certificate. Anybody may be among them, so nobody else waits behind them.
+    pub(crate) asking: mpsc::Receiver<EnrolmentRequest>,
+}
+
+/// The other ends of [`Queues`].
+#[derive(Clone, Debug)]
+struct Ways {
+    orders: mpsc::Sender<Order>,
+    asking: mpsc::Sender<EnrolmentRequest>,
+}
+
 /// The registrar as others see it. Clones speak to the same one, or to none.
 #[derive(Clone, Debug)]
 pub(crate) struct Admissions {
-    orders: Option<mpsc::Sender<Order>>,
+    registrar: Option<Ways>,
     revoked: watch::Receiver<Revoked>,
 }
 
 /// A way to a registrar, and its ends of it.
-pub(crate) fn admissions(revoked: Revoked) -> (Admissions, mpsc::Receiver<Order>, watch::Sender<Revoked>) {
-    let (orders, queue) = mpsc::channel(ORDERS_MAX);
+pub(crate) fn admissions(revoked: Revoked) -> (Admissions, Queues, watch::Sender<Revoked>) {
+    let ((orders, ordered), (asking, asked)) = (mpsc::channel(ORDERS_MAX), mpsc::channel(ORDERS_MAX));
     let (sender, revoked) = watch::channel(revoked);
-    (Admissions { orders: Some(orders), revoked }, queue, sender)
+    let registrar = Some(Ways { orders, asking });
+    (Admissions { registrar, revoked }, Queues { orders: ordered, asking: asked }, sender)
 }
 
 impl Admissions {
@@ -50,7 +64,7 @@ impl Admissions {
     /// Of one that enrols nobody, and what says whom it refuses.
     pub(crate) fn denying(revoked: Revoked) -> (Self, watch::Sender<Revoked>) {
         let (sender, revoked) = watch::channel(revoked);
-        (Self { orders: None, revoked }, sender)
+        (Self { registrar: None, revoked }, sender)
     }
 
     pub(crate) fn is_revoked(&self, peer: &Peer) -> bool {
@@ -69,27 +83,27 @@ impl Admissions {
 
     /// Tells of a connection.
     pub(crate) async fn tell(&self, order: Order) {
-        if let Some(orders) = &self.orders {
+        if let Some(registrar) = &self.registrar {
             // An error means that the server is ending.
-            let _ = orders.send(order).await;
+            let _ = registrar.orders.send(order).await;
         }
     }
 
     /// Hands a site's question over; one too many ends without an answer, and the site asks again.
     pub(crate) fn enrol(&self, request: EnrolmentRequest) {
-        if let Some(orders) = &self.orders {
-            let _ = orders.try_send(Order::Enrol(request));
+        if let Some(registrar) = &self.registrar {
+            let _ = registrar.asking.try_send(request);
         }
     }
 
     /// Hands an operator's request over. It is answered through `waiting` in any case.
     pub(crate) async fn ask(&self, request: HubRequest, waiting: Waiting) {
-        let Some(orders) = &self.orders else {
+        let Some(registrar) = &self.registrar else {
             waiting.answer(Err(no_hub()));
             return;
         };
         // Not taken, `waiting` is dropped and says that the outcome is unknown.
-        let _ = orders.send(Order::Local { request, waiting }).await;
+        let _ = registrar.orders.send(Order::Local { request, waiting }).await;
     }
 }
 
@@ -114,7 +128,7 @@ mod tests {
     async fn a_revocation_is_heard_by_who_waits_for_its_key() {
         let peer = |byte: u8| Peer { name: format!("store-{byte}"), public_key: [byte; 32] };
         let keys = |keys: &[u8]| Arc::new(Refusals::of_keys(keys.iter().map(|byte| [*byte; 32])));
-        let (admissions, _queue, revoked) = admissions(Revoked::default());
+        let (admissions, _queues, revoked) = admissions(Revoked::default());
         let first = peer(1);
         let mut waiting = pin!(admissions.revoked(&first));
         let is_ready = poll_fn(|context| Poll::Ready(waiting.as_mut().poll(context).is_ready())).await;

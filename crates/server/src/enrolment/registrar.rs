@@ -1,6 +1,6 @@
 //! The one task of a running hub that has its authority and its book.
 
-use super::admissions::{Order, Revoked};
+use super::admissions::{Order, Queues, Revoked};
 use super::book::{Ended, Given, Unwritten};
 use super::denied::Refusals;
 use super::hub::{EnrolmentError, Hub, Invited, wall};
@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::{JoinSet, block_in_place};
 use tokio::time::interval;
 use transport::enrolment::{Asked, EnrolmentRequest, Grant, Refusal as JoinRefusal};
@@ -23,7 +23,8 @@ use transport::{Endpoint, Identity};
 /// certificate.
 const RETRY_INTERVAL: Duration = Duration::from_secs(30);
 
-/// Answers on their way to sites at a time; each ends within its deadline.
+/// Answers on their way to sites at a time; each ends within its deadline. With so many no further site is heard until one has
+/// ended: operators are, and connections.
 const ANSWERS_MAX: usize = 256;
 
 /// What a site may do.
@@ -44,7 +45,7 @@ pub(crate) struct Registrar {
     pub(crate) identity: PathBuf,
     pub(crate) endpoint: Endpoint,
     pub(crate) arrivals: Arrivals,
-    pub(crate) orders: mpsc::Receiver<Order>,
+    pub(crate) queues: Queues,
     pub(crate) revoked: watch::Sender<Revoked>,
     pub(crate) stop: Stop,
 }
@@ -75,8 +76,12 @@ struct Work {
 
 impl Registrar {
     /// Runs until the server stops.
-    pub(crate) async fn run(mut self) {
-        let mut work = Work { connected: BTreeMap::new(), writing: Writing::new(), answers: JoinSet::new() };
+    pub(crate) async fn run(self) {
+        let work = Work { connected: BTreeMap::new(), writing: Writing::new(), answers: JoinSet::new() };
+        self.go_on(work).await;
+    }
+
+    async fn go_on(mut self, mut work: Work) {
         let mut stop = self.stop.clone();
         // A certificate of seconds, as in a test, is looked at more often.
         let mut retry = interval(RETRY_INTERVAL.min(self.hub.lifetime() / 6));
@@ -92,11 +97,14 @@ impl Registrar {
                     block_in_place(|| self.renew_own());
                     self.write_all(&mut work);
                 }
-                order = self.orders.recv(), if work.answers.len() < ANSWERS_MAX => match order {
-                    // It waits for the disk: the connections that share this thread go on elsewhere.
+                // Each waits for the disk: the connections that share this thread go on elsewhere.
+                order = self.queues.orders.recv() => match order {
                     Some(order) => block_in_place(|| self.take(order, &mut work)),
                     None => break,
                 },
+                Some(request) = self.queues.asking.recv(), if work.answers.len() < ANSWERS_MAX => {
+                    block_in_place(|| self.enrol(request, &mut work));
+                }
             }
         }
         let connected: Vec<_> = work.connected.into_keys().collect();
@@ -109,7 +117,6 @@ impl Registrar {
     fn take(&mut self, order: Order, work: &mut Work) {
         match order {
             Order::Local { request, waiting } => self.serve(request, waiting, work),
-            Order::Enrol(request) => self.enrol(request, work),
             Order::Up(key) => *work.connected.entry(key).or_default() += 1,
             Order::Down(key) => {
                 self.hub.note(|book| book.seen(&key, wall()));
@@ -326,3 +333,6 @@ fn refusal(error: &EnrolmentError) -> Refusal {
 fn ms(since_1970: Duration) -> i64 {
     i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

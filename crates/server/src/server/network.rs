@@ -89,10 +89,10 @@ fn admit(
     tasks: &mut JoinSet<()>,
 ) -> Admissions {
     endpoint.enrol(hub.grace);
-    let (admissions, orders, revoked) = admissions(Arc::new(Refusals::of_keys(hub.book().revoked())));
+    let (admissions, queues, revoked) = admissions(Arc::new(Refusals::of_keys(hub.book().revoked())));
     let (endpoint, arrivals, stop) = (endpoint.clone(), arrivals.clone(), stop.clone());
     let identity = directory.identity();
-    tasks.spawn(Registrar { hub, identity, endpoint, arrivals, orders, revoked, stop }.run());
+    tasks.spawn(Registrar { hub, identity, endpoint, arrivals, queues, revoked, stop }.run());
     admissions
 }
 

@@ -15,7 +15,7 @@ use crate::certificate::Peer;
 use crate::disconnect::{Disconnect, close};
 use crate::incoming::AcceptError;
 use crate::issued::IssuedCertificate;
-use crate::limits::{ENROLMENT_DEADLINE, ENROLMENT_REQUEST_BYTES_MAX};
+use crate::limits::{ENROLMENT_DEADLINE, ENROLMENT_REQUEST_BYTES_MAX, REFUSAL_DEADLINE};
 use crate::signing_request;
 
 /// What somebody asks.
@@ -136,6 +136,10 @@ async fn answer(
     deadline: Instant,
     granted: &Result<Certified, Refusal>,
 ) {
+    let deadline = match granted {
+        Ok(_) => deadline,
+        Err(_) => deadline.min(Instant::now() + REFUSAL_DEADLINE),
+    };
     let sent = async {
         sender.write_all(&encode(&AnswerMessage::new(granted))).await.ok()?;
         sender.finish().ok()?;

@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use quinn::crypto::rustls::QuicClientConfig;
 
 use super::*;
-use crate::limits::{ENROLMENT_HANDSHAKES_MAX, ENROLMENTS_BURST, FAILED_ENROLMENTS_BURST};
+use crate::limits::{
+    ENROLMENT_DEADLINE, ENROLMENT_HANDSHAKES_MAX, ENROLMENTS_BURST, FAILED_ENROLMENTS_BURST, REFUSAL_DEADLINE,
+};
 
 const PURPOSES: [Purpose; 2] = [Purpose::Join, Purpose::Renewal];
 
@@ -110,4 +112,29 @@ async fn more_renewals_than_a_hub_takes_are_told_so_and_charged_to_nobody() {
     assert!(matches!(asked, Err(AcceptError::Crowded { .. })), "{asked:?}");
     assert_eq!(renewals.charged(), 0);
     drop(other);
+}
+
+#[tokio::test]
+async fn who_takes_a_refusal_and_stays_is_left_soon() {
+    let hub = Hub::new();
+    let (key, _) = hub.site_key("site");
+    let signing_request = crate::signing_request::write(&key.key).unwrap();
+    let question = encode(&JoinMessage { site: SITE.to_owned(), secret: [7; 16], signing_request });
+    let stranger = quinn::Endpoint::client(LOCAL).unwrap();
+    let dialling = stranger.connect_with(settings(&hub, Purpose::Join), hub.address(), "hub");
+    let stays = async {
+        let connection = dialling.unwrap().await.unwrap();
+        let (mut sender, _receiver) = connection.open_bi().await.unwrap();
+        sender.write_all(&question).await.unwrap();
+        sender.finish().unwrap();
+        connection.closed().await
+    };
+    let refused = hub.take(|_| Err(Refusal::UnknownInvitation));
+    // A slow machine takes its time, too; a certificate would be waited with for longer.
+    let within = (REFUSAL_DEADLINE * 4).min(ENROLMENT_DEADLINE / 2);
+    let (ended, refused) =
+        tokio::time::timeout(within, async { tokio::join!(stays, refused) }).await.unwrap();
+    assert!(refused.is_ok(), "{refused:?}");
+    let reason = "the answer was sent".to_owned();
+    assert_eq!(Disconnect::from_quinn(ended), Disconnect::ClosedByPeer { reason });
 }
