@@ -14,7 +14,7 @@ use transport::{NameError, check_name};
 /// Most sites: the core takes 16,384 access documents, one for each key that ever joined.
 pub(crate) const SITES_MAX: usize = 10_000;
 
-/// Most keys of one site that were revoked.
+/// Keys of one site that were revoked, from which on it is not invited again. A revocation itself is never refused.
 const REVOKED_PER_SITE_MAX: usize = 64;
 
 /// Longest time for which an invitation holds.
@@ -132,6 +132,12 @@ pub enum InviteError {
         site: String,
     },
     /// There are too many.
+    /// It had too many keys, and each of them is refused for ever.
+    #[error("{site} has had {REVOKED_PER_SITE_MAX} keys that were revoked: invite it under another name")]
+    TooManyKeys {
+        /// The name.
+        site: String,
+    },
     #[error("there are {SITES_MAX} sites: no more are invited")]
     Full,
     /// The invitation would hold for too long.
@@ -146,12 +152,6 @@ pub enum RevokeError {
     /// There is none.
     #[error("there is no site {site} here: `isle hub sites` lists them")]
     Unknown {
-        /// The name.
-        site: String,
-    },
-    /// It had too many keys.
-    #[error("{site} has had {REVOKED_PER_SITE_MAX} keys: invite the next one under another name")]
-    TooManyKeys {
         /// The name.
         site: String,
     },
@@ -238,6 +238,9 @@ impl Book {
             Some(Invitation { secret_hash: PublicKey(secret_hash.0), expires_s, used_by: None });
         if !entry.revoked.is_empty() {
             self.former_spaces.extend(before.into_keys());
+        if entry.revoked.len() >= REVOKED_PER_SITE_MAX {
+            return Err(InviteError::TooManyKeys { site: name() });
+        }
         }
         Ok(())
     }
@@ -300,9 +303,6 @@ impl Book {
     pub(crate) fn revoke(&mut self, site: &str, now: Duration) -> Result<Ended, RevokeError> {
         let unknown = || RevokeError::Unknown { site: site.to_owned() };
         let entry = self.sites.get_mut(site).ok_or_else(unknown)?;
-        if entry.revoked.len() >= REVOKED_PER_SITE_MAX {
-            return Err(RevokeError::TooManyKeys { site: site.to_owned() });
-        }
         let invitation = entry.invitation.take();
         Ok(match (entry.enrolled.take(), invitation) {
             (Some(Enrolled { public_key, .. }), _) => {

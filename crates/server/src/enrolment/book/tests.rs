@@ -114,6 +114,29 @@ fn a_revoked_key_is_refused_for_ever_and_its_site_may_join_with_another() {
 }
 
 #[test]
+fn a_site_is_revoked_however_often_it_was_and_then_invited_no_more() {
+    let mut book = Book::new(NOW);
+    let mut keys = (0_u8..).map(|number| [number; 32]);
+    let last = loop {
+        if let Err(error) = invite(&mut book, &SECRET) {
+            break error;
+        }
+        let key = keys.next().unwrap();
+        book.join("store-1", &SECRET, key, NOW).unwrap();
+        assert_eq!(book.revoke("store-1", NOW), Ok(Ended::Key(key)));
+    };
+    assert_eq!(last, InviteError::TooManyKeys { site: "store-1".into() });
+    assert!(last.to_string().contains("invite it under another name"), "{last}");
+    assert_eq!(book.revoked().count(), REVOKED_PER_SITE_MAX);
+    assert_eq!(book.revoke("store-1", NOW), Ok(Ended::Nothing));
+    // An earlier version invited it once more.
+    let mut enrolled = invited();
+    enrolled.join("store-1", &SECRET, [255; 32], NOW).unwrap();
+    enrolled.sites.get_mut("store-1").unwrap().revoked = book.sites["store-1"].revoked.clone();
+    assert_eq!(enrolled.revoke("store-1", NOW), Ok(Ended::Key([255; 32])));
+}
+
+#[test]
 fn an_open_invitation_is_withdrawn_by_a_revocation() {
     let mut book = invited();
     assert_eq!(book.revoke("store-1", NOW), Ok(Ended::Invitation));
