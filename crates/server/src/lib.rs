@@ -38,6 +38,7 @@ mod random;
 mod schemas;
 mod server;
 mod systemd;
+mod version;
 
 pub use arguments::Arguments;
 pub use callers::{RightsTextError, TokenError, TokenFileError};

@@ -3,6 +3,7 @@
 use super::rights::ServiceRights;
 use super::secret::SecretHash;
 use crate::config::SpaceName;
+use crate::version::Version;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,10 +24,6 @@ pub(super) struct TokenBook {
     version: Version,
     tokens: BTreeMap<String, Token>,
 }
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "u32", into = "u32")]
-struct Version;
 
 /// A token, by its name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,24 +100,6 @@ pub enum TokenError {
         /// The name.
         name: String,
     },
-}
-
-/// Why a version is refused.
-#[derive(Debug, thiserror::Error)]
-#[error("version {0} is not known here: a later isle wrote it")]
-struct VersionError(u32);
-
-impl TryFrom<u32> for Version {
-    type Error = VersionError;
-    fn try_from(number: u32) -> Result<Self, VersionError> {
-        if number == 1 { Ok(Self) } else { Err(VersionError(number)) }
-    }
-}
-
-impl From<Version> for u32 {
-    fn from(_: Version) -> Self {
-        1
-    }
 }
 
 impl Default for TokenBook {

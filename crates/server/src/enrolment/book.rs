@@ -5,6 +5,7 @@
 
 use crate::config::{PublicKey, SpaceName};
 use crate::enrolment::SpaceRights;
+use crate::version::Version;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -25,7 +26,7 @@ pub(crate) const INVITATION_MAX: Duration = Duration::from_hours(24 * 30);
 #[serde(deny_unknown_fields)]
 pub(crate) struct Book {
     /// 1.
-    version: u32,
+    version: Version,
     /// When the hub's authority was made, in seconds since 1970: a clock before that is wrong.
     made_s: u64,
     /// Spaces that a site had a right in and no entry names: what was written there stays at the hub.
@@ -131,13 +132,13 @@ pub enum InviteError {
         /// The name.
         site: String,
     },
-    /// There are too many.
     /// It had too many keys, and each of them is refused for ever.
     #[error("{site} has had {REVOKED_PER_SITE_MAX} keys that were revoked: invite it under another name")]
     TooManyKeys {
         /// The name.
         site: String,
     },
+    /// There are too many.
     #[error("there are {SITES_MAX} sites: no more are invited")]
     Full,
     /// The invitation would hold for too long.
@@ -197,7 +198,12 @@ pub(crate) enum Ended {
 
 impl Book {
     pub(crate) fn new(now: Duration) -> Self {
-        Self { version: 1, made_s: now.as_secs(), former_spaces: BTreeSet::new(), sites: BTreeMap::new() }
+        Self {
+            version: Version,
+            made_s: now.as_secs(),
+            former_spaces: BTreeSet::new(),
+            sites: BTreeMap::new(),
+        }
     }
 
     /// When the authority was made.
@@ -232,15 +238,15 @@ impl Book {
         if entry.enrolled.is_some() {
             return Err(InviteError::Joined { site: name() });
         }
+        if entry.revoked.len() >= REVOKED_PER_SITE_MAX {
+            return Err(InviteError::TooManyKeys { site: name() });
+        }
         let before = std::mem::replace(&mut entry.spaces, spaces);
         let expires_s = now.saturating_add(expiry).as_secs();
         entry.invitation =
             Some(Invitation { secret_hash: PublicKey(secret_hash.0), expires_s, used_by: None });
         if !entry.revoked.is_empty() {
             self.former_spaces.extend(before.into_keys());
-        if entry.revoked.len() >= REVOKED_PER_SITE_MAX {
-            return Err(InviteError::TooManyKeys { site: name() });
-        }
         }
         Ok(())
     }

@@ -113,9 +113,15 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("enrolment.json");
         assert!(matches!(Register::load(path.clone()), Err(RegisterError::Read { .. })));
-        for text in ["", "{", "{\"version\": 1}", "{\"version\":1,\"made_s\":1,\"sites\":{},\"later\":1}"] {
+        let more = "{\"version\":1,\"made_s\":1,\"sites\":{},\"later\":1}";
+        let later = "{\"version\":2,\"made_s\":1,\"sites\":{}}";
+        for text in ["", "{", "{\"version\": 1}", more, later] {
             fs::write(&path, text).unwrap();
             assert!(matches!(Register::load(path.clone()), Err(RegisterError::Malformed { .. })), "{text}");
         }
+        let Err(RegisterError::Malformed { source, .. }) = Register::load(path) else {
+            panic!("it was read")
+        };
+        assert!(source.to_string().contains("a later isle wrote it"), "{source}");
     }
 }
