@@ -5,11 +5,11 @@ use super::hub::{EnrolmentError, wall};
 use super::register::Register;
 use crate::config::{EnrolmentConfig, PeerAddress, PublicKey};
 use crate::data_directory::{DataDirectory, LockError};
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use transport::{Authority, AuthorityError, Identity};
+use transport::{Authority, AuthorityError, Identity, NameError, check_name};
 
 /// Why no hub was made.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +21,9 @@ pub enum InitError {
         /// What.
         path: PathBuf,
     },
+    /// The name cannot be one.
+    #[error(transparent)]
+    Name(#[from] NameError),
     /// The data directory cannot be used.
     #[error(transparent)]
     Lock(#[from] LockError),
@@ -41,7 +44,7 @@ pub enum InitError {
 }
 
 /// Makes an authority, the hub's identity, the book and `isle.toml`. With `authority` the authority in that directory, made by
-/// `isle identity authority`, is copied.
+/// `isle identity authority`, is copied. Nothing of it is left behind when not all can be made.
 pub(crate) fn init(
     directory: &DataDirectory,
     name: &str,
@@ -49,6 +52,7 @@ pub(crate) fn init(
     listen: Option<SocketAddr>,
     authority: Option<&Path>,
 ) -> Result<(), InitError> {
+    check_name(name)?;
     directory.make()?;
     let _lock = directory.lock()?;
     let taken = [directory.authority(), directory.identity(), directory.enrolment(), directory.config()];
@@ -59,6 +63,22 @@ pub(crate) fn init(
         Some(existing) => Authority::load(existing)?,
         None => Authority::create("fleet")?,
     };
+    let made = make(directory, &authority, (name, address, listen));
+    if made.is_err() {
+        // Nothing was there before. A configuration that cannot be written leaves none.
+        for made in [directory.authority(), directory.identity()] {
+            let _ = fs::remove_dir_all(made);
+        }
+        let _ = fs::remove_file(directory.enrolment());
+    }
+    made
+}
+
+fn make(
+    directory: &DataDirectory,
+    authority: &Authority,
+    (name, address, listen): (&str, &PeerAddress, Option<SocketAddr>),
+) -> Result<(), InitError> {
     authority.save(&directory.authority())?;
     authority.issue(name, &directory.identity())?;
     let identity = Identity::load(&directory.identity()).map_err(EnrolmentError::from)?;
@@ -68,13 +88,13 @@ pub(crate) fn init(
     write_config(directory, &text)
 }
 
-/// Never overwrites one.
+/// Never overwrites one, and leaves no half of one.
 pub(crate) fn write_config(directory: &DataDirectory, text: &str) -> Result<(), InitError> {
     let path = directory.config();
     let opened = OpenOptions::new().write(true).create_new(true).open(&path);
     let written = opened.and_then(|mut file| {
-        file.write_all(text.as_bytes())?;
-        file.sync_all()
+        let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+        written.inspect_err(|_| drop(fs::remove_file(&path)))
     });
     written.map_err(|source| match source.kind() == io::ErrorKind::AlreadyExists {
         true => InitError::Exists { path },
@@ -130,11 +150,30 @@ mod tests {
         assert_eq!(config.authority, Some(PublicKey(identity.public_key())));
         let keys = [directory.authority().join("authority-key.pem"), directory.identity().join("key.pem")];
         for path in keys {
-            let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+            let mode = fs::metadata(&path).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600, "{}", path.display());
         }
         let again = init(&directory, "hub", &address, None, None);
         assert!(matches!(again, Err(InitError::Exists { .. })), "{again:?}");
+    }
+
+    #[test]
+    fn what_was_made_in_vain_is_taken_back() {
+        let temporary = tempfile::tempdir().unwrap();
+        let directory = DataDirectory::new(temporary.path().join("hub"));
+        let address = "hub:7400".parse().unwrap();
+        let make = |name| init(&directory, name, &address, None, None);
+        assert!(matches!(make("Hub"), Err(InitError::Name(_))));
+        assert!(!directory.path().exists());
+        // The configuration comes last. To a link that leads nowhere nothing is written.
+        directory.make().unwrap();
+        std::os::unix::fs::symlink("nowhere", directory.config()).unwrap();
+        assert!(matches!(make("hub"), Err(InitError::Exists { path }) if path == directory.config()));
+        let paths = [directory.authority(), directory.identity(), directory.enrolment()];
+        assert!(paths.iter().all(|path| !path.exists()));
+        assert!(directory.config().is_symlink(), "it is another's");
+        fs::remove_file(directory.config()).unwrap();
+        make("hub").unwrap();
     }
 
     #[test]
