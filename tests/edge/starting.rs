@@ -2,10 +2,11 @@
 
 use serde_json::json;
 use server::data_directory::DataDirectory;
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
 use std::net::{TcpListener, UdpSocket};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tests::disk::Disk;
 use tests::faults::wrong_clock;
@@ -85,19 +86,67 @@ fn a_directory_of_a_newer_version_is_left_as_it_is() {
     drop(Process::start(data));
 }
 
+/// All files of a directory, but for the lock, which says who had it last.
+fn files(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut directories = vec![directory.to_owned()];
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                found.insert(path.clone(), Vec::new());
+                directories.push(path);
+            } else if !path.ends_with("lock") {
+                // A socket that a killed server left is not read.
+                let bytes = if path.is_file() { fs::read(&path).unwrap() } else { Vec::new() };
+                found.insert(path, bytes);
+            }
+        }
+    }
+    found
+}
+
+/// As [`fails`]: no file is made, changed or removed.
+#[track_caller]
+fn fails_and_changes_nothing(data: &Path, parts: &[&str]) {
+    let before = files(data);
+    fails(data, parts);
+    let after = files(data);
+    let changed = before.iter().filter(|(path, bytes)| after.get(*path) != Some(bytes));
+    let changed: Vec<_> = changed.map(|(path, _)| path).collect();
+    let made: Vec<_> = after.keys().filter(|path| !before.contains_key(*path)).collect();
+    assert!(changed.is_empty() && made.is_empty(), "changed {changed:?}, made {made:?}");
+}
+
 #[test]
-fn a_port_in_use_is_told_with_the_setting() {
+fn a_port_in_use_is_told_with_the_setting_and_nothing_is_changed() {
     let fleet = Fleet::new();
     let (udp, tcp) = (UdpSocket::bind("127.0.0.1:0").unwrap(), TcpListener::bind("127.0.0.1:0").unwrap());
     let (udp, tcp) =
         (udp.local_addr().map(|at| (udp, at)).unwrap(), tcp.local_addr().map(|at| (tcp, at)).unwrap());
     let site = site_config("store-1", "127.0.0.1:9");
     let data = fleet.prepare("store-1", &format!("listen = \"{}\"\n{site}", udp.1));
-    fails(&data, &[&format!("cannot use UDP address {}: another program has it", udp.1), "isle config show"]);
-    fs::write(data.join("isle.toml"), format!("observe = \"{}\"\n{site}", tcp.1)).unwrap();
-    fails(&data, &[&format!("cannot listen on {} for monitoring", tcp.1), "in use", "isle config show"]);
-    fs::write(data.join("isle.toml"), format!("listen = \"192.0.2.1:7400\"\n{site}")).unwrap();
-    fails(&data, &["192.0.2.1:7400: it is no address of this machine"]);
+    let write = |config: &str| fs::write(data.join("isle.toml"), config).unwrap();
+    let in_use = format!("cannot use UDP address {}: another program has it", udp.1);
+    fails_and_changes_nothing(&data, &[&in_use, "isle config show"]);
+    write(&format!("observe = \"{}\"\n{site}", tcp.1));
+    let in_use = format!("cannot listen on {} for monitoring", tcp.1);
+    fails_and_changes_nothing(&data, &[&in_use, "in use", "isle config show"]);
+    write(&format!("{site}[http]\nlisten = \"{}\"\n", tcp.1));
+    let in_use = format!("cannot listen on {} for services", tcp.1);
+    fails_and_changes_nothing(&data, &[&in_use, "in use", "isle config show"]);
+    write(&format!("listen = \"192.0.2.1:7400\"\n{site}"));
+    fails_and_changes_nothing(&data, &["192.0.2.1:7400: it is no address of this machine"]);
+    // When the port is free it starts, and listens there.
+    let address = tcp.1;
+    drop(tcp);
+    write(&format!("{site}[http]\nlisten = \"{address}\"\n"));
+    let running = Process::start(data.clone());
+    assert!(TcpListener::bind(address).is_err());
+    // And what is there is left as it is, too.
+    drop(running);
+    write(&format!("listen = \"{}\"\n{site}", udp.1));
+    fails_and_changes_nothing(&data, &["another program has it"]);
 }
 
 #[tokio::test]

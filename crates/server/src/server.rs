@@ -26,7 +26,8 @@ use crate::observing::{ObserveError, Observed, Observing};
 use crate::random::{self, RandomError};
 use crate::schemas::{self, SchemasError};
 use crate::systemd;
-use network::Network;
+use document::Schemas;
+use network::Addresses;
 use std::convert::Infallible;
 use std::io;
 use std::num::NonZeroUsize;
@@ -157,7 +158,16 @@ impl From<OpenCoreError> for ServeError {
     }
 }
 
-/// What is read of a data directory before its store is opened.
+/// What is read of a data directory: nothing was written yet.
+struct Checked {
+    config: Config,
+    identity: Identity,
+    hub: Option<Hub>,
+    denied: Refusals,
+    schemas: Schemas,
+}
+
+/// What is needed to open its store.
 struct Prepared {
     config: Config,
     identity: Identity,
@@ -166,12 +176,8 @@ struct Prepared {
     opening: Opening,
 }
 
-/// Reads and checks it all; an incarnation is drawn where there is none.
-fn prepare(
-    directory: &DataDirectory,
-    config: Config,
-    lock: &DataDirectoryLock,
-) -> Result<Prepared, ServeError> {
+/// Reads and checks it all.
+fn check(directory: &DataDirectory, config: Config) -> Result<Checked, ServeError> {
     let identity = Identity::load(&directory.identity())?;
     if identity.name() != config.name {
         return Err(ServeError::OtherName {
@@ -181,7 +187,19 @@ fn prepare(
             certified: identity.name().to_owned(),
         });
     }
-    let mut hub = Hub::open(directory, &config)?;
+    let hub = Hub::open(directory, &config)?;
+    let schemas = schemas::load(&directory.schemas())?;
+    let denied = DenyList::of(directory).read()?;
+    Ok(Checked { config, identity, hub, denied, schemas })
+}
+
+/// Writes what is to be there before the store is opened: an incarnation where there is none.
+fn prepare(
+    directory: &DataDirectory,
+    checked: Checked,
+    lock: &DataDirectoryLock,
+) -> Result<Prepared, ServeError> {
+    let Checked { config, identity, mut hub, denied, schemas } = checked;
     if let Some(hub) = hub.as_mut().filter(|_| !directory.has_known_store()) {
         // Durable before the incarnation is: with one this store counts as known.
         let forgotten = hub.change(|book| {
@@ -191,7 +209,6 @@ fn prepare(
         forgotten.map_err(EnrolmentError::from)?.unwrap_or_else(|never| match never {});
     }
     let incarnation = directory.incarnation(lock)?;
-    let schemas = schemas::load(&directory.schemas())?;
     let mut settings = config.settings(schemas, identity.public_key(), incarnation, random::number()?);
     // A space of a site that was revoked, or may do nothing there any more, is still read here.
     for SpaceName(space) in hub.iter().flat_map(|hub| hub.book().spaces()) {
@@ -207,7 +224,6 @@ fn prepare(
         refused_bytes: 0,
         rows: Rows::Disk,
     };
-    let denied = DenyList::of(directory).read()?;
     Ok(Prepared { config, identity, hub, denied, opening })
 }
 
@@ -221,16 +237,14 @@ pub(crate) fn run(data: &Path, layers: &Layers) -> Result<(), ServeError> {
         tracing::warn!("{warning}");
     }
     let lock = directory.lock_within(LOCK_PATIENCE)?;
-    let Prepared { config, identity, hub, denied, mut opening } = prepare(&directory, config, &lock)?;
-    let identity = current(&directory, &config, hub.as_ref(), identity);
+    let checked = check(&directory, config)?;
     // The store is opened and the loop runs on this thread, where waiting for the disk holds up nobody; connections run on
     // the others.
     let readers = thread::available_parallelism().map_or(1, NonZeroUsize::get);
     // One more than may wait for the disk at a time: monitoring and peers are never behind it.
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(readers + 1).enable_all().build()?;
-    let enrolment = (identity, (hub, denied));
-    runtime.block_on(serve(&directory, &config, enrolment, (&mut opening, readers)))
+    runtime.block_on(serve((&directory, &lock), checked, readers))
 }
 
 /// The identity to start with. A hub renews its own certificate before anybody sees it.
@@ -266,18 +280,21 @@ async fn observing(config: &Config) -> Result<Option<Observing>, ObserveError> {
 }
 
 async fn serve(
-    directory: &DataDirectory,
-    config: &Config,
-    (identity, let_in): (Identity, (Option<Hub>, Refusals)),
-    (opening, readers): (&mut Opening, usize),
+    (directory, lock): (&DataDirectory, &DataDirectoryLock),
+    checked: Checked,
+    readers: usize,
 ) -> Result<(), ServeError> {
+    // Before anything is written: whoever cannot start for an address that is taken has changed nothing.
+    let addresses = Addresses::take(directory, &checked.config, checked.config.http.listen)?;
+    let observing = observing(&checked.config).await?;
+    let observed_at = observing.as_ref().map(Observing::address).transpose()?;
+    let Prepared { config, identity, hub, denied, mut opening } = prepare(directory, checked, lock)?;
+    let identity = current(directory, &config, hub.as_ref(), identity);
     let (order, stop) = Stop::new();
     let (arrivals, queue) = arrivals(readers);
     let pulse = Pulse::new();
     let mut tasks = JoinSet::new();
     // Before the store is opened, which may take long: who looks sees that it lives.
-    let observing = observing(config).await?;
-    let observed_at = observing.as_ref().map(Observing::address).transpose()?;
     if let Some(observing) = observing {
         let observed = Observed { arrivals: arrivals.clone(), pulse: pulse.clone() };
         tasks.spawn(observing.run(observed, stop.clone()));
@@ -290,23 +307,25 @@ async fn serve(
     let core = opening.open()?;
     is_open.store(true, Ordering::Relaxed);
     tracing::info!(name = %config.name, origin = %core.origin(), "store opened");
-    let network = Network::bind(config, &identity)?;
+    let (network, kept) = addresses.open(&identity)?;
     let socket = LocalSocket::bind(&directory.socket())?;
     let tls = config.http.tls.then(|| network.services());
     let http = HttpListener::bind(&directory.http_socket(), &config.http, tls).await?;
+    drop(kept);
     let http_at = http.address()?;
-    let (endpoint, context) = network.attach((directory, config, let_in), (&arrivals, &stop), &mut tasks);
+    let attached = (directory, &config, (hub, denied));
+    let (endpoint, context) = network.attach(attached, (&arrivals, &stop), &mut tasks);
     let rules = (Limits::of(&config.http), Tokens::open(directory.path()));
     let api = Api::new(arrivals.clone(), Arc::clone(&context), rules, stop.clone());
     tasks.spawn(http.run(api, stop.clone()));
     tasks.spawn(socket.run(arrivals.clone(), Arc::clone(&context), stop.clone()));
     let renewed_by = context.renewed_by.as_deref();
-    let banner = Banner { directory, config, endpoint: &endpoint, observed_at, http_at, renewed_by };
+    let banner = Banner { directory, config: &config, endpoint: &endpoint, observed_at, http_at, renewed_by };
     banner.log();
     banner.announce()?;
     systemd::ready(&banner.summary());
     tasks.spawn(systemd::run(pulse.clone(), stop.clone()));
-    let core = EventLoop::new(queue, stop, pulse).run(core, opening).await;
+    let core = EventLoop::new(queue, stop, pulse).run(core, &mut opening).await;
     drop(arrivals);
     // Peers and services hear it before the store is closed, which may wait for the disk.
     end(tasks, &endpoint).await;

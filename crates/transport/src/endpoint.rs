@@ -1,7 +1,6 @@
 //! One UDP socket that dials and accepts.
 
-use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,38 +19,8 @@ use crate::limits::{HANDSHAKE_DEADLINE, HANDSHAKES_UNPROVEN_MAX};
 use crate::name::{NameError, check_name};
 use crate::opening::{self, OpeningError};
 use crate::services::ServiceAcceptor;
+use crate::socket::{BindError, Socket};
 use crate::tls::{Dialling, NameVerifier, accepting, serving};
-
-/// Why an endpoint could not be bound.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum BindError {
-    /// The system refused the address.
-    #[error("cannot use UDP address {address}: {}", in_words(source))]
-    Socket {
-        /// The address asked for.
-        address: SocketAddr,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// An endpoint needs tokio's reactor and timers.
-    #[error("an endpoint is to be bound within a tokio runtime")]
-    NoRuntime,
-}
-
-/// What keeps an address from being bound.
-fn in_words(error: &io::Error) -> String {
-    let kind = error.kind();
-    if kind == io::ErrorKind::AddrInUse {
-        "another program has it: stop that one, or choose another port".to_owned()
-    } else if kind == io::ErrorKind::AddrNotAvailable {
-        "it is no address of this machine".to_owned()
-    } else if kind == io::ErrorKind::PermissionDenied {
-        "this user may not: ports below 1024 need CAP_NET_BIND_SERVICE".to_owned()
-    } else {
-        error.to_string()
-    }
-}
 
 /// Why a peer could not be connected to.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -177,16 +146,23 @@ impl Endpoint {
     /// # Errors
     /// If the system refuses the address, or there is no tokio runtime.
     pub fn bind(address: SocketAddr, identity: &Identity) -> Result<Self, BindError> {
-        let failed = |source| BindError::Socket { address, source };
+        Self::on(Socket::bind(address)?, identity)
+    }
+
+    /// Takes and gives what goes through a socket, from here on.
+    ///
+    /// # Errors
+    /// If the system refuses to watch the socket, or there is no tokio runtime.
+    pub fn on(socket: Socket, identity: &Identity) -> Result<Self, BindError> {
+        let Socket { socket, address: local_address } = socket;
         let runtime = quinn::default_runtime().ok_or(BindError::NoRuntime)?;
-        let socket = UdpSocket::bind(address).map_err(failed)?;
-        let local_address = socket.local_addr().map_err(failed)?;
         let settings = quinn::EndpointConfig::default();
         let credentials = Credentials::new(identity.clone(), None);
         let accepting = quinn::ServerConfig::clone(&credentials.accepting);
         let endpoint = quinn::Endpoint::new(settings, Some(accepting), socket, runtime);
+        let endpoint = endpoint.map_err(|source| BindError::Socket { address: local_address, source })?;
         Ok(Self {
-            endpoint: endpoint.map_err(failed)?,
+            endpoint,
             local_address,
             credentials: Arc::new(watch::Sender::new(Arc::new(credentials))),
             attempts: Arc::new(AttemptsByPurpose::start()),
@@ -260,8 +236,6 @@ impl Endpoint {
         let mut connecting = self
             .endpoint
             .connect_with(config, address, expected_name)
-            let attempts = self.attempts.of(purpose);
-            let in_flight = attempts.in_flight();
             .map_err(|error| self.not_dialled(&error, address, expected_name))?;
         match timeout_at(deadline, connecting.handshake_data()).await {
             Ok(Ok(_)) => {}
@@ -286,6 +260,8 @@ impl Endpoint {
             let incoming = self.endpoint.accept().await?;
             let credentials = self.credentials.borrow().clone();
             let (purpose, settings) = credentials.accepting(&incoming);
+            let attempts = self.attempts.of(purpose);
+            let in_flight = attempts.in_flight();
             let must_prove = in_flight >= HANDSHAKES_UNPROVEN_MAX || purpose != Purpose::Replication;
             if must_prove && !incoming.remote_address_validated() {
                 tracing::debug!(address = %incoming.remote_address(), in_flight, "address to be proven");

@@ -52,17 +52,21 @@ pub(crate) struct LocalSocket {
     path: PathBuf,
 }
 
+/// Where a socket is made before it is moved to its path: in a directory of its own.
+fn making(path: &Path) -> (PathBuf, PathBuf) {
+    let directory = path.with_extension("new");
+    let new = directory.join("s");
+    (directory, new)
+}
+
 impl LocalSocket {
     /// Makes the socket, in place of one that a dead server left: the caller has the data directory's lock, so that
     /// no living one has it.
     pub(crate) fn bind(path: &Path) -> Result<Self, SocketError> {
         // Made in a directory that only the owner can enter, and moved when its mode is right: nobody else can
         // connect at any moment.
-        let directory = path.with_extension("new");
-        let new = directory.join("s");
-        if path.as_os_str().len().max(new.as_os_str().len()) > SOCKET_PATH_BYTES_MAX {
-            return Err(SocketError::PathTooLong { path: path.to_owned() });
-        }
+        Self::check_path(path)?;
+        let (directory, new) = making(path);
         let bound = if_there(fs::remove_file(&new))
             .and_then(|()| if_there(fs::remove_dir(&directory)))
             .and_then(|()| DirBuilder::new().mode(0o700).create(&directory))
@@ -77,6 +81,14 @@ impl LocalSocket {
             Ok(listener) => Ok(Self { listener, path: path.to_owned() }),
             Err(source) => Err(SocketError::Io { path: path.to_owned(), source }),
         }
+    }
+
+    /// Whether a socket can be made there, as far as can be told beforehand.
+    pub(crate) fn check_path(path: &Path) -> Result<(), SocketError> {
+        if path.as_os_str().len().max(making(path).1.as_os_str().len()) > SOCKET_PATH_BYTES_MAX {
+            return Err(SocketError::PathTooLong { path: path.to_owned() });
+        }
+        Ok(())
     }
 
     /// What accepts its connections.

@@ -1,7 +1,7 @@
 //! A replica without a server: opened in this process for one command, on the same loop and behind the same protocol, and
 //! without peers.
 
-use super::{Prepared, ServeError, prepare, renewed_by};
+use super::{Prepared, ServeError, check, prepare, renewed_by};
 use crate::config::{Effective, Layers};
 use crate::data_directory::{DataDirectory, LockError};
 use crate::enrolment::Admissions;
@@ -87,7 +87,8 @@ fn run(data: &Path, ready: &mpsc::SyncSender<Opened>) -> Result<(), AloneError> 
     }
     let effective = Effective::load(&directory.config(), &Layers::of_environment());
     let config = effective.map_err(ServeError::from)?.config;
-    let Prepared { config, identity, hub, mut opening, .. } = prepare(&directory, config, &lock)?;
+    let checked = check(&directory, config)?;
+    let Prepared { config, identity, hub, mut opening, .. } = prepare(&directory, checked, &lock)?;
     let core = opening.open().map_err(ServeError::from)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(ServeError::from)?;

@@ -1,8 +1,8 @@
 //! A replica inside the process of a service: all of a server but what a machine asks of one. It has no signals, no
 //! monitoring and no address for services; its service calls it by functions.
 
-use super::network::Network;
-use super::{LOCK_PATIENCE, Prepared, ServeError, current, end, prepare};
+use super::network::Addresses;
+use super::{LOCK_PATIENCE, Prepared, ServeError, check, current, end, prepare};
 use crate::callers::Tokens;
 use crate::config::{Effective, Layers};
 use crate::data_directory::{DataDirectory, DataDirectoryLock};
@@ -101,7 +101,9 @@ fn run(directory: &DataDirectory, rows: Rows, ready: &mpsc::SyncSender<Opened>) 
         tracing::warn!("{warning}");
     }
     let lock = directory.lock_within(LOCK_PATIENCE)?;
-    let mut prepared = prepare(directory, config, &lock)?;
+    let checked = check(directory, config)?;
+    let addresses = Addresses::take(directory, &checked.config, None)?;
+    let mut prepared = prepare(directory, checked, &lock)?;
     prepared.opening.rows = rows;
     if let Rows::Memory { mib_max } = rows {
         // The journal is for peers that are away: a part of what there is.
@@ -111,18 +113,18 @@ fn run(directory: &DataDirectory, rows: Rows, ready: &mpsc::SyncSender<Opened>) 
     let core = prepared.opening.open()?;
     // The loop is on this thread, where waiting for the disk holds up nobody; connections are on the other.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    runtime.block_on(serve((directory, &lock), prepared, core, ready))
+    runtime.block_on(serve((directory, &lock), (prepared, addresses), core, ready))
 }
 
 async fn serve(
     (directory, _lock): (&DataDirectory, &DataDirectoryLock),
-    prepared: Prepared,
+    (prepared, addresses): (Prepared, Addresses),
     core: Core,
     ready: &mpsc::SyncSender<Opened>,
 ) -> Result<(), ServeError> {
     let Prepared { config, identity, hub, denied, mut opening } = prepared;
     let identity = current(directory, &config, hub.as_ref(), identity);
-    let network = Network::bind(&config, &identity)?;
+    let (network, _) = addresses.open(&identity)?;
     let socket = LocalSocket::bind(&directory.socket())?;
     let (order, stop) = Stop::new();
     // The threads that ask are the service's own: they wait for no disk.

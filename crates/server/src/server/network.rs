@@ -7,21 +7,59 @@ use crate::enrolment::{
     Admissions, DenyList, Denying, Hub, LOOK_INTERVAL, Refusals, Registrar, Reloader, Renewer, admissions,
 };
 use crate::event_loop::{Arrivals, Stop};
-use crate::local::{Attached, Context};
+use crate::http::HttpError;
+use crate::local::{Attached, Context, LocalSocket};
 use crate::peers::{Acceptor, Carrier, Dialer, Timetable, unbound};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use tokio::net::TcpSocket;
 use tokio::task::JoinSet;
-use transport::{Endpoint, Identity, ServiceAcceptor};
+use transport::{Endpoint, Identity, ServiceAcceptor, Socket};
 
-/// The socket to peers, open; nothing goes through it yet.
+/// The addresses of a replica: nobody else has them, and nothing goes through them yet.
+pub(super) struct Addresses {
+    peers: Socket,
+    /// Not listened on: who calls is refused by the system. What listens later shares the address with it.
+    services: Option<TcpSocket>,
+}
+
+/// The socket to peers, open; nobody is taken yet.
 pub(super) struct Network(Endpoint);
 
-impl Network {
-    pub(super) fn bind(config: &Config, identity: &Identity) -> Result<Self, ServeError> {
-        Ok(Self(Endpoint::bind(config.listen.unwrap_or_else(|| any_port(config)), identity)?))
+impl Addresses {
+    /// To be called before anything is written: an address that another program has is the commonest reason not to start.
+    /// `services` is where services call, if they do.
+    pub(super) fn take(
+        directory: &DataDirectory,
+        config: &Config,
+        services: Option<SocketAddr>,
+    ) -> Result<Self, ServeError> {
+        LocalSocket::check_path(&directory.socket())?;
+        let peers = Socket::bind(config.listen.unwrap_or_else(|| any_port(config)))?;
+        Ok(Self { peers, services: services.map(reserved).transpose()? })
     }
 
+    /// Opens the socket to peers. What is returned beside it is kept until somebody listens for services.
+    pub(super) fn open(self, identity: &Identity) -> Result<(Network, Option<TcpSocket>), ServeError> {
+        Ok((Network(Endpoint::on(self.peers, identity)?), self.services))
+    }
+}
+
+/// Keeps an address, and does not listen on it.
+fn reserved(address: SocketAddr) -> Result<TcpSocket, HttpError> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    };
+    let bound = socket.and_then(|socket| {
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        Ok(socket)
+    });
+    bound.map_err(|source| HttpError::Address { address, source })
+}
+
+impl Network {
     /// What takes services over TLS, with the certificate that peers are shown.
     pub(super) fn services(&self) -> ServiceAcceptor {
         self.0.services()

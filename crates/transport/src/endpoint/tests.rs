@@ -1,3 +1,4 @@
+use std::net::UdpSocket;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 

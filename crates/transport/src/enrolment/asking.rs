@@ -18,13 +18,14 @@ use super::token::JoinToken;
 use super::verifiers::FingerprintVerifier;
 use crate::certificate::Peer;
 use crate::disconnect::{Disconnect, close};
-use crate::endpoint::{BindError, Credentials};
+use crate::endpoint::Credentials;
 use crate::identity::{AUTHORITY_FILE, validity_under};
 use crate::issued::{IssuedCertificate, pem};
 use crate::limits::{ENROLMENT_ANSWER_BYTES_MAX, ENROLMENT_DEADLINE, HANDSHAKE_DEADLINE};
 use crate::name::check_name;
 use crate::pem_file::{FileError, NewFile, replace};
 use crate::signing_request;
+use crate::socket::BindError;
 use crate::tls::joining;
 
 /// A site that was let in.

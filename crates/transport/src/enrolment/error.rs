@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 use super::message::Refusal;
 use super::token::{Fingerprint, TokenError};
 use crate::disconnect::{CertificateRefusal, Disconnect};
-use crate::endpoint::BindError;
 use crate::limits::{ENROLMENT_DEADLINE, HANDSHAKE_DEADLINE};
 use crate::name::NameError;
 use crate::pem_file::FileError;
+use crate::socket::BindError;
 
 /// Why a site did not join or renew. Nothing of its identity was changed.
 #[derive(Debug, thiserror::Error)]
