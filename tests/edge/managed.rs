@@ -47,7 +47,7 @@ fn a_server_lists_at_its_start_what_it_uses() {
     let path = |name: &str| site.data.join(name).display().to_string();
     site.logs(&["INFO", &path("isle.toml"), &path("identity"), &path("store"), &path("isle.sock")]);
     site.logs(&["INFO", &path("http.sock"), &path("tokens.json"), &path("denied.txt")]);
-    site.logs(&["INFO", "addresses", "udp=0.0.0.0:", "monitoring=\"127.0.0.1:"]);
+    site.logs(&["INFO", "addresses", "udp=", "monitoring=\"127.0.0.1:"]);
     site.logs(&["INFO", "certificate", "until=\"20", "renewed_by=\"nobody\""]);
     site.logs(&["INFO", "peer=hub", "127.0.0.1:9"]);
 }

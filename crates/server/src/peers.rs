@@ -7,6 +7,7 @@ mod pace;
 mod presence;
 mod reach;
 mod timetable;
+mod tried;
 
 pub(crate) use acceptor::Acceptor;
 pub(crate) use dialer::Dialer;
@@ -14,6 +15,7 @@ pub(crate) use link::Carrier;
 pub(crate) use presence::Presence;
 pub(crate) use reach::{Reach, reach};
 pub(crate) use timetable::{Timetable, WAITS};
+pub(crate) use tried::Tried;
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 

@@ -8,6 +8,7 @@ use quinn::{RecvStream, SendStream};
 use crate::certificate::Peer;
 use crate::disconnect::{Disconnect, close};
 use crate::lanes::{Lanes, lanes};
+use crate::socket::canonical;
 use crate::term::Term;
 
 /// An established connection: both ends have accepted each other's certificate, and a stream for frames is
@@ -87,7 +88,7 @@ impl ConnectionHandle {
     /// The peer's UDP address, which changes when the peer moves to another network.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.connection.remote_address()
+        canonical(self.connection.remote_address())
     }
 
     /// Closes the connection at once; frames not yet delivered are lost. The peer is shown the first

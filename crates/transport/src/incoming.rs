@@ -14,6 +14,7 @@ use crate::endpoint::Credentials;
 use crate::enrolment::{EnrolmentRequest, Purpose, Question};
 use crate::limits::HANDSHAKE_DEADLINE;
 use crate::opening::{self, OpeningError};
+use crate::socket::canonical;
 
 /// Why a peer that dialled was not connected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -110,7 +111,7 @@ impl Incoming {
     /// The dialler's UDP address.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.incoming.remote_address()
+        canonical(self.incoming.remote_address())
     }
 
     /// Goes through the handshake, at most [`HANDSHAKE_DEADLINE`]. To be run beside the next

@@ -8,8 +8,9 @@ use crate::data_directory::{DataDirectory, LockError};
 use document::AddressError;
 use std::collections::BTreeMap;
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
-use transport::enrolment::{EnrolError, JoinToken, Refusal, SiteKey, SiteKeyError, join as ask};
+use transport::enrolment::{EnrolError, JoinToken, Joined, Refusal, SiteKey, SiteKeyError, join as ask};
 use transport::{FileError, IdentityError};
 
 /// Why a site did not join.
@@ -110,9 +111,9 @@ pub(crate) async fn join(directory: &DataDirectory, token: &JoinToken) -> Result
     let key = SiteKey::load_or_make(&directory.identity())?;
     let address: PeerAddress = token.address.parse()?;
     let looked_up = tokio::net::lookup_host(address.as_str()).await;
-    let mut found = looked_up.map_err(|source| JoinError::LookUp { address: address.clone(), source })?;
-    let socket = found.next().ok_or_else(|| JoinError::NoAddress { address: address.clone() })?;
-    let joined = ask(token, socket, &key).await.map_err(|error| refused(error, wall()))?;
+    let found = looked_up.map_err(|source| JoinError::LookUp { address: address.clone(), source })?;
+    let joined = ask_at(found, token, &key).await.ok_or(JoinError::NoAddress { address: address.clone() })?;
+    let joined = joined.map_err(|error| refused(error, wall()))?;
     let spaces = from_granted(&joined.spaces)?;
     let hub = (joined.hub.name.as_str(), joined.hub.public_key);
     let wanted = site_config(&token.site, hub, &address, &spaces);
@@ -120,6 +121,24 @@ pub(crate) async fn join(directory: &DataDirectory, token: &JoinToken) -> Result
     joined.save(&directory.identity())?;
     let until = joined.certificate().validity().end;
     Ok(Arrived { hub: joined.hub.name, spaces, until, config })
+}
+
+/// Asks at one address after the other, until somebody answers; `None` where there is none.
+async fn ask_at(
+    found: impl Iterator<Item = SocketAddr>,
+    token: &JoinToken,
+    key: &SiteKey,
+) -> Option<Result<Joined, EnrolError>> {
+    let mut last = None;
+    for address in found {
+        let asked = ask(token, address, key).await;
+        let is_silent = matches!(asked, Err(EnrolError::NoAnswer { .. }));
+        last = Some(asked);
+        if !is_silent {
+            break;
+        }
+    }
+    last
 }
 
 fn refused(error: EnrolError, now: Duration) -> JoinError {

@@ -4,6 +4,7 @@ use super::date;
 use super::hub::wall;
 use crate::config::PeerAddress;
 use crate::event_loop::Stop;
+use crate::peers::Tried;
 use crate::random;
 use std::io;
 use std::net::SocketAddr;
@@ -29,6 +30,7 @@ pub(crate) struct Renewer {
     pub(crate) identity: PathBuf,
     pub(crate) hub: String,
     pub(crate) address: PeerAddress,
+    pub(crate) tried: Tried,
     pub(crate) stop: Stop,
 }
 
@@ -49,7 +51,7 @@ enum RenewError {
 
 impl Renewer {
     /// Runs until the server stops.
-    pub(crate) async fn run(self) {
+    pub(crate) async fn run(mut self) {
         let mut stop = self.stop.clone();
         let mut pauses = Backoff::new(PAUSE_MIN, PAUSE_MAX);
         let mut last_failure = String::new();
@@ -85,22 +87,22 @@ impl Renewer {
     }
 
     /// Until when the new certificate is valid. It is on the disk before it is used.
-    async fn renew(&self) -> Result<Duration, RenewError> {
+    async fn renew(&mut self) -> Result<Duration, RenewError> {
         let address = self.resolve().await?;
-        let renewed = self.endpoint.renew(address, &self.hub).await?;
+        let renewed = self.endpoint.renew(address, &self.hub).await;
+        let renewed = renewed.inspect_err(|_| self.tried.failed(address))?;
         renewed.certificate().replace_in(&self.identity)?;
         let identity = Identity::load(&self.identity)?;
         self.endpoint.replace_identity(&identity);
         Ok(identity.validity().end)
     }
 
-    async fn resolve(&self) -> Result<SocketAddr, RenewError> {
+    async fn resolve(&mut self) -> Result<SocketAddr, RenewError> {
         let address = || self.address.clone();
         let found = tokio::net::lookup_host(self.address.as_str()).await;
-        let mut found = found.map_err(|source| RenewError::LookUp { address: address(), source })?;
-        let takes_ipv6 = self.endpoint.local_address().is_ipv6();
-        let found = found.find(|address| takes_ipv6 || address.is_ipv4());
-        found.ok_or_else(|| RenewError::NoAddress { address: address() })
+        let found = found.map_err(|source| RenewError::LookUp { address: address(), source })?;
+        let next = self.tried.next(found, self.endpoint.local_address());
+        next.ok_or_else(|| RenewError::NoAddress { address: address() })
     }
 
     /// A failure that lasts is told once.

@@ -5,6 +5,7 @@ use super::pace::Pace;
 use super::presence::Presence;
 use super::reach::reach;
 use super::timetable::Timetable;
+use super::tried::Tried;
 use crate::config::PeerAddress;
 use crate::event_loop::Stop;
 use crate::random;
@@ -31,6 +32,7 @@ pub(crate) struct Dialer {
     pub(crate) address: PeerAddress,
     pub(crate) carrier: Carrier,
     pub(crate) timetable: Timetable,
+    pub(crate) tried: Tried,
     pub(crate) stop: Stop,
 }
 
@@ -156,19 +158,19 @@ impl Dialer {
     }
 
     /// Dials when there is no connection to the peer: it may have dialled itself.
-    async fn dial(&self) -> Result<transport::Connection, DialError> {
+    async fn dial(&mut self) -> Result<transport::Connection, DialError> {
         self.carrier.presence.absent(&self.peer).await;
         let address = self.resolve().await?;
-        Ok(self.endpoint.connect(address, &self.peer).await?)
+        let connected = self.endpoint.connect(address, &self.peer).await;
+        Ok(connected.inspect_err(|_| self.tried.failed(address))?)
     }
 
     /// Looked up at each dial: a hub may move.
-    async fn resolve(&self) -> Result<SocketAddr, DialError> {
+    async fn resolve(&mut self) -> Result<SocketAddr, DialError> {
         let failed = |source| DialError::LookUp { address: self.address.clone(), source };
-        let mut found = tokio::net::lookup_host(self.address.as_str()).await.map_err(failed)?;
-        let takes_ipv6 = self.endpoint.local_address().is_ipv6();
-        let fits = |address: &SocketAddr| takes_ipv6 || address.is_ipv4();
-        found.find(fits).ok_or_else(|| DialError::NoAddress { address: self.address.clone() })
+        let found = tokio::net::lookup_host(self.address.as_str()).await.map_err(failed)?;
+        let next = self.tried.next(found, self.endpoint.local_address());
+        next.ok_or_else(|| DialError::NoAddress { address: self.address.clone() })
     }
 
     /// A failure that lasts is told once.

@@ -9,12 +9,12 @@ use crate::enrolment::{
 use crate::event_loop::{Arrivals, Stop};
 use crate::http::HttpError;
 use crate::local::{Attached, Context, LocalSocket};
-use crate::peers::{Acceptor, Carrier, Dialer, Timetable, unbound};
+use crate::peers::{Acceptor, Carrier, Dialer, Timetable, Tried, unbound};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpSocket;
 use tokio::task::JoinSet;
-use transport::{Endpoint, Identity, ServiceAcceptor, Socket};
+use transport::{BindError, Endpoint, Identity, ServiceAcceptor, Socket};
 
 /// The addresses of a replica: nobody else has them, and nothing goes through them yet.
 pub(super) struct Addresses {
@@ -35,7 +35,7 @@ impl Addresses {
         services: Option<SocketAddr>,
     ) -> Result<Self, ServeError> {
         LocalSocket::check_path(&directory.socket())?;
-        let peers = Socket::bind(config.listen.unwrap_or_else(|| any_port(config)))?;
+        let peers = config.listen.map_or_else(|| any_port(config), Socket::bind)?;
         Ok(Self { peers, services: services.map(reserved).transpose()? })
     }
 
@@ -100,7 +100,14 @@ impl Network {
         let renewing = renewed_by.and_then(|hub| Some((hub, config.peers.get(hub)?.address.clone()?)));
         if let Some((hub, address)) = renewing {
             let (endpoint, identity) = (endpoint.clone(), directory.identity());
-            let renewer = Renewer { endpoint, identity, hub: hub.to_owned(), address, stop: stop.clone() };
+            let renewer = Renewer {
+                endpoint,
+                identity,
+                hub: hub.to_owned(),
+                address,
+                tried: Tried::default(),
+                stop: stop.clone(),
+            };
             tasks.spawn(renewer.run());
         } else if context.renewed_by.is_none() {
             let (endpoint, identity) = (endpoint.clone(), directory.identity());
@@ -147,12 +154,16 @@ fn dialers(
         address: address.clone(),
         carrier: carrier.clone(),
         timetable: Timetable::new(of.schedule.clone(), arrivals.clone()),
+        tried: Tried::default(),
         stop: stop.clone(),
     })
 }
 
-/// Any port, of the family that all peers can be dialled in.
-fn any_port(config: &Config) -> SocketAddr {
-    let mut addresses = config.peers.values().filter_map(|peer| peer.address.as_ref());
-    unbound(addresses.any(|address: &PeerAddress| address.as_str().starts_with('[')))
+/// Any port, from which addresses of both families are dialled: a name may have either, and another one next year. Where the
+/// system cannot, of the family in which peers are written.
+fn any_port(config: &Config) -> Result<Socket, BindError> {
+    Socket::bind_both().or_else(|_| {
+        let mut addresses = config.peers.values().filter_map(|peer| peer.address.as_ref());
+        Socket::bind(unbound(addresses.any(|address: &PeerAddress| address.as_str().starts_with('['))))
+    })
 }
