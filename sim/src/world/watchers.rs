@@ -10,7 +10,7 @@ use document::{Address, Collection, Key, Space};
 use replica::{Input, Request, RequestId, WatchCursor, WatchEvent, WatchScope};
 use std::collections::BTreeMap;
 
-/// Room of a reader for events; it is given back once half of it is used up.
+/// Room of a reader for events; it is given back as it takes them.
 const CREDIT: u32 = 8;
 /// Of 100 times that it is shown something, a reader goes away so often.
 const LEAVES_PERCENT: u64 = 5;
@@ -36,7 +36,6 @@ struct Reader {
     cursor: Option<WatchCursor>,
     /// Whether it was shown nothing yet since it began without a cursor.
     is_anew: bool,
-    credit: u32,
     /// What was drawn for it so far.
     draws: u64,
 }
@@ -71,7 +70,6 @@ impl World {
             reader.cursor = None;
         }
         reader.is_anew = reader.cursor.is_none();
-        reader.credit = CREDIT;
         let from = reader.cursor.clone();
         self.watchers.by_request.insert(id, (node, scope.clone()));
         let request = Request::Watch { scope, from, credit: CREDIT };
@@ -90,18 +88,16 @@ impl World {
         let is_anew = std::mem::take(&mut reader.is_anew);
         reader.cursor = events.last().map(|event| event.cursor().clone());
         let used = u32::try_from(events.len()).unwrap_or(u32::MAX);
-        let Some(credit) = reader.credit.checked_sub(used) else {
+        if used > CREDIT {
             return Err(Failure::correctness("watches_keep_to_their_credit", format!("{used} events")));
-        };
-        let returns = if credit <= CREDIT / 2 { CREDIT - credit } else { 0 };
-        reader.credit = credit + returns;
+        }
         self.observe(&Observation::Watched { node, scope: &scope, is_anew, events })?;
         if self.draw(node, &scope, LEAVES_PERCENT) {
             self.watchers.by_request.remove(&id);
             self.give(node, Input::WatchEnd { id });
             self.start_watcher(node, scope);
-        } else if returns > 0 {
-            self.give(node, Input::WatchMore { id, credit: returns });
+        } else {
+            self.give(node, Input::WatchMore { id, credit: used });
         }
         Ok(())
     }
