@@ -75,7 +75,7 @@ pub struct Conflict {
     pub field: String,
     /// Every value, the one that is shown last.
     pub values: Vec<ConflictingValue>,
-    /// Whether [`Document::settle`](crate::Document::settle) takes one of them: not of a list's item, of what another kind of
+    /// Whether [`Document::settle`](crate::Document::settle) takes one of them: not of what another kind of
     /// field or members hide, or of a document that was deleted. Whoever writes those anew decides what is shown; what
     /// a former kind of the field held stays listed.
     #[serde(default)]

@@ -8,7 +8,6 @@ mod applying;
 pub use applying::{ApplyError, ApplyReason};
 mod branch;
 mod conflicts;
-pub(crate) use conflicts::has_members;
 pub use conflicts::{
     CONFLICTING_EDITS_MAX, CONFLICTING_VALUES_MAX, Conflict, ConflictingValue, DocumentState,
 };

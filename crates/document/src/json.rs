@@ -123,6 +123,11 @@ pub(crate) fn kind(value: &Value) -> &'static str {
     }
 }
 
+/// Whether it is an object that is not empty.
+pub(crate) fn has_members(value: &Value) -> bool {
+    value.as_object().is_some_and(|members| !members.is_empty())
+}
+
 /// A leaf as it is stored. JSON has no bytes, so bytes hold the JSON text of an array, or of an object that is empty or
 /// kept whole.
 pub(crate) fn scalar(leaf: &Value) -> ScalarValue {

@@ -286,6 +286,7 @@ mod tests {
         attempts.failed(many(2_000));
         assert_eq!(attempts.counts.borrow().failed.len(), 1);
     }
+
     #[tokio::test(start_paused = true)]
     async fn who_pretends_to_join_in_vain_leaves_most_of_the_joins_to_others() {
         let attempts = Attempts::start(Purpose::Join);

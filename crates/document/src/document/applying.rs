@@ -70,8 +70,9 @@ impl From<ApplyReason> for Failure {
 impl Document {
     /// Applies changes, given as chunks in an order in which each follows what it depends on. As long as each is on all
     /// that is here, the table takes them (module `tabled`). The others are checked, tried on a clone, where a panic of
-    /// Automerge ends, and asked back from it; only then does the clone become the document. Those that are here already are passed over. One that cannot be applied does not keep out those
-    /// before it. The creations of lists and texts that the changes mark are made here.
+    /// Automerge ends, and asked back from it; only then does the clone become the document. Those that are here already
+    /// are passed over. One that cannot be applied does not keep out those before it. The creations of lists and texts
+    /// that the changes mark are made here.
     ///
     /// # Errors
     /// [`ApplyError`] names the first change that cannot be applied.

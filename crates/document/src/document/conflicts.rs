@@ -53,7 +53,8 @@ impl Conflict {
             (Some(list), _) => kind(list).is_none_or(|kind| kind == FieldKind::List),
             (None, Ok(field)) => {
                 let is_whole = schema.is_some_and(|schema| schema.keeps_whole(field.name()));
-                kind(&field).is_none() && (is_whole || !self.values.iter().any(|at| has_members(&at.value)))
+                kind(&field).is_none()
+                    && (is_whole || !self.values.iter().any(|at| json::has_members(&at.value)))
             }
             (None, Err(_)) => false,
         };
@@ -119,11 +120,6 @@ fn shown_kind(name: &str, value: &ValueRef<'_>) -> Option<FieldKind> {
 
 fn differ(values: &[ConflictingValue]) -> bool {
     values.windows(2).any(|pair| matches!(pair, [a, b] if a.value != b.value))
-}
-
-/// Whether it is an object that is not empty.
-pub(crate) fn has_members(value: &Value) -> bool {
-    value.as_object().is_some_and(|members| !members.is_empty())
 }
 
 /// Whether a plain value is what a counter counts on from.

@@ -105,18 +105,8 @@ impl Document {
         operations: Vec<Op>,
     ) -> Result<Change, WriteError> {
         let (seq, deps) = self.following(&author, heads);
-        let change = Change::from(ExpandedChange {
-            operations,
-            actor_id: author,
-            hash: None,
-            seq,
-            start_op: NonZeroU64::new(first).ok_or(WriteError::Document)?,
-            time,
-            message,
-            deps,
-            extra_bytes: Vec::new(),
-            author: None,
-        });
+        let expanded = expanded(author, (seq, first), deps, (time, message), operations);
+        let change = Change::from(expanded.ok_or(WriteError::Document)?);
         ForeignChange::body(change.raw_bytes()).and_then(ForeignChange::parse)?;
         Ok(change)
     }
@@ -209,17 +199,33 @@ fn taken(edit: &mut Edit<'_>, mut operations: Operations<'_>) -> Option<Vec<Op>>
 
 /// A change as this replica would make it; `None` where Automerge panics.
 fn made_again(author: ActorId, header: &Header, operations: Vec<Op>) -> Option<Change> {
-    let expanded = ExpandedChange {
-        operations,
-        actor_id: author,
-        hash: None,
-        seq: header.document_sequence,
-        start_op: NonZeroU64::new(header.first_operation)?,
-        time: header.wall_ms,
-        message: (!header.message.is_empty()).then(|| header.message.clone()),
-        deps: header.dependencies.clone(),
-        extra_bytes: Vec::new(),
-        author: None,
-    };
+    let message = (!header.message.is_empty()).then(|| header.message.clone());
+    let (numbers, deps) = ((header.document_sequence, header.first_operation), header.dependencies.clone());
+    let expanded = expanded(author, numbers, deps, (header.wall_ms, message), operations)?;
     catch_unwind(|| Change::from(expanded)).ok()
+}
+
+/// A change as Automerge takes it to be encoded: its author and its number, that of its first operation, and what it has.
+/// `None` when operations start at 0.
+fn expanded(
+    actor_id: ActorId,
+    (seq, first): (u64, u64),
+    deps: Vec<ChangeHash>,
+    (time, message): (i64, Option<String>),
+    operations: Vec<Op>,
+) -> Option<ExpandedChange> {
+    let (start_op, extra_bytes) = (NonZeroU64::new(first)?, Vec::new());
+    let (hash, author) = (None, None);
+    Some(ExpandedChange {
+        operations,
+        actor_id,
+        hash,
+        seq,
+        start_op,
+        time,
+        message,
+        deps,
+        extra_bytes,
+        author,
+    })
 }

@@ -1,7 +1,6 @@
 //! Deciding between concurrent values.
 
 use super::{WriteError, Writer, kind_of};
-use crate::document::has_members;
 use crate::entry::Pointer;
 use crate::json;
 use serde_json::Value;
@@ -12,7 +11,7 @@ impl Writer<'_, '_> {
         let is_merged = survey.kind.is_some() || kind_of(self.schema_says(field)).is_some();
         // An object is one value where the schema says so; elsewhere its members are registers.
         let is_one =
-            !has_members(value) || self.schema.is_some_and(|schema| schema.keeps_whole(field.name()));
+            !json::has_members(value) || self.schema.is_some_and(|schema| schema.keeps_whole(field.name()));
         if !survey.has_plain
             && !survey.has_members
             && let Some((list, index)) = field.item()

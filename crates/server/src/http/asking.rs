@@ -168,8 +168,8 @@ impl Api {
         }
     }
 
-    /// Asks it to write, if a place is free; `room` is that of the body, if it has one, and it may wait for the hub for so long. Who waits
-    /// for the hub has a place among those that do, and takes none from the others. The answer tells the caller nothing of
+    /// Asks it to write, if a place is free; `room` is that of the body, if it has one, and it may wait for the hub for so
+    /// long. Who waits for the hub has a place among those that do, and takes none from the others. The answer tells the caller nothing of
     /// what it may not read: there is no other way to write.
     pub(super) async fn write(
         &self,
