@@ -1,6 +1,6 @@
 use crate::ChangeHash;
 use crate::table::Table;
-use automerge::{Automerge, ReadDoc as _};
+use automerge::{Automerge, Change, ReadDoc as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 mod ahead;
@@ -16,6 +16,8 @@ pub use history::{HISTORY_MAX, HistoryEntry, HistoryQuery, UnknownChange};
 mod lineage;
 mod memory;
 mod tabled;
+mod tip;
+pub use tip::{Tip, TipWrite};
 mod writing;
 use ahead::Ahead;
 use lineage::{LastChange, LastChanges};
@@ -47,11 +49,28 @@ pub struct LoadError;
 pub struct Document {
     ahead: Ahead,
     table: TableState,
-    changes: u64,
-    /// Bytes of its changes.
-    bytes: u64,
     memory: Memory,
+    progress: Progress,
+}
+
+/// How far a document has come.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Progress {
+    /// How many changes it has.
+    changes: u64,
+    /// Bytes of them.
+    bytes: u64,
     last_changes: LastChanges,
+}
+
+impl Progress {
+    /// Counts one more change.
+    fn push(&mut self, change: &Change) {
+        let last = LastChange { operation: change.max_op(), number: change.seq(), hash: change.hash() };
+        self.last_changes.insert(change.actor_id().clone(), last);
+        self.changes += 1;
+        self.bytes += change.raw_bytes().len() as u64;
+    }
 }
 
 impl Default for Document {
@@ -62,7 +81,7 @@ impl Default for Document {
 
 impl std::fmt::Debug for Document {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Document").field("changes", &self.changes).finish_non_exhaustive()
+        f.debug_struct("Document").field("changes", &self.progress.changes).finish_non_exhaustive()
     }
 }
 
@@ -73,10 +92,8 @@ impl Document {
         Self {
             ahead: Automerge::new().into(),
             table: TableState::Known(Table::default()),
-            changes: 0,
-            bytes: 0,
             memory: Memory::default(),
-            last_changes: LastChanges::new(),
+            progress: Progress::default(),
         }
     }
 
@@ -115,13 +132,19 @@ impl Document {
     /// How many changes it has.
     #[must_use]
     pub fn changes_count(&self) -> u64 {
-        self.changes
+        self.progress.changes
     }
 
     /// Bytes of its changes: as they are stored one by one, or in what it was loaded from.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.bytes
+        self.progress.bytes
+    }
+
+    /// How many changes were written or applied since somebody asked for what the table of entries does not have.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.ahead.waiting()
     }
 
     /// Lets go of the copy that a read of history or conflicts, or a save, may have made: who puts a document aside calls it.
@@ -158,8 +181,8 @@ impl Document {
             last_changes.insert(meta.actor.clone().into_owned(), last);
         }
         let memory = Memory::measured(&automerge, operations);
-        let (bytes, table) = (bytes.len() as u64, TableState::Unknown);
-        Ok(Self { changes, bytes, memory, last_changes, table, ahead: automerge.into() })
+        let progress = Progress { changes, bytes: bytes.len() as u64, last_changes };
+        Ok(Self { memory, progress, table: TableState::Unknown, ahead: automerge.into() })
     }
 
     /// Estimate of the memory it takes, in bytes: 16 KiB, 160 a change, 256 an author, what its columns take (module
@@ -167,8 +190,8 @@ impl Document {
     /// allocator keeps of the 16 KiB.
     #[must_use]
     pub fn memory_bytes(&self) -> u64 {
-        let authors = 256 * self.last_changes.len() as u64;
-        let automerge = 16 * 1024 + 160 * self.changes + authors + self.memory.bytes();
+        let authors = 256 * self.progress.last_changes.len() as u64;
+        let automerge = 16 * 1024 + 160 * self.progress.changes + authors + self.memory.bytes();
         let table = if let TableState::Known(table) = &self.table { table.memory_bytes() } else { 0 };
         automerge * self.ahead.copies() + self.ahead.waiting_bytes() + table
     }

@@ -32,7 +32,8 @@ pub use address::{Address, AddressError, AddressPart, Collection, Key, Space};
 mod document;
 pub use document::{
     ApplyError, ApplyReason, CONFLICTING_EDITS_MAX, CONFLICTING_VALUES_MAX, Conflict, ConflictingValue,
-    Document, DocumentState, HISTORY_MAX, HistoryEntry, HistoryQuery, LoadError, NewChange, UnknownChange,
+    Document, DocumentState, HISTORY_MAX, HistoryEntry, HistoryQuery, LoadError, NewChange, Tip, TipWrite,
+    UnknownChange,
 };
 mod entry;
 pub use entry::{ELEMENT_BYTES_MAX, Pointer, PointerError};

@@ -24,12 +24,14 @@ pub(crate) struct Put {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Table {
     entries: BTreeMap<String, Vec<Put>>,
+    /// Estimate of what they take in memory.
+    bytes: usize,
 }
 
 impl Table {
     /// The entries of a document; `None` when it has lists or texts, or what is no plain value.
     pub(crate) fn of(document: &Automerge) -> Option<Self> {
-        let mut entries = BTreeMap::new();
+        let mut table = Self::default();
         for item in document.map_range(ROOT, ..) {
             if matches!(entry::read_name(&item.key), Entry::Sequence(..)) {
                 return None;
@@ -39,9 +41,9 @@ impl Table {
                 false => vec![(item.value.clone().into(), item.id())],
             };
             let puts = puts.into_iter().map(|(value, id)| Put::read(value, &id));
-            entries.insert(item.key.into_owned(), puts.collect::<Option<Vec<_>>>()?);
+            table.replace(&item.key, puts.collect::<Option<Vec<_>>>()?);
         }
-        Some(Self { entries })
+        Some(table)
     }
 
     /// What stands at an entry.
@@ -51,21 +53,29 @@ impl Table {
 
     /// Puts others in the place of what stands at an entry, which it returns.
     pub(crate) fn replace(&mut self, name: &str, puts: Vec<Put>) -> Vec<Put> {
-        if puts.is_empty() {
-            return self.entries.remove(name).unwrap_or_default();
-        }
-        match self.entries.get_mut(name) {
-            Some(present) => std::mem::replace(present, puts),
-            None => self.entries.insert(name.to_owned(), puts).unwrap_or_default(),
-        }
+        self.bytes += bytes_of(name, &puts);
+        let replaced = if puts.is_empty() {
+            self.entries.remove(name)
+        } else if let Some(present) = self.entries.get_mut(name) {
+            Some(std::mem::replace(present, puts))
+        } else {
+            self.entries.insert(name.to_owned(), puts)
+        };
+        let replaced = replaced.unwrap_or_default();
+        self.bytes -= bytes_of(name, &replaced);
+        replaced
     }
 
     /// Estimate of the memory that it takes, in bytes.
     pub(crate) fn memory_bytes(&self) -> u64 {
-        let puts = |puts: &[Put]| puts.iter().map(Put::memory_bytes).sum::<usize>();
-        let bytes = self.entries.iter().map(|(name, at)| ENTRY_BYTES + name.len() + puts(at));
-        bytes.sum::<usize>() as u64
+        self.bytes as u64
     }
+}
+
+/// What an entry takes in memory; nothing when nothing stands there.
+fn bytes_of(name: &str, puts: &[Put]) -> usize {
+    let puts_bytes = puts.iter().map(Put::memory_bytes).sum::<usize>();
+    if puts.is_empty() { 0 } else { ENTRY_BYTES + name.len() + puts_bytes }
 }
 
 /// What an entry takes besides its name and its puts: the texts' and vectors' heads, and its room in the tree.

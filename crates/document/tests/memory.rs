@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test whose scene fails ends")]
 
-use document::{Document, HistoryQuery, Insertion, Operation, Origin, Pointer, Schema, Signature};
+use document::{Document, HistoryQuery, Insertion, Operation, Origin, Pointer, Schema, Signature, Tip};
 use serde_json::{Map, Value, json};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use std::alloc::System;
@@ -74,6 +74,30 @@ fn fields(count: usize, value: &str) -> Operation {
     Operation::Put(fields.into())
 }
 
+/// Of tips.
+fn tips() -> Vec<String> {
+    let put = |n: usize| Operation::Put(json!({ "n": n }));
+    let mut faults = Vec::new();
+    let tip = |chunks: &[Vec<u8>]| {
+        let mut tip = Tip::new();
+        assert_eq!(tip.take(chunks), chunks.len());
+        tip
+    };
+    for (name, chunks) in [
+        ("nothing much", chunks(1, [put(1)])),
+        ("20 fields", chunks(1, [fields(20, "milk")])),
+        ("300 changes", chunks(1, std::iter::once(fields(2, "y")).chain((0..300).map(put)))),
+        ("2,500 fields of 32 bytes", chunks(1, [fields(2_500, &"y".repeat(32))])),
+        ("200 authors", chunks(200, (0..200).map(put))),
+    ] {
+        let (tip, took) = taken(|| tip(&chunks));
+        let estimate = tip.memory_bytes() as f64;
+        let is_honest = estimate > took * 0.75 && estimate < took * 1.25 + 1_024.0;
+        faults.extend((!is_honest).then(|| format!("the tip of {name}: {took} taken, {estimate} estimated")));
+    }
+    faults
+}
+
 // One test: allocations are counted for the whole process.
 #[test]
 fn the_estimate_is_honest() {
@@ -130,5 +154,6 @@ fn the_estimate_is_honest() {
         let is_honest = estimate > took * 0.75 && estimate < took * 1.25 + 2.0 * ALLOCATOR_BYTES;
         faults.extend((!is_honest).then(|| format!("{name} written: {took} taken, {estimate} estimated")));
     }
+    faults.extend(tips());
     assert!(faults.is_empty(), "{faults:#?}");
 }

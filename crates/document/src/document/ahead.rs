@@ -117,6 +117,11 @@ impl Ahead {
         if self.whole.get().is_some() { 2 } else { 1 }
     }
 
+    /// How many changes wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.changes.len()
+    }
+
     /// Estimate of what waits, in memory, in bytes.
     pub(super) fn waiting_bytes(&self) -> u64 {
         self.waiting_bytes

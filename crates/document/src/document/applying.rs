@@ -1,7 +1,7 @@
 //! Applying changes of others, so that none can harm the document.
 
 use super::lineage::{Candidate, Lineage};
-use super::{Document, TableState};
+use super::{Document, Progress, TableState};
 use crate::foreign;
 use crate::{ChangeHash, ForeignChange};
 use automerge::{Automerge, Change};
@@ -159,7 +159,7 @@ impl Document {
             return Ok(None);
         }
         let automerge = self.ahead.given();
-        let mut lineage = Lineage::new(automerge, self.last_changes.clone());
+        let mut lineage = Lineage::new(automerge, self.progress.last_changes.clone());
         for (at, candidate) in &candidates {
             lineage.check(candidate).map_err(|reason| Failure { at: Some(*at), reason })?;
         }
@@ -184,10 +184,12 @@ impl Document {
                 TableState::Unfit => TableState::Unfit,
                 TableState::Unknown | TableState::Known(_) => TableState::Unknown,
             },
-            changes: self.changes + candidates.len() as u64,
-            bytes: self.bytes + bytes,
             memory,
-            last_changes,
+            progress: Progress {
+                changes: self.progress.changes + candidates.len() as u64,
+                bytes: self.progress.bytes + bytes,
+                last_changes,
+            },
         }))
     }
 }

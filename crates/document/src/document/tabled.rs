@@ -1,7 +1,7 @@
 //! Writing without Automerge: a change made from the table of a document's entries, bit by bit as Automerge makes it. And
 //! taking a change of somebody else that was made so, on all that is here.
 
-use super::{Document, LastChange, NewChange, lineage};
+use super::{Document, NewChange, Progress, lineage};
 use crate::foreign::{self, Header, Operations};
 use crate::table::Table;
 use crate::write::{Draft, Edit, Outcome, Writer};
@@ -11,12 +11,23 @@ use automerge::{ActorId, Change, ChangeHash, ExpandedChange};
 use std::num::NonZeroU64;
 use std::panic::catch_unwind;
 
-/// How a write on a table ended.
-pub(super) enum Tabled {
-    /// As the write ends.
-    Done(Option<NewChange>),
+/// What a write on a table made.
+pub(super) enum Made {
+    /// A change, which the table has, and what the document shows with it.
+    Change(Box<Change>, Outcome),
+    /// There was nothing to write.
+    Nothing,
     /// It is to be done in Automerge.
     Unfit,
+}
+
+impl Made {
+    /// The change as it is told, which depends on these heads.
+    pub(super) fn told(change: &Change, dependencies: Vec<ChangeHash>, outcome: Outcome) -> NewChange {
+        let Outcome { json, breaks_schema } = outcome;
+        let (hash, chunk) = (change.hash(), change.raw_bytes().to_vec());
+        NewChange { hash, dependencies, chunk, json, breaks_schema }
+    }
 }
 
 /// The table of a document.
@@ -31,17 +42,30 @@ pub(super) enum TableState {
 }
 
 impl Document {
-    /// Carries out operations on the table. When `Unfit` or refused, document and table are as they were.
+    /// Carries out operations on the table; `None` when that is to be done in Automerge. Then, and when it is refused,
+    /// document and table are as they were.
     pub(super) fn write_on_table(
         &mut self,
         signature: &Signature<'_>,
         schema: Option<&Schema>,
         operations: &[Operation],
-    ) -> Result<Tabled, WriteError> {
-        let Some(mut table) = self.take_table() else { return Ok(Tabled::Unfit) };
-        let done = self.write_on(&mut table, signature, schema, operations);
+    ) -> Result<Option<Option<NewChange>>, WriteError> {
+        let Some(mut table) = self.take_table() else { return Ok(None) };
+        let heads = self.heads();
+        let made = match self.ahead.is_stuck() {
+            true => Err(WriteError::Document),
+            false => self.progress.on(&mut table, &heads).write(signature, schema, operations),
+        };
         self.table = TableState::Known(table);
-        done
+        Ok(match made? {
+            Made::Change(change, outcome) => {
+                let told = Made::told(&change, heads, outcome);
+                self.push(*change);
+                Some(Some(told))
+            }
+            Made::Nothing => Some(None),
+            Made::Unfit => None,
+        })
     }
 
     /// The table, made where it is not known; who takes it puts it back. `None` when the document has none.
@@ -53,69 +77,50 @@ impl Document {
         }
     }
 
-    fn write_on(
-        &mut self,
-        table: &mut Table,
-        signature: &Signature<'_>,
-        schema: Option<&Schema>,
-        operations: &[Operation],
-    ) -> Result<Tabled, WriteError> {
+    /// Takes a change that the table has already.
+    fn push(&mut self, change: Change) {
+        self.progress.push(&change);
+        let (bytes, operations) = (change.raw_bytes().len() as u64, change.len() as u64);
+        self.ahead.push(change, self.progress.changes);
+        self.memory.add(bytes, operations, || self.ahead.whole());
+    }
+
+    /// Takes changes of others onto the table, from the first on, and tells how many: each that is on all that is here,
+    /// replaces what stands, and is byte by byte the change that this replica would make of its operations, so that it is
+    /// given back as it came. Such changes fit (module `lineage`). Of one that is not so, that module says whether it
+    /// does.
+    pub(super) fn take_on_table(&mut self, chunks: &[Vec<u8>]) -> usize {
         if self.ahead.is_stuck() {
-            return Err(WriteError::Document);
+            return 0;
         }
-        let message = signature.text()?;
-        let dependencies = self.heads();
-        let author = ActorId::from(&signature.origin.0);
-        let first = self.next_operation();
-        let mut edit = Edit::new(table, signature.origin, first);
-        let mut writer =
-            Writer::new(Draft::Table(&mut edit), signature.origin, schema, dependencies.is_empty());
-        let outcome = writer.run(operations);
-        if writer.wants_automerge() {
-            edit.take_back();
-            return Ok(Tabled::Unfit);
-        }
-        let made = outcome.and_then(|outcome| {
-            let operations = edit.operations();
-            let is_change = !operations.is_empty();
-            let change =
-                || self.sealed(author, first, &dependencies, (signature.wall_ms, message), operations);
-            Ok((is_change.then(change).transpose()?, outcome))
-        });
-        match made {
-            Err(error) => {
-                edit.take_back();
-                Err(error)
+        #[cfg(test)]
+        let before = self.clone();
+        let Some(mut table) = self.take_table() else { return 0 };
+        let take = |chunk: &&Vec<u8>| match self.progress.on(&mut table, &self.ahead.heads()).take(chunk) {
+            Some(change) => {
+                self.push(change);
+                true
             }
-            Ok((None, _)) => Ok(Tabled::Done(None)),
-            Ok((Some(change), outcome)) => {
-                Ok(Tabled::Done(Some(self.take_sealed(change, dependencies, outcome))))
-            }
-        }
+            None => false,
+        };
+        let taken = chunks.iter().take_while(take).count();
+        self.table = TableState::Known(table);
+        #[cfg(test)]
+        super::tests::held_against_applying(before, chunks.get(..taken).unwrap_or_default(), self);
+        taken
     }
+}
 
-    /// The change of these operations, on all heads. What peers refuse must not be acknowledged here: it would stop this
-    /// origin's whole stream there.
-    fn sealed(
-        &self,
-        author: ActorId,
-        first: u64,
-        heads: &[ChangeHash],
-        (time, message): (i64, Option<String>),
-        operations: Vec<Op>,
-    ) -> Result<Change, WriteError> {
-        let (seq, deps) = self.following(&author, heads);
-        let expanded = expanded(author, (seq, first), deps, (time, message), operations);
-        let change = Change::from(expanded.ok_or(WriteError::Document)?);
-        ForeignChange::body(change.raw_bytes()).and_then(ForeignChange::parse)?;
-        Ok(change)
-    }
+/// A table, the heads of its document, and how far that has come.
+pub(super) struct OnTable<'a> {
+    table: &'a mut Table,
+    heads: &'a [ChangeHash],
+    progress: &'a Progress,
+}
 
-    fn take_sealed(&mut self, change: Change, dependencies: Vec<ChangeHash>, outcome: Outcome) -> NewChange {
-        let (hash, chunk) = (change.hash(), change.raw_bytes().to_vec());
-        self.push(change);
-        let Outcome { json, breaks_schema } = outcome;
-        NewChange { hash, dependencies, chunk, json, breaks_schema }
+impl Progress {
+    pub(super) fn on<'a>(&'a self, table: &'a mut Table, heads: &'a [ChangeHash]) -> OnTable<'a> {
+        OnTable { table, heads, progress: self }
     }
 
     /// The number of an author's next change on these heads, and what it depends on.
@@ -132,59 +137,77 @@ impl Document {
     fn next_operation(&self) -> u64 {
         self.last_changes.values().map(|last| last.operation).max().unwrap_or(0) + 1
     }
+}
 
-    /// Takes a change that the table has already.
-    fn push(&mut self, change: Change) {
-        let last = LastChange { operation: change.max_op(), number: change.seq(), hash: change.hash() };
-        self.last_changes.insert(change.actor_id().clone(), last);
-        let (bytes, operations) = (change.raw_bytes().len() as u64, change.len() as u64);
-        self.changes += 1;
-        self.ahead.push(change, self.changes);
-        self.bytes += bytes;
-        self.memory.add(bytes, operations, || self.ahead.whole());
-    }
-
-    /// Takes changes of others onto the table, from the first on, and tells how many: each that is on all that is here,
-    /// replaces what stands, and is byte by byte the change that this replica would make of its operations, so that it is
-    /// given back as it came. Such changes fit (module `lineage`). Of one that is not so, that module says whether it
-    /// does.
-    pub(super) fn take_on_table(&mut self, chunks: &[Vec<u8>]) -> usize {
-        if self.ahead.is_stuck() {
-            return 0;
+impl OnTable<'_> {
+    /// Carries out operations. When they are unfit or refused, the table is as it was.
+    pub(super) fn write(
+        self,
+        signature: &Signature<'_>,
+        schema: Option<&Schema>,
+        operations: &[Operation],
+    ) -> Result<Made, WriteError> {
+        let message = signature.text()?;
+        let author = ActorId::from(&signature.origin.0);
+        let first = self.progress.next_operation();
+        let mut edit = Edit::new(self.table, signature.origin, first);
+        let mut writer =
+            Writer::new(Draft::Table(&mut edit), signature.origin, schema, self.heads.is_empty());
+        let outcome = writer.run(operations);
+        if writer.wants_automerge() {
+            edit.take_back();
+            return Ok(Made::Unfit);
         }
-        #[cfg(test)]
-        let before = self.clone();
-        let Some(mut table) = self.take_table() else { return 0 };
-        let taken = chunks.iter().take_while(|chunk| self.take_on(&mut table, chunk).is_some()).count();
-        self.table = TableState::Known(table);
-        #[cfg(test)]
-        super::tests::held_against_applying(before, chunks.get(..taken).unwrap_or_default(), self);
-        taken
+        let made = outcome.and_then(|outcome| {
+            let operations = edit.operations();
+            if operations.is_empty() {
+                return Ok(Made::Nothing);
+            }
+            let (seq, deps) = self.progress.following(&author, self.heads);
+            let change = sealed(author, (seq, first), deps, (signature.wall_ms, message), operations)?;
+            Ok(Made::Change(Box::new(change), outcome))
+        });
+        if made.is_err() {
+            edit.take_back();
+        }
+        made
     }
 
-    fn take_on(&mut self, table: &mut Table, chunk: &[u8]) -> Option<()> {
+    /// Does what somebody else's change does, where it is byte by byte the one that this replica would make of its
+    /// operations on all that is here. `None` leaves the table as it was.
+    pub(super) fn take(self, chunk: &[u8]) -> Option<Change> {
         let body = ForeignChange::body(chunk).ok()?;
         let (header, columns) = foreign::read(body).ok()?;
         let author = lineage::actor(header.author());
-        let follows = self.following(&author, &self.heads());
+        let follows = self.progress.following(&author, self.heads);
         if (header.document_sequence, &header.dependencies) != (follows.0, &follows.1)
-            || header.first_operation != self.next_operation()
+            || header.first_operation != self.progress.next_operation()
         {
             return None;
         }
-        let mut edit = Edit::new(table, header.author(), header.first_operation);
+        let mut edit = Edit::new(self.table, header.author(), header.first_operation);
         let change = taken(&mut edit, Operations::new(&header, &columns, body.len()))
             .and_then(|operations| made_again(author, &header, operations))
             .filter(|change| change.raw_bytes() == chunk);
-        match change {
-            Some(change) => self.push(change),
-            None => {
-                edit.take_back();
-                return None;
-            }
+        if change.is_none() {
+            edit.take_back();
         }
-        Some(())
+        change
     }
+}
+
+/// The change of these operations, on all heads. What peers refuse must not be acknowledged here: it would stop this
+/// origin's whole stream there.
+fn sealed(
+    author: ActorId,
+    numbers: (u64, u64),
+    deps: Vec<ChangeHash>,
+    text: (i64, Option<String>),
+    operations: Vec<Op>,
+) -> Result<Change, WriteError> {
+    let change = Change::from(expanded(author, numbers, deps, text, operations).ok_or(WriteError::Document)?);
+    ForeignChange::body(change.raw_bytes()).and_then(ForeignChange::parse)?;
+    Ok(change)
 }
 
 /// What the operations of somebody else's change do, done on the table. `None` when one does not fit.

@@ -14,24 +14,36 @@ mod patches;
 const HERE: Origin = Origin([1; 16]);
 const THERE: Origin = Origin([2; 16]);
 
-/// Called with each write on a table: Automerge ends it alike, and makes the same change, bit by bit.
+/// Called with each write on a table: a tip and Automerge end it alike, and make the same change, bit by bit.
 pub(super) fn held_against_automerge(
     mut before: Document,
     (signature, schema, operations): (&Signature<'_>, Option<&Schema>, &[Operation]),
     written: &Result<Option<NewChange>, WriteError>,
+    after: &Document,
 ) {
+    let mut tip = tip_of(&before);
+    assert_eq!(tip.write(signature, schema, operations), written.clone().map(TipWrite::Written));
+    assert_eq!((tip.heads(), tip.json()), (&*after.heads(), after.json()));
     let expected = before.commit(signature, schema, &|writer| writer.run(operations));
     assert_eq!(*written, expected);
 }
 
-/// Called with what a table took of others: the long way takes it too, and the documents are one.
+fn tip_of(document: &Document) -> Tip {
+    Box::new(document.clone()).into_tip().unwrap()
+}
+
+/// Called with what a table took of others: a tip and the long way take it too, and the documents are one.
 pub(super) fn held_against_applying(mut before: Document, taken: &[Vec<u8>], after: &Document) {
     // What it is asked for must not stay in it.
     let after = &after.clone();
+    let mut tip = tip_of(&before);
+    assert_eq!(tip.take(taken), taken.len());
+    assert_eq!((tip.heads(), tip.json()), (&*after.heads(), after.json()));
+    assert_eq!(tip.changes_count(), after.changes_count());
     before.apply_the_long_way(taken).unwrap();
     assert_eq!((before.heads(), before.json()), (after.heads(), after.json()));
     assert_eq!((before.changes_count(), before.bytes()), (after.changes_count(), after.bytes()));
-    assert_eq!(before.last_changes, after.last_changes);
+    assert_eq!(before.progress.last_changes, after.progress.last_changes);
     assert_eq!(Table::of(before.ahead.whole()), Table::of(after.ahead.whole()));
     let TableState::Known(table) = &after.table else { panic!("it is known") };
     assert_eq!(Table::of(after.ahead.whole()).as_ref(), Some(table));

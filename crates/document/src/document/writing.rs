@@ -1,7 +1,6 @@
 //! Writing: operations become one change, or none.
 
-use super::lineage::LastChange;
-use super::tabled::{TableState, Tabled};
+use super::tabled::TableState;
 use super::{Document, NewChange, lineage};
 use crate::json::{self, View};
 use crate::sequence;
@@ -39,12 +38,12 @@ impl Document {
         #[cfg(test)]
         let before = self.clone();
         let written = match self.write_on_table(signature, schema, operations) {
-            Ok(Tabled::Done(change)) => Ok(change),
+            Ok(Some(change)) => Ok(change),
             Err(error) => Err(error),
-            Ok(Tabled::Unfit) => return self.commit(signature, schema, &|writer| writer.run(operations)),
+            Ok(None) => return self.commit(signature, schema, &|writer| writer.run(operations)),
         };
         #[cfg(test)]
-        super::tests::held_against_automerge(before, (signature, schema, operations), &written);
+        super::tests::held_against_automerge(before, (signature, schema, operations), &written, self);
         written
     }
 
@@ -64,7 +63,7 @@ impl Document {
         let written = loop {
             match self.attempt(signature, schema, run, dependencies.is_empty()) {
                 Ok(Attempt::Written(hash, outcome)) => {
-                    let sealed = self.seal(signature);
+                    let sealed = self.seal();
                     break sealed.map(|chunk| Some((hash, chunk, outcome)));
                 }
                 Ok(Attempt::Nothing) => break Ok(None),
@@ -143,11 +142,10 @@ impl Document {
 
     /// The bytes of the change just committed, counted. What peers refuse must not be acknowledged here: it would stop
     /// this origin's whole stream there.
-    fn seal(&mut self, signature: &Signature<'_>) -> Result<Vec<u8>, WriteError> {
+    fn seal(&mut self) -> Result<Vec<u8>, WriteError> {
         let automerge = self.ahead.catch_up().map_err(|_| WriteError::Document)?;
         let change = automerge.get_last_local_change().ok_or(WriteError::Document)?;
         let chunk = change.raw_bytes().to_vec();
-        let last = LastChange { operation: change.max_op(), number: change.seq(), hash: change.hash() };
         let operations = change.len() as u64;
         let parsed = ForeignChange::body(&chunk).and_then(ForeignChange::parse)?;
         // A creation that the change depends on and does not mark would be missing everywhere else.
@@ -158,10 +156,8 @@ impl Document {
         if parsed.dependencies.iter().any(is_creation) {
             return Err(WriteError::Document);
         }
-        self.changes += 1;
+        self.progress.push(&change);
         self.memory.add(chunk.len() as u64, operations, || automerge);
-        self.bytes += chunk.len() as u64;
-        self.last_changes.insert(ActorId::from(&signature.origin.0), last);
         Ok(chunk)
     }
 
@@ -184,6 +180,6 @@ impl Document {
     }
 }
 
-fn shown(document: &impl json::Entries) -> Option<Value> {
+pub(super) fn shown(document: &impl json::Entries) -> Option<Value> {
     (!document.is_deleted()).then(|| json::assemble(document))
 }

@@ -124,7 +124,7 @@ fn lists_and_texts_of_cut_off_replicas_are_one() {
     assert_eq!(other_way.ahead.whole().hydrate(None), document.ahead.whole().hydrate(None));
     let loaded = Document::load(&document.save()).unwrap();
     assert_eq!(loaded.changes_count(), document.changes_count());
-    assert_eq!(loaded.last_changes, document.last_changes, "a creation has no author");
+    assert_eq!(loaded.progress.last_changes, document.progress.last_changes, "a creation has no author");
     for chunk in &chunks {
         assert_eq!(loaded.change(&hash_of(chunk)).as_ref(), Some(chunk));
     }
@@ -255,7 +255,10 @@ fn a_change_after_one_that_fails_is_left_out() {
         let mut clean = Document::new();
         clean.apply_known(&chunks[..at]).unwrap();
         assert_eq!((document.heads(), document.changes_count()), (clean.heads(), clean.changes_count()));
-        assert_eq!((document.bytes(), &document.last_changes), (clean.bytes(), &clean.last_changes));
+        assert_eq!(
+            (document.bytes(), &document.progress.last_changes),
+            (clean.bytes(), &clean.progress.last_changes)
+        );
     }
 }
 
@@ -272,7 +275,13 @@ fn steps_of_any_length_come_to_the_same() {
         let apply = |most| {
             let mut document = Document::new();
             let result = document.apply_steps(&chunks, Trust::Foreign, most);
-            (result, document.heads(), document.json(), document.changes_count(), document.last_changes)
+            (
+                result,
+                document.heads(),
+                document.json(),
+                document.changes_count(),
+                document.progress.last_changes,
+            )
         };
         let whole = apply(chunks.len());
         assert_eq!(whole.0.as_ref().map_err(|error| error.applied).err(), failing);
