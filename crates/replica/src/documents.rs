@@ -1,12 +1,18 @@
-//! Open documents, bounded in bytes; those that were not used for long give way. A document is opened from its snapshot and its changes, and brought up to
-//! date with those that came since it was opened, without those that are skipped.
+//! Open documents, bounded in bytes; those that were not used for long give way. A document is opened from its snapshot and
+//! its changes, and brought up to date with those that came since it was opened, without those that are skipped. Of most
+//! only the tip stays open: it is a tenth of the document, and suffices until somebody asks for the history.
 
 use crate::journal::{DAMAGED, DocumentPlace, Journal};
 use crate::keys::{self, DocumentNumber};
 use crate::request::BlockReason;
 use crate::store::{Store, StoreError, Turn, undamaged};
-use document::{ApplyError, ChangeHash, Document, ForeignChange};
-use std::collections::{BTreeMap, BTreeSet};
+use document::{ChangeHash, Document, ForeignChange, Tip};
+use room::OpenRoom;
+use std::collections::BTreeSet;
+
+mod front;
+mod room;
+pub(crate) use front::{Front, Open};
 
 /// Changes applied at once: between them a document could be taken as it is. Of a long document it is more.
 pub(crate) const CHANGES_AT_ONCE: usize = 1_024;
@@ -15,53 +21,6 @@ pub(crate) const CHANGES_AT_ONCE: usize = 1_024;
 const STEP_PART: u64 = 4;
 /// Changes taken up together of a document with which the process ended.
 const CHANGES_AFTER_A_STRIKE: usize = 8;
-
-/// A document in memory. Its owner gives it back with [`Documents::keep`].
-#[derive(Clone)]
-pub(crate) struct Open {
-    /// Boxed: it has 3.5 KB of its own, and moves between the map and whoever works on it.
-    pub(crate) document: Box<Document>,
-    /// Position of the last change that is in it.
-    pub(crate) applied: u64,
-    /// Changes that were applied for the first time since it was last opened.
-    pub(crate) tried: usize,
-    /// When it was last used; the key in `by_use`.
-    used: u64,
-}
-
-impl Open {
-    /// A document without changes.
-    pub(crate) fn new() -> Self {
-        Self { document: Box::new(Document::new()), applied: 0, tried: 0, used: 0 }
-    }
-
-    /// Takes in how far changes were applied.
-    fn advance(&mut self, read: &Read, applied: Result<(), ApplyError>) -> Result<(), Unapplied> {
-        let Err(error) = applied else {
-            self.applied = read.last();
-            self.tried += read.positions.len();
-            return Ok(());
-        };
-        let at = read.chunk_positions.get(error.applied).copied();
-        let before = read.positions.iter().take_while(|lsn| at.is_some_and(|at| **lsn < at));
-        self.tried += before.clone().count();
-        self.applied = before.last().copied().unwrap_or(self.applied);
-        Err(Unapplied { at, reason: BlockReason::Refused })
-    }
-
-    /// How many changes are worth a step, at least `least`.
-    pub(crate) fn step(&self, least: usize) -> usize {
-        let part = self.document.changes_count() / STEP_PART;
-        least.max(usize::try_from(part).unwrap_or(usize::MAX))
-    }
-}
-
-impl Open {
-    /// A document with the changes up to a position.
-    pub(crate) fn of(document: Document, applied: u64) -> Self {
-        Self { document: Box::new(document), applied, ..Self::new() }
-    }
-}
 
 /// A document as far as its changes could be applied, and why no further.
 pub(crate) type Opened = (Open, Result<(), Unapplied>);
@@ -79,11 +38,7 @@ pub(crate) struct Unapplied {
 const UNREADABLE: Unapplied = Unapplied { at: None, reason: BlockReason::Damaged };
 
 pub(crate) struct Documents {
-    open: BTreeMap<DocumentNumber, Open>,
-    by_use: BTreeMap<u64, DocumentNumber>,
-    uses: u64,
-    bytes: u64,
-    bytes_max: u64,
+    room: OpenRoom,
     /// Raised when changes of some document are about to be others, and when they are.
     generation: u64,
     /// The last turn that makes them so, until it is durable.
@@ -95,25 +50,15 @@ pub(crate) struct Documents {
 
 impl Documents {
     pub(crate) fn new(bytes_max: u64) -> Self {
-        let (open, by_use) = (BTreeMap::new(), BTreeMap::new());
-        Self {
-            open,
-            by_use,
-            uses: 0,
-            bytes: 0,
-            bytes_max,
-            generation: 0,
-            replaced: None,
-            tries_durable_only: false,
-        }
+        Self { room: OpenRoom::new(bytes_max), generation: 0, replaced: None, tries_durable_only: false }
     }
 
     pub(crate) fn count(&self) -> usize {
-        self.open.len()
+        self.room.count()
     }
 
     pub(crate) fn bytes(&self) -> u64 {
-        self.bytes
+        self.room.bytes()
     }
 
     /// A document with the changes that are in its value: all of them were applied before.
@@ -122,9 +67,12 @@ impl Documents {
         journal: &Journal<S>,
         place: &DocumentPlace,
     ) -> Result<Opened, StoreError> {
-        let mut open = match self.take(place.number()) {
-            Some(open) if open.applied >= place.row.snapshot => open,
-            Some(_) | None => match load(journal, place)? {
+        let front = self.room.take(place.number());
+        #[cfg(debug_assertions)]
+        let tip = front.clone().filter(|front| !front.is_whole() && front.applied() == place.row.value);
+        let mut open = match front {
+            Some(Front::Whole(open)) if open.applied >= place.row.snapshot => open,
+            Some(Front::Whole(_) | Front::Tip(_)) | None => match load(journal, place)? {
                 Some(open) => open,
                 None => return Ok((Open::new(), Err(UNREADABLE))),
             },
@@ -139,6 +87,11 @@ impl Documents {
             }
         }
         open.tried = 0;
+        #[cfg(debug_assertions)]
+        if let Some(tip) = tip {
+            let whole = (open.document.heads(), open.document.json());
+            debug_assert!(open.applied > tip.applied() || (tip.heads(), tip.json()) == whole);
+        }
         Ok((open, Ok(())))
     }
 
@@ -161,6 +114,64 @@ impl Documents {
         Ok((open, done?))
     }
 
+    /// What [`Documents::open`] gives, or its tip where that takes all of these changes.
+    pub(crate) fn open_front<S: Store>(
+        &mut self,
+        journal: &mut Journal<S>,
+        place: &DocumentPlace,
+        most: usize,
+    ) -> Result<(Front, Result<(), Unapplied>), StoreError> {
+        let was_closed = !self.is_open(place.number());
+        if let Some(tip) = self.tip(place)
+            && let Some(tip) = taken(tip, journal, place, most)?
+        {
+            return Ok((Front::Tip(tip), Ok(())));
+        }
+        match was_closed {
+            false => self.open_whole(journal, place, most),
+            true => self.open(journal, place, most).map(|(open, applied)| (Front::Whole(open), applied)),
+        }
+    }
+
+    /// What [`Documents::open`] gives, which stays whole for a while.
+    pub(crate) fn open_whole<S: Store>(
+        &mut self,
+        journal: &mut Journal<S>,
+        place: &DocumentPlace,
+        most: usize,
+    ) -> Result<(Front, Result<(), Unapplied>), StoreError> {
+        let (mut open, applied) = self.open(journal, place, most)?;
+        open.is_needed = true;
+        Ok((Front::Whole(open), applied))
+    }
+
+    /// The tip that is open, or that of a document that can be made of its changes alone.
+    fn tip(&mut self, place: &DocumentPlace) -> Option<Open<Tip>> {
+        let is_plain = place.row.dropped.is_none() && place.row.struck.is_none() && !self.tries_durable_only;
+        match self.room.get(place.number()) {
+            Some(Front::Whole(_)) => None,
+            // One that has everything has nothing to try or to skip.
+            Some(Front::Tip(tip)) if !is_plain && tip.applied < place.row.last => None,
+            Some(Front::Tip(tip)) if tip.applied < place.row.snapshot => None,
+            Some(Front::Tip(_)) => match self.room.take(place.number()) {
+                Some(Front::Tip(tip)) => Some(Open { tried: 0, ..tip }),
+                Some(Front::Whole(_)) | None => None,
+            },
+            None => (is_plain && place.row.snapshot == 0).then(|| Open::of(Tip::new(), 0)),
+        }
+    }
+
+    /// What [`Documents::open_known`] gives, which stays whole for a while.
+    pub(crate) fn whole<S: Store>(
+        &mut self,
+        journal: &Journal<S>,
+        place: &DocumentPlace,
+    ) -> Result<Opened, StoreError> {
+        let (mut open, known) = self.open_known(journal, place)?;
+        open.is_needed = true;
+        Ok((open, known))
+    }
+
     /// The chunk of a change whose row gave way to a snapshot.
     pub(crate) fn rebuild<S: Store>(
         &mut self,
@@ -168,7 +179,7 @@ impl Documents {
         place: &DocumentPlace,
         hash: &ChangeHash,
     ) -> Result<Option<Vec<u8>>, StoreError> {
-        let (open, _) = self.open_known(journal, place)?;
+        let (open, _) = self.whole(journal, place)?;
         let chunk = open.document.change(hash);
         self.keep(place.number(), open);
         Ok(chunk)
@@ -176,7 +187,7 @@ impl Documents {
 
     /// Lets go of a document with changes that nobody is to see.
     pub(crate) fn forget(&mut self, number: DocumentNumber) {
-        self.take(number);
+        self.room.take(number);
     }
 
     /// Lets go of a document whose changes are others from a turn on. What is read of it until that is durable is of what it
@@ -200,58 +211,123 @@ impl Documents {
         self.generation
     }
 
-    /// Whether a document is open.
+    /// Whether a document, or its tip, is open.
     pub(crate) fn is_open(&self, number: DocumentNumber) -> bool {
-        self.open.contains_key(&number)
+        self.room.get(number).is_some()
     }
 
-    /// Takes a document that was read elsewhere, unless it is open.
+    /// Whether a document is open with its history.
+    pub(crate) fn is_whole(&self, number: DocumentNumber) -> bool {
+        self.room.get(number).is_some_and(Front::is_whole)
+    }
+
+    /// Takes a document that was read elsewhere, unless it is open whole. It stays whole until [`Documents::put_aside`].
     pub(crate) fn offer(&mut self, number: DocumentNumber, open: Open) {
-        if !self.is_open(number) {
-            self.keep(number, open);
+        if !self.is_whole(number) {
+            self.forget(number);
+            self.room.put(number, Front::Whole(Open { is_needed: true, ..open }));
         }
+    }
+
+    /// Keeps no more than the tip of a document that is open.
+    pub(crate) fn put_aside(&mut self, number: DocumentNumber) {
+        match self.room.take(number) {
+            Some(Front::Whole(open)) => self.room.put(number, open.without_history()),
+            Some(tip @ Front::Tip(_)) => self.room.put(number, tip),
+            None => {}
+        }
+    }
+
+    /// Has the tip of a document, if it is open, take about `most` of its changes, and tells how many. `None` where it does
+    /// not take all of them: it is let go of then, as it will not do.
+    pub(crate) fn tip_takes<S: Store>(
+        &mut self,
+        journal: &mut Journal<S>,
+        place: &DocumentPlace,
+        most: usize,
+    ) -> Result<Option<usize>, StoreError> {
+        let is_open = self.is_open(place.number());
+        let Some(tip) = self.tip(place).filter(|_| is_open) else { return Ok(None) };
+        let Some(tip) = taken(tip, journal, place, most)? else { return Ok(None) };
+        let tried = tip.tried;
+        self.room.put(place.number(), Front::Tip(tip));
+        Ok(Some(tried))
     }
 
     /// Tells a document, if it is still open, the position of a change that it has already.
     pub(crate) fn advance(&mut self, number: DocumentNumber, applied: u64) {
-        if let Some(open) = self.open.get_mut(&number) {
-            open.applied = applied;
+        if let Some(front) = self.room.get_mut(number) {
+            front.advance(applied);
         }
-    }
-
-    fn take(&mut self, number: DocumentNumber) -> Option<Open> {
-        let open = self.open.remove(&number)?;
-        self.by_use.remove(&open.used);
-        self.bytes -= open.document.memory_bytes();
-        Some(open)
     }
 
     /// Gives a document back. Others make room for it.
     pub(crate) fn keep(&mut self, number: DocumentNumber, mut open: Open) {
-        self.uses += 1;
-        open.used = self.uses;
         open.document.let_go_of_copy();
-        self.bytes += open.document.memory_bytes();
-        self.by_use.insert(self.uses, number);
-        self.open.insert(number, open);
-        // The one just used stays, however large: it would be loaded again at once.
-        while self.bytes > self.bytes_max && self.open.len() > 1 {
-            let Some(number) = self.to_let_go() else { return };
-            self.take(number);
-        }
+        self.room.put(number, open.put_aside());
     }
 
-    /// A document that gives way, and not the last: what stands at a point of time drawn between the first and the last use, or was used
-    /// next after it. So one of many that were not used for long goes nearly always, as with the oldest first; and of a few
-    /// more than fit that are used in turn most stay, where with the oldest first none would be here when it is needed.
-    fn to_let_go(&self) -> Option<DocumentNumber> {
-        let (first, _) = self.by_use.first_key_value()?;
-        let (last, _) = self.by_use.last_key_value()?;
-        let mixed = (self.uses ^ (self.uses >> 31)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let drawn = first + (mixed ^ (mixed >> 29)) % (last - first).max(1);
-        let drawn = self.by_use.range(drawn..*last).next();
-        drawn.or_else(|| self.by_use.first_key_value()).map(|(_, number)| *number)
+    /// Gives back as much of a document as there is.
+    pub(crate) fn keep_front(&mut self, number: DocumentNumber, front: Front) {
+        match front {
+            Front::Whole(open) => self.keep(number, open),
+            tip @ Front::Tip(_) => self.room.put(number, tip),
+        }
     }
+}
+
+/// A tip with the changes of its document that are in its value, and about `most` others; `None` where it does not take all
+/// of them.
+fn taken<S: Store>(
+    mut tip: Open<Tip>,
+    journal: &mut Journal<S>,
+    place: &DocumentPlace,
+    most: usize,
+) -> Result<Option<Open<Tip>>, StoreError> {
+    #[cfg(isle_planted)]
+    if crate::planted::is(crate::planted::Bug::TipKept) && tip.applied > 0 {
+        tip.applied = place.row.last;
+    }
+    let is_taken = undamaged(take_changes(&mut tip, journal, place, most))?.unwrap_or(false);
+    if tip.tried > 0 {
+        journal.rows.set_suspect(None)?;
+    }
+    Ok(is_taken.then_some(tip))
+}
+
+fn take_changes<S: Store>(
+    tip: &mut Open<Tip>,
+    journal: &mut Journal<S>,
+    place: &DocumentPlace,
+    most: usize,
+) -> Result<bool, StoreError> {
+    // Known once what is in the value was taken: see `STEP_PART`.
+    let mut most_tried = None;
+    while tip.applied < place.row.last {
+        let is_known = tip.applied < place.row.value;
+        let (last, left) = match is_known {
+            true => (place.row.value, usize::MAX),
+            false => {
+                let most = *most_tried.get_or_insert_with(|| if most == 0 { 0 } else { tip.step(most) });
+                (place.row.last, most.saturating_sub(tip.tried))
+            }
+        };
+        if left == 0 {
+            break;
+        }
+        let at_once = tip.step(CHANGES_AT_ONCE).min(left);
+        let changes = journal.changes_after(place.number(), (tip.applied, last), at_once)?;
+        let Some((last, chunk)) = changes.last() else { return Err(DAMAGED) };
+        if !is_known {
+            tip.tried += changes.len();
+            let suspect = Suspect::of(place.number(), (*last, chunk), place.row.strikes);
+            journal.rows.set_suspect(Some(&suspect.to_bytes()))?;
+        }
+        if !tip.take(changes) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Applies about `most` changes up to a position, noted as suspect before.
@@ -418,52 +494,10 @@ fn depends_on_skipped<S: Store>(
 mod tests {
     use super::*;
 
-    /// Uses a document, and says whether it was open.
-    fn uses(documents: &mut Documents, number: u32) -> bool {
-        let open = documents.take(DocumentNumber(number));
-        let was_open = open.is_some();
-        documents.keep(DocumentNumber(number), open.unwrap_or_else(Open::new));
-        was_open
-    }
-
-    fn room_for(count: u64) -> Documents {
-        Documents::new(count * Open::new().document.memory_bytes())
-    }
-
-    #[test]
-    fn of_a_few_more_than_fit_most_stay_when_they_are_used_in_turn() {
-        let mut documents = room_for(90);
-        let found = (0..10_000).filter(|turn| uses(&mut documents, turn % 100)).count();
-        assert!(found > 6_000, "{found} of 10,000");
-        assert_eq!(documents.count(), 90);
-    }
-
-    #[test]
-    fn what_is_used_again_and_again_stays_when_others_pass_by() {
-        let mut documents = room_for(90);
-        let mut found = 0;
-        for turn in 0..10_000 {
-            found += usize::from(uses(&mut documents, turn % 10));
-            uses(&mut documents, 1_000 + turn);
-        }
-        assert!(found > 9_500, "{found} of 10,000");
-    }
-
-    #[test]
-    fn two_that_do_not_fit_together_are_not_kept_together() {
-        let one = Open::new().document.memory_bytes();
-        let mut documents = Documents::new(one + one / 2);
-        uses(&mut documents, 1);
-        for _ in 0..1_000 {
-            uses(&mut documents, 2);
-            assert!(documents.bytes <= documents.bytes_max);
-        }
-    }
-
     #[test]
     fn what_a_read_copied_is_not_kept() {
         let signature = document::Signature::of(document::Origin([7; 16]), 0);
-        let mut open = Open::new();
+        let mut open = Open { is_needed: true, ..Open::new() };
         for n in 0..3 {
             let put = document::Operation::Put(serde_json::json!({ "n": n }));
             open.document.write(&signature, None, &[put]).unwrap();
@@ -473,7 +507,7 @@ mod tests {
         assert!(open.document.memory_bytes() > before, "the copy is counted");
         let mut documents = Documents::new(u64::MAX);
         documents.keep(DocumentNumber(1), open);
-        assert!(documents.bytes < before, "{} of {before}", documents.bytes);
+        assert!(documents.bytes() < before, "{} of {before}", documents.bytes());
     }
 
     #[test]

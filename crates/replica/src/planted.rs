@@ -84,11 +84,13 @@ pub enum Bug {
     SymbolOffByOne,
     /// A request that waits only for another, which was carried out early, is not let go of.
     HeldForgotten,
+    /// The tip of a document is taken for what the document is, whatever came since.
+    TipKept,
 }
 
 impl Bug {
     /// Every bug.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 37] = [
         Self::AckBeforeSync,
         Self::ReplyBeforeSync,
         Self::CursorBeforeBatch,
@@ -125,6 +127,7 @@ impl Bug {
         Self::OriginKept,
         Self::SymbolOffByOne,
         Self::HeldForgotten,
+        Self::TipKept,
     ];
 }
 

@@ -20,6 +20,7 @@ mod recovery;
 mod requests;
 mod sketches;
 mod stalled;
+mod tips;
 mod transactions;
 mod views;
 mod waits;
@@ -131,6 +132,9 @@ impl Store for Disk {
     }
 }
 
+/// Half of what a program waits for.
+const SNAPSHOTS: SnapshotPolicy = SnapshotPolicy { changes_min: 64, bytes_min: 16 * 1024 };
+
 fn space(name: &str) -> Space {
     Space::new(name).unwrap()
 }
@@ -166,7 +170,7 @@ fn hub_settings() -> Settings {
         peers: [("site".to_owned(), site)].into(),
         schemas: schemas(),
         open_documents_bytes_max: 1 << 20,
-        snapshots: SnapshotPolicy::default(),
+        snapshots: SNAPSHOTS,
         trimming: TrimPolicy::default(),
         loads_aside: None,
         idempotency_keys_max: 1 << 20,
@@ -188,7 +192,7 @@ fn site_settings() -> Settings {
         peers: [("hub".to_owned(), hub)].into(),
         schemas: schemas(),
         open_documents_bytes_max: 1 << 20,
-        snapshots: SnapshotPolicy::default(),
+        snapshots: SNAPSHOTS,
         trimming: TrimPolicy::default(),
         loads_aside: None,
         idempotency_keys_max: 1 << 20,

@@ -9,7 +9,7 @@ use crate::{ChangeHash, Operation, Schema, Signature, WriteError};
 use serde_json::Value;
 
 /// What an author's last change takes in memory, in bytes, and what a tip takes besides, about.
-const AUTHOR_BYTES: u64 = 192;
+const AUTHOR_BYTES: u64 = 140;
 const TIP_BYTES: u64 = 1_200;
 
 /// A document without its history. See [`Document::into_tip`].

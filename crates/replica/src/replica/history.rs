@@ -93,7 +93,7 @@ impl<S: Store> Replica<S> {
         };
         self.refresh(address, &mut place, CHANGES_PER_REQUEST_MAX)?;
         let behind = self.behind(&place)?;
-        let (open, applied) = self.documents.open_known(&self.journal, &place)?;
+        let (open, applied) = self.documents.whole(&self.journal, &place)?;
         let told = applied.map(|()| read(&open.document));
         self.documents.keep(place.number(), open);
         Ok(match told {

@@ -132,7 +132,7 @@ impl<S: Store> Replica<S> {
         let addresses = if self.may_hold(&request) { opened_by(&request) } else { Vec::new() };
         let mut lacking = BTreeSet::new();
         for address in addresses.iter().take(LACKING_MAX) {
-            lacking.extend(self.load_aside(address)?);
+            lacking.extend(self.load_aside(address, needs_whole(&request))?);
         }
         if lacking.is_empty() && !addresses.iter().any(|address| self.loading.addresses.contains_key(address))
         {
@@ -172,6 +172,12 @@ impl<S: Store> Replica<S> {
         Ok(())
     }
 
+    /// Of an open document, whether the whole of it is.
+    #[cfg(test)]
+    pub(crate) fn is_open_whole(&self, number: DocumentNumber) -> Option<bool> {
+        self.documents.is_open(number).then(|| self.documents.is_whole(number))
+    }
+
     /// Lets go of the requests that are held for documents to be read, before the replica is: none of them is carried out or
     /// answered.
     pub fn let_go_of_held(&mut self) -> Vec<RequestId> {
@@ -185,30 +191,53 @@ impl<S: Store> Replica<S> {
         if let Some(open) = open.filter(|_| generation == self.documents.generation()) {
             self.documents.offer(number, open);
         }
-        if self.loading.in_background.remove(&number) && !self.must_spare_disk() {
-            self.bring_up_loaded(number)?;
+        let is_in_background = self.loading.in_background.remove(&number);
+        // What was read is brought up to date by a turn that has room for that.
+        let mut is_needed = is_in_background && self.must_spare_disk();
+        if is_in_background && !is_needed {
+            is_needed = self.bring_up_loaded(number)?;
         }
         let ready = self.loading.take_ready(number);
-        ready.into_iter().try_for_each(|held| self.handle_request(held.id, held.request, clock))
+        let waits_for_others = self.loading.held.iter().filter(|held| held.lacking.is_empty());
+        is_needed |= ready.iter().chain(waits_for_others).any(|held| needs_whole(&held.request));
+        ready.into_iter().try_for_each(|held| self.handle_request(held.id, held.request, clock))?;
+        if !is_needed {
+            self.documents.put_aside(number);
+        }
+        Ok(())
     }
 
-    /// Brings a document up to date while it is open. It may be gone.
-    fn bring_up_loaded(&mut self, number: DocumentNumber) -> Result<(), StoreError> {
-        let Some(address) = undamaged(self.journal.address(number))? else { return Ok(()) };
+    /// Brings a document up to date while it is open. It may be gone. Returns whether it had changes that its tip did not take:
+    /// the next may be like them.
+    fn bring_up_loaded(&mut self, number: DocumentNumber) -> Result<bool, StoreError> {
+        let Some(address) = undamaged(self.journal.address(number))? else { return Ok(false) };
         let place = undamaged(self.journal.document(&address))?.flatten();
-        let Some(mut place) = place.filter(|place| place.number() == number) else { return Ok(()) };
-        self.bring_up(&address, &mut place, CHANGES_PER_TURN).map(drop)
+        let Some(mut place) = place.filter(|place| place.number() == number) else { return Ok(false) };
+        let was_behind = place.row.value < place.row.last;
+        self.bring_up(&address, &mut place, CHANGES_PER_TURN)?;
+        Ok(was_behind)
     }
 
-    /// Has a document read if it is closed and long; returns its number until that is done.
-    fn load_aside(&mut self, address: &Address) -> Result<Option<DocumentNumber>, StoreError> {
+    /// Has a document read if it is long, and closed or needed whole; returns its number until that is done. For a write
+    /// the tip will nearly always do.
+    fn load_aside(
+        &mut self,
+        address: &Address,
+        needs_whole: bool,
+    ) -> Result<Option<DocumentNumber>, StoreError> {
         // Where all documents are open there is nothing to look for.
-        if self.documents.count() as u64 >= u64::from(self.journal.documents()) {
+        if !needs_whole && self.documents.count() as u64 >= u64::from(self.journal.documents()) {
             return Ok(None);
         }
         let place = undamaged(self.journal.document(address))?.flatten();
         let Some(place) = place.filter(|place| self.is_worth_it(place)) else { return Ok(None) };
         let number = place.number();
+        if !needs_whole
+            && self.documents.is_open(number)
+            && self.documents.tip_takes(&mut self.journal, &place, CHANGES_PER_TURN)?.is_some()
+        {
+            return Ok(None);
+        }
         let reading_max = self.settings.loads_aside.map_or(0, |policy| policy.reading_max);
         if !self.loading.ordered.contains(&number) && self.loading.ordered.len() >= reading_max {
             return Ok(None);
@@ -217,14 +246,13 @@ impl<S: Store> Replica<S> {
         Ok(Some(number))
     }
 
-    /// Has a document read that is to be brought up to date, if it is closed and long.
+    /// Has a long document read that is to be brought up to date, or saved.
     pub(super) fn load_in_background(&mut self, address: &Address, place: &DocumentPlace) -> Aside {
         let number = place.number();
-        if !self.is_worth_it(place) {
-            return Aside::No;
-        }
         if !self.loading.ordered.contains(&number) {
-            if self.loading.ordered.len() >= ORDERED_IN_BACKGROUND_MAX {
+            // One goes on however many are read for requests.
+            let is_enough = self.loading.ordered.len() >= ORDERED_IN_BACKGROUND_MAX;
+            if is_enough && !self.loading.in_background.is_empty() {
                 return Aside::Later;
             }
             self.order(address, place);
@@ -233,12 +261,13 @@ impl<S: Store> Replica<S> {
         Aside::Reading
     }
 
-    fn is_worth_it(&self, place: &DocumentPlace) -> bool {
+    /// Whether a document is long, and not open whole.
+    pub(super) fn is_worth_it(&self, place: &DocumentPlace) -> bool {
         let is_plain = place.row.value > 0 && place.row.blocked.is_none() && place.row.dropped.is_none();
         self.settings.loads_aside.is_some_and(|policy| policy.is_for(&place.row))
             && is_plain
             && !self.is_struck(place)
-            && !self.documents.is_open(place.number())
+            && !self.documents.is_whole(place.number())
     }
 
     fn order(&mut self, address: &Address, place: &DocumentPlace) {
@@ -248,6 +277,21 @@ impl<S: Store> Replica<S> {
             let place = keys::document(place.space, &address.collection, &address.key);
             self.turns.release(Effect::Load(LoadOrder { number, place, generation }));
         }
+    }
+}
+
+/// Whether a request asks for what a tip does not have: a history, to write into a list or text, or to choose among values.
+fn needs_whole(request: &Request) -> bool {
+    use document::Operation::{Choose, Insert, Splice};
+    let of = |operations: &[document::Operation]| {
+        operations.iter().any(|operation| matches!(operation, Choose { .. } | Insert { .. } | Splice { .. }))
+    };
+    if let Request::Write { operations, .. } = request {
+        of(operations)
+    } else if let Request::Transaction { writes, .. } = request {
+        writes.iter().any(|write| of(&write.operations))
+    } else {
+        true
     }
 }
 

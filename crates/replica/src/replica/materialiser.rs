@@ -7,6 +7,7 @@ use super::Replica;
 use super::loading::Aside;
 use super::values::Freshness;
 use crate::BlockReason;
+use crate::documents::Front;
 use crate::effect::{Effect, Event};
 use crate::journal::{DAMAGED, DocumentPlace};
 use crate::keys;
@@ -81,11 +82,10 @@ impl<S: Store> Replica<S> {
             }
             let address = self.journal.listed_address(&key)?;
             let mut place = self.journal.document(&address)?.ok_or(DAMAGED)?;
-            match self.load_in_background(&address, &place) {
-                Aside::No => {
-                    changes = changes.saturating_sub(self.bring_up(&address, &mut place, changes)?);
-                    self.materialiser.left_from = None;
-                }
+            let (taken, aside) = self.work_on(&address, &mut place, changes)?;
+            changes = changes.saturating_sub(taken);
+            match aside {
+                Aside::No => self.materialiser.left_from = None,
                 // Once round all that is left is being read: each of them makes a turn when it was.
                 Aside::Reading if self.materialiser.left_from.as_ref() == Some(&key) => is_reading = true,
                 Aside::Reading => drop(self.materialiser.left_from.get_or_insert_with(|| key.clone())),
@@ -126,6 +126,31 @@ impl<S: Store> Replica<S> {
         rows.take(most).map(|row| row.map(|(key, _)| key)).collect()
     }
 
+    /// As [`Replica::bring_up`], but has a long document read beside the core where only the whole of it will do.
+    fn work_on(
+        &mut self,
+        address: &Address,
+        place: &mut DocumentPlace,
+        most: usize,
+    ) -> Result<(usize, Aside), StoreError> {
+        if !self.is_worth_it(place) {
+            return Ok((self.bring_up(address, place, most)?, Aside::No));
+        }
+        let mut changes = 0;
+        if place.row.value < place.row.last {
+            match self.documents.tip_takes(&mut self.journal, place, most)? {
+                Some(tried) => changes = tried,
+                None => return Ok((0, self.load_in_background(address, place))),
+            }
+            // The value of what the tip has, and no more.
+            self.refresh(address, place, 0)?;
+        }
+        let is_due = place.row.value == place.row.last && self.journal.is_snapshot_due(place);
+        let aside = if is_due { self.load_in_background(address, place) } else { Aside::No };
+        self.note_done(address, place);
+        Ok((changes, aside))
+    }
+
     /// Brings a document's value up to date and makes a snapshot when one is due. Returns how many changes it took.
     pub(super) fn bring_up(
         &mut self,
@@ -140,7 +165,16 @@ impl<S: Store> Replica<S> {
         {
             self.block(address, place, (BlockReason::Damaged, None));
         }
+        self.note_done(address, place);
         Ok(refreshed.changes)
+    }
+
+    /// Takes a document off the list for which there is nothing to do: an earlier version waited for fewer changes.
+    fn note_done(&mut self, address: &Address, place: &mut DocumentPlace) {
+        let is_done = place.row.value == place.row.last && !self.journal.is_snapshot_due(place);
+        if is_done && place.row.waits {
+            self.journal.put_document(address, place);
+        }
     }
 
     /// Puts a snapshot in place of a document's changes, once it was read back as the same document. Changes that a
@@ -157,7 +191,15 @@ impl<S: Store> Replica<S> {
         let is_sound = Document::load(&bytes).is_ok_and(|loaded| {
             loaded.heads() == open.document.heads() && loaded.json() == open.document.json()
         });
-        self.documents.keep(place.number(), open);
+        // A tip wrote what the rows say. Automerge, which was given all of it here, has to come to the same.
+        let heads: Vec<[u8; 32]> = open.document.heads().into_iter().map(|head| head.0).collect();
+        let is_sound = is_sound && (place.row.dropped.is_some() || heads.concat() == place.row.heads);
+        let front = Front::Whole(open);
+        if is_sound && undamaged(self.journal.value(address, place))? != Some(front.json()) {
+            self.save_value(address, place, &front)?;
+            self.turns.hold(Effect::Event(Event::ValueMended { address: address.clone() }));
+        }
+        self.documents.keep_front(place.number(), front);
         if is_sound {
             let unsent_after = self.peers.lowest_position();
             self.journal.put_snapshot(place, bytes, unsent_after)?;

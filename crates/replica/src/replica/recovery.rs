@@ -11,7 +11,7 @@
 
 use super::frames::{Handled, hold_frame};
 use super::{Clock, Replica};
-use crate::documents::Open;
+use crate::documents::{Front, Open};
 use crate::effect::{DisconnectReason, Effect, Event, LinkId, Misbehaviour};
 use crate::journal::{DAMAGED, DocumentPlace};
 use crate::keys::{DocumentNumber, OriginNumber, SpaceNumber};
@@ -299,17 +299,16 @@ impl<S: Store> Replica<S> {
         #[cfg(isle_planted)]
         let twice = crate::planted::is(crate::planted::Bug::WrittenAgainTwice)
             .then(|| without.write_again(&signature, &with, authors).ok().flatten());
-        let mut open = Open::of(without, place.row.last);
+        let mut front = Front::Whole(Open::of(without, place.row.last));
         match again {
-            Some(change) => drop(self.append(&address, &mut place, (change, 0), &mut open, clock)?),
-            None => self.save_value(&address, &mut place, &open)?,
+            Some(change) => drop(self.append(&address, &mut place, (change, 0), &mut front, clock)?),
+            None => self.save_value(&address, &mut place, &front)?,
         }
         #[cfg(isle_planted)]
         if let Some(change) = twice.flatten() {
-            self.append(&address, &mut place, (change, 0), &mut open, clock)?;
+            self.append(&address, &mut place, (change, 0), &mut front, clock)?;
         }
-        let number = place.number();
-        self.documents.keep(number, open);
+        self.documents.keep_front(place.number(), front);
         Ok(is_written)
     }
 }

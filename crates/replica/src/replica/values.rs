@@ -2,7 +2,7 @@
 
 use super::Replica;
 use crate::BlockReason;
-use crate::documents::{Documents, Open};
+use crate::documents::{Documents, Front};
 use crate::effect::{Effect, Event};
 use crate::journal::{DAMAGED, DocumentPlace, StoredValue};
 use crate::request::{Behind, Reading};
@@ -71,12 +71,12 @@ impl<S: Store> Replica<S> {
         if self.room == Room::ReadOnly || self.is_struck(place) {
             return Ok(Freshness::Behind.into());
         }
-        let (open, applied) = self.documents.open(&mut self.journal, place, most)?;
-        if open.applied > place.row.value {
-            self.save_value(address, place, &open)?;
+        let (front, applied) = self.documents.open_front(&mut self.journal, place, most)?;
+        if front.applied() > place.row.value {
+            self.save_value(address, place, &front)?;
         }
-        let changes = open.tried;
-        self.documents.keep(place.number(), open);
+        let changes = front.tried();
+        self.documents.keep_front(place.number(), front);
         let freshness = if let Err(unapplied) = applied {
             self.block(address, place, (unapplied.reason, unapplied.at));
             Freshness::Blocked(unapplied.reason)
@@ -110,17 +110,19 @@ impl<S: Store> Replica<S> {
         &mut self,
         address: &Address,
         place: &mut DocumentPlace,
-        open: &Open,
+        front: &Front,
     ) -> Result<(), StoreError> {
-        let heads: Vec<[u8; 32]> = open.document.heads().into_iter().map(|head| head.0).collect();
+        let heads: Vec<[u8; 32]> = front.heads().into_iter().map(|head| head.0).collect();
         debug_assert!(
-            open.applied < place.row.last || place.row.dropped.is_some() || heads.concat() == place.row.heads
+            front.applied() < place.row.last
+                || place.row.dropped.is_some()
+                || heads.concat() == place.row.heads
         );
-        let json = open.document.json();
+        let json = front.json();
         let violations = self.violations(address, json.as_ref());
         self.values_broken += u64::from(self.is_newly_broken(address, place, &violations)?);
         let value = self.new_value(address, place, (json, !violations.is_empty()))?;
-        self.journal.put_value(address, place, (open.applied, &heads.concat()), value);
+        self.journal.put_value(address, place, (front.applied(), &heads.concat()), value);
         self.journal.put_document(address, place);
         self.note_system(address);
         Ok(())
@@ -138,14 +140,15 @@ impl<S: Store> Replica<S> {
             return Ok(0);
         }
         let (open, applied) = self.documents.open_known(&self.journal, place)?;
+        let front = Front::Whole(open);
         match applied {
             Ok(()) => {
-                self.save_value(address, place, &open)?;
+                self.save_value(address, place, &front)?;
                 self.turns.hold(Effect::Event(Event::ValueMended { address: address.clone() }));
             }
             Err(unapplied) => self.block(address, place, (unapplied.reason, unapplied.at)),
         }
-        self.documents.keep(place.number(), open);
+        self.documents.keep_front(place.number(), front);
         Ok(usize::try_from(place.row.changes).unwrap_or(usize::MAX))
     }
 

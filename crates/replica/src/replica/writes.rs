@@ -3,7 +3,7 @@
 use super::values::CHANGES_PER_REQUEST_MAX;
 use super::{Clock, Replica};
 use crate::condition::Condition;
-use crate::documents::Open;
+use crate::documents::{Front, Open};
 use crate::idempotency;
 use crate::journal::{DocumentPlace, Entry, NewValue};
 use crate::request::{
@@ -13,11 +13,18 @@ use crate::request::{
 use crate::settings::SpaceMode;
 use crate::store::{Room, Store, StoreError};
 use crate::waits::WaitError;
-use document::{Address, ChangeHash, Collection, NewChange, Signature, Space};
+use document::{Address, ChangeHash, Collection, NewChange, Signature, Space, TipWrite};
 use std::collections::BTreeSet;
 
 /// An answer, or the store's failure.
 type Answer<T> = Result<Result<T, RequestError>, StoreError>;
+
+/// How much of a document a write needs.
+#[derive(Clone, Copy)]
+enum Needs {
+    Front,
+    Whole,
+}
 
 /// Operations that were carried out on a document in memory, and nowhere else yet.
 struct Prepared<'a> {
@@ -26,7 +33,7 @@ struct Prepared<'a> {
     place: Option<DocumentPlace>,
     /// A document that has no change. Any other is given back, so that only the room for open documents bounds how much
     /// of a transaction is in memory: one that gives way is loaded again, with this change.
-    open: Option<Open>,
+    front: Option<Front>,
     /// None when the document was so already.
     change: Option<NewChange>,
     /// The document's heads with the change.
@@ -245,23 +252,33 @@ impl<S: Store> Replica<S> {
         clock: Clock,
         budget: &mut usize,
     ) -> Answer<Prepared<'a>> {
-        let (mut open, place) = match self.journal.document(address)? {
-            None => (Open::new(), None),
-            Some(mut place) => match self.open_for_write(address, &mut place, budget)? {
-                Ok(open) => (open, Some(place)),
+        let (mut front, mut place) = match self.journal.document(address)? {
+            None => (Front::new(), None),
+            Some(mut place) => match self.open_for_write(address, &mut place, (Needs::Front, budget))? {
+                Ok(front) => (front, Some(place)),
                 Err(error) => return Ok(Err(error)),
             },
         };
-        let schema = self.schema(address);
         let signature = Signature {
             origin: self.origin,
             wall_ms: clock.wall_ms,
             author: terms.author.as_deref(),
             message: terms.message.as_deref(),
         };
-        match open.document.write(&signature, schema, operations) {
+        let mut written = front.write(&signature, self.schema(address), operations);
+        if matches!(written, Ok(TipWrite::Unfit)) {
+            front = match &mut place {
+                None => Front::Whole(Open::new()),
+                Some(place) => match self.open_for_write(address, place, (Needs::Whole, budget))? {
+                    Ok(front) => front,
+                    Err(error) => return Ok(Err(error)),
+                },
+            };
+            written = front.write(&signature, self.schema(address), operations);
+        }
+        match written.map(TipWrite::change) {
             Ok(mut change) => {
-                let heads = open.document.heads();
+                let heads = front.heads();
                 let value = match (&place, &mut change) {
                     (Some(place), Some(change)) => {
                         let shown = (change.json.take(), change.breaks_schema);
@@ -269,18 +286,18 @@ impl<S: Store> Replica<S> {
                     }
                     (None, _) | (_, None) => None,
                 };
-                let open = match &place {
-                    None => Some(open),
+                let front = match &place {
+                    None => Some(front),
                     Some(place) => {
-                        self.documents.keep(place.number(), open);
+                        self.documents.keep_front(place.number(), front);
                         None
                     }
                 };
-                Ok(Ok(Prepared { address, place, open, change, heads, value }))
+                Ok(Ok(Prepared { address, place, front, change, heads, value }))
             }
             Err(error) => {
                 if let Some(place) = place {
-                    self.documents.keep(place.number(), open);
+                    self.documents.keep_front(place.number(), front);
                 }
                 Ok(Err(error.into()))
             }
@@ -292,20 +309,23 @@ impl<S: Store> Replica<S> {
         &mut self,
         address: &Address,
         place: &mut DocumentPlace,
-        budget: &mut usize,
-    ) -> Answer<Open> {
+        (needs, budget): (Needs, &mut usize),
+    ) -> Answer<Front> {
         if let Some(blocked) = place.row.blocked {
             return Ok(Err(RequestError::blocked(address, blocked.reason)));
         }
         if self.is_struck(place) {
             return Ok(Err(RequestError::Behind(address.clone())));
         }
-        let (open, applied) = self.documents.open(&mut self.journal, place, *budget)?;
-        *budget = budget.saturating_sub(open.tried);
-        if applied.is_ok() && open.applied == place.row.last {
-            return Ok(Ok(open));
+        let (front, applied) = match needs {
+            Needs::Front => self.documents.open_front(&mut self.journal, place, *budget)?,
+            Needs::Whole => self.documents.open_whole(&mut self.journal, place, *budget)?,
+        };
+        *budget = budget.saturating_sub(front.tried());
+        if applied.is_ok() && front.applied() == place.row.last {
+            return Ok(Ok(front));
         }
-        self.documents.keep(place.number(), open);
+        self.documents.keep_front(place.number(), front);
         Ok(Err(match applied {
             Ok(()) => RequestError::Behind(address.clone()),
             Err(unapplied) => {
@@ -319,7 +339,7 @@ impl<S: Store> Replica<S> {
     fn commit(&mut self, prepared: Vec<Prepared<'_>>, clock: Clock) -> Result<Option<Stamp>, StoreError> {
         let mut left = prepared.iter().filter(|prepared| prepared.change.is_some()).count();
         let mut last = None;
-        for Prepared { address, place, open, change, value, .. } in prepared {
+        for Prepared { address, place, front, change, value, .. } in prepared {
             // A write that is refused, or writes nothing, leaves no trace of a document that was not there.
             let Some(mut change) = change else { continue };
             let mut place = match place {
@@ -340,11 +360,11 @@ impl<S: Store> Replica<S> {
             if crate::planted::is(crate::planted::Bug::TransactionSplit) {
                 self.journal.submit()?;
             }
-            match open {
+            match front {
                 None => self.documents.advance(place.number(), lsn),
-                Some(mut open) => {
-                    open.applied = lsn;
-                    self.documents.keep(place.number(), open);
+                Some(mut front) => {
+                    front.advance(lsn);
+                    self.documents.keep_front(place.number(), front);
                 }
             }
         }
@@ -356,7 +376,7 @@ impl<S: Store> Replica<S> {
         address: &Address,
         place: &mut DocumentPlace,
         (mut change, follow): (NewChange, usize),
-        open: &mut Open,
+        front: &mut Front,
         clock: Clock,
     ) -> Result<u64, StoreError> {
         // What this replica writes of itself was held against no schema.
@@ -364,7 +384,7 @@ impl<S: Store> Replica<S> {
         let breaks_schema = !self.violations(address, json.as_ref()).is_empty();
         let value = self.new_value(address, place, (json, breaks_schema))?;
         let (sequence, lsn) = self.append_valued(address, place, (change, value, follow), clock)?;
-        open.applied = lsn;
+        front.advance(lsn);
         Ok(sequence)
     }
 

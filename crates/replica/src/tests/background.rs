@@ -41,6 +41,21 @@ fn what_arrived_closed_gets_its_value_in_the_background() {
 }
 
 #[test]
+fn what_waited_for_a_snapshot_that_is_no_more_due_is_off_the_list() {
+    let mut site = Node::new(site_settings());
+    site.settings.snapshots.changes_min = 4;
+    site.crash();
+    site.replica.hold_materialiser(true);
+    (0..5).for_each(|n| assert!(site.put("store-1/inventory/1", item(n)).is_some()));
+    assert_eq!(waiting(&site), 1);
+    site.settings.snapshots.changes_min = 1_000;
+    site.crash();
+    site.settle();
+    assert_eq!(waiting(&site), 0);
+    assert_values_hold(&site);
+}
+
+#[test]
 fn a_hub_stores_and_forwards_what_peers_wrote_and_opens_no_document() {
     let (mut settings, mut far) = (hub_settings(), site_settings());
     settings.peers.insert("far".into(), settings.peers["site"].clone());
