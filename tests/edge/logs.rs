@@ -1,11 +1,14 @@
 //! What is logged: in either form, and nothing that is nobody's business.
 
 use crate::command::words;
+use crate::enrolment::{Hub, MILK};
 use serde_json::{Value, json};
-use std::fs;
+use std::fs::{self, File};
+use std::io;
 use std::net::UdpSocket;
 use std::process::{Command, Stdio};
-use tests::process::{Fleet, Process, site_config};
+use tests::eventually_async;
+use tests::process::{DEADLINE, Fleet, Process, site_config};
 use tests::program;
 use tests::program::run_well;
 
@@ -76,4 +79,37 @@ async fn no_secret_and_no_value_is_logged() {
             assert!(!log.contains(secret), "'{secret}' is in the log:\n{log}");
         }
     }
+}
+
+/// The disk of the log is full, or its reader has ended: a site is none the worse, and finds its hub again.
+#[tokio::test]
+async fn a_site_whose_log_cannot_be_written_goes_on() {
+    for is_full in [true, false] {
+        let hub = Hub::new();
+        let mut running = hub.start();
+        let data = hub.path("site");
+        run_well(words("join", &data, &[&hub.invite("store-1", &[])]));
+        let log = if is_full {
+            Stdio::from(File::options().write(true).open("/dev/full").unwrap())
+        } else {
+            unread()
+        };
+        let site = Process::start_logging_to(data, log);
+        site.add(MILK, 3, None).await;
+        running.has_on_hand(MILK, 3).await;
+        running.kill();
+        // What was lost is told in the log.
+        eventually_async(DEADLINE, "the site is cut off", async || !site.status().await.peers[0].connected)
+            .await;
+        let running = running.restart();
+        site.add(MILK, 1, None).await;
+        running.has_on_hand(MILK, 4).await;
+    }
+}
+
+/// A pipe whose reader has ended.
+fn unread() -> Stdio {
+    let (reader, writer) = io::pipe().unwrap();
+    drop(reader);
+    writer.into()
 }

@@ -112,6 +112,13 @@ impl Process {
         Self { child, told_in: data.clone(), data }
     }
 
+    /// As [`Process::start`], with its log somewhere else than in its directory: where nobody takes it, for instance.
+    pub fn start_logging_to(data: PathBuf, log: impl Into<Stdio>) -> Self {
+        let mut command = serving(Command::new(program::path()), &data, &data);
+        let child = command.stderr(log).spawn().unwrap();
+        Self { child, told_in: data.clone(), data }.ready()
+    }
+
     /// How it ended, if it has.
     pub fn has_ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().unwrap()
@@ -285,7 +292,11 @@ pub fn spawn(data: &Path) -> Child {
     serve(Command::new(program::path()), data, data)
 }
 
-fn serve(mut program: Command, data: &Path, told_in: &Path) -> Child {
+fn serve(program: Command, data: &Path, told_in: &Path) -> Child {
+    serving(program, data, told_in).spawn().unwrap()
+}
+
+fn serving(mut program: Command, data: &Path, told_in: &Path) -> Command {
     let file = |name: &str| File::create(told_in.join(name)).unwrap();
     program
         .args(["serve", "--data"])
@@ -293,9 +304,8 @@ fn serve(mut program: Command, data: &Path, told_in: &Path) -> Child {
         .env_remove("ISLE_LOG")
         .stdin(Stdio::null())
         .stdout(file("output"))
-        .stderr(file("log"))
-        .spawn()
-        .unwrap()
+        .stderr(file("log"));
+    program
 }
 
 /// A put.

@@ -68,11 +68,13 @@ impl Banner<'_> {
         }
     }
 
-    /// One line for whoever started it, on standard output.
-    pub(crate) fn announce(&self) -> io::Result<()> {
+    /// One line for whoever started it, on standard output. Where nobody takes it the server runs all the same.
+    pub(crate) fn announce(&self) {
         let mut stdout = io::stdout().lock();
-        writeln!(stdout, "{} is ready: {}", self.config.name, self.summary())?;
-        stdout.flush()
+        let told = writeln!(stdout, "{} is ready: {}", self.config.name, self.summary());
+        if let Err(error) = told.and_then(|()| stdout.flush()) {
+            tracing::warn!(%error, "nobody is told on standard output that the server is ready");
+        }
     }
 
     /// In one line: where it is reached and what it carries.

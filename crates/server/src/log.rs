@@ -1,5 +1,6 @@
 //! Logs: one line each on standard error, for people or for programs.
 //!
+//! Lines that nobody takes are lost, and whoever logged them goes on.
 //! Above level DEBUG no line has a document's content, a token or a key.
 
 use crate::config::{LogFilter, LogFormat};
@@ -25,6 +26,9 @@ pub(crate) fn start(filter: Option<&LogFilter>, format: LogFormat) {
 fn begin(filter: &str, format: LogFormat) {
     let filter = EnvFilter::new(filter);
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    // A line that cannot be written, as on a full disk or to a reader that ended, is lost. To tell of it there would be
+    // standard error alone, and who writes to it so panics: a dialer, for a line of its log.
+    let lines = lines.log_internal_errors(false);
     // An error means that logging has started.
     let _ = match format {
         LogFormat::Text => lines.with_ansi(io::stderr().is_terminal()).try_init(),

@@ -2,6 +2,7 @@
 
 mod alone;
 mod embedded;
+mod guarded;
 mod network;
 
 pub use alone::AloneError;
@@ -27,6 +28,7 @@ use crate::random::{self, RandomError};
 use crate::schemas::{self, SchemasError};
 use crate::systemd;
 use document::Schemas;
+use guarded::guarded;
 use network::Addresses;
 use std::convert::Infallible;
 use std::io;
@@ -123,6 +125,15 @@ pub enum ServeError {
     /// The address for monitoring did not open.
     #[error(transparent)]
     Observe(#[from] ObserveError),
+    /// A part of a running server ended by a fault of the program.
+    #[error(
+        "a part of the server panicked: {said}. Without it the rest would only look well, so that all of it has stopped: \
+         start it again. It is a fault of isle: please report it"
+    )]
+    Panicked {
+        /// What the panic said.
+        said: String,
+    },
     /// The system gave no threads or signals.
     #[error("cannot start: {0}")]
     Runtime(#[from] io::Error),
@@ -302,7 +313,7 @@ async fn serve(
     // As early: what opens a store may be killed at any time.
     let signals = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let is_open = Arc::new(AtomicBool::new(false));
-    tasks.spawn(stop_on_signal(signals, order, stop.clone(), Arc::clone(&is_open)));
+    tasks.spawn(stop_on_signal(signals, order.clone(), stop.clone(), Arc::clone(&is_open)));
     tracing::info!("opening the store");
     let core = opening.open()?;
     is_open.store(true, Ordering::Relaxed);
@@ -322,16 +333,17 @@ async fn serve(
     let renewed_by = context.renewed_by.as_deref();
     let banner = Banner { directory, config: &config, endpoint: &endpoint, observed_at, http_at, renewed_by };
     banner.log();
-    banner.announce()?;
+    banner.announce();
     systemd::ready(&banner.summary());
     tasks.spawn(systemd::run(pulse.clone(), stop.clone()));
-    let core = EventLoop::new(queue, stop, pulse).run(core, &mut opening).await;
+    let running = EventLoop::new(queue, stop, pulse).run(core, &mut opening);
+    let (core, whole) = guarded(running, &mut tasks, &order, end_in_time).await;
     drop(arrivals);
     // Peers and services hear it before the store is closed, which may wait for the disk.
     end(tasks, &endpoint).await;
     drop(core);
     tracing::info!("stopped");
-    Ok(())
+    whole
 }
 
 async fn stop_on_signal(
@@ -351,10 +363,15 @@ async fn stop_on_signal(
         process::exit(0);
     }
     tracing::info!(signal, "stopping");
+    end_in_time();
+    order.give();
+}
+
+/// From here on the process has [`STOP_DEADLINE`].
+fn end_in_time() {
     if let Err(error) = thread::Builder::new().name("stopping".to_owned()).spawn(end_late) {
         tracing::warn!(%error, "nothing ends this process should its disk hang");
     }
-    order.give();
 }
 
 /// Ends the process where its disk does not let the store be closed in time: then it is as after a kill.

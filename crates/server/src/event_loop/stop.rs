@@ -6,8 +6,8 @@ use tokio::sync::watch;
 #[derive(Clone, Debug)]
 pub(crate) struct Stop(watch::Receiver<bool>);
 
-/// Gives the order. Dropping it gives the order too.
-#[derive(Debug)]
+/// Gives the order. Dropping the last clone gives the order too.
+#[derive(Clone, Debug)]
 pub(crate) struct StopOrder(watch::Sender<bool>);
 
 impl Stop {

@@ -1,6 +1,7 @@
 //! A replica inside the process of a service: all of a server but what a machine asks of one. It has no signals, no
 //! monitoring and no address for services; its service calls it by functions.
 
+use super::guarded::guarded;
 use super::network::Addresses;
 use super::{LOCK_PATIENCE, Prepared, ServeError, check, current, end, prepare};
 use crate::callers::Tokens;
@@ -136,10 +137,11 @@ async fn serve(
     let rules = (Limits::in_process(&config.http), Tokens::open(directory.path()));
     let calls = Calls::new(Api::new(arrivals.clone(), context, rules, stop.clone()));
     // Nobody waits any more when the process is ending: the order to stop was given then.
-    let _ = ready.send(Ok((calls, order)));
-    let core = EventLoop::new(queue, stop, Pulse::new()).run(core, &mut opening).await;
+    let _ = ready.send(Ok((calls, order.clone())));
+    let running = EventLoop::new(queue, stop, Pulse::new()).run(core, &mut opening);
+    let (core, whole) = guarded(running, &mut tasks, &order, || ()).await;
     drop(arrivals);
     end(tasks, &endpoint).await;
     drop(core);
-    Ok(())
+    whole
 }
