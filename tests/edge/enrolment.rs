@@ -6,10 +6,12 @@ use std::fs;
 use std::net::UdpSocket;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant, SystemTime};
 use tempfile::TempDir;
+use tests::faults::wrong_clock;
 use tests::process::{DEADLINE, Process};
-use tests::program::run_well;
+use tests::program::{self, run_well};
 use tests::{eventually, eventually_async};
 
 pub(crate) const SPACES: &str = "store-1=write,catalog=read";
@@ -150,7 +152,11 @@ fn each_token_that_is_of_no_use_gets_its_own_refusal() {
     fails(&words("join", &other, &[&wrong]), 1, &["is not of the fleet of the token", "in between"]);
 
     run_well(words("join", &site, &[&token]));
-    fails(&words("join", &site, &[&token]), 1, &["an identity", "already"]);
+    fails(
+        &words("join", &site, &[&token]),
+        1,
+        &["certificate.pem", "an identity already", "isle join --new-key"],
+    );
     fails(&words("join", &other, &[&token]), 1, &["was used already, by another key"]);
     // The answer was lost: the same key gets its certificate again.
     let key = fs::read(site.join("identity/key.pem")).unwrap();
@@ -324,4 +330,39 @@ async fn a_site_that_was_off_past_its_certificates_end_comes_back_within_the_gra
     site.add(MILK, 1, None).await;
     running.has_on_hand(MILK, 4).await;
     assert_ne!(fs::read(&last).unwrap(), before);
+}
+
+/// Its clock is two days ahead for a while: what it certifies then is not valid yet, to its sites and later to itself.
+#[tokio::test]
+async fn a_hub_whose_clock_ran_ahead_strands_no_site() {
+    let hub = Hub::new().with_certificates("10s");
+    let Some(ahead) = wrong_clock(&hub.path(""), 2 * 24 * 60 * 60) else { return };
+    let mut running = hub.start();
+    let site = hub.joined("site");
+    site.add(MILK, 3, None).await;
+    running.has_on_hand(MILK, 3).await;
+    let certificate = site.data.join("identity/certificate.pem");
+    let before = fs::read(&certificate).unwrap();
+    running.kill();
+    let mut running = Process::start_with(hub.data(), &ahead);
+    site.logs(&["WARN", "certificate not renewed", "here or at the hub"]);
+    assert_eq!(fs::read(&certificate).unwrap(), before);
+    // Who joins by a clock that is right is told; by one that is wrong like the hub's it has a certificate of the wrong time.
+    let invite = ["store-2", "--spaces", "store-2=write"];
+    let token = run_well(words("hub invite", &hub.data(), &invite)).trim().to_owned();
+    let early = hub.path("early");
+    fails(&words("join", &early, &[&token]), 1, &["that is wrong, here or at the hub", "the same token"]);
+    assert!(!early.join("identity/certificate.pem").exists());
+    let mut join = Command::new(program::path());
+    join.args(words("join", &early, &[&token])).envs(ahead.iter().map(|(name, value)| (name, value)));
+    assert!(join.output().unwrap().status.success());
+
+    running.kill();
+    let running = Process::start(hub.data());
+    let early = Process::start(early);
+    early.logs(&["WARN", "before this replica's certificate begins", "this one or hub's"]);
+    early.add("store-2/inventory/milk", 1, None).await;
+    running.has_on_hand("store-2/inventory/milk", 1).await;
+    site.add(MILK, 1, None).await;
+    running.has_on_hand(MILK, 4).await;
 }

@@ -42,8 +42,8 @@ pub enum JoinError {
     },
     /// One of two clocks is wrong.
     #[error(
-        "this machine's clock shows {}, and then the hub's certificate is not valid: set the clock that is wrong, here or at \
-         the hub", super::date(*now)
+        "this machine's clock shows {}, and then the hub's certificate, or the one that it gives, is not valid: set the clock \
+         that is wrong, here or at the hub", super::date(*now)
     )]
     Clock {
         /// What it shows, since 1970.
@@ -84,6 +84,7 @@ impl JoinError {
 }
 
 /// A site that has joined.
+                | Self::Clock { .. }
 #[derive(Debug)]
 pub(crate) struct Arrived {
     pub(crate) hub: String,
@@ -169,7 +170,7 @@ mod tests {
             said.contains("clock shows 1970-01-01T00:00:09Z") && said.contains("set the clock"),
             "{said}"
         );
-        assert_eq!(error.hint(), None);
+        assert!(error.hint().unwrap().contains("the same token"));
     }
 
     #[test]

@@ -122,10 +122,9 @@ impl Renewer {
 fn wait(validity: Validity, now: Duration) -> Option<Duration> {
     match validity.stage(now, RENEWAL_GRACE) {
         Stage::Fresh => Some(validity.renewal().saturating_sub(now).min(LOOK_INTERVAL)),
-        // A clock before its beginning is wrong: with it no certificate is.
-        Stage::Early => Some(LOOK_INTERVAL.min(PAUSE_MAX)),
+        // Before its beginning a clock is wrong, or the hub's was when it gave the certificate: then it gives a right one.
         // How long the grace is the hub decides.
-        Stage::Due | Stage::Grace | Stage::Ended => None,
+        Stage::Early | Stage::Due | Stage::Grace | Stage::Ended => None,
     }
 }
 
@@ -151,11 +150,15 @@ pub(crate) fn certificate_warning(
     Some(match (stage, renewed_by) {
         (Stage::Fresh, _) | (Stage::Due, Some(_)) => return None,
         (Stage::Due, None) if validity.end.saturating_sub(now) > WARNING_BEFORE => return None,
-        (Stage::Early, _) => format!(
-            "this machine's clock shows {clock}, before this replica's certificate begins ({}): set the clock; until \
-             then no peer is connected, and local work goes on",
-            date(validity.start)
-        ),
+        (Stage::Early, renewed_by) => {
+            let other =
+                renewed_by.map_or_else(|| "that of who issued it".to_owned(), |hub| format!("{hub}'s"));
+            format!(
+                "this machine's clock shows {clock}, before this replica's certificate begins ({}): set the clock that is \
+                 wrong, this one or {other}; until there is a valid certificate no peer is connected, and local work goes on",
+                date(validity.start)
+            )
+        }
         (Stage::Due, None) => format!(
             "the certificate ends {end} and is not renewed by itself: put a new one in place of certificate.pem"
         ),
@@ -200,7 +203,7 @@ mod tests {
         for late in [month().renewal(), month().end, month().end + 50 * DAY, month().end + 500 * DAY] {
             assert_eq!(wait(month(), late), None);
         }
-        assert!(wait(month(), Duration::ZERO).is_some());
+        assert_eq!(wait(month(), Duration::ZERO), None, "the hub's clock may have been ahead");
     }
 
     #[test]
@@ -222,7 +225,8 @@ mod tests {
         assert_eq!(certificate_warning(year, NOW + 330 * DAY, None), None, "35 days are left");
         assert!(certificate_warning(year, NOW + 340 * DAY, None).is_some());
         for (now, hub, parts) in [
-            (Duration::ZERO, Some("hub"), ["clock shows 1970-01-01T00:00:00Z", "set the clock"]),
+            (Duration::ZERO, Some("hub"), ["clock shows 1970-01-01T00:00:00Z", "this one or hub's"]),
+            (Duration::ZERO, None, ["set the clock that is wrong", "who issued it"]),
             (NOW + 25 * DAY, None, ["ends 2026-12-18", "not renewed by itself"]),
             (NOW + 40 * DAY, None, ["ended 2026-12-18", "set the clock, or put a new certificate"]),
             (NOW + 40 * DAY, Some("hub"), ["ended 2026-12-18", "hub renews it within its grace"]),

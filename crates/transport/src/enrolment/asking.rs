@@ -7,7 +7,7 @@ use std::sync::Arc;
 use minicbor::Encode;
 use quinn::{ReadError, ReadToEndError, WriteError};
 use rustls::RootCertStore;
-use rustls_pki_types::CertificateDer;
+use rustls_pki_types::{CertificateDer, UnixTime};
 use tokio::time::{Instant, timeout_at};
 
 use super::error::{EnrolError, Expected};
@@ -122,12 +122,17 @@ pub(crate) async fn renew(
     Ok(Renewed { certificate: checked(certificate, &own, &identity.roots)? })
 }
 
-/// The certificate, if it is one of `own` under the authority.
+/// The certificate, if it is one of `own` under the authority, and valid by the clock here. A hub whose clock is wrong gives
+/// certificates that nobody takes, it neither once its clock is right: the old one is better.
 fn checked(der: Vec<u8>, own: &Peer, roots: &RootCertStore) -> Result<IssuedCertificate, EnrolError> {
     let certificate = CertificateDer::from(der);
     let peer = Peer::from_certificate(&certificate).map_err(|_| EnrolError::Answer)?;
     let validity = validity_under(&certificate, &[], roots).filter(|_| peer == *own);
     let validity = validity.ok_or(EnrolError::Answer)?;
+    let now = UnixTime::now().as_secs();
+    if now < validity.start.as_secs() || now > validity.end.as_secs() {
+        return Err(EnrolError::Clock);
+    }
     Ok(IssuedCertificate::new(certificate.to_vec(), validity))
 }
 

@@ -72,7 +72,10 @@ pub enum EnrolError {
         expected: String,
     },
     /// This machine's clock, or the hub's.
-    #[error("the hub's certificate is not valid at the time that this machine's clock shows: set the clock")]
+    #[error(
+        "the hub's certificate, or the one that it gives, is not valid at the time that this machine's clock shows: set the \
+         clock that is wrong, here or at the hub"
+    )]
     Clock,
     /// The own certificate is too old to be renewed.
     #[error(

@@ -253,6 +253,54 @@ async fn a_certificate_is_renewed_also_within_the_grace_and_serves_from_there_on
     }
 }
 
+/// Of the fleet's site, from `start` on for a month.
+fn month_from(hub: &Hub, start: Duration) -> (Identity, PathBuf) {
+    let path = hub.fleet.path(SITE);
+    hub.fleet.authority.issue_for(SITE, &path, Validity { start, end: start + 30 * DAY }).unwrap();
+    (Identity::load(&path).unwrap(), path)
+}
+
+#[tokio::test]
+async fn a_certificate_that_a_hub_ahead_of_time_gave_is_renewed() {
+    let hub = Hub::new();
+    let (early, path) = month_from(&hub, now() + 400 * DAY);
+    let site = Endpoint::bind(LOCAL, &early).unwrap();
+    let (dialled, _) = meet(&site, &hub.endpoint, "hub").await;
+    assert!(matches!(dialled, Err(ConnectError::Disconnect { .. })), "it does not replicate");
+    let (renewed, asked) = tokio::join!(site.renew(hub.address(), "hub"), hub.grant_all());
+    asked.unwrap();
+    renewed.unwrap().certificate().replace_in(&path).unwrap();
+    site.replace_identity(&Identity::load(&path).unwrap());
+    let (dialled, accepted) = meet(&site, &hub.endpoint, "hub").await;
+    assert!(dialled.is_ok() && accepted.is_ok(), "{dialled:?} {accepted:?}");
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_not_valid_now_is_not_taken() {
+    let hub = Hub::new();
+    let (old, _) = month_from(&hub, now() - 25 * DAY);
+    let site = Endpoint::bind(LOCAL, &old).unwrap();
+    let (key, identity) = hub.site_key("new");
+    let token = hub.token();
+    for by in [now() + 40 * DAY, now() - 40 * DAY] {
+        let grant = || {
+            hub.take(|asked| {
+                let (name, key) = match asked {
+                    Asked::Join { site, public_key, .. } => (site, public_key),
+                    Asked::Renewal { peer } => (&peer.name, &peer.public_key),
+                };
+                let certificate = hub.fleet.authority.certify(name, key, by, 30 * DAY).unwrap();
+                Ok(Grant { certificate, spaces: Hub::spaces() })
+            })
+        };
+        let (renewed, _) = tokio::join!(site.renew(hub.address(), "hub"), grant());
+        assert!(matches!(renewed, Err(EnrolError::Clock)), "{renewed:?}");
+        let (joined, _) = tokio::join!(join(&token, hub.address(), &key), grant());
+        assert!(matches!(joined, Err(EnrolError::Clock)), "{joined:?}");
+    }
+    assert!(!identity.join(CERTIFICATE_FILE).exists());
+}
+
 /// W-105.
 #[tokio::test]
 async fn past_the_grace_nothing_is_renewed() {

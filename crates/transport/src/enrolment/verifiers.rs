@@ -16,7 +16,8 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use super::token::Fingerprint;
 use crate::tls::{SIGNATURE_ALGORITHMS, provider};
 
-/// rustls' own verification, to which a certificate that has run out counts as valid for a while.
+/// rustls' own verification, to which a certificate that has run out counts as valid for a while. So does one that is not
+/// valid yet: a hub whose clock ran ahead gave it, and takes it back for one of the right time.
 #[derive(Debug)]
 pub(crate) struct GraceVerifier {
     inner: Arc<dyn ClientCertVerifier>,
@@ -47,6 +48,9 @@ impl ClientCertVerifier for GraceVerifier {
                 // All else is checked as at its last moment.
                 self.inner.verify_client_cert(certificate, intermediates, not_after)
             }
+            Err(TlsError::InvalidCertificate(CertificateError::NotValidYetContext {
+                not_before, ..
+            })) => self.inner.verify_client_cert(certificate, intermediates, not_before),
             verified => verified,
         }
     }
