@@ -366,3 +366,18 @@ async fn a_hub_whose_clock_ran_ahead_strands_no_site() {
     site.add(MILK, 1, None).await;
     running.has_on_hand(MILK, 4).await;
 }
+
+/// By a machine without a battery for its clock.
+#[test]
+fn no_hub_is_made_in_1970() {
+    let directory = tempfile::tempdir().unwrap();
+    let Some(behind) = wrong_clock(directory.path(), -now_ms() / 1_000 + 60) else { return };
+    let data = directory.path().join("hub");
+    let mut init = Command::new(program::path());
+    init.args(words("hub init", &data, &["--address", "hub:7400"]));
+    let refused = init.envs(behind.iter().map(|(name, value)| (name, value))).output().unwrap();
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(said.contains("clock shows 1970-01-01") && said.contains("set it first"), "{said}");
+    assert!(!data.exists());
+    run_well(words("hub init", &data, &["--address", "hub:7400"]));
+}

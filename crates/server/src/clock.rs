@@ -3,7 +3,10 @@
 use crate::config::TimeOfDay;
 use jiff::ZonedDateTime;
 use replica::Clock;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
+
+/// 2026-01-01: no machine that runs this program has an earlier date.
+pub(crate) const CLOCK_MIN: Duration = Duration::from_secs(1_767_225_600);
 
 /// The machine's clocks.
 #[derive(Clone, Copy, Debug)]

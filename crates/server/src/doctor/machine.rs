@@ -1,6 +1,7 @@
 //! The machine: its clock, disk and limits.
 
 use super::{Finding, Patient, State, in_words};
+use crate::clock::CLOCK_MIN;
 use crate::enrolment::date;
 use replica::Room;
 use std::fs;
@@ -8,9 +9,6 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 use store::{BALLAST_BYTES_MAX, DiskRoom, disk_room};
-
-/// 2026-01-01: no machine that runs this program has an earlier date.
-const CLOCK_MIN: Duration = Duration::from_secs(1_767_225_600);
 
 /// So far a clock may go back without anybody asking why.
 const CLOCK_BACK: Duration = Duration::from_hours(1);

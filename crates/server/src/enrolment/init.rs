@@ -3,12 +3,14 @@
 use super::book::Book;
 use super::hub::{EnrolmentError, wall};
 use super::register::Register;
+use crate::clock::CLOCK_MIN;
 use crate::config::{EnrolmentConfig, PeerAddress, PublicKey};
 use crate::data_directory::{DataDirectory, LockError};
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use transport::{Authority, AuthorityError, Identity, NameError, check_name};
 
 /// Why no hub was made.
@@ -24,6 +26,15 @@ pub enum InitError {
     /// The name cannot be one.
     #[error(transparent)]
     Name(#[from] NameError),
+    /// The clock is wrong.
+    #[error(
+        "this machine's clock shows {}, before this program was made: set it first, best by NTP. A hub goes by when it was \
+         made, and certifies nothing ten years later", super::date(*now)
+    )]
+    Clock {
+        /// What it shows.
+        now: Duration,
+    },
     /// The data directory cannot be used.
     #[error(transparent)]
     Lock(#[from] LockError),
@@ -53,6 +64,7 @@ pub(crate) fn init(
     authority: Option<&Path>,
 ) -> Result<(), InitError> {
     check_name(name)?;
+    check_clock(wall())?;
     directory.make()?;
     let _lock = directory.lock()?;
     let taken = [directory.authority(), directory.identity(), directory.enrolment(), directory.config()];
@@ -72,6 +84,10 @@ pub(crate) fn init(
         let _ = fs::remove_file(directory.enrolment());
     }
     made
+}
+
+fn check_clock(now: Duration) -> Result<(), InitError> {
+    if now < CLOCK_MIN { Err(InitError::Clock { now }) } else { Ok(()) }
 }
 
 fn make(
@@ -155,6 +171,13 @@ mod tests {
         }
         let again = init(&directory, "hub", &address, None, None);
         assert!(matches!(again, Err(InitError::Exists { .. })), "{again:?}");
+    }
+
+    #[test]
+    fn no_hub_is_made_by_a_clock_without_a_battery() {
+        let refused = check_clock(Duration::from_secs(60)).unwrap_err().to_string();
+        assert!(refused.contains("clock shows 1970-01-01") && refused.contains("set it first"), "{refused}");
+        check_clock(CLOCK_MIN).unwrap();
     }
 
     #[test]
