@@ -381,3 +381,69 @@ fn no_hub_is_made_in_1970() {
     assert!(!data.exists());
     run_well(words("hub init", &data, &["--address", "hub:7400"]));
 }
+
+/// In its own directory, with all that it has.
+#[tokio::test]
+async fn a_revoked_site_joins_again_with_a_new_key_where_it_is() {
+    let hub = Hub::new();
+    let running = hub.start();
+    let mut site = hub.joined("site");
+    site.add(MILK, 3, None).await;
+    running.has_on_hand(MILK, 3).await;
+    run_well(words("hub revoke", &hub.data(), &["store-1"]));
+    site.logs(&["revoked at the hub"]);
+    site.kill();
+    let token = hub.invite("store-1", &[]);
+    fails(&words("join", &site.data, &[&token]), 1, &["an identity already", "isle join --new-key TOKEN"]);
+    // Without its certificate it shows the key that was revoked.
+    let certificate = site.data.join("identity/certificate.pem");
+    let kept = fs::read(&certificate).unwrap();
+    fs::remove_file(&certificate).unwrap();
+    fails(&words("join", &site.data, &[&token]), 1, &["revoked", "isle join --new-key TOKEN"]);
+    fs::write(&certificate, &kept).unwrap();
+
+    let key = fs::read(site.data.join("identity/key.pem")).unwrap();
+    // In vain: it has what it had.
+    let short = &token[..token.len() - 4];
+    fails(&words("join", &site.data, &["--new-key", short]), 1, &["mistyped or cut off"]);
+    assert_eq!(fs::read(site.data.join("identity/key.pem")).unwrap(), key);
+    let joined = run_well(words("join", &site.data, &["--new-key", &token]));
+    assert!(
+        joined.contains("its former key and certificate are in") && joined.contains("says the same"),
+        "{joined}"
+    );
+    assert_eq!(fs::read(site.data.join("identity.old-1/key.pem")).unwrap(), key);
+    assert_ne!(fs::read(site.data.join("identity/key.pem")).unwrap(), key);
+    let site = site.restart();
+    site.has_on_hand(MILK, 3).await;
+    site.add(MILK, 1, None).await;
+    running.has_on_hand(MILK, 4).await;
+    running.put("catalog/product/milk", json!({"price": 1.19})).await;
+    site.has("catalog/product/milk", json!({"price": 1.19})).await;
+    assert_eq!(hub.state(), "connected");
+}
+
+#[tokio::test]
+async fn a_site_past_its_grace_joins_again_with_a_new_key_where_it_is() {
+    let hub = Hub::new().with_certificates("10s");
+    let path = hub.data().join("isle.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.contains("grace = \"90d\""), "{text}");
+    fs::write(&path, text.replace("grace = \"90d\"", "grace = \"1s\"")).unwrap();
+    let mut running = hub.start();
+    let mut site = hub.joined("site");
+    site.add(MILK, 3, None).await;
+    running.has_on_hand(MILK, 3).await;
+    site.kill();
+    running.kill();
+    let end = now_ms() + 13_000;
+    eventually(DEADLINE, "the grace is over", || now_ms() > end);
+    let (running, mut site) = (running.restart(), site.restart());
+    site.logs(&["certificate not renewed", "isle join --new-key"]);
+    site.kill();
+    run_well(words("hub revoke", &hub.data(), &["store-1"]));
+    run_well(words("join", &site.data, &["--new-key", &hub.invite("store-1", &[])]));
+    let site = site.restart();
+    site.add(MILK, 1, None).await;
+    running.has_on_hand(MILK, 4).await;
+}

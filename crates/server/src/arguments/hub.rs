@@ -33,6 +33,13 @@ Makes the site's key, which never leaves it (identity/key.pem, mode 600), has th
 isle.toml, unless there is one: then it says what is to be in it. Where the answer was lost, join again with the same token:
 until it expires it holds for this key. `isle serve` renews the certificate by itself.
 
+A site whose key was revoked, or whose certificate ran out longer ago than the hub's grace, joins again in its own directory:
+  isle hub revoke store-367 --data hub ; isle hub invite store-367 --data hub --spaces …     # at the hub
+  isle join --new-key TOKEN --data /var/lib/isle                                             # here, with the server stopped
+Its identity is moved to identity.old-1 once the hub has let the new key in. What it wrote under the old one and the hub never
+got is taken from nobody any more, and documents that it wrote such changes to go no further from here: join in an empty
+directory to have the hub's documents alone.
+
 With an organisation's own authority there is no joining: `isle hub --help` says what to put where.";
 
 #[derive(Clone, Debug, Subcommand)]
@@ -69,7 +76,7 @@ Example:
   isle hub revoke store-367 --data hub
 
 Its connection ends within a second, its certificate is refused, and what it writes from here on is taken from nobody. What
-the hub has of it stays. It cannot be undone: invite it again, and it joins with a new key, in an empty data directory.
+the hub has of it stays. It cannot be undone: invite it again, and it joins with a new key (`isle join --new-key`).
 
 Where an organisation's own authority certifies replicas, this writes the name, or a key of 64 hexadecimal digits, into
 denied.txt of the data directory: a line each, # before a remark. Names and keys there are refused within a second, also
@@ -142,6 +149,9 @@ pub(crate) struct RevokeArguments {
 pub(crate) struct JoinArguments {
     /// What `isle hub invite` printed; - reads it from standard input.
     pub(crate) token: String,
+    /// Join with a new key; the identity that is there is moved aside.
+    #[arg(long)]
+    pub(crate) new_key: bool,
     #[command(flatten)]
     pub(crate) data: Data,
     /// Print JSON, for programs.

@@ -20,12 +20,12 @@ pub(super) async fn run(arguments: &JoinArguments) -> Result<(), CommandError> {
     };
     let token: JoinToken = text.parse().map_err(|error| JoinError::Enrol(EnrolError::Token(error)))?;
     let directory = DataDirectory::new(&arguments.data.data);
-    let arrived = join(&directory, &token).await?;
+    let arrived = join(&directory, &token, arguments.new_key).await?;
     answer(arguments.json, &said(&token.site, &arrived), &told(&token.site, &directory, &arrived))
 }
 
 fn said(site: &str, arrived: &Arrived) -> Value {
-    let Arrived { hub, spaces, until, config } = arrived;
+    let Arrived { hub, spaces, until, config, aside } = arrived;
     let (config, wanted) = match config {
         ConfigWritten::New => ("written", None),
         ConfigWritten::Same => ("same", None),
@@ -38,17 +38,21 @@ fn said(site: &str, arrived: &Arrived) -> Value {
         "certificate_ends_ms": u64::try_from(until.as_millis()).unwrap_or(u64::MAX),
         "config": config,
         "wanted": wanted,
+        "former_identity": aside,
     })
 }
 
 fn told(site: &str, directory: &DataDirectory, arrived: &Arrived) -> String {
-    let Arrived { hub, spaces, until, config } = arrived;
+    let Arrived { hub, spaces, until, config, aside } = arrived;
     let (data, path) = (directory.path().display(), directory.config());
     let path = path.display();
     let (spaces, until) = (show_spaces(spaces), date(*until));
     let mut text = format!(
         "{site} has joined {hub}: {spaces}\nits certificate is valid until {until} and renewed by itself\n"
     );
+    if let Some(aside) = aside {
+        text += &format!("its former key and certificate are in {}\n", aside.display());
+    }
     text += &match config {
         ConfigWritten::New => format!("{path} is written\n"),
         ConfigWritten::Same => format!("{path} is there already and says the same\n"),

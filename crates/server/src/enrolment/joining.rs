@@ -7,11 +7,13 @@ use crate::config::{Config, PeerAddress, PeerAddressError, SpaceName};
 use crate::data_directory::{DataDirectory, LockError};
 use document::AddressError;
 use std::collections::BTreeMap;
+use std::fs::{self, File};
 use std::io;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use transport::enrolment::{EnrolError, JoinToken, Joined, Refusal, SiteKey, SiteKeyError, join as ask};
-use transport::{FileError, IdentityError};
+use transport::{FileError, Identity, IdentityError};
 
 /// Why a site did not join.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +60,16 @@ pub enum JoinError {
     /// The configuration was not written.
     #[error(transparent)]
     Config(#[from] InitError),
+    /// A directory was not moved.
+    #[error("cannot move {} to {}: {source}", from.display(), to.display())]
+    Move {
+        /// Which.
+        from: PathBuf,
+        /// Where it was to be.
+        to: PathBuf,
+        /// What the file system said.
+        source: io::Error,
+    },
     /// The identity was not written.
     #[error(transparent)]
     File(#[from] FileError),
@@ -72,11 +84,25 @@ impl JoinError {
         let is_lost = matches!(
             self,
             Self::LookUp { .. }
+                | Self::Clock { .. }
                 | Self::Enrol(EnrolError::NoAnswer { .. } | EnrolError::TimedOut { .. })
                 | Self::Enrol(EnrolError::Refused { refusal: Refusal::Unavailable | Refusal::Malformed })
         );
         if is_lost {
             return Some("join again with the same token: until it expires it holds for this key");
+        }
+        if matches!(self, Self::Key(SiteKeyError::Enrolled { .. })) {
+            return Some(
+                "`isle serve` runs it. If its key was revoked, or its certificate ran out too long ago, join with a new key: \
+                 `isle join --new-key TOKEN`, with a new token of `isle hub invite`. identity/ is moved aside then, not deleted",
+            );
+        }
+        let is_revoked = matches!(self, Self::Enrol(EnrolError::Refused { refusal: Refusal::Revoked }));
+        if is_revoked {
+            return Some(
+                "the token holds still, and for another key than the one here, which is refused for ever: \
+                 `isle join --new-key TOKEN` makes one",
+            );
         }
         let is_void = matches!(self, Self::Enrol(EnrolError::Refused { .. } | EnrolError::Token(_)));
         is_void.then_some("ask the hub's operator for a new token: `isle hub invite`")
@@ -84,13 +110,14 @@ impl JoinError {
 }
 
 /// A site that has joined.
-                | Self::Clock { .. }
 #[derive(Debug)]
 pub(crate) struct Arrived {
     pub(crate) hub: String,
     pub(crate) spaces: BTreeMap<SpaceName, SpaceRights>,
     pub(crate) until: Duration,
     pub(crate) config: ConfigWritten,
+    /// Where the identity is that was here before, if there was one.
+    pub(crate) aside: Option<PathBuf>,
 }
 
 /// What became of the configuration.
@@ -105,23 +132,81 @@ pub(crate) enum ConfigWritten {
 }
 
 /// Makes the key, if it is not there; asks the hub; writes what it answers. The certificate comes last: whoever was
-/// interrupted before joins again with the same key and token.
-pub(crate) async fn join(directory: &DataDirectory, token: &JoinToken) -> Result<Arrived, JoinError> {
+/// interrupted before joins again with the same key and token. With `with_new_key` all of that is done beside the identity
+/// that is there, which is moved aside once there is another: until then the old one serves.
+pub(crate) async fn join(
+    directory: &DataDirectory,
+    token: &JoinToken,
+    with_new_key: bool,
+) -> Result<Arrived, JoinError> {
     directory.make()?;
     let _lock = directory.lock()?;
-    let key = SiteKey::load_or_make(&directory.identity())?;
+    let next = NextIdentity { directory };
+    next.finish()?;
+    let identity = if with_new_key { next.path() } else { directory.identity() };
+    let key = SiteKey::load_or_make(&identity)?;
     let address: PeerAddress = token.address.parse()?;
     let looked_up = tokio::net::lookup_host(address.as_str()).await;
     let found = looked_up.map_err(|source| JoinError::LookUp { address: address.clone(), source })?;
     let joined = ask_at(found, token, &key).await.ok_or(JoinError::NoAddress { address: address.clone() })?;
+    if with_new_key && matches!(joined, Err(EnrolError::Refused { refusal: Refusal::Revoked })) {
+        // It was let in and revoked before this replica knew it. The next try makes another.
+        next.aside(&identity)?;
+    }
     let joined = joined.map_err(|error| refused(error, wall()))?;
     let spaces = from_granted(&joined.spaces)?;
     let hub = (joined.hub.name.as_str(), joined.hub.public_key);
     let wanted = site_config(&token.site, hub, &address, &spaces);
     let config = configure(directory, &wanted)?;
-    joined.save(&directory.identity())?;
+    joined.save(&identity)?;
+    let aside = if with_new_key { next.take_place()? } else { None };
     let until = joined.certificate().validity().end;
-    Ok(Arrived { hub: joined.hub.name, spaces, until, config })
+    Ok(Arrived { hub: joined.hub.name, spaces, until, config, aside })
+}
+
+/// An identity that is made beside the one of a data directory. The incarnation is part of an identity: the store goes on
+/// under a new origin with it.
+struct NextIdentity<'a> {
+    directory: &'a DataDirectory,
+}
+
+impl NextIdentity<'_> {
+    fn path(&self) -> PathBuf {
+        self.directory.path().join("identity.new")
+    }
+
+    /// Moves it to its place, and what is there aside; returns where to.
+    fn take_place(&self) -> Result<Option<PathBuf>, JoinError> {
+        let place = self.directory.identity();
+        let aside = if place.exists() { Some(self.aside(&place)?) } else { None };
+        rename(self.path(), place)?;
+        Ok(aside)
+    }
+
+    /// Ends what was interrupted between the two moves of [`Self::take_place`].
+    fn finish(&self) -> Result<(), JoinError> {
+        let is_whole = Identity::load(&self.path()).is_ok();
+        if is_whole {
+            self.take_place()?;
+        }
+        Ok(())
+    }
+
+    /// Keeps a directory under a name that is free.
+    fn aside(&self, from: &Path) -> Result<PathBuf, JoinError> {
+        let names = (1_u32..).map(|number| self.directory.path().join(format!("identity.old-{number}")));
+        let mut free = names.filter(|path| !path.exists());
+        let to = free.next().unwrap_or_else(|| self.directory.path().join("identity.old"));
+        rename(from.to_owned(), to.clone())?;
+        Ok(to)
+    }
+}
+
+/// Durable when this returns.
+fn rename(from: PathBuf, to: PathBuf) -> Result<(), JoinError> {
+    let parent = to.parent().map(Path::to_owned).unwrap_or_default();
+    let moved = fs::rename(&from, &to).and_then(|()| File::open(parent)?.sync_all());
+    moved.map_err(|source| JoinError::Move { from, to, source })
 }
 
 /// Asks at one address after the other, until somebody answers; `None` where there is none.
@@ -177,9 +262,41 @@ mod tests {
     fn a_lost_answer_and_a_void_token_get_their_hints() {
         let hint = |refusal| refused(EnrolError::Refused { refusal }, Duration::ZERO).hint().unwrap();
         assert!(hint(Refusal::Unavailable).contains("the same token"));
-        for refusal in [Refusal::UnknownInvitation, Refusal::Used, Refusal::Expired, Refusal::Revoked] {
+        assert!(hint(Refusal::Revoked).contains("isle join --new-key"));
+        for refusal in [Refusal::UnknownInvitation, Refusal::Used, Refusal::Expired] {
             assert!(hint(refusal).contains("isle hub invite"), "{refusal}");
         }
+    }
+
+    #[test]
+    fn a_next_identity_takes_the_place_of_the_last_which_is_kept_also_after_a_crash_between() {
+        let temporary = tempfile::tempdir().unwrap();
+        let directory = DataDirectory::new(temporary.path());
+        let next = NextIdentity { directory: &directory };
+        let key = |path: &Path| fs::read_to_string(path.join("key.pem")).unwrap();
+        let mut last = None;
+        for number in 0..3 {
+            let authority = transport::Authority::create("fleet").unwrap();
+            authority.issue("store-1", &next.path()).unwrap();
+            let made = key(&next.path());
+            if number == 2 {
+                // Killed after the first of the two moves.
+                next.aside(&directory.identity()).unwrap();
+                next.finish().unwrap();
+            } else {
+                let aside = next.take_place().unwrap();
+                assert_eq!(aside.map(|aside| key(&aside)), last);
+            }
+            assert_eq!(key(&directory.identity()), made);
+            assert!(!next.path().exists());
+            last = Some(made);
+        }
+        let kept = ["identity.old-1", "identity.old-2"].map(|name| temporary.path().join(name));
+        assert!(kept.iter().all(|path| Identity::load(path).is_ok()));
+        // One that is not whole stays where it is.
+        fs::create_dir(next.path()).unwrap();
+        next.finish().unwrap();
+        assert!(next.path().exists() && directory.identity().exists());
     }
 
     #[test]
@@ -192,9 +309,9 @@ mod tests {
         assert!(matches!(configure(&directory, &wanted).unwrap(), ConfigWritten::New));
         assert!(matches!(configure(&directory, &wanted).unwrap(), ConfigWritten::Same));
         let own = "name = \"store-1\"\n[spaces]\n";
-        std::fs::write(directory.config(), own).unwrap();
+        fs::write(directory.config(), own).unwrap();
         let kept = configure(&directory, &wanted).unwrap();
         assert!(matches!(kept, ConfigWritten::Kept { wanted } if wanted.contains("renews = true")));
-        assert_eq!(std::fs::read_to_string(directory.config()).unwrap(), own);
+        assert_eq!(fs::read_to_string(directory.config()).unwrap(), own);
     }
 }

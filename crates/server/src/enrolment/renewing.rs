@@ -173,10 +173,14 @@ pub(crate) fn certificate_warning(
         }
         (Stage::Ended, Some(hub)) => format!(
             "the certificate ended {end} and this machine's clock shows {clock}: set the clock if it is wrong; else \
-             {hub} may no longer renew it, and the site has to join again"
+             {hub} may no longer renew it, and the site has to join again: {REJOIN}"
         ),
     })
 }
+
+/// How a site joins again whose key or certificate is of no more use.
+pub(super) const REJOIN: &str =
+    "`isle hub revoke SITE` and `isle hub invite SITE` at the hub, then `isle join --new-key TOKEN` here";
 
 /// Tells an operator at the start.
 pub(crate) fn warn_of_certificate(identity: &Identity, renewed_by: Option<&str>) {
@@ -230,7 +234,7 @@ mod tests {
             (NOW + 25 * DAY, None, ["ends 2026-12-18", "not renewed by itself"]),
             (NOW + 40 * DAY, None, ["ended 2026-12-18", "set the clock, or put a new certificate"]),
             (NOW + 40 * DAY, Some("hub"), ["ended 2026-12-18", "hub renews it within its grace"]),
-            (NOW + 10_000 * DAY, Some("hub"), ["clock shows 2054", "has to join again"]),
+            (NOW + 10_000 * DAY, Some("hub"), ["clock shows 2054", "isle join --new-key"]),
         ] {
             let said = warning(now, hub).unwrap();
             assert!(parts.iter().all(|part| said.contains(part)), "{said}");

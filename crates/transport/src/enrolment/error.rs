@@ -79,8 +79,8 @@ pub enum EnrolError {
     Clock,
     /// The own certificate is too old to be renewed.
     #[error(
-        "the hub does not renew this certificate: it ran out too long ago, or a clock is wrong; if clocks are right, \
-         the site has to join again with a new token"
+        "the hub does not renew this certificate: it ran out too long ago, or a clock is wrong; if clocks are right, the site has \
+         to join again with a new key and a new token: `isle join --new-key TOKEN`"
     )]
     GracePassed,
     /// The hub says no.

@@ -21,7 +21,7 @@ pub struct SiteKey {
 #[non_exhaustive]
 pub enum SiteKeyError {
     /// There is an identity already.
-    #[error("{} has a certificate: this replica has an identity already", identity.display())]
+    #[error("{} is there: this replica has an identity already", identity.join(CERTIFICATE_FILE).display())]
     Enrolled {
         /// Where it is.
         identity: std::path::PathBuf,
