@@ -1,6 +1,7 @@
 //! The disk of a server fills up: it says so, goes on, and takes writes again when there is space.
 
-use crate::command::words;
+use crate::command::{fails, words};
+use crate::enrolment::{Hub, MILK};
 use serde_json::json;
 use server::local::{RefusalKind, Request, Response};
 use std::io::Write as _;
@@ -130,4 +131,46 @@ async fn a_nearly_full_disk_puts_an_import_off_and_takes_sales() {
     std::fs::remove_file(&filler).unwrap();
     eventually_async(DEADLINE, "the import is taken", async || run(&import).status.success()).await;
     assert_eq!(site.get("store-1/note/2").await.unwrap()["text"], "y");
+}
+
+/// A stolen machine is cut off whatever the disk has room for.
+#[tokio::test]
+async fn a_site_is_revoked_by_a_hub_whose_disk_is_full() {
+    let hub = Hub::new();
+    let small = hub.path("small");
+    std::fs::create_dir(&small).unwrap();
+    let Some(_disk) = Disk::in_memory(&small, 64, "full disks") else { return };
+    let data = small.join("hub");
+    assert!(
+        std::process::Command::new("cp").arg("-a").args([&hub.data(), &data]).status().unwrap().success()
+    );
+    let running = Process::start_beside(data.clone(), hub.path("").as_path());
+    let invite = words("hub invite", &data, &["store-1", "--spaces", "store-1=write"]);
+    let token = tests::program::run_well(invite);
+    let site = hub.path("site");
+    tests::program::run_well(words("join", &site, &[token.trim()]));
+    let site = Process::start(site);
+    site.add(MILK, 3, None).await;
+    running.has_on_hand(MILK, 3).await;
+    let filler = small.join("filler");
+    let mut file = std::fs::File::create(&filler).unwrap();
+    while file.write_all(&[1; 4096]).is_ok() {}
+
+    let invite = words("hub invite", &data, &["store-2", "--spaces", "store-1=write"]);
+    fails(&invite, 1, &["cannot write", "No space left", "hint: free space"]);
+    let revoke = words("hub revoke", &data, &["store-1"]);
+    fails(
+        &revoke,
+        6,
+        &["store-1 is revoked", "not durable until there is room", "No space left", "hint: free space"],
+    );
+    site.logs(&["revoked at the hub"]);
+    drop(file);
+    std::fs::remove_file(&filler).unwrap();
+    eventually_async(DEADLINE + DEADLINE, "it is on the disk", async || {
+        running.log().contains("revocations that were not on the disk are")
+    })
+    .await;
+    let book = std::fs::read_to_string(data.join("enrolment.json")).unwrap();
+    assert!(book.contains("revoked_s"), "{book}");
 }

@@ -68,7 +68,8 @@ Exit codes:
   3  the outcome is unknown: a write may be there or not; send it again with the same --idempotency-key
   4  no server is running in the data directory, and the command needs one, or it ended; or another process has it: try again
   5  the write is stored here and not yet at the hub: --wait hub took longer than --within
-  6  part of it was done: an import wrote documents, and skipped or never reached others
+  6  part of it was done: an import wrote documents, and skipped or never reached others; a revocation holds, and is not on the
+     disk yet
   7  the document is not as --if-heads, --if-absent, --if-exists or a test of a JSON Patch says; nothing was written:
      read it again
 

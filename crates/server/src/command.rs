@@ -27,6 +27,7 @@ use asking::Asking;
 
 use crate::arguments::{Arguments, Command};
 use crate::callers::TokenFileError;
+use crate::causes::{FULL_DISK_HINT, is_of_full_disk};
 use crate::config::ConfigErrors;
 use crate::data_directory::{IncarnationError, LockError};
 use crate::demo;
@@ -35,7 +36,6 @@ use crate::local::{CallError, ConnectError, RefusalKind, Request, Response};
 use crate::log;
 use crate::schemas::SchemasError;
 use crate::server::{self, AloneError, ServeError};
-use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -113,6 +113,16 @@ pub enum CommandError {
         "the write is stored here and not yet at the hub: nothing is lost, it gets there with the next link"
     )]
     NotAtHub,
+    /// A revocation that a restart would forget.
+    #[error(
+        "{site} is revoked: its key is refused from here on. It is not durable until there is room: {cause}"
+    )]
+    RevokedForNow {
+        /// Whose.
+        site: String,
+        /// Why it is not on the disk.
+        cause: String,
+    },
     /// A change of a document still cannot be applied.
     #[error("{address} is blocked still: {reason}")]
     StillBlocked {
@@ -202,7 +212,9 @@ impl CommandError {
             4
         } else if matches!(self, Self::NotAtHub) {
             5
-        } else if matches!(self, Self::Transfer(error) if error.is_part()) {
+        } else if matches!(self, Self::RevokedForNow { .. })
+            || matches!(self, Self::Transfer(error) if error.is_part())
+        {
             6
         } else if matches!(self, Self::Call(CallError::Refused(refusal)) if refusal.kind == RefusalKind::ConditionFailed)
         {
@@ -235,10 +247,16 @@ impl CommandError {
             return Some(hint);
         }
         if is_of_full_disk(self) {
-            return Some("free space on the disk of the data directory, then try again; nothing is lost");
+            return Some(FULL_DISK_HINT);
         }
         if matches!(self, Self::Enrolment(EnrolmentError::NoHub { .. })) {
             return Some(NO_HUB_HINT);
+        }
+        if matches!(self, Self::RevokedForNow { .. }) {
+            return Some(
+                "free space on the disk of the data directory: the hub tries again by itself; before it has, a hub that is \
+                 started again lets the site in, and `isle hub revoke` has to be said again",
+            );
         }
         if matches!(self, Self::StillBlocked { .. }) {
             return Some(
@@ -261,19 +279,6 @@ impl CommandError {
         }
         matches!(self, Self::NoDocument { .. }).then_some("`isle doc list` shows what a collection has")
     }
-}
-
-/// Whether the system said somewhere below that there is no room.
-fn is_of_full_disk(error: &CommandError) -> bool {
-    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
-    while let Some(error) = cause {
-        let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
-        if matches!(kind, Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)) {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
 }
 
 /// Does what the command line says. The demo has exit codes of its own.

@@ -8,7 +8,8 @@
 //! certifies replicas, a list in the data directory says who is refused ([`DenyList`]).
 //!
 //! Invariants:
-//! - The book says a key may join, or may not any more, durably, before anybody is told.
+//! - The book says a key may join, or may not any more, durably, before anybody is told. Only a revocation for which the disk
+//!   has no room holds at once, and who asked for it is told that a restart would forget it.
 //! - What the book says and `system` does not is written as soon as it can be, also after a restart.
 //! - A revoked key is refused where connections are accepted, whatever the core and its store do.
 

@@ -17,6 +17,7 @@ compile_error!("bugs are planted in the core: only the simulator is built with `
 mod arguments;
 mod banner;
 mod callers;
+mod causes;
 mod clock;
 mod command;
 mod condition;

@@ -138,9 +138,12 @@ async fn revoke(arguments: &RevokeArguments) -> Result<(), CommandError> {
     }
     let (had_key, had_invitation, is_cut) = if is_running(data).await? {
         let revoked = call(data, &Request::Revoke { site: site.clone() }).await?;
-        let Response::Revoked { had_key, had_invitation, is_cut, .. } = revoked else {
+        let Response::Revoked { had_key, had_invitation, is_cut, not_durable, .. } = revoked else {
             return Err(unasked());
         };
+        if let Some(cause) = not_durable {
+            return Err(CommandError::RevokedForNow { site: site.clone(), cause });
+        }
         (had_key, had_invitation, is_cut)
     } else {
         let (_lock, mut hub) = stopped(data)?;

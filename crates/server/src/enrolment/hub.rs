@@ -88,6 +88,8 @@ pub(crate) struct Hub {
     lifetime: Duration,
     pub(crate) grace: Duration,
     register: Register,
+    /// Whether the book has a revocation that is not on the disk.
+    is_ahead: bool,
 }
 
 /// What a site is invited to.
@@ -123,6 +125,7 @@ impl Hub {
             lifetime: config.enrolment.certificate.0,
             grace: config.enrolment.grace.0,
             register: Register::load(directory.enrolment())?,
+            is_ahead: false,
         }))
     }
 
@@ -143,7 +146,7 @@ impl Hub {
         let before = self.register.book.clone();
         let changed = change(&mut self.register.book);
         if self.register.book != before
-            && let Err(error) = self.register.save()
+            && let Err(error) = self.save()
         {
             self.register.book = before;
             return Err(error);
@@ -156,9 +159,18 @@ impl Hub {
         note(&mut self.register.book);
     }
 
-    /// Writes what was noted.
-    pub(crate) fn save(&self) -> Result<(), RegisterError> {
-        self.register.save()
+    /// Writes what was noted, and what could not be written before.
+    pub(crate) fn save(&mut self) -> Result<(), RegisterError> {
+        self.register.save()?;
+        if std::mem::take(&mut self.is_ahead) {
+            tracing::info!("revocations that were not on the disk are");
+        }
+        Ok(())
+    }
+
+    /// Whether a revocation holds that is not on the disk.
+    pub(crate) fn is_ahead(&self) -> bool {
+        self.is_ahead
     }
 
     /// Makes a token, once the invitation is durable.
@@ -183,6 +195,19 @@ impl Hub {
     /// Ends what a site may do, as far as the book says.
     pub(crate) fn revoke(&mut self, site: &str, now: Duration) -> Result<Ended, EnrolmentError> {
         Ok(self.change(|book| book.revoke(site, now))??)
+    }
+
+    /// As [`Self::revoke`], and it holds in this process whatever the disk says: a thief is not to stay connected because a disk
+    /// is full. With an error it is not durable, until [`Self::save`] succeeds.
+    pub(crate) fn revoke_at_once(
+        &mut self,
+        site: &str,
+        now: Duration,
+    ) -> Result<(Ended, Result<(), RegisterError>), RevokeError> {
+        let ended = self.register.book.revoke(site, now)?;
+        let saved = self.save();
+        self.is_ahead = saved.is_err();
+        Ok((ended, saved))
     }
 
     /// Says what a site may do from here on, as far as the book says; returns what it might before.

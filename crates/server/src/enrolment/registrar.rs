@@ -6,6 +6,7 @@ use super::denied::Refusals;
 use super::hub::{EnrolmentError, Hub, Invited, wall};
 use super::spaces::{SpaceRights, show_spaces, to_granted};
 use super::writing::{Settled, Writing};
+use crate::causes::{FULL_DISK_HINT, in_words, is_of_full_disk};
 use crate::config::SpaceName;
 use crate::event_loop::{Arrivals, Reply, Stop, Waiting};
 use crate::local::{Refusal, RefusalKind, Response};
@@ -62,6 +63,8 @@ enum Waiter {
     /// An operator who gave a site other rights than these.
     Given {
         before: Spaces,
+        /// Why it is not durable.
+        not_durable: Option<String>,
         waiting: Waiting,
     },
 }
@@ -94,7 +97,13 @@ impl Registrar {
                 }
                 Some(_) = work.answers.join_next() => {}
                 _ = retry.tick() => {
-                    block_in_place(|| self.renew_own());
+                    block_in_place(|| {
+                        self.renew_own();
+                        self.catch_up();
+                        if work.seen.is_due(!work.connected.is_empty()) {
+                            self.keep_seen(&mut work);
+                        }
+                    });
                     self.write_all(&mut work);
                 }
                 // Each waits for the disk: the connections that share this thread go on elsewhere.
@@ -110,7 +119,7 @@ impl Registrar {
         let connected: Vec<_> = work.connected.into_keys().collect();
         self.hub.note(|book| connected.iter().for_each(|key| book.seen(key, wall())));
         if let Err(error) = self.hub.save() {
-            tracing::warn!(%error, "when sites were last seen is not kept");
+            tracing::warn!(cause = in_words(&error), "when sites were last seen is not kept");
         }
     }
 
@@ -153,18 +162,32 @@ impl Registrar {
 
     /// The connection ends as soon as the book says it; the cut in `system` follows.
     fn revoke(&mut self, site: String, waiting: Waiting, work: &mut Work) {
-        match self.hub.revoke(&site, wall()) {
-            Ok(Ended::Key(public_key)) => {
-                tracing::warn!(%site, "revoked: its key is refused from here on");
-                self.revoked.send_replace(Arc::new(Refusals::of_keys(self.hub.book().revoked())));
-                self.write(Unwritten::Cut { public_key }, Waiter::Revoked { site, waiting }, work);
-            }
-            Ok(ended) => {
-                let had_invitation = ended == Ended::Invitation;
-                let revoked = Response::Revoked { site, had_key: false, had_invitation, is_cut: true };
-                waiting.answer(Ok(Reply::Hub(revoked)));
-            }
-            Err(error) => waiting.answer(Err(refusal(&error))),
+        let (ended, saved) = match self.hub.revoke_at_once(&site, wall()) {
+            Ok(revoked) => revoked,
+            Err(error) => return waiting.answer(Err(refusal(&error.into()))),
+        };
+        let not_durable = saved.err().map(|error| in_words(&error));
+        if let Some(cause) = &not_durable {
+            tracing::error!(%site, %cause, "revoked, and a restart would forget it: the book is written as soon as it can be");
+        }
+        if let Ended::Key(public_key) = ended {
+            tracing::warn!(%site, "revoked: its key is refused from here on");
+            self.revoked.send_replace(Arc::new(Refusals::of_keys(self.hub.book().revoked())));
+            self.write(Unwritten::Cut { public_key }, Waiter::Revoked { site, not_durable, waiting }, work);
+        } else {
+            let had_invitation = ended == Ended::Invitation;
+            let revoked =
+                Response::Revoked { site, had_key: false, had_invitation, is_cut: true, not_durable };
+            waiting.answer(Ok(Reply::Hub(revoked)));
+        }
+    }
+
+    /// Writes a revocation that the disk did not take.
+    fn catch_up(&mut self) {
+        if self.hub.is_ahead()
+            && let Err(error) = self.hub.save()
+        {
+            tracing::error!(cause = in_words(&error), "revocations are not on the disk still");
         }
     }
 
@@ -284,9 +307,9 @@ impl Registrar {
             }
             // Only a grant has such a waiter: dropped, it says that the outcome is unknown.
             (Waiter::Given { .. }, Unwritten::Cut { .. }) => {}
-            (Waiter::Revoked { site, waiting }, _) => {
-                let revoked =
-                    Response::Revoked { site, had_key: true, had_invitation: false, is_cut: is_written };
+            (Waiter::Revoked { site, not_durable, waiting }, _) => {
+                let (had_key, had_invitation, is_cut) = (true, false, is_written);
+                let revoked = Response::Revoked { site, had_key, had_invitation, is_cut, not_durable };
                 waiting.answer(Ok(Reply::Hub(revoked)));
             }
             (Waiter::Site(request), Unwritten::Grant { public_key, site, .. }) if is_written => {
@@ -327,7 +350,17 @@ fn answer(request: EnrolmentRequest, granted: Result<Grant, JoinRefusal>, work: 
 }
 
 fn refusal(error: &EnrolmentError) -> Refusal {
-    Refusal::new(RefusalKind::Invalid, error.to_string())
+    let told = in_words(error);
+    if is_of_full_disk(error) {
+        return Refusal::new(RefusalKind::DiskFull, told).hinted(FULL_DISK_HINT);
+    }
+    let refusal = Refusal::new(RefusalKind::Invalid, told);
+    let is_of_file = matches!(error, EnrolmentError::Register(_));
+    if is_of_file {
+        refusal.hinted("see to enrolment.json and its directory, then try again")
+    } else {
+        refusal
+    }
 }
 
 fn ms(since_1970: Duration) -> i64 {

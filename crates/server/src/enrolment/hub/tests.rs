@@ -49,6 +49,30 @@ fn what_cannot_be_made_durable_is_not_done() {
 }
 
 #[test]
+fn a_revocation_holds_though_the_disk_takes_nothing_and_is_written_later() {
+    let temporary = tempfile::tempdir().unwrap();
+    let directory = DataDirectory::new(temporary.path());
+    let mut hub = hub(&temporary);
+    for (site, key) in [("store-1", KEY), ("store-2", [8; 32])] {
+        let token = hub.invite(invited(site), wall()).unwrap();
+        hub.change(|book| book.join(site, &token.secret, key, wall())).unwrap().unwrap();
+    }
+    let in_the_way = temporary.path().join("enrolment.json.new");
+    std::fs::create_dir(&in_the_way).unwrap();
+    let (ended, saved) = hub.revoke_at_once("store-1", wall()).unwrap();
+    assert_eq!((ended, saved.is_err(), hub.is_ahead()), (Ended::Key(KEY), true, true));
+    // What fails after it takes nothing of it back.
+    assert!(hub.revoke("store-2", wall()).is_err());
+    assert!(hub.book().is_revoked(&KEY) && !hub.book().is_revoked(&[8; 32]));
+    assert!(hub.save().is_err() && hub.is_ahead());
+    std::fs::remove_dir(&in_the_way).unwrap();
+    hub.save().unwrap();
+    assert!(!hub.is_ahead());
+    let config = Config::load(&directory.config()).unwrap();
+    assert!(Hub::open(&directory, &config).unwrap().unwrap().book().is_revoked(&KEY));
+}
+
+#[test]
 fn a_wrong_clock_certifies_nothing_and_says_so() {
     let temporary = tempfile::tempdir().unwrap();
     let mut hub = hub(&temporary);

@@ -71,6 +71,10 @@ pub enum Response {
         had_invitation: bool,
         /// Whether its access document says so; if not, that is tried again by itself.
         is_cut: bool,
+        /// Why a restart would forget it, in words: the disk takes no book. That is tried again by itself; none when it is
+        /// durable.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        not_durable: Option<String>,
     },
     /// A site's rights are others, or the same as before.
     RightsSet {
