@@ -4,6 +4,7 @@ use crate::command::{fails, words};
 use serde_json::json;
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use tests::eventually;
@@ -215,4 +216,40 @@ async fn lines_that_are_no_documents_are_told_with_line_and_column() {
     fails(&words("import", site.data(), &[PLACE, "stock.txt"]), 1, &["--format csv"]);
     let first = site.file("first.csv", "key,on_hand\nmilk,x\n");
     fails(&words("import", site.data(), &[PLACE, &first]), 1, &["line 2, column 2", "--continue"]);
+}
+
+/// What is no file, and what a link leads to, is written to and stays what it is.
+#[tokio::test]
+async fn an_export_replaces_nothing_but_files() {
+    let site = Site::new();
+    site.process.put(MILK, json!({"on_hand": 3})).await;
+    let expected = site.export(PLACE, "jsonl");
+    let path = |name: &str| site.files.join(name);
+    let export = |name: &str| {
+        let (output, file) = (path(name), ["--format", "jsonl", "--output"]);
+        let rest = [&[PLACE][..], &file, &[output.to_str().unwrap()]].concat();
+        run_well(words("export", site.data(), &rest))
+    };
+    let pipe = path("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let reader = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || fs::read_to_string(pipe).unwrap()
+    });
+    export("pipe");
+    assert!(fs::symlink_metadata(&pipe).unwrap().file_type().is_fifo());
+    assert_eq!(reader.join().unwrap(), expected);
+
+    fs::create_dir(path("elsewhere")).unwrap();
+    for (link, target) in [("link", "elsewhere/there"), ("dangling", "elsewhere/new")] {
+        std::os::unix::fs::symlink(target, path(link)).unwrap();
+    }
+    fs::write(path("elsewhere/there"), "old").unwrap();
+    for (link, target) in [("link", "elsewhere/there"), ("dangling", "elsewhere/new")] {
+        export(link);
+        assert!(path(link).is_symlink(), "{link}");
+        assert_eq!(fs::read_to_string(path(target)).unwrap(), expected, "{link}");
+    }
+    export("plain");
+    assert_eq!(fs::read_to_string(path("plain")).unwrap(), expected);
 }

@@ -73,6 +73,7 @@ Exit codes:
   7  the document is not as --if-heads, --if-absent, --if-exists or a test of a JSON Patch says; nothing was written:
      read it again
 
+  8  what was asked is done, and standard output does not take the answer; a reader that ended early, as head does, is no error
 With --json a command prints one JSON object, or one a line where there are several; `doc list`, `query`, `watch` and `export` print
 such lines without it. Errors are words on standard error: programs go by the exit code.
 

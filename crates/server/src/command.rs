@@ -192,9 +192,18 @@ pub enum CommandError {
     /// The server that a feed came from ended.
     #[error("the server ended, and the feed with it: `isle watch --from` goes on after the last cursor")]
     FeedEnded,
-    /// Standard input or output failed.
-    #[error("standard input or output failed: {0}")]
-    Io(#[from] io::Error),
+    /// Standard output does not take the answer.
+    #[error(
+        "standard output does not take the answer: {source}. What was asked is done; a write is not to be sent again, unless \
+         under an --idempotency-key that it had"
+    )]
+    Output {
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Standard input or another part of the system failed.
+    #[error("standard input or the system failed: {0}")]
+    Io(#[source] io::Error),
 }
 
 impl CommandError {
@@ -236,6 +245,8 @@ impl CommandError {
         if matches!(self, Self::Damaged { .. } | Self::Open(store::OpenError::Damaged { .. })) {
             return Some("`isle repair` sets the store aside; peers fill an empty one");
         }
+        } else if matches!(self, Self::Output { .. }) {
+            8
         if let Self::Serve(error) = self
             && let Some(hint) = error.hint()
         {
@@ -281,6 +292,9 @@ impl CommandError {
     }
 }
 
+        if matches!(self, Self::Output { .. }) {
+            return Some("see to where the output goes: `isle doc get` and the like show what is there");
+        }
 /// Does what the command line says. The demo has exit codes of its own.
 ///
 /// # Errors
@@ -312,6 +326,16 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, CommandError> {
         Command::Schema(command) => block_on(schema::run(&command))?,
         Command::Token(command) => token::run(&command)?,
         Command::Join(arguments) => block_on(join::run(&arguments))?,
+    match dispatch(arguments) {
+        // Who reads the output has enough, as `head` has.
+        Err(CommandError::Output { source }) if source.kind() == io::ErrorKind::BrokenPipe => {
+            Ok(ExitCode::SUCCESS)
+        }
+        ended => ended,
+    }
+}
+
+fn dispatch(arguments: Arguments) -> Result<ExitCode, CommandError> {
         Command::Identity(command) => identity::run(&command)?,
         Command::Demo(arguments) => return Ok(demo::run(arguments)),
     }

@@ -1,12 +1,12 @@
 //! `isle blocked`.
 
-use super::answer::answer;
+use super::answer::{answer, stdout};
 use super::asking::Asking;
 use super::{CommandError, call, unasked};
 use crate::arguments::{BlockedCommand, BlockedDocumentArguments, BlockedListArguments};
 use crate::local::{BlockedDocument, BlockingChange, Request, Response};
 use serde_json::json;
-use std::io::{self, Write as _};
+use std::io::Write as _;
 
 pub(super) async fn run(command: &BlockedCommand) -> Result<(), CommandError> {
     match command {
@@ -26,7 +26,7 @@ async fn list(arguments: &BlockedListArguments) -> Result<(), CommandError> {
             return Err(unasked());
         };
         any |= !documents.is_empty();
-        let mut stdout = io::stdout().lock();
+        let mut stdout = stdout();
         for document in &documents {
             match arguments.json {
                 true => writeln!(stdout, "{}", serde_json::to_string(document)?)?,
@@ -39,7 +39,7 @@ async fn list(arguments: &BlockedListArguments) -> Result<(), CommandError> {
         }
     }
     if !any && !arguments.json {
-        writeln!(io::stdout(), "no document is blocked")?;
+        writeln!(stdout(), "no document is blocked")?;
     }
     Ok(())
 }

@@ -1,11 +1,14 @@
 //! `isle config`.
 
 use super::CommandError;
+use super::answer::stdout;
 use super::status::{row, table};
 use crate::arguments::{ConfigCommand, ServeArguments};
 use crate::config::{Effective, Shown};
 use crate::data_directory::DataDirectory;
-use std::io::{self, Write as _};
+use crate::enrolment::DenyList;
+use crate::schemas;
+use std::io::Write as _;
 
 pub(super) fn run(command: &ConfigCommand) -> Result<(), CommandError> {
     let text = match command {
@@ -34,7 +37,7 @@ pub(super) fn run(command: &ConfigCommand) -> Result<(), CommandError> {
             }
         }
     };
-    io::stdout().lock().write_all(text.as_bytes())?;
+    stdout().write_all(text.as_bytes())?;
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! `isle doc`.
 
-use super::answer::{answer, lines};
+use super::answer::{answer, lines, note, stdout};
 use super::asking::Asking;
 use super::{CommandError, call, history, unasked};
 use crate::arguments::{
@@ -51,9 +51,9 @@ async fn get(arguments: &GetArguments) -> Result<(), CommandError> {
     if arguments.json && reading.value.is_some() {
         return lines([reading]);
     }
-    notes(&reading).iter().for_each(|note| eprintln!("{note}"));
+    notes(&reading).iter().for_each(note);
     let value = reading.value.ok_or_else(|| CommandError::NoDocument { address: address.clone() })?;
-    Ok(writeln!(io::stdout().lock(), "{}", serde_json::to_string_pretty(&value)?)?)
+    Ok(writeln!(stdout(), "{}", serde_json::to_string_pretty(&value)?)?)
 }
 
 /// What is to be known of a document that is not in its JSON.
@@ -138,7 +138,7 @@ async fn write(document: &Document, terms: &Terms, operations: Vec<Operation>) -
 /// Page after page, until there is no more or the limit is reached.
 async fn list(arguments: &ListArguments) -> Result<(), CommandError> {
     let mut client = Asking::of(&arguments.data.data).await?;
-    let mut stdout = io::stdout().lock();
+    let mut stdout = stdout();
     let mut after: Option<Key> = arguments.after.clone();
     let mut left = arguments.limit.unwrap_or(usize::MAX);
     while left > 0 {
@@ -154,10 +154,10 @@ async fn list(arguments: &ListArguments) -> Result<(), CommandError> {
             writeln!(stdout, "{}", line(document)?)?;
         }
         for key in &listed.blocked {
-            eprintln!("{key} is blocked or damaged: `isle doc get` says why");
+            note(format_args!("{key} is blocked or damaged: `isle doc get` says why"));
         }
         if listed.is_behind && listed.blocked.is_empty() {
-            eprintln!("some documents have changes that are not applied yet: ask again soon");
+            note(format_args!("some documents have changes that are not applied yet: ask again soon"));
         }
         left = left.saturating_sub(listed.documents.len());
         // A page that goes no further would come again for ever.

@@ -1,12 +1,12 @@
 //! `isle doc history` and `isle doc conflicts`.
 
-use super::answer::lines;
+use super::answer::{lines, stdout};
 use super::asking::Asking;
 use super::{CommandError, call, unasked};
 use crate::arguments::{HistoryArguments, ShowArguments};
 use crate::local::{Change, Conflict, Request, Response};
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -27,7 +27,7 @@ pub(super) async fn changes(arguments: &HistoryArguments) -> Result<(), CommandE
             return Err(unasked());
         };
         any |= !changes.is_empty();
-        let mut stdout = io::stdout().lock();
+        let mut stdout = stdout();
         for change in &changes {
             match arguments.json {
                 true => writeln!(stdout, "{}", serde_json::to_string(change)?)?,
@@ -52,7 +52,7 @@ pub(super) async fn conflicts(arguments: &ShowArguments) -> Result<(), CommandEr
     if arguments.json {
         return lines(conflicts);
     }
-    let mut stdout = io::stdout().lock();
+    let mut stdout = stdout();
     if conflicts.is_empty() {
         writeln!(stdout, "no conflicts")?;
     } else {

@@ -1,6 +1,6 @@
 //! `isle hub`.
 
-use super::answer::{answer, lines};
+use super::answer::{answer, lines, stdout};
 use super::status::{row, table};
 use super::{CommandError, call, unasked};
 use crate::arguments::{HubCommand, InitArguments, InviteArguments, RevokeArguments, SitesArguments};
@@ -104,7 +104,7 @@ async fn sites(arguments: &SitesArguments) -> Result<(), CommandError> {
     }
     let none = || "no site was invited; `isle hub invite --help` says how\n".to_owned();
     let text = if sites.is_empty() { none() } else { shown(&sites) };
-    io::stdout().lock().write_all(text.as_bytes())?;
+    stdout().write_all(text.as_bytes())?;
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! `isle query`.
 
+use super::answer::{note, stdout};
 use super::asking::Asking;
 use super::documents::line;
 use super::{CommandError, unasked};
@@ -7,7 +8,7 @@ use crate::arguments::QueryArguments;
 use crate::condition;
 use crate::local::{Request, Response};
 use serde_json::{Value, json};
-use std::io::{self, Write as _};
+use std::io::Write as _;
 
 /// Documents of one page.
 const PAGE: usize = 500;
@@ -24,22 +25,22 @@ pub(super) async fn run(arguments: &QueryArguments) -> Result<(), CommandError> 
             query: serde_json::from_value(query(arguments, left.min(PAGE), after.as_ref())?)?,
         };
         let Response::Found(found) = client.call(&request).await? else { return Err(unasked()) };
-        let mut stdout = io::stdout().lock();
+        let mut stdout = stdout();
         for document in &found.documents {
             writeln!(stdout, "{}", line(document)?)?;
         }
         for key in &found.damaged {
-            eprintln!("{key} is damaged and passed over: `isle doc get` says why");
+            note(format_args!("{key} is damaged and passed over: `isle doc get` says why"));
         }
         if found.is_behind {
-            eprintln!("some documents have changes that are not applied yet: ask again soon");
+            note(format_args!("some documents have changes that are not applied yet: ask again soon"));
         }
         examined += found.examined;
         left = left.saturating_sub(found.documents.len());
         after = found.next;
         if after.is_none() || left == 0 {
             if arguments.explain {
-                eprintln!("{}; {examined} rows examined", found.plan);
+                note(format_args!("{}; {examined} rows examined", found.plan));
             }
             break;
         }

@@ -1,5 +1,6 @@
 //! `isle rights`.
 
+use super::answer::stdout;
 use super::asking::Asking;
 use super::hub::{is_running, stopped};
 use super::status::{row, table};
@@ -13,7 +14,7 @@ use document::{Address, Collection, Key, Space};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -78,7 +79,7 @@ impl State {
 
 async fn list(arguments: &RightsListArguments) -> Result<(), CommandError> {
     let sites = known(&arguments.data.data).await?;
-    let mut stdout = io::stdout().lock();
+    let mut stdout = stdout();
     if arguments.json {
         for site in &sites {
             writeln!(stdout, "{}", serde_json::to_string(site)?)?;
@@ -98,7 +99,7 @@ async fn show(arguments: &RightsShowArguments) -> Result<(), CommandError> {
     if sites.is_empty() {
         return Err(CommandError::NoRights { site: site.clone() });
     }
-    let mut stdout = io::stdout().lock();
+    let mut stdout = stdout();
     for known in &sites {
         if *json {
             writeln!(stdout, "{}", serde_json::to_string(known)?)?;
@@ -263,7 +264,7 @@ async fn set(arguments: &RightsSetArguments) -> Result<(), CommandError> {
         let (before, spaces) = (show_spaces(&before), show_spaces(&wanted));
         Set { site: site.clone(), before, spaces, has_joined, is_written: false }
     };
-    let mut stdout = io::stdout().lock();
+    let mut stdout = stdout();
     if *json {
         return Ok(writeln!(stdout, "{}", serde_json::to_string(&set)?)?);
     }

@@ -2,6 +2,7 @@
 
 mod difference;
 
+use super::answer::stdout;
 use super::asking::Asking;
 use super::status::{row, table};
 use super::{CommandError, unasked};
@@ -14,7 +15,7 @@ use crate::schemas;
 use difference::Difference;
 use document::{Address, Collection, Schema};
 use serde::Serialize;
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use std::path::Path;
 
 pub(super) async fn run(command: &SchemaCommand) -> Result<(), CommandError> {
@@ -69,7 +70,7 @@ async fn list(arguments: &SchemaListArguments) -> Result<(), CommandError> {
         version: schema.version,
         from: Source::of(data, schema),
     });
-    let mut stdout = io::stdout().lock();
+    let mut stdout = stdout();
     if arguments.json {
         for schema in shown {
             writeln!(stdout, "{}", serde_json::to_string(&schema)?)?;
@@ -115,7 +116,7 @@ async fn check(arguments: &SchemaCheckArguments) -> Result<(), CommandError> {
         from: present.as_ref().map(|(_, source)| *source),
         difference: difference.unwrap_or_default(),
     };
-    let mut stdout = io::stdout().lock();
+    let mut stdout = stdout();
     if arguments.json {
         return Ok(writeln!(stdout, "{}", serde_json::to_string(&checked)?)?);
     }
@@ -144,7 +145,7 @@ async fn add(arguments: &SchemaAddArguments) -> Result<(), CommandError> {
     let request = Request::AddSchema { collection: collection.clone(), text };
     let mut asking = Asking::of(&arguments.data.data).await?;
     let Response::Written(stamp) = asking.call(&request).await? else { return Err(unasked()) };
-    let mut stdout = io::stdout().lock();
+    let mut stdout = stdout();
     if arguments.json {
         let added =
             serde_json::json!({"collection": collection.to_string(), "version": version, "stamp": stamp});

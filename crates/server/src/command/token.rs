@@ -1,7 +1,7 @@
 //! `isle token`.
 
 use super::CommandError;
-use super::answer::{answer, lines};
+use super::answer::{answer, lines, stdout};
 use super::status::{row, table};
 use crate::arguments::{TokenCommand, TokenCreateArguments, TokenListArguments, TokenRevokeArguments};
 use crate::callers::{NewToken, Token, TokenFile};
@@ -61,7 +61,7 @@ fn list(arguments: &TokenListArguments) -> Result<(), CommandError> {
     }
     let none = || "there are no tokens; `isle token create --help` says how one is made\n".to_owned();
     let text = if tokens.is_empty() { none() } else { shown(&tokens, now_ms()) };
-    io::stdout().lock().write_all(text.as_bytes())?;
+    stdout().write_all(text.as_bytes())?;
     Ok(())
 }
 

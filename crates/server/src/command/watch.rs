@@ -1,9 +1,10 @@
 //! `isle watch`.
 
+use super::answer::stdout;
 use super::{CommandError, unasked};
 use crate::arguments::WatchArguments;
 use crate::local::{CallError, LocalClient, RefusalKind, Request, Response, WatchEvent};
-use std::io::{self, Write as _};
+use std::io::Write as _;
 
 /// Prints events until the server ends, or the initial state was shown and no more is wanted.
 pub(super) async fn run(arguments: &WatchArguments) -> Result<(), CommandError> {
@@ -23,7 +24,7 @@ pub(super) async fn run(arguments: &WatchArguments) -> Result<(), CommandError> 
         let Response::Watched(events) = result.map_err(CallError::from)? else {
             return Err(unasked());
         };
-        let mut stdout = io::stdout().lock();
+        let mut stdout = stdout();
         for event in events {
             writeln!(stdout, "{}", serde_json::to_string(&event)?)?;
             if arguments.once && matches!(event, WatchEvent::Synced { .. }) {

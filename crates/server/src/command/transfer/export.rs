@@ -4,6 +4,7 @@ use super::cells::{Kind, column, each_leaf};
 use super::error::TransferError;
 use super::{COLUMNS_MAX, KEY, format_of, progress, schema_json};
 use crate::arguments::{ExportArguments, Format, Place};
+use crate::command::answer::{answer, note, stdout};
 use crate::command::asking::Asking;
 use crate::command::documents::line;
 use crate::command::schema::present;
@@ -13,6 +14,7 @@ use csv::{Terminator, WriterBuilder};
 use document::Key;
 use indicatif::ProgressBar;
 use std::collections::BTreeSet;
+use std::fs::{self, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use tempfile::NamedTempFile;
@@ -25,25 +27,68 @@ pub(in crate::command) async fn run(arguments: &ExportArguments) -> Result<(), C
     let format = arguments.format.or(named).unwrap_or(Format::Jsonl);
     let mut asking = Asking::of(&arguments.data.data).await?;
     let Some(output) = &arguments.output else {
-        let mut stdout = BufWriter::new(io::stdout().lock());
+        let mut stdout = BufWriter::new(stdout());
         write(arguments, (&mut asking, format), &mut stdout).await?;
         return Ok(stdout.flush()?);
     };
-    let failed = |source| TransferError::Write { path: output.clone(), source };
-    let directory = output.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let file = NamedTempFile::new_in(directory.unwrap_or(Path::new("."))).map_err(failed)?;
-    let mut writer = BufWriter::new(file);
-    let documents = write(arguments, (&mut asking, format), &mut writer).await?;
-    let file = writer.into_inner().map_err(|error| failed(error.into_error()))?;
-    file.as_file().sync_all().map_err(failed)?;
-    file.persist(output).map_err(|error| failed(error.error))?;
-    let mut stdout = io::stdout().lock();
-    if arguments.json {
-        writeln!(stdout, "{}", serde_json::json!({"documents": documents, "output": output}))?;
-    } else {
-        writeln!(stdout, "exported {documents} documents to {}", output.display())?;
+    let written = write_to(output, arguments, (&mut asking, format)).await;
+    let documents = written.map_err(|error| {
+        if let CommandError::Io(source) = error {
+            TransferError::Write { path: output.clone(), source }.into()
+        } else {
+            error
+        }
+    })?;
+    let said = serde_json::json!({"documents": documents, "output": output});
+    answer(arguments.json, &said, &format!("exported {documents} documents to {}", output.display()))
+}
+
+/// Into a file that is there whole or not at all. What is there and is no file, as a pipe that has a name, is written to as it
+/// is, and a link stays one: what it leads to is written.
+async fn write_to(
+    output: &Path,
+    arguments: &ExportArguments,
+    (asking, format): (&mut Asking, Format),
+) -> Result<u64, CommandError> {
+    let place = match fs::canonicalize(output) {
+        Ok(place) => place,
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+        // A link that leads nowhere is not replaced: it is written through, as a shell would.
+        Err(_) if output.is_symlink() => return into_place(output, arguments, (asking, format)).await,
+        Err(_) => output.to_owned(),
+    };
+    if place.exists() && !place.is_file() {
+        return into_place(&place, arguments, (asking, format)).await;
     }
-    Ok(())
+    let directory = place.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let mut writer = BufWriter::new(NamedTempFile::new_in(directory.unwrap_or(Path::new(".")))?);
+    let documents = write(arguments, (asking, format), &mut writer).await?;
+    let file = writer.into_inner().map_err(io::IntoInnerError::into_error)?;
+    file.as_file().sync_all()?;
+    file.persist(place).map_err(|error| error.error)?;
+    Ok(documents)
+}
+
+async fn into_place(
+    place: &Path,
+    arguments: &ExportArguments,
+    (asking, format): (&mut Asking, Format),
+) -> Result<u64, CommandError> {
+    let file = OpenOptions::new().write(true).create(true).truncate(true).open(place)?;
+    let mut writer = BufWriter::new(file);
+    let documents = write(arguments, (asking, format), &mut writer).await?;
+    writer.flush()?;
+    Ok(documents)
+}
+
+/// A failed write as itself, without what CSV has around it.
+fn failed(error: csv::Error) -> io::Error {
+    if error.is_io_error()
+        && let csv::ErrorKind::Io(error) = error.into_kind()
+    {
+        return error;
+    }
+    io::ErrorKind::InvalidData.into()
 }
 
 async fn write(
@@ -75,10 +120,10 @@ async fn write(
             let terminator = Terminator::Any(b'\n');
             let mut writer = WriterBuilder::new().terminator(terminator).from_writer(output);
             let header = std::iter::once(KEY).chain(columns.iter().map(|pointer| column(pointer)));
-            writer.write_record(header).map_err(io::Error::from)?;
+            writer.write_record(header).map_err(failed)?;
             each_page(asking, place, &bar, |page| {
                 for document in page {
-                    writer.write_record(record(document, &kinds)?).map_err(io::Error::from)?;
+                    writer.write_record(record(document, &kinds)?).map_err(failed)?;
                     documents += 1;
                 }
                 Ok(())
@@ -147,7 +192,7 @@ async fn each_page(
         };
         let Response::Listed(listed) = asking.call(&request).await? else { return Err(unasked()) };
         for key in &listed.blocked {
-            bar.suspend(|| eprintln!("{key} is blocked or damaged: `isle doc get` says why"));
+            bar.suspend(|| note(format_args!("{key} is blocked or damaged: `isle doc get` says why")));
         }
         visit(&listed.documents)?;
         documents += listed.documents.len();

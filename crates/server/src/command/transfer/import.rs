@@ -5,6 +5,7 @@ use super::rows::{Row, Rows};
 use super::{format_of, progress, schema_json};
 use crate::arguments::{Format, ImportArguments};
 use crate::command::CommandError;
+use crate::command::answer::{note, stdout};
 use crate::command::asking::Asking;
 use crate::command::schema::present;
 use crate::local::{CallError, DocumentWrite, RefusalKind, Request, Response};
@@ -156,7 +157,7 @@ impl Import<'_> {
         }
         self.skipped += 1;
         if self.skipped <= TOLD_MAX {
-            self.bar.suspend(|| eprintln!("{error}"));
+            self.bar.suspend(|| note(format_args!("{error}")));
         }
         Ok(())
     }
@@ -237,9 +238,9 @@ impl Import<'_> {
 
     fn end(self) -> Result<(), CommandError> {
         let Self { arguments, imported, skipped, .. } = self;
-        let mut stdout = io::stdout().lock();
+        let mut stdout = stdout();
         if skipped > TOLD_MAX {
-            eprintln!("and {} lines more", skipped - TOLD_MAX);
+            note(format_args!("and {} lines more", skipped - TOLD_MAX));
         }
         if arguments.json {
             let dry_run = arguments.dry_run;
