@@ -1,10 +1,14 @@
 //! The commands, as a person types them.
 
 use serde_json::{Value, json};
+use server::local::{CLIENTS_KEPT, CLIENTS_MAX};
+use std::fs::File;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
-use tests::eventually_async;
+use std::process::{Command, Output, Stdio};
 use tests::process::{DEADLINE, Fleet, Process};
-use tests::program::{run, run_well};
+use tests::program::{path, run, run_well};
+use tests::{eventually, eventually_async};
 
 const ADDRESS: &str = "store-1/inventory/milk";
 
@@ -119,4 +123,30 @@ fn a_configuration_is_refused_with_file_line_and_key() {
     let fleet = Fleet::new();
     let data = fleet.prepare("store-1", "name = \"store-1\"\nlisen = \"127.0.0.1:7401\"\n[spaces]\n");
     fails(&words("serve", &data, &[]), 1, &["isle.toml:2:", "lisen", "did you mean 'listen'?"]);
+}
+
+/// A process that is stopped keeps its socket and answers nothing.
+#[test]
+fn a_server_that_is_stopped_is_waited_for_no_longer_than_it_may_take() {
+    let fleet = Fleet::new();
+    let site = fleet.site("store-1", "127.0.0.1:9");
+    run_well(words("doc put", &site.data, &[ADDRESS, r#"{"on_hand": 12}"#]));
+    site.signal("STOP");
+    let silent = ["has not answered within", "its process is stopped", "hint: ", "isle doctor"];
+    fails(&words("status", &site.data, &[]), 4, &silent);
+    fails(&words("doc get", &site.data, &[ADDRESS]), 4, &silent);
+    let sale = words("doc increment", &site.data, &[ADDRESS, "/on_hand", "-1"]);
+    fails(&sale, 3, &["has not answered within", "whether it was written is unknown", "--idempotency-key"]);
+    let output = run(words("doctor", &site.data, &[]));
+    let found = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{found}");
+    // It goes on past it.
+    for part in ["FAIL  server", "has not answered within 5 s", "kill -CONT", "ok    clock", "peer hub"] {
+        assert!(found.contains(part), "'{part}' is not in: {found}");
+    }
+    site.signal("CONT");
+    // What it was asked meanwhile it has taken.
+    eventually(DEADLINE, "the sale is there", || {
+        run_well(words("doc get", &site.data, &[ADDRESS])).contains("\"on_hand\": 11")
+    });
 }

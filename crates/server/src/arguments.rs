@@ -66,7 +66,8 @@ Exit codes:
   1  refused or failed; nothing was written
   2  the command line is wrong
   3  the outcome is unknown: a write may be there or not; send it again with the same --idempotency-key
-  4  no server is running in the data directory, and the command needs one, or it ended; or another process has it: try again
+  4  no server is running in the data directory, and the command needs one, or it ended, or does not answer; or another process
+     has it: try again
   5  the write is stored here and not yet at the hub: --wait hub took longer than --within
   6  part of it was done: an import wrote documents, and skipped or never reached others; a revocation holds, and is not on the
      disk yet

@@ -206,6 +206,10 @@ pub enum CommandError {
     Io(#[source] io::Error),
 }
 
+/// What to do about a server that does not answer.
+const SILENT_HINT: &str =
+    "`isle doctor` says more; `kill -CONT` has a stopped process go on, and a restart loses nothing";
+
 impl CommandError {
     /// What the process ends with; `isle --help` lists them.
     #[must_use]
@@ -214,7 +218,8 @@ impl CommandError {
             3
         } else if matches!(
             self,
-            Self::Connect(ConnectError::NotRunning { .. })
+            Self::Connect(ConnectError::NotRunning { .. } | ConnectError::Silent { .. })
+                | Self::Call(CallError::Silent { .. })
                 | Self::Alone(AloneError::NoStore { .. } | AloneError::Busy { .. })
                 | Self::FeedEnded
         ) {
@@ -228,6 +233,8 @@ impl CommandError {
         } else if matches!(self, Self::Call(CallError::Refused(refusal)) if refusal.kind == RefusalKind::ConditionFailed)
         {
             7
+        } else if matches!(self, Self::Output { .. }) {
+            8
         } else {
             1
         }
@@ -242,11 +249,21 @@ impl CommandError {
             }
             return refusal.hint.as_deref();
         }
+        if let Self::Call(CallError::Silent { is_write, .. }) = self {
+            return Some(match is_write {
+                true => {
+                    "`isle doctor` says more. Once it answers again, see what is there: only with the --idempotency-key that \
+                     it had may it be sent again"
+                }
+                false => SILENT_HINT,
+            });
+        }
+        if matches!(self, Self::Connect(ConnectError::Silent { .. })) {
+            return Some(SILENT_HINT);
+        }
         if matches!(self, Self::Damaged { .. } | Self::Open(store::OpenError::Damaged { .. })) {
             return Some("`isle repair` sets the store aside; peers fill an empty one");
         }
-        } else if matches!(self, Self::Output { .. }) {
-            8
         if let Self::Serve(error) = self
             && let Some(hint) = error.hint()
         {
@@ -256,6 +273,9 @@ impl CommandError {
             && let Some(hint) = error.hint()
         {
             return Some(hint);
+        }
+        if matches!(self, Self::Output { .. }) {
+            return Some("see to where the output goes: `isle doc get` and the like show what is there");
         }
         if is_of_full_disk(self) {
             return Some(FULL_DISK_HINT);
@@ -292,9 +312,6 @@ impl CommandError {
     }
 }
 
-        if matches!(self, Self::Output { .. }) {
-            return Some("see to where the output goes: `isle doc get` and the like show what is there");
-        }
 /// Does what the command line says. The demo has exit codes of its own.
 ///
 /// # Errors
@@ -304,6 +321,16 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, CommandError> {
     if !arguments.is_server() {
         log::start_as_environment_says();
     }
+    match dispatch(arguments) {
+        // Who reads the output has enough, as `head` has.
+        Err(CommandError::Output { source }) if source.kind() == io::ErrorKind::BrokenPipe => {
+            Ok(ExitCode::SUCCESS)
+        }
+        ended => ended,
+    }
+}
+
+fn dispatch(arguments: Arguments) -> Result<ExitCode, CommandError> {
     match arguments.command {
         Command::Serve(arguments) => server::run(&arguments.data.data, &arguments.settings.layers())?,
         Command::Config(command) => config::run(&command)?,
@@ -326,16 +353,6 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, CommandError> {
         Command::Schema(command) => block_on(schema::run(&command))?,
         Command::Token(command) => token::run(&command)?,
         Command::Join(arguments) => block_on(join::run(&arguments))?,
-    match dispatch(arguments) {
-        // Who reads the output has enough, as `head` has.
-        Err(CommandError::Output { source }) if source.kind() == io::ErrorKind::BrokenPipe => {
-            Ok(ExitCode::SUCCESS)
-        }
-        ended => ended,
-    }
-}
-
-fn dispatch(arguments: Arguments) -> Result<ExitCode, CommandError> {
         Command::Identity(command) => identity::run(&command)?,
         Command::Demo(arguments) => return Ok(demo::run(arguments)),
     }

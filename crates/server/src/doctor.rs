@@ -7,12 +7,12 @@ mod files;
 mod machine;
 mod network;
 
+use crate::causes::in_words;
 use crate::config::{Effective, Layers};
 use crate::data_directory::DataDirectory;
 use crate::enrolment::wall;
-use crate::local::{LocalClient, Request, Response, Status};
+use crate::local::{CallError, ConnectError, LocalClient, Request, Response, Status};
 use serde::Serialize;
-use std::error::Error;
 use transport::Identity;
 
 /// How a thing is.
@@ -69,50 +69,43 @@ struct Patient<'a> {
     identity: Option<Identity>,
     /// How the running server is, if one runs.
     status: Option<Box<Status>>,
+    /// Whether one runs, also one that says nothing.
+    is_running: bool,
 }
 
-/// Looks at everything. `layers` overrule the configuration, as for `isle serve`.
-pub(crate) async fn examine(directory: &DataDirectory, layers: &Layers) -> Vec<Finding> {
-    let mut findings = vec![files::directory(directory)];
+/// Looks at everything, and tells what it finds as it goes. `layers` overrule the configuration, as for `isle serve`.
+pub(crate) async fn examine(directory: &DataDirectory, layers: &Layers, tell: &mut impl FnMut(Finding)) {
+    tell(files::directory(directory));
     if directory.check_there().is_err() {
         return findings;
     }
     let (effective, found) = files::configuration(directory, layers);
-    findings.push(found);
+    tell(found);
     let (identity, found) = files::identity(directory, effective.as_ref());
-    findings.push(found);
+    tell(found);
     let (status, found) = server(directory).await;
-    findings.push(found);
-    let patient = Patient { directory, effective, identity, status };
-    findings.extend(files::certificate(&patient, wall()));
-    findings.extend(files::authority(&patient));
-    findings.push(machine::clock(&patient, wall()));
-    findings.extend(machine::store(&patient));
-    findings.push(machine::disk(&patient));
-    findings.push(machine::sync(&patient));
-    findings.extend(machine::limits(&patient));
-    findings.extend(network::peers(&patient).await);
-    findings
-}
-
-/// An error with its causes, as far as it does not name them itself.
-fn in_words(error: &dyn Error) -> String {
-    let mut told = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let text = error.to_string();
-        if !told.contains(&text) {
-            told = format!("{told}: {text}");
-        }
-        cause = error.source();
-    }
-    told
+    let is_running = status.is_some() || found.state == State::Fail;
+    tell(found);
+    let patient = Patient { directory, effective, identity, status, is_running };
+    files::certificate(&patient, wall()).into_iter().for_each(&mut *tell);
+    files::authority(&patient).into_iter().for_each(&mut *tell);
+    files::lists(directory).into_iter().for_each(&mut *tell);
+    tell(machine::clock(&patient, wall()));
+    machine::store(&patient).into_iter().for_each(&mut *tell);
+    tell(machine::disk(&patient));
+    tell(machine::sync(&patient));
+    machine::limits(&patient).into_iter().for_each(&mut *tell);
+    network::peers(&patient, tell).await;
 }
 
 /// Whether a server runs, and how it is.
 async fn server(directory: &DataDirectory) -> (Option<Box<Status>>, Finding) {
     const CHECK: &str = "server";
-    let Ok(mut client) = LocalClient::connect(directory.path()).await else {
+    let connected = LocalClient::connect(directory.path()).await;
+    if let Err(error @ ConnectError::Silent { .. }) = &connected {
+        return (None, Finding::fail(CHECK, error.to_string()).with_hint(silent(directory)));
+    }
+    let Ok(mut client) = connected else {
         // Without a lock file nobody ever locked it, and none is made here.
         let taken = directory.holder().and_then(|_| directory.lock().err());
         return match taken {
@@ -132,13 +125,31 @@ async fn server(directory: &DataDirectory) -> (Option<Box<Status>>, Finding) {
             (Some(status), found)
         }
         Ok(_) => (None, Finding::fail(CHECK, "it is running, and is of another version than this program")),
+        Err(error @ CallError::Silent { .. }) => {
+            (None, Finding::fail(CHECK, error.to_string()).with_hint(silent(directory)))
+        }
         Err(error) => (None, Finding::fail(CHECK, format!("it is running, and does not serve: {error}"))),
     }
+}
+
+/// What to do about a server that does not answer.
+fn silent(directory: &DataDirectory) -> String {
+    let process = directory.holder().map_or_else(|| "PID".to_owned(), |process| process.to_string());
+    format!(
+        "`kill -CONT {process}` has it go on if it was stopped; if its disk hangs (`dmesg`, and \"sync\" below), mend that, and \
+         start it again"
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    async fn examined(directory: &DataDirectory) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        examine(directory, &Layers::default(), &mut |finding| findings.push(finding)).await;
+        findings
+    }
 
     fn state(findings: &[Finding], check: &str) -> State {
         findings.iter().find(|finding| finding.check == check).unwrap().state
@@ -148,7 +159,7 @@ mod tests {
     async fn of_a_directory_that_is_not_there_nothing_more_is_said() {
         let temporary = tempfile::tempdir().unwrap();
         let directory = DataDirectory::new(temporary.path().join("none"));
-        let findings = examine(&directory, &Layers::default()).await;
+        let findings = examined(&directory).await;
         assert_eq!((findings.len(), state(&findings, "data directory")), (1, State::Fail));
         assert!(findings[0].found.contains("isle join"), "{findings:?}");
     }
@@ -157,7 +168,7 @@ mod tests {
     async fn an_empty_directory_is_looked_at_to_the_end_and_changed_in_nothing() {
         let temporary = tempfile::tempdir().unwrap();
         let directory = DataDirectory::new(temporary.path());
-        let findings = examine(&directory, &Layers::default()).await;
+        let findings = examined(&directory).await;
         assert_eq!(state(&findings, "configuration"), State::Fail);
         assert_eq!(state(&findings, "identity"), State::Fail);
         assert!(findings[1].found.contains("isle.toml: No such file"), "{findings:?}");

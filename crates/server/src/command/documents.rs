@@ -7,9 +7,7 @@ use crate::arguments::{
     DeleteArguments, Document, DocumentCommand, GetArguments, IncrementArguments, ListArguments,
     PutArguments, Terms, WaitFor,
 };
-use crate::local::{
-    ListedDocument, LocalClient, Moment, REQUEST_BYTES_MAX, Reading, Request, Response, Stamp, Violation,
-};
+use crate::local::{ListedDocument, Moment, REQUEST_BYTES_MAX, Reading, Request, Response, Stamp, Violation};
 use document::{Key, Operation};
 use serde_json::{Value, json};
 use std::io::{self, Read as _, Write as _};
@@ -112,7 +110,7 @@ async fn write(document: &Document, terms: &Terms, operations: Vec<Operation>) -
     let response = match terms.wait {
         WaitFor::Local => call(&document.data.data, &request).await?,
         // Without a server nobody gets there.
-        WaitFor::Hub => LocalClient::connect(&document.data.data).await?.call(&request).await?,
+        WaitFor::Hub => Asking::server(&document.data.data).await?.call(&request).await?,
     };
     let (stamp, heads, hub) = if let Response::Written(written) = response {
         let (stamp, heads) = written.map(|written| (written.stamp, written.heads)).unzip();

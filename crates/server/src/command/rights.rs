@@ -132,7 +132,7 @@ async fn known(data: &Path) -> Result<Vec<SiteRights>, CommandError> {
     loop {
         let (space, collection) = (Space::new("system")?, Collection::new("access")?);
         let request = Request::List { space, collection, after: after.clone(), limit: replica::LIST_MAX };
-        let Response::Listed(listed) = client.client.call(&request).await.map_err(told_apart)? else {
+        let Response::Listed(listed) = client.ask(&request).await.map_err(told_apart)? else {
             return Err(unasked());
         };
         sites.extend(listed.documents.iter().map(|document| documented(&document.key, &document.value)));
@@ -157,7 +157,7 @@ async fn book(client: &mut Asking, data: &Path) -> Result<Vec<SiteStatus>, Comma
         let hub = Hub::open(&directory, &effective.config)?;
         return Ok(hub.map_or_else(Vec::new, |hub| hub.sites(wall(), |_| false)));
     }
-    match client.client.call(&Request::Sites).await {
+    match client.ask(&Request::Sites).await {
         Ok(Response::Sites(book)) => Ok(book),
         Ok(_) => Err(unasked()),
         Err(CallError::Refused(_)) => Ok(Vec::new()),

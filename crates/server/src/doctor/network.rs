@@ -10,22 +10,20 @@ use transport::{ConnectError, Endpoint, Identity};
 /// Peers that are tried, one after the other: each that does not answer takes up to eleven seconds.
 const PEERS_MAX: usize = 8;
 
-pub(super) async fn peers(patient: &Patient<'_>) -> Vec<Finding> {
-    let Some(effective) = &patient.effective else { return Vec::new() };
+pub(super) async fn peers(patient: &Patient<'_>, tell: &mut impl FnMut(Finding)) {
+    let Some(effective) = &patient.effective else { return };
     let peers = &effective.config.peers;
     let dialled = || peers.iter().filter_map(|(name, peer)| Some((name, peer.address.as_ref()?)));
-    let mut findings = Vec::new();
     for (name, address) in dialled().take(PEERS_MAX) {
-        findings.push(peer(patient, name, address).await);
+        tell(peer(patient, name, address).await);
     }
     let more = dialled().count().saturating_sub(PEERS_MAX);
     if more > 0 {
-        findings.push(Finding::ok("peers", format!("{more} more were not tried: `isle status` has them")));
+        tell(Finding::ok("peers", format!("{more} more were not tried: `isle status` has them")));
     }
-    if let (Some(_), None) = (effective.config.listen, findings.first()) {
-        findings.push(Finding::ok("peers", "none is dialled from here: they dial in"));
+    if let (Some(_), None) = (effective.config.listen, dialled().next()) {
+        tell(Finding::ok("peers", "none is dialled from here: they dial in"));
     }
-    findings
 }
 
 async fn peer(patient: &Patient<'_>, name: &str, address: &PeerAddress) -> Finding {
@@ -67,7 +65,7 @@ async fn peer(patient: &Patient<'_>, name: &str, address: &PeerAddress) -> Findi
             &check,
             format!("QUIC answers at {socket}; without an identity no more can be tried"),
         ),
-        Some(_) if patient.status.is_some() => Finding::ok(&check, format!("QUIC answers at {socket}")),
+        Some(_) if patient.is_running => Finding::ok(&check, format!("QUIC answers at {socket}")),
         Some(identity) => match shake_hands(identity, socket, name).await {
             Ok(()) => {
                 Finding::ok(&check, format!("{socket} is {name}, and takes this replica's certificate"))

@@ -7,9 +7,68 @@ use crate::data_directory::DataDirectory;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tokio::io::{AsyncWriteExt as _, BufReader};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::time::timeout;
+
+/// How long it may take to be connected.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
+
+/// How long a server may take for what it has at hand.
+const AT_HAND_DEADLINE: Duration = Duration::from_secs(5);
+
+/// How long it may take for what waits for its disk, or has a long document read.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(15);
+
+/// How long a request may take; none where that is for nobody to say.
+fn patience(request: &Request) -> Option<Duration> {
+    match request {
+        Request::Status | Request::Sites | Request::Schemas => Some(AT_HAND_DEADLINE),
+        Request::Write { hub_within_ms, .. } | Request::Transaction { hub_within_ms, .. } => {
+            Some(ANSWER_DEADLINE.saturating_add(Duration::from_millis(hub_within_ms.unwrap_or(0))))
+        }
+        Request::Get { .. }
+        | Request::Query { .. }
+        | Request::History { .. }
+        | Request::Conflicts { .. }
+        | Request::Blocked { .. }
+        | Request::Retry { .. }
+        | Request::Drop { .. }
+        | Request::List { .. }
+        | Request::Invite { .. }
+        | Request::Revoke { .. }
+        | Request::SetRights { .. }
+        | Request::AddSchema { .. } => Some(ANSWER_DEADLINE),
+        Request::Backup { .. } | Request::Watch { .. } => None,
+    }
+}
+
+/// Whether it may write something.
+fn is_write(request: &Request) -> bool {
+    match request {
+        Request::Write { .. }
+        | Request::Transaction { .. }
+        | Request::Retry { .. }
+        | Request::Drop { .. }
+        | Request::Backup { .. }
+        | Request::Invite { .. }
+        | Request::Revoke { .. }
+        | Request::SetRights { .. }
+        | Request::AddSchema { .. } => true,
+        Request::Get { .. }
+        | Request::Query { .. }
+        | Request::History { .. }
+        | Request::Conflicts { .. }
+        | Request::Blocked { .. }
+        | Request::List { .. }
+        | Request::Watch { .. }
+        | Request::Sites
+        | Request::Schemas
+        | Request::Status => false,
+    }
+}
 
 /// Why there is no connection to a server.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +79,15 @@ pub enum ConnectError {
         "no server is running in {}: start it with `isle serve --data {}`", data.display(), data.display()
     )]
     NotRunning {
+        /// The data directory.
+        data: PathBuf,
+    },
+    /// Somebody listens, and takes nobody.
+    #[error(
+        "the server in {} takes no connection: its process is stopped, it has more connections than it takes, or its disk \
+         hangs", data.display()
+    )]
+    Silent {
         /// The data directory.
         data: PathBuf,
     },
@@ -48,6 +116,18 @@ pub enum CallError {
     OutcomeUnknown {
         /// How many.
         unanswered: usize,
+    },
+    /// No answer came in time. The connection is of no more use.
+    #[error(
+        "a server is running and has not answered within {} s: its process is stopped, or its disk hangs{}",
+        within.as_secs(),
+        if *is_write { "; whether it was written is unknown" } else { "" }
+    )]
+    Silent {
+        /// How long it was waited for.
+        within: Duration,
+        /// Whether it may have written something.
+        is_write: bool,
     },
     /// The connection ended; nothing was on its way.
     #[error("the connection to the server ended: connect again")]
@@ -79,6 +159,7 @@ impl CallError {
         match self {
             Self::Refused(refusal) => refusal.kind == RefusalKind::UnknownOutcome,
             Self::OutcomeUnknown { .. } | Self::Answer(_) | Self::Unasked => true,
+            Self::Silent { is_write, .. } => *is_write,
             Self::Closed | Self::TooManyInFlight | Self::TooLong { .. } | Self::Encode(_) => false,
         }
     }
@@ -108,15 +189,22 @@ impl LocalClient {
     /// [`ConnectError`] when none runs there, or the system refuses.
     pub async fn connect(data: &Path) -> Result<Self, ConnectError> {
         let socket = DataDirectory::new(data).socket();
-        let stream = UnixStream::connect(&socket).await.map_err(|source| {
+        let data = data.to_owned();
+        match timeout(CONNECT_DEADLINE, UnixStream::connect(&socket)).await {
+            Ok(Ok(stream)) => Ok(Self::over(stream)),
             // A dead server leaves its socket, which then refuses.
-            if matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) {
-                ConnectError::NotRunning { data: data.to_owned() }
-            } else {
-                ConnectError::Io { socket, source }
+            Ok(Err(source))
+                if matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) =>
+            {
+                Err(ConnectError::NotRunning { data })
             }
-        })?;
-        Ok(Self::over(stream))
+            // The socket's queue is full.
+            Ok(Err(source)) if source.kind() == io::ErrorKind::WouldBlock => {
+                Err(ConnectError::Silent { data })
+            }
+            Ok(Err(source)) => Err(ConnectError::Io { socket, source }),
+            Err(_) => Err(ConnectError::Silent { data }),
+        }
     }
 
     /// Over a connection to whoever answers.
@@ -188,6 +276,17 @@ impl LocalClient {
         let line = match read_line(&mut self.reader, ANSWER_BYTES_MAX).await {
             Ok(Some(line)) => line,
             Ok(None) | Err(LineError::TooLong { .. } | LineError::Io(_)) => return Err(self.ended()),
+    /// As [`call`](Self::call), for as long as the request may take; with none, for ever. A server that is stopped, or whose disk
+    /// hangs, keeps its connections and answers nothing.
+    ///
+    /// # Errors
+    /// [`CallError`]; with [`CallError::Silent`] the connection is of no more use.
+    pub(crate) async fn call_in_time(&mut self, request: &Request) -> Result<Response, CallError> {
+        let Some(within) = patience(request) else { return self.call(request).await };
+        let silent = CallError::Silent { within, is_write: is_write(request) };
+        timeout(within, self.call(request)).await.unwrap_or(Err(silent))
+    }
+
         };
         match serde_json::from_slice(&line).map_err(CallError::Answer)? {
             // A watch goes on.

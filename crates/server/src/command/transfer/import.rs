@@ -208,7 +208,7 @@ impl Import<'_> {
             hub_within_ms: None,
             can_wait: true,
         };
-        let response = self.asking.client.call(&request).await?;
+        let response = self.asking.ask(&request).await?;
         if matches!(response, Response::Written(_)) { Ok(()) } else { Err(CallError::Unasked) }
     }
 
