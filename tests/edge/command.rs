@@ -150,3 +150,70 @@ fn a_server_that_is_stopped_is_waited_for_no_longer_than_it_may_take() {
         run_well(words("doc get", &site.data, &[ADDRESS])).contains("\"on_hand\": 11")
     });
 }
+
+/// A command of these words, with its output on a full disk, or where a reader has ended.
+fn unread(words: &[&str], is_full: bool) -> Output {
+    let stdout = if is_full {
+        Stdio::from(File::options().write(true).open("/dev/full").unwrap())
+    } else {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        writer.into()
+    };
+    Command::new(path()).args(words).stdin(Stdio::null()).stdout(stdout).output().unwrap()
+}
+
+#[test]
+fn a_write_whose_answer_nobody_takes_is_not_told_as_not_done() {
+    let fleet = Fleet::new();
+    let site = fleet.site("store-1", "127.0.0.1:9");
+    let sale = words("doc increment", &site.data, &[ADDRESS, "/on_hand", "-2"]);
+    let output = unread(&sale, true);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(8), "{said}");
+    for part in ["standard output does not take the answer", "is done", "No space left", "hint: see to where"]
+    {
+        assert!(said.contains(part), "'{part}' is not in: {said}");
+    }
+    assert!(!said.contains("disk of the data directory"), "{said}");
+    assert!(run_well(words("doc get", &site.data, &[ADDRESS])).contains("\"on_hand\": -2"));
+}
+
+/// As `| head` does.
+#[test]
+fn a_reader_that_has_enough_is_no_error() {
+    let fleet = Fleet::new();
+    let site = fleet.site("store-1", "127.0.0.1:9");
+    run_well(words("doc put", &site.data, &[ADDRESS, r#"{"on_hand": 12}"#]));
+    let place = "store-1/inventory";
+    for words in [
+        words("export", &site.data, &[place]),
+        words("export", &site.data, &[place, "--format", "csv"]),
+        words("query", &site.data, &[place]),
+        words("watch", &site.data, &[place]),
+        words("doc list", &site.data, &[place]),
+        words("status", &site.data, &[]),
+        vec!["completions", "bash"],
+    ] {
+        let output = unread(&words, false);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), &*said), (Some(0), ""), "{words:?}");
+    }
+}
+
+/// Services that connect and never end do not lock the operator out.
+#[test]
+fn an_operator_gets_in_where_idle_connections_have_all_places() {
+    let fleet = Fleet::new();
+    let site = fleet.site("store-1", "127.0.0.1:9");
+    let status = words("status", &site.data, &[]);
+    let connect = || UnixStream::connect(site.data.join("isle.sock")).unwrap();
+    let mut idle: Vec<_> = (0..CLIENTS_MAX).map(|_| connect()).collect();
+    for _ in 0..3 {
+        run_well(&status);
+    }
+    // Those that are kept are taken, too: it is told so, and gets in as soon as they are closed.
+    idle.extend((0..CLIENTS_KEPT).map(|_| connect()));
+    fails(&status, 1, &["all 72 local connections are taken", "hint: "]);
+    eventually(DEADLINE, "the operator gets in", || run(&status).status.success());
+}

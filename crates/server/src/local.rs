@@ -26,7 +26,7 @@ pub use protocol::{
     WatchedDocument, Written,
 };
 pub use socket::SocketError;
-pub(crate) use socket::{LocalSocket, serve};
+pub(crate) use socket::{LocalSocket, Terms, serve};
 pub(crate) use watched::shown as watch_event;
 
 /// Longest line of a request, in bytes: a document as long as a change may be, and what wraps it.
@@ -46,5 +46,9 @@ pub const WATCH_EVENTS_MAX: u32 = 16;
 /// Watches of one connection.
 pub const WATCHES_PER_CONNECTION_MAX: usize = 32;
 
-/// Connections at a time; more wait in the socket's queue. A site has a few dozen services.
+/// Connections at a time that may stay. A site has a few dozen services.
 pub const CLIENTS_MAX: usize = 64;
+
+/// Connections beyond those, for commands: each asks and is answered, may watch nothing, and is closed soon when it asks nothing.
+/// Who comes when these are taken, too, is refused.
+pub const CLIENTS_KEPT: usize = 8;

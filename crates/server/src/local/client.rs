@@ -234,7 +234,17 @@ impl LocalClient {
         self.unanswered.insert(id);
         match self.writer.write_all(&line).await {
             Ok(()) => Ok(id),
-            Err(_) => Err(self.ended()),
+            Err(_) => Err(self.told().await),
+        }
+    }
+
+    /// Why nothing can be sent any more: the server may have said it before it closed the connection.
+    async fn told(&mut self) -> CallError {
+        loop {
+            match self.read().await {
+                Ok((id, answer)) => drop(self.early.insert(id, answer)),
+                Err(error) => return error,
+            }
         }
     }
 
@@ -266,16 +276,6 @@ impl LocalClient {
         }
     }
 
-    /// Requests that were sent and not answered.
-    #[must_use]
-    pub fn unanswered(&self) -> usize {
-        self.unanswered.len()
-    }
-
-    async fn read(&mut self) -> Result<Received, CallError> {
-        let line = match read_line(&mut self.reader, ANSWER_BYTES_MAX).await {
-            Ok(Some(line)) => line,
-            Ok(None) | Err(LineError::TooLong { .. } | LineError::Io(_)) => return Err(self.ended()),
     /// As [`call`](Self::call), for as long as the request may take; with none, for ever. A server that is stopped, or whose disk
     /// hangs, keeps its connections and answers nothing.
     ///
@@ -287,6 +287,16 @@ impl LocalClient {
         timeout(within, self.call(request)).await.unwrap_or(Err(silent))
     }
 
+    /// Requests that were sent and not answered.
+    #[must_use]
+    pub fn unanswered(&self) -> usize {
+        self.unanswered.len()
+    }
+
+    async fn read(&mut self) -> Result<Received, CallError> {
+        let line = match read_line(&mut self.reader, ANSWER_BYTES_MAX).await {
+            Ok(Some(line)) => line,
+            Ok(None) | Err(LineError::TooLong { .. } | LineError::Io(_)) => return Err(self.ended()),
         };
         match serde_json::from_slice(&line).map_err(CallError::Answer)? {
             // A watch goes on.

@@ -4,7 +4,8 @@ use super::answer::{Asked, Context, answer, asked};
 use super::line::{LineError, read_line};
 use super::protocol::{Answer, Envelope, Refusal, RefusalKind};
 use super::{
-    CLIENTS_MAX, REQUEST_BYTES_MAX, REQUESTS_IN_FLIGHT_MAX, WATCH_EVENTS_MAX, WATCHES_PER_CONNECTION_MAX,
+    CLIENTS_KEPT, CLIENTS_MAX, REQUEST_BYTES_MAX, REQUESTS_IN_FLIGHT_MAX, WATCH_EVENTS_MAX,
+    WATCHES_PER_CONNECTION_MAX,
 };
 use crate::enrolment::Admissions;
 use crate::event_loop::{Arrivals, ClientId, Outcome, Reply, Stop, Waiting, Watching};
@@ -25,6 +26,28 @@ const SOCKET_PATH_BYTES_MAX: usize = 107;
 
 /// Pause after a connection that could not be taken: what is out of descriptors is so for a while.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long a connection stays on which nothing is asked, watched or on its way.
+const IDLE_MAX: Duration = Duration::from_mins(10);
+
+/// The same of one in a place that is kept for commands: they ask at once.
+const IDLE_MAX_KEPT: Duration = Duration::from_secs(5);
+
+/// What a connection may do.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms {
+    /// How long it may be idle; none: for ever.
+    idle: Option<Duration>,
+    /// How many watches it may have.
+    watches: usize,
+}
+
+impl Terms {
+    /// Of the one connection of a replica that is open for it.
+    pub(crate) const ALONE: Self = Self { idle: None, watches: WATCHES_PER_CONNECTION_MAX };
+    const SERVICE: Self = Self { idle: Some(IDLE_MAX), watches: WATCHES_PER_CONNECTION_MAX };
+    const KEPT: Self = Self { idle: Some(IDLE_MAX_KEPT), watches: 0 };
+}
 
 /// Why there is no socket.
 #[derive(Debug, thiserror::Error)]
@@ -103,18 +126,24 @@ impl LocalSocket {
 
     /// Serves until the server stops and every request that was taken is answered.
     pub(crate) async fn run(self, arrivals: Arrivals, context: Arc<Context>, mut stop: Stop) {
-        let mut clients = JoinSet::new();
+        let (mut clients, mut kept) = (JoinSet::new(), JoinSet::new());
         loop {
             let accepted = tokio::select! {
                 biased;
                 () = stop.ordered() => break,
                 Some(_) = clients.join_next(), if !clients.is_empty() => continue,
-                accepted = self.listener.accept(), if clients.len() < CLIENTS_MAX => accepted,
+                Some(_) = kept.join_next(), if !kept.is_empty() => continue,
+                accepted = self.listener.accept() => accepted,
             };
+            let server = || (arrivals.clone(), Arc::clone(&context));
             match accepted {
-                Ok((stream, _)) => {
-                    clients.spawn(serve(stream, arrivals.clone(), Arc::clone(&context), stop.clone()));
+                Ok((stream, _)) if clients.len() < CLIENTS_MAX => {
+                    clients.spawn(serve(stream, server(), Terms::SERVICE, stop.clone()));
                 }
+                Ok((stream, _)) if kept.len() < CLIENTS_KEPT => {
+                    kept.spawn(serve(stream, server(), Terms::KEPT, stop.clone()));
+                }
+                Ok((stream, _)) => refuse(&stream),
                 // Out of descriptors, or the client left before it was accepted.
                 Err(error) => {
                     tracing::warn!(%error, "a local connection was not taken");
@@ -125,7 +154,20 @@ impl LocalSocket {
         // Who is connected gets answers.
         self.remove();
         while clients.join_next().await.is_some() {}
+        while kept.join_next().await.is_some() {}
     }
+}
+
+/// In words, and at once: nobody waits for who does not read them.
+fn refuse(stream: &UnixStream) {
+    let places = CLIENTS_MAX + CLIENTS_KEPT;
+    tracing::warn!(places, "a local connection was refused: all places are taken");
+    let refusal = Refusal::new(
+        RefusalKind::Unavailable,
+        format!("all {places} local connections are taken: nothing was written"),
+    )
+    .hinted("`ss -xp | grep isle.sock` shows who has them; try again in some seconds, the last ones are soon free");
+    let _ = stream.try_write(&encode(&Answer::Refused { id: None, error: refusal }));
 }
 
 /// What was not there need not be removed.
@@ -138,13 +180,18 @@ fn if_there(removed: io::Result<()>) -> io::Result<()> {
 
 /// One connection: reads requests and writes answers side by side, until the client has ended and everything is
 /// answered, or the client is gone.
-pub(crate) async fn serve(stream: UnixStream, arrivals: Arrivals, context: Arc<Context>, stop: Stop) {
+pub(crate) async fn serve(
+    stream: UnixStream,
+    (arrivals, context): (Arrivals, Arc<Context>),
+    terms: Terms,
+    stop: Stop,
+) {
     let (reader, writer) = stream.into_split();
     // One place for each request and each event that is on its way, so that there is always room for an answer.
     let events_max = WATCHES_PER_CONNECTION_MAX * usize::try_from(WATCH_EVENTS_MAX).unwrap_or(usize::MAX);
     let (outcomes, queue) = mpsc::channel(REQUESTS_IN_FLIGHT_MAX + events_max);
     let client = arrivals.next_client();
-    let reading = read(reader, (client, outcomes), (&arrivals, &context.admissions), stop);
+    let reading = read(reader, (client, outcomes), (&arrivals, &context.admissions), terms, stop);
     let writing = write(writer, queue, (client, &arrivals, &context));
     tokio::pin!(writing);
     tokio::select! {
@@ -162,10 +209,11 @@ async fn read(
     reader: OwnedReadHalf,
     (client, outcomes): (ClientId, mpsc::Sender<Outcome>),
     server: (&Arrivals, &Admissions),
+    terms: Terms,
     mut stop: Stop,
 ) {
     let mut reader = BufReader::new(reader);
-    let mut watches = 0;
+    let mut watches = terms.watches;
     let places = Arc::new(Semaphore::new(REQUESTS_IN_FLIGHT_MAX));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
@@ -173,6 +221,12 @@ async fn read(
             biased;
             () = stop.ordered() => return,
             line = read_line(&mut reader, REQUEST_BYTES_MAX) => line,
+            idle = idle_too_long(terms.idle, &places) => {
+                let message = format!("nothing was asked for {} s: the connection is closed", idle.as_secs());
+                let refusal = Refusal::new(RefusalKind::Unavailable, message).hinted("connect again");
+                let _ = outcomes.try_send(Outcome { id: None, result: Err(refusal), place: Some(place) });
+                return;
+            }
         };
         match line {
             Ok(Some(line)) => take(&line, place, (client, &outcomes, &mut watches), server).await,
@@ -185,6 +239,20 @@ async fn read(
             }
         }
     }
+}
+
+/// Waits until a connection has asked nothing for so long, and has nothing on its way: its watches keep a place, too.
+async fn idle_too_long(idle: Option<Duration>, places: &Semaphore) -> Duration {
+    let Some(idle) = idle else { return std::future::pending().await };
+    // Its last answer may have been late in the first of the looks: it counts from the next.
+    let mut looks = 0;
+    while looks < 2 {
+        tokio::time::sleep(idle / 2).await;
+        // The one that is not free is for the line that is read.
+        let is_idle = places.available_permits() + 1 >= REQUESTS_IN_FLIGHT_MAX;
+        looks = if is_idle { looks + 1 } else { 0 };
+    }
+    idle
 }
 
 async fn take(
@@ -203,9 +271,9 @@ async fn take(
             let waiting = Waiting::new(id, outcomes.clone(), place);
             match asked {
                 Asked::Core(request) => arrivals.request(request, waiting, line.len()).await,
-                Asked::Watch(_) if *watches == WATCHES_PER_CONNECTION_MAX => waiting.answer(Err(too_many())),
+                Asked::Watch(_) if *watches == 0 => waiting.answer(Err(too_many())),
                 Asked::Watch(request) => {
-                    *watches += 1;
+                    *watches -= 1;
                     let watching = Watching { client, id, outcomes: outcomes.clone(), end: waiting };
                     arrivals.watch(request, watching).await;
                 }
@@ -223,7 +291,10 @@ async fn take(
 fn too_many() -> Refusal {
     Refusal::new(
         RefusalKind::Invalid,
-        format!("a connection has at most {WATCHES_PER_CONNECTION_MAX} watches"),
+        format!(
+            "a connection has at most {WATCHES_PER_CONNECTION_MAX} watches, and none where all but the last {CLIENTS_KEPT} \
+             connections are taken"
+        ),
     )
     .hinted("watch a whole space, or connect once more")
 }

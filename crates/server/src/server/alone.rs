@@ -6,7 +6,7 @@ use crate::config::{Effective, Layers};
 use crate::data_directory::{DataDirectory, LockError};
 use crate::enrolment::Admissions;
 use crate::event_loop::{EventLoop, Pulse, Stop, StopOrder, arrivals};
-use crate::local::{Attached, Context, serve};
+use crate::local::{Attached, Context, Terms, serve};
 use crate::peers::Presence;
 use std::io;
 use std::os::unix::net::UnixStream as Connection;
@@ -104,7 +104,7 @@ fn run(data: &Path, ready: &mpsc::SyncSender<Opened>) -> Result<(), AloneError> 
     let context = Arc::new(Context { attached, renewed_by, admissions: Admissions::none(), presence });
     let served = runtime.block_on(async {
         let stream = UnixStream::from_std(ours)?;
-        let serving = tokio::spawn(serve(stream, arrivals.clone(), context, stop.clone()));
+        let serving = tokio::spawn(serve(stream, (arrivals.clone(), context), Terms::ALONE, stop.clone()));
         // Nobody waits any more when the process is ending.
         let _ = ready.send(Ok((order, theirs)));
         let core = EventLoop::new(queue, stop, Pulse::new()).run(core, &mut opening).await;

@@ -20,6 +20,9 @@ struct Server {
     directory: TempDir,
     order: StopOrder,
     tasks: Vec<JoinHandle<()>>,
+    /// What serves one more connection.
+    attached: (Arrivals, Arc<Context>),
+    stop: Stop,
 }
 
 impl Server {
@@ -57,15 +60,24 @@ impl Server {
             presence: Presence::of(std::iter::empty()),
         });
         let socket = LocalSocket::bind(&directory.path().join("isle.sock")).unwrap();
+        let attached = (arrivals.clone(), Arc::clone(&context));
         let serving = tokio::spawn(socket.run(arrivals, context, stop.clone()));
+        let stopped = stop.clone();
         let looping = tokio::spawn(async move {
-            drop(EventLoop::new(queue, stop, Pulse::new()).run(core, &mut opening).await)
+            drop(EventLoop::new(queue, stopped, Pulse::new()).run(core, &mut opening).await)
         });
-        Self { directory, order, tasks: vec![serving, looping] }
+        Self { directory, order, tasks: vec![serving, looping], attached, stop }
     }
 
     async fn client(&self) -> LocalClient {
         LocalClient::connect(self.directory.path()).await.unwrap()
+    }
+
+    /// A connection on terms of its own.
+    fn client_on(&self, terms: Terms) -> (LocalClient, JoinHandle<()>) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let serving = tokio::spawn(serve(ours, self.attached.clone(), terms, self.stop.clone()));
+        (LocalClient::over(theirs), serving)
     }
 
     async fn stop(self) -> TempDir {
@@ -208,7 +220,7 @@ async fn a_server_that_stops_answers_what_it_took_and_is_found_no_more() {
     assert!(client.call(&put("a", json!({"text": "x"}))).await.is_ok());
     let data = server.directory.path().to_owned();
     // The directory is kept until the end of the test.
-    let Server { directory, order, tasks } = server;
+    let Server { directory, order, tasks, .. } = server;
     order.give();
     for task in tasks {
         task.await.unwrap();
@@ -360,4 +372,31 @@ async fn waiting_for_a_hub_that_nobody_knows_is_refused() {
     let error = server.client().await.call(&write).await.unwrap_err();
     assert!(error.to_string().contains("hub"), "{error}");
     server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_asks_nothing_is_closed_and_told_so() {
+    let server = Server::start();
+    let terms = Terms { idle: Some(Duration::from_millis(20)), ..Terms::SERVICE };
+    let (mut idle, serving) = server.client_on(terms);
+    // One that watches has something on its way, and half a line is nothing.
+    let (mut watching, still_serving) = server.client_on(terms);
+    let (space, collection) = ("notes".parse().unwrap(), None);
+    watching.send(&Request::Watch { space, collection, prefix: None, from: None }).await.unwrap();
+    serving.await.unwrap();
+    let refused = idle.call(&get("a")).await.unwrap_err();
+    assert!(refused.to_string().contains("nothing was asked for"), "{refused}");
+    assert!(!refused.is_outcome_unknown());
+    watching.receive().await.unwrap().1.unwrap();
+    assert!(!still_serving.is_finished());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_place_that_is_kept_for_commands_has_no_watch() {
+    let server = Server::start();
+    let (mut client, _serving) = server.client_on(Terms::KEPT);
+    assert_eq!(client.call(&get("a")).await.unwrap(), nothing());
+    let (space, collection) = ("notes".parse().unwrap(), None);
+    let refused = client.call(&Request::Watch { space, collection, prefix: None, from: None }).await;
+    assert!(matches!(refused, Err(CallError::Refused(_))), "{refused:?}");
 }
