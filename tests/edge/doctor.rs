@@ -1,6 +1,7 @@
 //! `isle doctor` and `isle status` on replicas that are well, and on those that are not.
 
 use crate::command::words;
+use crate::enrolment::Hub;
 use serde_json::{Value, json};
 use std::fs;
 use std::net::UdpSocket;
@@ -36,7 +37,7 @@ async fn a_replica_that_is_well_is_said_to_be_with_and_without_its_server() {
     assert_eq!(code, Some(0), "{findings:?}");
     assert!(of(&findings, "peer hub")["found"].as_str().unwrap().starts_with("connected to 127.0.0.1:"));
     let table = run_well(words("doctor", &site.data, &[]));
-    assert!(table.lines().any(|line| line.starts_with("ok  certificate     until 20")), "{table}");
+    assert!(table.lines().any(|line| line.starts_with("ok    certificate     until 20")), "{table}");
 
     let data = site.data.clone();
     drop(site);
@@ -153,4 +154,37 @@ async fn a_link_between_two_exchanges_of_its_schedule_is_well() {
     .await;
     let (findings, code) = examined(&site.data);
     assert_eq!((code, &of(&findings, "peer hub")["state"]), (Some(0), &json!("ok")), "{findings:?}");
+}
+
+/// Each is what a server does not start with, or lets nobody in by.
+#[test]
+fn files_that_a_server_reads_besides_are_looked_at() {
+    let fleet = Fleet::new();
+    let data = fleet.prepare("store-1", &site_config("store-1", "127.0.0.1:9"));
+    let config = words("config check", &data, &[]);
+    run_well(config.clone());
+    fs::create_dir(data.join("schemas")).unwrap();
+    for (check, file, text, is_configuration) in [
+        ("schemas", "schemas/foo.json", "{", true),
+        ("denied", "denied.txt", "store-1\n\nStore 2\n", true),
+        ("tokens", "tokens.json", "{", false),
+    ] {
+        let (findings, _) = examined(&data);
+        assert_eq!(of(&findings, check)["state"], "ok", "{findings:?}");
+        fs::write(data.join(file), text).unwrap();
+        let (findings, code) = examined(&data);
+        assert_eq!((code, &of(&findings, check)["state"]), (Some(1), &json!("fail")), "{findings:?}");
+        assert!(of(&findings, check)["found"].as_str().unwrap().contains(file), "{findings:?}");
+        assert_ne!(run(config.clone()).status.success(), is_configuration, "{check}");
+        fs::remove_file(data.join(file)).unwrap();
+    }
+}
+
+#[test]
+fn a_hub_that_has_only_invited_has_let_nobody_in() {
+    let hub = Hub::new();
+    hub.invite("store-1", &[]);
+    let (findings, _) = examined(&hub.data());
+    let found = of(&findings, "authority")["found"].as_str().unwrap();
+    assert!(found.starts_with("sites that have joined: 0;"), "{found}");
 }

@@ -77,7 +77,7 @@ struct Patient<'a> {
 pub(crate) async fn examine(directory: &DataDirectory, layers: &Layers, tell: &mut impl FnMut(Finding)) {
     tell(files::directory(directory));
     if directory.check_there().is_err() {
-        return findings;
+        return;
     }
     let (effective, found) = files::configuration(directory, layers);
     tell(found);
@@ -113,7 +113,7 @@ async fn server(directory: &DataDirectory) -> (Option<Box<Status>>, Finding) {
             Some(error) => (None, Finding::warn(CHECK, error.to_string())),
         };
     };
-    match client.call(&Request::Status).await {
+    match client.call_in_time(&Request::Status).await {
         Ok(Response::Status(status)) => {
             let (name, documents) = (&status.name, status.documents);
             let found = match &status.store_failure {

@@ -66,7 +66,7 @@ impl SettingFlags {
 
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
-    /// Say all that is wrong with the configuration; exit code 1 then.
+    /// Say all that is wrong with the configuration, schemas and denied.txt; exit code 1 then.
     Check(ConfigArguments),
     /// Show the settings that hold, and where each comes from.
     Show(ConfigArguments),

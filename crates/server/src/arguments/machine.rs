@@ -10,7 +10,7 @@ Examples:
   isle doctor --data /var/lib/isle
   isle doctor --data /var/lib/isle --json
 
-Looks at the data directory, the configuration, keys and certificate, the clock, the disk and how long a sync takes, limits of
+Looks at the data directory, the configuration, keys and certificate, schemas, denied.txt and tokens.json, the clock, the disk and how long a sync takes, limits of
 memory and open files, and the way to each peer that is dialled: its name, UDP, certificates on both sides. It works with and
 without a running server and changes nothing. Exit code 1 when something fails; a warning is none.";
 

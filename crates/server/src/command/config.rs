@@ -14,6 +14,9 @@ pub(super) fn run(command: &ConfigCommand) -> Result<(), CommandError> {
     let text = match command {
         ConfigCommand::Check(arguments) => {
             let (directory, effective) = load(&arguments.serve)?;
+            // What stands in files of its own, and a server does not start with.
+            schemas::load(&directory.schemas())?;
+            DenyList::of(&directory).read()?;
             let path = directory.config();
             match arguments.json {
                 true => {

@@ -1,9 +1,12 @@
 //! What is in the data directory.
 
-use super::{Finding, Patient, in_words};
+use super::{Finding, Patient};
+use crate::callers::TokenFile;
+use crate::causes::in_words;
 use crate::config::{Effective, Layers};
 use crate::data_directory::DataDirectory;
-use crate::enrolment::{Hub, certificate_warning, date};
+use crate::enrolment::{DenyList, Hub, certificate_warning, date};
+use crate::schemas;
 use crate::server::renewed_by;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -96,12 +99,28 @@ pub(super) fn authority(patient: &Patient<'_>) -> Option<Finding> {
     let config = &patient.effective.as_ref()?.config;
     match Hub::open(patient.directory, config).transpose()? {
         Ok(hub) => {
-            let sites = hub.book().sites().count();
+            let sites = hub.book().sites().filter(|(_, site)| site.enrolled.is_some()).count();
             Some(Finding::ok(
                 CHECK,
-                format!("sites that it has let in: {sites}; back up authority/ and enrolment.json apart"),
+                format!("sites that have joined: {sites}; back up authority/ and enrolment.json apart"),
             ))
         }
         Err(error) => Some(Finding::fail(CHECK, in_words(&error))),
     }
+}
+
+/// What `isle serve` reads besides, each of which it does not start with or lets nobody in by.
+pub(super) fn lists(directory: &DataDirectory) -> Vec<Finding> {
+    let said = |check: &str, read: Result<String, String>| match read {
+        Ok(found) => Finding::ok(check, found),
+        Err(error) => Finding::fail(check, error),
+    };
+    let schemas = schemas::load(&directory.schemas()).map_err(|error| in_words(&error));
+    let denied = DenyList::of(directory).read().map_err(|error| in_words(&error));
+    let tokens = TokenFile::of(directory).and_then(|file| file.list()).map_err(|error| in_words(&error));
+    vec![
+        said("schemas", schemas.map(|_| "those of the data directory can be read".to_owned())),
+        said("denied", denied.map(|_| "the list of denied replicas can be read".to_owned())),
+        said("tokens", tokens.map(|tokens| format!("tokens of services: {}", tokens.len()))),
+    ]
 }
