@@ -78,7 +78,9 @@ impl Layers {
         let is_known = |name: &str| known.iter().any(|known| known == name) || OTHERS.contains(&name);
         let mut warnings = Vec::new();
         for name in self.variables.keys().filter(|name| !is_known(name)) {
-            let meant = known.iter().map(String::as_str).chain(OTHERS).find(|known| is_slip(name, known));
+            let bare = |name: &str| name.strip_prefix(PREFIX).unwrap_or(name).to_owned();
+            let mut all = known.iter().map(String::as_str).chain(OTHERS);
+            let meant = all.find(|known| is_slip(&bare(name), &bare(known)));
             if let Some(meant) = meant {
                 errors.push(ConfigError::UnknownVariable { name: name.clone(), meant: meant.to_owned() });
                 continue;

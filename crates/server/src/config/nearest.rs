@@ -10,9 +10,14 @@ pub(super) fn nearest(given: &str, known: impl Iterator<Item = &'static str>) ->
     best.filter(|(likeness, _)| *likeness > LIKENESS_MIN).map(|(_, name)| name)
 }
 
-/// Whether somebody who wrote `given` certainly meant `name`: a slip or two of the keyboard apart.
+/// Names up to this long are one slip from many words: `HOME` is two from `NAME`.
+const SHORT_MAX: usize = 5;
+
+/// Whether somebody who wrote `given` certainly meant `name`, both without what all names begin with: a slip or two of the
+/// keyboard apart.
 pub(super) fn is_slip(given: &str, name: &str) -> bool {
-    strsim::damerau_levenshtein(given, name) <= 2
+    let slips_max = if name.len() <= SHORT_MAX { 1 } else { 2 };
+    strsim::damerau_levenshtein(given, name) <= slips_max
 }
 
 #[cfg(test)]
@@ -37,16 +42,31 @@ mod tests {
 
     #[test]
     fn what_orchestrators_set_for_a_service_named_isle_is_no_slip() {
-        for given in
-            ["ISLE_PORT", "ISLE_SERVICE_HOST", "ISLE_PORT_7400_UDP", "ISLE_HUB_SERVICE_PORT", "ISLE_HUB_PORT"]
-        {
-            for name in ["ISLE_LOG", "ISLE_HUB", "ISLE_NAME", "ISLE_LISTEN", "ISLE_OBSERVE", "ISLE_DATA"] {
+        for given in [
+            "PORT",
+            "SERVICE_HOST",
+            "PORT_7400_UDP",
+            "HUB_SERVICE_PORT",
+            "HUB_PORT",
+            "TAG",
+            "HOME",
+            "NODE",
+            "POD",
+            "HOST",
+            "IMAGE",
+        ] {
+            for name in ["LOG", "HUB", "NAME", "LISTEN", "OBSERVE", "DATA"] {
                 assert!(!is_slip(given, name), "{given} {name}");
             }
         }
-        assert!(
-            is_slip("ISLE_LISTN", "ISLE_LISTEN")
-                && is_slip("ISLE_SYNC_INTERVALL_MS", "ISLE_SYNC_INTERVAL_MS")
-        );
+        for (given, name) in [
+            ("LISTN", "LISTEN"),
+            ("LSITEN", "LISTEN"),
+            ("SYNC_INTERVALL_MS", "SYNC_INTERVAL_MS"),
+            ("NAEM", "NAME"),
+            ("LOGS", "LOG"),
+        ] {
+            assert!(is_slip(given, name), "{given} {name}");
+        }
     }
 }
