@@ -222,3 +222,37 @@ fn a_command_that_has_the_directory_for_a_moment_is_waited_for() {
     server.kill().unwrap();
     server.wait().unwrap();
 }
+
+#[test]
+fn a_directory_without_configuration_or_identity_says_what_makes_them() {
+    let fleet = Fleet::new();
+    let data = fleet.prepare("store-1", &site_config("store-1", "127.0.0.1:9"));
+    for file in ["identity/certificate.pem", "isle.toml"] {
+        fs::remove_file(data.join(file)).unwrap();
+        fails(&data, &[file, "No such file", "hint: `isle join TOKEN`", "isle hub init"]);
+    }
+}
+
+#[test]
+fn a_limit_of_open_files_that_is_too_low_is_said_to_be_that() {
+    let fleet = Fleet::new();
+    let data = fleet.prepare("store-1", &site_config("store-1", "127.0.0.1:9"));
+    let mut limited = std::process::Command::new("sh");
+    limited.args(["-c", "ulimit -n 20; exec \"$0\" serve --data \"$1\""]).arg(program::path()).arg(&data);
+    let output = limited.output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("Too many open files") && said.contains("hint: the limit of open files"), "{said}");
+    assert!(said.contains("LimitNOFILE=") && !said.contains("Os {"), "{said}");
+}
+
+/// An installation sets variables of its own for whatever is called isle.
+#[test]
+fn variables_of_others_are_no_mistyped_settings() {
+    let fleet = Fleet::new();
+    let data = fleet.prepare("store-1", &site_config("store-1", "127.0.0.1:9"));
+    let names = ["ISLE_TAG", "ISLE_HOME", "ISLE_NODE", "ISLE_POD", "ISLE_HOST"];
+    let variables = names.map(|name| (name, "x".to_owned()));
+    let site = Process::start_with(data, &variables);
+    names.iter().for_each(|name| site.logs(&["WARN", name, "makes no setting"]));
+}

@@ -11,6 +11,7 @@ pub use embedded::{Embedded, EmbeddedBody, Rows};
 
 use crate::banner::Banner;
 use crate::callers::Tokens;
+use crate::causes::{DESCRIPTORS_HINT, is_of_descriptors, is_of_missing_file};
 use crate::clock::Clocks;
 use crate::config::{Config, ConfigErrors, Effective, Layers, SpaceName};
 use crate::data_directory::{DataDirectory, DataDirectoryLock, IncarnationError, LockError};
@@ -142,6 +143,15 @@ pub enum ServeError {
 impl ServeError {
     /// What to do about it, where the message does not say it.
     pub(crate) fn hint(&self) -> Option<&'static str> {
+        if is_of_descriptors(self) {
+            return Some(DESCRIPTORS_HINT);
+        }
+        if matches!(self, Self::Config(_) | Self::Identity(_)) && is_of_missing_file(self) {
+            return Some(
+                "`isle join TOKEN` makes configuration and identity of a site that was invited, `isle hub init` those of a hub, \
+                 `isle identity issue` an identity for an isle.toml of your own",
+            );
+        }
         let is_damaged = matches!(
             self,
             Self::Store(store::OpenError::Damaged { .. })

@@ -119,10 +119,19 @@ pub(crate) fn is_full(kind: io::ErrorKind) -> bool {
 
 /// What the operating system said, however deep in `error`; none when it is not to blame.
 pub(crate) fn io_kind(error: &fjall::Error) -> Option<io::ErrorKind> {
+    said_by_system(error).map(io::Error::kind)
+}
+
+/// The same as the system's number.
+fn io_code(error: &fjall::Error) -> Option<i32> {
+    said_by_system(error).and_then(io::Error::raw_os_error)
+}
+
+fn said_by_system(error: &fjall::Error) -> Option<&io::Error> {
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(error) = cause {
         if let Some(error) = error.downcast_ref::<io::Error>() {
-            return Some(error.kind());
+            return Some(error);
         }
         cause = error.source();
     }
@@ -159,7 +168,9 @@ pub(crate) fn open_error(error: fjall::Error, path: PathBuf) -> OpenError {
             OpenError::Damaged { path, source: Box::new(error) }
         }
         (Some(kind), _) => {
-            OpenError::Io { path, operation: "reading the rows", source: io::Error::new(kind, error) }
+            // As the system says it, where it does: what fjall has around it is for its authors.
+            let source = io_code(&error).map_or_else(|| kind.into(), io::Error::from_raw_os_error);
+            OpenError::Io { path, operation: "reading the rows", source }
         }
         (None, fjall::Error::Locked) => OpenError::Locked { path },
         (None, _) => OpenError::Damaged { path, source: Box::new(error) },
@@ -178,6 +189,13 @@ mod tests {
             assert_eq!(commit_error(&deep), StoreError::Full);
             assert!(matches!(open_error(deep, "/store".into()), OpenError::Full { .. }));
         }
+    }
+
+    #[test]
+    fn an_error_of_the_system_is_told_in_its_own_words() {
+        let deep = fjall::Error::Storage(fjall::LsmError::Io(io::Error::from_raw_os_error(24)));
+        let told = open_error(deep, "/store".into()).to_string();
+        assert!(told.ends_with("reading the rows failed: Too many open files (os error 24)"), "{told}");
     }
 
     #[test]
