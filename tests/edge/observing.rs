@@ -39,6 +39,9 @@ fn a_site_without_its_hub_is_healthy_and_ready_and_tells_its_numbers() {
     for line in ["isle_store_open 1", "isle_peer_connected{peer=\"hub\"} 0", "isle_documents 0", "# EOF"] {
         assert!(page.lines().any(|found| found == line), "{line} is missing in\n{page}");
     }
+    for name in ["isle_certificate_end_seconds 1", "isle_disk_free_bytes "] {
+        assert!(page.lines().any(|found| found.starts_with(name)), "{name} is missing in\n{page}");
+    }
     assert_eq!(get(&address, "/").0, "HTTP/1.1 404 Not Found");
 }
 

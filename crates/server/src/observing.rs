@@ -11,6 +11,7 @@
 
 mod metrics;
 
+use crate::data_directory::DataDirectory;
 use crate::event_loop::{Arrivals, Beside, Pulse, Reply, Stop};
 use crate::local::Refusal;
 use axum::Router;
@@ -20,14 +21,17 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use metrics::Machine;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+use store::disk_room;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{sleep, timeout};
+use transport::Endpoint;
 
 /// Connections at once; the next one waits in the system's queue.
 const CONNECTIONS_MAX: usize = 8;
@@ -49,6 +53,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 pub(crate) struct Observed {
     pub(crate) arrivals: Arrivals,
     pub(crate) pulse: Pulse,
+    /// Where the store is, or is to be.
+    pub(crate) directory: DataDirectory,
+    /// The socket to peers, once it is open: it has the certificate.
+    pub(crate) endpoint: Arc<OnceLock<Endpoint>>,
 }
 
 /// Why the address cannot be listened on.
@@ -139,7 +147,8 @@ async fn ready(State(observed): State<Observed>) -> Response {
 
 async fn metrics(State(observed): State<Observed>) -> Response {
     let status = observed.status().await.ok();
-    match metrics::page(status.as_ref().map(|(status, beside)| (&**status, beside))) {
+    let machine = observed.machine().await;
+    match metrics::page(status.as_ref().map(|(status, beside)| (&**status, beside)), machine) {
         Ok(page) => {
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             ([(header::CONTENT_TYPE, kind)], page).into_response()
@@ -153,6 +162,17 @@ fn text(code: StatusCode, text: impl Into<String>) -> Response {
 }
 
 impl Observed {
+    async fn machine(&self) -> Machine {
+        let (store, data) = (self.directory.store(), self.directory.path().to_owned());
+        // A disk that hangs may hang who asks for its room.
+        let looked = spawn_blocking(move || disk_room(&store).or_else(|_| disk_room(&data)));
+        let looked = timeout(STATUS_DEADLINE, looked).await;
+        let disk_free_bytes =
+            looked.ok().and_then(Result::ok).and_then(Result::ok).map(|room| room.free_bytes);
+        let certificate_end = self.endpoint.get().map(|endpoint| endpoint.identity().validity().end);
+        Machine { certificate_end, disk_free_bytes }
+    }
+
     /// How the replica is, or in words why nobody says.
     async fn status(&self) -> Result<(Box<replica::Status>, Beside), String> {
         if !self.pulse.has_begun() {
@@ -189,12 +209,21 @@ mod tests {
     #[tokio::test]
     async fn a_server_that_opens_its_store_lives_and_is_not_ready() {
         let (arrivals, _queue) = arrivals(0);
-        let observed = || State(Observed { arrivals: arrivals.clone(), pulse: Pulse::new() });
+        let temporary = tempfile::tempdir().unwrap();
+        let observed = || {
+            State(Observed {
+                arrivals: arrivals.clone(),
+                pulse: Pulse::new(),
+                directory: DataDirectory::new(temporary.path()),
+                endpoint: Arc::default(),
+            })
+        };
         assert_eq!(said(health(observed()).await).await.0, StatusCode::OK);
         let (code, why) = said(ready(observed()).await).await;
         assert_eq!(code, StatusCode::SERVICE_UNAVAILABLE);
         assert!(why.contains("is being opened"), "{why}");
         let (code, page) = said(metrics(observed()).await).await;
         assert!(code == StatusCode::OK && page.contains("isle_store_open 0\n"), "{page}");
+        assert!(page.contains("isle_disk_free_bytes ") && !page.contains("isle_certificate"), "{page}");
     }
 }

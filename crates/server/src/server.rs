@@ -37,6 +37,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -314,10 +315,16 @@ async fn serve(
     let (order, stop) = Stop::new();
     let (arrivals, queue) = arrivals(readers);
     let pulse = Pulse::new();
+    let shown = Arc::new(OnceLock::new());
     let mut tasks = JoinSet::new();
     // Before the store is opened, which may take long: who looks sees that it lives.
     if let Some(observing) = observing {
-        let observed = Observed { arrivals: arrivals.clone(), pulse: pulse.clone() };
+        let observed = Observed {
+            arrivals: arrivals.clone(),
+            pulse: pulse.clone(),
+            directory: directory.clone(),
+            endpoint: Arc::clone(&shown),
+        };
         tasks.spawn(observing.run(observed, stop.clone()));
     }
     // As early: what opens a store may be killed at any time.
@@ -338,6 +345,8 @@ async fn serve(
     let (endpoint, context) = network.attach(attached, (&arrivals, &stop), &mut tasks);
     let rules = (Limits::of(&config.http), Tokens::open(directory.path()));
     let api = Api::new(arrivals.clone(), Arc::clone(&context), rules, stop.clone());
+    // Set once: this is the only place.
+    let _ = shown.set(endpoint.clone());
     tasks.spawn(http.run(api, stop.clone()));
     tasks.spawn(socket.run(arrivals.clone(), Arc::clone(&context), stop.clone()));
     let renewed_by = context.renewed_by.as_deref();

@@ -9,11 +9,12 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Metric, Registry, Unit};
 use replica::{Room, SpaceStatus, Status};
 use std::fmt;
+use std::time::Duration;
 
 /// The page. Without a status, because the store is not open, it says only that, and what the process is.
-pub(super) fn page(status: Option<(&Status, &Beside)>) -> Result<String, fmt::Error> {
+pub(super) fn page(status: Option<(&Status, &Beside)>, machine: Machine) -> Result<String, fmt::Error> {
     let shown = status.map(|(status, beside)| (status.clone(), beside.clone()));
-    let collector = Shown { status: shown, resident_bytes: resident_bytes() };
+    let collector = Shown { status: shown, resident_bytes: resident_bytes(), machine };
     let mut registry = Registry::with_prefix("isle");
     registry.register_collector(Box::new(collector));
     let mut page = String::new();
@@ -21,8 +22,18 @@ pub(super) fn page(status: Option<(&Status, &Beside)>) -> Result<String, fmt::Er
     Ok(page)
 }
 
+/// What the core does not know, and an alarm is to ring for before anything stops.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Machine {
+    /// The last moment of this replica's certificate, since 1970; none before it is shown to anybody.
+    pub(super) certificate_end: Option<Duration>,
+    /// What the system says of the disk of the store.
+    pub(super) disk_free_bytes: Option<u64>,
+}
+
 #[derive(Debug)]
 struct Shown {
+    machine: Machine,
     /// How the replica is, and what the loop knows beside it.
     status: Option<(Status, Beside)>,
     resident_bytes: Option<u64>,
@@ -92,6 +103,15 @@ impl Collector for Shown {
                 whole(bytes),
             )?;
         }
+        let Machine { certificate_end, disk_free_bytes } = self.machine;
+        if let Some(end) = certificate_end {
+            let help = "When this replica's certificate ends, since 1970";
+            encoder.measured("certificate_end", help, Some(&Unit::Seconds), whole(end.as_secs()))?;
+        }
+        if let Some(bytes) = disk_free_bytes {
+            let help = "Free room on the disk of the store";
+            encoder.measured("disk_free", help, Some(&Unit::Bytes), whole(bytes))?;
+        }
         encoder.gauge("store_open", "Whether requests are answered", i64::from(self.status.is_some()))?;
         let Some((status, beside)) = &self.status else { return Ok(()) };
         let failures = beside.failure.as_ref().map_or(0, |failure| i64::from(failure.times));
@@ -152,7 +172,7 @@ fn peers(encoder: &mut Encoder<'_>, status: &Status) -> fmt::Result {
     let stopped = each().map(|peer| (peer.peer.as_str(), whole(peer.stopped_count)));
     let help = "Streams of changes of which a peer takes no more; isle status lists them";
     encoder.gauges(("peer_streams_stopped", help), "peer", stopped)?;
-    let seconds = |lag_ms: u64| std::time::Duration::from_millis(lag_ms).as_secs_f64();
+    let seconds = |lag_ms: u64| Duration::from_millis(lag_ms).as_secs_f64();
     let lag = each().map(|peer| (peer.peer.as_str(), ConstGauge::new(seconds(peer.lag_ms))));
     let help = "Age of the oldest change that a peer has not confirmed";
     encoder.each(("peer_lag", help, Some(&Unit::Seconds)), "peer", lag)

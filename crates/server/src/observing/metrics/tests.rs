@@ -36,12 +36,16 @@ fn every_number_is_on_the_page_with_its_unit_and_label() {
     };
     beside.conduct.refused_count = 2;
     beside.conduct.counts = Counts { strikes: 7, refused: 40 };
-    let page = page(Some((&status(), &beside))).unwrap();
+    let machine =
+        Machine { certificate_end: Some(Duration::from_secs(1_797_592_000)), disk_free_bytes: Some(4_096) };
+    let page = page(Some((&status(), &beside)), machine).unwrap();
     for line in [
         "# TYPE isle_documents gauge",
         "isle_documents 12",
         "isle_documents_open 3",
         "isle_journal_head 40",
+        "isle_certificate_end_seconds 1797592000",
+        "isle_disk_free_bytes 4096",
         "isle_store_open 1",
         "isle_store_failures 3",
         "isle_disk_room{state=\"nearly_full\"} 1",
@@ -69,6 +73,6 @@ fn every_number_is_on_the_page_with_its_unit_and_label() {
 
 #[test]
 fn a_replica_that_is_not_open_says_only_that() {
-    let page = page(None).unwrap();
+    let page = page(None, Machine::default()).unwrap();
     assert!(page.contains("isle_store_open 0\n") && !page.contains("isle_documents"), "{page}");
 }
