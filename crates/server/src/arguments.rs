@@ -73,8 +73,8 @@ Exit codes:
      disk yet
   7  the document is not as --if-heads, --if-absent, --if-exists or a test of a JSON Patch says; nothing was written:
      read it again
-
   8  what was asked is done, and standard output does not take the answer; a reader that ended early, as head does, is no error
+
 With --json a command prints one JSON object, or one a line where there are several; `doc list`, `query`, `watch` and `export` print
 such lines without it. Errors are words on standard error: programs go by the exit code.
 
@@ -91,7 +91,7 @@ Example:
 The directory holds isle.toml (what the replica carries and shares) and identity/, made by `isle hub init`, `isle join` or
 `isle identity issue`.
 What can be set: `isle config --help`. Under systemd: Type=notify, and WatchdogSec= to have it started again when its event
-loop no longer moves:
+loop no longer moves. While it opens a store with much to recover it asks for more time than TimeoutStartSec=:
   [Service]
   Type=notify
   ExecStart=/usr/local/bin/isle serve --data /var/lib/isle

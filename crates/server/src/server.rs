@@ -36,9 +36,8 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process;
-use std::sync::Arc;
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -315,8 +314,8 @@ async fn serve(
     let (order, stop) = Stop::new();
     let (arrivals, queue) = arrivals(readers);
     let pulse = Pulse::new();
-    let shown = Arc::new(OnceLock::new());
     let mut tasks = JoinSet::new();
+    let shown = Arc::new(OnceLock::new());
     // Before the store is opened, which may take long: who looks sees that it lives.
     if let Some(observing) = observing {
         let observed = Observed {
@@ -332,7 +331,10 @@ async fn serve(
     let is_open = Arc::new(AtomicBool::new(false));
     tasks.spawn(stop_on_signal(signals, order.clone(), stop.clone(), Arc::clone(&is_open)));
     tracing::info!("opening the store");
-    let core = opening.open()?;
+    let starting = systemd::starting();
+    let opened = opening.open();
+    starting.abort();
+    let core = opened?;
     is_open.store(true, Ordering::Relaxed);
     tracing::info!(name = %config.name, origin = %core.origin(), "store opened");
     let (network, kept) = addresses.open(&identity)?;
@@ -343,10 +345,10 @@ async fn serve(
     let http_at = http.address()?;
     let attached = (directory, &config, (hub, denied));
     let (endpoint, context) = network.attach(attached, (&arrivals, &stop), &mut tasks);
-    let rules = (Limits::of(&config.http), Tokens::open(directory.path()));
-    let api = Api::new(arrivals.clone(), Arc::clone(&context), rules, stop.clone());
     // Set once: this is the only place.
     let _ = shown.set(endpoint.clone());
+    let rules = (Limits::of(&config.http), Tokens::open(directory.path()));
+    let api = Api::new(arrivals.clone(), Arc::clone(&context), rules, stop.clone());
     tasks.spawn(http.run(api, stop.clone()));
     tasks.spawn(socket.run(arrivals.clone(), Arc::clone(&context), stop.clone()));
     let renewed_by = context.renewed_by.as_deref();

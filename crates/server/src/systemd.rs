@@ -6,7 +6,28 @@
 use crate::event_loop::{Pulse, Stop};
 use sd_notify::NotifyState;
 use std::time::Duration;
+use tokio::task::JoinHandle;
 use tokio::time::sleep;
+
+/// How much longer the start may take from each time on that it is told: systemd ends what takes longer than `TimeoutStartSec=`,
+/// and much to recover would never be.
+const START_EXTENSION: Duration = Duration::from_secs(60);
+
+/// Until what it returns is aborted: the store is being opened, and that takes what it takes.
+pub(crate) fn starting() -> JoinHandle<()> {
+    extend();
+    tokio::spawn(async {
+        loop {
+            sleep(START_EXTENSION / 3).await;
+            extend();
+        }
+    })
+}
+
+fn extend() {
+    let micros = u32::try_from(START_EXTENSION.as_micros()).unwrap_or(u32::MAX);
+    tell(&[NotifyState::ExtendTimeoutUsec(micros), NotifyState::Status("opening the store")]);
+}
 
 /// The server answers; `status` is what `systemctl status` shows.
 pub(crate) fn ready(status: &str) {
