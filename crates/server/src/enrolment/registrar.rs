@@ -16,13 +16,18 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::{JoinSet, block_in_place};
-use tokio::time::interval;
+use tokio::time::{Instant, interval};
 use transport::enrolment::{Asked, EnrolmentRequest, Grant, Refusal as JoinRefusal};
 use transport::{Endpoint, Identity};
 
 /// Pause between tries to write into `system` what the book says, as after a full disk, and between looks at the hub's own
 /// certificate.
 const RETRY_INTERVAL: Duration = Duration::from_secs(30);
+
+/// When sites were last seen is written at most this often after one came or went, and this often while any is connected: a
+/// kill costs no more of it, and a disk has little to write.
+const SEEN_INTERVAL: Duration = Duration::from_mins(1);
+const CONNECTED_INTERVAL: Duration = Duration::from_mins(10);
 
 /// Answers on their way to sites at a time; each ends within its deadline. With so many no further site is heard until one has
 /// ended: operators are, and connections.
@@ -58,13 +63,13 @@ enum Waiter {
     /// An operator who revoked a site.
     Revoked {
         site: String,
+        /// Why it is not durable.
+        not_durable: Option<String>,
         waiting: Waiting,
     },
     /// An operator who gave a site other rights than these.
     Given {
         before: Spaces,
-        /// Why it is not durable.
-        not_durable: Option<String>,
         waiting: Waiting,
     },
 }
@@ -75,12 +80,32 @@ struct Work {
     connected: BTreeMap<[u8; 32], usize>,
     writing: Writing<Waiter>,
     answers: JoinSet<()>,
+    seen: Seen,
+}
+
+/// Whether what is known of when sites were seen is on the disk.
+struct Seen {
+    written: Instant,
+    has_changed: bool,
+}
+
+impl Seen {
+    fn new() -> Self {
+        Self { written: Instant::now(), has_changed: false }
+    }
+
+    /// Whether it is to be written; `is_any_connected` says whether a site is seen right now.
+    fn is_due(&self, is_any_connected: bool) -> bool {
+        let since = self.written.elapsed();
+        (self.has_changed && since >= SEEN_INTERVAL) || (is_any_connected && since >= CONNECTED_INTERVAL)
+    }
 }
 
 impl Registrar {
     /// Runs until the server stops.
     pub(crate) async fn run(self) {
-        let work = Work { connected: BTreeMap::new(), writing: Writing::new(), answers: JoinSet::new() };
+        let (writing, answers) = (Writing::new(), JoinSet::new());
+        let work = Work { connected: BTreeMap::new(), writing, answers, seen: Seen::new() };
         self.go_on(work).await;
     }
 
@@ -116,18 +141,29 @@ impl Registrar {
                 }
             }
         }
-        let connected: Vec<_> = work.connected.into_keys().collect();
-        self.hub.note(|book| connected.iter().for_each(|key| book.seen(key, wall())));
+        self.keep_seen(&mut work);
+    }
+
+    /// Writes when sites were last seen; of those that are connected that is now.
+    fn keep_seen(&mut self, work: &mut Work) {
+        let now = wall();
+        self.hub.note(|book| work.connected.keys().for_each(|key| book.seen(key, now)));
         if let Err(error) = self.hub.save() {
             tracing::warn!(cause = in_words(&error), "when sites were last seen is not kept");
         }
+        work.seen = Seen::new();
     }
 
     fn take(&mut self, order: Order, work: &mut Work) {
         match order {
             Order::Local { request, waiting } => self.serve(request, waiting, work),
-            Order::Up(key) => *work.connected.entry(key).or_default() += 1,
+            Order::Up(key) => {
+                work.seen.has_changed = true;
+                self.hub.note(|book| book.seen(&key, wall()));
+                *work.connected.entry(key).or_default() += 1;
+            }
             Order::Down(key) => {
+                work.seen.has_changed = true;
                 self.hub.note(|book| book.seen(&key, wall()));
                 let left = work.connected.get(&key).copied().unwrap_or(0).saturating_sub(1);
                 match left {

@@ -25,7 +25,7 @@ async fn operators_and_connections_do_not_wait_for_answers_to_strangers() {
     let registrar = Registrar { hub, identity, endpoint, arrivals, queues, revoked, stop };
     let mut answers = JoinSet::new();
     (0..ANSWERS_MAX).for_each(|_| drop(answers.spawn(pending::<()>())));
-    let work = Work { connected: BTreeMap::new(), writing: Writing::new(), answers };
+    let work = Work { connected: BTreeMap::new(), writing: Writing::new(), answers, seen: Seen::new() };
     let running = tokio::spawn(registrar.go_on(work));
 
     let told = async {
@@ -42,4 +42,17 @@ async fn operators_and_connections_do_not_wait_for_answers_to_strangers() {
     assert!(matches!(listed, Ok(Reply::Hub(Response::Sites(_)))));
     order.give();
     timeout(DEADLINE, running).await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_sites_were_seen_is_written_seldom_and_before_long() {
+    let mut seen = Seen::new();
+    assert!(!seen.is_due(false) && !seen.is_due(true));
+    tokio::time::advance(SEEN_INTERVAL).await;
+    assert!(!seen.is_due(true), "nobody came or went");
+    seen.has_changed = true;
+    assert!(seen.is_due(false));
+    seen = Seen::new();
+    tokio::time::advance(CONNECTED_INTERVAL).await;
+    assert!(seen.is_due(true) && !seen.is_due(false));
 }
