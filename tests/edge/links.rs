@@ -1,7 +1,8 @@
 //! Links that are slow, or paid for: lanes, caps and schedules.
 
 use serde_json::json;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use tests::bad_wire::BadWire;
 use tests::eventually_async;
 use tests::process::{DEADLINE, Fleet, Process, hub_config, site_config};
 
@@ -42,6 +43,29 @@ async fn a_price_change_overtakes_a_first_sync() {
     hub.put("store-1/note/price", json!({"price": 1.29})).await;
     site.has("store-1/note/price", json!({"price": 1.29})).await;
     assert!(is_filling(&site).await, "the first sync ended before: nothing was overtaken");
+}
+
+/// What a site sends is held to its cap, counted on the wire: without one this takes a moment.
+#[tokio::test]
+async fn a_site_sends_no_more_than_its_line_may_carry() {
+    const KBIT_S: u64 = 400;
+    let fleet = Fleet::new();
+    let hub = fleet.hub();
+    let wire = BadWire::start(&hub.status().await.address).await;
+    let site = fleet.start("store-1", &with(&wire.address(), &format!("send_kbit_s_max = {KBIT_S}")));
+    eventually_async(DEADLINE, "they are connected", async || connected(&hub).await).await;
+    let (started, before) = (Instant::now(), wire.bytes_to_hub());
+    for number in 0..16 {
+        site.put(&format!("store-1/note/{number}"), json!({ "text": noise(number) })).await;
+    }
+    for number in 0..16 {
+        hub.has(&format!("store-1/note/{number}"), json!({ "text": noise(number) })).await;
+    }
+    let (kbit, ms) =
+        ((wire.bytes_to_hub() - before) * 8 / 1_000, u64::try_from(started.elapsed().as_millis()).unwrap());
+    // A fifth for headers, and a second in which it may have been ahead.
+    let kbit_max = KBIT_S * (ms + 1_000) / 1_000 * 6 / 5;
+    assert!(kbit > 1_600 && kbit <= kbit_max, "{kbit} kbit in {ms} ms, {kbit_max} are allowed");
 }
 
 /// A site that connects once a day still says at once what may not wait, and is told what waited.

@@ -40,6 +40,7 @@ struct Conditions {
     moves: AtomicU64,
     dice: AtomicU64,
     bytes: AtomicU64,
+    bytes_to_hub: AtomicU64,
 }
 
 impl BadWire {
@@ -76,6 +77,11 @@ impl BadWire {
         self.conditions.bytes.load(Relaxed)
     }
 
+    /// Those of them from the site.
+    pub fn bytes_to_hub(&self) -> u64 {
+        self.conditions.bytes_to_hub.load(Relaxed)
+    }
+
     /// From here on the hub sees the site at another address.
     pub fn move_site(&self) {
         self.conditions.moves.fetch_add(1, Relaxed);
@@ -103,6 +109,9 @@ impl Conditions {
             return None;
         }
         self.bytes.fetch_add(bytes as u64, Relaxed);
+        if way == Way::ToHub {
+            self.bytes_to_hub.fetch_add(bytes as u64, Relaxed);
+        }
         let jitter_ms = self.throw(self.jitter_ms.load(Relaxed) + 1);
         Some(Duration::from_millis(self.delay_ms.load(Relaxed) + jitter_ms))
     }
