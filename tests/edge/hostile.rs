@@ -6,7 +6,7 @@ use serde_json::json;
 use server::local::StoppedStream;
 use std::net::UdpSocket;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tests::eventually_async;
 use tests::process::{DEADLINE, Fleet, Process, hub_config};
 use tests::program::run_well;
@@ -240,6 +240,39 @@ async fn a_peer_that_never_reads_holds_up_nobody() {
     check_served(&hub, &site, 5).await;
     let resident = hub.resident_bytes();
     assert!(resident < RESIDENT_BYTES_MAX, "{resident} bytes with a peer that reads nothing");
+}
+
+/// It is let in, and sends frames that are all valid as fast as they are taken: others have their turn.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_peer_that_floods_with_valid_frames_holds_up_nobody() {
+    let fleet = Fleet::new();
+    let hub = fleet.hub();
+    let address = hub.status().await.address;
+    let site = fleet.site("store-1", &address);
+    check_served(&hub, &site, 1).await;
+    let endpoint = second_site(&fleet);
+    let connection = endpoint.connect(address.parse().unwrap(), "hub").await.unwrap();
+    let Lanes { mut sender, receiver: _receiver, bulk_receiver: _bulk, .. } = connection.split();
+    sender.send(&hello(["catalog", "store-2"])).await.unwrap();
+    hub.logs(&["session started", "store-2"]);
+    let ack = wire::encode(&wire::Frame::Ack(wire::Ack::default())).unwrap();
+    let sent = Arc::new(AtomicU64::new(0));
+    let flood = tokio::spawn({
+        let sent = Arc::clone(&sent);
+        async move {
+            while sender.send(&ack).await.is_ok() {
+                sent.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    });
+    eventually_async(DEADLINE, "it floods", async || sent.load(Ordering::Relaxed) > 1_000).await;
+    let before = sent.load(Ordering::Relaxed);
+    check_served(&hub, &site, 20).await;
+    let during = sent.load(Ordering::Relaxed) - before;
+    assert!(!flood.is_finished() && during > 100, "{during} frames are no flood");
+    flood.abort();
+    let resident = hub.resident_bytes();
+    assert!(resident < RESIDENT_BYTES_MAX, "{resident} bytes after {before} frames and {during}");
 }
 
 /// Four megabytes of documents.
