@@ -3,6 +3,7 @@
 mod change;
 mod difference;
 mod fields;
+mod items;
 mod settle;
 mod update;
 
@@ -233,8 +234,8 @@ impl<T> Document<T> {
         self.change().put(value).if_absent()
     }
 
-    /// Makes it this value, and creates it when it is not there. Fields that `T` does not know stay as they are; to remove
-    /// those too, [`Change::put`] a [`serde_json::Value`].
+    /// Makes it this value, and creates it when it is not there. Fields that `T` does not know stay as they are, as with
+    /// [`update`](Self::update); to remove those too, [`Change::put`] a [`serde_json::Value`].
     ///
     /// ```no_run
     /// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
@@ -252,6 +253,10 @@ impl<T> Document<T> {
 
     /// Changes it by a closure: what the closure changed becomes one change, and nothing else is written. Fields that `T`
     /// does not know stay as they are; of a counter what the closure added is added.
+    ///
+    /// So do those of a list's items: an item that equals one of before is that one, wherever the closure put it, and where as many
+    /// differ between two that are as before, each was changed in place. What was removed is gone with all that it had. Where it cannot
+    /// be told which item is which, and some have members that `T` does not know, nothing is written: [`CallError::Undecided`].
     ///
     /// The closure runs again where the document was changed meanwhile, also by a change of a peer that came. What other
     /// replicas write at the same time merges, as ever.

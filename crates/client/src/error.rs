@@ -76,6 +76,21 @@ pub enum CallError {
         /// What is wrong with it.
         cause: String,
     },
+    /// What a closure made of a list cannot be written: its items have members that the type does not know, and it cannot be
+    /// told to which they belong now. Nothing was written. A type that knows all members, or keeps the others by
+    /// `#[serde(flatten)]`, has nothing to lose; a [`change`](crate::Document::change) says itself what becomes of which item.
+    #[error(
+        "{document}: items of {field} have members that the type does not know, and {why}: nothing was written; have the type \
+         keep all members (`#[serde(flatten)]`), make one kind of change at a time, or use `change`"
+    )]
+    Undecided {
+        /// Its address.
+        document: String,
+        /// The list, as a JSON Pointer.
+        field: String,
+        /// What cannot be told.
+        why: &'static str,
+    },
     /// There is no such document to be changed. Nothing was written.
     #[error("there is no document {document}: create it first")]
     Missing {
@@ -114,6 +129,7 @@ impl CallError {
             | Self::Type { .. }
             | Self::Damaged { .. }
             | Self::Unsendable { .. }
+            | Self::Undecided { .. }
             | Self::Missing { .. }
             | Self::Contended { .. } => None,
         }

@@ -74,6 +74,43 @@ async fn fields_that_a_type_does_not_know_stay() {
     assert!(inventory(&client).document("bread").get().await.unwrap().is_some());
 }
 
+#[derive(Clone, Serialize, Deserialize)]
+struct Basket {
+    lines: Vec<Line>,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+struct Line {
+    sku: String,
+}
+
+/// What a type does not know of an item is the item's, wherever a closure puts it.
+#[tokio::test]
+async fn members_that_a_type_does_not_know_stay_with_their_item() {
+    let fleet = Fleet::new();
+    let site = site(&fleet);
+    let store = client_of(&site).space("store-1");
+    let whole = store.collection::<Value>("free").document("basket");
+    let lines = || async { whole.get().await.unwrap().unwrap().value["lines"].clone() };
+    let basket = store.collection::<Basket>("free").document("basket");
+    whole
+        .create(&json!({"lines": [{"sku": "a", "discount": 5}, {"sku": "b", "discount": 6}]}))
+        .await
+        .unwrap();
+    basket.update(|basket| basket.lines.reverse()).await.unwrap();
+    assert_eq!(lines().await, json!([{"sku": "b", "discount": 6}, {"sku": "a", "discount": 5}]));
+    let replaced = basket.update(|basket| {
+        basket.lines.remove(0);
+        basket.lines.push(Line { sku: "c".to_owned() });
+    });
+    replaced.await.unwrap();
+    assert_eq!(lines().await, json!([{"sku": "a", "discount": 5}, {"sku": "c"}]));
+    let new = Basket { lines: vec![Line { sku: "x".to_owned() }] };
+    let refused = basket.put(new).await.unwrap_err();
+    assert!(matches!(&refused, CallError::Undecided { field, .. } if field == "/lines"), "{refused}");
+    assert_eq!(lines().await, json!([{"sku": "a", "discount": 5}, {"sku": "c"}]), "nothing was written");
+}
+
 #[tokio::test]
 async fn updates_at_the_same_time_lose_nothing() {
     let fleet = Fleet::new();

@@ -1,6 +1,6 @@
 //! Changes made by closures.
 
-use super::difference::{merge_patch, without_nulls};
+use super::difference::{Undecided, merge_patch, without_nulls};
 use super::{Place, conditional};
 use crate::call::{Answer, Call};
 use crate::error::CallError;
@@ -113,7 +113,8 @@ fn changed<T: Serialize + DeserializeOwned>(
     let mut value: T = place.read(answer)?;
     let before = encode(&value)?;
     closure(&mut value);
-    Ok(merge_patch(&read, &before, &encode(&value)?))
+    let patch = merge_patch("", &read, &before, &encode(&value)?);
+    patch.map_err(|Undecided { field, why }| CallError::Undecided { document: place.to_string(), field, why })
 }
 
 fn encode(value: &impl Serialize) -> Result<Value, CallError> {
