@@ -60,6 +60,23 @@ async fn a_long_history_is_told_to_its_end() {
     }
 }
 
+/// Whose condition the headers are of several documents does not say: nothing is written as if there were none.
+#[tokio::test]
+async fn a_transaction_takes_no_condition_by_header() {
+    let (_fleet, _site, mut service) = site_with_a_service().await;
+    let body = json!({"writes": [{"collection": "inventory", "key": "milk",
+        "operations": [{"op": "increment", "field": "/on_hand", "by": 1}]}]});
+    for (name, member) in [("if-match", "if_match"), ("if-none-match", "if_none_match")] {
+        let headers = [("content-type", "application/json"), (name, "*")];
+        let answer =
+            service.call("POST", "/v1/spaces/store-1/transactions", &headers, body.to_string()).await;
+        assert_eq!((answer.status.as_u16(), answer.problem().as_str()), (400, "malformed"), "{answer:?}");
+        let hint = answer.json()["hint"].as_str().unwrap().to_owned();
+        assert!(hint.contains(&format!("`{member}`")), "{hint}");
+    }
+    assert_eq!(service.get(&item("milk")).await.problem(), "not-found");
+}
+
 #[tokio::test]
 async fn conditions_are_checked_with_the_write() {
     let (_fleet, _site, mut service) = site_with_a_service().await;

@@ -77,6 +77,19 @@ pub(super) fn condition(headers: &HeaderMap) -> Result<Option<Condition>, Proble
     decided(tags(headers, header::IF_MATCH.as_str())?, tags(headers, header::IF_NONE_MATCH.as_str())?)
 }
 
+/// Refuses a condition by headers: of several documents it does not say which one it is of.
+pub(super) fn no_condition(headers: &HeaderMap) -> Result<(), Problem> {
+    for (name, member) in [(header::IF_MATCH, "if_match"), (header::IF_NONE_MATCH, "if_none_match")] {
+        if headers.contains_key(&name) {
+            let detail =
+                format!("a transaction takes no header {name}: each of its writes has its own condition");
+            return Err(Problem::new(Kind::MALFORMED, detail)
+                .hint(format!("say it as `{member}` of the write in the body")));
+        }
+    }
+    Ok(())
+}
+
 /// The same of one document of a transaction.
 pub(super) fn condition_of(
     matching: Option<&str>,

@@ -6,7 +6,7 @@ use super::calling::Caller;
 use super::extract::{Named, name, no_name};
 use super::operations::TypedOperation;
 use super::parameters::WriteHeaders;
-use super::preferences::{condition_of, terms, within};
+use super::preferences::{condition_of, no_condition, terms, within};
 use super::problem::{Problem, Problems};
 use super::written::Written;
 use axum::body::Body;
@@ -49,7 +49,8 @@ pub(super) struct DocumentWrite {
 /// Write several documents together.
 ///
 /// All of them become visible together, here and at every other replica, or none. Where the condition of one does not hold,
-/// none is written. One of a single document is a write of it, and is answered as one.
+/// none is written: each write has its own, and with `If-Match` or `If-None-Match` as a header it is refused. One of a single
+/// document is a write of it, and is answered as one.
 #[utoipa::path(post, path = "/v1/spaces/{space}/transactions", tag = "documents",
     params(
         ("space" = String, Path),
@@ -66,6 +67,7 @@ pub(super) async fn transact(
     body: Body,
 ) -> Result<Written, Problem> {
     expect_type(&headers, &["application/json"])?;
+    no_condition(&headers)?;
     let Parsed(transaction, room) =
         body::read(&api, body, |bytes| body::shape::<Transaction>(&api, bytes)).await?;
     let mut writes = Vec::with_capacity(transaction.writes.len());
