@@ -56,6 +56,34 @@ async fn documents_are_found_in_pages_and_as_lines() {
     }
 }
 
+/// A condition or an option that is misspelt, or sent where there is none, is never passed over.
+#[tokio::test]
+async fn no_operation_passes_over_a_parameter_that_it_does_not_know() {
+    let (_fleet, _site, mut service) = site_with_a_service().await;
+    let description = service.get("/openapi.json").await.json();
+    let mut operations = 0;
+    for (path, methods) in description["paths"].as_object().unwrap() {
+        let path =
+            path.replace("{space}", "store-1").replace("{collection}", "inventory").replace("{key}", "milk");
+        for (method, operation) in methods.as_object().unwrap() {
+            let types = operation.pointer("/requestBody/content").and_then(Value::as_object);
+            let kind =
+                types.and_then(|types| types.keys().next()).map(|kind| ("content-type", kind.as_str()));
+            let headers: Vec<_> = kind.into_iter().collect();
+            let body = if headers.is_empty() { "" } else { "{}" };
+            let asked = format!("{path}?colour=red");
+            let answer = service.call(&method.to_uppercase(), &asked, &headers, body).await;
+            assert_eq!(answer.status.as_u16(), 400, "{method} {path}: {answer:?}");
+            assert!(
+                answer.json()["detail"].as_str().unwrap().contains("'colour'"),
+                "{method} {path}: {answer:?}"
+            );
+            operations += 1;
+        }
+    }
+    assert!(operations >= 13, "{operations}");
+}
+
 #[tokio::test]
 async fn the_description_has_every_resource_and_the_page_shows_it() {
     let (_fleet, _site, mut service) = site_with_a_service().await;

@@ -4,7 +4,7 @@ use super::answers::counted;
 use super::asking::{Api, Place};
 use super::body::{self, Parsed, Room, expect_type, media_type, wrong_type};
 use super::calling::Caller;
-use super::extract::{OfDocument, Parameters};
+use super::extract::{NoParameters, OfDocument, Parameters};
 use super::operations::{PatchStep, TypedOperation};
 use super::parameters::{DocumentPath, WriteConditions, WriteHeaders};
 use super::preferences::{condition, etag, is_known, is_wanted, terms, within};
@@ -142,6 +142,7 @@ pub(super) async fn put(
     State(api): State<Api>,
     caller: Caller,
     OfDocument(address): OfDocument,
+    _none: NoParameters,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Written, Problem> {
@@ -169,6 +170,7 @@ pub(super) async fn patch(
     State(api): State<Api>,
     caller: Caller,
     OfDocument(address): OfDocument,
+    _none: NoParameters,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Written, Problem> {
@@ -201,6 +203,7 @@ pub(super) async fn delete(
     State(api): State<Api>,
     caller: Caller,
     OfDocument(address): OfDocument,
+    _none: NoParameters,
     headers: HeaderMap,
 ) -> Result<Written, Problem> {
     caller.writes(&address.space, &address.collection)?;

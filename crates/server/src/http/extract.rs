@@ -127,13 +127,27 @@ impl FromRequestParts<Api> for Parameters {
     }
 }
 
+/// That there are none: an operation without parameters refuses what it is sent, as the others refuse what they do not know.
+pub(super) struct NoParameters;
+
+impl FromRequestParts<Api> for NoParameters {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+        Parameters::from_request_parts(parts, api).await?.only(&[]).map(|()| Self)
+    }
+}
+
 impl Parameters {
     /// Refuses one that is not among these: a misspelt one is noticed.
     pub(super) fn only(&self, known: &[&str]) -> Result<(), Problem> {
         match self.0.iter().find(|(name, _)| !known.contains(&name.as_str())) {
             None => Ok(()),
             Some((name, _)) => Err(Problem::new(Kind::MALFORMED, format!("there is no parameter '{name}'"))
-                .hint(format!("there are {}", known.join(", ")))),
+                .hint(match known {
+                    [] => "there are none here".to_owned(),
+                    _ => format!("there are {}", known.join(", ")),
+                })),
         }
     }
 

@@ -5,7 +5,7 @@ use super::asking::{Api, Place};
 use super::body::{self, Parsed, expect_type};
 use super::calling::Caller;
 use super::documents::write;
-use super::extract::{OfDocument, Parameters};
+use super::extract::{NoParameters, OfDocument, Parameters};
 use super::parameters::{DocumentPath, WriteConditions, WriteHeaders};
 use super::preferences::etag;
 use super::problem::{Kind, Problem, Problems, ReadProblems};
@@ -80,6 +80,7 @@ pub(super) async fn conflicts(
     _place: Place,
     caller: Caller,
     OfDocument(address): OfDocument,
+    _none: NoParameters,
 ) -> Result<Response, Problem> {
     caller.reads(&address.space, Some(&address.collection))?;
     let request = replica::Request::Conflicts { address };
@@ -150,6 +151,7 @@ pub(super) async fn settle(
     State(api): State<Api>,
     caller: Caller,
     OfDocument(address): OfDocument,
+    _none: NoParameters,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Written, Problem> {

@@ -2,7 +2,7 @@
 
 use super::asking::{Api, Place};
 use super::calling::Caller;
-use super::extract::{Named, name};
+use super::extract::{Named, NoParameters, name};
 use super::problem::{Kind, Problem, ReadProblems};
 use super::written::unexpected;
 use crate::local::{Request, Response, SchemaInForce, Status};
@@ -25,6 +25,7 @@ pub(super) async fn status(
     State(api): State<Api>,
     _place: Place,
     caller: Caller,
+    _none: NoParameters,
 ) -> Result<Json<Status>, Problem> {
     let Response::Status(mut status) = api.read(Request::Status).await? else { return Err(unexpected()) };
     if !caller.owns() {
@@ -66,6 +67,7 @@ pub(super) async fn schemas(
     State(api): State<Api>,
     _place: Place,
     caller: Caller,
+    _none: NoParameters,
 ) -> Result<Json<Schemas>, Problem> {
     let Response::Schemas(mut schemas) = api.read(Request::Schemas).await? else { return Err(unexpected()) };
     schemas.retain(|listed| {
@@ -86,6 +88,7 @@ pub(super) async fn schema(
     _place: Place,
     caller: Caller,
     Named(collection): Named<Collection>,
+    _none: NoParameters,
 ) -> Result<HttpResponse, Problem> {
     if !caller.sees_collection(&collection) {
         return Err(Problem::new(

@@ -3,7 +3,7 @@
 use super::asking::Api;
 use super::body::{self, Parsed, expect_type};
 use super::calling::Caller;
-use super::extract::{Named, name, no_name};
+use super::extract::{Named, NoParameters, name, no_name};
 use super::operations::TypedOperation;
 use super::parameters::WriteHeaders;
 use super::preferences::{condition_of, no_condition, terms, within};
@@ -63,6 +63,7 @@ pub(super) async fn transact(
     State(api): State<Api>,
     caller: Caller,
     Named(space): Named<Space>,
+    _none: NoParameters,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Written, Problem> {
