@@ -3,7 +3,7 @@
 use super::calling::Caller;
 use super::extract::{text, words};
 use super::problem::{Kind, Problem};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use document::ChangeHash;
 use replica::{Condition, IdempotencyKey, WaitFor, WriteTerms};
 use std::fmt::{Display, Write as _};
@@ -74,7 +74,7 @@ fn no_preference(preference: &str, hint: &str) -> Problem {
 
 /// What a write says of the document as it is, by `If-Match` and `If-None-Match` (RFC 9110, 13.1).
 pub(super) fn condition(headers: &HeaderMap) -> Result<Option<Condition>, Problem> {
-    decided(tags(headers, header::IF_MATCH.as_str())?, tags(headers, header::IF_NONE_MATCH.as_str())?)
+    decided(tags(headers, &header::IF_MATCH)?, tags(headers, &header::IF_NONE_MATCH)?)
 }
 
 /// Refuses a condition by headers: of several documents it does not say which one it is of.
@@ -95,7 +95,7 @@ pub(super) fn condition_of(
     matching: Option<&str>,
     other: Option<&str>,
 ) -> Result<Option<Condition>, Problem> {
-    let tags = |list: Option<&str>, name| list.map(|list| parse(list, name)).transpose();
+    let tags = |list: Option<&str>, name| list.map(|list| parse(list.as_bytes(), name)).transpose();
     decided(tags(matching, "if_match")?, tags(other, "if_none_match")?)
 }
 
@@ -103,7 +103,7 @@ fn decided(matching: Option<Tags>, other: Option<Tags>) -> Result<Option<Conditi
     match (matching, other) {
         (None, None) => Ok(None),
         (Some(Tags::Any), None) => Ok(Some(Condition::Exists)),
-        (Some(Tags::Some(sets)), None) => Ok(Some(Condition::HeadsAmong(sets))),
+        (Some(Tags::Some(tags)), None) => Ok(Some(Condition::HeadsAmong(strong(tags)))),
         (None, Some(Tags::Any)) => Ok(Some(Condition::Absent)),
         (None, Some(Tags::Some(_))) => {
             Err(Problem::new(Kind::MALFORMED, "a write takes `If-None-Match: *` and no other")
@@ -115,57 +115,87 @@ fn decided(matching: Option<Tags>, other: Option<Tags>) -> Result<Option<Conditi
     }
 }
 
-/// Whether a read's `If-None-Match` names what it would show.
+/// Whether a read's `If-None-Match` names what it would show. Weak tags compare alike: heads name content, not bytes.
 pub(super) fn is_known(headers: &HeaderMap, heads: &[ChangeHash]) -> Result<bool, Problem> {
-    Ok(match tags(headers, header::IF_NONE_MATCH.as_str())? {
+    Ok(match tags(headers, &header::IF_NONE_MATCH)? {
         None => false,
         Some(Tags::Any) => true,
-        Some(Tags::Some(sets)) => sets.iter().any(|set| set == heads),
+        Some(Tags::Some(tags)) => tags.iter().any(|tag| tag.heads == heads),
     })
 }
 
 /// Whether a read's `If-Match` names what it would show, where it has one.
 pub(super) fn is_wanted(headers: &HeaderMap, heads: &[ChangeHash]) -> Result<bool, Problem> {
-    Ok(match tags(headers, header::IF_MATCH.as_str())? {
+    Ok(match tags(headers, &header::IF_MATCH)? {
         None | Some(Tags::Any) => true,
-        Some(Tags::Some(sets)) => sets.iter().any(|set| set == heads),
+        Some(Tags::Some(tags)) => strong(tags).iter().any(|set| set == heads),
     })
 }
 
 enum Tags {
     Any,
-    Some(Vec<Vec<ChangeHash>>),
+    /// Those that may be of a document here. Any other, as of a cache on the way, is the tag of no document, and matches none.
+    Some(Vec<Tag>),
 }
 
-fn tags(headers: &HeaderMap, name: &str) -> Result<Option<Tags>, Problem> {
+struct Tag {
+    is_weak: bool,
+    heads: Vec<ChangeHash>,
+}
+
+/// What `If-Match` compares: a weak tag is equal to none (RFC 9110, 8.8.3.2).
+fn strong(tags: Vec<Tag>) -> Vec<Vec<ChangeHash>> {
+    tags.into_iter().filter(|tag| !tag.is_weak).map(|tag| tag.heads).collect()
+}
+
+fn tags(headers: &HeaderMap, name: &HeaderName) -> Result<Option<Tags>, Problem> {
     let mut lists = Vec::new();
     for value in headers.get_all(name) {
-        lists.extend(text(Some(value), name)?);
+        lists.push(value.as_bytes());
     }
     if lists.is_empty() {
         return Ok(None);
     }
-    parse(&lists.join(","), name).map(Some)
+    parse(&lists.join(&b','), name.as_str()).map(Some)
 }
 
-fn parse(list: &str, name: &str) -> Result<Tags, Problem> {
-    let mut sets = Vec::new();
-    for tag in list.split(',').map(str::trim).filter(|tag| !tag.is_empty()) {
-        if tag == "*" {
-            return Ok(Tags::Any);
-        }
-        sets.push(heads(tag).ok_or_else(|| {
-            Problem::new(Kind::MALFORMED, format!("{name}: {tag} is no ETag of a document"))
-                .hint("send what the header ETag said, quotes included")
-        })?);
+fn parse(list: &[u8], name: &str) -> Result<Tags, Problem> {
+    let malformed = || {
+        let list = String::from_utf8_lossy(list);
+        Problem::new(Kind::MALFORMED, format!("{name}: '{list}' is no list of ETags"))
+            .hint("send what the header ETag said, quotes included; several with commas between them, or `*`")
+    };
+    if list.trim_ascii() == b"*" {
+        return Ok(Tags::Any);
     }
-    Ok(Tags::Some(sets))
+    let (mut tags, mut rest) = (Vec::new(), list.trim_ascii());
+    while !rest.is_empty() {
+        // Empty members of a list are passed over.
+        if let Some(next) = rest.strip_prefix(b",") {
+            rest = next.trim_ascii_start();
+            continue;
+        }
+        let (is_weak, quoted) = rest.strip_prefix(b"W/").map_or((false, rest), |quoted| (true, quoted));
+        let text = quoted.strip_prefix(b"\"").ok_or_else(malformed)?;
+        let end = text.iter().position(|byte| *byte == b'"').ok_or_else(malformed)?;
+        let (text, next) = text.split_at_checked(end).ok_or_else(malformed)?;
+        // No spaces and no control characters: RFC 9110, 8.8.3.
+        if text.iter().any(|byte| *byte <= b' ' || *byte == 0x7f) {
+            return Err(malformed());
+        }
+        tags.extend(heads(text).map(|heads| Tag { is_weak, heads }));
+        rest = next.strip_prefix(b"\"").unwrap_or_default().trim_ascii_start();
+        if !rest.is_empty() && !rest.starts_with(b",") {
+            return Err(malformed());
+        }
+    }
+    Ok(Tags::Some(tags))
 }
 
-/// The heads that an ETag names: `"5f…-77…"`. Weak ones compare alike: heads name content, not bytes.
-fn heads(tag: &str) -> Option<Vec<ChangeHash>> {
-    let tag = tag.strip_prefix("W/").unwrap_or(tag).strip_prefix('"')?.strip_suffix('"')?;
-    let mut heads = tag.split('-').map(|head| head.parse().ok()).collect::<Option<Vec<ChangeHash>>>()?;
+/// The heads that the text of an ETag names, as `5f…-77…`; `None` of a tag that is of no document.
+fn heads(text: &[u8]) -> Option<Vec<ChangeHash>> {
+    let text = std::str::from_utf8(text).ok()?;
+    let mut heads = text.split('-').map(|head| head.parse().ok()).collect::<Option<Vec<ChangeHash>>>()?;
     heads.sort_unstable();
     Some(heads)
 }
@@ -186,6 +216,12 @@ mod tests {
     fn with(name: &'static str, value: &str) -> HeaderMap {
         let mut headers = HeaderMap::new();
         headers.insert(name, value.parse().unwrap());
+        headers
+    }
+
+    fn with_bytes(name: &'static str, value: &[u8]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(name, HeaderValue::from_bytes(value).unwrap());
         headers
     }
 
@@ -219,8 +255,25 @@ mod tests {
         assert!(!is_known(&with("if-none-match", &list), &[]).unwrap());
         assert_eq!(condition(&with("if-none-match", "*")).unwrap(), Some(Condition::Absent));
         assert_eq!(condition(&with("if-match", "*")).unwrap(), Some(Condition::Exists));
-        for wrong in ["5f", "\"5f\"", "\"\""] {
+        for wrong in ["5f", "\"5f", "*, \"5f\"", "\"a b\"", "\"a\" \"b\"", "w/\"a\""] {
             assert!(condition(&with("if-match", wrong)).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_tag_of_somebody_else_matches_nothing() {
+        let head = "5f".repeat(32);
+        let heads = [head.parse().unwrap()];
+        for foreign in ["\"5f\"", "\"\"", "\"a,b\"", "W/\"a\" , ,\"b\"", "\"\u{fc}\""] {
+            let sent = |name| with_bytes(name, foreign.as_bytes());
+            assert_eq!(condition(&sent("if-match")).unwrap(), Some(Condition::HeadsAmong(Vec::new())));
+            assert!(!is_wanted(&sent("if-match"), &heads).unwrap(), "{foreign}");
+            assert!(!is_known(&sent("if-none-match"), &heads).unwrap(), "{foreign}");
+        }
+        let list = format!("\"a,b\", \"{head}\"");
+        assert!(is_wanted(&with("if-match", &list), &heads).unwrap());
+        let weak = format!("W/\"{head}\"");
+        assert!(!is_wanted(&with("if-match", &weak), &heads).unwrap(), "it is compared strongly");
+        assert!(is_known(&with("if-none-match", &weak), &heads).unwrap(), "it is compared weakly");
     }
 }
