@@ -106,7 +106,11 @@ impl<T> Collection<T> {
     ///
     /// # Errors
     /// [`FitError::Misfits`] names every field that does not fit and why: one that the collection does not know, one that may
-    /// be absent, null, negative or of another type.
+    /// be absent, null, of another type, outside of the type's range or none of its choices, and one that the type refuses.
+    ///
+    /// What the schema does not say is not held against a type: members of a free object, items of a list without `items`. Nor are
+    /// conditions (`allOf`, `if`, `not`), patterns, and what distinguishes variants with data (an `enum` of Rust whose variants
+    /// have fields) looked at.
     ///
     /// ```no_run
     /// use isle_client::{JsonSchema, schemars};
