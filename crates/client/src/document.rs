@@ -437,6 +437,7 @@ impl<T> Document<T> {
 
 /// Puts a condition on a call.
 pub(crate) fn conditional(call: Call, condition: Option<&Condition>) -> Result<Call, CallError> {
+    condition.map(Condition::check).transpose()?;
     match condition.map(Condition::shown) {
         None => Ok(call),
         Some((true, text)) => call.header("if-match", &text),

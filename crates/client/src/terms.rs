@@ -39,6 +39,18 @@ pub(crate) enum Condition {
 }
 
 impl Condition {
+    /// Refuses heads that are none: as a condition they would say nothing, and no reading has them.
+    pub(crate) fn check(&self) -> Result<(), CallError> {
+        match self {
+            Self::Heads(heads) if heads.is_empty() => Err(CallError::Unsendable {
+                cause: "`if_heads` got no heads: a write that was sent again is answered without them, and so is a transaction of \
+                        several documents; read the document, and take those of the reading"
+                    .to_owned(),
+            }),
+            Self::Exists | Self::Absent | Self::Heads(_) => Ok(()),
+        }
+    }
+
     /// As a header, or a member of a transaction's write: whether it is the positive one, and its text.
     pub(crate) fn shown(&self) -> (bool, String) {
         match self {

@@ -4,7 +4,7 @@ use crate::call::Call;
 use crate::document::Change;
 use crate::error::CallError;
 use crate::space::Space;
-use crate::terms::{Terms, on_terms};
+use crate::terms::{Condition, Terms, on_terms};
 use crate::written::Written;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -67,7 +67,8 @@ impl Transaction {
 
     async fn send(self) -> Result<Written, CallError> {
         let Self { space, writes, terms } = self;
-        for Change { place, unsendable, .. } in &writes {
+        for Change { place, unsendable, condition, .. } in &writes {
+            condition.as_ref().map(Condition::check).transpose()?;
             if let Some(cause) = unsendable {
                 return Err(CallError::Unsendable { cause: cause.clone() });
             }

@@ -7,7 +7,9 @@ use serde::Deserialize;
 /// ```no_run
 /// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
 /// let written = milk.counter("/on_hand").add(1).await?;
-/// milk.change().merge(&serde_json::json!({"shelf": "C7"})).if_heads(written.heads).await?;
+/// if written.heads.is_empty() {
+///     println!("it had to be sent again: what others wrote since is not told, read the document");
+/// }
 /// # Ok(())
 /// # }
 /// ```

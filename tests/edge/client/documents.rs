@@ -190,6 +190,29 @@ async fn a_transaction_is_all_or_nothing() {
     assert!(matches!(elsewhere.await.unwrap_err(), CallError::Unsendable { .. }));
 }
 
+/// An answer that was repeated under its key has no heads: as a condition they would be none.
+#[tokio::test]
+async fn heads_that_are_none_are_no_condition() {
+    let fleet = Fleet::new();
+    let site = site(&fleet);
+    let client = client_of(&site);
+    let milk = inventory(&client).document("milk");
+    let sale = milk.change().increment("/on_hand", -1).key("receipt-1");
+    sale.clone().await.unwrap();
+    let again = sale.await.unwrap();
+    assert_eq!(again.heads, Vec::<String>::new());
+    let late = || milk.change().increment("/on_hand", -1).if_heads(again.heads.clone());
+    let alone = late().await.unwrap_err();
+    let together = client.space("store-1").transaction().with(late()).await.unwrap_err();
+    for refused in [alone, together] {
+        assert!(
+            matches!(&refused, CallError::Unsendable { cause } if cause.contains("read the document")),
+            "{refused}"
+        );
+    }
+    assert_eq!(milk.get().await.unwrap().unwrap().value.on_hand, -1);
+}
+
 #[tokio::test]
 async fn documents_are_found_page_by_page() {
     let fleet = Fleet::new();

@@ -300,12 +300,14 @@ impl Change {
         self
     }
 
-    /// Only when the document has these heads, as a reading told them: nobody of this replica wrote since.
+    /// Only when the document has these heads, as a reading told them: nobody of this replica wrote since. Those that
+    /// [`Written::heads`] told serve too, where there are any; none are [`CallError::Unsendable`].
     ///
     /// ```no_run
     /// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
-    /// let counted = milk.change().put(&serde_json::json!({"shelf": "C7"})).await?;
-    /// milk.change().merge(&serde_json::json!({"shelf": "C8"})).if_heads(counted.heads).await?;
+    /// if let Some(read) = milk.get().await? {
+    ///     milk.change().merge(&serde_json::json!({"shelf": "C8"})).if_heads(read.heads).await?;
+    /// }
     /// # Ok(())
     /// # }
     /// ```
