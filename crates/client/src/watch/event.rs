@@ -25,7 +25,7 @@ pub enum WatchError {
     /// The replica refuses to go on. The feed has ended.
     #[error(transparent)]
     Refused(#[from] Box<Problem>),
-    /// A document does not fit the type that it is read as. The feed goes on, with those of the same transaction that fit.
+    /// A document does not fit the type that it is read as. Those of the same transaction that fit came before it, and the feed goes on.
     #[error("{document} does not fit the type it is read as: {cause}")]
     Type {
         /// Its address.

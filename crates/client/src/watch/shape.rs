@@ -53,7 +53,8 @@ pub(super) struct ChangeShape {
     document: DocumentShape,
 }
 
-/// The event with documents of `T`, behind an error for each that does not fit; nothing when none is of the one key that is
+/// The event with documents of `T`, before an error for each that does not fit: who goes on after the cursor of an error has
+/// been given all that fits. Nothing when none is of the one key that is
 /// wanted.
 pub(super) fn typed<T: DeserializeOwned>(
     event: EventShape,
@@ -71,16 +72,17 @@ pub(super) fn typed<T: DeserializeOwned>(
             }
         }
         EventShape::Changed { changes, cursor } => {
-            let mut fitting = Vec::new();
+            let (mut fitting, mut unfit) = (Vec::new(), Vec::new());
             for change in changes.into_iter().filter(|change| is_wanted(&change.document)) {
                 match watched_change(change, &cursor) {
                     Ok(change) => fitting.push(change),
-                    Err(error) => shown.push_back(Err(error)),
+                    Err(error) => unfit.push(Err(error)),
                 }
             }
             if !fitting.is_empty() {
                 shown.push_back(Ok(Event::Changed { cursor, changes: fitting }));
             }
+            shown.extend(unfit);
         }
     }
     shown
@@ -124,6 +126,25 @@ fn key_of(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Who takes the cursor of an error and goes on after it loses nothing that fits.
+    #[test]
+    fn what_fits_of_a_transaction_comes_before_what_does_not() {
+        let change = |key: &str, value: Value| {
+            serde_json::json!({"stamp": {"origin": "0f", "sequence": 1}, "hash": "5f",
+                "document": {"address": format!("store-1/item/{key}"), "heads": [], "value": value}})
+        };
+        let event = serde_json::json!({"event": "changed", "cursor": "c",
+            "changes": [change("a", serde_json::json!("text")), change("b", serde_json::json!(7))]});
+        let mut told = typed::<i64>(serde_json::from_value(event).unwrap(), None).into_iter();
+        let Some(Ok(Event::Changed { changes, .. })) = told.next() else { panic!("what fits is first") };
+        assert_eq!((changes.len(), changes[0].document.value), (1, Some(7)));
+        let Some(Err(WatchError::Type { document, cursor, .. })) = told.next() else {
+            panic!("the other is told")
+        };
+        assert_eq!((document.as_str(), cursor.as_str()), ("store-1/item/a", "c"));
+        assert!(told.next().is_none());
+    }
 
     #[test]
     fn keys_come_back_as_they_were() {
