@@ -9,6 +9,12 @@ mod tls;
 pub use connected::{ConnectError, Connection};
 #[cfg(feature = "embedded")]
 pub use embedded::{EmbedError, Embedding};
+/// Why a replica does not start inside a service: see [`EmbedError::Start`].
+#[cfg(feature = "embedded")]
+pub use server::ServeError;
+/// Why TLS cannot be spoken as it is set up: see [`ConnectError::Tls`].
+#[cfg(feature = "tls")]
+pub use transport::CallerError;
 
 use crate::call::{Answer, Body, Call};
 use crate::error::CallError;

@@ -60,9 +60,11 @@ mod transaction;
 mod watch;
 mod written;
 
+#[cfg(feature = "tls")]
+pub use carrier::CallerError;
 pub use carrier::{ConnectError, Connection};
 #[cfg(feature = "embedded")]
-pub use carrier::{EmbedError, Embedding};
+pub use carrier::{EmbedError, Embedding, ServeError};
 pub use client::Client;
 pub use collection::Collection;
 pub use document::{Bounded, Change, Counter, Document, List, Moment, Reading, Set, Settle, Text, Update};

@@ -151,6 +151,7 @@ fn named(field: &str) -> Result<&str, String> {
 pub struct Query<T> {
     collection: Collection<T>,
     filters: Vec<Filter>,
+    fields: Vec<String>,
     order: Option<String>,
     descending: bool,
     prefix: Option<String>,
@@ -165,6 +166,7 @@ impl<T> Query<T> {
         Self {
             collection,
             filters,
+            fields: Vec::new(),
             order: None,
             descending: false,
             prefix: None,
@@ -186,6 +188,19 @@ impl<T> Query<T> {
     /// ```
     pub fn filter(mut self, filter: Filter) -> Self {
         self.filters.push(filter);
+        self
+    }
+
+    /// Only this field of each document, and others that are selected: `T` has to do without the rest.
+    ///
+    /// ```no_run
+    /// # async fn example(inventory: isle_client::Collection<serde_json::Value>) -> Result<(), isle_client::CallError> {
+    /// let shelves = inventory.find().select("/shelf").select("/on_hand").all().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn select(mut self, field: &str) -> Self {
+        self.fields.push(field.to_owned());
         self
     }
 
@@ -276,6 +291,7 @@ impl<T> Query<T> {
         for Filter(filter) in &self.filters {
             and("where", filter.as_ref().map_err(|cause| CallError::Unsendable { cause: cause.clone() })?);
         }
+        self.fields.iter().for_each(|field| and("select", field));
         let field = self.order.as_deref().unwrap_or_default();
         let order = if self.descending { Some(format!("-{field}")) } else { self.order.clone() };
         let given = [("order", &order), ("prefix", &self.prefix), ("after", &self.after)];
@@ -311,8 +327,8 @@ impl<T: DeserializeOwned> Query<T> {
         };
         let documents = raw.documents.into_iter().map(typed).collect::<Result<_, CallError>>()?;
         let RawPage { next, is_behind, damaged, explain, .. } = raw;
-        let plan = explain.map(|explain| explain.plan);
-        Ok(Page { documents, next, is_behind, damaged, plan })
+        let (plan, examined) = explain.map(|explain| (explain.plan, explain.examined)).unzip();
+        Ok(Page { documents, next, is_behind, damaged, plan, examined })
     }
 
     /// Asks page after page, each when the documents before it were taken. After those of a page comes
@@ -403,6 +419,8 @@ pub struct Page<T> {
     pub damaged: Vec<String>,
     /// How it was found; where [`Query::explained`] asked.
     pub plan: Option<String>,
+    /// How many rows were looked at for it; likewise.
+    pub examined: Option<u64>,
 }
 
 impl<T> Page<T> {
@@ -460,6 +478,7 @@ struct RawFound {
 #[derive(Deserialize)]
 struct RawPlan {
     plan: String,
+    examined: u64,
 }
 
 #[cfg(test)]

@@ -217,7 +217,8 @@ async fn heads_that_are_none_are_no_condition() {
 async fn documents_are_found_page_by_page() {
     let fleet = Fleet::new();
     let site = site(&fleet);
-    let items = inventory(&client_of(&site));
+    let store = client_of(&site).space("store-1");
+    let items = store.collection::<Item>("inventory");
     for number in 0..7_i64 {
         let product = if number % 2 == 0 { "even" } else { "odd" };
         let item = Item { on_hand: number, product: product.into(), ..Item::default() };
@@ -234,6 +235,10 @@ async fn documents_are_found_page_by_page() {
     assert_eq!(keys(&all), ["item/2", "item/4", "item/6"]);
     let streamed: Vec<_> = few.limit(1).stream().try_collect().await.unwrap();
     assert_eq!(streamed, all);
+    assert!(page.examined.is_some_and(|rows| rows >= 2), "{page:?}");
+    let shelves = store.collection::<Value>("inventory").find().prefix("item/6").select("/on_hand");
+    let expected = json!({"on_hand": 6});
+    assert_eq!(shelves.all().await.unwrap()[0].value, expected, "and no other field");
     let prefixed = items.find().prefix("item/1").all().await.unwrap();
     assert_eq!(keys(&prefixed), ["item/1"]);
     let wrong = items.find().filter(Filter::less("on_hand", &1)).page().await.unwrap_err();
