@@ -4,6 +4,7 @@ use tests::http::HttpClient;
 use tests::process::{DEADLINE, Fleet, site_config};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
+use tokio::time::timeout;
 
 #[tokio::test]
 async fn what_is_too_much_is_refused_with_its_limit() {
@@ -22,6 +23,41 @@ async fn what_is_too_much_is_refused_with_its_limit() {
     let second = service.get("/v1/watch?space=store-1").await;
     assert_eq!((second.status.as_u16(), second.header("retry-after").as_str()), (503, "1"), "{second:?}");
     assert_eq!(second.problem(), "busy");
+}
+
+/// Sends bytes over a connection of its own; what came until the server ended it.
+async fn told(site: &tests::process::Process, bytes: &str) -> String {
+    let mut stream = UnixStream::connect(site.data.join("http.sock")).await.unwrap();
+    stream.write_all(bytes.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    timeout(DEADLINE, stream.read_to_string(&mut answer)).await.expect("it ends the connection").unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn chunks_that_are_none_are_not_called_too_large() {
+    let (_fleet, site, _) = site_with_a_service().await;
+    let chunks = "transfer-encoding: chunked\r\n\r\nnonsense\r\n{}\r\n0\r\n\r\n";
+    let answer = told(&site, &format!("PUT {} HTTP/1.1\r\nhost: site\r\n{chunks}", item("milk"))).await;
+    assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("urn:isle:problem:malformed"), "{answer}");
+    let long = format!("transfer-encoding: chunked\r\n\r\n200000\r\n{}", "x".repeat(2 << 20));
+    let mut stream = UnixStream::connect(site.data.join("http.sock")).await.unwrap();
+    let head = format!("PUT {} HTTP/1.1\r\nhost: site\r\n", item("milk"));
+    // It may stop reading before all is sent.
+    let _ = stream.write_all(format!("{head}{long}").as_bytes()).await;
+    let mut status = [0; 12];
+    stream.read_exact(&mut status).await.unwrap();
+    assert_eq!(&status, b"HTTP/1.1 413");
+}
+
+/// Who asks before it sends is not invited to send what is refused.
+#[tokio::test]
+async fn a_body_that_says_that_it_is_too_large_is_not_invited() {
+    let (_fleet, site, _) = site_with_a_service().await;
+    let head = "host: site\r\nexpect: 100-continue\r\ncontent-length: 2000000\r\nconnection: close\r\n\r\n";
+    let answer = told(&site, &format!("PUT {} HTTP/1.1\r\n{head}", item("milk"))).await;
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    assert!(answer.contains("urn:isle:problem:too-large") && answer.contains("1048576"), "{answer}");
 }
 
 /// A short text can be a large tree.

@@ -4,9 +4,11 @@ use super::asking::{Api, Place};
 use super::problem::{Kind, Problem};
 use axum::body::{Body, Bytes, HttpBody as _};
 use axum::http::{HeaderMap, HeaderValue, header};
+use http_body_util::LengthLimitError;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 use serde_path_to_error::Segment;
+use std::error::Error;
 use tokio::time::timeout;
 
 /// The media type of a request's body, without parameters and in lower case; empty when it says none.
@@ -45,18 +47,20 @@ const VALUE_BYTES: usize = 64;
 /// Reads a body whole. One that does not say how long it is takes the room of the longest.
 async fn bytes(api: &Api, body: Body) -> Result<(Bytes, Place), Problem> {
     let limits = api.limits();
-    let said = body.size_hint().upper().and_then(|bytes| usize::try_from(bytes).ok());
+    let size = body.size_hint();
+    // Who asks whether to send it is told before it is sent.
+    if size.lower() > limits.body_bytes as u64 {
+        return Err(too_large(limits.body_bytes));
+    }
+    let said = size.upper().and_then(|bytes| usize::try_from(bytes).ok());
     let room = api.body_room(said.unwrap_or(usize::MAX).min(limits.body_bytes))?;
     let read = timeout(limits.time, axum::body::to_bytes(body, limits.body_bytes)).await;
     match read {
         Ok(Ok(bytes)) => Ok((bytes, room)),
-        // It failed, or it is longer: axum does not tell them apart, and for a connection that failed nobody reads this.
-        Ok(Err(_)) => {
-            let limit = limits.body_bytes as u64;
-            Err(Problem::new(Kind::TOO_LARGE, format!("a body has at most {limit} bytes"))
-                .hint("write in parts; `body_kib_max` of `[http]` in isle.toml has the limit")
-                .limit(limit))
-        }
+        Ok(Err(error)) if is_of_length(&error) => Err(too_large(limits.body_bytes)),
+        Ok(Err(_)) => Err(Problem::new(Kind::MALFORMED, "the body broke off, or its chunks are none")
+            .hint("send it again, as long as Content-Length says or in chunks as RFC 9112 (7.1) has them")
+            .header(header::CONNECTION, HeaderValue::from_static("close"))),
         Err(_) => {
             let seconds = limits.time.as_secs();
             Err(Problem::new(Kind::TOO_SLOW, format!("the body did not arrive within {seconds} s"))
@@ -65,6 +69,25 @@ async fn bytes(api: &Api, body: Body) -> Result<(Bytes, Place), Problem> {
                 .header(header::CONNECTION, HeaderValue::from_static("close")))
         }
     }
+}
+
+fn too_large(limit: usize) -> Problem {
+    let limit = limit as u64;
+    Problem::new(Kind::TOO_LARGE, format!("a body has at most {limit} bytes"))
+        .hint("write in parts; `body_kib_max` of `[http]` in isle.toml has the limit")
+        .limit(limit)
+}
+
+/// Whether a body was longer than it may be. Any other failure is the connection's.
+fn is_of_length(error: &axum::Error) -> bool {
+    let mut next: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = next {
+        if error.is::<LengthLimitError>() {
+            return true;
+        }
+        next = error.source();
+    }
+    false
 }
 
 /// What was read from a body, and its room, which is held until the core's queue has taken it.
