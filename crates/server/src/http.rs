@@ -18,6 +18,7 @@ mod extract;
 mod feed;
 mod history;
 mod in_process;
+mod listed;
 mod listening;
 mod open_api;
 mod operations;

@@ -60,6 +60,15 @@ async fn a_body_that_says_that_it_is_too_large_is_not_invited() {
     assert!(answer.contains("urn:isle:problem:too-large") && answer.contains("1048576"), "{answer}");
 }
 
+#[tokio::test]
+async fn a_body_in_another_coding_is_told_so() {
+    let (_fleet, _site, mut service) = site_with_a_service().await;
+    let coded = [OPERATIONS, ("content-encoding", "gzip")];
+    let refused = service.call("PATCH", &item("milk"), &coded, "\u{1f}").await;
+    assert_eq!((refused.status.as_u16(), refused.problem().as_str()), (415, "content-type"), "{refused:?}");
+    assert_eq!(refused.header("accept-encoding"), "identity");
+}
+
 /// A short text can be a large tree.
 #[tokio::test]
 async fn a_body_of_many_objects_is_as_large_as_what_it_becomes() {

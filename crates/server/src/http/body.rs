@@ -1,6 +1,7 @@
 //! Bodies: bounded in bytes, depth and time.
 
 use super::asking::{Api, Place};
+use super::listed;
 use super::problem::{Kind, Problem};
 use axum::body::{Body, Bytes, HttpBody as _};
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -11,15 +12,29 @@ use serde_path_to_error::Segment;
 use std::error::Error;
 use tokio::time::timeout;
 
-/// The media type of a request's body, without parameters and in lower case; empty when it says none.
-pub(super) fn media_type(headers: &HeaderMap) -> String {
+/// The media type of a request's body, without parameters and in lower case; empty when it says none. A body that says that it
+/// is in another coding or character set is refused: it would be read as something else.
+pub(super) fn media_type(headers: &HeaderMap) -> Result<String, Problem> {
+    let mut codings = listed::members(headers, &header::CONTENT_ENCODING);
+    if let Some(coding) = codings.find(|coding| !coding.eq_ignore_ascii_case("identity")) {
+        return Err(Problem::new(Kind::CONTENT_TYPE, format!("a body in the coding '{coding}' is not read"))
+            .hint("send it as it is, without Content-Encoding")
+            .header(header::ACCEPT_ENCODING, HeaderValue::from_static("identity")));
+    }
     let text = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+    let (kind, set) = listed::with_parameter(text, "charset");
+    match set.filter(|set| !set.eq_ignore_ascii_case("utf-8")) {
+        None => Ok(kind),
+        Some(set) => {
+            Err(Problem::new(Kind::CONTENT_TYPE, format!("a body in the character set '{set}' is not read"))
+                .hint("JSON is UTF-8 (RFC 8259, 8.1)"))
+        }
+    }
 }
 
 /// Refuses a body that says it is something else than one of these.
 pub(super) fn expect_type(headers: &HeaderMap, allowed: &[&str]) -> Result<(), Problem> {
-    let found = media_type(headers);
+    let found = media_type(headers)?;
     if found.is_empty() || allowed.contains(&found.as_str()) {
         return Ok(());
     }
@@ -234,6 +249,30 @@ mod tests {
             assert_eq!(kind("[".repeat(deep) + &"]".repeat(deep)), "urn:isle:problem:invalid");
             assert_eq!(kind("[".repeat(deep)), "urn:isle:problem:malformed");
             assert_eq!(kind("{".repeat(deep) + &"}".repeat(deep)), "urn:isle:problem:malformed");
+        }
+    }
+
+    #[test]
+    fn what_is_in_another_coding_is_not_read() {
+        let with = |name: header::HeaderName, value: &str| {
+            let mut headers = HeaderMap::from_iter([(name, value.parse().unwrap())]);
+            headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("2"));
+            headers
+        };
+        for (name, value) in [
+            (header::CONTENT_ENCODING, "gzip"),
+            (header::CONTENT_ENCODING, "identity, br"),
+            (header::CONTENT_TYPE, "application/json; charset=iso-8859-1"),
+            (header::CONTENT_TYPE, "application/json; Charset=\"UTF-16\""),
+        ] {
+            let refused = expect_type(&with(name, value), &["application/json"]).unwrap_err();
+            assert_eq!(serde_json::to_value(refused).unwrap()["status"], 415, "{value}");
+        }
+        for (name, value) in [
+            (header::CONTENT_ENCODING, "Identity"),
+            (header::CONTENT_TYPE, "application/json; charset=\"utf-8\"; charset=x"),
+        ] {
+            assert!(expect_type(&with(name, value), &["application/json"]).is_ok(), "{value}");
         }
     }
 

@@ -175,7 +175,7 @@ pub(super) async fn patch(
     body: Body,
 ) -> Result<Written, Problem> {
     caller.writes(&address.space, &address.collection)?;
-    let kind = media_type(&headers);
+    let kind = media_type(&headers)?;
     let allowed = [MERGE_PATCH, JSON_PATCH, OPERATIONS];
     if !allowed.contains(&kind.as_str()) {
         return Err(wrong_type(&kind, &allowed));

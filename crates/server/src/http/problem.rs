@@ -188,6 +188,9 @@ impl IntoResponse for Problem {
 fn told_with(status: StatusCode) -> Option<(&'static str, Header)> {
     let (name, kind, what) = match status {
         StatusCode::UNAUTHORIZED => ("WWW-Authenticate", Type::String, "How to say who calls"),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+            ("Accept-Encoding", Type::String, "`identity`, where the body was in another coding")
+        }
         StatusCode::SERVICE_UNAVAILABLE => ("Retry-After", Type::Integer, "When to try again, in seconds"),
         _ => return None,
     };
