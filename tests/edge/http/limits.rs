@@ -69,6 +69,23 @@ async fn a_body_in_another_coding_is_told_so() {
     assert_eq!(refused.header("accept-encoding"), "identity");
 }
 
+/// The description says how long a change may be, and that is so.
+#[tokio::test]
+async fn a_change_is_as_long_as_the_description_says() {
+    let (_fleet, _site, mut service) = site_with_a_service().await;
+    let put = |length: usize| format!(r#"{{"shelf": "{}"}}"#, "x".repeat(length));
+    let refused = service.call("PUT", &item("milk"), &[], put(196_608)).await;
+    assert_eq!((refused.status.as_u16(), refused.problem().as_str()), (422, "invalid"), "{refused:?}");
+    assert!(refused.json()["detail"].as_str().unwrap().contains("196608"), "{refused:?}");
+    let taken = service.call("PUT", &item("milk"), &[], put(190_000)).await;
+    assert_eq!(taken.status.as_u16(), 200, "{taken:?}");
+    let description = service.get("/openapi.json").await.json();
+    for method in ["put", "patch"] {
+        let operation = &description["paths"]["/v1/spaces/{space}/{collection}/{key}"][method];
+        assert!(operation["description"].as_str().unwrap().contains("196,608 bytes"), "{operation:#}");
+    }
+}
+
 /// A short text can be a large tree.
 #[tokio::test]
 async fn a_body_of_many_objects_is_as_large_as_what_it_becomes() {
