@@ -2,6 +2,7 @@
 
 use super::calling::Caller;
 use super::extract::{text, words};
+use super::listed;
 use super::problem::{Kind, Problem};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use document::ChangeHash;
@@ -34,30 +35,42 @@ pub(super) fn within(wait: &WaitFor) -> Duration {
     }
 }
 
-/// `Prefer: ack=hub; wait=5s` (RFC 7240): what the service does not know of it is passed over.
+/// `Prefer: ack=hub; wait=5s` (RFC 7240): of each preference the first counts, and what the service does not know of it is
+/// passed over. `wait` is looked at where it says something: beside `ack=hub`.
 fn wait(headers: &HeaderMap) -> Result<WaitFor, Problem> {
-    let (mut hub, mut within) = (false, WAIT_DEFAULT);
-    for value in headers.get_all("prefer") {
-        let preferences = text(Some(value), "Prefer")?.unwrap_or_default();
-        for preference in preferences.split([',', ';']) {
-            let (name, value) = preference.split_once('=').unwrap_or((preference, ""));
-            let value = value.trim().trim_matches('"');
-            match (name.trim().to_ascii_lowercase().as_str(), value) {
-                ("ack", "hub") => hub = true,
-                ("ack", "local") => hub = false,
-                ("ack", _) => return Err(no_preference(preference, "ack is local or hub")),
-                ("wait", _) => {
-                    let read = seconds(value).filter(|wait| *wait <= WAIT_MAX);
-                    within = read.ok_or_else(|| {
-                        no_preference(preference, "wait is up to 300 seconds, as in wait=5s")
-                    })?;
+    let (mut ack, mut alone) = (None, None);
+    for line in headers.get_all("prefer") {
+        for preference in listed::parts(text(Some(line), "Prefer")?.unwrap_or_default(), ',') {
+            let (name, value) = named(preference);
+            match name.as_str() {
+                "ack" if ack.is_none() => {
+                    let (_, wait) = listed::with_parameter(preference, "wait");
+                    ack = Some((preference, value, wait));
                 }
+                "wait" if alone.is_none() => alone = Some(value),
                 _ => {}
             }
         }
     }
-    let within_ms = u64::try_from(within.as_millis()).unwrap_or(u64::MAX);
-    Ok(if hub { WaitFor::Hub { within_ms } } else { WaitFor::Local })
+    let (preference, wait) = match ack {
+        None | Some((_, "local", _)) => return Ok(WaitFor::Local),
+        Some((preference, "hub", wait)) => (preference, wait.or(alone)),
+        Some((preference, ..)) => return Err(no_preference(preference, "ack is local or hub")),
+    };
+    let within = match wait {
+        None => WAIT_DEFAULT,
+        Some(wait) => seconds(wait)
+            .filter(|wait| *wait <= WAIT_MAX)
+            .ok_or_else(|| no_preference(preference, "wait is up to 300 seconds, as in wait=5s"))?,
+    };
+    Ok(WaitFor::Hub { within_ms: u64::try_from(within.as_millis()).unwrap_or(u64::MAX) })
+}
+
+/// A preference's name, in small letters, and its value.
+fn named(preference: &str) -> (String, &str) {
+    let first = listed::parts(preference, ';').next().unwrap_or_default();
+    let (name, value) = first.split_once('=').unwrap_or((first, ""));
+    (name.trim().to_ascii_lowercase(), value.trim().trim_matches('"'))
 }
 
 /// `5`, `5s` or `500ms`.
@@ -234,11 +247,23 @@ mod tests {
             ("ack=hub", Some(10_000)),
             ("ack=local; wait=5", None),
             ("return=minimal", None),
+            // Nothing waits.
+            ("wait=1000", None),
+            ("respond-async, wait=soon", None),
+            ("ack=local; wait=1000", None),
+            // The first counts.
+            ("ack=local, ack=hub", None),
+            ("ack=hub; wait=1, ack=local", Some(1_000)),
+            ("ack=hub; wait=1; wait=2", Some(1_000)),
+            ("wait=2, ack=hub, wait=3", Some(2_000)),
+            // What is meant for it counts before what is said beside it.
+            ("wait=1000, ack=hub; wait=4", Some(4_000)),
+            ("note=\"a, ack=hub; wait=1\"", None),
         ] {
             let expected = expected.map_or(WaitFor::Local, |within_ms| WaitFor::Hub { within_ms });
             assert_eq!(wait(&with("prefer", value)).unwrap(), expected, "{value}");
         }
-        for value in ["ack=moon", "ack=hub; wait=soon", "wait=301"] {
+        for value in ["ack=moon", "ack=hub; wait=soon", "ack=hub, wait=301"] {
             assert!(wait(&with("prefer", value)).is_err(), "{value}");
         }
     }
