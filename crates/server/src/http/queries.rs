@@ -4,6 +4,7 @@ use super::answers::counted;
 use super::asking::{Api, Place};
 use super::calling::Caller;
 use super::extract::{OfCollection, Parameters};
+use super::listed;
 use super::problem::{Kind, Problem, ReadProblems};
 use super::written::unexpected;
 use crate::condition;
@@ -107,8 +108,7 @@ pub(super) async fn find(
     caller.reads(&space, Some(&collection))?;
     let query = query(&parameters)?;
     let explains = parameters.read("explain", "true or false")?.unwrap_or(false);
-    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if accept.contains(NDJSON) {
+    if wants_lines(&headers) {
         let left = parameters.read("limit", "a number")?;
         // It lasts as long as its reader takes: its place is among those that do.
         let place = api.stream_place()?;
@@ -122,6 +122,25 @@ pub(super) async fn find(
     let documents = documents.into_iter().map(FoundDocument::from).collect();
     let damaged = damaged.into_iter().map(plain).collect();
     counted(&api, Json(Documents { documents, next, is_behind, damaged, explain }).into_response())
+}
+
+/// Whether the results are wanted as lines at least as much as on one page. Lines have to be named.
+fn wants_lines(headers: &HeaderMap) -> bool {
+    let (mut lines, mut pages) = (0.0_f32, [None; 3]);
+    for range in listed::members(headers, &header::ACCEPT) {
+        let (range, quality) = listed::with_parameter(range, "q");
+        let quality: f32 = quality.map_or(Some(1.0), |quality| quality.parse().ok()).unwrap_or(0.0);
+        // Of a page the nearest range counts.
+        let [exact, of_kind, any] = &mut pages;
+        match range.as_str() {
+            NDJSON => lines = lines.max(quality),
+            "application/json" => *exact = Some(quality),
+            "application/*" => *of_kind = Some(quality),
+            "*/*" => *any = Some(quality),
+            _ => {}
+        }
+    }
+    lines > 0.0 && lines >= pages.into_iter().flatten().next().unwrap_or(0.0)
 }
 
 async fn page(api: &Api, (space, collection): (&Space, &Collection), query: Query) -> Result<Found, Problem> {
@@ -268,6 +287,34 @@ impl Lines {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::http::HeaderValue;
+
+    #[test]
+    fn lines_are_sent_to_who_wants_them() {
+        let wants = |lines: &[&'static str]| {
+            let lines = lines.iter().map(|line| (header::ACCEPT, HeaderValue::from_static(line)));
+            wants_lines(&lines.collect())
+        };
+        for accept in [
+            &["application/x-ndjson"][..],
+            &["Application/X-NDJSON; q=0.5"],
+            &["text/html, application/x-ndjson", "*/*;q=0.1"],
+            &["application/json", "application/x-ndjson"],
+            &["application/x-ndjson;q=0.5, */*, application/*;q=0.4"],
+        ] {
+            assert!(wants(accept), "{accept:?}");
+        }
+        for accept in [
+            &[][..],
+            &["*/*"],
+            &["application/json"],
+            &["application/x-ndjson;q=0"],
+            &["application/x-ndjson;q=0.5, application/json"],
+            &["application/x-ndjson-other", "text/plain; of=\"application/x-ndjson\""],
+        ] {
+            assert!(!wants(accept), "{accept:?}");
+        }
+    }
 
     #[test]
     fn the_last_line_tells_of_all_pages() {
