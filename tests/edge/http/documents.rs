@@ -60,6 +60,38 @@ async fn a_long_history_is_told_to_its_end() {
     }
 }
 
+/// Most clients take such steps out of a path. What a command put there can be read and deleted by those that do not.
+#[tokio::test]
+async fn nothing_is_written_where_no_url_leads() {
+    let (_fleet, site, mut service) = site_with_a_service().await;
+    for key in [".", "..", "%2e", "%2E%2e"] {
+        for (method, headers, body) in [("PUT", &[][..], "{}"), ("PATCH", &[MERGE][..], "{}")] {
+            let refused = service.call(method, &item(key), headers, body).await;
+            assert_eq!(refused.problem(), "malformed", "{method} {key}: {refused:?}");
+            assert!(refused.json()["hint"].as_str().unwrap().contains("another name"), "{refused:?}");
+        }
+    }
+    let write = |operation: &str| {
+        format!(r#"{{"writes": [{{"collection": "inventory", "key": "..", "operations": [{operation}]}}]}}"#)
+    };
+    let transactions = "/v1/spaces/store-1/transactions";
+    let refused = service.call("POST", transactions, &[], write(r#"{"op": "put", "value": {}}"#)).await;
+    assert_eq!(
+        (refused.problem().as_str(), &refused.json()["pointer"]),
+        ("malformed", &"/writes/0/key".into()),
+        "{refused:?}"
+    );
+    for key in [".", ".."] {
+        site.add(&format!("store-1/inventory/{key}"), 1, None).await;
+        assert_eq!(service.get(&item(key)).await.json()["on_hand"], 1);
+    }
+    assert_eq!(service.call("DELETE", &item("."), &[], "").await.status.as_u16(), 200);
+    assert_eq!(
+        service.call("POST", transactions, &[], write(r#"{"op": "delete"}"#)).await.status.as_u16(),
+        200
+    );
+}
+
 /// Whose condition the headers are of several documents does not say: nothing is written as if there were none.
 #[tokio::test]
 async fn a_transaction_takes_no_condition_by_header() {

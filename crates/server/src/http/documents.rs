@@ -4,7 +4,7 @@ use super::answers::counted;
 use super::asking::{Api, Place};
 use super::body::{self, Parsed, Room, expect_type, media_type, wrong_type};
 use super::calling::Caller;
-use super::extract::{NoParameters, OfDocument, Parameters};
+use super::extract::{NoParameters, OfDocument, Parameters, reachable};
 use super::operations::{PatchStep, TypedOperation};
 use super::parameters::{DocumentPath, WriteConditions, WriteHeaders};
 use super::preferences::{condition, etag, is_known, is_wanted, terms, within};
@@ -149,6 +149,7 @@ pub(super) async fn put(
     body: Body,
 ) -> Result<Written, Problem> {
     caller.writes(&address.space, &address.collection)?;
+    reachable(&address.collection, &address.key)?;
     expect_type(&headers, &["application/json"])?;
     let Parsed(value, room) = body::read(&api, body, |bytes| body::json(&api, bytes)).await?;
     write(&api, &caller, &headers, (address, vec![Operation::Put(value)]), Some(room)).await
@@ -179,6 +180,7 @@ pub(super) async fn patch(
     body: Body,
 ) -> Result<Written, Problem> {
     caller.writes(&address.space, &address.collection)?;
+    reachable(&address.collection, &address.key)?;
     let kind = media_type(&headers)?;
     let allowed = [MERGE_PATCH, JSON_PATCH, OPERATIONS];
     if !allowed.contains(&kind.as_str()) {

@@ -108,6 +108,20 @@ pub(super) fn name<T: FromStr<Err = AddressError>>(text: &str) -> Result<T, Prob
     text.parse().map_err(|error| no_name(&error))
 }
 
+/// Refuses to make a document that no address reaches: `.` and `..` are taken out of a path before it is sent (RFC 3986, 5.2.4),
+/// also where they are percent-encoded (URL Standard). One that is there can be read and deleted.
+pub(super) fn reachable(collection: &Collection, key: &Key) -> Result<(), Problem> {
+    let is_step = |name: &str| matches!(name, "." | "..");
+    match is_step(key.as_str()) || is_step(collection.as_str()) {
+        true => Err(Problem::new(
+            Kind::MALFORMED,
+            "a document called '.' or '..', or in a collection of that name, has no URL",
+        )
+        .hint("most clients take such steps out of a path before they send it: choose another name")),
+        false => Ok(()),
+    }
+}
+
 pub(super) fn no_name(error: &AddressError) -> Problem {
     Problem::new(Kind::MALFORMED, error.to_string())
 }

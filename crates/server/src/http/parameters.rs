@@ -9,7 +9,8 @@ use utoipa::IntoParams;
 pub(super) struct DocumentPath {
     space: String,
     collection: String,
-    /// The key, percent-encoded: a slash in it is `%2F`.
+    /// The key, percent-encoded: a slash in it is `%2F`. `.` and `..` are steps of a path, also encoded: no document is written
+    /// under such a key.
     key: String,
 }
 

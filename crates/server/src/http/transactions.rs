@@ -3,7 +3,7 @@
 use super::asking::Api;
 use super::body::{self, Parsed, expect_type};
 use super::calling::Caller;
-use super::extract::{Named, NoParameters, name, no_name};
+use super::extract::{Named, NoParameters, name, no_name, reachable};
 use super::operations::TypedOperation;
 use super::parameters::WriteHeaders;
 use super::preferences::{condition_of, no_condition, terms, within};
@@ -78,6 +78,9 @@ pub(super) async fn transact(
         caller.writes(&space, &collection)?;
         caller.may_do(&write.operations, &space, &collection)?;
         let key = Key::new(write.key).map_err(|error| no_name(&error).pointer(at("/key")))?;
+        if !write.operations.iter().all(|operation| matches!(operation, Operation::Delete)) {
+            reachable(&collection, &key).map_err(|problem| problem.pointer(at("/key")))?;
+        }
         let condition = condition_of(write.if_match.as_deref(), write.if_none_match.as_deref());
         let condition = condition.map_err(|problem| problem.pointer(at("")))?;
         writes.push(TransactionWrite { collection, key, operations: write.operations, condition });
