@@ -6,7 +6,7 @@ use tests::http::HttpClient;
 use tests::process::{Fleet, Process, site_config};
 use tests::program;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpSocket;
+use tokio::net::{TcpSocket, TcpStream};
 
 /// Where the site answers services over TCP.
 pub(crate) fn address(site: &Process) -> SocketAddr {
@@ -89,6 +89,15 @@ async fn this_machine_needs_no_token_where_the_operator_says_so() {
     for page in [("origin", "https://evil.example"), ("host", "rebound.example:7480")] {
         let refused = service.call("GET", &item("milk"), &[page], "").await;
         assert_eq!(refused.problem(), "forbidden", "{page:?}");
+    }
+    // As HTTP/1.0 has it, without a host: no browser does.
+    for (headers, status) in [("", "200"), ("origin: https://evil.example\r\n", "403")] {
+        let mut stream = TcpStream::connect(address(&site)).await.unwrap();
+        let asked = format!("GET {} HTTP/1.0\r\n{headers}\r\n", item("milk"));
+        stream.write_all(asked.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with(&format!("HTTP/1.0 {status} ")), "{answer}");
     }
     let wrong = service.call("GET", &item("milk"), &[("authorization", "Bearer nonsense")], "").await;
     assert_eq!(wrong.status.as_u16(), 401, "a token that is shown counts");

@@ -196,7 +196,8 @@ impl FromRequestParts<Api> for Caller {
 /// A page of any site that somebody opens on this machine comes from this machine too: its requests say where the page is
 /// from, or ask under a name that its author let stand for this address.
 fn no_page(parts: &Parts) -> Result<(), Problem> {
-    let host = header(parts, header::HOST.as_str())?.unwrap_or_default();
+    // A browser always names a host; programs that speak HTTP/1.0 need not.
+    let Some(host) = header(parts, header::HOST.as_str())? else { return no_origin(parts) };
     let is_own = host.parse::<SocketAddr>().is_ok()
         || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok()
         || host.split(':').next() == Some("localhost");
