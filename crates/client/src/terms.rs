@@ -23,7 +23,8 @@ pub enum Ack {
     /// On the disk of the replica that was asked.
     #[default]
     Local,
-    /// On the hub's disk too, or as long has passed: the answer says which. At most 300 seconds.
+    /// On the hub's disk too, or as long has passed: the answer says which. At most 300 seconds. A write that changes nothing waits
+    /// for nothing: it is [`Acked::Local`](crate::Acked::Local), and says nothing of whether the hub has what made it so.
     Hub {
         /// How long to wait for it.
         within: Duration,

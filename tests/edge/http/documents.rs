@@ -92,6 +92,19 @@ async fn nothing_is_written_where_no_url_leads() {
     );
 }
 
+/// What the hub has itself is at the hub, also where a write changes nothing.
+#[tokio::test]
+async fn at_the_hub_a_write_that_changes_nothing_is_at_the_hub() {
+    let fleet = Fleet::new();
+    let hub = fleet.hub();
+    let mut service = HttpClient::of(&hub).await;
+    for is_new in [true, false] {
+        let wait = [("prefer", "ack=hub; wait=5s")];
+        let put = service.call("PUT", &item("milk"), &wait, r#"{"on_hand": 1}"#).await.json();
+        assert_eq!((&put["ack"], put["stamp"].is_object()), (&"hub".into(), is_new), "{put}");
+    }
+}
+
 /// Whose condition the headers are of several documents does not say: nothing is written as if there were none.
 #[tokio::test]
 async fn a_transaction_takes_no_condition_by_header() {

@@ -35,7 +35,11 @@ impl<S: Store> Replica<S> {
         let Written { stamp, heads } = written;
         let response = match (wait, stamp) {
             (WaitFor::Local, _) => Response::Written(Written { stamp, heads }),
-            (WaitFor::Hub { .. }, None) => Response::Reached { stamp, heads, level: Level::Local },
+            // Nothing was changed that could be confirmed; what the hub has itself is at the hub.
+            (WaitFor::Hub { .. }, None) => {
+                let level = if self.settings.is_hub { Level::Hub } else { Level::Local };
+                Response::Reached { stamp, heads, level }
+            }
             (WaitFor::Hub { within_ms }, Some(stamp)) => {
                 return self.wait(id, space, (stamp, heads), (within_ms, clock));
             }

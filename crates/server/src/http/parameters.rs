@@ -21,7 +21,8 @@ pub(super) struct WriteHeaders {
     /// 1 to 64 characters: the write counts once, however often it is sent. Of each token the keys are its own.
     #[param(rename = "Idempotency-Key")]
     idempotency_key: Option<String>,
-    /// `ack=hub; wait=5s` answers when the hub has it, or after that time.
+    /// `ack=hub; wait=5s` answers when the hub has it, or after that time. A write that changes nothing waits for nothing: it is
+    /// `local`, but at the hub itself, and says nothing of whether the hub has what made it so.
     #[param(rename = "Prefer")]
     prefer: Option<String>,
     /// Why it is written, as UTF-8 or `UTF-8''Gr%C3%BCn` (RFC 8187); kept with the change.
