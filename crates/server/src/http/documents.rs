@@ -137,7 +137,8 @@ fn moment(text: &str) -> Result<Moment, Problem> {
 /// written in parts.
 #[utoipa::path(put, path = "/v1/spaces/{space}/{collection}/{key}", tag = "documents",
     params(DocumentPath, WriteConditions, WriteHeaders),
-    request_body(content = serde_json::Value, content_type = "application/json"),
+    request_body(content = serde_json::Value, content_type = "application/json",
+        example = json!({"product": "1029743", "on_hand": 12})),
     responses((status = 200, description = "It is durable", body = Written,
         headers(("ETag" = String, description = "Its heads after it, as `heads` has them"))), Problems))]
 pub(super) async fn put(
@@ -165,9 +166,11 @@ pub(super) async fn put(
 #[utoipa::path(patch, path = "/v1/spaces/{space}/{collection}/{key}", tag = "documents",
     params(DocumentPath, WriteConditions, WriteHeaders),
     request_body(content(
-        (serde_json::Value = "application/merge-patch+json"),
-        (Vec<PatchStep> = "application/json-patch+json"),
-        (Vec<TypedOperation> = "application/vnd.isle.operations+json"),
+        (serde_json::Value = "application/merge-patch+json", example = json!({"shelf": "A-12", "note": null})),
+        (Vec<PatchStep> = "application/json-patch+json",
+            example = json!([{"op": "add", "path": "/shelf", "value": "A-12"}])),
+        (Vec<TypedOperation> = "application/vnd.isle.operations+json",
+            example = json!([{"op": "increment", "field": "/on_hand", "by": -2}])),
     )),
     responses((status = 200, description = "It is durable", body = Written,
         headers(("ETag" = String, description = "Its heads after it, as `heads` has them"))), Problems))]

@@ -144,7 +144,7 @@ fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D:
 /// With `If-Match` only where the document still is as a read of it, or of its conflicts, gave it.
 #[utoipa::path(post, path = "/v1/spaces/{space}/{collection}/{key}/conflicts", tag = "documents",
     params(DocumentPath, WriteConditions, WriteHeaders),
-    request_body(content = Settled),
+    request_body(content = Settled, example = json!({"field": "/shelf", "value": "A-12"})),
     responses((status = 200, description = "It is durable", body = Written,
         headers(("ETag" = String, description = "Its heads after it, as `heads` has them"))), Problems))]
 pub(super) async fn settle(

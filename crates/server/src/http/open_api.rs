@@ -139,6 +139,35 @@ mod tests {
     }
 
     #[test]
+    fn the_page_shows_what_bodies_and_answers_are() {
+        let page = page::of(&described().1);
+        let description = description();
+        for shape in ["TypedOperation", "PatchStep"] {
+            for kind in description["components"]["schemas"][shape]["oneOf"].as_array().unwrap() {
+                let operation = kind["properties"]["op"]["enum"][0].as_str().unwrap();
+                assert!(
+                    page.contains(&format!("<code>op</code>: <code>\"{operation}\"</code>")),
+                    "{operation}"
+                );
+            }
+        }
+        assert!(
+            page.contains("<code>by</code>*: integer") && page.contains("<code>stamp</code>"),
+            "members are there"
+        );
+        for (method, path, operation) in operations(&description) {
+            let bodies = operation["requestBody"]["content"].as_object();
+            for (kind, body) in bodies.into_iter().flatten() {
+                assert!(body["example"].is_object() || body["example"].is_array(), "{method} {path} {kind}");
+                assert!(page.contains(&body["example"].to_string()), "{method} {path} {kind}");
+            }
+        }
+        for shape in description["components"]["schemas"].as_object().unwrap().keys() {
+            assert!(page.contains(&format!("id=\"shape-{shape}\"")), "{shape}");
+        }
+    }
+
+    #[test]
     fn what_is_read_strictly_is_described_so() {
         let description = description();
         let closed = |schema: &Value| schema["additionalProperties"] == json!(false);

@@ -1,5 +1,7 @@
 //! The description as a page for people: it needs nothing from elsewhere.
 
+mod shapes;
+
 use super::problem::Kind;
 use serde_json::{Map, Value};
 use std::fmt::Write as _;
@@ -37,7 +39,7 @@ fn write(page: &mut String, described: &Value) -> std::fmt::Result {
         let name = text(tag, "/name");
         write!(page, "<a href=\"#{name}\">{name}</a>")?;
     }
-    write!(page, "<a href=\"#problems\">problems</a></nav>")?;
+    write!(page, "<a href=\"#shapes\">shapes</a><a href=\"#problems\">problems</a></nav>")?;
     for tag in tags {
         let name = text(tag, "/name");
         write!(page, "<h2 id=\"{name}\">{name}</h2><p>{}</p>", text(tag, "/description"))?;
@@ -49,6 +51,7 @@ fn write(page: &mut String, described: &Value) -> std::fmt::Result {
             }
         }
     }
+    shapes::write(page, described)?;
     write!(
         page,
         "<h2 id=\"problems\">problems</h2><p>Errors are <code>application/problem+json</code> (RFC 9457). \
@@ -78,13 +81,27 @@ fn operation(page: &mut String, (method, path): (&str, &str), operation: &Value)
     if !rows.is_empty() {
         write!(page, "<table>{rows}</table>")?;
     }
-    let bodies =
-        members(operation.pointer("/requestBody/content")).map(|(kind, _)| format!("<code>{kind}</code>"));
-    let bodies = bodies.collect::<Vec<_>>().join(", ");
-    if !bodies.is_empty() {
-        write!(page, "<p>Body: {bodies}</p>")?;
+    for (kind, content) in members(operation.pointer("/requestBody/content")) {
+        write!(page, "<p>Body: <code>{kind}</code>, {}", shape_of(content))?;
+        if let Some(example) = content.get("example") {
+            write!(page, ", as <code>{}</code>", escaped(&example.to_string()))?;
+        }
+        write!(page, "</p>")?;
     }
-    Ok(())
+    let Some(done) = operation.pointer("/responses/200") else { return Ok(()) };
+    write!(page, "<p>Answer: {}", text(done, "/description"))?;
+    for (kind, content) in members(done.get("content")) {
+        write!(page, "; <code>{kind}</code>, {}", shape_of(content))?;
+    }
+    let mut rows = String::new();
+    for (name, header) in members(done.get("headers")) {
+        write!(rows, "<tr><td><code>{name}</code><td>header<td>{}", text(header, "/description"))?;
+    }
+    write!(page, "</p>{}", if rows.is_empty() { rows } else { format!("<table>{rows}</table>") })
+}
+
+fn shape_of(content: &Value) -> String {
+    content.get("schema").map_or("any JSON".to_owned(), shapes::shape)
 }
 
 fn members(value: Option<&Value>) -> impl Iterator<Item = (&str, &Value)> {

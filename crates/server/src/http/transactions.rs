@@ -56,7 +56,10 @@ pub(super) struct DocumentWrite {
         ("space" = String, Path),
         WriteHeaders,
     ),
-    request_body(content = Transaction),
+    request_body(content = Transaction, example = json!({"writes": [
+        {"collection": "inventory", "key": "1029743", "operations": [{"op": "increment", "field": "/on_hand", "by": -2}]},
+        {"collection": "basket", "key": "17", "operations": [{"op": "put", "value": {"total": 3.98}}], "if_none_match": "*"},
+    ]})),
     responses((status = 200, description = "It is durable", body = Written,
         headers(("ETag" = String, description = "Of a single document: its heads after it, as `heads` has them"))), Problems))]
 pub(super) async fn transact(
