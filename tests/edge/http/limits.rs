@@ -29,9 +29,10 @@ async fn what_is_too_much_is_refused_with_its_limit() {
 async fn told(site: &tests::process::Process, bytes: &str) -> String {
     let mut stream = UnixStream::connect(site.data.join("http.sock")).await.unwrap();
     stream.write_all(bytes.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    timeout(DEADLINE, stream.read_to_string(&mut answer)).await.expect("it ends the connection").unwrap();
-    answer
+    let mut answer = Vec::new();
+    // Where it has not read all that was sent, its end is an error, behind the answer.
+    let _ = timeout(DEADLINE, stream.read_to_end(&mut answer)).await.expect("it ends the connection");
+    String::from_utf8(answer).unwrap()
 }
 
 #[tokio::test]
@@ -48,6 +49,27 @@ async fn chunks_that_are_none_are_not_called_too_large() {
     let mut status = [0; 12];
     stream.read_exact(&mut status).await.unwrap();
     assert_eq!(&status, b"HTTP/1.1 413");
+}
+
+/// What is refused before it is a request has no problem document, and the description says so.
+#[tokio::test]
+async fn a_head_that_is_too_long_is_refused_as_described() {
+    let (_fleet, site, mut service) = site_with_a_service().await;
+    let head = |headers: &str| format!("GET {} HTTP/1.1\r\nhost: site\r\n{headers}\r\n", item("milk"));
+    let long = head(&format!("isle-message: {}\r\n", "x".repeat(16 << 10)));
+    let many = head(&"a: b\r\n".repeat(100));
+    for (request, status) in [(long, "431"), (many, "431"), ("nonsense\r\n\r\n".to_owned(), "400")] {
+        let answer = told(&site, &request).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+        assert!(answer.ends_with("\r\n\r\n"), "it has no body: {answer}");
+    }
+    let fitting = service.call("GET", &item("milk"), &[("isle-message", &"x".repeat(15 << 10))], "").await;
+    assert_eq!(fitting.problem(), "not-found", "{fitting:?}");
+    let description = service.get("/openapi.json").await.json();
+    let told = description["info"]["description"].as_str().unwrap();
+    for word in ["400", "431", "16 KiB", "100 headers"] {
+        assert!(told.contains(word), "{word}: {told}");
+    }
 }
 
 /// Who asks before it sends is not invited to send what is refused.

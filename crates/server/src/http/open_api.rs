@@ -18,7 +18,9 @@ use utoipa_axum::routes;
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Isle", description = "The documents of a site: read, written, queried and watched at its own replica."),
+    info(title = "Isle", description = "The documents of a site: read, written, queried and watched at its own replica. What is no \
+        request of HTTP/1.1 is answered 400, and one whose line and headers have more than 16 KiB, or which has more than 100 \
+        headers, 431, both before it is looked at: without a problem document, and the connection ends."),
     components(schemas(ProblemDocument)),
     modifiers(&Callers),
     security(("token" = []), ("certificate" = []), ()),
