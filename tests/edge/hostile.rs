@@ -222,6 +222,16 @@ async fn an_operator_is_told_of_what_a_peer_takes_no_more() {
     assert!(page.contains("isle_peer_streams_stopped{peer=\"hub\"} 1\n"), "{page}");
 }
 
+/// The second site, let in by the hub.
+async fn let_in(fleet: &Fleet, hub: &Process) -> (Endpoint, Lanes) {
+    let endpoint = second_site(fleet);
+    let address = hub.status().await.address.parse().unwrap();
+    let mut lanes = endpoint.connect(address, "hub").await.unwrap().split();
+    lanes.sender.send(&hello(["catalog", "store-2"])).await.unwrap();
+    hub.logs(&["session started", "store-2"]);
+    (endpoint, lanes)
+}
+
 /// It says hello, and then reads nothing of all that it is to be sent.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_peer_that_never_reads_holds_up_nobody() {
@@ -230,11 +240,7 @@ async fn a_peer_that_never_reads_holds_up_nobody() {
     let address = hub.status().await.address;
     let site = fleet.site("store-1", &address);
     check_served(&hub, &site, 1).await;
-    let endpoint = second_site(&fleet);
-    let connection = endpoint.connect(address.parse().unwrap(), "hub").await.unwrap();
-    let Lanes { mut sender, receiver: _unread, .. } = connection.split();
-    sender.send(&hello(["catalog", "store-2"])).await.unwrap();
-    hub.logs(&["session started", "store-2"]);
+    let (_endpoint, Lanes { receiver: _unread, sender: _sender, .. }) = let_in(&fleet, &hub).await;
     write(&hub, "catalog").await;
     site.has("catalog/note/99", json!({ "text": "milk ".repeat(8_000), "number": 99 })).await;
     check_served(&hub, &site, 5).await;
@@ -250,11 +256,8 @@ async fn a_peer_that_floods_with_valid_frames_holds_up_nobody() {
     let address = hub.status().await.address;
     let site = fleet.site("store-1", &address);
     check_served(&hub, &site, 1).await;
-    let endpoint = second_site(&fleet);
-    let connection = endpoint.connect(address.parse().unwrap(), "hub").await.unwrap();
-    let Lanes { mut sender, receiver: _receiver, bulk_receiver: _bulk, .. } = connection.split();
-    sender.send(&hello(["catalog", "store-2"])).await.unwrap();
-    hub.logs(&["session started", "store-2"]);
+    let (_endpoint, lanes) = let_in(&fleet, &hub).await;
+    let Lanes { mut sender, receiver: _receiver, bulk_receiver: _bulk, .. } = lanes;
     let ack = wire::encode(&wire::Frame::Ack(wire::Ack::default())).unwrap();
     let sent = Arc::new(AtomicU64::new(0));
     let flood = tokio::spawn({

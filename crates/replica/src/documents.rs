@@ -231,10 +231,10 @@ impl Documents {
 
     /// Keeps no more than the tip of a document that is open.
     pub(crate) fn put_aside(&mut self, number: DocumentNumber) {
-        match self.room.take(number) {
-            Some(Front::Whole(open)) => self.room.put(number, open.without_history()),
-            Some(tip @ Front::Tip(_)) => self.room.put(number, tip),
-            None => {}
+        if self.is_whole(number)
+            && let Some(Front::Whole(open)) = self.room.take(number)
+        {
+            self.room.put(number, open.without_history());
         }
     }
 

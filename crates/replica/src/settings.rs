@@ -59,8 +59,8 @@ impl Default for TrimPolicy {
 }
 
 /// When the changes of a document give way to a snapshot: once there are so many since the last one, or so many
-/// bytes of them, and they are half of what it covered. (A snapshot costs 5 µs for each change of its history, most of it to
-/// load it and to check it: a long one is not saved every few changes.)
+/// bytes of them, and they are half of what it covered. (For a snapshot the last one is
+/// loaded, and the new one too, to check it: 2 µs each for each change of its history, so that a long one is not saved every few.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SnapshotPolicy {
     /// Changes since the last snapshot.

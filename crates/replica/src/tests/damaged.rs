@@ -320,3 +320,22 @@ fn a_fill_leaves_a_damaged_document_out_and_says_so() {
         wire.cut(&mut hub, &mut site);
     }
 }
+
+/// What a tip wrote is held against the whole document.
+#[test]
+fn a_value_that_is_another_is_found_by_a_snapshot() {
+    let mut site = Node::new(site_settings());
+    site.replica.hold_materialiser(true);
+    (0..65).for_each(|n| assert!(site.put(DAMAGED, json!({ "n": n })).is_some()));
+    site.put("store-1/note/2", json!({"n": 7}));
+    let (other, own) = (value_of(&site, "store-1/note/2"), value_of(&site, DAMAGED));
+    let value = site.disk.0.borrow().rows[&other].clone();
+    site.disk.0.borrow_mut().rows.insert(own, value);
+    site.crash();
+    assert_eq!(site.replica.verify_values(&space("store-1")), Ok(vec![address(DAMAGED)]));
+    site.settle();
+    assert!(site.place(DAMAGED).row.snapshot > 0);
+    assert!(site.events.iter().any(|event| matches!(event, Event::ValueMended { .. })));
+    assert_eq!(site.get(DAMAGED), Some(json!({"n": 64})));
+    assert_eq!(site.replica.verify_values(&space("store-1")), Ok(vec![]));
+}
