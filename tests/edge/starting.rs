@@ -242,8 +242,20 @@ fn a_limit_of_open_files_that_is_too_low_is_said_to_be_that() {
     let output = limited.output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("Too many open files") && said.contains("hint: the limit of open files"), "{said}");
-    assert!(said.contains("LimitNOFILE=") && !said.contains("Os {"), "{said}");
+    assert!(
+        said.contains("may have 20 files open") && said.contains("hint: the limit of open files"),
+        "{said}"
+    );
+    assert!(said.contains("LimitNOFILE=") && said.lines().count() == 2, "{said}");
+}
+
+/// Systems start programs with a low limit that they may raise.
+#[test]
+fn a_limit_of_open_files_is_raised_as_far_as_it_may_be() {
+    let fleet = Fleet::new();
+    let data = fleet.prepare("store-1", &site_config("store-1", "127.0.0.1:9"));
+    let site = Process::start_under(data, "ulimit -S -n 100 && ulimit -H -n 600");
+    assert_eq!(site.open_files_max(), (600, 600));
 }
 
 /// An installation sets variables of its own for whatever is called isle.

@@ -140,9 +140,13 @@ impl Process {
 
     /// As [`Process::start`], with a limit on its memory.
     pub fn start_within(data: PathBuf, limit: &MemoryLimit) -> Self {
+        Self::start_under(data, &format!("echo $$ > {}", limit.processes().display()))
+    }
+
+    /// As [`Process::start`], with limits that a command of a shell sets.
+    pub fn start_under(data: PathBuf, limits: &str) -> Self {
         let mut command = Command::new("sh");
-        let enter = format!("echo $$ > {} && exec \"$0\" \"$@\"", limit.processes().display());
-        command.args(["-c", &enter]).arg(program::path());
+        command.args(["-c", &format!("{limits} && exec \"$0\" \"$@\"")]).arg(program::path());
         let child = serve(command, &data, &data);
         Self { child, told_in: data.clone(), data }.ready()
     }
@@ -166,6 +170,14 @@ impl Process {
     /// What it logged since it was started last.
     pub fn log(&self) -> String {
         fs::read_to_string(self.told_in.join("log")).unwrap()
+    }
+
+    /// How many files it may have open: its soft and its hard limit.
+    pub fn open_files_max(&self) -> (u64, u64) {
+        let limits = fs::read_to_string(format!("/proc/{}/limits", self.child.id())).unwrap();
+        let limits = limits.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap();
+        let mut limits = limits.split_whitespace().map(|limit| limit.parse().unwrap());
+        (limits.next().unwrap(), limits.next().unwrap())
     }
 
     /// Bytes of memory that it has resident.

@@ -25,6 +25,7 @@ use crate::http::{Api, HttpError, HttpListener, Limits};
 use crate::local::{LocalSocket, SocketError};
 use crate::log;
 use crate::observing::{ObserveError, Observed, Observing};
+use crate::open_files::{self, OpenFilesError};
 use crate::random::{self, RandomError};
 use crate::schemas::{self, SchemasError};
 use crate::systemd;
@@ -135,6 +136,9 @@ pub enum ServeError {
         /// What the panic said.
         said: String,
     },
+    /// Too few files may be open.
+    #[error(transparent)]
+    OpenFiles(#[from] OpenFilesError),
     /// The system gave no threads or signals.
     #[error("cannot start: {0}")]
     Runtime(#[from] io::Error),
@@ -143,7 +147,7 @@ pub enum ServeError {
 impl ServeError {
     /// What to do about it, where the message does not say it.
     pub(crate) fn hint(&self) -> Option<&'static str> {
-        if is_of_descriptors(self) {
+        if matches!(self, Self::OpenFiles(_)) || is_of_descriptors(self) {
             return Some(DESCRIPTORS_HINT);
         }
         if matches!(self, Self::Config(_) | Self::Identity(_)) && is_of_missing_file(self) {
@@ -257,6 +261,7 @@ pub(crate) fn run(data: &Path, layers: &Layers) -> Result<(), ServeError> {
     for warning in warnings {
         tracing::warn!("{warning}");
     }
+    open_files::raise()?;
     let lock = directory.lock_within(LOCK_PATIENCE)?;
     let checked = check(&directory, config)?;
     // The store is opened and the loop runs on this thread, where waiting for the disk holds up nobody; connections run on

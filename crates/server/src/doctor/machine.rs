@@ -3,6 +3,7 @@
 use super::{Finding, Patient, State, in_words};
 use crate::clock::CLOCK_MIN;
 use crate::enrolment::date;
+use crate::open_files::OPEN_FILES_AMPLE;
 use replica::Room;
 use std::fs;
 use std::io::{self, Write as _};
@@ -21,9 +22,6 @@ const SYNC_SLOW: Duration = Duration::from_millis(100);
 
 /// What a replica takes at its peak, with room for its documents.
 const MEMORY_MIN_BYTES: u64 = 128 * 1024 * 1024;
-
-/// The store's files, 64 services, monitoring and sockets, with room.
-const OPEN_FILES_MIN: u64 = 512;
 
 /// Longest file of `/proc` or `/sys` that is read.
 const SYSTEM_FILE_BYTES_MAX: u64 = 64 * 1024;
@@ -156,16 +154,16 @@ fn judge_open_files(limit: Option<u64>) -> Finding {
     const CHECK: &str = "open files";
     match limit {
         None => Finding::ok(CHECK, "not limited, or the system does not say"),
-        Some(limit) if limit < OPEN_FILES_MIN => Finding::warn(CHECK, format!("limited to {limit}"))
-            .with_hint(format!("allow {OPEN_FILES_MIN}: `ulimit -n`, or LimitNOFILE= of the unit")),
+        Some(limit) if limit < OPEN_FILES_AMPLE => Finding::warn(CHECK, format!("limited to {limit}"))
+            .with_hint(format!("allow {OPEN_FILES_AMPLE}: `ulimit -n`, or LimitNOFILE= of the unit")),
         Some(limit) => Finding::ok(CHECK, format!("limited to {limit}")),
     }
 }
 
-/// The soft limit in `/proc/PID/limits`.
+/// The hard limit in `/proc/PID/limits`, to which a server raises its own.
 fn open_files_of(limits: &str) -> Option<u64> {
     let line = limits.lines().find(|line| line.starts_with("Max open files"))?;
-    line.split_whitespace().nth(3)?.parse().ok()
+    line.split_whitespace().nth(4)?.parse().ok()
 }
 
 /// The lowest limit of a process's control group and of those above it; `groups` is `/proc/PID/cgroup`.
@@ -235,9 +233,9 @@ mod tests {
     #[test]
     fn a_limit_of_open_files_is_read_and_judged() {
         let limits = "Limit                     Soft Limit           Hard Limit           Units     \n\
-                      Max open files            256                  524288               files     \n";
+                      Max open files            64                   256                  files     \n";
         assert_eq!(open_files_of(limits), Some(256));
-        assert_eq!(open_files_of("Max open files            unlimited  unlimited files\n"), None);
+        assert_eq!(open_files_of("Max open files            1024  unlimited files\n"), None);
         assert_eq!(judge_open_files(Some(256)).state, State::Warn);
         assert_eq!(judge_open_files(Some(1_024)).state, State::Ok);
     }
