@@ -40,10 +40,8 @@ async fn a_server_whose_disk_was_full_goes_on_when_there_is_space() {
         }
     }
     let refusal = refusal.expect("the disk is full");
-    // A snapshot may meet the end of the room first: the store is then opened again, and requests are told why.
-    let is_told = refusal.kind == RefusalKind::DiskFull
-        || (refusal.kind == RefusalKind::Unavailable && refusal.message.contains("the disk is full"));
-    assert!(is_told, "{refusal:?}");
+    assert_eq!(refusal.kind, RefusalKind::DiskFull, "{refusal}");
+    assert!(!site.log().contains("the store failed"), "{}", site.log());
     site.logs(&["ERROR", "the disk is full"]);
     eventually_async(DEADLINE, "reads go on while the disk is full", async || {
         let address = "store-1/note/0".parse().unwrap();

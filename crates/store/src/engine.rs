@@ -123,6 +123,17 @@ fn read(keyspace: Keyspace, row: fjall::Guard) -> Option<Result<Row, StoreError>
     }
 }
 
+/// What cannot be read counts as nothing: too much room is kept then.
+fn unfinished_bytes(keyspace: &fjall::Keyspace) -> u64 {
+    let finished = keyspace.tree.current_version().iter_tables().map(|table| table.id()).max();
+    let files = std::fs::read_dir(keyspace.path().join("tables"));
+    let files = files.into_iter().flatten().flatten().filter(|file| {
+        let number = file.file_name().to_str().and_then(|name| name.parse::<u64>().ok());
+        number.is_some_and(|number| finished.is_none_or(|finished| number > finished))
+    });
+    files.filter_map(|file| file.metadata().ok()).map(|found| found.len()).sum()
+}
+
 impl Engine {
     /// Opens the database in `path`, or makes it.
     pub(crate) fn open(path: &Path) -> Result<Self, fjall::Error> {
@@ -226,6 +237,13 @@ impl Engine {
         Keyspace::ALL.iter().map(|keyspace| self.keyspace(*keyspace).disk_space()).max().unwrap_or(0)
     }
 
+    /// Bytes on the disk of tables that are being written: of memtables, and of tables that are rewritten. fjall numbers
+    /// tables as it begins them, so that one being written has a higher number than those that are finished, and one
+    /// that only waits to be deleted has not. Costs some microseconds for each hundred tables.
+    pub(crate) fn unfinished_bytes(&self) -> u64 {
+        Keyspace::ALL.iter().map(|keyspace| unfinished_bytes(self.keyspace(*keyspace))).sum()
+    }
+
     /// Starts writing out the memtable being filled.
     pub(crate) fn rotate(&self, keyspace: Keyspace) -> Result<(), StoreError> {
         self.keyspace(keyspace).rotate_memtable().map(|_| ()).map_err(|error| commit_error(&error))
@@ -255,5 +273,40 @@ impl Engine {
     /// Whether fjall still takes writes; a worker that died makes it refuse them.
     pub(crate) fn health(&self) -> Result<(), StoreError> {
         self.database.persist(PersistMode::Buffer).map_err(|error| commit_error(&error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Commits a row of 4 KiB, and writes it out.
+    fn write_out(engine: &Engine, key: u8) {
+        let row = ((Keyspace::Changes, vec![key]), Some(vec![7; 4_096]));
+        engine.commit(Group::from([row]), true).unwrap();
+        engine.keyspaces.changes.rotate_memtable_and_wait().unwrap();
+    }
+
+    #[test]
+    fn tables_that_are_being_written_are_told_from_those_that_are_not() {
+        let directory = tempfile::tempdir().unwrap();
+        let engine = Engine::open(directory.path()).unwrap();
+        let tables = engine.keyspaces.changes.path().join("tables");
+        let begun = |number: &str| std::fs::write(tables.join(number), [1; 1_000]).unwrap();
+        assert_eq!(engine.unfinished_bytes(), 0);
+        begun("0");
+        assert_eq!(engine.unfinished_bytes(), 1_000);
+        std::fs::remove_file(tables.join("0")).unwrap();
+        write_out(&engine, 1);
+        write_out(&engine, 2);
+        assert_eq!(engine.unfinished_bytes(), 0);
+        let newest = newest(&engine);
+        begun(&(newest + 1).to_string());
+        begun("0.tmp");
+        assert_eq!(engine.unfinished_bytes(), 1_000);
+    }
+
+    fn newest(engine: &Engine) -> u64 {
+        engine.keyspaces.changes.tree.current_version().iter_tables().map(|table| table.id()).max().unwrap()
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Free space is counted as if the ballast were there, also while it is released: half of its room is for fjall to
 //! finish what it has begun, half for batches that were on their way when the room ended. So the core is told, and hands
-//! over no more, before a commit must be refused.
+//! over no more, before a commit must be refused. What fjall is writing out has taken free space already, and is not
+//! kept room for a second time.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -174,9 +175,8 @@ impl RoomGauge {
     /// Looks at the disk before a commit of `bytes`, 0 for none: one for which there is no room ends the room. Returns
     /// the room if it changed.
     pub(crate) fn look(&self, bytes: usize) -> Option<Room> {
-        let disk = Disk::look(&self.path).ok()?;
         let mut state = self.lock();
-        let needed = self.needed(&mut state);
+        let (disk, needed) = self.measure(&mut state).ok()?;
         let counted = Disk { free: state.ballast.counted(disk.free), ..disk };
         if counted.free < needed.saturating_add(taken_by(bytes)) {
             state.wanted = state.wanted.max(taken_by(bytes));
@@ -196,13 +196,32 @@ impl RoomGauge {
     /// Refuses a commit of `bytes` that would leave less than fjall needs, after [`Self::look`] has released the
     /// ballast for it. A file system that does not say what is free is written to.
     pub(crate) fn admit(&self, bytes: usize) -> Result<(), StoreError> {
-        let Ok(disk) = Disk::look(&self.path) else { return Ok(()) };
         let mut state = self.lock();
-        let needed = self.needed(&mut state).saturating_add(taken_by(bytes));
-        if state.ballast.lent(disk.free) < needed { Err(StoreError::Full) } else { Ok(()) }
+        // Twice: a memtable that becomes a table while it is measured is counted too high once.
+        for _ in 0..2 {
+            let Ok((disk, needed)) = self.measure(&mut state) else { return Ok(()) };
+            if state.ballast.lent(disk.free) >= needed.saturating_add(taken_by(bytes)) {
+                return Ok(());
+            }
+        }
+        Err(StoreError::Full)
     }
 
-    /// Bytes that fjall may still take for what was committed: memtables become tables, and tables are rewritten.
+    /// The disk, and the bytes that fjall may still take there for what was committed. Free space is looked at last: what
+    /// fjall writes meanwhile counts too high, never too low.
+    fn measure(&self, state: &mut State) -> std::io::Result<(Disk, u64)> {
+        let needed = self.needed(state);
+        let disk = Disk::look(&self.path)?;
+        if disk.free / 4 > needed {
+            return Ok((disk, needed));
+        }
+        let unfinished = self.engine.unfinished_bytes();
+        let needed = needed.saturating_sub(unfinished).max(NEEDED_BYTES_MIN);
+        Disk::look(&self.path).map(|disk| (disk, needed))
+    }
+
+    /// Bytes that fjall takes in all for what was committed: memtables become tables, and tables are rewritten, those of
+    /// memtables too: a memtable that becomes a table takes its room then, and asks for no more.
     fn needed(&self, state: &mut State) -> u64 {
         let now = Instant::now();
         let memtable_bytes = u64::try_from(self.engine.memtable_bytes()).unwrap_or(u64::MAX);
@@ -211,8 +230,8 @@ impl RoomGauge {
             None => Tables { at: now, bytes: self.engine.largest_keyspace_bytes(), memtable_bytes },
         };
         state.tables = Some(tables);
-        let tables = tables.bytes.min(COMPACTION_BYTES_MAX);
-        NEEDED_BYTES_MIN.saturating_add(memtable_bytes).saturating_add(tables)
+        let rewritten = tables.bytes.saturating_add(memtable_bytes).min(COMPACTION_BYTES_MAX);
+        NEEDED_BYTES_MIN.saturating_add(memtable_bytes).saturating_add(rewritten)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
