@@ -84,8 +84,10 @@ fn a_write_of_a_long_document_waits_and_others_do_not() {
         site.settle();
         assert!(sequence(&site, first) < sequence(&site, second), "in their order");
         assert_eq!(site.get(LONG), Some(json!({"on_hand": 100 - 3 - 2})));
-        let third = ask(&mut site, sale(LONG));
-        assert!(sequence(&site, third).is_some(), "it is open now");
+        for _ in 0..2 {
+            let next = ask(&mut site, sale(LONG));
+            assert!(sequence(&site, next).is_some(), "it is open now");
+        }
         assert_eq!(site.loads.is_empty(), changes_min > 2, "but where a snapshot is due");
     }
 }
