@@ -7,8 +7,12 @@ pub use chain::verify_journal;
 mod documents;
 pub(crate) use documents::{StoredValue, snapshot_of};
 mod filled;
+mod waiting;
 use filled::Incomplete;
 pub(crate) use filled::{FilledDocument, Reach};
+#[cfg(test)]
+pub(crate) use waiting::LISTED_MAX;
+use waiting::Waiting;
 
 use crate::keys::{self, DocumentNumber, OriginNumber, Place, SpaceNumber};
 use crate::names::Names;
@@ -88,6 +92,7 @@ pub(crate) struct Journal<S> {
     trimmed: TrimmedRow,
     /// Whether there may be something on the materialiser's list.
     pub(crate) is_work_listed: bool,
+    waiting: Waiting,
     snapshots: SnapshotPolicy,
     counters: Counters,
     /// Whether the row of the counters is behind.
@@ -141,6 +146,7 @@ impl<S: Store> Journal<S> {
             incomplete,
             trimmed,
             is_work_listed: true,
+            waiting: Waiting::default(),
             snapshots,
             counters,
             counters_changed: false,

@@ -140,7 +140,7 @@ impl<S: Store> Journal<S> {
     pub(crate) fn remove_document(&mut self, address: &Address, place: &DocumentPlace) {
         self.rows.remove(keys::snapshot(place.number()));
         self.rows.remove(keys::value(place.space, &address.collection, &address.key));
-        self.rows.remove(keys::waiting(place.space, &address.collection, &address.key));
+        self.unlist_waiting(keys::waiting(place.space, &address.collection, &address.key));
         self.rows.remove(keys::document(place.space, &address.collection, &address.key));
     }
 

@@ -64,11 +64,9 @@ impl<S: Store> Journal<S> {
         if waits != row.waits {
             row.waits = waits;
             let waiting = keys::waiting(space, &address.collection, &address.key);
-            if waits {
-                self.rows.put(waiting, Vec::new());
-                self.is_work_listed = true;
-            } else {
-                self.rows.remove(waiting);
+            match waits {
+                true => self.list_waiting(waiting),
+                false => self.unlist_waiting(waiting),
             }
         }
         self.rows.put(keys::document(space, &address.collection, &address.key), record::encode(row));

@@ -113,17 +113,12 @@ impl<S: Store> Replica<S> {
     /// The next entries of the list; round and round, until it is empty.
     fn next_waiting(&mut self, most: usize) -> Result<Vec<Vec<u8>>, StoreError> {
         let after = self.materialiser.position.clone();
-        let mut keys = self.waiting_after(after.as_deref(), most)?;
+        let mut keys = self.journal.waiting_after(after.as_deref(), most)?;
         if keys.is_empty() && after.is_some() {
-            keys = self.waiting_after(None, most)?;
+            keys = self.journal.waiting_after(None, most)?;
         }
         self.journal.is_work_listed = !keys.is_empty();
         Ok(keys)
-    }
-
-    fn waiting_after(&self, after: Option<&[u8]>, most: usize) -> Result<Vec<Vec<u8>>, StoreError> {
-        let rows = self.journal.rows.scan(keys::listed_after(keys::KIND_WAITING, after));
-        rows.take(most).map(|row| row.map(|(key, _)| key)).collect()
     }
 
     /// As [`Replica::bring_up`], but has a long document read beside the core where only the whole of it will do.
