@@ -220,12 +220,25 @@ pub enum TransactionError {
     /// Their documents have more than [`TRANSACTION_VALUE_BYTES_MAX`].
     #[error(
         "the documents of the transaction have more than {TRANSACTION_VALUE_BYTES_MAX} bytes of JSON together ({0} bytes and \
-         more): write them in several transactions"
+         more)"
     )]
     ValuesTooLong(usize),
     /// A document is written twice.
     #[error("the transaction writes {0} twice: put its operations into one write")]
     Repeated(Address),
+}
+
+impl TransactionError {
+    /// How much a transaction may have, where it has more.
+    #[must_use]
+    pub fn limit(&self) -> Option<usize> {
+        match self {
+            Self::TooManyWrites(_) => Some(TRANSACTION_CHANGES_MAX),
+            Self::TooLong(_) => Some(TRANSACTION_BYTES_MAX),
+            Self::ValuesTooLong(_) => Some(TRANSACTION_VALUE_BYTES_MAX),
+            Self::Repeated(_) => None,
+        }
+    }
 }
 
 /// A client's name for a write, 1 to 64 bytes. The replica keeps the newest 65,536 of them, and as many as
@@ -554,6 +567,12 @@ impl RequestError {
         } else {
             None
         }
+    }
+
+    /// How much one request may have, where it has more: bytes, entries, operations, documents.
+    #[must_use]
+    pub fn limit(&self) -> Option<usize> {
+        if let Self::Transaction(error) = self { error.limit() } else { self.of_write()?.limit() }
     }
 
     /// Of a document that is blocked.

@@ -28,6 +28,20 @@ async fn without_patience_a_replica_that_is_away_is_told_at_once() {
     assert_eq!(milk.get().await.unwrap().unwrap().value.on_hand, 2);
 }
 
+/// The limit is there for programs, and what to do about it in words.
+#[tokio::test]
+async fn a_change_that_is_too_long_says_how_long_it_may_be() {
+    let fleet = Fleet::new();
+    let site = site(&fleet);
+    let client = Client::connect(Connection::unix(site.data.join("http.sock"))).unwrap();
+    let long = Item { shelf: Some("x".repeat(200_000)), ..Item::default() };
+    let error = inventory(&client).document("milk").create(&long).await.unwrap_err();
+    let CallError::Refused(problem) = &error else { panic!("{error}") };
+    assert_eq!(problem.limit, Some(196_608), "{problem:?}");
+    let words = error.to_string();
+    assert!(words.contains("196608 are allowed") && words.contains("split it"), "{words}");
+}
+
 /// What is answered to a write by somebody on the way, or with another answer than there is, says nothing of the write.
 #[tokio::test]
 async fn an_answer_that_is_none_leaves_the_outcome_unknown() {

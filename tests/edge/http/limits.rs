@@ -1,6 +1,7 @@
-use super::{OPERATIONS, item, site_with_a_service};
+use super::{MERGE, OPERATIONS, item, site_with_a_service};
+use serde_json::json;
 use tests::eventually_async;
-use tests::http::HttpClient;
+use tests::http::{Answer, HttpClient};
 use tests::process::{DEADLINE, Fleet, site_config};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
@@ -99,12 +100,37 @@ async fn a_change_is_as_long_as_the_description_says() {
     let refused = service.call("PUT", &item("milk"), &[], put(196_608)).await;
     assert_eq!((refused.status.as_u16(), refused.problem().as_str()), (422, "invalid"), "{refused:?}");
     assert!(refused.json()["detail"].as_str().unwrap().contains("196608"), "{refused:?}");
+    let says_how = |refused: &Answer, limit: u64| {
+        let problem = refused.json();
+        assert_eq!((refused.status.as_u16(), &problem["limit"]), (422, &limit.into()), "{refused:?}");
+        assert!(problem["hint"].as_str().is_some_and(|hint| hint.contains("split it")), "{refused:?}");
+    };
+    says_how(&refused, 196_608);
+    let patched = service.call("PATCH", &item("milk"), &[MERGE], put(196_608)).await;
+    says_how(&patched, 196_608);
+    let transaction = |writes: &[(usize, usize)]| {
+        let writes = writes.iter().map(|(key, length)| {
+            let operation = json!({"op": "put", "value": {"shelf": "x".repeat(*length)}});
+            json!({"collection": "inventory", "key": key.to_string(), "operations": [operation]})
+        });
+        json!({"writes": writes.collect::<Vec<_>>()}).to_string()
+    };
+    let transactions = "/v1/spaces/store-1/transactions";
+    let one_is_long = service.call("POST", transactions, &[], transaction(&[(1, 1), (2, 196_608)])).await;
+    says_how(&one_is_long, 196_608);
+    assert_eq!(one_is_long.json()["document"], "store-1/inventory/2", "{one_is_long:?}");
+    let all = transaction(&[(1, 190_000), (2, 190_000), (3, 190_000)]);
+    says_how(&service.call("POST", transactions, &[], all).await, 524_288);
     let taken = service.call("PUT", &item("milk"), &[], put(190_000)).await;
     assert_eq!(taken.status.as_u16(), 200, "{taken:?}");
     let description = service.get("/openapi.json").await.json();
     for method in ["put", "patch"] {
         let operation = &description["paths"]["/v1/spaces/{space}/{collection}/{key}"][method];
         assert!(operation["description"].as_str().unwrap().contains("196,608 bytes"), "{operation:#}");
+    }
+    let told = &description["paths"]["/v1/spaces/{space}/transactions"]["post"]["description"];
+    for limit in ["196,608 bytes", "524,288"] {
+        assert!(told.as_str().unwrap().contains(limit), "{told}");
     }
 }
 

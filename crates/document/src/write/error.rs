@@ -228,10 +228,10 @@ pub enum WriteError {
         field: Pointer,
     },
     /// The change would be longer than a change may be.
-    #[error("the change would have {0} bytes, {COST_MAX} are allowed: write less at once")]
+    #[error("the change would have {0} bytes, {COST_MAX} are allowed")]
     TooLong(usize),
     /// The change would write more than `ENTRIES_WRITTEN_MAX`.
-    #[error("one call may write {ENTRIES_WRITTEN_MAX} entries, items and characters: write less at once")]
+    #[error("one call may write {ENTRIES_WRITTEN_MAX} entries, items and characters")]
     TooManyEntries,
     /// Automerge refused; the document's changes contradict each other.
     #[error("the document cannot be written")]
@@ -270,6 +270,39 @@ impl WriteError {
             | Self::Refused(_)
             | Self::TooLong(_)
             | Self::TooManyEntries
+            | Self::Document => None,
+        }
+    }
+
+    /// How much one call may have, where it has more: bytes, entries, operations.
+    #[must_use]
+    pub fn limit(&self) -> Option<usize> {
+        match self {
+            Self::TooLong(_) => Some(COST_MAX),
+            Self::TooManyEntries => Some(ENTRIES_WRITTEN_MAX),
+            Self::TooManyOperations(_) => Some(OPERATIONS_MAX),
+            Self::PatchTooLong(_) => Some(PATCH_OPERATIONS_MAX),
+            Self::Patch { fault: PatchFault::TooLarge, .. } => Some(PATCHED_BYTES_MAX),
+            Self::Json(_)
+            | Self::Author
+            | Self::Message(_)
+            | Self::FieldValue { .. }
+            | Self::NoRegister { .. }
+            | Self::NoSuchValue { .. }
+            | Self::NotA { .. }
+            | Self::CounterBelow { .. }
+            | Self::Unremovable { .. }
+            | Self::MembersBelow { .. }
+            | Self::Deleted
+            | Self::Element { .. }
+            | Self::ElementTooLong { .. }
+            | Self::ItemTooDeep { .. }
+            | Self::Index { .. }
+            | Self::NotEnough { .. }
+            | Self::Patch { .. }
+            | Self::Invalid(_)
+            | Self::Refused(_)
+            | Self::Overflow { .. }
             | Self::Document => None,
         }
     }

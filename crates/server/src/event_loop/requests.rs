@@ -4,10 +4,11 @@ use super::conduct::ConductShown;
 use crate::local::{Refusal, RefusalKind, StoreFailure, violation_shown};
 use document::{PatchFault, WriteError};
 use replica::{
-    AccessError, Behind, BlockReason, Reading, RequestError, RequestId, Response, StoreError, WaitError,
-    WatchError, WatchEvent,
+    AccessError, Behind, BlockReason, Reading, RequestError, RequestId, Response, StoreError,
+    TransactionError, WaitError, WatchError, WatchEvent,
 };
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use store::Manifest;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
@@ -207,6 +208,14 @@ const RULES_HINT: &str =
 const NO_REGISTER_HINT: &str =
     "write the field, or the item of the list, as it should be: what is not `choosable` is decided so";
 
+/// What to do about a change that is too long.
+const TOO_LONG_HINT: &str = "split it into several writes, each of some of the fields, items or characters; a single value \
+                             that is too long goes into several documents";
+
+/// What to do about a transaction that is too long.
+const LONG_TRANSACTION_HINT: &str = "split it into several transactions, or write single documents where readers may see one \
+                                     before the other";
+
 /// The core's refusal for programs and people.
 pub(super) fn refusal(error: &RequestError) -> Refusal {
     let (kind, hint) = match error {
@@ -224,10 +233,10 @@ pub(super) fn refusal(error: &RequestError) -> Refusal {
         RequestError::NoRight(_) => (RefusalKind::ReadOnly, Some("ask the hub to grant it")),
         RequestError::Write(error) => of_write(error),
         RequestError::InTransaction { error, .. } => of_write(error),
+        RequestError::Transaction(error) => of_transaction(error),
         RequestError::Access(_)
         | RequestError::Schema(_)
         | RequestError::Query(_)
-        | RequestError::Transaction(_)
         | RequestError::Watch(_)
         | RequestError::Wait(WaitError::UnknownChange(_))
         | RequestError::UnknownChange(_)
@@ -264,6 +273,7 @@ pub(super) fn refusal(error: &RequestError) -> Refusal {
         _ => (RefusalKind::Other, None),
     };
     let mut refusal = Refusal { hint: hint.map(Into::into), ..Refusal::new(kind, error.to_string()) };
+    refusal.limit = error.limit().and_then(|limit| u32::try_from(limit).ok()).and_then(NonZeroU32::new);
     if let Some(error) = error.of_write() {
         refusal.field = error.field().map(String::into_boxed_str);
         refusal.violations = error.violations().iter().cloned().map(violation_shown).collect();
@@ -276,6 +286,10 @@ pub(super) fn refusal(error: &RequestError) -> Refusal {
         refusal.document = Some(address.to_string().into());
     }
     refusal
+}
+
+fn of_transaction(error: &TransactionError) -> (RefusalKind, Option<&'static str>) {
+    (RefusalKind::Invalid, error.limit().map(|_| LONG_TRANSACTION_HINT))
 }
 
 fn of_write(error: &WriteError) -> (RefusalKind, Option<&'static str>) {
@@ -294,6 +308,9 @@ fn of_write(error: &WriteError) -> (RefusalKind, Option<&'static str>) {
     }
     if let WriteError::Invalid(_) = error {
         return (RefusalKind::Invalid, Some(RULES_HINT));
+    }
+    if error.limit().is_some() {
+        return (RefusalKind::Invalid, Some(TOO_LONG_HINT));
     }
     let is_settled = matches!(error, WriteError::NoSuchValue { .. });
     (RefusalKind::Invalid, is_settled.then_some("list the conflicts again"))

@@ -133,8 +133,8 @@ fn moment(text: &str) -> Result<Moment, Problem> {
 /// Put a document.
 ///
 /// Makes the document this object. Fields that are equal already are not written, so that concurrent changes of others stand.
-/// A change has at most 196,608 bytes as it is stored, however long the body may be: what is longer is refused with 422, and
-/// written in parts.
+/// A change has at most 196,608 bytes as it is stored, however long the body may be: what is longer is refused with 422 and
+/// that `limit`. Split it into several writes, or the document into several.
 #[utoipa::path(put, path = "/v1/spaces/{space}/{collection}/{key}", tag = "documents",
     params(DocumentPath, WriteConditions, WriteHeaders),
     request_body(content = serde_json::Value, content_type = "application/json",
@@ -161,8 +161,8 @@ pub(super) async fn put(
 /// The media type says how: `application/merge-patch+json` (RFC 7396), `application/json-patch+json` (RFC 6902) or
 /// `application/vnd.isle.operations+json`, a list of typed operations such as `{"op": "increment", "field": "/on_hand",
 /// "by": -2}`. All of them are one change or none. A document that is not there comes to be: `If-Match: *` refuses that.
-/// A change has at most 196,608 bytes as it is stored, however long the body may be: what is longer is refused with 422, and
-/// written in parts.
+/// A change has at most 196,608 bytes as it is stored, however long the body may be: what is longer is refused with 422 and
+/// that `limit`. Split it into several writes, or the document into several.
 #[utoipa::path(patch, path = "/v1/spaces/{space}/{collection}/{key}", tag = "documents",
     params(DocumentPath, WriteConditions, WriteHeaders),
     request_body(content(

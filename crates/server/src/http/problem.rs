@@ -46,7 +46,7 @@ pub(super) struct ProblemDocument {
     /// The rules of the schema that the document would break.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     violations: Vec<Violation>,
-    /// The limit that was passed.
+    /// The limit that was passed: of a body or a change in bytes, of entries and operations how many.
     #[serde(skip_serializing_if = "Option::is_none")]
     limit: Option<u64>,
     #[serde(skip)]
@@ -168,6 +168,7 @@ impl From<Refusal> for Problem {
         problem.0.document = refusal.document.map(String::from);
         problem.0.field = refusal.field.map(String::from);
         problem.0.violations = refusal.violations.into_vec();
+        problem.0.limit = refusal.limit.map(|limit| limit.get().into());
         if kind.status == StatusCode::SERVICE_UNAVAILABLE { problem.retry_after(1) } else { problem }
     }
 }

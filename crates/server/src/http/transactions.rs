@@ -50,7 +50,9 @@ pub(super) struct DocumentWrite {
 ///
 /// All of them become visible together, here and at every other replica, or none. Where the condition of one does not hold,
 /// none is written: each write has its own, and with `If-Match` or `If-None-Match` as a header it is refused. One of a single
-/// document is a write of it, and is answered as one.
+/// document is a write of it, and is answered as one. The change of each document has at most 196,608 bytes as it is stored and
+/// those of all together 524,288: what is longer is refused with 422 and that `limit`. Split the write of the document that it
+/// names, or the transaction.
 #[utoipa::path(post, path = "/v1/spaces/{space}/transactions", tag = "documents",
     params(
         ("space" = String, Path),

@@ -1,6 +1,7 @@
 use super::*;
 use crate::local::Violation;
 use serde_json::json;
+use std::num::NonZeroU32;
 
 fn named(operations: &Value) -> Named {
     Named::by(&serde_json::from_value::<Vec<Operation>>(operations.clone()).unwrap(), NAMED_BYTES_MAX)
@@ -42,6 +43,7 @@ fn secret(kind: RefusalKind) -> Refusal {
     Refusal {
         field: Some("/secret".into()),
         violations: [violation("/secret"), violation("/shelf")].into(),
+        limit: NonZeroU32::new(17),
         ..Refusal::new(kind, "secret 17").hinted("secret holders")
     }
 }
@@ -57,7 +59,7 @@ fn nothing_is_left_of_a_refusal_that_tells_of_an_unread_document() {
             continue;
         }
         assert!(!serde_json::to_string(&told).unwrap().contains("secret"), "{told:?}");
-        assert_eq!((told.field.as_deref(), told.violations.len()), (Some("/shelf"), 0));
+        assert_eq!((told.field.as_deref(), told.violations.len(), told.limit), (Some("/shelf"), 0, None));
         assert_eq!(Sight { unread: Vec::new() }.refusal(secret(kind)), secret(kind), "who reads is told all");
     }
 }

@@ -1,5 +1,6 @@
 use super::Violation;
 use serde::{Deserialize, Serialize};
+use std::num::NonZeroU32;
 
 /// Why a request has no result.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
@@ -21,6 +22,9 @@ pub struct Refusal {
     /// The rules of the schema that the document would break.
     #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
     pub violations: Box<[Violation]>,
+    /// How much is allowed, where that was passed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<NonZeroU32>,
 }
 
 impl Refusal {
@@ -33,6 +37,7 @@ impl Refusal {
             document: None,
             field: None,
             violations: Box::default(),
+            limit: None,
         }
     }
 
