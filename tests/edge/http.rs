@@ -15,6 +15,7 @@ mod patches;
 mod queries;
 mod readme;
 mod retried;
+mod shares;
 mod unread;
 mod web_sockets;
 

@@ -55,6 +55,7 @@
 //! connections_max = 256         # of the socket, and as many of the address; past the limits below a service tries again
 //! requests_max = 64
 //! watches_max = 256
+//! lines_max = 16                # results as lines; a quarter of them, and at least one, for one caller
 //! body_kib_max = 1024
 //! depth_max = 64                # objects and arrays within one another in a body, 127 at most
 //! time_max = "30s"              # for a body to arrive and an answer to be made

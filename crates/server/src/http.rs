@@ -4,8 +4,8 @@
 //! of the local socket and take the same way into the event loop, so that both mean the same. Errors are problem documents
 //! (RFC 9457) of stable types.
 //!
-//! Limits: connections, requests in flight, watches, bytes and depth of a body, and time are bounded by [`Limits`], bytes of
-//! long answers on their way by `asking`. What is too much is refused with 503 and `Retry-After`; nothing is queued here but
+//! Limits: connections, requests in flight, watches, results as lines, bytes and depth of a body, and time are bounded by
+//! [`Limits`], bytes of long answers on their way by `asking`. What is too much is refused with 503 and `Retry-After`; nothing is queued here but
 //! one request for each connection.
 
 mod answers;
@@ -28,6 +28,7 @@ mod preferences;
 mod problem;
 mod queries;
 mod replica_status;
+mod shares;
 mod sight;
 mod transactions;
 mod watch;
@@ -51,6 +52,8 @@ pub(crate) struct Limits {
     pub(crate) requests: u32,
     /// Feeds at once.
     pub(crate) watches: u32,
+    /// Results as lines at once.
+    pub(crate) lines: u32,
     /// Bytes of a body.
     pub(crate) body_bytes: usize,
     /// Objects and arrays within one another in a body.
@@ -59,6 +62,8 @@ pub(crate) struct Limits {
     pub(crate) time: Duration,
     /// Whether who comes from this machine needs no token.
     pub(crate) trusts_loopback: bool,
+    /// Whether there may be several callers, of which each has a share.
+    pub(crate) has_callers: bool,
 }
 
 /// Requests and feeds at once of a service that has the replica in its own process: it bounds itself.
@@ -67,7 +72,7 @@ const IN_PROCESS_MAX: u32 = 4_096;
 impl Limits {
     /// For the service that has the replica in its process.
     pub(crate) fn in_process(config: &crate::config::HttpConfig) -> Self {
-        Self { requests: IN_PROCESS_MAX, watches: IN_PROCESS_MAX, ..Self::of(config) }
+        Self { requests: IN_PROCESS_MAX, watches: IN_PROCESS_MAX, has_callers: false, ..Self::of(config) }
     }
 
     pub(crate) fn of(config: &crate::config::HttpConfig) -> Self {
@@ -75,10 +80,12 @@ impl Limits {
             connections: config.connections_max.get(),
             requests: config.requests_max.get(),
             watches: config.watches_max.get(),
+            lines: config.lines_max.get(),
             body_bytes: usize::try_from(config.body_kib_max.get()).unwrap_or(usize::MAX).saturating_mul(1024),
             depth: usize::try_from(config.depth_max.get()).unwrap_or(usize::MAX),
             time: config.time_max.0,
             trusts_loopback: config.loopback_without_token,
+            has_callers: true,
         }
     }
 }

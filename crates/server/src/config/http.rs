@@ -23,6 +23,8 @@ pub struct HttpConfig {
     pub requests_max: NonZeroU32,
     /// Feeds at once; likewise.
     pub watches_max: NonZeroU32,
+    /// Results as lines at once; likewise. One caller has at most a quarter of them, and at least one.
+    pub lines_max: NonZeroU32,
     /// KiB of a body.
     pub body_kib_max: NonZeroU32,
     /// Objects and arrays within one another in a body; 127 at most.
@@ -46,6 +48,7 @@ impl Default for HttpConfig {
             connections_max: count(256),
             requests_max: count(64),
             watches_max: count(256),
+            lines_max: count(16),
             body_kib_max: count(1_024),
             depth_max: count(64),
             time_max: Span(Duration::from_secs(30)),

@@ -83,6 +83,7 @@ const HTTP: &[(&str, Shape)] = &[
     ("connections_max", Value(reads::<NonZeroU32>)),
     ("requests_max", Value(reads::<NonZeroU32>)),
     ("watches_max", Value(reads::<NonZeroU32>)),
+    ("lines_max", Value(reads::<NonZeroU32>)),
     ("body_kib_max", Value(reads::<NonZeroU32>)),
     ("depth_max", Value(reads::<NonZeroU32>)),
     ("time_max", Value(reads::<Span>)),

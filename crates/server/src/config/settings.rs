@@ -163,6 +163,13 @@ pub(super) const SETTINGS: &[Setting] = &[
         get: |config| Some(config.http.watches_max.to_string()),
     },
     Setting {
+        key: "http.lines_max",
+        absent: "16",
+        example: "16",
+        set: |config, text| put(&mut config.http.lines_max, text),
+        get: |config| Some(config.http.lines_max.to_string()),
+    },
+    Setting {
         key: "http.body_kib_max",
         absent: "1024",
         example: "1024",

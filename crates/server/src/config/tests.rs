@@ -267,6 +267,7 @@ fn each_setting_is_made_by_its_variable_and_shown() {
         ("ISLE_HTTP_CONNECTIONS_MAX", "9"),
         ("ISLE_HTTP_REQUESTS_MAX", "8"),
         ("ISLE_HTTP_WATCHES_MAX", "7"),
+        ("ISLE_HTTP_LINES_MAX", "5"),
         ("ISLE_HTTP_BODY_KIB_MAX", "6"),
         ("ISLE_HTTP_DEPTH_MAX", "5"),
         ("ISLE_HTTP_TIME_MAX", "4s"),

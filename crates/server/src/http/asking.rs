@@ -4,6 +4,7 @@ use super::Limits;
 use super::body::Room;
 use super::calling::Caller;
 use super::problem::{Kind, Problem};
+use super::shares::{Full, Share, Shares};
 use super::sight::Sight;
 use super::written::{Written, unexpected};
 use crate::callers::{self, TokenRefusal, Tokens};
@@ -23,9 +24,6 @@ const BODIES_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Bytes of long answers that are on their way at once: their readers may take little, for as long as they take something.
 const ANSWERS_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// Results as lines that are under way at once: each holds a page, as long as its reader takes.
-const STREAMS_MAX: u32 = 16;
-
 /// Shared by all handlers.
 #[derive(Clone)]
 pub(crate) struct Api(Arc<Shared>);
@@ -38,8 +36,8 @@ struct Shared {
     requests: Arc<Semaphore>,
     /// Of writes that may wait for the hub: it may be away for hours, and a till is not to wait for it.
     hub_waits: Arc<Semaphore>,
-    /// Of results that are lines, page after page, as fast as their reader takes them.
-    streams: Arc<Semaphore>,
+    /// Of results that are lines, page after page, as fast as their reader takes them: each holds a page meanwhile.
+    lines: Shares,
     watches: Arc<Semaphore>,
     /// A place for each byte of a body.
     bodies: Arc<Semaphore>,
@@ -67,7 +65,8 @@ impl Api {
     ) -> Self {
         let places = |most: u32| Arc::new(Semaphore::new(usize::try_from(most).unwrap_or(usize::MAX)));
         let (requests, watches) = (places(limits.requests), places(limits.watches));
-        let (hub_waits, streams) = (places(limits.requests), places(STREAMS_MAX));
+        let hub_waits = places(limits.requests);
+        let of_lines = if limits.has_callers { Shares::quarters } else { Shares::whole };
         let bodies = Arc::new(Semaphore::new(BODIES_BYTES_MAX.max(limits.body_bytes)));
         Self(Arc::new(Shared {
             arrivals,
@@ -76,7 +75,7 @@ impl Api {
             tokens,
             requests,
             hub_waits,
-            streams,
+            lines: of_lines(limits.lines),
             watches,
             bodies,
             answers: Arc::new(Semaphore::new(ANSWERS_BYTES_MAX)),
@@ -117,9 +116,15 @@ impl Api {
         place(&self.0.requests).ok_or_else(|| busy("requests", Some("requests_max"), u64::from(limit)))
     }
 
-    /// A place for a result that is lines, if one is free.
-    pub(super) fn stream_place(&self) -> Result<Place, Problem> {
-        place(&self.0.streams).ok_or_else(|| busy("results as lines", None, u64::from(STREAMS_MAX)))
+    /// A place for a result that is lines, if one is free for the caller.
+    pub(super) fn lines_place(&self, caller: &Caller) -> Result<Share, Problem> {
+        self.0.lines.take(caller.name()).map_err(|full| {
+            let (what, limit) = match full {
+                Full::All(limit) => ("results as lines", limit),
+                Full::Caller(limit) => ("results as lines of this caller, its share,", limit),
+            };
+            busy(what, Some("lines_max"), u64::from(limit))
+        })
     }
 
     /// A place for a feed, if one is free.

@@ -99,9 +99,14 @@ impl Caller {
         self.caller.author().map(str::to_owned).or_else(|| self.author.clone())
     }
 
+    /// The name of its token or certificate; none of the owner.
+    pub(super) fn name(&self) -> Option<&str> {
+        self.caller.author()
+    }
+
     /// The key of one of its writes: services that count their sales alike do not take each other's for their own.
     pub(super) fn own_key(&self, key: IdempotencyKey) -> IdempotencyKey {
-        let Some(name) = self.caller.author() else { return key };
+        let Some(name) = self.name() else { return key };
         let mut hasher = blake3::Hasher::new();
         hasher.update(&(name.len() as u64).to_be_bytes()).update(name.as_bytes()).update(key.as_bytes());
         // 64 digits are a key.

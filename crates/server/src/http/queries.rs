@@ -6,6 +6,7 @@ use super::calling::Caller;
 use super::extract::{OfCollection, Parameters};
 use super::listed;
 use super::problem::{Kind, Problem, ReadProblems};
+use super::shares::Share;
 use super::written::unexpected;
 use crate::condition;
 use crate::local::{Found, ListedDocument, Request, Response as Answer, Violation};
@@ -79,7 +80,8 @@ pub(super) struct Explained {
 ///
 /// With `Accept: application/x-ndjson` each document is a line, page after page without a limit unless one is given; the last
 /// line is `{"end": {"next": …, "is_behind": …}}`, with `damaged` and `damaged_count` where documents could not be read and
-/// `explain` where that was asked, or `{"problem": {…}}` where it could not go on.
+/// `explain` where that was asked, or `{"problem": {…}}` where it could not go on. So many results as lines as the setting
+/// `lines_max` says are under way at once, and a quarter of them for one caller: more are refused with 503.
 #[utoipa::path(get, path = "/v1/spaces/{space}/{collection}", tag = "queries",
     params(
         ("space" = String, Path), ("collection" = String, Path),
@@ -111,7 +113,7 @@ pub(super) async fn find(
     if wants_lines(&headers) {
         let left = parameters.read("limit", "a number")?;
         // It lasts as long as its reader takes: its place is among those that do.
-        let place = api.stream_place()?;
+        let place = api.lines_place(&caller)?;
         let (query, end) = (Some(query), End { explains, ..End::default() });
         let lines = Lines { api, caller, place, space, collection, query, left, end };
         return lines.respond().await;
@@ -182,7 +184,7 @@ struct Lines {
     api: Api,
     /// A token may be revoked between two pages.
     caller: Caller,
-    place: Place,
+    place: Share,
     space: Space,
     collection: Collection,
     /// The next page; none after the last.
