@@ -1,11 +1,14 @@
 use super::Item;
 use futures_util::future::join_all;
 use isle_client::{CallError, Client, Connection, Document};
+use serde_json::json;
+use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use tests::process::{DEADLINE, Fleet, Process};
+use tests::eventually_async;
+use tests::process::{DEADLINE, Fleet, Process, site_config};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinSet;
@@ -21,12 +24,16 @@ const KILLS: usize = 2;
 /// What of the stock may be promised at each shop: less than is asked for.
 const SELLABLE: u64 = 40;
 
-/// Tills sell while their shops are killed and answers are lost on purpose. Each sale is sent until it is answered, under
-/// its key: what was said to be sold is what is counted, and nothing is promised twice.
+/// Tills sell while their shops and their hub are killed and answers are lost on purpose. Each sale is sent until it is
+/// answered, under its key: what was said to be sold is what is counted, at the shop and at the hub, and nothing is promised
+/// twice.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_sale_of_a_storm_counts_once() {
     let fleet = Fleet::new();
-    let mut shops: Vec<Process> = (0..SHOPS).map(|number| shop(&fleet, number)).collect();
+    let mut hub = hub(&fleet);
+    let address = hub.status().await.address;
+    stays_at(&hub, &address);
+    let mut shops: Vec<Process> = (0..SHOPS).map(|number| shop(&fleet, number, &address)).collect();
     let clients: Vec<Client> = shops.iter().map(losing_client_of).collect();
     for (client, number) in clients.iter().zip(0..) {
         let milk = milk(client, number);
@@ -43,7 +50,11 @@ async fn every_sale_of_a_storm_counts_once() {
             (shop, sold)
         });
     }
-    for _ in 0..KILLS {
+    for kill in 0..KILLS {
+        // The first time the shops come back to no hub, and go on selling.
+        if kill == 0 {
+            hub.kill();
+        }
         assert!(done.load(Ordering::Relaxed) < CLIENTS, "the storm was over before the shops were killed");
         let restarted = shops.into_iter().map(|mut shop| {
             tokio::task::spawn_blocking(move || {
@@ -52,6 +63,9 @@ async fn every_sale_of_a_storm_counts_once() {
             })
         });
         shops = join_all(restarted).await.into_iter().map(Result::unwrap).collect();
+        if kill == 0 {
+            hub = tokio::task::spawn_blocking(move || hub.restart()).await.unwrap();
+        }
     }
     let mut sold = [0_i64; SHOPS];
     while let Some(till) = tills.join_next().await {
@@ -67,12 +81,55 @@ async fn every_sale_of_a_storm_counts_once() {
             "shop {number}"
         );
         assert!(item.sellable < 8, "the storm was over before the stock was: {item:?}");
+        let sums = [json!(item.on_hand), json!(item.sellable)];
+        let at_hub = format!("shop-{number}/inventory/milk");
+        eventually_async(DEADLINE * 2, &format!("the hub has {at_hub} = {sums:?}"), async || {
+            let value = hub.get(&at_hub).await.unwrap_or_default();
+            [&value["on_hand"], &value["sellable"]] == [&sums[0], &sums[1]]
+        })
+        .await;
+    }
+    has_all_changes(&hub, &shops).await;
+}
+
+/// The hub counts as many changes of each shop as the shop does: none is missing, none is there twice.
+async fn has_all_changes(hub: &Process, shops: &[Process]) {
+    let changes = async |process: &Process, name: &str| {
+        let spaces = process.status().await.spaces;
+        spaces.into_iter().find(|space| space.space == name).map(|space| space.changes)
+    };
+    for (number, shop) in shops.iter().enumerate() {
+        let name = format!("shop-{number}");
+        let (at_hub, at_shop) = (changes(hub, &name).await, changes(shop, &name).await);
+        assert!(at_hub > Some(0) && at_hub == at_shop, "{name}: {at_hub:?} at the hub, {at_shop:?} there");
     }
 }
 
-fn shop(fleet: &Fleet, number: usize) -> Process {
+/// A hub for all shops.
+fn hub(fleet: &Fleet) -> Process {
+    let mut config =
+        "name = \"hub\"\nhub = true\nlisten = \"127.0.0.1:0\"\n[spaces]\ncatalog = \"write\"\n".to_owned();
+    let shops: Vec<String> = (0..SHOPS).map(|number| format!("shop-{number}")).collect();
+    config.extend(shops.iter().map(|shop| format!("{shop} = \"write\"\n")));
+    config.extend(shops.iter().map(|shop| {
+        let spaces = format!("catalog = {{ read = true }}\n{shop} = {{ read = true, write = true }}\n");
+        format!("[peers.{shop}]\n[peers.{shop}.spaces]\n{spaces}")
+    }));
+    let data = fleet.prepare("hub", &config);
+    super::with_schema(&data);
+    Process::start(data)
+}
+
+/// Where it listens now it listens when it is started again.
+fn stays_at(hub: &Process, address: &str) {
+    let path = hub.data.join("isle.toml");
+    let config = fs::read_to_string(&path).unwrap().replace("127.0.0.1:0", address);
+    fs::write(path, config).unwrap();
+}
+
+fn shop(fleet: &Fleet, number: usize, hub: &str) -> Process {
     let name = format!("shop-{number}");
-    let data = fleet.prepare(&name, &tests::process::site_config(&name, "127.0.0.1:1"));
+    let data = fleet.prepare(&name, &site_config(&name, hub));
     super::with_schema(&data);
     Process::start(data)
 }
