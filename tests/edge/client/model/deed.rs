@@ -1,5 +1,6 @@
 //! What is done to a document.
 
+use super::half::product;
 use isle_client::{CallError, Change, Document, Written};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -75,7 +76,7 @@ fn scalar() -> impl Strategy<Value = Value> {
 fn line() -> impl Strategy<Value = Value> {
     prop_oneof![
         3 => scalar(),
-        1 => (-1.5_f64..3.0).prop_map(|quantity| json!({"product": "milk", "quantity": quantity})),
+        3 => (product(), -1.5_f64..3.0).prop_map(|(product, quantity)| json!({"product": product, "quantity": quantity})),
         1 => Just(json!([true, "", []])),
     ]
 }

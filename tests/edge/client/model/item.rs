@@ -1,6 +1,7 @@
 //! What a document is, and what becomes of it, by the words of the documentation.
 
 use super::deed::Deed;
+use super::half::{self, Edit};
 use serde_json::{Map, Value, json};
 
 #[derive(Clone, Debug, Default)]
@@ -15,6 +16,34 @@ impl Model {
     pub(super) fn shown(&self) -> Option<Value> {
         let value = self.value.as_ref().filter(|_| !self.is_deleted);
         value.map(|value| shown(&Value::Object(value.clone())))
+    }
+
+    /// Carries out what a service does that knows half of each line; likewise.
+    pub(super) fn edit(&mut self, edit: &Edit) -> Result<(), &'static str> {
+        let Some(value) = self.value.as_mut().filter(|_| !self.is_deleted) else { return Err("missing") };
+        let lines = array(value, "lines");
+        *lines = edit.made_of(lines);
+        Ok(())
+    }
+
+    /// Whether what that comes to depends on what the service does not see.
+    pub(super) fn is_blurred(&self, edit: &Edit) -> bool {
+        half::is_blurred(&self.lines(), &edit.made_of(&self.lines()))
+    }
+
+    /// Takes the lines that are shown for those that were expected, where they are so but for what cannot be told apart.
+    pub(super) fn settle_on(&mut self, shown: Option<&Value>) {
+        let lines = shown.and_then(|value| value["lines"].as_array()).cloned().unwrap_or_default();
+        if half::are_alike(&lines, &self.lines())
+            && let Some(value) = &mut self.value
+        {
+            value.insert("lines".to_owned(), Value::Array(lines));
+        }
+    }
+
+    fn lines(&self) -> Vec<Value> {
+        let lines = self.value.as_ref().and_then(|value| value.get("lines"));
+        lines.and_then(Value::as_array).cloned().unwrap_or_default()
     }
 
     /// Carries out a deed; the kind of problem that it is refused with.
