@@ -9,7 +9,7 @@ use crate::enrolment::wall;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, header};
-use document::{Collection, Operation, Space};
+use document::{AUTHOR_BYTES_MAX, Collection, Operation, Space};
 use replica::IdempotencyKey;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -175,7 +175,7 @@ impl FromRequestParts<Api> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
-        let author = words(parts.headers.get(AUTHOR), AUTHOR)?;
+        let author = words(parts.headers.get(AUTHOR), AUTHOR, AUTHOR_BYTES_MAX)?;
         let bearer = header(parts, header::AUTHORIZATION.as_str())?.map(bearer).transpose()?;
         let bearer = bearer.or_else(|| web_socket::token(&parts.headers));
         // A token that is shown counts, also where none is needed.

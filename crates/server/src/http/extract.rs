@@ -20,8 +20,13 @@ pub(super) fn text<'a>(value: Option<&'a HeaderValue>, name: &str) -> Result<Opt
 }
 
 /// The text of a header that people read: UTF-8, or, from what cannot send that, an extended value of RFC 8187, 3.2. It is shown
-/// on terminals: no control characters.
-pub(super) fn words(value: Option<&HeaderValue>, name: &str) -> Result<Option<String>, Problem> {
+/// on terminals: no control characters. What is longer than so many bytes is refused here, since not every write takes it as far
+/// as the document: one whose condition does not hold does not, nor the author of a token.
+pub(super) fn words(
+    value: Option<&HeaderValue>,
+    name: &str,
+    bytes_max: usize,
+) -> Result<Option<String>, Problem> {
     let unreadable = || {
         Problem::new(Kind::MALFORMED, format!("the header {name} is no text"))
             .hint("UTF-8 without control characters, or as in UTF-8''Gr%C3%BCn")
@@ -33,6 +38,12 @@ pub(super) fn words(value: Option<&HeaderValue>, name: &str) -> Result<Option<St
         Some(encoded) if !is_encoded(encoded) => return Err(unreadable()),
         Some(encoded) => percent_decode_str(encoded).decode_utf8().map_err(|_| unreadable())?.into_owned(),
     };
+    if text.len() > bytes_max {
+        let detail = format!("the header {name} has {} bytes, {bytes_max} are allowed", text.len());
+        return Err(Problem::new(Kind::MALFORMED, detail)
+            .hint("say it in fewer words")
+            .limit(u64::try_from(bytes_max).unwrap_or(u64::MAX)));
+    }
     if text.chars().any(char::is_control) { Err(unreadable()) } else { Ok(Some(text)) }
 }
 
@@ -195,7 +206,7 @@ mod tests {
 
     #[test]
     fn words_are_of_any_language() {
-        let of = |bytes: &[u8]| words(Some(&HeaderValue::from_bytes(bytes).unwrap()), "Isle-Message");
+        let of = |bytes: &[u8]| words(Some(&HeaderValue::from_bytes(bytes).unwrap()), "Isle-Message", 512);
         for (sent, read) in [
             ("basket 7", "basket 7"),
             ("Grüße \u{1F95B}", "Grüße \u{1F95B}"),
@@ -217,6 +228,7 @@ mod tests {
         ] {
             assert!(of(wrong).is_err(), "{wrong:?}");
         }
-        assert!(words(None, "Isle-Message").unwrap().is_none());
+        assert!(of("ü".repeat(256).as_bytes()).is_ok() && of("ü".repeat(257).as_bytes()).is_err());
+        assert!(words(None, "Isle-Message", 512).unwrap().is_none());
     }
 }

@@ -5,7 +5,7 @@ use super::extract::{text, words};
 use super::listed;
 use super::problem::{Kind, Problem};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
-use document::ChangeHash;
+use document::{ChangeHash, MESSAGE_BYTES_MAX};
 use replica::{Condition, IdempotencyKey, WaitFor, WriteTerms};
 use std::fmt::{Display, Write as _};
 use std::time::Duration;
@@ -23,7 +23,7 @@ pub(super) fn terms(headers: &HeaderMap, caller: &Caller) -> Result<WriteTerms, 
     let key = key.map_err(|error| Problem::new(Kind::MALFORMED, format!("Idempotency-Key: {error}")))?;
     let idempotency_key = key.map(|key| caller.own_key(key));
     let author = caller.author();
-    let message = words(headers.get("isle-message"), "Isle-Message")?;
+    let message = words(headers.get("isle-message"), "Isle-Message", MESSAGE_BYTES_MAX)?;
     Ok(WriteTerms { idempotency_key, author, message, wait: wait(headers)?, can_wait: false })
 }
 
