@@ -12,6 +12,7 @@ mod limits;
 mod moments;
 mod pages;
 mod patches;
+mod patterns;
 mod queries;
 mod readme;
 mod retried;

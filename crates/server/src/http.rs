@@ -30,6 +30,7 @@ mod queries;
 mod replica_status;
 mod shares;
 mod sight;
+mod texts;
 mod transactions;
 mod watch;
 mod web_socket;

@@ -63,10 +63,10 @@ async fn every_answer_is_in_the_description() {
 }
 
 /// The description, as far as it is of feeds.
-struct Description(Value);
+pub(super) struct Description(pub(super) Value);
 
 impl Description {
-    async fn of(service: &mut HttpClient) -> Self {
+    pub(super) async fn of(service: &mut HttpClient) -> Self {
         Self(service.get("/openapi.json").await.json())
     }
 
@@ -75,7 +75,7 @@ impl Description {
     }
 
     /// What is wrong with a value of a named shape.
-    fn misfits(&self, shape: &Value, value: &Value) -> Vec<String> {
+    pub(super) fn misfits(&self, shape: &Value, value: &Value) -> Vec<String> {
         let mut schema = shape.clone();
         schema["components"] = self.0["components"].clone();
         let validator = jsonschema::validator_for(&schema).unwrap();

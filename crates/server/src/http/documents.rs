@@ -9,6 +9,7 @@ use super::operations::{PatchStep, TypedOperation};
 use super::parameters::{DocumentPath, WriteConditions, WriteHeaders};
 use super::preferences::{condition, etag, is_known, is_wanted, terms, within};
 use super::problem::{BodilessProblems, DocumentProblems, Kind, Problem, Problems};
+use super::texts::{AnyObject, MomentText, TagsText};
 use super::written::{Written, unexpected};
 use crate::local::{self, Moment, Reading};
 use axum::Json;
@@ -31,12 +32,12 @@ const OPERATIONS: &str = "application/vnd.isle.operations+json";
 #[utoipa::path(get, path = "/v1/spaces/{space}/{collection}/{key}", tag = "documents",
     params(
         DocumentPath,
-        ("at" = Option<String>, Query, description = "As it was: its heads as an ETag names them, or a time (RFC 3339, or \
+        ("at" = inline(Option<MomentText>), Query, description = "As it was: its heads as an ETag names them, or a time (RFC 3339, or \
             milliseconds since 1970) by the clocks of its writers"),
-        ("If-Match" = Option<String>, Header, description = "Answer 412 unless its ETag is one of these"),
-        ("If-None-Match" = Option<String>, Header, description = "Answer 304 when its ETag is one of these"),
+        ("If-Match" = inline(Option<TagsText>), Header, description = "Answer 412 unless its ETag is one of these"),
+        ("If-None-Match" = inline(Option<TagsText>), Header, description = "Answer 304 when its ETag is one of these"),
     ),
-    responses((status = 200, description = "The document", content_type = "application/json", body = serde_json::Value,
+    responses((status = 200, description = "The document", content_type = "application/json", body = inline(AnyObject),
         headers(
             ("ETag" = String, description = "Its heads"),
             ("Isle-Behind" = String, description = "Its changes are not all applied: `waiting`, or `blocked` until an upgrade"),
@@ -137,7 +138,7 @@ fn moment(text: &str) -> Result<Moment, Problem> {
 /// that `limit`. Split it into several writes, or the document into several.
 #[utoipa::path(put, path = "/v1/spaces/{space}/{collection}/{key}", tag = "documents",
     params(DocumentPath, WriteConditions, WriteHeaders),
-    request_body(content = serde_json::Value, content_type = "application/json",
+    request_body(content = inline(AnyObject), content_type = "application/json",
         example = json!({"product": "1029743", "on_hand": 12})),
     responses((status = 200, description = "It is durable", body = Written,
         headers(("ETag" = String, description = "Its heads after it, as `heads` has them"))), Problems))]
@@ -166,7 +167,7 @@ pub(super) async fn put(
 #[utoipa::path(patch, path = "/v1/spaces/{space}/{collection}/{key}", tag = "documents",
     params(DocumentPath, WriteConditions, WriteHeaders),
     request_body(content(
-        (serde_json::Value = "application/merge-patch+json", example = json!({"shelf": "A-12", "note": null})),
+        (inline(AnyObject) = "application/merge-patch+json", example = json!({"shelf": "A-12", "note": null})),
         (Vec<PatchStep> = "application/json-patch+json",
             example = json!([{"op": "add", "path": "/shelf", "value": "A-12"}])),
         (Vec<TypedOperation> = "application/vnd.isle.operations+json",

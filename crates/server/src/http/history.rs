@@ -9,6 +9,7 @@ use super::extract::{NoParameters, OfDocument, Parameters};
 use super::parameters::{DocumentPath, WriteConditions, WriteHeaders};
 use super::preferences::etag;
 use super::problem::{Kind, Problem, Problems, ReadProblems};
+use super::texts::{HashText, PointerText};
 use super::written::{Written, unexpected};
 use crate::local::{Change, Conflict, change_shown, conflict_shown};
 use axum::Json;
@@ -38,8 +39,8 @@ pub(super) struct History {
 #[utoipa::path(get, path = "/v1/spaces/{space}/{collection}/{key}/history", tag = "documents",
     params(
         DocumentPath,
-        ("before" = Option<String>, Query, description = "Only those before this change, by its hash"),
-        ("limit" = Option<u32>, Query, description = "At most so many, and not more than an answer has room for; 100 when nothing is said"),
+        ("before" = inline(Option<HashText>), Query, description = "Only those before this change, by its hash"),
+        ("limit" = Option<usize>, Query, description = "At most so many, and not more than an answer has room for; 100 when nothing is said"),
     ),
     responses((status = 200, description = "Its changes, the newest first", body = History), ReadProblems))]
 pub(super) async fn history(
@@ -97,9 +98,11 @@ pub(super) async fn conflicts(
 #[serde(deny_unknown_fields)]
 pub(super) struct Settled {
     /// The field, as the conflict names it.
+    #[schema(value_type = PointerText)]
     field: String,
     /// The change that wrote the value to keep.
     #[serde(default)]
+    #[schema(value_type = Option<HashText>, inline)]
     hash: Option<String>,
     /// Or another value; null is one.
     #[serde(default, deserialize_with = "given")]

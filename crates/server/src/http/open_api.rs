@@ -3,6 +3,7 @@
 use super::asking::Api;
 use super::operations::TypedOperation;
 use super::problem::{Kind, Problem, ProblemDocument};
+use super::texts::never_null;
 use super::{documents, history, page, queries, replica_status, transactions, watch};
 use axum::Router;
 use axum::body::Bytes;
@@ -86,6 +87,12 @@ fn described() -> (Router<Api>, Description) {
     if let Some(operation) = schemas.and_then(|schemas| schemas.get_mut("TypedOperation")) {
         TypedOperation::close(operation);
     }
+    for path in description.paths.paths.values_mut() {
+        let operations = [&mut path.get, &mut path.put, &mut path.post, &mut path.patch, &mut path.delete];
+        for operation in operations.into_iter().flatten() {
+            operation.parameters.iter_mut().flatten().for_each(never_null);
+        }
+    }
     (router, description)
 }
 
@@ -138,6 +145,19 @@ mod tests {
             let has_tag = operation.pointer("/responses/404/headers/ETag").is_some();
             assert_eq!(has_tag, method == "get" && path.ends_with("/{key}"), "{method} {path}");
         }
+    }
+
+    #[test]
+    fn a_parameter_is_never_null() {
+        let mut seen = 0;
+        for (method, path, operation) in operations(&description()) {
+            for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                let schema = &parameter["schema"];
+                assert!(schema["type"].is_string(), "{method} {path}: {parameter}");
+                seen += 1;
+            }
+        }
+        assert!(seen > 60, "{seen}");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Typed operations and steps of a JSON Patch as the description has them. What reads them is `document`'s own.
 
+use super::texts::{PlaceText, PointerText};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -27,14 +28,19 @@ pub(super) enum TypedOperation {
     Delete {},
     /// Adds to a counter.
     Increment {
-        #[schema(example = "/on_hand")]
+        #[schema(value_type = PointerText, inline)]
         field: String,
         by: i64,
     },
     /// Takes from a bounded counter, of the rights that this replica holds.
-    Spend { field: String, by: u64 },
+    Spend {
+        #[schema(value_type = PointerText, inline)]
+        field: String,
+        by: u64,
+    },
     /// Adds to a bounded counter. The rights are this replica's, or those of the origin in `to`.
     Grant {
+        #[schema(value_type = PointerText, inline)]
         field: String,
         by: u64,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -43,19 +49,34 @@ pub(super) enum TypedOperation {
     },
     /// Gives rights of a bounded counter to another origin.
     Transfer {
+        #[schema(value_type = PointerText, inline)]
         field: String,
         #[schema(pattern = "^[0-9a-f]{32}$")]
         to: String,
         by: u64,
     },
     /// Adds a scalar to a set.
-    Add { field: String, element: Value },
+    Add {
+        #[schema(value_type = PointerText, inline)]
+        field: String,
+        element: Value,
+    },
     /// Removes a scalar from a set.
-    Remove { field: String, element: Value },
+    Remove {
+        #[schema(value_type = PointerText, inline)]
+        field: String,
+        element: Value,
+    },
     /// Inserts values into a list before the item of an index.
-    Insert { field: String, index: u64, values: Vec<Value> },
+    Insert {
+        #[schema(value_type = PointerText, inline)]
+        field: String,
+        index: u64,
+        values: Vec<Value>,
+    },
     /// Deletes items of a list or characters of a text, and inserts there.
     Splice {
+        #[schema(value_type = PointerText, inline)]
         field: String,
         index: u64,
         #[serde(default)]
@@ -63,11 +84,19 @@ pub(super) enum TypedOperation {
         insert: Inserted,
     },
     /// Empties a field.
-    Clear { field: String },
+    Clear {
+        #[schema(value_type = PointerText, inline)]
+        field: String,
+    },
     /// Decides between values that were written at once: it is this one.
-    Settle { field: String, value: Value },
+    Settle {
+        #[schema(value_type = PointerText, inline)]
+        field: String,
+        value: Value,
+    },
     /// Decides between values that were written at once: it is the one that this change wrote. Needs the right to read.
     Choose {
+        #[schema(value_type = PointerText, inline)]
         field: String,
         #[schema(pattern = "^[0-9a-f]{64}$")]
         hash: String,
@@ -102,12 +131,37 @@ pub(super) enum Inserted {
 #[serde(tag = "op", rename_all = "lowercase")]
 #[expect(dead_code, reason = "it is only described")]
 pub(super) enum PatchStep {
-    Add { path: String, value: Value },
-    Remove { path: String },
-    Replace { path: String, value: Value },
-    Move { from: String, path: String },
-    Copy { from: String, path: String },
-    Test { path: String, value: Value },
+    Add {
+        #[schema(value_type = PlaceText, inline)]
+        path: String,
+        value: Value,
+    },
+    Remove {
+        #[schema(value_type = PlaceText, inline)]
+        path: String,
+    },
+    Replace {
+        #[schema(value_type = PlaceText, inline)]
+        path: String,
+        value: Value,
+    },
+    Move {
+        #[schema(value_type = PlaceText, inline)]
+        from: String,
+        #[schema(value_type = PlaceText, inline)]
+        path: String,
+    },
+    Copy {
+        #[schema(value_type = PlaceText, inline)]
+        from: String,
+        #[schema(value_type = PlaceText, inline)]
+        path: String,
+    },
+    Test {
+        #[schema(value_type = PlaceText, inline)]
+        path: String,
+        value: Value,
+    },
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use super::extract::{OfCollection, Parameters};
 use super::listed;
 use super::problem::{Kind, Problem, ReadProblems};
 use super::shares::Share;
+use super::texts::{ConditionText, NameText, OrderText, PointerText};
 use super::written::unexpected;
 use crate::condition;
 use crate::local::{Found, ListedDocument, Request, Response as Answer, Violation};
@@ -84,15 +85,15 @@ pub(super) struct Explained {
 /// `lines_max` says are under way at once, and a quarter of them for one caller: more are refused with 503.
 #[utoipa::path(get, path = "/v1/spaces/{space}/{collection}", tag = "queries",
     params(
-        ("space" = String, Path), ("collection" = String, Path),
-        ("where" = Option<Vec<String>>, Query, description = "A condition: field, operator, value, as in `/price<500`, \
+        ("space" = inline(NameText), Path), ("collection" = inline(NameText), Path),
+        ("where" = inline(Option<Vec<ConditionText>>), Query, description = "A condition: field, operator, value, as in `/price<500`, \
             `/brand=Alpro`, `/name^=MI`, `/tags~=new`, or a field alone that must be there; a text that reads as a number is quoted: \
             `/product=\"1029743\"`. Given several times, all must hold"),
-        ("order" = Option<String>, Query, description = "A field, as in `/price`; `-/price` from its end. By key when nothing \
+        ("order" = inline(Option<OrderText>), Query, description = "A field, as in `/price`; `-/price` from its end. By key when nothing \
             is said; `-` from the last key"),
-        ("select" = Option<Vec<String>>, Query, description = "Show only this field; may be given several times"),
+        ("select" = inline(Option<Vec<PointerText>>), Query, description = "Show only this field; may be given several times"),
         ("prefix" = Option<String>, Query, description = "Only keys that start so"),
-        ("limit" = Option<u32>, Query, description = "At most so many, up to 1,000; 100 when nothing is said"),
+        ("limit" = Option<u32>, Query, minimum = 1, description = "At most so many, up to 1,000; 100 when nothing is said"),
         ("after" = Option<String>, Query, description = "Go on after the page that gave it as `next`"),
         ("explain" = Option<bool>, Query, description = "Say how they were found"),
     ),

@@ -4,6 +4,7 @@ use super::asking::{Api, Place};
 use super::calling::Caller;
 use super::extract::{Named, NoParameters, name};
 use super::problem::{Kind, Problem, ReadProblems};
+use super::texts::NameText;
 use super::written::unexpected;
 use crate::local::{Request, Response, SchemaInForce, Status};
 use axum::Json;
@@ -80,7 +81,7 @@ pub(super) async fn schemas(
 ///
 /// JSON Schema 2020-12, with `x-crdt` for how fields merge.
 #[utoipa::path(get, path = "/v1/schemas/{collection}", tag = "replica",
-    params(("collection" = String, Path)),
+    params(("collection" = inline(NameText), Path)),
     responses((status = 200, description = "The schema", content_type = "application/schema+json",
         body = serde_json::Value), ReadProblems))]
 pub(super) async fn schema(

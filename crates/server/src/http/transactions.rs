@@ -8,6 +8,7 @@ use super::operations::TypedOperation;
 use super::parameters::WriteHeaders;
 use super::preferences::{condition_of, no_condition, terms, within};
 use super::problem::{Problem, Problems};
+use super::texts::{AnyTagText, KeyText, NameText, TagsText};
 use super::written::Written;
 use axum::body::Body;
 use axum::extract::State;
@@ -31,8 +32,10 @@ pub(super) struct Transaction {
 #[serde(deny_unknown_fields)]
 pub(super) struct DocumentWrite {
     /// Its collection.
+    #[schema(value_type = NameText)]
     collection: String,
     /// Its key, as it is: a slash is a slash.
+    #[schema(value_type = KeyText)]
     key: String,
     /// What to do, in this order: `{"op": "increment", "field": "/on_hand", "by": -2}`, `{"op": "put", "value": {…}}`,
     /// `{"op": "merge_patch", "patch": {…}}` and the others.
@@ -40,9 +43,11 @@ pub(super) struct DocumentWrite {
     operations: Vec<Operation>,
     /// Only when the document's ETag is one of these; `*`: when it is there.
     #[serde(default)]
+    #[schema(value_type = Option<TagsText>, inline)]
     if_match: Option<String>,
     /// `*`: only when it is not there.
     #[serde(default)]
+    #[schema(value_type = Option<AnyTagText>, inline)]
     if_none_match: Option<String>,
 }
 
@@ -55,7 +60,7 @@ pub(super) struct DocumentWrite {
 /// names, or the transaction.
 #[utoipa::path(post, path = "/v1/spaces/{space}/transactions", tag = "documents",
     params(
-        ("space" = String, Path),
+        ("space" = inline(NameText), Path),
         WriteHeaders,
     ),
     request_body(content = Transaction, example = json!({"writes": [

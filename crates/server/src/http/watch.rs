@@ -5,6 +5,7 @@ use super::calling::Caller;
 use super::extract::{Parameters, name};
 use super::feed::{Feed, HEARTBEAT, Reader, SLOW_HINT, Told};
 use super::problem::{Kind, Problem, ReadProblems};
+use super::texts::NameText;
 use super::web_socket::Upgrade;
 use crate::local::WatchEvent;
 use axum::extract::State;
@@ -32,8 +33,8 @@ use std::convert::Infallible;
 /// 4 KiB. The connection is closed with 1001 when the server ends, 1013 for a slow reader and 1011 for a problem.
 #[utoipa::path(get, path = "/v1/watch", tag = "feeds",
     params(
-        ("space" = String, Query, description = "Of which space"),
-        ("collection" = Option<String>, Query, description = "Of one collection"),
+        ("space" = inline(NameText), Query, description = "Of which space"),
+        ("collection" = inline(Option<NameText>), Query, description = "Of one collection"),
         ("prefix" = Option<String>, Query, description = "Of keys of it that start so"),
         ("after" = Option<String>, Query, description = "A cursor to go on after"),
         ("Last-Event-ID" = Option<String>, Header, description = "The same; it counts before `after`"),
