@@ -3,8 +3,9 @@ use super::{item, site_with_a_service};
 use serde_json::{Value, json};
 use std::process::Command;
 use tests::http::{Answer, HttpClient};
-use tests::process::{Fleet, site_config};
+use tests::process::{Fleet, Process, site_config};
 use tests::skipped;
+use tests::web_socket::{Ended, WebSocket};
 
 /// Where `tests/run` says that the program is.
 const SCHEMATHESIS: &str = "ISLE_TESTS_SCHEMATHESIS";
@@ -60,6 +61,16 @@ async fn every_answer_is_in_the_description() {
     let token =
         isle(&site, &["token", "create", "scanner", "--space", "store-1", "--rights", "inventory=write"]);
     run("10", &["--header", &format!("Authorization: Bearer {token}")]);
+}
+
+/// A site over TCP with a document, and its description.
+async fn site(fleet: &Fleet, settings: &str) -> (Process, Value) {
+    let http = format!("[http]\nlisten = \"127.0.0.1:0\"\n{settings}");
+    let site = fleet.start("store-1", &(site_config("store-1", "127.0.0.1:1") + &http));
+    let mut owner = HttpClient::of(&site).await;
+    owner.call("PUT", &item("milk"), &[], r#"{"on_hand": 1, "shelf": "A"}"#).await;
+    let description = owner.get("/openapi.json").await.json();
+    (site, description)
 }
 
 /// The description, as far as it is of feeds.
@@ -155,14 +166,8 @@ async fn refused_feeds_are_as_described() {
     description.holds(&busy);
 }
 
-/// Every event of a feed has the shape that is described.
-#[tokio::test]
-async fn events_are_as_described() {
-    let (_fleet, site, mut service) = site_with_a_service().await;
-    let description = Description::of(&mut service).await;
-    let shape = description.shape("200", "text/event-stream");
-    service.call("PUT", &item("milk"), &[], r#"{"on_hand": 1}"#).await;
-    let mut feed = HttpClient::of(&site).await.feed("/v1/watch?space=store-1", &[]).await;
+/// Documents, a transaction by somebody who says why, and a deletion.
+async fn write_for_feeds(service: &mut HttpClient) {
     let told = [("isle-author", "till-3"), ("isle-message", "counted")];
     let operations = json!([{"op": "put", "value": {"on_hand": 2}}]);
     let writes = json!([
@@ -172,7 +177,21 @@ async fn events_are_as_described() {
     let transaction = json!({"writes": writes}).to_string();
     service.call("POST", "/v1/spaces/store-1/transactions", &told, transaction).await;
     service.call("DELETE", &item("milk"), &[], "").await;
-    for name in ["document", "synced", "changed", "changed"] {
+}
+
+/// What a feed says of that, where a document was there before.
+const NAMES: [&str; 4] = ["document", "synced", "changed", "changed"];
+
+/// Every event of a feed has the shape that is described.
+#[tokio::test]
+async fn events_are_as_described() {
+    let (_fleet, site, mut service) = site_with_a_service().await;
+    let description = Description::of(&mut service).await;
+    let shape = description.shape("200", "text/event-stream");
+    service.call("PUT", &item("milk"), &[], r#"{"on_hand": 1}"#).await;
+    let mut feed = HttpClient::of(&site).await.feed("/v1/watch?space=store-1", &[]).await;
+    write_for_feeds(&mut service).await;
+    for name in NAMES {
         let event = feed.next().await.unwrap();
         assert_eq!((event.name.as_str(), &event.data["event"]), (name, &json!(name)));
         assert_eq!(event.data["cursor"], json!(event.id), "the id is the cursor");
@@ -181,5 +200,37 @@ async fn events_are_as_described() {
             !description.misfits(shape, &json!({"event": name})).is_empty(),
             "the shape of '{name}' says something"
         );
+    }
+}
+
+/// Likewise every message of a feed over a WebSocket, the last one too.
+#[tokio::test]
+async fn messages_of_a_web_socket_are_as_described() {
+    let fleet = Fleet::new();
+    let (site, description) = site(&fleet, "").await;
+    let description = Description(description);
+    let shape = description.shape("101", "application/json");
+    let token = ["token", "create", "board", "--space", "store-1", "--rights", "read"];
+    let protocols = format!("isle, isle.token.{}", isle(&site, &token));
+    let shown = [("sec-websocket-protocol", protocols.as_str())];
+    let address = super::callers::address(&site);
+    let mut feed = WebSocket::at(address, "/v1/watch?space=store-1", &shown).await;
+    let mut owner = HttpClient::of(&site).await;
+    write_for_feeds(&mut owner).await;
+    for name in NAMES {
+        let message = feed.next().await.unwrap();
+        assert_eq!(message["event"], json!(name));
+        assert_eq!(description.misfits(shape, &message), Vec::<String>::new(), "{message}");
+    }
+    isle(&site, &["token", "revoke", "board"]);
+    owner.call("PUT", &item("bread"), &[], r#"{"on_hand": 3}"#).await;
+    let message = feed.next().await.unwrap();
+    assert_eq!((&message["event"], &message["problem"]["status"]), (&json!("problem"), &json!(401)));
+    assert_eq!(description.misfits(shape, &message), Vec::<String>::new(), "{message}");
+    assert_eq!(feed.next().await, Err(Ended::Closed(1011)));
+    let slow = json!({"event": "slow", "hint": "connect again with the last cursor"});
+    assert_eq!(description.misfits(shape, &slow), Vec::<String>::new());
+    for name in ["document", "synced", "changed", "reset", "slow", "problem", "other"] {
+        assert!(!description.misfits(shape, &json!({"event": name})).is_empty(), "'{name}' says something");
     }
 }

@@ -6,7 +6,7 @@ use super::extract::{Parameters, name};
 use super::feed::{Feed, HEARTBEAT, Reader, SLOW_HINT, Told};
 use super::problem::{Kind, Problem, ReadProblems};
 use super::texts::NameText;
-use super::web_socket::Upgrade;
+use super::web_socket::{FeedMessage, Upgrade};
 use crate::local::WatchEvent;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -39,7 +39,8 @@ use std::convert::Infallible;
         ("after" = Option<String>, Query, description = "A cursor to go on after"),
         ("Last-Event-ID" = Option<String>, Header, description = "The same; it counts before `after`"),
     ),
-    responses((status = 101, description = "Events over a WebSocket, where the request asked for one"), (status = 200, description = "Events until either side ends", content_type = "text/event-stream",
+    responses((status = 101, description = "Events over a WebSocket, where the request asked for one: a text message each",
+        content_type = "application/json", body = FeedMessage), (status = 200, description = "Events until either side ends", content_type = "text/event-stream",
         body = WatchEvent), ReadProblems))]
 pub(super) async fn watch(
     State(api): State<Api>,

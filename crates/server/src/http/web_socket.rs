@@ -8,8 +8,9 @@ use super::asking::Api;
 use super::extract::text;
 use super::feed::{Feed, HEARTBEAT, SLOW_HINT, Told};
 use super::listening::Kept;
-use super::problem::{Kind, Problem};
+use super::problem::{Kind, Problem, ProblemDocument};
 use super::watch::json;
+use crate::local::WatchEvent;
 use axum::body::Body;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -18,6 +19,7 @@ use axum::response::Response;
 use futures_util::{SinkExt as _, StreamExt as _};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
+use serde::Serialize;
 use std::pin::pin;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -27,6 +29,7 @@ use tokio_tungstenite::tungstenite::handshake::server::create_response;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
+use utoipa::ToSchema;
 
 /// What a server answers that offers more.
 const PROTOCOL: &str = "isle";
@@ -37,6 +40,33 @@ const TOKEN_PREFIX: &str = "isle.token.";
 const MESSAGE_BYTES_MAX: usize = 4 * 1024;
 /// Bytes that are read at once.
 const READ_BYTES: usize = 4 * 1024;
+
+/// A message of a feed over a WebSocket.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub(super) enum FeedMessage {
+    /// Something that is watched.
+    Event(Box<WatchEvent>),
+    /// The last one.
+    End(FeedEnd),
+}
+
+/// Why the server ends a feed.
+#[derive(Serialize, ToSchema)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub(super) enum FeedEnd {
+    /// Its reader took nothing for 20 seconds.
+    Slow {
+        /// What to do about it.
+        hint: &'static str,
+    },
+    /// It cannot go on.
+    Problem {
+        /// Why.
+        #[schema(value_type = ProblemDocument)]
+        problem: Problem,
+    },
+}
 
 /// A client that answers none of so many pings is gone.
 const PINGS_MAX: u32 = 3;
@@ -196,17 +226,17 @@ where
         };
         let Some(told) = told else { return Ok(Some((CloseCode::Away, "the server ends"))) };
         let (message, ending) = match told {
-            Told::Event(event) => (json(&event), None),
+            Told::Event(event) => (FeedMessage::Event(event), None),
             Told::Slow => {
                 let ending = (CloseCode::Again, "too slow");
-                (serde_json::json!({"event": "slow", "hint": SLOW_HINT}).to_string(), Some(ending))
+                (FeedMessage::End(FeedEnd::Slow { hint: SLOW_HINT }), Some(ending))
             }
             Told::Problem(problem) => {
                 let ending = (CloseCode::Error, "it cannot go on");
-                (serde_json::json!({"event": "problem", "problem": problem}).to_string(), Some(ending))
+                (FeedMessage::End(FeedEnd::Problem { problem }), Some(ending))
             }
         };
-        socket.send(Message::text(message)).await?;
+        socket.send(Message::text(json(&message))).await?;
         if ending.is_some() {
             return Ok(ending);
         }
