@@ -1,8 +1,11 @@
 //! Writes that carry a key count once, however often they are sent. Key and answer are in the write's own batch.
+//!
+//! Keys are in one order, and the oldest go. Where that is for want of room, and not of age, those of who holds few become the
+//! newest again instead: whoever makes very many keys pushes out its own.
 
 use crate::journal::Journal;
 use crate::keys;
-use crate::record::{self, IdempotencyRow};
+use crate::record::{self, HolderRow, IdempotencyRow};
 use crate::request::{AskedWrite, IdempotencyKey, Stamp};
 use crate::store::{Store, StoreError};
 use document::Origin;
@@ -16,6 +19,9 @@ const KEPT_MS: i64 = 24 * 60 * 60 * 1_000;
 /// Keys that one new key removes at most: more than one, so that those past their day become fewer, and soon where fewer are to
 /// be kept than there are.
 const REMOVED_PER_KEY: usize = 16;
+
+/// Who holds no more than one part of so many of the most that are kept loses none to others who hold more.
+const HOLDERS: u64 = 16;
 
 /// Whether the oldest of so many keys goes. A clock that went back keeps them for longer, up to the most that are kept.
 fn is_over(keys: u64, age_ms: i64, keys_max: u64) -> bool {
@@ -76,27 +82,76 @@ pub(crate) fn keep<S: Store>(
         sequence: stamp.map_or(0, |stamp| stamp.sequence),
         origin: stamp.map_or([0; 16], |stamp| stamp.origin.0),
         kept_ms: Some(wall_ms),
+        holder: Some(key.holder()),
     };
-    let number = journal.next_idempotency_key();
     journal.rows.put(keys::idempotency(key.as_bytes()), record::encode(&row));
-    journal.rows.put(keys::idempotency_order(number), key.as_bytes().to_vec());
+    let mut newest = append(journal, key.as_bytes().to_vec());
+    let share = keys_max.max(KEYS_MIN) / HOLDERS;
+    let has_more = count(journal, Some(key.holder()), 1)? > share;
+    // What is passed over is over the most that are kept for a while, which has an end too: then the oldest go, whoever's they
+    // are. Who holds little itself, as all may, spends no time on the others' keys, and takes none of the room of who holds much.
+    let (mut moves, shares) = if has_more { (REMOVED_PER_KEY, 2) } else { (1, 1) };
+    let passing_max = keys_max.max(KEYS_MIN) + shares * share;
     // A store of a version that counted only has no more than the newest of them.
-    let mut oldest = journal.oldest_idempotency_key().unwrap_or(number.saturating_sub(KEYS_MIN).max(1));
+    let mut oldest = journal.oldest_idempotency_key().unwrap_or(newest.saturating_sub(KEYS_MIN).max(1));
     for _ in 0..REMOVED_PER_KEY {
         let order = keys::idempotency_order(oldest);
         let Some(key) = journal.rows.get(&order)? else { break };
         let place = keys::idempotency(&key);
         let row: Option<IdempotencyRow> = journal.rows.record(&place)?;
-        let kept_ms = row.and_then(|row| row.kept_ms).unwrap_or(i64::MIN);
-        if !is_over(number + 1 - oldest, wall_ms.saturating_sub(kept_ms), keys_max) {
+        let age_ms = wall_ms.saturating_sub(row.and_then(|row| row.kept_ms).unwrap_or(i64::MIN));
+        let keys = newest + 1 - oldest;
+        if !is_over(keys, age_ms, keys_max) {
             break;
         }
-        journal.rows.remove(place);
+        let holder = row.and_then(|row| row.holder);
+        let is_passed = age_ms < KEPT_MS && keys <= passing_max && holds_at_most(journal, holder, share)?;
+        if is_passed && moves == 0 {
+            break;
+        }
         journal.rows.remove(order);
         oldest += 1;
+        if is_passed {
+            moves -= 1;
+            newest = append(journal, key);
+        } else {
+            journal.rows.remove(place);
+            count(journal, holder, -1)?;
+        }
     }
     journal.set_oldest_idempotency_key(oldest);
     Ok(())
+}
+
+/// Makes a key the newest; its number.
+fn append<S: Store>(journal: &mut Journal<S>, key: Vec<u8>) -> u64 {
+    let number = journal.next_idempotency_key();
+    journal.rows.put(keys::idempotency_order(number), key);
+    number
+}
+
+/// Whether a holder has so few keys; of one that an earlier version kept nobody is known.
+fn holds_at_most<S: Store>(
+    journal: &Journal<S>,
+    holder: Option<u64>,
+    share: u64,
+) -> Result<bool, StoreError> {
+    let Some(holder) = holder else { return Ok(false) };
+    let row: Option<HolderRow> = journal.rows.record(&keys::idempotency_holder(holder))?;
+    Ok(row.unwrap_or_default().keys <= share)
+}
+
+/// Counts a holder's keys; how many there are then.
+fn count<S: Store>(journal: &mut Journal<S>, holder: Option<u64>, by: i64) -> Result<u64, StoreError> {
+    let Some(holder) = holder else { return Ok(0) };
+    let place = keys::idempotency_holder(holder);
+    let row: Option<HolderRow> = journal.rows.record(&place)?;
+    let keys = row.unwrap_or_default().keys.saturating_add_signed(by);
+    match keys {
+        0 => journal.rows.remove(place),
+        keys => journal.rows.put(place, record::encode(&HolderRow { keys })),
+    }
+    Ok(keys)
 }
 
 #[cfg(test)]

@@ -84,6 +84,11 @@ pub(crate) fn idempotency_order(number: u64) -> Place {
     place(Keyspace::Meta, b'r', &[&number.to_be_bytes()])
 }
 
+/// How many keys are a holder's.
+pub(crate) fn idempotency_holder(holder: u64) -> Place {
+    place(Keyspace::Meta, b'h', &[&holder.to_be_bytes()])
+}
+
 /// The text of a version of a schema that travelled.
 pub(crate) fn schema(collection: &Collection, version: u32) -> Place {
     place(Keyspace::Meta, KIND_SCHEMA, &[collection.as_str().as_bytes(), &[0], &version.to_be_bytes()])

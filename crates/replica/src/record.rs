@@ -278,6 +278,16 @@ pub(crate) struct IdempotencyRow {
     /// When it was kept, in milliseconds of wall time.
     #[n(3)]
     pub(crate) kept_ms: Option<i64>,
+    /// Among whose keys it is counted; `None` of an earlier version, which counted for nobody.
+    #[n(4)]
+    pub(crate) holder: Option<u64>,
+}
+
+/// How many idempotency keys are somebody's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct HolderRow {
+    #[n(0)]
+    pub(crate) keys: u64,
 }
 
 #[expect(

@@ -244,7 +244,11 @@ impl TransactionError {
 /// A client's name for a write, 1 to 64 bytes. The replica keeps the newest 65,536 of them, and as many as
 /// [`Settings::idempotency_keys_max`](crate::Settings::idempotency_keys_max) for a day.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct IdempotencyKey(String);
+pub struct IdempotencyKey {
+    text: String,
+    /// Among whose keys it counts.
+    holder: u64,
+}
 
 /// Why a text is no idempotency key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -252,19 +256,33 @@ pub struct IdempotencyKey(String);
 pub struct IdempotencyKeyError(pub usize);
 
 impl IdempotencyKey {
-    /// Checks the length.
+    /// Checks the length. It is one of the owner's keys.
     ///
     /// # Errors
     /// [`IdempotencyKeyError`] when it has not 1 to 64 bytes.
     pub fn new(text: impl Into<String>) -> Result<Self, IdempotencyKeyError> {
         let text = text.into();
-        if (1..=64).contains(&text.len()) { Ok(Self(text)) } else { Err(IdempotencyKeyError(text.len())) }
+        match (1..=64).contains(&text.len()) {
+            true => Ok(Self { text, holder: 0 }),
+            false => Err(IdempotencyKeyError(text.len())),
+        }
+    }
+
+    /// One of the keys of somebody else, whose many keys push out none of the few of others. Texts are told apart without
+    /// regard to holders: who names writes alike has to make other texts of them.
+    #[must_use]
+    pub fn held_by(self, holder: u64) -> Self {
+        Self { holder, ..self }
+    }
+
+    pub(crate) fn holder(&self) -> u64 {
+        self.holder
     }
 
     /// Its characters.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
-        self.0.as_bytes()
+        self.text.as_bytes()
     }
 }
 

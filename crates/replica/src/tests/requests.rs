@@ -183,6 +183,66 @@ fn the_oldest_idempotency_keys_make_room() {
     assert!(!kept(&site, 4) && kept(&site, 5), "the newest stay, whatever the clock says");
 }
 
+/// Keys alone, without the writes that they are of.
+struct Kept(journal::Journal<Disk>);
+
+impl Kept {
+    const MAX: u64 = 65_536;
+
+    fn new() -> Self {
+        Self(Node::new(site_settings()).journal())
+    }
+
+    fn keep(&mut self, name: &str, holder: u64, wall_ms: i64) {
+        let key = IdempotencyKey::new(name).unwrap().held_by(holder);
+        idempotency::keep(&mut self.0, &key, ([7; 16], None), (wall_ms, Self::MAX)).unwrap();
+    }
+
+    fn has(&self, name: &str) -> bool {
+        idempotency::find(&self.0, &IdempotencyKey::new(name).unwrap()).unwrap().is_some()
+    }
+
+    /// How many are there of those of a name and a number.
+    fn count(&self, name: &str, numbers: Range<u32>) -> u64 {
+        numbers.map(|n| u64::from(self.has(&format!("{name}{n}")))).sum()
+    }
+}
+
+/// Whoever makes very many keys pushes out its own.
+#[test]
+fn few_keys_stay_beside_very_many_of_another_holder() {
+    let mut kept = Kept::new();
+    (0..4_000).for_each(|n| kept.keep(&format!("till {n}"), 7, 0));
+    (0..200_000).for_each(|n| kept.keep(&format!("k{n}"), 0, 0));
+    assert_eq!(kept.count("till ", 0..4_000), 4_000, "they were passed over, twice");
+    let others = kept.count("k", 0..200_000);
+    assert!((Kept::MAX..Kept::MAX + 16).contains(&(4_000 + others)), "as many as there may be: {others}");
+    // What is left of others are the newest.
+    assert_eq!(kept.count("k", 200_000 - 61_000..200_000), 61_000);
+    let day_ms = 24 * 60 * 60 * 1_000;
+    (0..70_000).for_each(|n| kept.keep(&format!("l{n}"), 0, day_ms));
+    assert_eq!(kept.count("till ", 0..4_000), 0, "after a day they go as any");
+}
+
+/// Who holds more than its share loses what is beyond it.
+#[test]
+fn a_share_has_an_end() {
+    let mut kept = Kept::new();
+    (0..5_000).for_each(|n| kept.keep(&format!("till {n}"), 7, 0));
+    (0..70_000).for_each(|n| kept.keep(&format!("k{n}"), 0, 0));
+    assert_eq!(kept.count("till ", 0..5_000), Kept::MAX / 16, "the newest of them");
+    assert!(!kept.has("till 0") && kept.has("till 4999"));
+}
+
+/// Where all hold little the oldest go, and there is an end to how many stay.
+#[test]
+fn many_holders_of_few_keys_share_the_room() {
+    let mut kept = Kept::new();
+    (0..150_000_u32).for_each(|n| kept.keep(&format!("k{n}"), u64::from(n % 64), 0));
+    let there = kept.count("k", 0..150_000);
+    assert!((Kept::MAX..=Kept::MAX + Kept::MAX / 16).contains(&there), "{there}");
+}
+
 #[test]
 fn spaces_keep_to_their_mode() {
     let mut site = Node::new(site_settings());

@@ -31,7 +31,8 @@ pub struct HttpConfig {
     pub depth_max: NonZeroU32,
     /// For a body to arrive, and for an answer to be made; waiting for the hub comes on top.
     pub time_max: Span,
-    /// Idempotency keys, of which each is kept for a day; where there are more the oldest go sooner, down to 65,536.
+    /// Idempotency keys, of which each is kept for a day; where there are more the oldest go sooner, down to 65,536, and those of
+    /// a caller that holds up to a sixteenth of them last.
     pub idempotency_keys_max: NonZeroU32,
     /// Whether whoever comes over TCP from this machine may do everything: any user and any program on it.
     pub loopback_without_token: bool,

@@ -108,9 +108,13 @@ impl Caller {
     pub(super) fn own_key(&self, key: IdempotencyKey) -> IdempotencyKey {
         let Some(name) = self.name() else { return key };
         let mut hasher = blake3::Hasher::new();
-        hasher.update(&(name.len() as u64).to_be_bytes()).update(name.as_bytes()).update(key.as_bytes());
+        hasher.update(&(name.len() as u64).to_be_bytes()).update(name.as_bytes());
+        let holder = hasher.clone().finalize();
+        let holder = holder.as_bytes().first_chunk().map_or(0, |first| u64::from_be_bytes(*first));
+        hasher.update(key.as_bytes());
         // 64 digits are a key.
-        IdempotencyKey::new(hasher.finalize().to_hex().to_string()).unwrap_or(key)
+        let own = IdempotencyKey::new(hasher.finalize().to_hex().to_string());
+        own.map_or(key, |own| own.held_by(holder))
     }
 
     /// Refuses who may not read there any more: a token may have ended since.
