@@ -100,7 +100,7 @@ fn a_hub_stores_and_forwards_what_peers_wrote_and_opens_no_document() {
 #[test]
 fn a_list_that_becomes_long_is_worked_off_from_the_store() {
     let (mut hub, mut site, mut wire) = pair();
-    let documents = crate::journal::LISTED_MAX + 10;
+    let documents = journal::LISTED_MAX + 10;
     hub.replica.hold_materialiser(true);
     for n in 0..documents {
         site.put(&format!("store-1/inventory/{n}"), item(1));
