@@ -7,9 +7,9 @@ pub use chain::verify_journal;
 mod documents;
 pub(crate) use documents::{StoredValue, snapshot_of};
 mod filled;
-mod waiting;
 use filled::Incomplete;
 pub(crate) use filled::{FilledDocument, Reach};
+mod waiting;
 #[cfg(test)]
 pub(crate) use waiting::LISTED_MAX;
 use waiting::Waiting;

@@ -239,7 +239,7 @@ impl Engine {
 
     /// Bytes on the disk of tables that are being written: of memtables, and of tables that are rewritten. fjall numbers
     /// tables as it begins them, so that one being written has a higher number than those that are finished, and one
-    /// that only waits to be deleted has not. Costs some microseconds for each hundred tables.
+    /// that only waits to be deleted has not.
     pub(crate) fn unfinished_bytes(&self) -> u64 {
         Keyspace::ALL.iter().map(|keyspace| unfinished_bytes(self.keyspace(*keyspace))).sum()
     }
