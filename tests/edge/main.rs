@@ -9,6 +9,8 @@ mod bad_network;
 #[cfg(test)]
 mod blocked;
 #[cfg(test)]
+mod certified;
+#[cfg(test)]
 mod client;
 #[cfg(test)]
 mod command;

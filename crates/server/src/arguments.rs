@@ -22,7 +22,8 @@ pub(crate) use documents::{
 pub(crate) use machine::{CompletionsArguments, DoctorArguments, ManArguments};
 
 pub(crate) use hub::{
-    HubCommand, InitArguments, InviteArguments, JoinArguments, RevokeArguments, SitesArguments,
+    AdmitArguments, HubCommand, InitArguments, InviteArguments, JoinArguments, RevokeArguments,
+    SitesArguments,
 };
 pub(crate) use rights::{RightsCommand, RightsListArguments, RightsSetArguments, RightsShowArguments};
 pub(crate) use schema::{

@@ -180,6 +180,14 @@ pub enum CommandError {
     /// The data directory cannot be used.
     #[error(transparent)]
     Lock(#[from] LockError),
+    /// A certificate cannot be read.
+    #[error("cannot read {}", path.display())]
+    Certificate {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// A token was not made, listed or revoked.
     #[error(transparent)]
     Token(#[from] TokenFileError),

@@ -5,7 +5,8 @@
 //! [`Registrar`], has authority and book: it answers who joins and renews, and what `isle hub` asks over the local socket.
 //! What a site may do it writes as an access document of the space `system`, so that it replicates, has a history and
 //! works off line. A site's certificate is renewed by a task of its own ([`Renewer`]). Where an organisation's own authority
-//! certifies replicas, a list in the data directory says who is refused ([`DenyList`]).
+//! certifies replicas, the hub has a book all the same and lets sites in by their certificates; without a book a list in the
+//! data directory says who is refused ([`DenyList`]).
 //!
 //! Invariants:
 //! - The book says a key may join, or may not any more, durably, before anybody is told. Only a revocation for which the disk
@@ -27,7 +28,7 @@ mod renewing;
 mod spaces;
 mod writing;
 
-pub use book::{InviteError, RevokeError, RightsError};
+pub use book::{AdmitError, InviteError, RevokeError, RightsError};
 pub use denied::DenyListError;
 pub use hub::EnrolmentError;
 pub use init::InitError;
@@ -40,13 +41,13 @@ pub(crate) use book::{Ended, Given, INVITATION_MAX};
 pub(crate) use denied::{DenyList, Refusals};
 pub(crate) use denying::Denying;
 pub(crate) use hub::{Hub, Invited, wall};
-pub(crate) use init::init;
+pub(crate) use init::{init, init_certified};
 pub(crate) use joining::{Arrived, ConfigWritten, join};
 pub(crate) use registrar::renew_own;
 pub(crate) use registrar::{HubRequest, Registrar};
 pub(crate) use reloading::{LOOK_INTERVAL, Reloader};
 pub(crate) use renewing::{Renewer, certificate_warning, warn_of_certificate};
-pub(crate) use spaces::{parse_spaces, show_spaces};
+pub(crate) use spaces::{parse_spaces, show_spaces, site_config, site_config_text};
 
 use std::time::Duration;
 use time::OffsetDateTime;

@@ -215,6 +215,9 @@ fn check(directory: &DataDirectory, config: Config) -> Result<Checked, ServeErro
     let hub = Hub::open(directory, &config)?;
     let schemas = schemas::load(&directory.schemas())?;
     let denied = DenyList::of(directory).read()?;
+    if hub.as_ref().is_some_and(|hub| !hub.certifies()) && denied != Refusals::default() {
+        return Err(EnrolmentError::DeniedBeside { list: directory.denied() }.into());
+    }
     Ok(Checked { config, identity, hub, denied, schemas })
 }
 
@@ -284,13 +287,13 @@ fn current(directory: &DataDirectory, config: &Config, hub: Option<&Hub>, identi
         }
         Some(Ok(None)) | None => identity,
     };
-    warn_of_certificate(&identity, renewed_by(config, hub.is_some()));
+    warn_of_certificate(&identity, renewed_by(config, hub.is_some_and(Hub::certifies)));
     identity
 }
 
-/// Who renews this replica's certificate; a hub that enrols does so itself.
-pub(crate) fn renewed_by(config: &Config, enrols: bool) -> Option<&str> {
-    if enrols {
+/// Who renews this replica's certificate; a hub that certifies does so itself.
+pub(crate) fn renewed_by(config: &Config, certifies: bool) -> Option<&str> {
+    if certifies {
         return Some(&config.name);
     }
     let mut renewing = config.peers.iter().filter(|(_, peer)| peer.renews && peer.address.is_some());

@@ -86,6 +86,26 @@ pub enum IdentityError {
     },
 }
 
+/// Why a certificate is not one of a replica of this fleet.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MemberError {
+    /// The text holds something else.
+    #[error("it holds no PEM certificate")]
+    NoCertificate,
+    /// The certificate does not name a replica.
+    #[error("it is no certificate of a replica")]
+    Certificate(#[from] CertificateError),
+    /// No replica of this fleet would accept it.
+    #[error(
+        "the certificate of {name} was not issued, for use as server and as client, by the authority of this replica"
+    )]
+    OtherAuthority {
+        /// The name in it.
+        name: String,
+    },
+}
+
 impl Identity {
     /// Reads `key.pem`, `certificate.pem` and `authority.pem` from `directory`, and checks that they belong
     /// together. Behind the replica's own certificate may stand those of authorities between it and the one in
@@ -164,6 +184,22 @@ impl Identity {
         let (certificate, between) = chain.split_first().ok_or(CertificateError::Absent)?;
         let validity = validity_for(usage, certificate, between, &self.roots);
         Ok(validity.ok_or(CertificateError::NeverValid)?.end)
+    }
+
+    /// Whose certificate a PEM text holds, and when that is valid. Those of authorities between it and this replica's own
+    /// authority may stand behind it. Whether it is valid today is not checked, nor that anybody has its key.
+    ///
+    /// # Errors
+    /// [`MemberError`] when it is something else, or this replica's authority did not issue it.
+    pub fn member(&self, pem: &[u8]) -> Result<(Peer, Validity), MemberError> {
+        let chain = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
+        let chain = chain.map_err(|_| MemberError::NoCertificate)?;
+        let (certificate, between) = chain.split_first().ok_or(MemberError::NoCertificate)?;
+        let peer = Peer::from_certificate(certificate)?;
+        match validity_under(certificate, between, &self.roots) {
+            Some(validity) => Ok((peer, validity)),
+            None => Err(MemberError::OtherAuthority { name: peer.name }),
+        }
     }
 
     /// The replica's Ed25519 public key, read out of its certificate.
@@ -260,6 +296,23 @@ mod tests {
             rcgen::KeyPair::from_pem(&fs::read_to_string(fleet.path("store-367").join(KEY_FILE)).unwrap());
         assert_eq!(identity.public_key().as_slice(), key.unwrap().public_key_raw());
         assert!(!format!("{identity:?}").to_lowercase().contains("private"));
+    }
+
+    #[test]
+    fn a_member_s_certificate_says_who_it_is_and_a_stranger_s_is_refused() {
+        let (fleet, other) = (Fleet::new(), Fleet::new());
+        let hub = fleet.identity("hub");
+        let read = |directory: std::path::PathBuf| fs::read(directory.join(CERTIFICATE_FILE)).unwrap();
+        let site = fleet.issue("store-1");
+        let known = Identity::load(&site).unwrap();
+        let (peer, validity) = hub.member(&read(site.clone())).unwrap();
+        assert_eq!((peer, validity), (known.own.clone(), known.validity()));
+        let stranger = hub.member(&read(other.issue("store-1")));
+        assert!(matches!(stranger, Err(MemberError::OtherAuthority { name }) if name == "store-1"));
+        let key = fs::read(site.join(KEY_FILE)).unwrap();
+        assert!(matches!(hub.member(&key), Err(MemberError::NoCertificate)));
+        let authority = fs::read(site.join(AUTHORITY_FILE)).unwrap();
+        assert!(matches!(hub.member(&authority), Err(MemberError::Certificate(_))));
     }
 
     #[test]

@@ -63,7 +63,7 @@ pub use connection::{Connection, ConnectionHandle, Traffic};
 pub use disconnect::{CertificateRefusal, Disconnect};
 pub use endpoint::{ConnectError, Endpoint};
 pub use frame::{FrameReceiver, FrameSender, ReceiveError, SendError};
-pub use identity::{Identity, IdentityError};
+pub use identity::{Identity, IdentityError, MemberError};
 pub use incoming::{AcceptError, Incoming};
 pub use issued::IssuedCertificate;
 pub use lanes::{BulkReceiver, Lanes};

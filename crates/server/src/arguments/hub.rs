@@ -20,9 +20,13 @@ From nothing to a hub and a site:
 The hub has the fleet's authority, in hub/authority: who has its key decides who belongs to the fleet. Back it up, apart,
 with enrolment.json, which says who was invited, joined and revoked.
 
-An organisation's own authority: put key.pem (mode 600), certificate.pem and authority.pem into identity/ of every replica
-instead, Ed25519, the replica's name as the one DNS name, for use as server and client; isle.toml says who may do what
-(README). There is no joining then, and no renewal: `isle status` warns before a certificate ends.";
+An organisation's own authority: put key.pem (mode 600), certificate.pem and authority.pem into identity/ of every replica,
+Ed25519, the replica's name as the one DNS name, for use as server and client. Then
+  isle hub init --data hub --address hub.example:7400 --certified
+  isle hub admit store-367.pem --data hub --spaces store-367=write,catalog=read > isle.toml     # that of the site
+and rights, schemas, the list of sites and revocations are as with the hub's own authority. There is no joining, and no
+renewal: `isle status` warns before a certificate ends, and the next one of the same key is taken as it is put there. Without
+such a book isle.toml of every replica says who may do what (README).";
 
 pub(super) const JOIN_AFTER_HELP: &str = "\
 Example:
@@ -49,6 +53,7 @@ pub(crate) enum HubCommand {
 Example:
   isle hub init --data /var/lib/isle --address hub.example:7400
   isle hub init --data hub --address 127.0.0.1:7400 --name hub --authority fleet
+  isle hub init --data hub --address hub.example:7400 --certified     # with an organisation's own authority
 
 Nothing is overwritten. Lifetimes of certificates are in [enrolment] of the isle.toml that it writes.")]
     Init(InitArguments),
@@ -62,7 +67,17 @@ Rights: read; write; relay (it may pass on what others wrote); snapshot (it may 
 and several are joined by +. The token is a secret and the only thing on standard output; the hub keeps a hash of it. Inviting
 again before the site has joined voids the older token.")]
     Invite(InviteArguments),
-    /// List the sites that were invited.
+    /// Let a site in by its certificate, where an organisation's own authority certifies: print its isle.toml.
+    #[command(after_help = "\
+Example:
+  isle hub admit store-367.pem --data hub --spaces store-367=write,catalog=read > isle.toml
+  isle hub admit - --data hub --spaces store-367=write --json < site/identity/certificate.pem
+
+The certificate is no secret; its key stays at the site. What is printed goes beside identity/ of the site. Rights are as
+`isle hub invite --help` says. A certificate of the same key, as the next one, gives that site the rights that are named; for
+another key revoke the site first.")]
+    Admit(AdmitArguments),
+    /// List the sites that were invited or let in.
     #[command(after_help = "\
 Example:
   isle hub sites --data hub
@@ -78,7 +93,7 @@ Example:
 Its connection ends within a second, its certificate is refused, and what it writes from here on is taken from nobody. What
 the hub has of it stays. It cannot be undone: invite it again, and it joins with a new key (`isle join --new-key`).
 
-Where an organisation's own authority certifies replicas, this writes the name, or a key of 64 hexadecimal digits, into
+Where an organisation's own authority certifies replicas and the hub has no book of them, this writes the name, or a key of 64 hexadecimal digits, into
 denied.txt of the data directory: a line each, # before a remark. Names and keys there are refused within a second, also
 when they are written by hand, and let in again when their line is deleted. What others relay of it is taken as before.")]
     Revoke(RevokeArguments),
@@ -91,15 +106,18 @@ pub(crate) struct InitArguments {
     /// Where sites will dial it.
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) address: PeerAddress,
-    /// The hub's name: small letters, digits and '-'.
-    #[arg(long, default_value = "hub")]
-    pub(crate) name: String,
+    /// The hub's name, small letters, digits and '-': hub, or that of its certificate.
+    #[arg(long)]
+    pub(crate) name: Option<String>,
     /// The UDP address to listen on; by default the port of --address on all interfaces.
     #[arg(long, value_name = "IP:PORT")]
     pub(crate) listen: Option<SocketAddr>,
     /// Use the authority in this directory, made by `isle identity authority`, in place of a new one.
     #[arg(long, value_name = "DIR")]
     pub(crate) authority: Option<PathBuf>,
+    /// Make no authority: identity/ is there, and an organisation's own certifies sites.
+    #[arg(long, conflicts_with = "authority")]
+    pub(crate) certified: bool,
     /// Print JSON, for programs.
     #[arg(long)]
     pub(crate) json: bool,
@@ -117,6 +135,23 @@ pub(crate) struct InviteArguments {
     /// For how long it may join; 30d at most.
     #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "24h")]
     pub(crate) expires: Duration,
+    /// Where it dials this hub, if not where isle.toml says.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) address: Option<PeerAddress>,
+    /// Print JSON, for programs.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct AdmitArguments {
+    /// The site's certificate in PEM; - reads it from standard input.
+    pub(crate) certificate: PathBuf,
+    #[command(flatten)]
+    pub(crate) data: Data,
+    /// What it may do, by space.
+    #[arg(long, value_name = "SPACE=RIGHTS,…")]
+    pub(crate) spaces: String,
     /// Where it dials this hub, if not where isle.toml says.
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) address: Option<PeerAddress>,

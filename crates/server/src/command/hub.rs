@@ -1,5 +1,7 @@
 //! `isle hub`.
 
+mod admit;
+
 use super::answer::{answer, lines, stdout};
 use super::status::{row, table};
 use super::{CommandError, call, unasked};
@@ -7,8 +9,8 @@ use crate::arguments::{HubCommand, InitArguments, InviteArguments, RevokeArgumen
 use crate::config::{Effective, Layers, PeerAddress, PublicKey};
 use crate::data_directory::{DataDirectory, DataDirectoryLock};
 use crate::enrolment::{
-    DenyList, DenyListError, Ended, EnrolmentError, Hub, INVITATION_MAX, Invited, date, init, parse_spaces,
-    wall,
+    DenyList, DenyListError, Ended, EnrolmentError, Hub, INVITATION_MAX, Invited, date, init, init_certified,
+    parse_spaces, wall,
 };
 use crate::local::{ConnectError, LocalClient, Request, Response, SiteState, SiteStatus};
 use serde_json::json;
@@ -20,14 +22,19 @@ pub(super) async fn run(command: &HubCommand) -> Result<(), CommandError> {
     match command {
         HubCommand::Init(arguments) => make(arguments),
         HubCommand::Invite(arguments) => invite(arguments).await,
+        HubCommand::Admit(arguments) => admit::run(arguments).await,
         HubCommand::Sites(arguments) => sites(arguments).await,
         HubCommand::Revoke(arguments) => revoke(arguments).await,
     }
 }
 
 fn make(arguments: &InitArguments) -> Result<(), CommandError> {
-    let InitArguments { data, address, name, listen, authority, json } = arguments;
+    let InitArguments { data, address, name, listen, authority, certified, json } = arguments;
     let directory = DataDirectory::new(&data.data);
+    if *certified {
+        return make_certified(arguments, &directory);
+    }
+    let name = name.as_deref().unwrap_or("hub");
     init(&directory, name, address, *listen, authority.as_deref())?;
     let data = directory.path().display();
     let text = format!(
@@ -37,12 +44,30 @@ fn make(arguments: &InitArguments) -> Result<(), CommandError> {
     answer(*json, &json!({"name": name, "address": address.as_str(), "data": directory.path()}), &text)
 }
 
+/// Where an organisation's own authority certifies replicas.
+fn make_certified(arguments: &InitArguments, directory: &DataDirectory) -> Result<(), CommandError> {
+    let InitArguments { address, name, listen, json, .. } = arguments;
+    let (name, kept) = init_certified(directory, name.as_deref(), address, *listen)?;
+    let data = directory.path().display();
+    let mut text = format!("made the book of {name} in {data} (back up {data}/enrolment.json)\n");
+    if let Some(wanted) = &kept {
+        text += &format!("{data}/isle.toml stays as it is. This is to be in it:\n\n{wanted}\n");
+    }
+    text += &format!(
+        "next: isle hub admit CERTIFICATE --data {data} --spaces store-367=write,catalog=read > isle.toml     # of the site\n      \
+         isle serve --data {data} &"
+    );
+    let json_text =
+        json!({"name": name, "address": address.as_str(), "data": directory.path(), "wanted": kept});
+    answer(*json, &json_text, &text)
+}
+
 /// The hub without its server, for as long as the lock is held.
 pub(super) fn stopped(data: &Path) -> Result<(DataDirectoryLock, Hub), CommandError> {
     let directory = DataDirectory::new(data);
     let lock = directory.lock()?;
     let none = || EnrolmentError::NoHub { data: data.to_owned() };
-    if !directory.authority().is_dir() {
+    if !directory.authority().is_dir() && !directory.enrolment().exists() {
         return Err(none().into());
     }
     let effective = Effective::load(&directory.config(), &Layers::of_environment())?;
@@ -102,13 +127,13 @@ async fn sites(arguments: &SitesArguments) -> Result<(), CommandError> {
     if arguments.json {
         return lines(sites);
     }
-    let none = || "no site was invited; `isle hub invite --help` says how\n".to_owned();
+    let none = || "no site was invited or let in; `isle hub --help` says how\n".to_owned();
     let text = if sites.is_empty() { none() } else { shown(&sites) };
     stdout().write_all(text.as_bytes())?;
     Ok(())
 }
 
-/// Where an organisation's own authority certifies replicas: a list in the data directory, which a running server looks at.
+/// Where a hub has no book of its replicas: a list in the data directory, which a running server looks at.
 /// Returns whether its entry is new; none where a hub has a book.
 fn deny(site: &str, directory: &DataDirectory) -> Result<Option<bool>, CommandError> {
     let config = Effective::load(&directory.config(), &Layers::of_environment())?.config;

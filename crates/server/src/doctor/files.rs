@@ -100,10 +100,8 @@ pub(super) fn authority(patient: &Patient<'_>) -> Option<Finding> {
     match Hub::open(patient.directory, config).transpose()? {
         Ok(hub) => {
             let sites = hub.book().sites().filter(|(_, site)| site.enrolled.is_some()).count();
-            Some(Finding::ok(
-                CHECK,
-                format!("sites that have joined: {sites}; back up authority/ and enrolment.json apart"),
-            ))
+            let files = if hub.certifies() { "authority/ and enrolment.json" } else { "enrolment.json" };
+            Some(Finding::ok(CHECK, format!("sites that have joined: {sites}; back up {files} apart")))
         }
         Err(error) => Some(Finding::fail(CHECK, in_words(&error))),
     }

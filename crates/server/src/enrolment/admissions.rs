@@ -109,8 +109,9 @@ impl Admissions {
 
 /// What to do where there is no authority.
 pub(crate) const NO_HUB_HINT: &str = "ask at the hub that enrols sites; `isle hub init` makes one. Where an \
-    organisation's own authority certifies replicas, [peers] of the hub's isle.toml says who is let in and what it may \
-    do: change it there, and start the hub again; `isle hub revoke` needs no restart";
+    organisation's own authority certifies replicas, `isle hub init --certified` makes a book of them. Without one [peers] of \
+    the hub's isle.toml says who is let in and what it may do: change it there, and start the hub again; `isle hub revoke` \
+    needs no restart";
 
 fn no_hub() -> Refusal {
     Refusal::new(RefusalKind::Invalid, "this replica enrols nobody: it has no authority of its own")

@@ -146,6 +146,27 @@ pub enum InviteError {
     Expiry,
 }
 
+/// Why a site is not let in by its certificate.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AdmitError {
+    /// No site of this name can come in.
+    #[error(transparent)]
+    Site(#[from] InviteError),
+    /// Its key was revoked.
+    #[error("the key of this certificate was revoked, for ever: issue {site} a certificate for a new key")]
+    Revoked {
+        /// The name.
+        site: String,
+    },
+    /// The key is another site's.
+    #[error("the key of this certificate is that of {other}: each site has a key of its own")]
+    KeyTaken {
+        /// Whose it is.
+        other: String,
+    },
+}
+
 /// Why a site is not revoked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -223,13 +244,26 @@ impl Book {
         secret_hash: SecretHash,
         (now, expiry): (Duration, Duration),
     ) -> Result<(), InviteError> {
+        if expiry > INVITATION_MAX {
+            return Err(InviteError::Expiry);
+        }
+        let entry = self.begin((site, hub), spaces)?;
+        let expires_s = now.saturating_add(expiry).as_secs();
+        entry.invitation =
+            Some(Invitation { secret_hash: PublicKey(secret_hash.0), expires_s, used_by: None });
+        Ok(())
+    }
+
+    /// The entry of a site that has no key yet, with what it may do from when it has one.
+    fn begin(
+        &mut self,
+        (site, hub): (&str, &str),
+        spaces: BTreeMap<SpaceName, SpaceRights>,
+    ) -> Result<&mut Site, InviteError> {
         check_name(site)?;
         let name = || site.to_owned();
         if site == hub {
             return Err(InviteError::Hub { site: name() });
-        }
-        if expiry > INVITATION_MAX {
-            return Err(InviteError::Expiry);
         }
         if !self.sites.contains_key(site) && self.sites.len() >= SITES_MAX {
             return Err(InviteError::Full);
@@ -242,13 +276,45 @@ impl Book {
             return Err(InviteError::TooManyKeys { site: name() });
         }
         let before = std::mem::replace(&mut entry.spaces, spaces);
-        let expires_s = now.saturating_add(expiry).as_secs();
-        entry.invitation =
-            Some(Invitation { secret_hash: PublicKey(secret_hash.0), expires_s, used_by: None });
         if !entry.revoked.is_empty() {
             self.former_spaces.extend(before.into_keys());
         }
-        Ok(())
+        Ok(entry)
+    }
+
+    /// Lets a key in that somebody else certified, in place of an invitation; of one that is in already the rights and
+    /// the end of its certificate are others from here on. Returns what it might do before.
+    pub(crate) fn admit(
+        &mut self,
+        (site, hub): (&str, &str),
+        (public_key, certificate_end): ([u8; 32], Duration),
+        spaces: &BTreeMap<SpaceName, SpaceRights>,
+        now: Duration,
+    ) -> Result<BTreeMap<SpaceName, SpaceRights>, AdmitError> {
+        if self.is_revoked(&public_key) {
+            return Err(AdmitError::Revoked { site: site.to_owned() });
+        }
+        let of_key = |site: &Site| site.enrolled.as_ref().is_some_and(|own| own.public_key.0 == public_key);
+        let owner = self.sites.iter().find(|(_, other)| of_key(other)).map(|(name, _)| name.clone());
+        let mut before = BTreeMap::new();
+        match owner {
+            Some(owner) if owner != site => return Err(AdmitError::KeyTaken { other: owner }),
+            // Of a key that is in there are rights to be set.
+            Some(_) => {
+                before = self.set_rights(site, spaces.clone()).map_or_else(|_| BTreeMap::new(), |set| set.1);
+            }
+            None => {
+                self.begin((site, hub), spaces.clone())?.enrolled = Some(Enrolled {
+                    public_key: PublicKey(public_key),
+                    joined_s: now.as_secs(),
+                    certificate_end_s: None,
+                    seen_s: None,
+                    is_granted: false,
+                });
+            }
+        }
+        self.certified(&public_key, certificate_end);
+        Ok(before)
     }
 
     /// Lets a key in, for who has the secret of an invitation. The book is to be durable before anything is answered.

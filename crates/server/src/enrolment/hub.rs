@@ -1,6 +1,6 @@
 //! A hub's authority and book together: what `isle hub` and a running hub do with them.
 
-use super::book::{Book, Ended, Given, InviteError, RevokeError, RightsError, Site};
+use super::book::{AdmitError, Book, Ended, Given, InviteError, RevokeError, RightsError, Site};
 use super::register::{Register, RegisterError};
 use super::spaces::{SpaceRights, show_spaces};
 use crate::config::{Config, PeerAddress, PublicKey, SpaceName};
@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 use transport::enrolment::{JoinSecret, JoinToken, TokenError};
-use transport::{Authority, AuthorityError, Identity, IdentityError, IssuedCertificate, Stage};
+use transport::{Authority, AuthorityError, Identity, IdentityError, IssuedCertificate, MemberError, Stage};
 
 /// A clock that shows more than this after the authority was made is wrong: so long the authority's certificate is valid.
 const AUTHORITY_AGE_MAX: Duration = Duration::from_hours(24 * 3650);
@@ -20,7 +20,7 @@ const AUTHORITY_AGE_MAX: Duration = Duration::from_hours(24 * 3650);
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EnrolmentError {
-    /// There is no authority in the data directory.
+    /// There is neither authority nor book in the data directory.
     #[error("there is no hub with an authority in {}", data.display())]
     NoHub {
         /// The data directory.
@@ -49,6 +49,30 @@ pub enum EnrolmentError {
     /// No invitation.
     #[error(transparent)]
     Invite(#[from] InviteError),
+    /// It is not let in.
+    #[error(transparent)]
+    Admit(#[from] AdmitError),
+    /// What was given is no certificate of this fleet.
+    #[error(transparent)]
+    Member(#[from] MemberError),
+    /// Another authority certifies.
+    #[error(
+        "an organisation's own authority certifies the replicas of this hub, and nobody joins by a token: \
+         `isle hub admit CERTIFICATE` lets a site in"
+    )]
+    CertifiesNobody,
+    /// Two lists say who is refused.
+    #[error(
+        "{} denies replicas, and this hub has a book of its sites: end each of those with `isle hub revoke`, or see that the \
+         book and [peers] do not let it in, and delete the file", list.display()
+    )]
+    DeniedBeside {
+        /// The list.
+        list: PathBuf,
+    },
+    /// The hub's own authority certifies.
+    #[error("this hub certifies its sites itself: `isle hub invite` lets a site in")]
+    Certifies,
     /// No revocation.
     #[error(transparent)]
     Revoke(#[from] RevokeError),
@@ -83,7 +107,8 @@ pub enum EnrolmentError {
 #[derive(Debug)]
 pub(crate) struct Hub {
     name: String,
-    authority: Authority,
+    /// None: an organisation's own certifies.
+    authority: Option<Authority>,
     address: Option<PeerAddress>,
     lifetime: Duration,
     pub(crate) grace: Duration,
@@ -102,15 +127,25 @@ pub(crate) struct Invited {
     pub(crate) address: Option<PeerAddress>,
 }
 
+/// A site that was let in by its certificate.
+#[derive(Debug)]
+pub(crate) struct Admitted {
+    pub(crate) site: String,
+    pub(crate) public_key: [u8; 32],
+    /// What it might do before; nothing if it is new.
+    pub(crate) before: BTreeMap<SpaceName, SpaceRights>,
+}
+
 /// The time of the machine, since 1970; a clock before counts as 1970.
 pub(crate) fn wall() -> Duration {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }
 
 impl Hub {
-    /// What is in the data directory; `None` when there is no authority.
+    /// What is in the data directory; `None` when there is neither an authority nor a book.
     pub(crate) fn open(directory: &DataDirectory, config: &Config) -> Result<Option<Self>, EnrolmentError> {
-        if !directory.authority().is_dir() {
+        let certifies = directory.authority().is_dir();
+        if !certifies && !directory.enrolment().exists() {
             return Ok(None);
         }
         let own = Identity::load(&directory.identity())?.public_key();
@@ -120,7 +155,7 @@ impl Hub {
         }
         Ok(Some(Self {
             name: config.name.clone(),
-            authority: Authority::load(&directory.authority())?,
+            authority: certifies.then(|| Authority::load(&directory.authority())).transpose()?,
             address: config.enrolment.address.clone(),
             lifetime: config.enrolment.certificate.0,
             grace: config.enrolment.grace.0,
@@ -131,6 +166,15 @@ impl Hub {
 
     pub(crate) fn book(&self) -> &Book {
         &self.register.book
+    }
+
+    /// Whether it issues certificates; if not, an organisation's own authority does.
+    pub(crate) fn certifies(&self) -> bool {
+        self.authority.is_some()
+    }
+
+    fn authority(&self) -> Result<&Authority, EnrolmentError> {
+        self.authority.as_ref().ok_or(EnrolmentError::CertifiesNobody)
     }
 
     /// How long certificates are valid.
@@ -175,11 +219,12 @@ impl Hub {
 
     /// Makes a token, once the invitation is durable.
     pub(crate) fn invite(&mut self, invited: Invited, now: Duration) -> Result<JoinToken, EnrolmentError> {
+        let fingerprint = self.authority()?.fingerprint();
         let Invited { site, spaces, expiry, address } = invited;
         let address = address.or_else(|| self.address.clone()).ok_or(EnrolmentError::NoAddress)?;
         self.check_clock(now)?;
         let token = JoinToken {
-            fingerprint: self.authority.fingerprint(),
+            fingerprint,
             secret: JoinSecret::new(random::bytes()?),
             hub: self.name.clone(),
             site,
@@ -190,6 +235,24 @@ impl Hub {
         self.change(|book| book.invite(names, spaces, hash, (now, expiry)))??;
         token.check()?;
         Ok(token)
+    }
+
+    /// Lets a site in whose certificate the authority of `own`, this hub's identity, issued: as far as the book says. Returns
+    /// its name, its key, and what it might do before.
+    pub(crate) fn admit(
+        &mut self,
+        (pem, own): (&str, &Identity),
+        spaces: &BTreeMap<SpaceName, SpaceRights>,
+        now: Duration,
+    ) -> Result<Admitted, EnrolmentError> {
+        if self.certifies() {
+            return Err(EnrolmentError::Certifies);
+        }
+        let (peer, validity) = own.member(pem.as_bytes())?;
+        let key = (peer.public_key, validity.end);
+        let hub = self.name.clone();
+        let before = self.change(|book| book.admit((&peer.name, &hub), key, spaces, now))??;
+        Ok(Admitted { site: peer.name, public_key: peer.public_key, before })
     }
 
     /// Ends what a site may do, as far as the book says.
@@ -227,7 +290,7 @@ impl Hub {
         now: Duration,
     ) -> Result<IssuedCertificate, EnrolmentError> {
         self.check_clock(now)?;
-        Ok(self.authority.certify(name, public_key, now, self.lifetime)?)
+        Ok(self.authority()?.certify(name, public_key, now, self.lifetime)?)
     }
 
     fn check_clock(&self, now: Duration) -> Result<(), EnrolmentError> {
@@ -238,13 +301,13 @@ impl Hub {
         if is_early || is_late { Err(EnrolmentError::Clock { now, made }) } else { Ok(()) }
     }
 
-    /// The hub's own certificate, when it is to be renewed: the hub has the authority, and asks nobody.
+    /// The hub's own certificate, when it is to be renewed: a hub that has the authority asks nobody.
     pub(crate) fn own_renewal(
         &self,
         identity: &Identity,
         now: Duration,
     ) -> Result<Option<IssuedCertificate>, EnrolmentError> {
-        if identity.validity().stage(now, self.grace) == Stage::Fresh {
+        if !self.certifies() || identity.validity().stage(now, self.grace) == Stage::Fresh {
             return Ok(None);
         }
         self.certify(identity.name(), &identity.public_key(), now).map(Some)

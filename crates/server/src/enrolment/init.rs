@@ -44,6 +44,14 @@ pub enum InitError {
     /// Anything else of enrolment.
     #[error(transparent)]
     Enrolment(#[from] EnrolmentError),
+    /// The certificate that is there is for another name.
+    #[error("the hub's certificate is for {certified}, not for {given}: leave --name out")]
+    OtherName {
+        /// What was asked for.
+        given: String,
+        /// The name in the certificate.
+        certified: String,
+    },
     /// The file system refused.
     #[error("cannot write {}", path.display())]
     Write {
@@ -86,6 +94,37 @@ pub(crate) fn init(
     made
 }
 
+/// Makes the book and `isle.toml` of a hub whose identity, which is there, an organisation's own authority issued. A
+/// configuration that is there stays; returned is its name, and then what is to be in it.
+pub(crate) fn init_certified(
+    directory: &DataDirectory,
+    name: Option<&str>,
+    address: &PeerAddress,
+    listen: Option<SocketAddr>,
+) -> Result<(String, Option<String>), InitError> {
+    check_clock(wall())?;
+    directory.check_there()?;
+    let _lock = directory.lock()?;
+    let taken = [directory.authority(), directory.enrolment()];
+    if let Some(path) = taken.into_iter().find(|path| path.exists()) {
+        return Err(InitError::Exists { path });
+    }
+    let identity = Identity::load(&directory.identity()).map_err(EnrolmentError::from)?;
+    if let Some(given) = name.filter(|given| *given != identity.name()) {
+        let (given, certified) = (given.to_owned(), identity.name().to_owned());
+        return Err(InitError::OtherName { given, certified });
+    }
+    let text = config_text(identity.name(), (address, listen), &identity, false);
+    let kept = match write_config(directory, &text) {
+        Ok(()) => None,
+        Err(InitError::Exists { .. }) => Some(text),
+        Err(error) => return Err(error),
+    };
+    let register = Register::create(directory.enrolment(), Book::new(wall()));
+    register.map_err(EnrolmentError::from)?;
+    Ok((identity.name().to_owned(), kept))
+}
+
 fn check_clock(now: Duration) -> Result<(), InitError> {
     if now < CLOCK_MIN { Err(InitError::Clock { now }) } else { Ok(()) }
 }
@@ -100,7 +139,7 @@ fn make(
     let identity = Identity::load(&directory.identity()).map_err(EnrolmentError::from)?;
     let register = Register::create(directory.enrolment(), Book::new(wall()));
     register.map_err(EnrolmentError::from)?;
-    let text = config_text(name, address, listen, &String::from(PublicKey(identity.public_key())));
+    let text = config_text(name, (address, listen), &identity, true);
     write_config(directory, &text)
 }
 
@@ -118,11 +157,27 @@ pub(crate) fn write_config(directory: &DataDirectory, text: &str) -> Result<(), 
     })
 }
 
-fn config_text(name: &str, address: &PeerAddress, listen: Option<SocketAddr>, key: &str) -> String {
+fn config_text(
+    name: &str,
+    (address, listen): (&PeerAddress, Option<SocketAddr>),
+    identity: &Identity,
+    certifies: bool,
+) -> String {
+    let key = String::from(PublicKey(identity.public_key()));
     let (host, port) = address.as_str().rsplit_once(':').unwrap_or((address.as_str(), "7400"));
     let any = if host.starts_with('[') { "[::]" } else { "0.0.0.0" };
     let listen = listen.map_or_else(|| format!("{any}:{port}"), |listen| listen.to_string());
     let EnrolmentConfig { certificate, grace, .. } = EnrolmentConfig::default();
+    let terms = format!(
+        "\
+# How long a site's certificate is valid; it is renewed at two thirds of that.
+certificate = \"{certificate}\"
+# How long after its end it may still be renewed.
+grace = \"{grace}\"
+"
+    );
+    let (terms, said) =
+        if certifies { (terms.as_str(), "join tokens say") } else { ("", "their isle.toml says") };
     format!(
         "\
 # A hub and its sites. `isle hub --help` says how sites come in, README.md what else can stand here.
@@ -133,17 +188,13 @@ listen = \"{listen}\"
 # Its own key: documents of the space `system`, which only it writes, say what sites may do.
 authority = \"{key}\"
 
-# What it carries besides the spaces that sites are invited to, as in: catalog = \"write\"
+# What it carries besides the spaces that sites have rights in, as in: catalog = \"write\"
 [spaces]
 
 [enrolment]
-# Where sites dial it, as join tokens say.
+# Where sites dial it, as {said}.
 address = \"{address}\"
-# How long a site's certificate is valid; it is renewed at two thirds of that.
-certificate = \"{certificate}\"
-# How long after its end it may still be renewed.
-grace = \"{grace}\"
-"
+{terms}"
     )
 }
 

@@ -156,7 +156,7 @@ pub(crate) async fn join(
     let joined = joined.map_err(|error| refused(error, wall()))?;
     let spaces = from_granted(&joined.spaces)?;
     let hub = (joined.hub.name.as_str(), joined.hub.public_key);
-    let wanted = site_config(&token.site, hub, &address, &spaces);
+    let wanted = site_config(&token.site, hub, &address, &spaces, true);
     let config = configure(directory, &wanted)?;
     joined.save(&identity)?;
     let aside = if with_new_key { next.take_place()? } else { None };
@@ -232,7 +232,7 @@ fn refused(error: EnrolError, now: Duration) -> JoinError {
 }
 
 fn configure(directory: &DataDirectory, wanted: &Config) -> Result<ConfigWritten, JoinError> {
-    let text = site_config_text(wanted);
+    let text = site_config_text(wanted, "isle join");
     match write_config(directory, &text) {
         Ok(()) => Ok(ConfigWritten::New),
         Err(InitError::Exists { .. }) => {
@@ -305,7 +305,7 @@ mod tests {
         let directory = DataDirectory::new(temporary.path());
         let spaces = super::super::parse_spaces("store-1=write").unwrap();
         let address = "hub:7400".parse().unwrap();
-        let wanted = site_config("store-1", ("hub", [7; 32]), &address, &spaces);
+        let wanted = site_config("store-1", ("hub", [7; 32]), &address, &spaces, true);
         assert!(matches!(configure(&directory, &wanted).unwrap(), ConfigWritten::New));
         assert!(matches!(configure(&directory, &wanted).unwrap(), ConfigWritten::Same));
         let own = "name = \"store-1\"\n[spaces]\n";

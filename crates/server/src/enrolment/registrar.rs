@@ -3,7 +3,7 @@
 use super::admissions::{Order, Queues, Revoked};
 use super::book::{Ended, Given, Unwritten};
 use super::denied::Refusals;
-use super::hub::{EnrolmentError, Hub, Invited, wall};
+use super::hub::{Admitted, EnrolmentError, Hub, Invited, wall};
 use super::spaces::{SpaceRights, show_spaces, to_granted};
 use super::writing::{Settled, Writing};
 use crate::causes::{FULL_DISK_HINT, in_words, is_of_full_disk};
@@ -40,6 +40,7 @@ type Spaces = BTreeMap<SpaceName, SpaceRights>;
 #[derive(Debug)]
 pub(crate) enum HubRequest {
     Invite(Invited),
+    Admit { certificate: String, spaces: Spaces },
     Revoke { site: String },
     SetRights { site: String, spaces: Spaces },
     Sites,
@@ -187,6 +188,7 @@ impl Registrar {
                     Err(error) => Err(refusal(&error)),
                 });
             }
+            HubRequest::Admit { certificate, spaces } => self.admit(&certificate, spaces, waiting, work),
             HubRequest::Revoke { site } => self.revoke(site, waiting, work),
             HubRequest::SetRights { site, spaces } => self.set_rights(site, spaces, waiting, work),
             HubRequest::Sites => {
@@ -242,6 +244,18 @@ impl Registrar {
                 has_joined: false,
                 is_written: false,
             }))),
+            Err(error) => waiting.answer(Err(refusal(&error))),
+        }
+    }
+
+    /// As with rights: the book first.
+    fn admit(&mut self, certificate: &str, spaces: Spaces, waiting: Waiting, work: &mut Work) {
+        match self.hub.admit((certificate, &self.endpoint.identity()), &spaces, wall()) {
+            Ok(Admitted { site, public_key, before }) => {
+                tracing::info!(%site, spaces = show_spaces(&spaces), "let in by its certificate");
+                let grant = Unwritten::Grant { public_key, site, spaces };
+                self.write(grant, Waiter::Given { before, waiting }, work);
+            }
             Err(error) => waiting.answer(Err(refusal(&error))),
         }
     }

@@ -168,6 +168,7 @@ pub(crate) fn site_config(
     (hub, hub_key): (&str, [u8; 32]),
     address: &crate::config::PeerAddress,
     spaces: &BTreeMap<SpaceName, SpaceRights>,
+    renews: bool,
 ) -> Config {
     let own = spaces.iter().filter(|(name, _)| name.0.as_str() != SYSTEM);
     let mode = |rights: &SpaceRights| {
@@ -182,7 +183,7 @@ pub(crate) fn site_config(
         address: Some(address.clone()),
         relay: true,
         hub: true,
-        renews: true,
+        renews,
         spaces: own.clone().map(|(name, rights)| (name.clone(), access(rights))).collect(),
         ..PeerConfig::default()
     };
@@ -195,12 +196,10 @@ pub(crate) fn site_config(
     }
 }
 
-/// The same as people would write it.
-pub(crate) fn site_config_text(config: &Config) -> String {
-    let mut text = format!(
-        "# Made by `isle join`; README.md says what else can stand here.\nname = \"{}\"\n",
-        config.name
-    );
+/// The same as people would write it, `by` a command.
+pub(crate) fn site_config_text(config: &Config, by: &str) -> String {
+    let mut text =
+        format!("# Made by `{by}`; README.md says what else can stand here.\nname = \"{}\"\n", config.name);
     if let Some(key) = config.authority {
         text += "# The hub's key: documents of the space `system`, which only it writes, say what replicas may do.\n";
         text += &format!("authority = \"{}\"\n", String::from(key));
@@ -210,7 +209,7 @@ pub(crate) fn site_config_text(config: &Config) -> String {
         let mode = if *mode == SpaceMode::Write { "write" } else { "read" };
         text += &format!("{} = \"{mode}\"\n", key(name.0.as_str()));
     }
-    // `join` makes none with caps or a schedule.
+    // None is made with caps or a schedule.
     for (peer, PeerConfig { address, relay, hub, renews, spaces, .. }) in &config.peers {
         let peer = key(peer);
         text += &format!("\n[peers.{peer}]\n");
@@ -264,8 +263,8 @@ mod tests {
     fn a_site_carries_what_it_was_given_and_trusts_its_hub() {
         let spaces = parse_spaces("store-1=write,catalog=read,system=relay,a.b_c=write+relay").unwrap();
         let address = "hub.example:7400".parse().unwrap();
-        let config = site_config("store-1", ("hub", [7; 32]), &address, &spaces);
-        let text = site_config_text(&config);
+        let config = site_config("store-1", ("hub", [7; 32]), &address, &spaces, true);
+        let text = site_config_text(&config, "isle join");
         assert_eq!(Config::parse(&text, std::path::Path::new("isle.toml")).unwrap(), config);
         let modes = config.spaces.values().collect::<Vec<_>>();
         assert_eq!(modes, [&SpaceMode::Write, &SpaceMode::Read, &SpaceMode::Write]);

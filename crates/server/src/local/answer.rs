@@ -110,6 +110,10 @@ pub(crate) fn asked(request: Request) -> Result<Asked, Refusal> {
             let invited = Invited { site, spaces, expiry, address };
             return Ok(Asked::Hub(HubRequest::Invite(invited)));
         }
+        Request::Admit { certificate, spaces } => {
+            let spaces = parse_spaces(&spaces).map_err(|error| invalid(&error))?;
+            return Ok(Asked::Hub(HubRequest::Admit { certificate, spaces }));
+        }
         Request::Revoke { site } => return Ok(Asked::Hub(HubRequest::Revoke { site })),
         Request::SetRights { site, spaces } => {
             let spaces = parse_spaces(&spaces).map_err(|error| invalid(&error))?;

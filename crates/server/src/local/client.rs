@@ -38,6 +38,7 @@ fn patience(request: &Request) -> Option<Duration> {
         | Request::Drop { .. }
         | Request::List { .. }
         | Request::Invite { .. }
+        | Request::Admit { .. }
         | Request::Revoke { .. }
         | Request::SetRights { .. }
         | Request::AddSchema { .. } => Some(ANSWER_DEADLINE),
@@ -54,6 +55,7 @@ fn is_write(request: &Request) -> bool {
         | Request::Drop { .. }
         | Request::Backup { .. }
         | Request::Invite { .. }
+        | Request::Admit { .. }
         | Request::Revoke { .. }
         | Request::SetRights { .. }
         | Request::AddSchema { .. } => true,

@@ -4,7 +4,7 @@
 use super::{Prepared, ServeError, check, prepare, renewed_by};
 use crate::config::{Effective, Layers};
 use crate::data_directory::{DataDirectory, LockError};
-use crate::enrolment::Admissions;
+use crate::enrolment::{Admissions, Hub};
 use crate::event_loop::{EventLoop, Pulse, Stop, StopOrder, arrivals};
 use crate::local::{Attached, Context, Terms, serve};
 use crate::peers::Presence;
@@ -99,7 +99,7 @@ fn run(data: &Path, ready: &mpsc::SyncSender<Opened>) -> Result<(), AloneError> 
         end.set_nonblocking(true).map_err(ServeError::from)?;
     }
     let attached = Attached::Alone(identity.validity());
-    let renewed_by = renewed_by(&config, hub.is_some()).map(str::to_owned);
+    let renewed_by = renewed_by(&config, hub.as_ref().is_some_and(Hub::certifies)).map(str::to_owned);
     let presence = Presence::of(std::iter::empty());
     let context = Arc::new(Context { attached, renewed_by, admissions: Admissions::none(), presence });
     let served = runtime.block_on(async {

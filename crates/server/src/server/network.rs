@@ -73,7 +73,7 @@ impl Network {
         tasks: &mut JoinSet<()>,
     ) -> (Endpoint, Arc<Context>) {
         let Self(endpoint) = self;
-        let renewed_by = renewed_by(config, hub.is_some());
+        let renewed_by = renewed_by(config, hub.as_ref().is_some_and(Hub::certifies));
         let admissions = match hub {
             Some(hub) => admit(hub, directory, &endpoint, (arrivals, stop), tasks),
             None => deny(directory, denied, stop, tasks),
@@ -133,7 +133,9 @@ fn admit(
     (arrivals, stop): (&Arrivals, &Stop),
     tasks: &mut JoinSet<()>,
 ) -> Admissions {
-    endpoint.enrol(hub.grace);
+    if hub.certifies() {
+        endpoint.enrol(hub.grace);
+    }
     let (admissions, queues, revoked) = admissions(Arc::new(Refusals::of_keys(hub.book().revoked())));
     let (endpoint, arrivals, stop) = (endpoint.clone(), arrivals.clone(), stop.clone());
     let identity = directory.identity();

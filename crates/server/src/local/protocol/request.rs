@@ -157,6 +157,13 @@ pub enum Request {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         address: Option<String>,
     },
+    /// Let a site in by its certificate. For a hub whose sites an organisation's own authority certifies.
+    Admit {
+        /// Its certificate in PEM, and behind it those of authorities between it and the hub's.
+        certificate: String,
+        /// What it may do: `catalog=read,store-367=write`.
+        spaces: String,
+    },
     /// End what a site may do, for ever: its connection, its certificate, and its changes beyond those that are here. For a
     /// hub with an authority.
     Revoke {

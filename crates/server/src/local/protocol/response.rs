@@ -76,7 +76,7 @@ pub enum Response {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         not_durable: Option<String>,
     },
-    /// A site's rights are others, or the same as before.
+    /// A site is let in, or its rights are others, or the same as before.
     RightsSet {
         /// Which.
         site: String,
