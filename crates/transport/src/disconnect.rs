@@ -41,8 +41,8 @@ pub enum Disconnect {
         "the peer does not speak isle/1: another program is at this address, or one side needs an upgrade"
     )]
     ProtocolMismatch,
-    /// Too many handshakes at once.
-    #[error("too many handshakes at the accepting end: try again later")]
+    /// Too many handshakes at once, or it is closing: both refuse in one way (RFC 9000, section 20.1).
+    #[error("the accepting end is stopping, or has too many handshakes at once: try again later")]
     Busy,
     /// The peer did what QUIC or TLS forbid, or something on the way did.
     #[error("the peer broke the QUIC or TLS protocol (error {code:#x})")]

@@ -15,7 +15,9 @@ use crate::disconnect::{CLOSE_CODE, Disconnect, close, shortened};
 use crate::enrolment::{self, EnrolError, Purpose, Renewed};
 use crate::identity::Identity;
 use crate::incoming::Incoming;
-use crate::limits::{HANDSHAKE_DEADLINE, HANDSHAKES_UNPROVEN_MAX};
+use crate::limits::{
+    HANDSHAKE_DEADLINE, HANDSHAKES_UNPROVEN_MAX, STREAM_WINDOW_BYTES, STREAM_WINDOW_BYTES_MIN,
+};
 use crate::name::{NameError, check_name};
 use crate::opening::{self, OpeningError};
 use crate::services::ServiceAcceptor;
@@ -228,10 +230,27 @@ impl Endpoint {
         address: SocketAddr,
         expected_name: &str,
     ) -> Result<Connection, ConnectError> {
+        self.connect_within(address, expected_name, STREAM_WINDOW_BYTES).await
+    }
+
+    /// The same with another window: so many bytes on each stream the peer may send ahead of what is read here, from
+    /// [`STREAM_WINDOW_BYTES_MIN`](crate::STREAM_WINDOW_BYTES_MIN) to [`STREAM_WINDOW_BYTES`](crate::STREAM_WINDOW_BYTES).
+    /// What is outside of that counts as its end.
+    ///
+    /// # Errors
+    /// As for [`Endpoint::connect`].
+    pub async fn connect_within(
+        &self,
+        address: SocketAddr,
+        expected_name: &str,
+        window_bytes: u32,
+    ) -> Result<Connection, ConnectError> {
         check_name(expected_name)?;
         let deadline = Instant::now() + HANDSHAKE_DEADLINE;
         let credentials = self.credentials.borrow().clone();
-        let (config, verifier) = credentials.dialling.config(Purpose::Replication);
+        let (config, verifier) = credentials
+            .dialling
+            .config(Purpose::Replication, window_bytes.clamp(STREAM_WINDOW_BYTES_MIN, STREAM_WINDOW_BYTES));
         let call = Call { address, expected_name, verifier: &verifier, identity: &credentials.identity };
         let mut connecting = self
             .endpoint

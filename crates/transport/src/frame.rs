@@ -175,10 +175,24 @@ impl FrameReceiver {
     /// If the peer breaks the framing, which closes the connection, or the peer or the connection is gone.
     /// Every later call gives the same error.
     pub async fn receive(&mut self) -> Result<Option<Vec<u8>>, ReceiveError> {
+        self.receive_in_pieces(FRAME_BYTES_MAX, |_| std::future::ready(())).await
+    }
+
+    /// The same, in pieces of at most `piece_bytes`, which is at least 1: after each `pause` is called with its length and
+    /// waited for, before the next is taken off the connection, and so before the peer may send more. If the future is
+    /// dropped the receiver is of no more use.
+    ///
+    /// # Errors
+    /// As for [`FrameReceiver::receive`].
+    pub async fn receive_in_pieces<P: Future<Output = ()>>(
+        &mut self,
+        piece_bytes: usize,
+        pause: impl FnMut(usize) -> P,
+    ) -> Result<Option<Vec<u8>>, ReceiveError> {
         if let Some(failed) = &self.failed {
             return Err(failed.clone());
         }
-        let received = self.receive_next().await;
+        let received = self.receive_next(piece_bytes.max(1), pause).await;
         if let Err(error) = &received {
             self.failed = Some(error.clone());
             if matches!(error, ReceiveError::Empty | ReceiveError::TooLong { .. } | ReceiveError::Truncated) {
@@ -188,13 +202,20 @@ impl FrameReceiver {
         received
     }
 
-    async fn receive_next(&mut self) -> Result<Option<Vec<u8>>, ReceiveError> {
+    async fn receive_next<P: Future<Output = ()>>(
+        &mut self,
+        piece_bytes: usize,
+        mut pause: impl FnMut(usize) -> P,
+    ) -> Result<Option<Vec<u8>>, ReceiveError> {
         loop {
             // Every turn takes at least one byte of a frame, which is bounded.
-            let chunk = self.stream.read_chunk(self.partial.missing_bytes(), true).await.map_err(not_read)?;
+            let most = self.partial.missing_bytes().min(piece_bytes);
+            let chunk = self.stream.read_chunk(most, true).await.map_err(not_read)?;
             match chunk {
                 Some(chunk) => {
-                    if let Some(frame) = self.partial.push(&chunk.bytes)? {
+                    let frame = self.partial.push(&chunk.bytes)?;
+                    pause(chunk.bytes.len()).await;
+                    if let Some(frame) = frame {
                         return Ok(Some(frame));
                     }
                 }

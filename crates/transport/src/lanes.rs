@@ -12,6 +12,7 @@ use quinn::{RecvStream, SendStream};
 
 use crate::disconnect::{CLOSE_CODE, Disconnect};
 use crate::frame::{FrameReceiver, FrameSender, ReceiveError};
+use crate::limits::FRAME_BYTES_MAX;
 
 /// What is long: documents that fill a space.
 const BULK: u8 = 2;
@@ -56,20 +57,36 @@ impl BulkReceiver {
     /// # Errors
     /// As for [`FrameReceiver::receive`]. Every later call gives the same error.
     pub async fn receive(&mut self) -> Result<Vec<u8>, ReceiveError> {
+        self.receive_in_pieces(FRAME_BYTES_MAX, |_| std::future::ready(())).await
+    }
+
+    /// The same, in pieces: see [`FrameReceiver::receive_in_pieces`].
+    ///
+    /// # Errors
+    /// As for [`FrameReceiver::receive`].
+    pub async fn receive_in_pieces<P: Future<Output = ()>>(
+        &mut self,
+        piece_bytes: usize,
+        pause: impl FnMut(usize) -> P,
+    ) -> Result<Vec<u8>, ReceiveError> {
         if let Some(failed) = &self.failed {
             return Err(failed.clone());
         }
-        let received = self.receive_next().await;
+        let received = self.receive_next(piece_bytes, pause).await;
         if let Err(error) = &received {
             self.failed = Some(error.clone());
         }
         received
     }
 
-    async fn receive_next(&mut self) -> Result<Vec<u8>, ReceiveError> {
+    async fn receive_next<P: Future<Output = ()>>(
+        &mut self,
+        piece_bytes: usize,
+        mut pause: impl FnMut(usize) -> P,
+    ) -> Result<Vec<u8>, ReceiveError> {
         loop {
             if let Some(open) = &mut self.open {
-                match open.receive().await? {
+                match open.receive_in_pieces(piece_bytes, &mut pause).await? {
                     Some(frame) => return Ok(frame),
                     None => self.open = None,
                 }

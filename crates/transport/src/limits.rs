@@ -52,7 +52,10 @@ pub(crate) const STREAMS_MAX: u32 = 1;
 pub(crate) const LANE_STREAMS_MAX: u32 = 1;
 
 /// Unread bytes a peer may have under way on one stream.
-pub(crate) const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
+pub const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
+
+/// The least that can be asked for in place of it: some datagrams, so that a long way costs no more than the cap that it is for.
+pub const STREAM_WINDOW_BYTES_MIN: u32 = 8 * 1024;
 
 /// Unread bytes a peer may have under way on one connection.
 pub(crate) const CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;

@@ -154,10 +154,19 @@ impl Dialling {
     }
 
     /// Settings of one call, and where the name of a wrong answerer will be found.
-    pub(crate) fn config(&self, purpose: Purpose) -> (quinn::ClientConfig, Arc<NameVerifier>) {
+    /// The peer may have `window_bytes` unread under way on each stream.
+    pub(crate) fn config(
+        &self,
+        purpose: Purpose,
+        window_bytes: u32,
+    ) -> (quinn::ClientConfig, Arc<NameVerifier>) {
+        let transport = match window_bytes {
+            STREAM_WINDOW_BYTES => self.transport.clone(),
+            _ => Arc::new(narrow(transport(0, LANE_STREAMS_MAX), window_bytes)),
+        };
         let verifier = Arc::new(NameVerifier { inner: self.verifier.clone(), answered: OnceLock::new() });
         let own = ClientOwn::Certificate(self.own.clone());
-        (dialling(verifier.clone(), own, purpose, self.transport.clone()), verifier)
+        (dialling(verifier.clone(), own, purpose, transport), verifier)
     }
 }
 
@@ -223,6 +232,15 @@ impl ServerCertVerifier for NameVerifier {
 /// Only replication has lanes.
 fn lane_streams(purpose: Purpose) -> u32 {
     if purpose == Purpose::Replication { LANE_STREAMS_MAX } else { 0 }
+}
+
+/// Each lane has a window of its own: what is long takes nothing of what may not wait.
+fn narrow(mut transport: TransportConfig, window_bytes: u32) -> TransportConfig {
+    let lanes = 1 + LANE_STREAMS_MAX;
+    transport
+        .stream_receive_window(VarInt::from_u32(window_bytes))
+        .receive_window(VarInt::from_u32(window_bytes.saturating_mul(lanes)));
+    transport
 }
 
 /// What one connection may take. Segmentation offload stays on, as it is by default: without it sending

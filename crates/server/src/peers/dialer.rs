@@ -13,7 +13,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
-use transport::{Backoff, ConnectError, Endpoint};
+use transport::{Backoff, ConnectError, Disconnect, Endpoint};
 
 /// The first pause after a failure: a peer that restarts is back within a second.
 const PAUSE_MIN: Duration = Duration::from_millis(200);
@@ -72,7 +72,12 @@ impl DialError {
         match self {
             Self::LookUp { .. } | Self::NoAddress { .. } => true,
             Self::Connect(error) => {
-                matches!(error, ConnectError::NoAnswer { .. } | ConnectError::TimedOut { .. })
+                matches!(
+                    error,
+                    ConnectError::NoAnswer { .. }
+                        | ConnectError::TimedOut { .. }
+                        | ConnectError::Disconnect { cause: Disconnect::Busy, .. }
+                )
             }
         }
     }
@@ -161,7 +166,8 @@ impl Dialer {
     async fn dial(&mut self) -> Result<transport::Connection, DialError> {
         self.carrier.presence.absent(&self.peer).await;
         let address = self.resolve().await?;
-        let connected = self.endpoint.connect(address, &self.peer).await;
+        let window_bytes = self.carrier.window_bytes(&self.peer);
+        let connected = self.endpoint.connect_within(address, &self.peer, window_bytes).await;
         Ok(connected.inspect_err(|_| self.tried.failed(address))?)
     }
 

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 use transport::{
     BulkReceiver, Connection, Disconnect, Endpoint, FrameReceiver, FrameSender, Lanes, Outlived,
-    ReceiveError, SendError, Term,
+    ReceiveError, STREAM_WINDOW_BYTES, SendError, Term,
 };
 
 /// Frames that wait to be sent to a peer. The core has at most 1 MiB under way to a peer that has not acknowledged
@@ -28,7 +28,8 @@ const PIECE_BYTES: usize = 4 * 1024;
 const FINISH_DEADLINE: Duration = Duration::from_secs(1);
 
 /// What a peer is told whose key, or name, is refused.
-pub(super) const REVOKED: &str = "the key of this replica was revoked at the hub, or is denied here";
+pub(super) const REVOKED: &str = "the key of this replica was revoked at the hub, or is denied here; once it is invited again \
+    `isle join --new-key TOKEN` makes it another";
 
 /// How long a connection has to last to count as stable. Two versions that do not understand each other part within
 /// a round trip; a bad link holds longer.
@@ -105,6 +106,13 @@ impl Carrier {
         let caps = |peer: &PeerConfig| Caps { send: peer.send_kbit_s_max, receive: peer.receive_kbit_s_max };
         let caps = peers.iter().map(|(name, peer)| (name.clone(), caps(peer))).collect();
         Self { arrivals, presence: Presence::of(peers.keys()), endpoint, admissions, caps: Arc::new(caps) }
+    }
+
+    /// What a peer that is dialled may send ahead of what is read: under a cap as much as goes in a second, else a frame would be
+    /// on the line before it is waited for.
+    pub(super) fn window_bytes(&self, peer: &str) -> u32 {
+        let cap = self.caps.get(peer).and_then(|caps| caps.receive);
+        cap.map_or(STREAM_WINDOW_BYTES, |kbit_s| kbit_s.get().saturating_mul(1_000 / 8))
     }
 
     /// Who is connected, and why others are not.
@@ -192,10 +200,9 @@ async fn read(
     heard: &mut bool,
 ) -> LinkEnd {
     loop {
-        match receiver.receive().await {
+        match receiver.receive_in_pieces(PIECE_BYTES, |bytes| pace.wait(Share::Live, bytes)).await {
             Ok(Some(frame)) => {
                 *heard = true;
-                pace.wait(Share::Live, frame.len()).await;
                 if arrivals.frame(from, Lane::Live, frame).await.is_err() {
                     // The loop has let go of the connection: the writer sends what waits, and ends it.
                     return std::future::pending().await;
@@ -213,9 +220,8 @@ async fn read_bulk(
     arrivals: &Arrivals,
 ) -> LinkEnd {
     loop {
-        match receiver.receive().await {
+        match receiver.receive_in_pieces(PIECE_BYTES, |bytes| pace.wait(Share::Bulk, bytes)).await {
             Ok(frame) => {
-                pace.wait(Share::Bulk, frame.len()).await;
                 if arrivals.frame(from, Lane::Bulk, frame).await.is_err() {
                     return std::future::pending().await;
                 }

@@ -11,7 +11,9 @@ use crate::fleet::{Fleet, LOCAL, Pair, meet};
 use crate::identity::{KEY_FILE, read_key};
 use crate::incoming::AcceptError;
 use crate::lanes::Lanes;
-use crate::limits::{FAILED_HANDSHAKES_BURST, HANDSHAKES_MAX, IDLE_TIMEOUT, KEEP_ALIVE_INTERVAL};
+use crate::limits::{
+    FAILED_HANDSHAKES_BURST, HANDSHAKES_MAX, IDLE_TIMEOUT, KEEP_ALIVE_INTERVAL, STREAM_WINDOW_BYTES,
+};
 use crate::term::Term;
 use crate::tls::provider;
 
@@ -201,7 +203,8 @@ async fn a_stranger_that_dials_in_a_loop_is_refused_before_the_handshake() {
 async fn open_with(opening: Option<&[u8]>) -> (Disconnect, AcceptError) {
     let fleet = Fleet::new();
     let (hub, store) = (fleet.endpoint("hub"), fleet.endpoint("store-1"));
-    let (config, _verifier) = store.credentials.borrow().dialling.config(Purpose::Replication);
+    let (config, _verifier) =
+        store.credentials.borrow().dialling.config(Purpose::Replication, STREAM_WINDOW_BYTES);
     let connecting = store.endpoint.connect_with(config, hub.local_address(), "hub").unwrap();
     let (dialled, accepted) = tokio::join!(
         async {

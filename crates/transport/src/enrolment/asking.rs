@@ -21,7 +21,9 @@ use crate::disconnect::{Disconnect, close};
 use crate::endpoint::Credentials;
 use crate::identity::{AUTHORITY_FILE, validity_under};
 use crate::issued::{IssuedCertificate, pem};
-use crate::limits::{ENROLMENT_ANSWER_BYTES_MAX, ENROLMENT_DEADLINE, HANDSHAKE_DEADLINE};
+use crate::limits::{
+    ENROLMENT_ANSWER_BYTES_MAX, ENROLMENT_DEADLINE, HANDSHAKE_DEADLINE, STREAM_WINDOW_BYTES,
+};
 use crate::name::check_name;
 use crate::pem_file::{FileError, NewFile, replace};
 use crate::signing_request;
@@ -114,7 +116,7 @@ pub(crate) async fn renew(
     hub: &str,
 ) -> Result<Renewed, EnrolError> {
     check_name(hub)?;
-    let (config, _verifier) = credentials.dialling.config(Purpose::Renewal);
+    let (config, _verifier) = credentials.dialling.config(Purpose::Renewal, STREAM_WINDOW_BYTES);
     let expected = Expected { address, hub, fingerprint: None };
     let (_, (certificate, _)) = ask(endpoint, config, &expected, &RenewalMessage {}).await?;
     let identity = &credentials.identity;
