@@ -44,6 +44,7 @@ async fn a_replica_that_is_well_is_said_to_be_with_and_without_its_server() {
     let (findings, code) = examined(&data);
     assert_eq!(code, Some(0), "{findings:?}");
     assert_eq!(of(&findings, "server")["found"], "none is running");
+    assert!(of(&findings, "store")["found"].as_str().unwrap().contains("`isle verify` does"));
     let found = of(&findings, "peer hub")["found"].as_str().unwrap();
     assert!(found.ends_with("is hub, and takes this replica's certificate"), "{found}");
     for check in

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 use tests::eventually_async;
 use tests::process::{DEADLINE, Fleet, Process};
-use tests::program::run_well;
+use tests::program::{run, run_well};
 
 const PRICE: &str = "catalog/product/milk";
 
@@ -60,6 +60,13 @@ async fn a_site_that_may_not_read_a_space_any_more_keeps_what_it_has_and_is_sent
     site.has(PRICE, json!({"price": 2})).await;
 }
 
+/// A doctor says it on standard output.
+fn fails_with(words: &[&str], parts: &[&str]) {
+    let output = run(words);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(!output.status.success() && parts.iter().all(|part| said.contains(part)), "{said}");
+}
+
 const SPACES_SHOWN: &str = "before: catalog=read,store-1=write";
 
 #[tokio::test]
@@ -80,6 +87,12 @@ async fn a_site_that_may_not_write_any_more_is_refused_and_what_it_wrote_meanwhi
         &words("doc increment", &site.data, &[MILK, "/on_hand", "1"]),
         1,
         &["may not write the space 'store-1'", "ask the hub"],
+    );
+    let status = run_well(words("status", &site.data, &[]));
+    assert!(status.contains("the hub gives no right to write"), "{status}");
+    fails_with(
+        &words("doctor", &site.data, &[]),
+        &["store-1: this replica may not write it", "isle rights set"],
     );
     running.put(PRICE, json!({"price": 2})).await;
     site.has(PRICE, json!({"price": 2})).await;

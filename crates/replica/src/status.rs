@@ -98,8 +98,12 @@ impl FillSteps {
 pub struct SpaceStatus {
     /// Which.
     pub space: Space,
-    /// What services may do in it.
+    /// What services may do in it, as the settings say.
     pub mode: SpaceMode,
+    /// Whether this replica's access document does not give the right to read: it is sent nothing more.
+    pub lacks_read: bool,
+    /// Whether the settings say write, and the access document does not: services' writes are refused.
+    pub lacks_write: bool,
     /// Changes that it has.
     pub changes: u64,
     /// Whether it is being filled from a peer: documents, or changes of them, are missing.

@@ -13,6 +13,7 @@ use crate::data_directory::DataDirectory;
 use crate::enrolment::wall;
 use crate::local::{CallError, ConnectError, LocalClient, Request, Response, Status};
 use serde::Serialize;
+use std::io::ErrorKind;
 use transport::Identity;
 
 /// How a thing is.
@@ -92,6 +93,7 @@ pub(crate) async fn examine(directory: &DataDirectory, layers: &Layers, tell: &m
     files::lists(directory).into_iter().for_each(&mut *tell);
     tell(machine::clock(&patient, wall()));
     machine::store(&patient).into_iter().for_each(&mut *tell);
+    rights(&patient).into_iter().for_each(&mut *tell);
     tell(machine::disk(&patient));
     tell(machine::sync(&patient));
     machine::limits(&patient).into_iter().for_each(&mut *tell);
@@ -104,6 +106,12 @@ async fn server(directory: &DataDirectory) -> (Option<Box<Status>>, Finding) {
     let connected = LocalClient::connect(directory.path()).await;
     if let Err(error @ ConnectError::Silent { .. }) = &connected {
         return (None, Finding::fail(CHECK, error.to_string()).with_hint(silent(directory)));
+    }
+    if let Err(ConnectError::Io { source, .. }) = &connected
+        && source.kind() == ErrorKind::PermissionDenied
+    {
+        let found = Finding::fail(CHECK, "another user owns it, and may alone speak to it");
+        return (None, found.with_hint("run this as the owner of the data directory"));
     }
     let Ok(mut client) = connected else {
         // Without a lock file nobody ever locked it, and none is made here.
@@ -130,6 +138,28 @@ async fn server(directory: &DataDirectory) -> (Option<Box<Status>>, Finding) {
         }
         Err(error) => (None, Finding::fail(CHECK, format!("it is running, and does not serve: {error}"))),
     }
+}
+
+/// What the hub gives less than the configuration says; none where no server runs, or nothing is lacking.
+fn rights(patient: &Patient<'_>) -> Option<Finding> {
+    let lacking = patient.status.as_ref()?.spaces.iter().filter_map(|space| {
+        let what = match (space.lacks_read, space.lacks_write) {
+            (true, true) => "neither be sent anything of it nor write it",
+            (true, false) => "be sent nothing more of it",
+            (false, true) => "not write it",
+            (false, false) => return None,
+        };
+        Some(format!("{}: this replica may {what}", space.space))
+    });
+    let lacking: Vec<_> = lacking.collect();
+    let finding = || {
+        Finding::fail(
+            "rights",
+            format!("its configuration says more than the hub gives. {}", lacking.join("; ")),
+        )
+        .with_hint("`isle rights set` at the hub gives rights, or take the spaces out of isle.toml")
+    };
+    (!lacking.is_empty()).then(finding)
 }
 
 /// What to do about a server that does not answer.

@@ -179,6 +179,16 @@ impl Identities {
         })
     }
 
+    /// Whether this replica is sent what others write in a space, as far as documents say.
+    pub(crate) fn may_read(&self, space: &Space) -> bool {
+        match self.known(&self.own) {
+            _ if space.as_str() == SYSTEM => true,
+            Some(Some(document)) => document.spaces.get(space).is_some_and(|rights| rights.read),
+            Some(None) => false,
+            None => true,
+        }
+    }
+
     /// Whether this replica's services may write a space, as far as documents say.
     pub(crate) fn may_write(&self, space: &Space) -> bool {
         match self.known(&self.own) {

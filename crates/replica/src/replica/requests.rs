@@ -10,6 +10,7 @@ use crate::request::{
     AskedWrite, BrokenDocument, LIST_MAX, Listed, Reading, Request, RequestError, Response, Stamp,
     told_of_damage,
 };
+use crate::settings::SpaceMode;
 use crate::status::{SpaceStatus, Status};
 use crate::store::{Keyspace, Store, StoreError, undamaged};
 use document::{Address, Collection, Key, Space};
@@ -186,6 +187,8 @@ impl<S: Store> Replica<S> {
         let spaces = spaces.map(|(space, mode)| SpaceStatus {
             space: space.clone(),
             mode: *mode,
+            lacks_read: !self.system.identities.may_read(space),
+            lacks_write: *mode == SpaceMode::Write && !self.system.identities.may_write(space),
             changes: changes(space),
             is_filling: self.is_filling(space),
         });

@@ -121,8 +121,12 @@ fn space_row(space: &SpaceStatus) -> Vec<String> {
         SpaceMode::Read => "read",
         SpaceMode::Write => "read, write",
     };
-    let filling = if space.is_filling { "being filled" } else { "" };
-    row([&space.space, mode, &space.changes.to_string(), filling])
+    let mode = if space.lacks_write { "read" } else { mode };
+    let mut notes = Vec::new();
+    notes.extend(space.is_filling.then_some("being filled"));
+    notes.extend(space.lacks_write.then_some("the hub gives no right to write"));
+    notes.extend(space.lacks_read.then_some("the hub sends nothing more of it"));
+    row([&space.space, mode, &space.changes.to_string(), &notes.join("; ")])
 }
 
 fn journal(status: &Status) -> String {
@@ -188,8 +192,25 @@ mod tests {
                 warning: Some("it ends soon".into()),
             }),
             spaces: vec![
-                SpaceStatus { space: "catalog".into(), mode: SpaceMode::Read, changes: 2, is_filling: true },
                 SpaceStatus {
+                    space: "catalog".into(),
+                    mode: SpaceMode::Read,
+                    lacks_read: true,
+                    lacks_write: false,
+                    changes: 2,
+                    is_filling: true,
+                },
+                SpaceStatus {
+                    space: "region".into(),
+                    mode: SpaceMode::Write,
+                    lacks_read: false,
+                    lacks_write: true,
+                    changes: 3,
+                    is_filling: false,
+                },
+                SpaceStatus {
+                    lacks_read: false,
+                    lacks_write: false,
                     space: "store-367".into(),
                     mode: SpaceMode::Write,
                     changes: 10,
@@ -240,7 +261,8 @@ broken       2 values break a rule since a merge
 failed       3 times in a row, 2 s ago: the disk is full
 
 SPACE      SERVICES     CHANGES
-catalog    read         2        being filled
+catalog    read         2        being filled; the hub sends nothing more of it
+region     read         3        the hub gives no right to write
 store-367  read, write  10
 
 PEER  CONNECTED  BACKLOG  LAG

@@ -57,7 +57,10 @@ pub(super) fn store(patient: &Patient<'_>) -> Option<Finding> {
     let path = patient.directory.store();
     Some(match store::format(&path) {
         Ok(None) => Finding::ok(CHECK, "none yet: the first start makes one"),
-        Ok(Some(_)) => Finding::ok(CHECK, path.display().to_string()),
+        Ok(Some(_)) if patient.is_running => Finding::ok(CHECK, path.display().to_string()),
+        Ok(Some(_)) => {
+            Finding::ok(CHECK, format!("{}; its rows were not looked at: `isle verify` does", path.display()))
+        }
         Err(error) => Finding::fail(CHECK, in_words(&error)),
     })
 }

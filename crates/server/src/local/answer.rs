@@ -375,6 +375,8 @@ fn status_shown(status: replica::Status, beside: Beside, context: &Context) -> S
             replica::SpaceMode::Read => SpaceMode::Read,
             replica::SpaceMode::Write => SpaceMode::Write,
         },
+        lacks_read: space.lacks_read,
+        lacks_write: space.lacks_write,
         changes: space.changes,
         is_filling: space.is_filling,
     };

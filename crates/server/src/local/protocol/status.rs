@@ -100,8 +100,14 @@ pub enum SpaceMode {
 pub struct SpaceStatus {
     /// Which.
     pub space: String,
-    /// What services may do in it.
+    /// What services may do in it, by the replica's configuration.
     pub mode: SpaceMode,
+    /// Whether the hub gave the replica no right to read it: nothing more comes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lacks_read: bool,
+    /// Whether the configuration says write and the hub gave no right to: writes are refused.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lacks_write: bool,
     /// Changes that the replica has.
     pub changes: u64,
     /// Whether it is being filled from a peer: documents, or changes of them, are missing.

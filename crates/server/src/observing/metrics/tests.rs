@@ -16,7 +16,14 @@ fn status() -> Status {
         values_broken: 2,
         sessions: Sessions { cursor: 4, ..Sessions::default() },
         fills: FillSteps { documents: 9, snapshots: 8, ..FillSteps::default() },
-        spaces: vec![SpaceStatus { space, mode: SpaceMode::Write, changes: 40, is_filling: false }],
+        spaces: vec![SpaceStatus {
+            space,
+            mode: SpaceMode::Write,
+            lacks_read: false,
+            lacks_write: false,
+            changes: 40,
+            is_filling: false,
+        }],
         peers: vec![PeerStatus {
             peer: "hub".to_owned(),
             connected: true,
