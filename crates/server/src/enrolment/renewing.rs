@@ -148,7 +148,12 @@ pub(crate) fn certificate_warning(
     let (clock, end) = (date(now), date(validity.end));
     let stage = validity.stage(now, RENEWAL_GRACE);
     Some(match (stage, renewed_by) {
-        (Stage::Fresh, _) | (Stage::Due, Some(_)) => return None,
+        (Stage::Fresh, _) => return None,
+        (Stage::Due, Some(_)) if validity.end.saturating_sub(now) > overdue(validity) => return None,
+        (Stage::Due, Some(hub)) => format!(
+            "the certificate ends {end}, and {hub} has not renewed it yet: it is tried again and again; see why {hub} is not \
+             reached or refuses, before it ends"
+        ),
         (Stage::Due, None) if validity.end.saturating_sub(now) > WARNING_BEFORE => return None,
         (Stage::Early, renewed_by) => {
             let other =
@@ -168,7 +173,8 @@ pub(crate) fn certificate_warning(
         ),
         (Stage::Grace, Some(hub)) => {
             format!(
-                "the certificate ended {end}: {hub} renews it within its grace; until then no peer is connected"
+                "the certificate ended {end}: {hub} renews it within its grace, as long as its operator set that; until then no \
+                 peer is connected. Where {hub} refuses, the site has to join again: {REJOIN}"
             )
         }
         (Stage::Ended, Some(hub)) => format!(
@@ -176,6 +182,11 @@ pub(crate) fn certificate_warning(
              {hub} may no longer renew it, and the site has to join again: {REJOIN}"
         ),
     })
+}
+
+/// So long before its end a certificate is to be renewed long ago: half of the time that there is for it.
+fn overdue(validity: Validity) -> Duration {
+    validity.end.saturating_sub(validity.renewal()) / 2
 }
 
 /// How a site joins again whose key or certificate is of no more use.
@@ -224,13 +235,14 @@ mod tests {
     #[test]
     fn a_wrong_clock_and_an_end_get_one_clear_sentence() {
         let warning = |now, hub| certificate_warning(month(), now, hub);
-        assert_eq!((warning(NOW, None), warning(NOW + 25 * DAY, Some("hub"))), (None, None));
+        assert_eq!((warning(NOW, None), warning(NOW + 22 * DAY, Some("hub"))), (None, None));
         let year = Validity { start: NOW - DAY, end: NOW + 365 * DAY };
         assert_eq!(certificate_warning(year, NOW + 330 * DAY, None), None, "35 days are left");
         assert!(certificate_warning(year, NOW + 340 * DAY, None).is_some());
         for (now, hub, parts) in [
             (Duration::ZERO, Some("hub"), ["clock shows 1970-01-01T00:00:00Z", "this one or hub's"]),
             (Duration::ZERO, None, ["set the clock that is wrong", "who issued it"]),
+            (NOW + 27 * DAY, Some("hub"), ["ends 2026-12-18", "hub has not renewed it yet"]),
             (NOW + 25 * DAY, None, ["ends 2026-12-18", "not renewed by itself"]),
             (NOW + 40 * DAY, None, ["ended 2026-12-18", "set the clock, or put a new certificate"]),
             (NOW + 40 * DAY, Some("hub"), ["ended 2026-12-18", "hub renews it within its grace"]),
