@@ -4,6 +4,7 @@
 use crate::command::{fails, words};
 use serde_json::json;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tests::process::{Fleet, Process};
@@ -40,6 +41,10 @@ async fn a_backup_made_while_it_runs_is_restored_and_the_rest_comes_from_the_hub
     let made = run_well(words("backup", &site.data, &[backup]));
     assert!(made.contains("rows"), "{made}");
     fails(&words("backup", &site.data, &[backup]), 1, &["not empty"]);
+    for (path, mode) in [("", 0o700), ("documents.rows", 0o600)] {
+        let found = fs::metadata(Path::new(backup).join(path)).unwrap().permissions().mode() & 0o777;
+        assert_eq!(found, mode, "customers' values are for their owner alone: {path}");
+    }
     site.add(ADDRESS, 2, None).await;
     hub.has_on_hand(ADDRESS, 7).await;
     let origin = site.status().await.origin;

@@ -186,6 +186,8 @@ async fn lines_that_are_no_documents_are_told_with_line_and_column() {
         assert!(told(&dry).contains(part), "{}", told(&dry));
     }
     assert_eq!((dry.status.code(), site.process.get(MILK).await), (Some(1), None));
+    let counted = import(&["--dry-run", "--json"]);
+    assert!(String::from_utf8_lossy(&counted.stdout).contains("\"documents\":2"), "{counted:?}");
 
     // A file is read to its end before anything is written; of what comes through a pipe the first lines are in.
     let refused = import(&[]);

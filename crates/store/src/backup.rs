@@ -10,6 +10,7 @@ mod rows_file;
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use replica::{Keyspace, StoreError};
@@ -78,7 +79,9 @@ impl StoreSnapshot {
         mut progress: impl FnMut(Progress) -> bool,
     ) -> Result<Manifest, BackupError> {
         let failed = |operation| move |source| BackupError::Io { path: target.into(), operation, source };
-        fs::create_dir_all(target).map_err(failed("making the directory"))?;
+        // It has what the data directory has, which is its owner's alone.
+        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(target);
+        made.map_err(failed("making the directory"))?;
         if fs::read_dir(target).map_err(failed("listing the directory"))?.next().is_some() {
             return Err(BackupError::NotEmpty { path: target.into() });
         }

@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use replica::Row;
@@ -29,7 +30,7 @@ pub(super) struct RowsWriter {
 
 impl RowsWriter {
     pub(super) fn create(path: &Path) -> io::Result<Self> {
-        let file = BufWriter::new(File::options().write(true).create_new(true).open(path)?);
+        let file = BufWriter::new(File::options().write(true).create_new(true).mode(0o600).open(path)?);
         let mut writer = Self { file, hasher: blake3::Hasher::new(), bytes: 0, frame: Vec::new() };
         writer.write(HEADER)?;
         Ok(writer)

@@ -16,6 +16,7 @@ use indicatif::ProgressBar;
 use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
 use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use tempfile::NamedTempFile;
 
@@ -74,7 +75,7 @@ async fn into_place(
     arguments: &ExportArguments,
     (asking, format): (&mut Asking, Format),
 ) -> Result<u64, CommandError> {
-    let file = OpenOptions::new().write(true).create(true).truncate(true).open(place)?;
+    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(place)?;
     let mut writer = BufWriter::new(file);
     let documents = write(arguments, (asking, format), &mut writer).await?;
     writer.flush()?;

@@ -243,8 +243,7 @@ impl Import<'_> {
             note(format_args!("and {} lines more", skipped - TOLD_MAX));
         }
         if arguments.json {
-            let dry_run = arguments.dry_run;
-            let documents = if dry_run { 0 } else { imported };
+            let (dry_run, documents) = (arguments.dry_run, imported);
             writeln!(
                 stdout,
                 "{}",
