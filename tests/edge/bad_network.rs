@@ -114,4 +114,15 @@ async fn a_site_on_a_narrow_line_that_goes_down_and_moves_keeps_up() {
     hub.has_on_hand(ADDRESS, -22).await;
     hub.put("catalog/product/milk", json!({ "price": 1.29 })).await;
     site.has("catalog/product/milk", json!({ "price": 1.29 })).await;
+
+    if machines.lose(10, "a narrow line between two machines that loses datagrams") {
+        for number in 0..50 {
+            site.add(ADDRESS, -1, None).await;
+            let text = format!("{number}, lost and sent again ").repeat(100);
+            hub.put(&format!("catalog/note/{number}"), json!({ "text": text })).await;
+        }
+        hub.has_on_hand(ADDRESS, -72).await;
+        let text = "49, lost and sent again ".repeat(100);
+        site.has("catalog/note/49", json!({ "text": text })).await;
+    }
 }

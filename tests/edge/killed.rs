@@ -68,7 +68,7 @@ async fn a_site_that_lost_its_store_gets_everything_back_under_a_new_origin() {
 }
 
 /// How often each side is killed.
-const KILLS: usize = 25;
+const KILLS: usize = 50;
 /// Sales that are sent at once before a kill.
 const SALES: usize = 32;
 

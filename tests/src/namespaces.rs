@@ -40,6 +40,17 @@ impl Namespaces {
         Some(made)
     }
 
+    /// Has the kernel lose so many of a hundred datagrams, each way. False, with the reason told, where nothing can lose them.
+    pub fn lose(&self, of_100: u32, test: &str) -> bool {
+        let chain = |hook: &str| {
+            format!(
+                "chain {hook} {{ type filter hook {hook} priority 0; meta l4proto udp numgen random mod 100 < {of_100} drop; }}"
+            )
+        };
+        let table = format!("table inet isle {{\n{}\n{}\n}}", chain("input"), chain("output"));
+        run(Command::new("ip").args(["netns", "exec", &self.site, "nft", &table]), test)
+    }
+
     /// Takes the site's end of the line down, or up again.
     pub fn set_line(&self, is_up: bool) {
         ip(&self.site, &["link", "set", "isle-site", if is_up { "up" } else { "down" }]);
