@@ -52,6 +52,13 @@ fn a_check_says_all_that_is_wrong_and_ends_with_1() {
             assert!(errors.contains(part), "'{part}' is not in: {errors}");
         }
     }
+    let data = fleet.prepare("store-2", &site_config("store-1", "127.0.0.1:9"));
+    for command in [&["config", "check"][..], &["serve"]] {
+        let refused = isle(command, &data, &[]);
+        let errors = String::from_utf8(refused.stderr).unwrap();
+        let is_told = errors.contains("is for \"store-2\": use the right one of the two");
+        assert!(refused.status.code() == Some(1) && is_told, "{errors}");
+    }
 }
 
 #[tokio::test]

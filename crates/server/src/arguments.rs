@@ -93,12 +93,16 @@ The directory holds isle.toml (what the replica carries and shares) and identity
 `isle identity issue`.
 What can be set: `isle config --help`. Under systemd: Type=notify, and WatchdogSec= to have it started again when its event
 loop no longer moves. While it opens a store with much to recover it asks for more time than TimeoutStartSec=:
+  [Unit]
+  StartLimitIntervalSec=0                        # nobody is there to start it again
   [Service]
   Type=notify
   ExecStart=/usr/local/bin/isle serve --data /var/lib/isle
   User=isle
   Restart=on-failure
+  RestartSec=5
   WatchdogSec=60
+  AmbientCapabilities=CAP_NET_BIND_SERVICE       # for a hub that listens on UDP 443
 
 One line on standard output says when it is ready. Logs go to standard error;
 ISLE_LOG=debug shows more.")]

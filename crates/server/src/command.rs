@@ -272,7 +272,7 @@ impl CommandError {
         if matches!(self, Self::Damaged { .. } | Self::Open(store::OpenError::Damaged { .. })) {
             return Some("`isle repair` sets the store aside; peers fill an empty one");
         }
-        if let Self::Serve(error) = self
+        if let Self::Serve(error) | Self::Alone(AloneError::Open(error)) = self
             && let Some(hint) = error.hint()
         {
             return Some(hint);

@@ -33,7 +33,7 @@ mod watching;
 pub(crate) use arrival::{Arrivals, ArrivingLink, FrameQueues, LoopEnded, arrivals};
 pub(crate) use conduct::{Counts, RefusedKey};
 pub(crate) use core::{Core, OpenCoreError, Opening};
-pub(crate) use pulse::Pulse;
+pub(crate) use pulse::{Pulse, STUCK_AFTER};
 pub(crate) use requests::{Beside, Outcome, Reply, Waiting};
 pub(crate) use stop::{Stop, StopOrder};
 pub(crate) use watching::{ClientId, Watching};

@@ -12,7 +12,7 @@
 mod metrics;
 
 use crate::data_directory::DataDirectory;
-use crate::event_loop::{Arrivals, Beside, Pulse, Reply, Stop};
+use crate::event_loop::{Arrivals, Beside, Pulse, Reply, STUCK_AFTER, Stop};
 use crate::local::Refusal;
 use axum::Router;
 use axum::extract::State;
@@ -129,7 +129,7 @@ async fn serve(stream: TcpStream, router: Router, _place: OwnedSemaphorePermit) 
 }
 
 async fn health(State(observed): State<Observed>) -> Response {
-    match observed.pulse.stuck() {
+    match observed.pulse.stuck(STUCK_AFTER) {
         None => text(StatusCode::OK, "alive\n"),
         Some(since) => {
             let message = format!("the event loop has been in one turn for {} s\n", since.as_secs());

@@ -3,7 +3,7 @@
 //! A unit with `Type=notify` is started when the server says so, one with `WatchdogSec=` is killed and started again when
 //! the loop no longer moves. Without systemd (no `NOTIFY_SOCKET`) nothing is said.
 
-use crate::event_loop::{Pulse, Stop};
+use crate::event_loop::{Pulse, STUCK_AFTER, Stop};
 use sd_notify::NotifyState;
 use std::time::Duration;
 use tokio::task::JoinHandle;
@@ -36,15 +36,17 @@ pub(crate) fn ready(status: &str) {
 
 /// Tells of the loop as often as the unit asks for, until it is to stop; then of that.
 pub(crate) async fn run(pulse: Pulse, mut stop: Stop) {
+    let limit = sd_notify::watchdog_enabled();
     // Twice in the time after which systemd ends the process.
-    let interval = sd_notify::watchdog_enabled().map(|limit| limit / 2);
+    let interval = limit.map(|limit| limit / 2);
+    let stuck_after = limit.map_or(STUCK_AFTER, |limit| limit.min(STUCK_AFTER));
     loop {
         tokio::select! {
             biased;
             () = stop.ordered() => break,
             () = pause(interval) => {}
         }
-        tell(beat(pulse.stuck()));
+        tell(beat(pulse.stuck(stuck_after)));
     }
     tell(&[NotifyState::Stopping]);
 }

@@ -60,6 +60,8 @@ enum State {
     Invited,
     Expired,
     Revoked,
+    /// Refused at the hub, and the document does not say it.
+    RevokedHere,
     /// It grants nothing.
     Unreadable,
 }
@@ -72,6 +74,7 @@ impl State {
             Self::Invited => "invited",
             Self::Expired => "expired",
             Self::Revoked => "revoked",
+            Self::RevokedHere => "revoked, not written yet",
             Self::Unreadable => "unreadable: grants nothing",
         }
     }
@@ -143,7 +146,8 @@ async fn known(data: &Path) -> Result<Vec<SiteRights>, CommandError> {
     }
     book(&mut client, data).await?.iter().for_each(|site| overlay(&mut sites, site));
     for site in &mut sites {
-        site.is_own = site.site == status.name && site.state != State::Revoked;
+        let is_revoked = matches!(site.state, State::Revoked | State::RevokedHere);
+        site.is_own = site.site == status.name && !is_revoked;
     }
     sites.sort_by(|a, b| (&a.site, &a.public_key).cmp(&(&b.site, &b.public_key)));
     Ok(sites)
@@ -189,13 +193,22 @@ fn documented(key: &str, value: &Value) -> SiteRights {
     }
 }
 
+/// The book refuses a key before the document says it.
+fn revoked(sites: &mut [SiteRights], book: &SiteStatus) {
+    let of_key = |site: &&mut SiteRights| site.public_key == book.public_key && site.state == State::InForce;
+    for site in sites.iter_mut().filter(of_key) {
+        (site.state, site.spaces) = (State::RevokedHere, BTreeMap::new());
+    }
+}
+
 /// What the book says besides.
 fn overlay(sites: &mut Vec<SiteRights>, book: &SiteStatus) {
     let state = match book.state {
         SiteState::Invited => State::Invited,
         SiteState::Expired => State::Expired,
         SiteState::Joined | SiteState::Connected => State::NotWritten,
-        SiteState::Revoked | SiteState::Other => return,
+        SiteState::Revoked => return revoked(sites, book),
+        SiteState::Other => return,
     };
     let parsed = parse_spaces(&book.spaces).unwrap_or_default();
     let words = parsed
@@ -287,7 +300,8 @@ fn told(set: &Set) -> String {
     let added: Vec<_> = new.difference(&old).filter(|space| *space != "system").cloned().collect();
     if *has_joined && !added.is_empty() {
         text += &format!(
-            "new to {site}: {}. Put it into its isle.toml too, under [spaces] and [peers.HUB.spaces], and start it again\n",
+            "new to {site}: {}. Put it into its isle.toml too, under [spaces] and [peers.HUB.spaces], unless it is there \
+             already, and start it again\n",
             added.join(", ")
         );
     }
@@ -344,7 +358,8 @@ b        -        -     -      -      -         revoked
         let another = book(SiteState::Connected, "store-1=write", Some("60"));
         assert_eq!(states(&another), [State::InForce, State::NotWritten]);
         assert_eq!(states(&book(SiteState::Invited, "a=read", None)), [State::InForce, State::Invited]);
-        assert_eq!(states(&book(SiteState::Revoked, "a=read", Some(KEY))), [State::InForce]);
+        assert_eq!(states(&book(SiteState::Revoked, "a=read", Some(KEY))), [State::RevokedHere]);
+        assert_eq!(states(&book(SiteState::Revoked, "a=read", Some("60"))), [State::InForce]);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use transport::{Authority, AuthorityError, Identity, NameError, check_name};
+use transport::{Authority, AuthorityError, Identity, NameError, Socket, check_name};
 
 /// Why no hub was made.
 #[derive(Debug, thiserror::Error)]
@@ -165,7 +165,9 @@ fn config_text(
 ) -> String {
     let key = String::from(PublicKey(identity.public_key()));
     let (host, port) = address.as_str().rsplit_once(':').unwrap_or((address.as_str(), "7400"));
-    let any = if host.starts_with('[') { "[::]" } else { "0.0.0.0" };
+    // A name may have addresses of both kinds, of which sites try one after the other.
+    let is_both = host.starts_with('[') || Socket::bind_both().is_ok();
+    let any = if is_both { "[::]" } else { "0.0.0.0" };
     let listen = listen.map_or_else(|| format!("{any}:{port}"), |listen| listen.to_string());
     let EnrolmentConfig { certificate, grace, .. } = EnrolmentConfig::default();
     let terms = format!(

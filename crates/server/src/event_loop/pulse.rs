@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// A turn takes milliseconds, and waits some seconds for a very slow disk. One that lasts so long does not end.
-const STUCK_AFTER: Duration = Duration::from_secs(120);
+/// A turn takes milliseconds, and waits some seconds for a very slow disk. One that lasts so long does not end, unless who
+/// watches wants to know sooner.
+pub(crate) const STUCK_AFTER: Duration = Duration::from_secs(120);
 
 /// Since when the loop has been at work without looking for what comes next. Clones tell of the same loop.
 #[derive(Clone, Debug)]
@@ -42,9 +43,9 @@ impl Pulse {
         self.at_work.store(0, Ordering::Relaxed);
     }
 
-    /// How long a turn has lasted that will not end; `None` while all is well.
-    pub(crate) fn stuck(&self) -> Option<Duration> {
-        stuck(self.at_work.load(Ordering::Relaxed), self.millis())
+    /// How long a turn has lasted, if that is at least `after`; `None` while all is well.
+    pub(crate) fn stuck(&self, after: Duration) -> Option<Duration> {
+        stuck(self.at_work.load(Ordering::Relaxed), self.millis(), after)
     }
 
     fn millis(&self) -> u64 {
@@ -52,9 +53,9 @@ impl Pulse {
     }
 }
 
-fn stuck(at_work: u64, now_ms: u64) -> Option<Duration> {
+fn stuck(at_work: u64, now_ms: u64, after: Duration) -> Option<Duration> {
     let since = at_work.checked_sub(1)?;
-    Some(Duration::from_millis(now_ms.saturating_sub(since))).filter(|lasted| *lasted >= STUCK_AFTER)
+    Some(Duration::from_millis(now_ms.saturating_sub(since))).filter(|lasted| *lasted >= after)
 }
 
 #[cfg(test)]
@@ -63,6 +64,7 @@ mod tests {
 
     #[test]
     fn a_long_turn_is_stuck_and_a_long_rest_is_not() {
+        let stuck = |at_work, now_ms| stuck(at_work, now_ms, STUCK_AFTER);
         assert_eq!(stuck(0, u64::MAX), None);
         assert_eq!(stuck(5_001, 124_999), None);
         assert_eq!(stuck(5_001, 125_000), Some(STUCK_AFTER));
