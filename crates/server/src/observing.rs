@@ -14,6 +14,7 @@ mod metrics;
 use crate::data_directory::DataDirectory;
 use crate::event_loop::{Arrivals, Beside, Pulse, Reply, STUCK_AFTER, Stop};
 use crate::local::Refusal;
+use crate::peers::Presence;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -55,8 +56,8 @@ pub(crate) struct Observed {
     pub(crate) pulse: Pulse,
     /// Where the store is, or is to be.
     pub(crate) directory: DataDirectory,
-    /// The socket to peers, once it is open: it has the certificate.
-    pub(crate) endpoint: Arc<OnceLock<Endpoint>>,
+    /// The socket to peers, once it is open, as it has the certificate, and who is connected.
+    pub(crate) network: Arc<OnceLock<(Endpoint, Presence)>>,
 }
 
 /// Why the address cannot be listened on.
@@ -169,8 +170,9 @@ impl Observed {
         let looked = timeout(STATUS_DEADLINE, looked).await;
         let disk_free_bytes =
             looked.ok().and_then(Result::ok).and_then(Result::ok).map(|room| room.free_bytes);
-        let certificate_end = self.endpoint.get().map(|endpoint| endpoint.identity().validity().end);
-        Machine { certificate_end, disk_free_bytes }
+        let certificate_end = self.network.get().map(|(endpoint, _)| endpoint.identity().validity().end);
+        let waiting = self.network.get().map(|(_, presence)| presence.waiting());
+        Machine { certificate_end, disk_free_bytes, waiting: waiting.unwrap_or_default() }
     }
 
     /// How the replica is, or in words why nobody says.
@@ -215,7 +217,7 @@ mod tests {
                 arrivals: arrivals.clone(),
                 pulse: Pulse::new(),
                 directory: DataDirectory::new(temporary.path()),
-                endpoint: Arc::default(),
+                network: Arc::default(),
             })
         };
         assert_eq!(said(health(observed()).await).await.0, StatusCode::OK);

@@ -330,7 +330,7 @@ async fn serve(
             arrivals: arrivals.clone(),
             pulse: pulse.clone(),
             directory: directory.clone(),
-            endpoint: Arc::clone(&shown),
+            network: Arc::clone(&shown),
         };
         tasks.spawn(observing.run(observed, stop.clone()));
     }
@@ -354,7 +354,7 @@ async fn serve(
     let attached = (directory, &config, (hub, denied));
     let (endpoint, context) = network.attach(attached, (&arrivals, &stop), &mut tasks);
     // Set once: this is the only place.
-    let _ = shown.set(endpoint.clone());
+    let _ = shown.set((endpoint.clone(), context.presence.clone()));
     let rules = (Limits::of(&config.http), Tokens::open(directory.path()));
     let api = Api::new(arrivals.clone(), Arc::clone(&context), rules, stop.clone());
     tasks.spawn(http.run(api, stop.clone()));

@@ -23,12 +23,14 @@ pub(super) fn page(status: Option<(&Status, &Beside)>, machine: Machine) -> Resu
 }
 
 /// What the core does not know, and an alarm is to ring for before anything stops.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Machine {
     /// The last moment of this replica's certificate, since 1970; none before it is shown to anybody.
     pub(super) certificate_end: Option<Duration>,
     /// What the system says of the disk of the store.
     pub(super) disk_free_bytes: Option<u64>,
+    /// Peers that are not connected because their schedule says so.
+    pub(super) waiting: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -103,12 +105,12 @@ impl Collector for Shown {
                 whole(bytes),
             )?;
         }
-        let Machine { certificate_end, disk_free_bytes } = self.machine;
-        if let Some(end) = certificate_end {
+        let Machine { certificate_end, disk_free_bytes, waiting } = &self.machine;
+        if let Some(end) = *certificate_end {
             let help = "When this replica's certificate ends, since 1970";
             encoder.measured("certificate_end", help, Some(&Unit::Seconds), whole(end.as_secs()))?;
         }
-        if let Some(bytes) = disk_free_bytes {
+        if let Some(bytes) = *disk_free_bytes {
             let help = "Free room on the disk of the store";
             encoder.measured("disk_free", help, Some(&Unit::Bytes), whole(bytes))?;
         }
@@ -122,7 +124,7 @@ impl Collector for Shown {
         )?;
         replica(&mut encoder, status)?;
         spaces(&mut encoder, &status.spaces)?;
-        peers(&mut encoder, status)?;
+        peers(&mut encoder, status, waiting)?;
         conduct(&mut encoder, beside)
     }
 }
@@ -160,13 +162,21 @@ fn spaces(encoder: &mut Encoder<'_>, spaces: &[SpaceStatus]) -> fmt::Result {
     let changes = spaces.iter().map(|space| (space.space.as_str(), whole(space.changes)));
     encoder.gauges(("space_changes", "Changes of a space that are here"), "space", changes)?;
     let filling = spaces.iter().map(|space| (space.space.as_str(), i64::from(space.is_filling)));
-    encoder.gauges(("space_filling", "Whether documents of a space are missing here"), "space", filling)
+    encoder.gauges(("space_filling", "Whether documents of a space are missing here"), "space", filling)?;
+    let lacking = spaces.iter();
+    let lacking =
+        lacking.map(|space| (space.space.as_str(), i64::from(space.lacks_read || space.lacks_write)));
+    let help = "Whether the hub gives less of a space than the configuration says";
+    encoder.gauges(("space_rights_lacking", help), "space", lacking)
 }
 
-fn peers(encoder: &mut Encoder<'_>, status: &Status) -> fmt::Result {
+fn peers(encoder: &mut Encoder<'_>, status: &Status, waiting: &[String]) -> fmt::Result {
     let each = || status.peers.iter();
     let connected = each().map(|peer| (peer.peer.as_str(), i64::from(peer.connected)));
     encoder.gauges(("peer_connected", "Whether a peer is connected"), "peer", connected)?;
+    let waits = each().map(|peer| (peer.peer.as_str(), i64::from(waiting.contains(&peer.peer))));
+    let help = "Whether a peer is not connected because its schedule says so";
+    encoder.gauges(("peer_waits", help), "peer", waits)?;
     let backlog = each().map(|peer| (peer.peer.as_str(), whole(peer.backlog_rows)));
     encoder.gauges(("peer_backlog", "Changes that a peer has not confirmed"), "peer", backlog)?;
     let stopped = each().map(|peer| (peer.peer.as_str(), whole(peer.stopped_count)));

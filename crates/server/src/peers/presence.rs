@@ -3,6 +3,7 @@
 //! Two replicas may dial each other. The newest connection replaces the older one at both; a dialler that did not know
 //! of a connection would replace it, and be replaced, for ever.
 
+use super::timetable::WAITS;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -50,6 +51,12 @@ impl Presence {
     pub(crate) fn trouble(&self, peer: &str) -> Option<String> {
         let of_peer = self.by_peer.get(peer)?;
         of_peer.trouble.borrow().clone().filter(|_| *of_peer.connections.borrow() == 0)
+    }
+
+    /// The peers that are not connected because their schedule says so.
+    pub(crate) fn waiting(&self) -> Vec<String> {
+        let waits = |peer: &&String| self.trouble(peer).is_some_and(|trouble| trouble.starts_with(WAITS));
+        self.by_peer.keys().filter(waits).cloned().collect()
     }
 
     /// Waits until there is no connection to the peer.

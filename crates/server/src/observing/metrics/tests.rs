@@ -43,8 +43,11 @@ fn every_number_is_on_the_page_with_its_unit_and_label() {
     };
     beside.conduct.refused_count = 2;
     beside.conduct.counts = Counts { strikes: 7, refused: 40 };
-    let machine =
-        Machine { certificate_end: Some(Duration::from_secs(1_797_592_000)), disk_free_bytes: Some(4_096) };
+    let machine = Machine {
+        certificate_end: Some(Duration::from_secs(1_797_592_000)),
+        disk_free_bytes: Some(4_096),
+        waiting: vec!["hub".to_owned()],
+    };
     let page = page(Some((&status(), &beside)), machine).unwrap();
     for line in [
         "# TYPE isle_documents gauge",
@@ -65,6 +68,8 @@ fn every_number_is_on_the_page_with_its_unit_and_label() {
         "isle_space_changes{space=\"store-1\"} 40",
         "isle_space_filling{space=\"store-1\"} 0",
         "isle_peer_connected{peer=\"hub\"} 1",
+        "isle_peer_waits{peer=\"hub\"} 1",
+        "isle_space_rights_lacking{space=\"store-1\"} 0",
         "isle_peer_backlog{peer=\"hub\"} 7",
         "isle_peer_lag_seconds{peer=\"hub\"} 1.5",
         "isle_peer_streams_stopped{peer=\"hub\"} 3",
