@@ -9,6 +9,7 @@ mod damaged;
 mod dropped;
 mod exchange;
 mod fill;
+mod fill_changed;
 mod fill_claims;
 mod fillers;
 mod hello;

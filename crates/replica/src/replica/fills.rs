@@ -44,7 +44,7 @@ impl<S: Store> Replica<S> {
             Frame::FillFinished(finished) => take_finished(peer, journal, &finished),
             Frame::FillAhead(ahead) => take_ahead(peer, (journal, turns), &ahead, own.0),
             Frame::FillMore(_) | Frame::FillWant(_) | Frame::FillAck(_) => {
-                Ok(take_served(peer, (turns, &mut self.fill_steps), frame))
+                Ok(take_served(peer, (turns, &mut self.fill_steps), frame, clock.now_ms))
             }
             Frame::Hello(_)
             | Frame::Delta(_)
@@ -229,6 +229,7 @@ fn begin_to_serve<S: Store>(peer: &mut Peer, journal: &Journal<S>) -> Result<boo
     }
     let Some(space) = session.fills.waiting.pop_first() else { return Ok(false) };
     let Some(fill) = session.fills.next_offer() else { return Ok(false) };
+    let fill = (fill, session.public_key);
     let is_beyond_vector = session.fills.asked.remove(&space);
     let is_beyond_vector = is_beyond_vector && !peer.lacks(journal, space)?;
     let kind = (peer.has_documents(space), is_beyond_vector);
@@ -378,6 +379,7 @@ fn take_served(
     peer: &mut Peer,
     (turns, steps): (&mut Turns, &mut FillSteps),
     frame: Frame,
+    now_ms: u64,
 ) -> Result<(), DisconnectReason> {
     let Some(session) = &mut peer.session else { return Ok(()) };
     let server = session.fills.server.as_mut().ok_or(Misbehaviour::Fill)?;
@@ -391,7 +393,7 @@ fn take_served(
     } else if let Frame::FillAck(ack) = &frame
         && ack.fill == server.fill
     {
-        server.acknowledge(ack.number)?;
+        server.acknowledge(ack.number, now_ms)?;
     } else if let Frame::FillWant(want) = frame
         && want.fill == server.fill
     {

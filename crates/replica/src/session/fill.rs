@@ -6,9 +6,11 @@
 //! next try.
 
 mod beyond;
+mod changed;
 mod lacking;
 mod receiver;
 mod server;
+mod window;
 
 pub(crate) use receiver::{FillContext, Filled, Filling, Step};
 pub(crate) use server::Server;

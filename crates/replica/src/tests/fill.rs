@@ -2,6 +2,7 @@
 
 use super::hostile::{bodies, hello, send, send_delta};
 use super::*;
+use crate::reconcile::ItemKey;
 use wire::Frame;
 
 /// A hub that keeps so few rows of its journal that whoever was away must be filled.
@@ -172,7 +173,7 @@ fn a_space_of_more_writers_than_an_offer_names_is_filled() {
 
 #[test]
 fn documents_wait_for_acknowledgements() {
-    const WINDOW_BYTES: usize = 1024 * 1024;
+    const WINDOW_BYTES: usize = 256 * 1024;
     let mut hub = trimming_hub();
     let text = "x".repeat(40_000);
     for n in 0..64 {
@@ -309,8 +310,13 @@ fn what_is_told_of_writers_leaves_room_for_a_long_document() {
         let Frame::FillOffer(offer) = wire::decode(&bytes).unwrap() else { return None };
         Some(offer)
     });
-    let fill = offer.unwrap().fill;
-    let want = wire::FillWant { fill, all: true, snapshots: true, ..wire::FillWant::default() };
+    // It alone is asked for: of a whole space what the writers wrote would go before it.
+    let wire::FillOffer { fill, key, .. } = offer.unwrap();
+    let book = address("store-1/book/1");
+    let (_, row) = keys::document(keys::SpaceNumber(0), &book.collection, &book.key);
+    let document = ItemKey::new(&key).document(keys::name_bytes(&row).unwrap());
+    let documents = vec![wire::Wanted { document, heads: Vec::new() }];
+    let want = wire::FillWant { fill, snapshots: true, documents, ..wire::FillWant::default() };
     hub.input(reader(&Frame::FillWant(want)));
     hub.settle();
     assert_eq!(hub.disconnects, []);

@@ -1,6 +1,9 @@
 use super::beyond::Beyond;
+use super::changed::Changed;
 use super::lacking::{Lacking, lacking};
+use super::window::Window;
 use super::{ROWS_PER_TURN, WANTED_MAX};
+use crate::access::PublicKey;
 use crate::effect::Misbehaviour;
 use crate::journal::{self, DAMAGED, DocumentPlace, Journal};
 use crate::keys::{self, DocumentNumber, OriginNumber, SpaceNumber};
@@ -18,8 +21,6 @@ use wire::{
 
 /// Bytes of documents in a frame, about.
 const FRAME_BYTES: usize = 64 * 1024;
-/// Bytes of documents on their way without an acknowledgement.
-const WINDOW_BYTES_MAX: usize = 1024 * 1024;
 /// Most that a frame with documents tells of streams: a snapshot may fill most of it.
 const TOLD_MAX: usize = 1_024;
 /// Times that a receiver may ask for documents, besides once for each listing.
@@ -62,9 +63,11 @@ pub(crate) struct Server {
     lacks_chain: bool,
     /// Documents that cannot be read, to be told once.
     damaged: Vec<DocumentNumber>,
-    number: u32,
-    window: VecDeque<(u32, usize)>,
-    window_bytes: usize,
+    /// Who is filled.
+    peer: PublicKey,
+    window: Window,
+    /// Bytes of documents that were sent.
+    sent: usize,
 }
 
 enum Stage {
@@ -91,12 +94,14 @@ struct Sending {
     is_last_seen: bool,
     /// Whether documents were left out.
     is_short: bool,
+    /// What is changed meanwhile.
+    changed: Changed,
 }
 
 impl Server {
     /// `reconciles` is whether the peer has documents; `is_beyond_vector` whether it lacks nothing by its vector.
     pub(crate) fn new(
-        fill: u64,
+        (fill, peer): (u64, PublicKey),
         (space, name): (SpaceNumber, Space),
         lsn: u64,
         (reconciles, is_beyond_vector): (bool, bool),
@@ -122,9 +127,9 @@ impl Server {
             beyond: Beyond::nothing(),
             lacks_chain: false,
             damaged: Vec::new(),
-            number: 0,
-            window: VecDeque::new(),
-            window_bytes: 0,
+            peer,
+            window: Window::new(),
+            sent: 0,
         }
     }
 
@@ -299,6 +304,7 @@ impl Server {
             to: want.to.as_ref().map(key).transpose()?,
             is_last_seen: !want.all && self.wanted.is_empty(),
             is_short: self.lacks_chain,
+            changed: Changed::after(self.lsn),
             ..Sending::default()
         });
         Ok(())
@@ -313,7 +319,8 @@ impl Server {
     ) -> Result<Vec<Frame>, StoreError> {
         self.beyond.follow(journal, self.space)?;
         let mut frames = Vec::new();
-        while self.window_bytes < WINDOW_BYTES_MAX {
+        while self.window.has_room() {
+            self.send_changed(journal, &mut sending, rows)?;
             let mut frame = FillDocuments { fill: self.fill, ..FillDocuments::default() };
             let bytes = self.gather(journal, &mut sending, &mut frame.documents, rows)?;
             let is_done = sending.is_last_seen && sending.parts.is_empty();
@@ -343,11 +350,42 @@ impl Server {
 
     /// The next frame of documents, of so many bytes.
     fn numbered(&mut self, mut frame: FillDocuments, bytes: usize) -> Frame {
-        self.number += 1;
-        frame.number = self.number;
-        self.window.push_back((self.number, bytes));
-        self.window_bytes += bytes;
+        frame.number = self.window.number(bytes);
+        self.sent += bytes;
         Frame::FillDocuments(frame)
+    }
+
+    /// Puts about a frame of what was changed meanwhile in front, of a space that is sent whole and not at its end.
+    fn send_changed<S: Store>(
+        &mut self,
+        journal: &Journal<S>,
+        sending: &mut Sending,
+        rows: &mut usize,
+    ) -> Result<(), StoreError> {
+        if !sending.all || sending.is_last_seen {
+            return Ok(());
+        }
+        sending.changed.look(journal, (self.space, &self.peer), rows)?;
+        let mut ahead = 0;
+        while ahead < FRAME_BYTES
+            && let Some((address, place)) = sending.changed.next(journal, self.sent)?
+        {
+            // What lies beyond a cut takes long to tell, and the turn tells of what cannot be read.
+            if self.beyond.may_be_in(place.number()) {
+                continue;
+            }
+            let wanted = (&[][..], self.snapshots);
+            if let Some(Lacking { parts, is_short }) =
+                undamaged(lacking(journal, (&address, &place), wanted, &self.beyond))?
+            {
+                let bytes = parts.iter().map(bytes_of).sum::<usize>();
+                ahead += bytes;
+                sending.changed.went(bytes);
+                sending.is_short |= is_short;
+                parts.into_iter().rev().for_each(|part| sending.parts.push_front(part));
+            }
+        }
+        Ok(())
     }
 
     /// Puts documents into a frame until it is full; returns their bytes.
@@ -475,14 +513,8 @@ impl Server {
     }
 
     /// Frames of documents up to this one are durable at the peer.
-    pub(crate) fn acknowledge(&mut self, number: u32) -> Result<(), Misbehaviour> {
-        if number > self.number {
-            return Err(Misbehaviour::Position);
-        }
-        while let Some((_, bytes)) = self.window.pop_front_if(|(sent, _)| *sent <= number) {
-            self.window_bytes -= bytes;
-        }
-        Ok(())
+    pub(crate) fn acknowledge(&mut self, number: u32, now_ms: u64) -> Result<(), Misbehaviour> {
+        self.window.acknowledge(number, now_ms)
     }
 
     /// Whether the peer that took all was given everything that is here.
@@ -495,7 +527,7 @@ impl Server {
         match &self.stage {
             Stage::Offering | Stage::Listing(_) => true,
             Stage::Waiting => false,
-            Stage::Sending(_) => self.window_bytes < WINDOW_BYTES_MAX,
+            Stage::Sending(_) => self.window.has_room(),
         }
     }
 }
