@@ -387,7 +387,7 @@ impl Endpoint {
 
     /// What it would dial with for another purpose.
     pub(crate) fn settings_for(&self, purpose: Purpose) -> quinn::ClientConfig {
-        self.credentials.borrow().dialling.config(purpose).0
+        self.credentials.borrow().dialling.config(purpose, STREAM_WINDOW_BYTES).0
     }
 
     /// As if others had tried to join as often as is allowed.

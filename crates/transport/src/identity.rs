@@ -302,7 +302,7 @@ mod tests {
     fn a_member_s_certificate_says_who_it_is_and_a_stranger_s_is_refused() {
         let (fleet, other) = (Fleet::new(), Fleet::new());
         let hub = fleet.identity("hub");
-        let read = |directory: std::path::PathBuf| fs::read(directory.join(CERTIFICATE_FILE)).unwrap();
+        let read = |directory: PathBuf| fs::read(directory.join(CERTIFICATE_FILE)).unwrap();
         let site = fleet.issue("store-1");
         let known = Identity::load(&site).unwrap();
         let (peer, validity) = hub.member(&read(site.clone())).unwrap();
@@ -312,7 +312,7 @@ mod tests {
         let key = fs::read(site.join(KEY_FILE)).unwrap();
         assert!(matches!(hub.member(&key), Err(MemberError::NoCertificate)));
         let authority = fs::read(site.join(AUTHORITY_FILE)).unwrap();
-        assert!(matches!(hub.member(&authority), Err(MemberError::Certificate(_))));
+        assert!(hub.member(&authority).is_err(), "it is no replica's");
     }
 
     #[test]

@@ -172,6 +172,17 @@ pub(super) fn table(rows: &[Vec<String>]) -> String {
 mod tests {
     use super::*;
 
+    fn space(name: &str, mode: SpaceMode, changes: u64) -> SpaceStatus {
+        SpaceStatus {
+            space: name.to_owned(),
+            mode,
+            lacks_read: false,
+            lacks_write: false,
+            changes,
+            is_filling: false,
+        }
+    }
+
     fn status() -> Status {
         Status {
             name: "store-367".into(),
@@ -192,30 +203,9 @@ mod tests {
                 warning: Some("it ends soon".into()),
             }),
             spaces: vec![
-                SpaceStatus {
-                    space: "catalog".into(),
-                    mode: SpaceMode::Read,
-                    lacks_read: true,
-                    lacks_write: false,
-                    changes: 2,
-                    is_filling: true,
-                },
-                SpaceStatus {
-                    space: "region".into(),
-                    mode: SpaceMode::Write,
-                    lacks_read: false,
-                    lacks_write: true,
-                    changes: 3,
-                    is_filling: false,
-                },
-                SpaceStatus {
-                    lacks_read: false,
-                    lacks_write: false,
-                    space: "store-367".into(),
-                    mode: SpaceMode::Write,
-                    changes: 10,
-                    is_filling: false,
-                },
+                SpaceStatus { lacks_read: true, is_filling: true, ..space("catalog", SpaceMode::Read, 2) },
+                SpaceStatus { lacks_write: true, ..space("region", SpaceMode::Write, 3) },
+                space("store-367", SpaceMode::Write, 10),
             ],
             peers: vec![PeerStatus {
                 peer: "hub".into(),

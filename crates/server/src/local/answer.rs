@@ -7,8 +7,10 @@ use super::protocol::{
     StoppedStream, Violation, Written,
 };
 use super::{WATCH_EVENTS_MAX, watched};
-use crate::config::PublicKey;
-use crate::enrolment::{Admissions, HubRequest, Invited, certificate_warning, parse_spaces, wall};
+use crate::config::{PublicKey, SpaceName};
+use crate::enrolment::{
+    Admissions, HubRequest, Invited, SpaceRights, certificate_warning, parse_spaces, wall,
+};
 use crate::event_loop::{Beside, RefusedKey, Reply};
 use crate::memory::resident_bytes;
 use crate::peers::Presence;
@@ -17,6 +19,7 @@ use replica::{
     At, IdempotencyKey, LIST_MAX, Level, Room, TransactionWrite, WaitFor, WatchCursor, WatchScope, WriteTerms,
 };
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 use transport::{Endpoint, Validity};
@@ -103,7 +106,7 @@ pub(crate) fn asked(request: Request) -> Result<Asked, Refusal> {
         }
         Request::Backup { directory } => return Ok(Asked::Backup(directory)),
         Request::Invite { site, spaces, expires_in_ms, address } => {
-            let spaces = parse_spaces(&spaces).map_err(|error| invalid(&error))?;
+            let spaces = rights(&spaces)?;
             let address = address.map(|address| address.parse()).transpose();
             let address = address.map_err(|error| invalid(&error))?;
             let expiry = Duration::from_millis(expires_in_ms);
@@ -111,13 +114,11 @@ pub(crate) fn asked(request: Request) -> Result<Asked, Refusal> {
             return Ok(Asked::Hub(HubRequest::Invite(invited)));
         }
         Request::Admit { certificate, spaces } => {
-            let spaces = parse_spaces(&spaces).map_err(|error| invalid(&error))?;
-            return Ok(Asked::Hub(HubRequest::Admit { certificate, spaces }));
+            return Ok(Asked::Hub(HubRequest::Admit { certificate, spaces: rights(&spaces)? }));
         }
         Request::Revoke { site } => return Ok(Asked::Hub(HubRequest::Revoke { site })),
         Request::SetRights { site, spaces } => {
-            let spaces = parse_spaces(&spaces).map_err(|error| invalid(&error))?;
-            return Ok(Asked::Hub(HubRequest::SetRights { site, spaces }));
+            return Ok(Asked::Hub(HubRequest::SetRights { site, spaces: rights(&spaces)? }));
         }
         Request::Sites => return Ok(Asked::Hub(HubRequest::Sites)),
         Request::Schemas => replica::Request::Schemas,
@@ -127,6 +128,10 @@ pub(crate) fn asked(request: Request) -> Result<Asked, Refusal> {
         }
         Request::Status => replica::Request::Status,
     }))
+}
+
+fn rights(spaces: &str) -> Result<BTreeMap<SpaceName, SpaceRights>, Refusal> {
+    parse_spaces(spaces).map_err(|error| invalid(&error))
 }
 
 fn scope(
