@@ -22,6 +22,7 @@ mod events;
 mod fairness;
 mod links;
 mod loads;
+mod lookout;
 mod pulse;
 mod reopening;
 mod requests;
@@ -30,9 +31,10 @@ mod stored;
 mod viewing;
 mod watching;
 
-pub(crate) use arrival::{Arrivals, ArrivingLink, FrameQueues, LoopEnded, arrivals};
+pub(crate) use arrival::{Arrivals, ArrivingLink, FrameQueues, LoopEnded, arrivals, arrivals_with};
 pub(crate) use conduct::{Counts, RefusedKey};
 pub(crate) use core::{Core, OpenCoreError, Opening};
+pub(crate) use lookout::Lookout;
 pub(crate) use pulse::{Pulse, STUCK_AFTER};
 pub(crate) use requests::{Beside, Outcome, Reply, Waiting};
 pub(crate) use stop::{Stop, StopOrder};
@@ -174,8 +176,12 @@ impl EventLoop {
     }
 
     async fn turns(&mut self, core: &mut Core) -> Result<(), StoreError> {
-        let mut more = false;
+        let (mut more, mut is_asked) = (false, false);
         loop {
+            if is_asked && !more {
+                // Who was answered may ask again at once.
+                is_asked = self.arrivals.look_out(core);
+            }
             let cause = self.next(core, more).await;
             self.pulse.work();
             match cause {
@@ -186,7 +192,10 @@ impl EventLoop {
                     self.arrivals.viewed.follow(core);
                     self.carry_out(core);
                 }
-                Cause::Arrived(source, arrival) => self.take_some(core, source, *arrival)?,
+                Cause::Arrived(source, arrival) => {
+                    is_asked |= source == Source::Local;
+                    self.take_some(core, source, *arrival)?;
+                }
                 Cause::Loaded(loaded) => {
                     core.handle(Input::Loaded(loaded))?;
                     // One load after the other keeps nobody out.

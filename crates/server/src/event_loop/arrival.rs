@@ -1,7 +1,9 @@
 //! What arrives from services and peers, and how much of it may wait.
 
 use super::conduct::Conduct;
+use super::core::Core;
 use super::fairness::{FairQueue, Source};
+use super::lookout::Lookout;
 use super::requests::{Reply, Waiting, unavailable};
 use super::viewing::{Viewed, Views, views};
 use super::watching::{ClientId, WatchId, Watching};
@@ -149,6 +151,7 @@ pub(crate) struct Arrivals {
     links: Arc<AtomicU64>,
     views: Views,
     conduct: Conduct,
+    lookout: Lookout,
 }
 
 /// The loop's end of it.
@@ -159,11 +162,17 @@ pub(crate) struct ArrivalQueue {
     /// What readers may see beside the loop.
     pub(super) viewed: Viewed,
     pub(super) conduct: Conduct,
+    lookout: Lookout,
 }
 
 /// A way into a loop, and the loop's end of it. So many threads at a time may read the store beside the loop where they are
 /// asked to: at least one is to be left.
 pub(crate) fn arrivals(readers: usize) -> (Arrivals, ArrivalQueue) {
+    arrivals_with(readers, Lookout::default())
+}
+
+/// The same where loop and services may wait for one another awake.
+pub(crate) fn arrivals_with(readers: usize, lookout: Lookout) -> (Arrivals, ArrivalQueue) {
     let (peers_sender, of_peers) = mpsc::channel(ARRIVALS_MAX);
     let (services_sender, of_services) = mpsc::channel(ARRIVALS_MAX);
     let (viewed, views) = views(readers);
@@ -176,8 +185,9 @@ pub(crate) fn arrivals(readers: usize) -> (Arrivals, ArrivalQueue) {
         links: Arc::default(),
         views,
         conduct: conduct.clone(),
+        lookout,
     };
-    (arrivals, ArrivalQueue { of_peers, of_services, waiting: FairQueue::new(), viewed, conduct })
+    (arrivals, ArrivalQueue { of_peers, of_services, waiting: FairQueue::new(), viewed, conduct, lookout })
 }
 
 impl Arrivals {
@@ -232,6 +242,7 @@ impl Arrivals {
         let bytes = room.as_ref().map_or(0, |(bytes, _)| *bytes);
         self.request(request, Waiting::new(0, outcomes, place), bytes).await;
         drop(room);
+        self.lookout.keep(|| !answers.is_empty());
         answers.recv().await.map_or_else(|| Err(unavailable()), |outcome| outcome.result)
     }
 
@@ -337,6 +348,12 @@ impl ArrivalQueue {
             self.waiting.push(first.source(), first);
         }
         self.try_next()
+    }
+
+    /// Looks for what comes next, before the loop sleeps; whether there is something.
+    pub(super) fn look_out(&self, core: &Core) -> bool {
+        let is_here = || !(self.of_services.is_empty() && self.of_peers.is_empty());
+        self.lookout.keep(|| self.waiting.len() > 0 || core.has_report() || is_here())
     }
 
     /// What is next of what is here.

@@ -165,6 +165,11 @@ impl Core {
         self.starts.as_ref().and_then(MemoryStarts::warning)
     }
 
+    /// Whether the store has something to report.
+    pub(super) fn has_report(&self) -> bool {
+        self.commits.has_changed().unwrap_or(true)
+    }
+
     /// Waits until the store has something to report. The future may be dropped at any time.
     pub(super) async fn committed(&mut self) {
         // An error means that the committer is gone: `settle` finds that out.

@@ -7,7 +7,7 @@ use super::{LOCK_PATIENCE, Prepared, ServeError, check, current, end, prepare};
 use crate::callers::Tokens;
 use crate::config::{Effective, Layers};
 use crate::data_directory::{DataDirectory, DataDirectoryLock};
-use crate::event_loop::{Core, EventLoop, Pulse, Stop, StopOrder, arrivals};
+use crate::event_loop::{Core, EventLoop, Lookout, Pulse, Stop, StopOrder, arrivals_with};
 use crate::http::{Api, Calls, Limits};
 use crate::local::LocalSocket;
 use http_body_util::BodyExt as _;
@@ -129,7 +129,12 @@ async fn serve(
     let socket = LocalSocket::bind(&directory.socket())?;
     let (order, stop) = Stop::new();
     // The threads that ask are the service's own: they wait for no disk.
-    let (arrivals, queue) = arrivals(0);
+    let lookout = match opening.rows {
+        Rows::Memory { .. } => Lookout::beside_another(),
+        // A disk takes longer than to wake a thread.
+        Rows::Disk => Lookout::default(),
+    };
+    let (arrivals, queue) = arrivals_with(0, lookout);
     let mut tasks = JoinSet::new();
     let let_in = (hub, denied);
     let (endpoint, context) = network.attach((directory, &config, let_in), (&arrivals, &stop), &mut tasks);
