@@ -150,7 +150,7 @@ Example:
 Writes into a directory that is not there or empty. A backup without its manifest.json was cut off and is of no use.
 It holds no keys: back up identity/ apart.")]
     Backup(BackupArguments),
-    /// Fill an empty data directory from a backup.
+    /// Fill the data directory of a replica, which has no store, from a backup.
     #[command(after_help = "\
 Example:
   isle identity issue store-367 --authority fleet --data site

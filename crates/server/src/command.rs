@@ -110,7 +110,8 @@ pub enum CommandError {
     Name(#[from] document::AddressError),
     /// The write was to wait for the hub, which did not confirm it in time.
     #[error(
-        "the write is stored here and not yet at the hub: nothing is lost, it gets there with the next link"
+        "the write is stored here and not yet at the hub: nothing is lost, it gets there with the next link, if the hub takes \
+         this replica's writes still"
     )]
     NotAtHub,
     /// A revocation that a restart would forget.
