@@ -143,7 +143,7 @@ fn fanout(_: &mut Criterion) {
     let watchers = scaled(WATCHERS);
     let (kib, alone_ms, watched_ms) = Runtime::new().expect("a runtime").block_on(async {
         let fleet = Fleet::new();
-        let limits = "[http]\nconnections_max = 1100\nwatches_max = 1100\n";
+        let limits = "[http]\nconnections_max = 4400\nwatches_max = 4200\n";
         let config = site_config("store-1", "127.0.0.1:9") + limits;
         let site = fleet.start("store-1", &config);
         let elsewhere = Fleet::new();

@@ -13,6 +13,7 @@ mod moments;
 mod pages;
 mod patches;
 mod patterns;
+mod places;
 mod queries;
 mod readme;
 mod retried;

@@ -68,6 +68,11 @@ impl Caller {
         self.rights(space).is_none_or(|rights| rights.is_some_and(|rights| rights.may_write(collection)))
     }
 
+    /// Whether it may write some collection of a space.
+    pub(crate) fn may_write_something(&self, space: &Space) -> bool {
+        self.rights(space).is_none_or(|rights| rights.is_some_and(ServiceRights::may_write_something))
+    }
+
     /// Whether it may read or write a collection of some space.
     pub(crate) fn sees_collection(&self, collection: &Collection) -> bool {
         match &self.0 {
@@ -112,6 +117,10 @@ mod tests {
         };
         assert_eq!(may(&service, &here), [true, true, true, false]);
         assert_eq!(may(&service, &there), [false; 4]);
+        assert!(service.may_write_something(&here) && !service.may_write_something(&there));
+        let reader =
+            BTreeMap::from([(SpaceName::try_from("store-1".to_owned()).unwrap(), "read".parse().unwrap())]);
+        assert!(!Caller::service("board", &reader).may_write_something(&here));
         assert_eq!(may(&Caller::owner(), &there), [true; 4]);
         let narrow = Caller::service(
             "scanner",

@@ -52,11 +52,12 @@
 //! [http]                        # services of the site, beside the socket http.sock of the data directory; each line may be absent
 //! listen = "127.0.0.1:7480"     # TCP; absent: the socket alone
 //! tls = true                    # with the replica's certificate; who calls may show one of the same authority. Absent: no TLS
-//! connections_max = 256         # of the socket, and as many of the address; past the limits below a service tries again
+//! connections_max = 512         # of the socket, and as many of the address: more than feeds; past the limits a service tries again
 //! requests_max = 64
-//! watches_max = 256
+//! watches_max = 256             # feeds; a quarter of them, and at least one, for one caller
 //! lines_max = 16                # results as lines; a quarter of them, and at least one, for one caller
 //! body_kib_max = 1024
+//! bodies_mib_max = 8            # all bodies that are here; a quarter of them, or one body, for one caller
 //! depth_max = 64                # objects and arrays within one another in a body, 127 at most
 //! time_max = "30s"              # for a body to arrive and an answer to be made
 //! idempotency_keys_max = 1048576 # each is kept for a day: 12 writes with a key a second. Where there are more, for less
@@ -340,6 +341,15 @@ impl Config {
             if !(least..=most).contains(&given) {
                 errors.push(ConfigError::OutOfRange { at: effective.source(key), key, least, most });
             }
+        }
+        if self.http.connections_max <= self.http.watches_max {
+            // Who says one of them alone is told of that one.
+            let key = match effective.source("http.connections_max") {
+                Source::Default => "http.watches_max",
+                _ => "http.connections_max",
+            };
+            let (at, watches_max) = (effective.source(key), self.http.watches_max.get());
+            errors.push(ConfigError::FewConnections { at, key, watches_max });
         }
         if self.http.tls && self.http.listen.is_none() {
             errors.push(ConfigError::TlsNowhere { at: effective.source("http.tls") });

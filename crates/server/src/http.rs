@@ -4,8 +4,8 @@
 //! of the local socket and take the same way into the event loop, so that both mean the same. Errors are problem documents
 //! (RFC 9457) of stable types.
 //!
-//! Limits: connections, requests in flight, watches, results as lines, bytes and depth of a body, and time are bounded by
-//! [`Limits`], bytes of long answers on their way by `asking`. What is too much is refused with 503 and `Retry-After`; nothing is queued here but
+//! Limits: connections, requests in flight, watches, results as lines, bytes and depth of a body, bytes of all of them, and time
+//! are bounded by [`Limits`], bytes of long answers on their way by `asking`. What is too much is refused with 503 and `Retry-After`; nothing is queued here but
 //! one request for each connection.
 
 mod answers;
@@ -30,8 +30,10 @@ mod queries;
 mod replica_status;
 mod shares;
 mod sight;
+mod strangers;
 mod texts;
 mod transactions;
+mod turned_away;
 mod watch;
 mod web_socket;
 mod written;
@@ -46,7 +48,7 @@ use std::time::Duration;
 /// Bounds of the API, and whom it trusts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limits {
-    /// Connections at once; the next one waits in the system's queue.
+    /// Connections at once; the next ones are told so.
     pub(crate) connections: u32,
     /// Requests whose answers are being made at once, over all connections. Long answers that are being sent are bounded by
     /// their bytes.
@@ -57,6 +59,8 @@ pub(crate) struct Limits {
     pub(crate) lines: u32,
     /// Bytes of a body.
     pub(crate) body_bytes: usize,
+    /// Bytes of all bodies that are here, and of what is read from them.
+    pub(crate) bodies_bytes: usize,
     /// Objects and arrays within one another in a body.
     pub(crate) depth: usize,
     /// For the body to arrive, and for the answer to be made. Waiting for the hub comes on top.
@@ -65,6 +69,10 @@ pub(crate) struct Limits {
     pub(crate) trusts_loopback: bool,
     /// Whether there may be several callers, of which each has a share.
     pub(crate) has_callers: bool,
+}
+
+fn bytes_of(count: u32, unit: usize) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX).saturating_mul(unit)
 }
 
 /// Requests and feeds at once of a service that has the replica in its own process: it bounds itself.
@@ -77,12 +85,15 @@ impl Limits {
     }
 
     pub(crate) fn of(config: &crate::config::HttpConfig) -> Self {
+        let body_bytes = bytes_of(config.body_kib_max.get(), 1 << 10);
         Self {
             connections: config.connections_max.get(),
             requests: config.requests_max.get(),
             watches: config.watches_max.get(),
             lines: config.lines_max.get(),
-            body_bytes: usize::try_from(config.body_kib_max.get()).unwrap_or(usize::MAX).saturating_mul(1024),
+            body_bytes,
+            // One alone is never refused for want of room.
+            bodies_bytes: bytes_of(config.bodies_mib_max.get(), 1 << 20).max(body_bytes),
             depth: usize::try_from(config.depth_max.get()).unwrap_or(usize::MAX),
             time: config.time_max.0,
             trusts_loopback: config.loopback_without_token,

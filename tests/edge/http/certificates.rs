@@ -123,7 +123,12 @@ async fn services_are_shown_the_certificate_that_was_renewed() {
     let site = site.restart();
     let first = ends_ms(&site).await;
     let mut before = connected(&site, None).await;
-    eventually_async(DEADLINE, "the first certificates have ended", async || now_ms() > first + 1_000).await;
+    // Who says nothing is let go.
+    eventually_async(DEADLINE, "the first certificates have ended", async || {
+        before.get(&item("milk")).await;
+        now_ms() > first + 1_000
+    })
+    .await;
     // A client looks at the clock.
     let mut after = connected(&site, None).await;
     for service in [&mut after, &mut before] {
@@ -134,12 +139,18 @@ async fn services_are_shown_the_certificate_that_was_renewed() {
 #[tokio::test]
 async fn handshakes_count_among_the_connections_and_have_a_deadline() {
     let fleet = Fleet::new();
-    let site = site(&fleet, "connections_max = 1\n");
+    let site = site(&fleet, "connections_max = 2\nwatches_max = 1\n");
     let mut silent = TcpStream::connect(address(&site)).await.unwrap();
-    let mut service = connected(&site, None).await;
-    assert_eq!(service.get(&item("milk")).await.problem(), "unauthorized", "when the silent one was let go");
+    let second = TcpStream::connect(address(&site)).await.unwrap();
+    let asked = async || connected(&site, None).await.get(&item("milk")).await;
+    let turned_away = asked().await;
+    assert_eq!((turned_away.problem().as_str(), turned_away.header("retry-after").as_str()), ("busy", "1"));
+    eventually_async(DEADLINE, "the silent ones are let go", async || {
+        asked().await.problem() == "unauthorized"
+    })
+    .await;
     assert_eq!(silent.read(&mut [0]).await.unwrap(), 0);
-    drop(service);
+    drop(second);
     // What is no TLS is no request.
     eventually_async(DEADLINE, "plain HTTP is refused", async || {
         let mut plain = HttpClient::at(address(&site)).await;

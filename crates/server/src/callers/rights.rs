@@ -83,6 +83,10 @@ impl ServiceRights {
         self.everywhere.write || self.of(collection).write
     }
 
+    pub(super) fn may_write_something(&self) -> bool {
+        self.everywhere.write || self.collections.values().any(|allowed| allowed.write)
+    }
+
     fn of(&self, collection: &Collection) -> Allowed {
         self.collections.get(collection).copied().unwrap_or_default()
     }

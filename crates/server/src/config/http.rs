@@ -17,16 +17,19 @@ pub struct HttpConfig {
     pub listen: Option<SocketAddr>,
     /// Whether TLS is spoken there, with the replica's own certificate. Services may show one of the same authority.
     pub tls: bool,
-    /// Connections at once; the next ones wait in the system's queue.
+    /// Connections at once, more than feeds; the next ones are told to try again.
     pub connections_max: NonZeroU32,
     /// Requests that are answered at once; more are told to try again.
     pub requests_max: NonZeroU32,
-    /// Feeds at once; likewise.
+    /// Feeds at once; likewise. One caller has at most a quarter of them, and at least one.
     pub watches_max: NonZeroU32,
     /// Results as lines at once; likewise. One caller has at most a quarter of them, and at least one.
     pub lines_max: NonZeroU32,
     /// KiB of a body.
     pub body_kib_max: NonZeroU32,
+    /// MiB of all bodies that are here at once, and of what is read from them, or as much as one may have; past them a service is
+    /// told to try again. One caller has at most a quarter of them, or one body.
+    pub bodies_mib_max: NonZeroU32,
     /// Objects and arrays within one another in a body; 127 at most.
     pub depth_max: NonZeroU32,
     /// For a body to arrive, and for an answer to be made; waiting for the hub comes on top.
@@ -46,11 +49,13 @@ impl Default for HttpConfig {
         Self {
             listen: None,
             tls: false,
-            connections_max: count(256),
+            connections_max: count(512),
             requests_max: count(64),
             watches_max: count(256),
             lines_max: count(16),
             body_kib_max: count(1_024),
+            // A small machine has 128 MiB for everything.
+            bodies_mib_max: count(8),
             depth_max: count(64),
             time_max: Span(Duration::from_secs(30)),
             idempotency_keys_max: count(1 << 20),

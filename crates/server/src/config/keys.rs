@@ -85,6 +85,7 @@ const HTTP: &[(&str, Shape)] = &[
     ("watches_max", Value(reads::<NonZeroU32>)),
     ("lines_max", Value(reads::<NonZeroU32>)),
     ("body_kib_max", Value(reads::<NonZeroU32>)),
+    ("bodies_mib_max", Value(reads::<NonZeroU32>)),
     ("depth_max", Value(reads::<NonZeroU32>)),
     ("time_max", Value(reads::<Span>)),
     ("idempotency_keys_max", Value(reads::<NonZeroU32>)),

@@ -143,8 +143,8 @@ pub(super) const SETTINGS: &[Setting] = &[
     },
     Setting {
         key: "http.connections_max",
-        absent: "256",
-        example: "256",
+        absent: "512",
+        example: "512",
         set: |config, text| put(&mut config.http.connections_max, text),
         get: |config| Some(config.http.connections_max.to_string()),
     },
@@ -175,6 +175,13 @@ pub(super) const SETTINGS: &[Setting] = &[
         example: "1024",
         set: |config, text| put(&mut config.http.body_kib_max, text),
         get: |config| Some(config.http.body_kib_max.to_string()),
+    },
+    Setting {
+        key: "http.bodies_mib_max",
+        absent: "8",
+        example: "8",
+        set: |config, text| put(&mut config.http.bodies_mib_max, text),
+        get: |config| Some(config.http.bodies_mib_max.to_string()),
     },
     Setting {
         key: "http.depth_max",

@@ -269,6 +269,7 @@ fn each_setting_is_made_by_its_variable_and_shown() {
         ("ISLE_HTTP_WATCHES_MAX", "7"),
         ("ISLE_HTTP_LINES_MAX", "5"),
         ("ISLE_HTTP_BODY_KIB_MAX", "6"),
+        ("ISLE_HTTP_BODIES_MIB_MAX", "3"),
         ("ISLE_HTTP_DEPTH_MAX", "5"),
         ("ISLE_HTTP_TIME_MAX", "4s"),
         ("ISLE_HTTP_IDEMPOTENCY_KEYS_MAX", "70000"),
@@ -340,4 +341,7 @@ fn numbers_out_of_their_range_are_refused() {
     let said = with("depth_max = 128\nidempotency_keys_max = 65535").unwrap_err().to_string();
     assert!(said.contains("isle.toml:17: http.depth_max is from 1 to 127"), "{said}");
     assert!(said.contains("isle.toml:18: http.idempotency_keys_max is from 65536 to 4294967295"), "{said}");
+    assert!(with("connections_max = 257").is_ok());
+    let said = with("connections_max = 256").unwrap_err().to_string();
+    assert!(said.contains("isle.toml:17: http.connections_max: ") && said.contains("256 feeds"), "{said}");
 }

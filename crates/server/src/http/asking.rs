@@ -18,9 +18,6 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-/// Bytes of bodies that are here at once, unless one alone may have more: a small machine has 128 MiB for everything.
-const BODIES_BYTES_MAX: usize = 8 * 1024 * 1024;
-
 /// Bytes of long answers that are on their way at once: their readers may take little, for as long as they take something.
 const ANSWERS_BYTES_MAX: usize = 16 * 1024 * 1024;
 
@@ -38,15 +35,15 @@ struct Shared {
     hub_waits: Arc<Semaphore>,
     /// Of results that are lines, page after page, as fast as their reader takes them: each holds a page meanwhile.
     lines: Shares,
-    watches: Arc<Semaphore>,
-    /// A place for each byte of a body.
-    bodies: Arc<Semaphore>,
+    watches: Shares,
+    /// A place for each byte of a body that came, and of what is read from it.
+    bodies: Shares,
     /// A place for each byte of a long answer.
     answers: Arc<Semaphore>,
     stop: Stop,
 }
 
-/// A place of a request, a feed or a body, as long as it is held.
+/// A place of a request or an answer, as long as it is held.
 pub(super) struct Place(#[expect(dead_code, reason = "it is held")] OwnedSemaphorePermit);
 
 #[cfg(test)]
@@ -64,10 +61,8 @@ impl Api {
         stop: Stop,
     ) -> Self {
         let places = |most: u32| Arc::new(Semaphore::new(usize::try_from(most).unwrap_or(usize::MAX)));
-        let (requests, watches) = (places(limits.requests), places(limits.watches));
-        let hub_waits = places(limits.requests);
-        let of_lines = if limits.has_callers { Shares::quarters } else { Shares::whole };
-        let bodies = Arc::new(Semaphore::new(BODIES_BYTES_MAX.max(limits.body_bytes)));
+        let (requests, hub_waits) = (places(limits.requests), places(limits.requests));
+        let shares = if limits.has_callers { Shares::quarters } else { Shares::whole };
         Self(Arc::new(Shared {
             arrivals,
             context,
@@ -75,9 +70,9 @@ impl Api {
             tokens,
             requests,
             hub_waits,
-            lines: of_lines(limits.lines),
-            watches,
-            bodies,
+            lines: shares(limits.lines),
+            watches: shares(limits.watches),
+            bodies: shares(places_of(limits.bodies_bytes)),
             answers: Arc::new(Semaphore::new(ANSWERS_BYTES_MAX)),
             stop,
         }))
@@ -118,33 +113,24 @@ impl Api {
 
     /// A place for a result that is lines, if one is free for the caller.
     pub(super) fn lines_place(&self, caller: &Caller) -> Result<Share, Problem> {
-        self.0.lines.take(caller.name()).map_err(|full| {
-            let (what, limit) = match full {
-                Full::All(limit) => ("results as lines", limit),
-                Full::Caller(limit) => ("results as lines of this caller, its share,", limit),
-            };
-            busy(what, Some("lines_max"), u64::from(limit))
-        })
+        let full = |full| none_free(full, "results as lines", "lines_max");
+        self.0.lines.take(caller.name()).map_err(full)
     }
 
-    /// A place for a feed, if one is free.
-    pub(super) fn watch_place(&self) -> Result<Place, Problem> {
-        let limit = self.0.limits.watches;
-        place(&self.0.watches).ok_or_else(|| busy("watches", Some("watches_max"), u64::from(limit)))
+    /// A place for a feed, if one is free for the caller.
+    pub(super) fn watch_place(&self, caller: &Caller) -> Result<Share, Problem> {
+        self.0.watches.take(caller.name()).map_err(|full| none_free(full, "watches", "watches_max"))
     }
 
-    /// Bytes of bodies, and of what is read from them, that are here at once.
-    pub(super) fn bodies_bytes(&self) -> usize {
-        BODIES_BYTES_MAX.max(self.0.limits.body_bytes)
+    /// The room of a body of the caller, of which nothing came yet.
+    pub(super) fn body_room(&self, caller: &Caller) -> Share {
+        self.0.bodies.none(caller.name())
     }
 
-    /// Room for a body of so many bytes, if there is.
-    pub(super) fn body_room(&self, bytes: usize) -> Result<Place, Problem> {
-        let bodies = Arc::clone(&self.0.bodies);
-        let room = bodies.try_acquire_many_owned(u32::try_from(bytes).unwrap_or(u32::MAX)).ok();
-        room.map(Place).ok_or_else(|| {
-            busy("bytes of bodies", None, u64::try_from(self.bodies_bytes()).unwrap_or(u64::MAX))
-        })
+    /// Room for so many bytes more, if there is for its caller.
+    pub(super) fn grow_body_room(room: &mut Share, bytes: usize) -> Result<(), Problem> {
+        let full = |full| none_free(full, "bytes of bodies", "bodies_mib_max");
+        room.grow(places_of(bytes)).map_err(full)
     }
 
     /// Room for an answer of so many bytes, if there is. One that is longer than all of it has it alone.
@@ -224,6 +210,19 @@ fn of_core(reply: Reply) -> Result<replica::Response, Problem> {
 
 fn now_ms() -> i64 {
     i64::try_from(wall().as_millis()).unwrap_or(i64::MAX)
+}
+
+fn places_of(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX)
+}
+
+fn none_free(full: Full, what: &str, setting: &str) -> Problem {
+    match full {
+        Full::All(limit) => busy(what, Some(setting), limit.into()),
+        Full::Caller(limit) => {
+            busy(&format!("{what} of this caller, its share,"), Some(setting), limit.into())
+        }
+    }
 }
 
 fn place(places: &Arc<Semaphore>) -> Option<Place> {

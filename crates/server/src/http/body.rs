@@ -1,15 +1,16 @@
 //! Bodies: bounded in bytes, depth and time.
 
-use super::asking::{Api, Place};
+use super::asking::Api;
+use super::calling::Caller;
 use super::listed;
 use super::problem::{Kind, Problem};
-use axum::body::{Body, Bytes, HttpBody as _};
+use super::shares::Share;
+use axum::body::{Body, HttpBody as _};
 use axum::http::{HeaderMap, HeaderValue, header};
-use http_body_util::LengthLimitError;
+use http_body_util::BodyExt as _;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 use serde_path_to_error::Segment;
-use std::error::Error;
 use tokio::time::timeout;
 
 /// The media type of a request's body, without parameters and in lower case; empty when it says none. A body that says that it
@@ -50,7 +51,7 @@ pub(super) fn wrong_type(found: &str, allowed: &[&str]) -> Problem {
 pub(super) struct Room {
     /// What it takes in memory at most, in bytes.
     pub(super) bytes: usize,
-    _place: Place,
+    _held: Share,
 }
 
 /// What an object with members takes in memory at least: a node of the tree that has them.
@@ -59,31 +60,43 @@ const OBJECT_BYTES: usize = 640;
 /// What a value takes besides its text.
 const VALUE_BYTES: usize = 64;
 
-/// Reads a body whole. One that does not say how long it is takes the room of the longest.
-async fn bytes(api: &Api, body: Body) -> Result<(Bytes, Place), Problem> {
+/// Reads a body whole. It takes room as it comes: what it says of its length keeps nobody else from writing.
+async fn bytes(api: &Api, caller: &Caller, body: Body) -> Result<(Vec<u8>, Share), Problem> {
     let limits = api.limits();
     let size = body.size_hint();
     // Who asks whether to send it is told before it is sent.
     if size.lower() > limits.body_bytes as u64 {
         return Err(too_large(limits.body_bytes));
     }
-    let said = size.upper().and_then(|bytes| usize::try_from(bytes).ok());
-    let room = api.body_room(said.unwrap_or(usize::MAX).min(limits.body_bytes))?;
-    let read = timeout(limits.time, axum::body::to_bytes(body, limits.body_bytes)).await;
-    match read {
-        Ok(Ok(bytes)) => Ok((bytes, room)),
-        Ok(Err(error)) if is_of_length(&error) => Err(too_large(limits.body_bytes)),
-        Ok(Err(_)) => Err(Problem::new(Kind::MALFORMED, "the body broke off, or its chunks are none")
-            .hint("send it again, as long as Content-Length says or in chunks as RFC 9112 (7.1) has them")
-            .header(header::CONNECTION, HeaderValue::from_static("close"))),
-        Err(_) => {
-            let seconds = limits.time.as_secs();
-            Err(Problem::new(Kind::TOO_SLOW, format!("the body did not arrive within {seconds} s"))
-                .hint("send it again; `time_max` of `[http]` in isle.toml has the limit")
-                .limit(seconds)
-                .header(header::CONNECTION, HeaderValue::from_static("close")))
+    let mut room = api.body_room(caller);
+    let read = timeout(limits.time, frames(body, limits.body_bytes, &mut room)).await;
+    let bytes = read.map_err(|_| {
+        let seconds = limits.time.as_secs();
+        Problem::new(Kind::TOO_SLOW, format!("the body did not arrive within {seconds} s"))
+            .hint("send it again; `time_max` of `[http]` in isle.toml has the limit")
+            .limit(seconds)
+            .header(header::CONNECTION, HeaderValue::from_static("close"))
+    })??;
+    Ok((bytes, room))
+}
+
+/// What comes of a body, as far as it may be that long and there is room.
+async fn frames(mut body: Body, bytes_max: usize, room: &mut Share) -> Result<Vec<u8>, Problem> {
+    let mut read = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| {
+            Problem::new(Kind::MALFORMED, "the body broke off, or its chunks are none")
+                .hint("send it again, as long as Content-Length says or in chunks as RFC 9112 (7.1) has them")
+                .header(header::CONNECTION, HeaderValue::from_static("close"))
+        })?;
+        let Ok(bytes) = frame.into_data() else { continue };
+        if read.len() + bytes.len() > bytes_max {
+            return Err(too_large(bytes_max));
         }
+        Api::grow_body_room(room, bytes.len())?;
+        read.extend_from_slice(&bytes);
     }
+    Ok(read)
 }
 
 fn too_large(limit: usize) -> Problem {
@@ -93,44 +106,30 @@ fn too_large(limit: usize) -> Problem {
         .limit(limit)
 }
 
-/// Whether a body was longer than it may be. Any other failure is the connection's.
-fn is_of_length(error: &axum::Error) -> bool {
-    let mut next: Option<&(dyn Error + 'static)> = Some(error);
-    while let Some(error) = next {
-        if error.is::<LengthLimitError>() {
-            return true;
-        }
-        next = error.source();
-    }
-    false
-}
-
 /// What was read from a body, and its room, which is held until the core's queue has taken it.
 pub(super) struct Parsed<T>(pub(super) T, pub(super) Room);
 
 /// Reads a body as something.
 pub(super) async fn read<T>(
     api: &Api,
+    caller: &Caller,
     body: Body,
     parse: impl FnOnce(&[u8]) -> Result<T, Problem>,
 ) -> Result<Parsed<T>, Problem> {
-    let (bytes, place) = bytes(api, body).await?;
+    let (bytes, mut room) = bytes(api, caller, body).await?;
     let Shape { objects, values, .. } = Shape::of(&bytes);
     // A megabyte of small objects becomes a hundred.
     let parsed = objects * OBJECT_BYTES + values * VALUE_BYTES;
     let whole = bytes.len() + parsed;
-    if whole > api.bodies_bytes() {
+    let bytes_max = api.limits().bodies_bytes;
+    if whole > bytes_max {
         let detail = format!(
             "the body has {objects} objects and {values} values, which is more than is taken at once"
         );
-        return Err(Problem::new(Kind::TOO_LARGE, detail)
-            .hint("write in parts")
-            .limit(api.bodies_bytes() as u64));
+        return Err(Problem::new(Kind::TOO_LARGE, detail).hint("write in parts").limit(bytes_max as u64));
     }
-    // Given back first: one that did not say how long it is may have the room of all.
-    drop(place);
-    let room = Room { bytes: whole, _place: api.body_room(whole)? };
-    Ok(Parsed(parse(&bytes)?, room))
+    Api::grow_body_room(&mut room, parsed)?;
+    Ok(Parsed(parse(&bytes)?, Room { bytes: whole, _held: room }))
 }
 
 /// Reads JSON.

@@ -3,6 +3,7 @@
 use super::asking::Api;
 use super::extract::{header, words};
 use super::problem::{Kind, Problem};
+use super::strangers::Acquaintance;
 use super::web_socket;
 use crate::callers::{self, TokenRefusal};
 use crate::enrolment::wall;
@@ -160,6 +161,14 @@ impl Caller {
         self.caller.sees_collection(collection)
     }
 
+    /// Refuses who may write no collection of a space.
+    pub(super) fn writes_something(&self, space: &Space) -> Result<(), Problem> {
+        match self.caller.may_write_something(space) {
+            true => Ok(()),
+            false => Err(no_right("write", space, None)),
+        }
+    }
+
     /// Refuses who may not write there.
     pub(super) fn writes(&self, space: &Space, collection: &Collection) -> Result<(), Problem> {
         match self.caller.may_write(space, collection) {
@@ -198,7 +207,11 @@ impl FromRequestParts<Api> for Caller {
                 return Err(unauthorized("over the network a token or a certificate says who calls"));
             }
         };
-        Ok(Self { caller: proof.caller(api)?, author, proof })
+        let caller = proof.caller(api)?;
+        if let Some(acquaintance) = parts.extensions.get::<Acquaintance>() {
+            acquaintance.made();
+        }
+        Ok(Self { caller, author, proof })
     }
 }
 

@@ -153,7 +153,7 @@ pub(super) async fn put(
     caller.writes(&address.space, &address.collection)?;
     reachable(&address.collection, &address.key)?;
     expect_type(&headers, &["application/json"])?;
-    let Parsed(value, room) = body::read(&api, body, |bytes| body::json(&api, bytes)).await?;
+    let Parsed(value, room) = body::read(&api, &caller, body, |bytes| body::json(&api, bytes)).await?;
     write(&api, &caller, &headers, (address, vec![Operation::Put(value)]), Some(room)).await
 }
 
@@ -197,7 +197,7 @@ pub(super) async fn patch(
             _ => body::shape(&api, bytes)?,
         })
     };
-    let Parsed(operations, room) = body::read(&api, body, operations).await?;
+    let Parsed(operations, room) = body::read(&api, &caller, body, operations).await?;
     caller.may_do(&operations, &address.space, &address.collection)?;
     write(&api, &caller, &headers, (address, operations), Some(room)).await
 }

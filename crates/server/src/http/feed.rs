@@ -4,9 +4,10 @@
 //! takes nothing for [`SLOW`] is told so, where it takes something again, and let go; one that takes nothing at all loses
 //! its connection (`listening`). Either goes on where it was, with its cursor.
 
-use super::asking::{Api, Place, no_answer};
+use super::asking::{Api, no_answer};
 use super::calling::Caller;
 use super::problem::{Kind, Problem};
+use super::shares::Share;
 use crate::event_loop::{Arrivals, ClientId, Outcome, Reply, Stop, Waiting, Watching};
 use crate::local::{WATCH_EVENTS_MAX, WatchEvent, watch_event};
 use document::{Collection, Space};
@@ -72,7 +73,7 @@ pub(super) struct Feed {
     given: Option<Instant>,
     is_over: bool,
     reader: Option<Reader>,
-    _place: Place,
+    _place: Share,
 }
 
 /// Who reads a feed, and what. It is looked at again with each event, and at least with every sign of life: its right may
@@ -94,7 +95,7 @@ impl Feed {
     /// Begins, or says why not.
     pub(super) async fn begin(
         reader: Reader,
-        place: Place,
+        place: Share,
         scope: WatchScope,
         from: Option<WatchCursor>,
     ) -> Result<Self, Problem> {
@@ -208,6 +209,7 @@ impl Drop for Feed {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use super::super::shares::Shares;
     use super::*;
     use crate::event_loop::{StopOrder, arrivals};
     use tokio::time::advance;
@@ -220,7 +222,7 @@ pub(super) mod tests {
         let (arrivals, _) = arrivals(0);
         let (sender, outcomes) = mpsc::channel(1);
         let (order, stop) = Stop::new();
-        let place = Place::of(Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap());
+        let place = Shares::whole(1).take(None).ok().unwrap();
         let synced = || replica::WatchEvent::Synced { cursor: WatchCursor("c".to_owned()) };
         let feed = Feed {
             client: arrivals.next_client(),

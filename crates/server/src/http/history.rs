@@ -161,7 +161,8 @@ pub(super) async fn settle(
     caller.reads(&address.space, Some(&address.collection))?;
     caller.writes(&address.space, &address.collection)?;
     expect_type(&headers, &["application/json"])?;
-    let Parsed(settled, room) = body::read(&api, body, |bytes| body::shape::<Settled>(&api, bytes)).await?;
+    let Parsed(settled, room) =
+        body::read(&api, &caller, body, |bytes| body::shape::<Settled>(&api, bytes)).await?;
     let operations = vec![settled.operation()?];
     write(&api, &caller, &headers, (address, operations), Some(room)).await
 }

@@ -6,6 +6,8 @@ use super::asking::Api;
 use super::calling::{ShownCertificate, Via};
 use super::cors;
 use super::open_api::router;
+use super::strangers::Acquaintance;
+use super::turned_away::turn_away;
 use crate::config::{HttpConfig, PageOrigins};
 use crate::event_loop::Stop;
 use crate::local::{LocalSocket, SocketError};
@@ -38,6 +40,10 @@ const HEAD_DEADLINE: Duration = Duration::from_secs(60);
 
 /// A reader that takes nothing for so long loses its connection.
 const WRITE_DEADLINE: Duration = Duration::from_secs(30);
+
+/// Connections at once that are told that there is no place; of the socket, and of the network. More of them wait in the system's
+/// queue.
+const TURNED_AWAY_MAX: usize = 16;
 
 /// After a failure to accept, as when no file descriptors are left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
@@ -95,7 +101,7 @@ impl HttpListener {
     pub(crate) async fn run(self, api: Api, mut stop: Stop) {
         let most = usize::try_from(api.limits().connections).unwrap_or(usize::MAX);
         // Who comes over the network takes no place from who has the socket.
-        let places = [(); 2].map(|()| Arc::new(Semaphore::new(most)));
+        let places = [(); 2].map(|()| Places::new(most));
         let mut connections = JoinSet::new();
         let Self { unix, tcp, tls, origins } = self;
         let router = cors::layered(router(api), &origins);
@@ -107,16 +113,24 @@ impl HttpListener {
                 accepted = accept(unix.listener(), tcp.as_ref(), &places) => accepted,
             };
             match accepted {
-                Ok((Accepted::Unix(stream), place)) => {
+                Ok((Accepted::Unix(stream), Place::Connection(place))) => {
                     connections.spawn(serve((stream, Via::Unix), router.clone(), stop.clone(), place));
+                }
+                Ok((Accepted::Unix(stream), Place::None(spare))) => {
+                    connections.spawn(turn_away(stream, stop.clone(), spare));
                 }
                 Ok((Accepted::Tcp(stream, from), place)) => {
                     // Answers are small, and waited for.
                     let _ = stream.set_nodelay(true);
                     let (router, stop) = (router.clone(), stop.clone());
-                    match tls.clone() {
-                        None => connections.spawn(serve((stream, Via::Tcp(from, None)), router, stop, place)),
-                        Some(tls) => connections.spawn(serve_tls((stream, from), tls, router, stop, place)),
+                    match (tls.clone(), place) {
+                        (Some(tls), place) => {
+                            connections.spawn(serve_tls((stream, from), tls, router, stop, place))
+                        }
+                        (None, Place::Connection(place)) => {
+                            connections.spawn(serve((stream, Via::Tcp(from, None)), router, stop, place))
+                        }
+                        (None, Place::None(spare)) => connections.spawn(turn_away(stream, stop, spare)),
                     };
                 }
                 Err(error) => {
@@ -135,22 +149,61 @@ enum Accepted {
     Tcp(TcpStream, IpAddr),
 }
 
+/// Places of connections, and of those that are told that there are none.
+struct Places {
+    connections: Arc<Semaphore>,
+    spare: Arc<Semaphore>,
+}
+
+/// What a connection has, as long as it is held.
+enum Place {
+    Connection(OwnedSemaphorePermit),
+    /// It is told that there is none.
+    None(OwnedSemaphorePermit),
+}
+
+impl Places {
+    fn new(most: usize) -> Self {
+        let of = |most| Arc::new(Semaphore::new(most));
+        Self { connections: of(most), spare: of(TURNED_AWAY_MAX) }
+    }
+
+    /// A place for the next connection, of either kind.
+    async fn next(&self) -> io::Result<Place> {
+        let place = async |places: &Arc<Semaphore>| {
+            Arc::clone(places).acquire_owned().await.map_err(io::Error::other)
+        };
+        tokio::select! {
+            biased;
+            place = place(&self.connections) => place.map(Place::Connection),
+            spare = place(&self.spare) => spare.map(Place::None),
+        }
+    }
+
+    /// The best there is when the connection has come: it may have waited for long.
+    fn now(&self, place: Place) -> Place {
+        match (place, Arc::clone(&self.connections).try_acquire_owned()) {
+            (Place::None(_), Ok(place)) => Place::Connection(place),
+            (place, _) => place,
+        }
+    }
+}
+
 async fn accept(
     unix: &UnixListener,
     tcp: Option<&TcpListener>,
-    [of_unix, of_tcp]: &[Arc<Semaphore>; 2],
-) -> io::Result<(Accepted, OwnedSemaphorePermit)> {
-    let place =
-        async |places: &Arc<Semaphore>| Arc::clone(places).acquire_owned().await.map_err(io::Error::other);
+    [of_unix, of_tcp]: &[Places; 2],
+) -> io::Result<(Accepted, Place)> {
     let over_socket = async {
-        let place = place(of_unix).await?;
-        Ok((Accepted::Unix(unix.accept().await?.0), place))
+        let place = of_unix.next().await?;
+        let stream = unix.accept().await?.0;
+        Ok((Accepted::Unix(stream), of_unix.now(place)))
     };
     let over_network = async {
         let Some(listener) = tcp else { return std::future::pending().await };
-        let place = place(of_tcp).await?;
+        let place = of_tcp.next().await?;
         let (stream, from) = listener.accept().await?;
-        Ok((Accepted::Tcp(stream, from.ip()), place))
+        Ok((Accepted::Tcp(stream, from.ip()), of_tcp.now(place)))
     };
     tokio::select! {
         accepted = over_socket => accepted,
@@ -164,7 +217,7 @@ async fn serve_tls(
     tls: ServiceAcceptor,
     router: Router,
     mut stop: Stop,
-    place: OwnedSemaphorePermit,
+    place: Place,
 ) {
     let shaken = tokio::select! {
         biased;
@@ -172,10 +225,13 @@ async fn serve_tls(
         shaken = tls.accept(stream) => shaken,
     };
     match shaken {
-        Ok(stream) => {
-            let certificate = stream.shown().map(ShownCertificate::of);
-            serve((stream, Via::Tcp(from, certificate)), router, stop, place).await;
-        }
+        Ok(stream) => match place {
+            Place::Connection(place) => {
+                let certificate = stream.shown().map(ShownCertificate::of);
+                serve((stream, Via::Tcp(from, certificate)), router, stop, place).await;
+            }
+            Place::None(spare) => turn_away(stream, stop, spare).await,
+        },
         Err(error) => tracing::debug!(%error, %from, "a service was not let in"),
     }
 }
@@ -204,15 +260,22 @@ where
     let mut builder = hyper::server::conn::http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_DEADLINE).max_buf_size(BUFFER_BYTES_MAX);
     let service = TowerToHyperService::new(router);
+    let is_known = matches!(via, Via::Unix | Via::Tcp(_, Some(_)));
+    let (acquaintance, strange) = if is_known { Acquaintance::known() } else { Acquaintance::new() };
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(via.clone());
         request.extensions_mut().insert(kept.clone());
-        service.call(request)
+        request.extensions_mut().insert(acquaintance.clone());
+        acquaintance.during(service.call(request))
     });
     let connection = builder.serve_connection(TokioIo::new(Box::pin(stream)), service).with_upgrades();
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
+        () = strange.too_long() => {
+            tracing::debug!("a connection of a service ended: it did not say who calls");
+            return;
+        }
         () = stop.ordered() => {
             // What is being answered is answered; feeds end by themselves.
             connection.as_mut().graceful_shutdown();

@@ -25,10 +25,11 @@ struct Taken {
     by: BTreeMap<Option<String>, u32>,
 }
 
-/// A place of a caller, as long as it is held.
+/// Places of a caller, as long as they are held.
 pub(super) struct Share {
     places: Arc<Places>,
     caller: Option<String>,
+    count: u32,
 }
 
 /// Which limit was met.
@@ -57,19 +58,34 @@ impl Shares {
 
     /// A place, if one is free for this caller.
     pub(super) fn take(&self, caller: Option<&str>) -> Result<Share, Full> {
-        let caller = caller.map(str::to_owned);
-        let mut taken = self.0.taken();
-        let own = taken.by.get(&caller).copied().unwrap_or_default();
-        if own >= self.0.each {
-            return Err(Full::Caller(self.0.each));
+        let mut share = self.none(caller);
+        share.grow(1)?;
+        Ok(share)
+    }
+
+    /// What has no place yet, and may grow.
+    pub(super) fn none(&self, caller: Option<&str>) -> Share {
+        Share { places: Arc::clone(&self.0), caller: caller.map(str::to_owned), count: 0 }
+    }
+}
+
+impl Share {
+    /// So many places more, if they are free for its caller. One that is all that its caller has may be larger than a share:
+    /// otherwise it could never be.
+    pub(super) fn grow(&mut self, more: u32) -> Result<(), Full> {
+        let Places { all, each, .. } = *self.places;
+        let mut taken = self.places.taken();
+        let own = taken.by.get(&self.caller).copied().unwrap_or_default();
+        if own != self.count && own.saturating_add(more) > each {
+            return Err(Full::Caller(each));
         }
-        if taken.all >= self.0.all {
-            return Err(Full::All(self.0.all));
+        if taken.all.saturating_add(more) > all {
+            return Err(Full::All(all));
         }
-        taken.all += 1;
-        taken.by.insert(caller.clone(), own + 1);
-        drop(taken);
-        Ok(Share { places: Arc::clone(&self.0), caller })
+        taken.all += more;
+        taken.by.insert(self.caller.clone(), own + more);
+        self.count += more;
+        Ok(())
     }
 }
 
@@ -83,10 +99,10 @@ impl Places {
 impl Drop for Share {
     fn drop(&mut self) {
         let mut taken = self.places.taken();
-        taken.all = taken.all.saturating_sub(1);
+        taken.all = taken.all.saturating_sub(self.count);
         let own = taken.by.get(&self.caller).copied().unwrap_or_default();
-        if own > 1 {
-            taken.by.insert(self.caller.take(), own - 1);
+        if own > self.count {
+            taken.by.insert(self.caller.take(), own - self.count);
         } else {
             taken.by.remove(&self.caller);
         }
@@ -119,6 +135,20 @@ mod tests {
             shares.0.taken().by.is_empty() && shares.0.taken().all == 0,
             "nothing is kept of who has none"
         );
+    }
+
+    #[test]
+    fn what_grows_has_its_callers_share_or_is_all_that_it_has() {
+        let shares = Shares::quarters(80);
+        let (mut one, mut other) = (shares.none(Some("till-1")), shares.none(Some("till-1")));
+        assert_eq!((one.grow(15), other.grow(6)), (Ok(()), Err(Full::Caller(20))));
+        assert_eq!((other.grow(5), one.grow(1)), (Ok(()), Err(Full::Caller(20))));
+        drop(other);
+        assert_eq!(one.grow(45), Ok(()), "it is the only one");
+        let mut owner = shares.none(None);
+        assert_eq!((owner.grow(21), owner.grow(20)), (Err(Full::All(80)), Ok(())));
+        drop((one, owner));
+        assert!(shares.0.taken().by.is_empty() && shares.0.taken().all == 0);
     }
 
     #[test]

@@ -77,10 +77,12 @@ pub(super) async fn transact(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Written, Problem> {
+    // Which collections it writes is in the body: who may write none of them has no room for one.
+    caller.writes_something(&space)?;
     expect_type(&headers, &["application/json"])?;
     no_condition(&headers)?;
     let Parsed(transaction, room) =
-        body::read(&api, body, |bytes| body::shape::<Transaction>(&api, bytes)).await?;
+        body::read(&api, &caller, body, |bytes| body::shape::<Transaction>(&api, bytes)).await?;
     let mut writes = Vec::with_capacity(transaction.writes.len());
     for (number, write) in transaction.writes.into_iter().enumerate() {
         let at = |member: &str| format!("/writes/{number}{member}");

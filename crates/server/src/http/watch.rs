@@ -51,7 +51,7 @@ pub(super) async fn watch(
 ) -> Result<Response, Problem> {
     parameters.only(&["space", "collection", "prefix", "after"])?;
     let (scope, from) = wanted(&caller, &parameters, &headers)?;
-    let place = api.watch_place()?;
+    let place = api.watch_place(&caller)?;
     let (space, collection) = (scope.space().clone(), scope.collection().cloned());
     let feed = Feed::begin(Reader { api, caller, space, collection }, place, scope, from).await?;
     Ok(match upgrade {
