@@ -16,6 +16,7 @@ mod patterns;
 mod places;
 mod queries;
 mod readme;
+mod refusals;
 mod retried;
 mod shares;
 mod unread;

@@ -65,6 +65,18 @@ pub enum PointerError {
     TooLong(usize),
 }
 
+impl PointerError {
+    /// How much a pointer may have, where this one has more: segments or bytes.
+    #[must_use]
+    pub fn limit(&self) -> Option<usize> {
+        match self {
+            Self::TooDeep(_) => Some(DEPTH_MAX),
+            Self::TooLong(_) => Some(NAME_BYTES_MAX),
+            Self::Whole | Self::NoSlash { .. } | Self::Escape { .. } => None,
+        }
+    }
+}
+
 impl Pointer {
     /// Reads a JSON Pointer as people write it.
     ///

@@ -44,6 +44,11 @@ pub enum JsonError {
     NameTooLong(usize),
 }
 
+/// The members of a document.
+pub(crate) fn members_of(value: &Value) -> Result<&Map<String, Value>, JsonError> {
+    value.as_object().ok_or_else(|| JsonError::NoObject(kind(value)))
+}
+
 /// The leaves of a JSON object by entry name, at most so many. Arrays, objects without members, and objects at entries
 /// that are kept whole are leaves; how deep one nests is for [`check_depth`].
 pub(crate) fn leaves<'a>(
@@ -51,9 +56,7 @@ pub(crate) fn leaves<'a>(
     entries_max: usize,
     keeps_whole: &dyn Fn(&str) -> bool,
 ) -> Result<BTreeMap<String, &'a Value>, JsonError> {
-    let Value::Object(members) = value else {
-        return Err(JsonError::NoObject(kind(value)));
-    };
+    let members = members_of(value)?;
     let mut leaves = BTreeMap::new();
     match members.is_empty() {
         true => drop(leaves.insert(EMPTY_DOCUMENT.to_owned(), value)),

@@ -560,7 +560,7 @@ pub enum RequestError {
     #[error("the disk is nearly full: what can wait is put off, so that there is room for other writes")]
     PutOff,
     /// The condition of a write does not hold. Checked after the look for an earlier answer under its idempotency key.
-    #[error("the condition does not hold: {}; read the document again and decide anew", Present(address, *exists, heads))]
+    #[error("the condition does not hold: {}", Present(address, *exists, heads))]
     ConditionFailed {
         /// Of which document.
         address: Address,

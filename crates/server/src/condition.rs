@@ -16,17 +16,30 @@ const OPERATORS: [(&str, &str); 8] = [
 
 /// Why a text is no condition.
 #[derive(Debug, thiserror::Error)]
-#[error("'{condition}' is no condition: write a field, an operator and a value, as in '/price<500'")]
-pub struct ConditionError {
-    /// The text.
-    condition: String,
+#[non_exhaustive]
+pub enum ConditionError {
+    /// It names no field.
+    #[error("'{condition}' is no condition: write a field, an operator and a value, as in '/price<500'")]
+    Form {
+        /// The text.
+        condition: String,
+    },
+    /// What stands behind the operator is nothing, or another operator: nobody means that, and no document would fit.
+    #[error(
+        "'{condition}' has no value behind its operator: a text that is empty, or begins with one of '=<>!^~', stands in \
+         quotes, as in '/name=\"\"'"
+    )]
+    Value {
+        /// The text.
+        condition: String,
+    },
 }
 
 /// The filter that a text stands for, in its JSON form.
 pub(crate) fn parse(text: &str) -> Result<Value, ConditionError> {
-    let refused = || ConditionError { condition: text.to_owned() };
+    let no_form = || ConditionError::Form { condition: text.to_owned() };
     if !text.starts_with('/') {
-        return Err(refused());
+        return Err(no_form());
     }
     let at = |(operator, test): &(&str, &'static str)| Some((text.find(operator)?, *test, operator.len()));
     // The first in the text; of two that start there the longer, which stands first in the table.
@@ -35,9 +48,17 @@ pub(crate) fn parse(text: &str) -> Result<Value, ConditionError> {
         return Ok(json!({"field": text, "exists": true}));
     };
     let (Some(field), Some(value)) = (text.get(..start), text.get(start + length..)) else {
-        return Err(refused());
+        return Err(no_form());
     };
-    let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
+    let value = match serde_json::from_str(value) {
+        Ok(value) => value,
+        Err(_)
+            if value.trim().is_empty() || value.trim_start().starts_with(['=', '<', '>', '!', '^', '~']) =>
+        {
+            return Err(ConditionError::Value { condition: text.to_owned() });
+        }
+        Err(_) => Value::String(value.to_owned()),
+    };
     Ok(json!({"field": field.trim_end(), test: value}))
 }
 
@@ -60,6 +81,10 @@ mod tests {
         ] {
             assert_eq!(parse(text).unwrap(), expected, "{text}");
         }
+        for empty in ["/price<", "/price= ", "/price>>3", "/price<>4", "/price==5", "/name=~x"] {
+            assert!(matches!(parse(empty), Err(ConditionError::Value { .. })), "{empty}");
+        }
+        assert_eq!(parse("/name=\"\"").unwrap(), json!({"field": "/name", "equal": ""}));
         assert!(parse("price<500").unwrap_err().to_string().contains("'/price<500'"));
     }
 }

@@ -68,8 +68,20 @@ async fn what_a_query_string_says_is_as_described() {
     let of_history = format!("{DOCUMENT}/history");
     for (path, target, name, fitting, others) in [
         (COLLECTION, &documents, "where", vec!["/on_hand<5", "/a~1b", "/a=b"], vec!["", "on_hand<5"]),
-        (COLLECTION, &documents, "order", vec!["", "-", "/a", "-/a~0"], vec!["a", "--/a", "/~2", &deep]),
-        (COLLECTION, &documents, "select", vec!["/a", "/", "/a/b~1c"], vec!["", "a", "/~", &deep]),
+        (
+            COLLECTION,
+            &documents,
+            "order",
+            vec!["", "-", "/a", "-/a~0"],
+            vec!["a", "--/a", "/~2", "/a,/b", &deep],
+        ),
+        (
+            COLLECTION,
+            &documents,
+            "select",
+            vec!["/a", "/", "/a/b~1c", "/a,", "/,b/c"],
+            vec!["", "a", "/~", "/a,/b", &deep],
+        ),
         (
             DOCUMENT,
             &milk,
@@ -94,13 +106,19 @@ async fn headers_are_as_described() {
     let (_fleet, _site, mut service) = site_with_a_service().await;
     let description = Description::of(&mut service).await;
     let (k64, k65) = ("k".repeat(64), "k".repeat(65));
+    let quoted = format!("\"{k64}\"");
     let (m512, m513) = ("m".repeat(512), "m".repeat(513));
     let tags = ["*", "\"a\"", "\"\"", "W/\"a,b\" , \"c\""];
     let no_tags = ["a", "\"a b\"", "*, \"a\"", "\"a\" \"b\""];
     for (method, name, fitting, others) in [
         ("patch", "If-Match", tags.to_vec(), no_tags.to_vec()),
         ("patch", "If-None-Match", vec!["*"], vec!["\"a\"", "a", "**"]),
-        ("patch", "Idempotency-Key", vec!["a", "a b", &k64], vec!["", &k65]),
+        (
+            "patch",
+            "Idempotency-Key",
+            vec!["a", "a b", "\"a\"", "\"", "\"a", &k64, &quoted],
+            vec!["", "\"\"", &k65],
+        ),
         ("patch", "Isle-Author", vec!["", "till-3", &k64], vec![&k65, "a\tb"]),
         ("patch", "Isle-Message", vec!["", "counted", &m512], vec![&m513, "a\tb"]),
         ("get", "If-Match", tags.to_vec(), no_tags.to_vec()),

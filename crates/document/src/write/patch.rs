@@ -45,6 +45,8 @@ impl Writer<'_, '_> {
         if before == after && self.exists() {
             return Ok(());
         }
+        // Before it is asked what becomes of the fields: of what is no document all are gone.
+        json::members_of(after)?;
         let present = json::fields(&self.draft.shown());
         for (name, field) in &present {
             let pointer = Pointer::from_name(name.clone());

@@ -15,18 +15,16 @@ use std::time::Duration;
 #[non_exhaustive]
 pub(crate) enum TokenRefusal {
     /// It never was one, or was revoked.
-    #[error("the token is unknown here, or was revoked: `isle token create` makes another one")]
+    #[error("the token is unknown here, or was revoked")]
     Unknown,
     /// Nobody said what it may do, or it was revoked.
-    #[error(
-        "the certificate of '{name}' has no rights here: `isle token create --certificate {name}` gives it some"
-    )]
+    #[error("the certificate of '{name}' has no rights here")]
     UnknownCertificate {
         /// Its name.
         name: String,
     },
     /// Its connection was made while it held.
-    #[error("the certificate of '{name}' ended at {}: connect again with one that holds", moment(*ended_ms))]
+    #[error("the certificate of '{name}' ended at {}", moment(*ended_ms))]
     EndedCertificate {
         /// Its name.
         name: String,
@@ -34,7 +32,7 @@ pub(crate) enum TokenRefusal {
         ended_ms: i64,
     },
     /// It holds no more.
-    #[error("the token '{name}' expired at {}: `isle token create` makes another one", moment(*expired_ms))]
+    #[error("the token '{name}' expired at {}", moment(*expired_ms))]
     Expired {
         /// Its name.
         name: String,

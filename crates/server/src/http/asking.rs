@@ -154,7 +154,7 @@ impl Api {
                 Ok(shown(reply, &self.0.context))
             }
             Asked::Watch(_) | Asked::Backup(_) | Asked::Hub(_) => {
-                Err(Problem::new(Kind::INVALID, "this is asked otherwise"))
+                Err(Problem::new(Kind::INVALID, "this is asked otherwise", "/docs says how"))
             }
         }
     }
@@ -231,24 +231,23 @@ fn place(places: &Arc<Semaphore>) -> Option<Place> {
 
 fn busy(what: &str, setting: Option<&str>, limit: u64) -> Problem {
     let again = "try again in a moment".to_owned();
-    Problem::new(Kind::BUSY, format!("{limit} {what} are under way; no more are taken at once"))
-        .hint(setting.map_or(again.clone(), |setting| {
-            format!("{again}; `{setting}` of `[http]` in isle.toml has the limit")
-        }))
+    let hint = setting.map_or(again.clone(), |setting| {
+        format!("{again}; `{setting}` of `[http]` in isle.toml has the limit")
+    });
+    Problem::new(Kind::BUSY, format!("{limit} {what} are under way; no more are taken at once"), hint)
         .limit(limit)
         .retry_after(1)
 }
 
 pub(super) fn no_answer(most: Duration) -> Problem {
-    Problem::new(Kind::UNAVAILABLE, format!("no answer within {} s: the disk is slow", most.as_secs()))
-        .hint("try again in a moment; `time_max` of `[http]` in isle.toml has the limit")
+    let hint = "try again in a moment; `time_max` of `[http]` in isle.toml has the limit";
+    Problem::new(Kind::UNAVAILABLE, format!("no answer within {} s: the disk is slow", most.as_secs()), hint)
         .limit(most.as_secs())
         .retry_after(1)
 }
 
 fn unknown(most: Duration) -> Problem {
     let detail = format!("no answer within {} s: the write may be done or not", most.as_secs());
-    Problem::new(Kind::OUTCOME_UNKNOWN, detail)
-        .hint("sent again with its Idempotency-Key it counts once; without one, read the document before")
-        .limit(most.as_secs())
+    let hint = "sent again with its Idempotency-Key it counts once; without one, read the document before";
+    Problem::new(Kind::OUTCOME_UNKNOWN, detail, hint).limit(most.as_secs())
 }

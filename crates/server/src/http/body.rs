@@ -2,6 +2,7 @@
 
 use super::asking::Api;
 use super::calling::Caller;
+use super::extract::only_text;
 use super::listed;
 use super::problem::{Kind, Problem};
 use super::shares::Share;
@@ -18,17 +19,17 @@ use tokio::time::timeout;
 pub(super) fn media_type(headers: &HeaderMap) -> Result<String, Problem> {
     let mut codings = listed::members(headers, &header::CONTENT_ENCODING);
     if let Some(coding) = codings.find(|coding| !coding.eq_ignore_ascii_case("identity")) {
-        return Err(Problem::new(Kind::CONTENT_TYPE, format!("a body in the coding '{coding}' is not read"))
-            .hint("send it as it is, without Content-Encoding")
+        let detail = format!("a body in the coding '{coding}' is not read");
+        return Err(Problem::new(Kind::CONTENT_TYPE, detail, "send it as it is, without Content-Encoding")
             .header(header::ACCEPT_ENCODING, HeaderValue::from_static("identity")));
     }
-    let text = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let text = only_text(headers, "Content-Type")?.unwrap_or_default();
     let (kind, set) = listed::with_parameter(text, "charset");
     match set.filter(|set| !set.eq_ignore_ascii_case("utf-8")) {
         None => Ok(kind),
         Some(set) => {
-            Err(Problem::new(Kind::CONTENT_TYPE, format!("a body in the character set '{set}' is not read"))
-                .hint("JSON is UTF-8 (RFC 8259, 8.1)"))
+            let detail = format!("a body in the character set '{set}' is not read");
+            Err(Problem::new(Kind::CONTENT_TYPE, detail, "JSON is UTF-8 (RFC 8259, 8.1)"))
         }
     }
 }
@@ -44,7 +45,7 @@ pub(super) fn expect_type(headers: &HeaderMap, allowed: &[&str]) -> Result<(), P
 
 pub(super) fn wrong_type(found: &str, allowed: &[&str]) -> Problem {
     let detail = format!("'{found}' is not taken here");
-    Problem::new(Kind::CONTENT_TYPE, detail).hint(format!("Content-Type is one of {}", allowed.join(", ")))
+    Problem::new(Kind::CONTENT_TYPE, detail, format!("Content-Type is one of {}", allowed.join(", ")))
 }
 
 /// The room of a body and of what is read from it.
@@ -72,8 +73,8 @@ async fn bytes(api: &Api, caller: &Caller, body: Body) -> Result<(Vec<u8>, Share
     let read = timeout(limits.time, frames(body, limits.body_bytes, &mut room)).await;
     let bytes = read.map_err(|_| {
         let seconds = limits.time.as_secs();
-        Problem::new(Kind::TOO_SLOW, format!("the body did not arrive within {seconds} s"))
-            .hint("send it again; `time_max` of `[http]` in isle.toml has the limit")
+        let hint = "send it again; `time_max` of `[http]` in isle.toml has the limit";
+        Problem::new(Kind::TOO_SLOW, format!("the body did not arrive within {seconds} s"), hint)
             .limit(seconds)
             .header(header::CONNECTION, HeaderValue::from_static("close"))
     })??;
@@ -85,8 +86,9 @@ async fn frames(mut body: Body, bytes_max: usize, room: &mut Share) -> Result<Ve
     let mut read = Vec::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| {
-            Problem::new(Kind::MALFORMED, "the body broke off, or its chunks are none")
-                .hint("send it again, as long as Content-Length says or in chunks as RFC 9112 (7.1) has them")
+            let hint =
+                "send it again, as long as Content-Length says or in chunks as RFC 9112 (7.1) has them";
+            Problem::new(Kind::MALFORMED, "the body broke off, or its chunks are none", hint)
                 .header(header::CONNECTION, HeaderValue::from_static("close"))
         })?;
         let Ok(bytes) = frame.into_data() else { continue };
@@ -101,9 +103,8 @@ async fn frames(mut body: Body, bytes_max: usize, room: &mut Share) -> Result<Ve
 
 fn too_large(limit: usize) -> Problem {
     let limit = limit as u64;
-    Problem::new(Kind::TOO_LARGE, format!("a body has at most {limit} bytes"))
-        .hint("write in parts; `body_kib_max` of `[http]` in isle.toml has the limit")
-        .limit(limit)
+    let hint = "write in parts; `body_kib_max` of `[http]` in isle.toml has the limit";
+    Problem::new(Kind::TOO_LARGE, format!("a body has at most {limit} bytes"), hint).limit(limit)
 }
 
 /// What was read from a body, and its room, which is held until the core's queue has taken it.
@@ -123,10 +124,15 @@ pub(super) async fn read<T>(
     let whole = bytes.len() + parsed;
     let bytes_max = api.limits().bodies_bytes;
     if whole > bytes_max {
+        // Of each it is said what it counts for, so that the limit, which is in bytes, can be kept.
         let detail = format!(
-            "the body has {objects} objects and {values} values, which is more than is taken at once"
+            "the body has {objects} objects and {values} values: read it takes {whole} bytes, {bytes_max} are allowed"
         );
-        return Err(Problem::new(Kind::TOO_LARGE, detail).hint("write in parts").limit(bytes_max as u64));
+        let hint = format!(
+            "write in parts: an object counts {OBJECT_BYTES} bytes and a value {VALUE_BYTES} besides their text; \
+             `bodies_mib_max` of `[http]` in isle.toml has the limit"
+        );
+        return Err(Problem::new(Kind::TOO_LARGE, detail, hint).limit(bytes_max as u64));
     }
     Api::grow_body_room(&mut room, parsed)?;
     Ok(Parsed(parse(&bytes)?, Room { bytes: whole, _held: room }))
@@ -152,8 +158,8 @@ pub(super) fn shape<T: DeserializeOwned>(api: &Api, bytes: &[u8]) -> Result<T, P
 }
 
 fn malformed(error: &serde_json::Error) -> Problem {
-    Problem::new(Kind::MALFORMED, format!("the body cannot be read: {error}"))
-        .hint("/docs says what the body is, and where it is described for programs")
+    let hint = "/docs says what the body is, and where it is described for programs";
+    Problem::new(Kind::MALFORMED, format!("the body cannot be read: {error}"), hint)
 }
 
 /// A place in a body as a JSON Pointer.
@@ -175,9 +181,8 @@ fn check_depth(limit: usize, bytes: &[u8]) -> Result<(), Problem> {
     // What is passed over is not recursed into, however deep.
     serde_json::from_slice::<IgnoredAny>(bytes).map_err(|error| malformed(&error))?;
     let detail = format!("the body has more than {limit} objects and arrays within one another");
-    Err(Problem::new(Kind::INVALID, detail)
-        .hint("nest it less; `depth_max` of `[http]` in isle.toml has the limit")
-        .limit(limit as u64))
+    let hint = "nest it less; `depth_max` of `[http]` in isle.toml has the limit";
+    Err(Problem::new(Kind::INVALID, detail, hint).limit(limit as u64))
 }
 
 /// What a text is made of, where it is JSON.

@@ -1,7 +1,7 @@
 //! Who calls, and what it may do.
 
 use super::asking::Api;
-use super::extract::{header, words};
+use super::extract::{header, only_line, words};
 use super::problem::{Kind, Problem};
 use super::strangers::Acquaintance;
 use super::web_socket;
@@ -180,15 +180,15 @@ impl Caller {
 
 fn no_right(what: &str, space: &Space, collection: Option<&Collection>) -> Problem {
     let place = collection.map_or_else(|| space.to_string(), |collection| format!("{space}/{collection}"));
-    Problem::new(Kind::FORBIDDEN, format!("the token gives no right to {what} {place}"))
-        .hint("`isle token create` makes one with other rights")
+    let detail = format!("the token gives no right to {what} {place}");
+    Problem::new(Kind::FORBIDDEN, detail, "`isle token create` makes one with other rights")
 }
 
 impl FromRequestParts<Api> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
-        let author = words(parts.headers.get(AUTHOR), AUTHOR, AUTHOR_BYTES_MAX)?;
+        let author = words(only_line(&parts.headers, AUTHOR)?, AUTHOR, AUTHOR_BYTES_MAX)?;
         let bearer = header(parts, header::AUTHORIZATION.as_str())?.map(bearer).transpose()?;
         let bearer = bearer.or_else(|| web_socket::token(&parts.headers));
         // A token that is shown counts, also where none is needed.
@@ -204,7 +204,10 @@ impl FromRequestParts<Api> for Caller {
                 Proof::Owner
             }
             (None, Some(Via::Tcp(..)) | None) => {
-                return Err(unauthorized("over the network a token or a certificate says who calls"));
+                return Err(unauthorized(
+                    "over the network a token or a certificate says who calls",
+                    TOKEN_HINT,
+                ));
             }
         };
         let caller = proof.caller(api)?;
@@ -235,32 +238,36 @@ fn page() -> Problem {
     Problem::new(
         Kind::FORBIDDEN,
         "a page in a browser needs a token, also on this machine and with a certificate",
+        "programs send no header Origin, and without TLS they ask 127.0.0.1 or localhost",
     )
-    .hint("programs send no header Origin, and without TLS they ask 127.0.0.1 or localhost")
 }
 
 fn bearer(value: &str) -> Result<&str, Problem> {
     let (scheme, secret) = value.split_once(' ').unwrap_or((value, ""));
     match scheme.eq_ignore_ascii_case("bearer") {
         true => Ok(secret.trim()),
-        false => Err(unauthorized("the only way to say who calls is a bearer token")),
+        false => Err(unauthorized("the only way to say who calls is a bearer token", TOKEN_HINT)),
     }
 }
 
 fn unknown(refusal: &TokenRefusal) -> Problem {
+    let detail = refusal.to_string();
     match refusal {
-        TokenRefusal::Unknown
-        | TokenRefusal::UnknownCertificate { .. }
-        | TokenRefusal::EndedCertificate { .. }
-        | TokenRefusal::Expired { .. } => unauthorized(&refusal.to_string()),
+        TokenRefusal::Unknown | TokenRefusal::Expired { .. } => unauthorized(detail, TOKEN_HINT),
+        TokenRefusal::UnknownCertificate { name } => {
+            unauthorized(detail, format!("`isle token create --certificate {name}` gives it some"))
+        }
+        TokenRefusal::EndedCertificate { .. } => unauthorized(detail, "connect again with one that holds"),
         TokenRefusal::Unreadable { .. } => {
-            Problem::new(Kind::UNAVAILABLE, refusal.to_string()).retry_after(10)
+            Problem::new(Kind::UNAVAILABLE, detail, "the server's log says more: tell who runs it")
+                .retry_after(10)
         }
     }
 }
 
-fn unauthorized(detail: &str) -> Problem {
-    Problem::new(Kind::UNAUTHORIZED, detail)
-        .hint("`isle token create` makes one; send it as `Authorization: Bearer TOKEN`")
+const TOKEN_HINT: &str = "`isle token create` makes one; send it as `Authorization: Bearer TOKEN`";
+
+fn unauthorized(detail: impl Into<String>, hint: impl Into<String>) -> Problem {
+    Problem::new(Kind::UNAUTHORIZED, detail, hint)
         .header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
 }

@@ -7,7 +7,7 @@ use super::calling::Caller;
 use super::extract::{NoParameters, OfDocument, Parameters, reachable};
 use super::operations::{PatchStep, TypedOperation};
 use super::parameters::{DocumentPath, WriteConditions, WriteHeaders};
-use super::preferences::{condition, etag, is_known, is_wanted, terms, within};
+use super::preferences::{ReadConditions, condition, etag, terms, within};
 use super::problem::{BodilessProblems, DocumentProblems, Kind, Problem, Problems};
 use super::texts::{AnyObject, MomentText, TagsText};
 use super::written::{Written, unexpected};
@@ -56,32 +56,42 @@ pub(super) async fn read(
     parameters.only(&["at"])?;
     caller.reads(&address.space, Some(&address.collection))?;
     let at = parameters.one("at")?.map(moment).transpose()?;
+    let conditions = ReadConditions::of(&headers)?;
     if at.is_none()
         && let Some(ViewedDocument { json, heads }) = api.viewed(&address)
     {
         let shown = || ([(header::CONTENT_TYPE, "application/json")], json).into_response();
-        return counted(&api, found(etag(&heads), &heads, &headers, shown)?);
+        return counted(&api, found(etag(&heads), &heads, &conditions, shown)?);
     }
+    let when = if at.is_some() { " at that time" } else { "" };
     let local::Response::Document(reading) =
         api.read(local::Request::Get { address: address.clone(), at }).await?
     else {
         return Err(unexpected());
     };
-    counted(&api, shown(&address, reading, &headers)?)
+    counted(&api, shown((&address, when), reading, &conditions)?)
 }
 
-fn shown(address: &Address, reading: Reading, headers: &HeaderMap) -> Result<Response, Problem> {
+fn shown(
+    (address, when): (&Address, &str),
+    reading: Reading,
+    conditions: &ReadConditions,
+) -> Result<Response, Problem> {
     let tag = etag(&reading.heads);
     let known: Option<Vec<_>> = reading.heads.iter().map(|head| head.parse().ok()).collect();
     let Some(value) = reading.value else {
-        let problem = Problem::new(Kind::NOT_FOUND, format!("there is no document {address}"));
+        let (is, hint) = match when {
+            "" => ("is", "PUT makes it"),
+            _ => ("was", "its history says when it was written and deleted"),
+        };
+        let problem = Problem::new(Kind::NOT_FOUND, format!("there {is} no document {address}{when}"), hint);
         // A deleted one has heads: who puts it back can say which deletion it has seen.
         return Err(match tag {
             Some(tag) => problem.header(header::ETAG, tag),
             None => problem,
         });
     };
-    let mut response = found(tag, &known.unwrap_or_default(), headers, || Json(value).into_response())?;
+    let mut response = found(tag, &known.unwrap_or_default(), conditions, || Json(value).into_response())?;
     let told = response.headers_mut();
     if reading.is_behind {
         let why = if reading.blocked.is_some() { "blocked" } else { "waiting" };
@@ -97,19 +107,20 @@ fn shown(address: &Address, reading: Reading, headers: &HeaderMap) -> Result<Res
 fn found(
     tag: Option<HeaderValue>,
     heads: &[ChangeHash],
-    headers: &HeaderMap,
+    conditions: &ReadConditions,
     shown: impl FnOnce() -> Response,
 ) -> Result<Response, Problem> {
-    if !is_wanted(headers, heads)? {
-        let problem =
-            Problem::new(Kind::CONDITION_FAILED, "the document is in another state than If-Match says");
+    if !conditions.want(heads) {
+        let detail = "the document is in another state than If-Match says";
+        let hint = "its ETag is with this answer; without If-Match it is shown as it is";
+        let problem = Problem::new(Kind::CONDITION_FAILED, detail, hint);
         return Err(match tag {
             Some(tag) => problem.header(header::ETAG, tag),
             None => problem,
         });
     }
-    let is_known = is_known(headers, heads)?;
-    let mut response = if is_known { StatusCode::NOT_MODIFIED.into_response() } else { shown() };
+    let mut response =
+        if conditions.know(heads) { StatusCode::NOT_MODIFIED.into_response() } else { shown() };
     response.headers_mut().extend(tag.map(|tag| (header::ETAG, tag)));
     Ok(response)
 }
@@ -117,7 +128,7 @@ fn found(
 /// Heads, milliseconds or a time.
 fn moment(text: &str) -> Result<Moment, Problem> {
     let tag = text.trim_matches('"');
-    if tag.len() >= 64 && tag.split('-').all(|head| head.len() == 64) {
+    if tag.split('-').all(|head| head.parse::<ChangeHash>().is_ok()) {
         return Ok(Moment::Heads(tag.split('-').map(str::to_owned).collect()));
     }
     if let Ok(wall_ms) = text.parse() {
@@ -126,8 +137,8 @@ fn moment(text: &str) -> Result<Moment, Problem> {
     let time = time::OffsetDateTime::parse(text, &time::format_description::well_known::Rfc3339);
     let wall_ms = time.ok().and_then(|time| i64::try_from(time.unix_timestamp_nanos() / 1_000_000).ok());
     wall_ms.map(Moment::WallMs).ok_or_else(|| {
-        Problem::new(Kind::MALFORMED, format!("'{text}' is no moment"))
-            .hint("heads as an ETag has them, a time as in 2026-11-26T12:00:00Z, or milliseconds since 1970")
+        let hint = "heads as an ETag has them, a time as in 2026-11-26T12:00:00Z, or milliseconds since 1970";
+        Problem::new(Kind::MALFORMED, format!("'{text}' is no moment"), hint)
     })
 }
 

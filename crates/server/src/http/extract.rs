@@ -2,20 +2,43 @@
 
 use super::asking::{Api, Place};
 use super::problem::{Kind, Problem};
-use axum::extract::{FromRequestParts, Path, Query};
-use axum::http::HeaderValue;
+use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue};
 use document::{Address, AddressError, Collection, Key, Space};
 use percent_encoding::percent_decode_str;
 use std::str::FromStr;
 
 /// A header's text, where it is there.
 pub(super) fn header<'a>(parts: &'a Parts, name: &str) -> Result<Option<&'a str>, Problem> {
-    text(parts.headers.get(name), name)
+    only_text(&parts.headers, name)
+}
+
+/// The text of a header that may be there once.
+pub(super) fn only_text<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Problem> {
+    text(only_line(headers, name)?, name)
+}
+
+/// A header that may be there once: of two nobody knows which one is meant, and who is between may know another than we.
+pub(super) fn only_line<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a HeaderValue>, Problem> {
+    let mut lines = headers.get_all(name).into_iter();
+    match (lines.next(), lines.next()) {
+        (line, None) => Ok(line),
+        (_, Some(_)) => {
+            Err(Problem::new(Kind::MALFORMED, format!("the header {name} is there twice"), "send it once"))
+        }
+    }
 }
 
 pub(super) fn text<'a>(value: Option<&'a HeaderValue>, name: &str) -> Result<Option<&'a str>, Problem> {
-    let unreadable = |_| Problem::new(Kind::MALFORMED, format!("the header {name} is not printable ASCII"));
+    let unreadable = |_| {
+        let detail = format!("the header {name} is not printable ASCII");
+        Problem::new(
+            Kind::MALFORMED,
+            detail,
+            "send what stands for other characters in it, or leave them out",
+        )
+    };
     value.map(|value| value.to_str().map_err(unreadable)).transpose()
 }
 
@@ -28,8 +51,8 @@ pub(super) fn words(
     bytes_max: usize,
 ) -> Result<Option<String>, Problem> {
     let unreadable = || {
-        Problem::new(Kind::MALFORMED, format!("the header {name} is no text"))
-            .hint("UTF-8 without control characters, or as in UTF-8''Gr%C3%BCn")
+        let hint = "UTF-8 without control characters, or as in UTF-8''Gr%C3%BCn";
+        Problem::new(Kind::MALFORMED, format!("the header {name} is no text"), hint)
     };
     let Some(value) = value else { return Ok(None) };
     let text = std::str::from_utf8(value.as_bytes()).map_err(|_| unreadable())?;
@@ -40,8 +63,7 @@ pub(super) fn words(
     };
     if text.len() > bytes_max {
         let detail = format!("the header {name} has {} bytes, {bytes_max} are allowed", text.len());
-        return Err(Problem::new(Kind::MALFORMED, detail)
-            .hint("say it in fewer words")
+        return Err(Problem::new(Kind::MALFORMED, detail, "say it in fewer words")
             .limit(u64::try_from(bytes_max).unwrap_or(u64::MAX)));
     }
     if text.chars().any(char::is_control) { Err(unreadable()) } else { Ok(Some(text)) }
@@ -111,8 +133,12 @@ async fn names<T>(parts: &mut Parts, api: &Api) -> Result<T, Problem>
 where
     T: serde::de::DeserializeOwned + Send,
 {
+    // What stands behind a `%` would be taken as it is.
+    if !is_encoded(parts.uri.path()) {
+        return Err(not_encoded(parts.uri.path()));
+    }
     let path = Path::<T>::from_request_parts(parts, api).await;
-    path.map(|Path(names)| names).map_err(|rejection| Problem::new(Kind::MALFORMED, rejection.body_text()))
+    path.map(|Path(names)| names).map_err(|_| not_encoded(parts.uri.path()))
 }
 
 pub(super) fn name<T: FromStr<Err = AddressError>>(text: &str) -> Result<T, Problem> {
@@ -127,14 +153,34 @@ pub(super) fn reachable(collection: &Collection, key: &Key) -> Result<(), Proble
         true => Err(Problem::new(
             Kind::MALFORMED,
             "a document called '.' or '..', or in a collection of that name, has no URL",
-        )
-        .hint("most clients take such steps out of a path before they send it: choose another name")),
+            "most clients take such steps out of a path before they send it: choose another name",
+        )),
         false => Ok(()),
     }
 }
 
 pub(super) fn no_name(error: &AddressError) -> Problem {
-    Problem::new(Kind::MALFORMED, error.to_string())
+    let hint = "names are of small letters, digits, '-', '_' and '.', up to 64 bytes; a key is of printable characters, up to 256";
+    let limit = match error {
+        AddressError::TooLong { bytes_max, .. } => Some(*bytes_max),
+        _ => None,
+    };
+    Problem::new(Kind::MALFORMED, error.to_string(), hint).limited(limit)
+}
+
+/// Of a text in a URL whose `%` are not each of two digits, or are of no UTF-8.
+fn not_encoded(text: &str) -> Problem {
+    let hint = "percent-encode the UTF-8 of each text, as in Gr%C3%BCn; `%` itself is %25";
+    Problem::new(Kind::MALFORMED, format!("'{text}' is not percent-encoded UTF-8"), hint)
+}
+
+/// A name or a value of a query string, as forms write it (URL Standard, 5.1), but that nothing is made of what is broken.
+fn decoded(text: &str) -> Result<String, Problem> {
+    let spaced = text.replace('+', " ");
+    match percent_decode_str(&spaced).decode_utf8() {
+        Ok(decoded) if is_encoded(text) => Ok(decoded.into_owned()),
+        Ok(_) | Err(_) => Err(not_encoded(text)),
+    }
 }
 
 /// The parameters of a query string, in their order.
@@ -143,12 +189,13 @@ pub(super) struct Parameters(Vec<(String, String)>);
 impl FromRequestParts<Api> for Parameters {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
-        let query = Query::<Vec<(String, String)>>::from_request_parts(parts, api).await;
-        match query {
-            Ok(Query(parameters)) => Ok(Self(parameters)),
-            Err(rejection) => Err(Problem::new(Kind::MALFORMED, rejection.body_text())),
-        }
+    async fn from_request_parts(parts: &mut Parts, _api: &Api) -> Result<Self, Problem> {
+        let query = parts.uri.query().unwrap_or_default();
+        let given = query.split('&').filter(|parameter| !parameter.is_empty()).map(|parameter| {
+            let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+            Ok((decoded(name)?, decoded(value)?))
+        });
+        given.collect::<Result<_, _>>().map(Self)
     }
 }
 
@@ -168,11 +215,13 @@ impl Parameters {
     pub(super) fn only(&self, known: &[&str]) -> Result<(), Problem> {
         match self.0.iter().find(|(name, _)| !known.contains(&name.as_str())) {
             None => Ok(()),
-            Some((name, _)) => Err(Problem::new(Kind::MALFORMED, format!("there is no parameter '{name}'"))
-                .hint(match known {
+            Some((name, _)) => {
+                let hint = match known {
                     [] => "there are none here".to_owned(),
                     _ => format!("there are {}", known.join(", ")),
-                })),
+                };
+                Err(Problem::new(Kind::MALFORMED, format!("there is no parameter '{name}'"), hint))
+            }
         }
     }
 
@@ -186,17 +235,34 @@ impl Parameters {
         let mut values = self.all(name);
         match (values.next(), values.next()) {
             (value, None) => Ok(value),
-            (_, Some(_)) => Err(Problem::new(Kind::MALFORMED, format!("'{name}' is given twice"))),
+            (_, Some(_)) => {
+                Err(Problem::new(Kind::MALFORMED, format!("'{name}' is given twice"), "give it once"))
+            }
         }
     }
 
     /// The same, read as something.
     pub(super) fn read<T: FromStr>(&self, name: &str, what: &str) -> Result<Option<T>, Problem> {
         let read = |text: &str| {
-            text.parse()
-                .map_err(|_| Problem::new(Kind::MALFORMED, format!("'{name}' is {what}, not '{text}'")))
+            text.parse().map_err(|_| {
+                let detail = format!("'{name}' is {what}, not '{text}'");
+                Problem::new(Kind::MALFORMED, detail, "leave it out, or give it as /docs says")
+            })
         };
         self.one(name)?.map(read).transpose()
+    }
+
+    /// How many are asked for: from one to so many.
+    pub(super) fn count(&self, name: &str, most: u32) -> Result<Option<u32>, Problem> {
+        let count: Option<u32> = self.read(name, "a number")?;
+        match count.filter(|count| !(1..=most).contains(count)) {
+            None => Ok(count),
+            Some(count) => {
+                let detail = format!("'{name}' is from 1 to {most}, not {count}");
+                let hint = "where there are more, the answer's `next` says how to go on";
+                Err(Problem::new(Kind::INVALID, detail, hint).limit(most.into()))
+            }
+        }
     }
 }
 

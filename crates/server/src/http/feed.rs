@@ -106,7 +106,7 @@ impl Feed {
         let room = usize::try_from(WATCH_EVENTS_MAX).unwrap_or(usize::MAX).saturating_add(1);
         let (outcomes, queue) = mpsc::channel(room);
         let Ok(held) = Arc::new(Semaphore::new(1)).acquire_owned().await else {
-            return Err(Problem::new(Kind::UNAVAILABLE, "the server is ending"));
+            return Err(Problem::new(Kind::UNAVAILABLE, "the server is ending", "connect again in a moment"));
         };
         let end = Waiting::new(WATCH, outcomes.clone(), held);
         let request = replica::Request::Watch { scope, from, credit: WATCH_EVENTS_MAX };
@@ -253,7 +253,7 @@ pub(super) mod tests {
 
     #[tokio::test]
     async fn a_feed_that_ends_with_its_server_has_no_problem() {
-        let problem = || Problem::new(Kind::UNAVAILABLE, "its store failed");
+        let problem = || Problem::new(Kind::UNAVAILABLE, "its store failed", "wait");
         let (mut feed, (_sender, order)) = feed(0);
         assert!(matches!(feed.over(problem()), Some(Told::Problem(_))));
         order.give();

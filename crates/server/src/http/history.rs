@@ -40,7 +40,7 @@ pub(super) struct History {
     params(
         DocumentPath,
         ("before" = inline(Option<HashText>), Query, description = "Only those before this change, by its hash"),
-        ("limit" = Option<usize>, Query, description = "At most so many, and not more than an answer has room for; 100 when nothing is said"),
+        ("limit" = Option<usize>, Query, minimum = 1, maximum = 1000, description = "At most so many, and not more than an answer has room for; 100 when nothing is said"),
     ),
     responses((status = 200, description = "Its changes, the newest first", body = History), ReadProblems))]
 pub(super) async fn history(
@@ -53,8 +53,8 @@ pub(super) async fn history(
     parameters.only(&["before", "limit"])?;
     caller.reads(&address.space, Some(&address.collection))?;
     let before = parameters.one("before")?.map(change_hash).transpose()?;
-    let limit: usize =
-        parameters.read("limit", "a number")?.unwrap_or(LIMIT_DEFAULT).clamp(1, replica::LIST_MAX);
+    let limit = parameters.count("limit", u32::try_from(replica::LIST_MAX).unwrap_or(u32::MAX))?;
+    let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(LIMIT_DEFAULT);
     let request = replica::Request::History { address, query: HistoryQuery { before, limit } };
     let replica::Response::History { entries, more } = api.ask_core(request).await? else {
         return Err(unexpected());
@@ -115,10 +115,10 @@ const WHOLE_HINT: &str =
 
 impl Settled {
     fn operation(self) -> Result<Operation, Problem> {
-        let invalid = |detail: String| Problem::new(Kind::INVALID, detail);
         let field = Pointer::parse(&self.field).map_err(|error| {
-            let problem = invalid(error.to_string()).pointer("/field");
-            if error == PointerError::Whole { problem.hint(WHOLE_HINT) } else { problem }
+            let hint =
+                if error == PointerError::Whole { WHOLE_HINT } else { "send the `field` of the conflict" };
+            Problem::new(Kind::INVALID, error.to_string(), hint).limited(error.limit()).pointer("/field")
         })?;
         match (self.hash, self.value) {
             (Some(hash), None) => {
@@ -127,15 +127,19 @@ impl Settled {
             }
             (None, Some(value)) => Ok(Operation::Settle { field, value }),
             (Some(_), Some(_)) | (None, None) => {
-                Err(invalid("one of 'hash' and 'value' says what the field is".to_owned()))
+                let detail = "one of 'hash' and 'value' says what the field is, and not both";
+                let hint = "send the `hash` of one of the conflict's values, or another `value`";
+                Err(Problem::new(Kind::INVALID, detail, hint))
             }
         }
     }
 }
 
 fn change_hash(text: &str) -> Result<ChangeHash, Problem> {
-    let no_hash = |_| Problem::new(Kind::INVALID, format!("'{text}' is no hash of a change"));
-    text.parse().map_err(no_hash)
+    text.parse().map_err(|_| {
+        let hint = "64 hexadecimal digits, as the history and conflicts of a document show them";
+        Problem::new(Kind::INVALID, format!("'{text}' is no hash of a change"), hint)
+    })
 }
 
 fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {

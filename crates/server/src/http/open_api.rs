@@ -97,11 +97,11 @@ fn described() -> (Router<Api>, Description) {
 }
 
 async fn nothing(State(_): State<Api>) -> Problem {
-    Problem::new(Kind::NOT_FOUND, "there is no such resource").hint("/docs says what there is")
+    Problem::new(Kind::NOT_FOUND, "there is no such resource", "/docs says what there is")
 }
 
 async fn no_method() -> Problem {
-    Problem::new(Kind::METHOD, "the resource has no such method").hint("/docs says what there is")
+    Problem::new(Kind::METHOD, "the resource has no such method", "/docs says what there is")
 }
 
 #[cfg(test)]

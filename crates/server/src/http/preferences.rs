@@ -1,7 +1,7 @@
 //! Headers that say how a write is to be done.
 
 use super::calling::Caller;
-use super::extract::{text, words};
+use super::extract::{only_line, only_text, text, words};
 use super::listed;
 use super::problem::{Kind, Problem};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -13,18 +13,29 @@ use std::time::Duration;
 /// Longest that a write may wait for the hub.
 const WAIT_MAX: Duration = Duration::from_secs(300);
 
+/// Bytes of an idempotency key.
+const KEY_BYTES_MAX: u64 = 64;
+
 /// How long it waits where it says nothing.
 const WAIT_DEFAULT: Duration = Duration::from_secs(10);
 
 /// The terms of a write by somebody.
 pub(super) fn terms(headers: &HeaderMap, caller: &Caller) -> Result<WriteTerms, Problem> {
-    let key = text(headers.get("idempotency-key"), "Idempotency-Key")?;
-    let key = key.map(IdempotencyKey::new).transpose();
-    let key = key.map_err(|error| Problem::new(Kind::MALFORMED, format!("Idempotency-Key: {error}")))?;
-    let idempotency_key = key.map(|key| caller.own_key(key));
+    let idempotency_key = idempotency_key(headers)?.map(|key| caller.own_key(key));
     let author = caller.author();
-    let message = words(headers.get("isle-message"), "Isle-Message", MESSAGE_BYTES_MAX)?;
+    let message = words(only_line(headers, "Isle-Message")?, "Isle-Message", MESSAGE_BYTES_MAX)?;
     Ok(WriteTerms { idempotency_key, author, message, wait: wait(headers)?, can_wait: false })
+}
+
+/// The name that a client gave to a write.
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Problem> {
+    let Some(text) = only_text(headers, "Idempotency-Key")? else { return Ok(None) };
+    // Some have it in quotes (the IETF's draft of the header): it is the same key.
+    let unquoted = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
+    IdempotencyKey::new(unquoted).map(Some).map_err(|error| {
+        let hint = "make one for each write, as a UUID, and send it again with that write alone";
+        Problem::new(Kind::MALFORMED, format!("Idempotency-Key: {error}"), hint).limit(KEY_BYTES_MAX)
+    })
 }
 
 /// How long a write with such terms waits for the hub.
@@ -59,9 +70,14 @@ fn wait(headers: &HeaderMap) -> Result<WaitFor, Problem> {
     };
     let within = match wait {
         None => WAIT_DEFAULT,
-        Some(wait) => seconds(wait)
-            .filter(|wait| *wait <= WAIT_MAX)
-            .ok_or_else(|| no_preference(preference, "wait is up to 300 seconds, as in wait=5s"))?,
+        Some(wait) => {
+            let refused = || no_preference(preference, "wait is up to 300 seconds, as in wait=5s");
+            let wait = seconds(wait).ok_or_else(refused)?;
+            if wait > WAIT_MAX {
+                return Err(refused().limit(WAIT_MAX.as_secs()));
+            }
+            wait
+        }
     };
     Ok(WaitFor::Hub { within_ms: u64::try_from(within.as_millis()).unwrap_or(u64::MAX) })
 }
@@ -82,7 +98,7 @@ fn seconds(text: &str) -> Option<Duration> {
 }
 
 fn no_preference(preference: &str, hint: &str) -> Problem {
-    Problem::new(Kind::MALFORMED, format!("Prefer: '{}' is not understood", preference.trim())).hint(hint)
+    Problem::new(Kind::MALFORMED, format!("Prefer: '{}' is not understood", preference.trim()), hint)
 }
 
 /// What a write says of the document as it is, by `If-Match` and `If-None-Match` (RFC 9110, 13.1).
@@ -96,19 +112,22 @@ pub(super) fn no_condition(headers: &HeaderMap) -> Result<(), Problem> {
         if headers.contains_key(&name) {
             let detail =
                 format!("a transaction takes no header {name}: each of its writes has its own condition");
-            return Err(Problem::new(Kind::MALFORMED, detail)
-                .hint(format!("say it as `{member}` of the write in the body")));
+            let hint = format!("say it as `{member}` of the write in the body");
+            return Err(Problem::new(Kind::MALFORMED, detail, hint));
         }
     }
     Ok(())
 }
 
-/// The same of one document of a transaction.
+/// The same of one document of a transaction; the pointer of a problem is from there.
 pub(super) fn condition_of(
     matching: Option<&str>,
     other: Option<&str>,
 ) -> Result<Option<Condition>, Problem> {
-    let tags = |list: Option<&str>, name| list.map(|list| parse(list.as_bytes(), name)).transpose();
+    let tags = |list: Option<&str>, name: &str| {
+        let parsed = list.map(|list| parse(list.as_bytes(), name)).transpose();
+        parsed.map_err(|problem| problem.pointer(format!("/{name}")))
+    };
     decided(tags(matching, "if_match")?, tags(other, "if_none_match")?)
 }
 
@@ -119,30 +138,48 @@ fn decided(matching: Option<Tags>, other: Option<Tags>) -> Result<Option<Conditi
         (Some(Tags::Some(tags)), None) => Ok(Some(Condition::HeadsAmong(strong(tags)))),
         (None, Some(Tags::Any)) => Ok(Some(Condition::Absent)),
         (None, Some(Tags::Some(_))) => {
-            Err(Problem::new(Kind::MALFORMED, "a write takes `If-None-Match: *` and no other")
-                .hint("If-Match says which state of the document the write is for"))
+            let hint = "If-Match says which state of the document the write is for";
+            Err(Problem::new(Kind::MALFORMED, "a write takes `If-None-Match: *` and no other", hint))
         }
-        (Some(_), Some(_)) => {
-            Err(Problem::new(Kind::MALFORMED, "a write takes one of If-Match and If-None-Match"))
-        }
+        (Some(_), Some(_)) => Err(Problem::new(
+            Kind::MALFORMED,
+            "a write takes one of If-Match and If-None-Match",
+            "the first says which state it is for, the second that the document is new: both cannot hold",
+        )),
     }
 }
 
-/// Whether a read's `If-None-Match` names what it would show. Weak tags compare alike: heads name content, not bytes.
-pub(super) fn is_known(headers: &HeaderMap, heads: &[ChangeHash]) -> Result<bool, Problem> {
-    Ok(match tags(headers, &header::IF_NONE_MATCH)? {
-        None => false,
-        Some(Tags::Any) => true,
-        Some(Tags::Some(tags)) => tags.iter().any(|tag| tag.heads == heads),
-    })
+/// What a read says of the document, which is looked at before the document is: what cannot be read is refused also where there
+/// is none.
+pub(super) struct ReadConditions {
+    matching: Option<Tags>,
+    other: Option<Tags>,
 }
 
-/// Whether a read's `If-Match` names what it would show, where it has one.
-pub(super) fn is_wanted(headers: &HeaderMap, heads: &[ChangeHash]) -> Result<bool, Problem> {
-    Ok(match tags(headers, &header::IF_MATCH)? {
-        None | Some(Tags::Any) => true,
-        Some(Tags::Some(tags)) => strong(tags).iter().any(|set| set == heads),
-    })
+impl ReadConditions {
+    pub(super) fn of(headers: &HeaderMap) -> Result<Self, Problem> {
+        Ok(Self {
+            matching: tags(headers, &header::IF_MATCH)?,
+            other: tags(headers, &header::IF_NONE_MATCH)?,
+        })
+    }
+
+    /// Whether `If-None-Match` names what would be shown. Weak tags compare alike: heads name content, not bytes.
+    pub(super) fn know(&self, heads: &[ChangeHash]) -> bool {
+        match &self.other {
+            None => false,
+            Some(Tags::Any) => true,
+            Some(Tags::Some(tags)) => tags.iter().any(|tag| tag.heads == heads),
+        }
+    }
+
+    /// Whether `If-Match` names what would be shown, where it is there.
+    pub(super) fn want(&self, heads: &[ChangeHash]) -> bool {
+        match &self.matching {
+            None | Some(Tags::Any) => true,
+            Some(Tags::Some(tags)) => tags.iter().any(|tag| !tag.is_weak && tag.heads == heads),
+        }
+    }
 }
 
 enum Tags {
@@ -175,8 +212,9 @@ fn tags(headers: &HeaderMap, name: &HeaderName) -> Result<Option<Tags>, Problem>
 fn parse(list: &[u8], name: &str) -> Result<Tags, Problem> {
     let malformed = || {
         let list = String::from_utf8_lossy(list);
-        Problem::new(Kind::MALFORMED, format!("{name}: '{list}' is no list of ETags"))
-            .hint("send what the header ETag said, quotes included; several with commas between them, or `*`")
+        let hint =
+            "send what the header ETag said, quotes included; several with commas between them, or `*`";
+        Problem::new(Kind::MALFORMED, format!("{name}: '{list}' is no list of ETags"), hint)
     };
     if list.trim_ascii() == b"*" {
         return Ok(Tags::Any);
@@ -238,6 +276,31 @@ mod tests {
         headers
     }
 
+    fn is_known(headers: &HeaderMap, heads: &[ChangeHash]) -> bool {
+        ReadConditions::of(headers).unwrap().know(heads)
+    }
+
+    fn is_wanted(headers: &HeaderMap, heads: &[ChangeHash]) -> bool {
+        ReadConditions::of(headers).unwrap().want(heads)
+    }
+
+    #[test]
+    fn a_key_in_quotes_is_the_key() {
+        let of = |text: &str| idempotency_key(&with("idempotency-key", text)).map(|key| key.unwrap());
+        let key = IdempotencyKey::new("k1").unwrap();
+        for text in ["k1", "\"k1\""] {
+            assert_eq!(of(text).unwrap(), key, "{text}");
+        }
+        assert_eq!(of("\"").unwrap(), IdempotencyKey::new("\"").unwrap());
+        assert!(of(&format!("\"{}\"", "k".repeat(64))).is_ok());
+        for wrong in ["", "\"\"", &"k".repeat(65)] {
+            assert!(of(wrong).is_err(), "{wrong}");
+        }
+        let mut twice = with("idempotency-key", "k1");
+        twice.append("idempotency-key", "k1".parse().unwrap());
+        assert!(idempotency_key(&twice).is_err());
+    }
+
     #[test]
     fn a_preference_says_how_safe_and_for_how_long() {
         for (value, expected) in [
@@ -276,8 +339,8 @@ mod tests {
         let expected = vec![vec![other.parse().unwrap(), one.parse().unwrap()]];
         assert_eq!(condition(&headers).unwrap(), Some(Condition::HeadsAmong(expected)));
         let list = format!("W/\"{one}\", \"{other}\"");
-        assert!(is_known(&with("if-none-match", &list), &[other.parse().unwrap()]).unwrap());
-        assert!(!is_known(&with("if-none-match", &list), &[]).unwrap());
+        assert!(is_known(&with("if-none-match", &list), &[other.parse().unwrap()]));
+        assert!(!is_known(&with("if-none-match", &list), &[]));
         assert_eq!(condition(&with("if-none-match", "*")).unwrap(), Some(Condition::Absent));
         assert_eq!(condition(&with("if-match", "*")).unwrap(), Some(Condition::Exists));
         for wrong in ["5f", "\"5f", "*, \"5f\"", "\"a b\"", "\"a\" \"b\"", "w/\"a\""] {
@@ -292,13 +355,13 @@ mod tests {
         for foreign in ["\"5f\"", "\"\"", "\"a,b\"", "W/\"a\" , ,\"b\"", "\"\u{fc}\""] {
             let sent = |name| with_bytes(name, foreign.as_bytes());
             assert_eq!(condition(&sent("if-match")).unwrap(), Some(Condition::HeadsAmong(Vec::new())));
-            assert!(!is_wanted(&sent("if-match"), &heads).unwrap(), "{foreign}");
-            assert!(!is_known(&sent("if-none-match"), &heads).unwrap(), "{foreign}");
+            assert!(!is_wanted(&sent("if-match"), &heads), "{foreign}");
+            assert!(!is_known(&sent("if-none-match"), &heads), "{foreign}");
         }
         let list = format!("\"a,b\", \"{head}\"");
-        assert!(is_wanted(&with("if-match", &list), &heads).unwrap());
+        assert!(is_wanted(&with("if-match", &list), &heads));
         let weak = format!("W/\"{head}\"");
-        assert!(!is_wanted(&with("if-match", &weak), &heads).unwrap(), "it is compared strongly");
-        assert!(is_known(&with("if-none-match", &weak), &heads).unwrap(), "it is compared weakly");
+        assert!(!is_wanted(&with("if-match", &weak), &heads), "it is compared strongly");
+        assert!(is_known(&with("if-none-match", &weak), &heads), "it is compared weakly");
     }
 }

@@ -32,8 +32,7 @@ pub(super) struct ProblemDocument {
     /// This problem in words.
     detail: String,
     /// What to do about it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    hint: Option<String>,
+    hint: String,
     /// The document that it is about, where there may be several: `space/collection/key`.
     #[serde(skip_serializing_if = "Option::is_none")]
     document: Option<String>,
@@ -99,13 +98,14 @@ kinds! {
 }
 
 impl Problem {
-    pub(super) fn new(kind: Kind, detail: impl Into<String>) -> Self {
+    /// What is wrong, and what to do about it.
+    pub(super) fn new(kind: Kind, detail: impl Into<String>, hint: impl Into<String>) -> Self {
         Self(Box::new(ProblemDocument {
             kind: format!("urn:isle:problem:{}", kind.name),
             title: kind.title,
             status: kind.status.as_u16(),
             detail: detail.into(),
-            hint: None,
+            hint: hint.into(),
             document: None,
             field: None,
             pointer: None,
@@ -115,20 +115,27 @@ impl Problem {
         }))
     }
 
-    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.0.hint = Some(hint.into());
-        self
-    }
-
     /// The place in the body that it is about.
     pub(super) fn pointer(mut self, pointer: impl Into<String>) -> Self {
         self.0.pointer = Some(pointer.into());
         self
     }
 
+    /// The same of one whose place is from here on.
+    pub(super) fn within(mut self, place: &str) -> Self {
+        let rest = self.0.pointer.take().unwrap_or_default();
+        self.pointer(format!("{place}{rest}"))
+    }
+
     /// The limit that was passed.
     pub(super) fn limit(mut self, limit: u64) -> Self {
         self.0.limit = Some(limit);
+        self
+    }
+
+    /// The same, where one was.
+    pub(super) fn limited(mut self, limit: Option<usize>) -> Self {
+        self.0.limit = limit.map(|limit| limit as u64);
         self
     }
 
@@ -163,13 +170,34 @@ impl From<Refusal> for Problem {
             RefusalKind::UnknownOutcome => Kind::OUTCOME_UNKNOWN,
             RefusalKind::Backup | RefusalKind::Other => Kind::OTHER,
         };
-        let mut problem = Self::new(kind, refusal.message);
-        problem.0.hint = refusal.hint.map(String::from);
+        let hint = refusal.hint.map_or_else(|| usual_hint(refusal.kind).to_owned(), String::from);
+        let mut problem = Self::new(kind, refusal.message, hint);
         problem.0.document = refusal.document.map(String::from);
         problem.0.field = refusal.field.map(String::from);
         problem.0.violations = refusal.violations.into_vec();
         problem.0.limit = refusal.limit.map(|limit| limit.get().into());
         if kind.status == StatusCode::SERVICE_UNAVAILABLE { problem.retry_after(1) } else { problem }
+    }
+}
+
+/// What to do about a refusal that does not say it.
+fn usual_hint(kind: RefusalKind) -> &'static str {
+    match kind {
+        RefusalKind::Malformed | RefusalKind::Invalid => {
+            "/docs says what is taken here, and why it may be refused"
+        }
+        RefusalKind::TooLong => "write in parts",
+        RefusalKind::UnknownSpace => "/v1/status lists the spaces that are here",
+        RefusalKind::ReadOnly => "write it where the space is written",
+        RefusalKind::ConditionFailed => "read the document again and decide anew",
+        RefusalKind::NotEnough => "who holds rights can transfer some",
+        RefusalKind::KeyReused => "make a key for each write",
+        RefusalKind::DiskFull => "free space on the disk; it goes on by itself",
+        RefusalKind::Behind | RefusalKind::Unavailable => "try again in a moment",
+        RefusalKind::UnknownOutcome => "sent again under its idempotency key a write counts once",
+        RefusalKind::Blocked | RefusalKind::Damaged | RefusalKind::Backup | RefusalKind::Other => {
+            "the server's log may say more: tell who runs it"
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use super::extract::{OfCollection, Parameters};
 use super::listed;
 use super::problem::{Kind, Problem, ReadProblems};
 use super::shares::Share;
-use super::texts::{ConditionText, NameText, OrderText, PointerText};
+use super::texts::{ConditionText, NameText, OrderText, SelectedText};
 use super::written::unexpected;
 use crate::condition;
 use crate::local::{Found, ListedDocument, Request, Response as Answer, Violation};
@@ -16,9 +16,9 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse as _, Response};
-use document::{Collection, Key, Space};
+use document::{Collection, Key, Pointer, PointerError, Space};
 use futures_util::stream;
-use replica::{Cursor, KeyRange, PAGE_DOCUMENTS_MAX, Query};
+use replica::{Cursor, FIELDS_MAX, FILTERS_MAX, Filter, KeyRange, Order, PAGE_DOCUMENTS_MAX, Query};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -91,9 +91,10 @@ pub(super) struct Explained {
             `/product=\"1029743\"`. Given several times, all must hold"),
         ("order" = inline(Option<OrderText>), Query, description = "A field, as in `/price`; `-/price` from its end. By key when nothing \
             is said; `-` from the last key"),
-        ("select" = inline(Option<Vec<PointerText>>), Query, description = "Show only this field; may be given several times"),
+        ("select" = inline(Option<Vec<SelectedText>>), Query, description = "Show only this field; may be given several times"),
         ("prefix" = Option<String>, Query, description = "Only keys that start so"),
-        ("limit" = Option<u32>, Query, minimum = 1, description = "At most so many, up to 1,000; 100 when nothing is said"),
+        ("limit" = Option<u32>, Query, minimum = 1, description = "At most so many: 100 when nothing is said, \
+            and up to 1,000 on a page; of lines as many as there are"),
         ("after" = Option<String>, Query, description = "Go on after the page that gave it as `next`"),
         ("explain" = Option<bool>, Query, description = "Say how they were found"),
     ),
@@ -109,16 +110,17 @@ pub(super) async fn find(
 ) -> Result<Response, Problem> {
     parameters.only(&["where", "order", "select", "prefix", "limit", "after", "explain"])?;
     caller.reads(&space, Some(&collection))?;
-    let query = query(&parameters)?;
+    let mut query = query(&parameters)?;
     let explains = parameters.read("explain", "true or false")?.unwrap_or(false);
     if wants_lines(&headers) {
-        let left = parameters.read("limit", "a number")?;
+        let left = parameters.count("limit", u32::MAX)?;
         // It lasts as long as its reader takes: its place is among those that do.
         let place = api.lines_place(&caller)?;
         let (query, end) = (Some(query), End { explains, ..End::default() });
         let lines = Lines { api, caller, place, space, collection, query, left, end };
         return lines.respond().await;
     }
+    query.limit = parameters.count("limit", PAGE_DOCUMENTS_MAX)?.unwrap_or(query.limit);
     let found = page(&api, (&space, &collection), query).await?;
     let Found { documents, damaged, next, examined, plan, is_behind } = found;
     let explain = explains.then_some(Explained { plan, examined });
@@ -153,31 +155,59 @@ async fn page(api: &Api, (space, collection): (&Space, &Collection), query: Quer
 }
 
 fn query(parameters: &Parameters) -> Result<Query, Problem> {
-    let malformed = |detail: String| Problem::new(Kind::MALFORMED, detail);
-    let conditions = parameters.all("where").map(condition::parse).collect::<Result<Vec<_>, _>>();
-    let mut query = json!({"filters": conditions.map_err(|error| malformed(error.to_string()))?});
-    let members = query.as_object_mut().ok_or_else(unexpected)?;
+    let mut query = Query::default();
+    query.filters = parameters.all("where").map(filter).collect::<Result<_, _>>()?;
+    at_most("where", query.filters.len(), FILTERS_MAX, "ask for more, and pass over the rest")?;
     if let Some(order) = parameters.one("order")? {
-        let (field, descending) = order.strip_prefix('-').map_or((order, false), |field| (field, true));
-        if !field.is_empty() {
-            members.insert("order".to_owned(), json!({"field": field}));
+        let (order, descending) = order.strip_prefix('-').map_or((order, false), |field| (field, true));
+        if !order.is_empty() {
+            query.order = Order::Field(field("order", order)?);
         }
-        members.insert("descending".to_owned(), json!(descending));
+        query.descending = descending;
     }
-    let fields: Vec<&str> = parameters.all("select").collect();
-    if !fields.is_empty() {
-        members.insert("fields".to_owned(), json!(fields));
-    }
-    let mut query: Query = serde_json::from_value(query)
-        .map_err(|error| malformed(format!("the query cannot be read: {error}")))?;
+    let fields: Vec<_> =
+        parameters.all("select").map(|text| field("select", text)).collect::<Result<_, _>>()?;
+    at_most("select", fields.len(), FIELDS_MAX, "leave it out to be shown whole documents")?;
+    query.fields = Some(fields).filter(|fields| !fields.is_empty());
     if let Some(prefix) = parameters.one("prefix")? {
         query.keys = KeyRange::Prefix(prefix.to_owned());
     }
-    if let Some(limit) = parameters.read("limit", "a number")? {
-        query.limit = limit;
-    }
     query.after = parameters.one("after")?.map(|after| Cursor(after.to_owned()));
     Ok(query)
+}
+
+fn at_most(name: &str, count: usize, most: usize, hint: &str) -> Result<(), Problem> {
+    if count <= most {
+        return Ok(());
+    }
+    let detail = format!("'{name}' is given {count} times, {most} are allowed");
+    Err(Problem::new(Kind::INVALID, detail, hint).limit(most as u64))
+}
+
+fn filter(text: &str) -> Result<Filter, Problem> {
+    let malformed = |detail: String| {
+        let hint = "`where` is a field and a test of it, as in /price<500 or /name=\"12\"; /docs says which there are";
+        Problem::new(Kind::MALFORMED, detail, hint)
+    };
+    let condition = condition::parse(text).map_err(|error| malformed(error.to_string()))?;
+    serde_json::from_value(condition).map_err(|error| malformed(format!("'{text}' is no condition: {error}")))
+}
+
+fn field(name: &str, text: &str) -> Result<Pointer, Problem> {
+    // One whose name ends with a comma is possible, and hardly ever meant.
+    if text.contains(",/") {
+        let hint = match name {
+            "select" => "give `select` several times, once for each field",
+            _ => "give one field: what is alike there is in the order of the keys",
+        };
+        return Err(Problem::new(Kind::MALFORMED, format!("'{name}' is one field, not '{text}'"), hint));
+    }
+    Pointer::parse(text).map_err(|error| no_field(name, &error))
+}
+
+fn no_field(name: &str, error: &PointerError) -> Problem {
+    let hint = "a field is a JSON Pointer (RFC 6901), as in /price";
+    Problem::new(Kind::MALFORMED, format!("'{name}': {error}"), hint).limited(error.limit())
 }
 
 /// Documents as lines, a page at a time: the next is asked for when the reader has taken the one before.

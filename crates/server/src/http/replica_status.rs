@@ -95,8 +95,8 @@ pub(super) async fn schema(
         return Err(Problem::new(
             Kind::FORBIDDEN,
             format!("the token gives no right to a collection {collection}"),
-        )
-        .hint("`isle token create` makes one with other rights"));
+            "`isle token create` makes one with other rights",
+        ));
     }
     let replica::Response::Schemas(schemas) = api.ask_core(replica::Request::Schemas).await? else {
         return Err(unexpected());
@@ -106,6 +106,7 @@ pub(super) async fn schema(
         Problem::new(
             Kind::NOT_FOUND,
             format!("the collection {collection} has no schema: it takes any object"),
+            "/v1/schemas lists those that there are",
         )
     })?;
     Ok(([(header::CONTENT_TYPE, "application/schema+json")], found.schema.text().to_owned()).into_response())

@@ -35,16 +35,20 @@ texts! {
     KeyText: "A key of a document: at most 256 bytes, printable." = r"^[^\x00-\x1f\x7f-\x9f]+$", Some(256);
     PointerText: "A JSON Pointer to a field." = "^(/([^~/]|~[01])*){1,32}$", None;
     PlaceText: "A JSON Pointer; the empty one is the whole document." = "^(/([^~/]|~[01])*)*$", None;
-    OrderText: "A field, or the key, from the start or the end." = "^-?(/([^~/]|~[01])*){0,32}$", None;
+    SelectedText: "A JSON Pointer to a field: one." = "^(/(,*([^~/,]|~[01]))*){1,32},*$", None;
+    OrderText: "A field, or the key, from the start or the end." = "^-?((/(,*([^~/,]|~[01]))*){1,32},*)?$", None;
     ConditionText: "A field and a test of it." = "^/", None;
     HashText: "The hash of a change." = "^[0-9a-f]{64}$", Some(64);
     MomentText: "Heads, milliseconds, or a time." = MOMENT, None;
     TagsText: "ETags, or any." = r#"^(\*|(W/)?"[!#-~]*"( *, *(W/)?"[!#-~]*")*)$"#, None;
     AnyTagText: "Any ETag." = r"^\*$", Some(1);
-    IdempotencyKeyText: "A client's name for a write." = "^[!-~]([ -~]{0,62}[!-~])?$", Some(64);
+    IdempotencyKeyText: "A client's name for a write, in quotes or not." = KEY, Some(66);
     AuthorText: "Who writes: at most 64 bytes." = r"^[^\x00-\x1f\x7f-\x9f]*$", Some(64);
     MessageText: "Why it is written: at most 512 bytes." = r"^[^\x00-\x1f\x7f-\x9f]*$", Some(512);
 }
+
+/// Up to 64 characters in quotes; or as many that are no text in quotes.
+const KEY: &str = r#"^("[ -~]{1,64}"|[!#-~]([ -~]{0,62}[!-~])?|"([ -~]{0,62}[!#-~])?)$"#;
 
 const MOMENT: &str = concat!(
     r#"^("?[0-9a-f]{64}(-[0-9a-f]{64})*"?|-?[0-9]{1,18}"#,

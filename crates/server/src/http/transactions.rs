@@ -94,7 +94,7 @@ pub(super) async fn transact(
             reachable(&collection, &key).map_err(|problem| problem.pointer(at("/key")))?;
         }
         let condition = condition_of(write.if_match.as_deref(), write.if_none_match.as_deref());
-        let condition = condition.map_err(|problem| problem.pointer(at("")))?;
+        let condition = condition.map_err(|problem| problem.within(&at("")))?;
         writes.push(TransactionWrite { collection, key, operations: write.operations, condition });
     }
     let terms = terms(&headers, &caller)?;

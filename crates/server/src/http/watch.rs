@@ -2,7 +2,7 @@
 
 use super::asking::Api;
 use super::calling::Caller;
-use super::extract::{Parameters, name};
+use super::extract::{Parameters, name, only_text};
 use super::feed::{Feed, HEARTBEAT, Reader, SLOW_HINT, Told};
 use super::problem::{Kind, Problem, ReadProblems};
 use super::texts::NameText;
@@ -91,8 +91,9 @@ fn wanted(
     parameters: &Parameters,
     headers: &HeaderMap,
 ) -> Result<(WatchScope, Option<WatchCursor>), Problem> {
-    let malformed = |detail: &str| Problem::new(Kind::MALFORMED, detail);
-    let space = parameters.one("space")?.ok_or_else(|| malformed("'space' says what to watch"))?;
+    let malformed = |detail: &str, hint: &str| Problem::new(Kind::MALFORMED, detail, hint);
+    let space = parameters.one("space")?;
+    let space = space.ok_or_else(|| malformed("it is not said what to watch", "as in ?space=store-1"))?;
     let space: Space = name(space)?;
     let collection: Option<Collection> = parameters.one("collection")?.map(name).transpose()?;
     caller.reads(&space, collection.as_ref())?;
@@ -100,9 +101,12 @@ fn wanted(
         (None, None) => WatchScope::Space(space),
         (Some(collection), None) => WatchScope::Collection(space, collection),
         (Some(collection), Some(prefix)) => WatchScope::Keys(space, collection, prefix.to_owned()),
-        (None, Some(_)) => return Err(malformed("'prefix' is of keys of a 'collection'")),
+        (None, Some(_)) => {
+            let hint = "name the `collection` of the keys";
+            return Err(malformed("'prefix' is of keys of a collection, and none is named", hint));
+        }
     };
-    let last = super::extract::text(headers.get("last-event-id"), "Last-Event-ID")?;
+    let last = only_text(headers, "Last-Event-ID")?;
     let from = match last {
         Some(last) => Some(last),
         None => parameters.one("after")?,

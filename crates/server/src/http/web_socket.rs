@@ -134,7 +134,8 @@ impl FromRequestParts<Api> for Upgrade {
 }
 
 fn no_handshake(why: &str) -> Problem {
-    Problem::new(Kind::MALFORMED, format!("the request for a WebSocket cannot be answered: {why}"))
+    let detail = format!("the request for a WebSocket cannot be answered: {why}");
+    Problem::new(Kind::MALFORMED, detail, "RFC 6455 (4.1) says what the request has")
         .header(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"))
 }
 

@@ -55,7 +55,8 @@ impl Written {
 
 /// The core answered something else than it was asked.
 pub(super) fn unexpected() -> Problem {
-    Problem::new(Kind::OTHER, "the replica gave another answer than was asked for")
+    let hint = "the server's log may say more: tell who runs it";
+    Problem::new(Kind::OTHER, "the replica gave another answer than was asked for", hint)
 }
 
 impl IntoResponse for Written {
