@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use shop::Item;
 use std::collections::BTreeSet;
 use std::error::Error;
+use std::process::ExitCode;
 use std::{fs, mem};
 
 /// So few, or fewer, are too few.
@@ -29,7 +30,11 @@ struct Seen {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> ExitCode {
+    shop::ended(run().await)
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
     let shop = shop::open("low-stock").await?;
     let inventory = shop.client.space(&shop.space).collection::<Item>("inventory").checked().await?;
     let mut seen = if shop.is_temporary { Seen::default() } else { kept()? };

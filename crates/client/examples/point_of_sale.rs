@@ -11,10 +11,15 @@ use isle_client::{CallError, Client, Collection, Transaction, Written};
 use serde_json::{Value, json};
 use shop::{Item, Product, Shop};
 use std::error::Error;
+use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> ExitCode {
+    shop::ended(run().await)
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
     let shop = shop::open("till-3").await?;
     let inventory = shop.client.space(&shop.space).collection::<Item>("inventory");
     let found = inventory.find().limit(2).page().await?;

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use shop::{Item, Product};
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
+use std::process::ExitCode;
 
 /// What one feed has shown: prices, by product.
 #[derive(Default)]
@@ -23,7 +24,11 @@ struct Shown {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> ExitCode {
+    shop::ended(run().await)
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
     let shop = shop::open("pricing-engine").await?;
     let products = shop.client.space("catalog").collection::<Product>("product").checked().await?;
     let inventory = shop.client.space(&shop.space).collection::<Item>("inventory").checked().await?;

@@ -10,10 +10,15 @@ mod shop;
 use isle_client::{Ack, Acked, Client, Written};
 use shop::Item;
 use std::error::Error;
+use std::process::ExitCode;
 use std::time::Duration;
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> ExitCode {
+    shop::ended(run().await)
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
     let shop = shop::open("warehouse").await?;
     let inventory = shop.client.space(&shop.space).collection::<Item>("inventory");
     let first =

@@ -76,6 +76,30 @@ fn parse(block: &str) -> RawEvent {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Also those of which nothing is an event, and however they are cut.
+        #[test]
+        fn whatever_bytes_come_events_are_the_same(
+            parts in prop::collection::vec(prop_oneof![
+                Just(b"\n\n".to_vec()), Just(b"data: {}\n".to_vec()), Just(b"event:".to_vec()), Just(b":\n".to_vec()),
+                prop::collection::vec(any::<u8>(), 0..20),
+            ], 0..20),
+            step in 1_usize..40,
+        ) {
+            let bytes = parts.concat();
+            let events = |step: usize| {
+                let (mut decoder, mut events) = (Decoder::default(), Vec::new());
+                for bytes in bytes.chunks(step) {
+                    decoder.push(bytes).unwrap();
+                    events.extend(std::iter::from_fn(|| decoder.next()));
+                }
+                events
+            };
+            prop_assert_eq!(events(step), events(usize::MAX));
+        }
+    }
 
     #[test]
     fn events_come_whole_however_their_bytes_come() {

@@ -53,6 +53,8 @@ mod error;
 mod events;
 mod fit;
 mod history;
+#[cfg(test)]
+mod hostile;
 mod query;
 mod space;
 mod terms;

@@ -484,6 +484,15 @@ struct RawPlan {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hostile::{answer, json};
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_page_of_whatever_it_is_is_a_page_or_an_error(value in json()) {
+            let _ = answer(&value).value::<RawPage>();
+        }
+    }
 
     #[test]
     fn an_order_is_said_in_any_order() {

@@ -30,6 +30,10 @@ const SILENCE_MAX: Duration = Duration::from_secs(45);
 const PAUSE_FIRST: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 
+/// What whoever stands before a replica answers while it is not there, and the replica while it cannot go on.
+const PASSING: [StatusCode; 3] =
+    [StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAVAILABLE, StatusCode::GATEWAY_TIMEOUT];
+
 /// What is watched.
 #[derive(Clone, Debug)]
 pub(crate) struct Scope {
@@ -124,7 +128,8 @@ impl<T> WatchBuilder<T> {
 /// A feed: a stream of events that ends only with an error.
 ///
 /// First the present state comes, a [`Event::Document`] for each document, then [`Event::Synced`], then every change. Lost
-/// connections are made again, for as long as it takes, and the feed goes on behind the last event that it gave. Nothing is
+/// connections are made again, for as long as it takes, and the feed goes on behind the last event that it gave; so it is where
+/// the replica cannot answer for a while (502, 503, 504). Any other refusal ends it. Nothing is
 /// held back for who is slow: the replica lets go of a reader that takes nothing for 20 seconds, and the feed goes on
 /// with its cursor when it is asked for more.
 ///
@@ -215,7 +220,8 @@ impl Feed {
             self.decoder = Decoder::default();
             return Ok(Connecting::Connected);
         }
-        let is_passing = response.status().is_server_error();
+        // Any other failure may be for good: it is told, and not asked for again for ever.
+        let is_passing = PASSING.contains(&response.status());
         Ok(match timeout(SILENCE_MAX, crate::call::Answer::read(response)).await {
             Ok(Ok(answer)) if is_passing => Connecting::Lost(answer.problem().to_string()),
             Ok(Ok(answer)) => Connecting::Refused(answer.problem()),
@@ -273,7 +279,7 @@ impl Feed {
                         let problem: Box<Problem> = serde_json::from_str(&event.data)
                             .map_err(|error| WatchError::Event { cause: error.to_string() })?;
                         // Its store failed and is being opened again, or it ends: neither is for good.
-                        if ![503, 504].contains(&problem.status) {
+                        if !PASSING.iter().any(|passing| problem.status == passing.as_u16()) {
                             return Err(problem.into());
                         }
                         self.body = None;

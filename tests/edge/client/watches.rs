@@ -4,6 +4,8 @@ use isle_client::{Event, Watch, WatchError};
 use serde_json::{Value, json};
 use std::fmt::Debug;
 use tests::process::{DEADLINE, Fleet};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 use tokio::time::timeout;
 
 async fn next<T: Debug>(feed: &mut Watch<T>) -> Event<T> {
@@ -102,4 +104,50 @@ async fn what_cannot_be_watched_is_refused() {
     assert_eq!(refused.kind(), Some("unknown-space"));
     let after = client.space("store-1").watch().after("nonsense").begin().await.unwrap_err();
     assert_eq!(after.kind(), Some("invalid"));
+}
+
+/// Answers one after another, each over a connection of its own; the last is given for ever.
+async fn answering(answers: Vec<String>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move {
+        let mut answers = answers.into_iter().peekable();
+        let mut last = String::new();
+        while let Ok((mut stream, _)) = listener.accept().await {
+            last = answers.next().unwrap_or(last);
+            let _ = stream.read(&mut [0; 4_096]).await;
+            let _ = stream.write_all(last.as_bytes()).await;
+        }
+    });
+    address
+}
+
+fn failed(status: &str) -> String {
+    format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
+}
+
+/// What will not pass by itself ends a feed; what will does not.
+#[tokio::test]
+async fn a_failure_that_does_not_pass_ends_a_feed() {
+    let event = "data: {\"event\": \"synced\", \"cursor\": \"c\"}\n\n";
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
+    let begun = format!("{head}{event}");
+    let passing = ["502 Bad Gateway", "503 Service Unavailable", "504 Gateway Timeout"].map(failed);
+    let answers =
+        [begun.clone()].into_iter().chain(passing).chain([begun, failed("500 Internal Server Error")]);
+    let address = answering(answers.collect()).await;
+    let client = isle_client::Client::connect(isle_client::Connection::tcp(address)).unwrap();
+    let mut feed = client.space("store-1").collection::<Item>("inventory").watch().begin().await.unwrap();
+    for _ in 0..2 {
+        assert!(matches!(next(&mut feed).await, Event::Synced { .. }));
+    }
+    let ended = timeout(DEADLINE, feed.next()).await.expect("it is told").unwrap();
+    let Err(WatchError::Refused(problem)) = ended else { panic!("{ended:?}") };
+    assert_eq!(problem.status, 500);
+    assert!(timeout(DEADLINE, feed.next()).await.expect("it has ended").is_none());
+    let address = answering(vec![failed("500 Internal Server Error")]).await;
+    let client = isle_client::Client::connect(isle_client::Connection::tcp(address)).unwrap();
+    let begun = client.space("store-1").collection::<Item>("inventory").watch().begin();
+    let refused = timeout(DEADLINE, begun).await.expect("it is told").unwrap_err();
+    assert!(matches!(refused, isle_client::CallError::Refused(_)), "{refused}");
 }

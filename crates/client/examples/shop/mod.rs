@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::error::Error;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -63,6 +64,19 @@ pub(crate) async fn open(author: &str) -> Result<Shop, Box<dyn Error>> {
     let client = Client::embed(Embedding::at(directory.path()).in_memory(memory).author(author)).await?;
     stock(&client).await?;
     Ok(Shop { client, space: "store-1".to_owned(), is_temporary: true, _directory: Some(directory) })
+}
+
+/// What a service ends with: an error in words, with what caused it.
+pub(crate) fn ended(result: Result<(), Box<dyn Error>>) -> ExitCode {
+    let Err(error) = result else { return ExitCode::SUCCESS };
+    let mut told = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        told = format!("{told}: {error}");
+        cause = error.source();
+    }
+    eprintln!("error: {told}");
+    ExitCode::FAILURE
 }
 
 /// What `isle join` does, without a hub.

@@ -126,6 +126,23 @@ fn key_of(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hostile::json;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn an_event_of_whatever_it_is_is_shown_or_an_error(value in json(), key in "[a-z]?") {
+            if let Ok(shape) = serde_json::from_value::<EventShape>(value) {
+                let _ = shape.cursor();
+                let _ = typed::<i64>(shape, Some(key.as_str()).filter(|key| !key.is_empty()));
+            }
+        }
+
+        #[test]
+        fn an_address_of_whatever_it_is_has_a_key(address in ".{0,30}") {
+            let _ = parts(&address);
+        }
+    }
 
     /// Who takes the cursor of an error and goes on after it loses nothing that fits.
     #[test]
