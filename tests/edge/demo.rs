@@ -39,6 +39,13 @@ fn a_demo_serves_until_it_is_ended() {
         .unwrap();
     let products = program::run_well(["doc", "list"].into_iter().chain(list.split(' ')));
     assert!(products.lines().count() > 10, "{products}");
+    let sale = told()
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("ISLE_DATA=").map(str::to_owned))
+        .expect("a service to run is named");
+    let (data, run) = sale.split_once(' ').unwrap();
+    assert!(std::path::Path::new(data).join("isle.toml").exists(), "{data}");
+    assert_eq!(run, "cargo run -p client --example point_of_sale");
     assert!(Command::new("kill").arg(demo.id().to_string()).status().unwrap().success());
     assert!(demo.wait().unwrap().success());
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1, "its directory is left behind");

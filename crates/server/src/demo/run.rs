@@ -91,15 +91,20 @@ fn prepared(arguments: &Arguments) -> Result<ExitCode, DemoError> {
 async fn serve(fleet: Fleet) {
     let (hub, shop) =
         (fleet.hub.data(), fleet.shops.first().map_or(fleet.hub.data(), |site| site.process.data()));
+    let examples = ["point_of_sale", "warehouse", "low_stock", "pricing_engine"];
+    let examples = examples
+        .map(|example| format!("\n  ISLE_DATA={} cargo run -p client --example {example}", shop.display()));
     let _ = writeln!(
         io::stderr().lock(),
         "\nthe hub and its shops go on until Ctrl-C, in {}; look at them from another terminal:\n  \
-         isle status --data {}\n  isle doc list --data {} catalog/product\n  isle watch --data {} {}",
+         isle status --data {}\n  isle doc list --data {} catalog/product\n  isle watch --data {} {}\n\
+         or run a service of a shop, in the sources of Isle:{}",
         hub.parent().unwrap_or(hub).display(),
         hub.display(),
         shop.display(),
         shop.display(),
         fleet.shops.first().map_or(HUB, |site| site.process.name()),
+        examples.concat(),
     );
     let Ok(mut terminate) = signal(SignalKind::terminate()) else { return fleet.stop().await };
     tokio::select! {
