@@ -92,7 +92,9 @@ impl<'a, 'b> Writer<'a, 'b> {
         }
         self.is_deleted = self.draft.shown().is_deleted();
         let before = if self.is_deleted { Vec::new() } else { self.set_once() };
-        operations.iter().try_for_each(|operation| self.run_one(operation))?;
+        for (index, operation) in operations.iter().enumerate() {
+            self.run_one(operation).map_err(|error| error.of_operation(index, operations.len()))?;
+        }
         self.check_set_once(operations, &before)?;
         self.check_rules()
     }

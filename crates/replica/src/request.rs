@@ -224,7 +224,7 @@ pub enum TransactionError {
     )]
     ValuesTooLong(usize),
     /// A document is written twice.
-    #[error("the transaction writes {0} twice: put its operations into one write")]
+    #[error("the transaction writes {0} twice")]
     Repeated(Address),
 }
 

@@ -344,10 +344,8 @@ impl Config {
         }
         if self.http.connections_max <= self.http.watches_max {
             // Who says one of them alone is told of that one.
-            let key = match effective.source("http.connections_max") {
-                Source::Default => "http.watches_max",
-                _ => "http.connections_max",
-            };
+            let is_said = effective.source("http.connections_max") != Source::Default;
+            let key = if is_said { "http.connections_max" } else { "http.watches_max" };
             let (at, watches_max) = (effective.source(key), self.http.watches_max.get());
             errors.push(ConfigError::FewConnections { at, key, watches_max });
         }

@@ -24,6 +24,7 @@ mod open_api;
 mod operations;
 mod page;
 mod parameters;
+mod places;
 mod preferences;
 mod problem;
 mod queries;

@@ -18,6 +18,7 @@ pub(crate) use answer::{
     Asked, Attached, Context, asked, change_shown, conflict_shown, shown, stamp_shown, violation_shown,
 };
 pub use client::{CallError, ConnectError, LocalClient, Received};
+pub(crate) use protocol::OperationPlace;
 pub use protocol::{
     Answer, BackedUp, BlockedDocument, BlockingChange, CertificateStatus, Change, Condition, Conflict,
     ConflictingValue, DocumentWrite, Envelope, Found, Listed, ListedDocument, Moment, PeerStatus, Reading,

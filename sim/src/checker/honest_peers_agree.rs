@@ -63,6 +63,7 @@ impl HonestPeersAgree {
         let of = if let RequestError::InTransaction { address, .. } = error { Some(address) } else { None };
         let Some(error) = error.of_write() else { return false };
         let mut operations = write.operations().filter(|(address, _)| of.is_none_or(|of| of == *address));
+        let error = error.cause();
         if matches!(error, WriteError::NotEnough { .. }) {
             operations.any(|(_, operation)| {
                 matches!(operation, Operation::Spend { .. } | Operation::Transfer { .. })

@@ -163,7 +163,7 @@ async fn bodies_that_are_no_json_are_told_so() {
     // What does not fit is told with its place.
     let sales = r#"[{"op": "increment", "field": "/on_hand", "by": 1}, {"op": "increment", "field": "on_hand", "by": 1}]"#;
     let refused = service.call("PATCH", &item("milk"), &[OPERATIONS], sales).await;
-    assert_eq!((refused.problem().as_str(), &refused.json()["pointer"]), ("malformed", &"/1".into()));
+    assert_eq!((refused.problem().as_str(), &refused.json()["pointer"]), ("malformed", &"/1/field".into()));
     assert!(refused.json()["field"].is_null(), "it is no place of the document: {refused:?}");
     let writes =
         r#"{"writes": [{"collection": "inventory", "key": "milk", "operations": [{"op": "spend"}]}]}"#;

@@ -45,7 +45,7 @@ fn tells_nothing(answer: &Answer) {
     assert!(SECRETS.iter().all(|secret| !body.contains(secret)), "{body}");
     assert!(answer.header("etag").is_empty(), "{answer:?}");
     let told = answer.json();
-    let members = ["ack", "type", "title", "status", "detail", "hint", "document", "field"];
+    let members = ["ack", "type", "title", "status", "detail", "hint", "document", "field", "pointer"];
     assert!(told.as_object().unwrap().keys().all(|name| members.contains(&name.as_str())), "{told}");
 }
 

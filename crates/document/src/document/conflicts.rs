@@ -166,7 +166,8 @@ impl Document {
         // Items are named by their places before the call, so they are first.
         let mut items = Vec::new();
         let mut others = Vec::with_capacity(operations.len());
-        for operation in operations {
+        for (index, operation) in operations.iter().enumerate() {
+            let refused = |error: WriteError| error.of_operation(index, operations.len());
             let Operation::Choose { field, hash } = operation else {
                 others.push(operation.clone());
                 continue;
@@ -174,11 +175,12 @@ impl Document {
             let name = field.to_string();
             let conflict = conflicts.iter().find(|at| at.field == name);
             if conflict.is_some_and(|conflict| !conflict.choosable) {
-                return Err(WriteError::NoRegister { field: field.clone() });
+                return Err(refused(WriteError::NoRegister { field: field.clone() }));
             }
             let mut values = conflict.into_iter().flat_map(|conflict| &conflict.values);
             let found = values.find(|value| value.hash == *hash);
-            let found = found.ok_or_else(|| WriteError::NoSuchValue { field: field.clone(), hash: *hash })?;
+            let no_value = || refused(WriteError::NoSuchValue { field: field.clone(), hash: *hash });
+            let found = found.ok_or_else(no_value)?;
             bytes += found.value.to_string().len();
             if bytes > COST_MAX {
                 return Err(WriteError::TooLong(bytes));

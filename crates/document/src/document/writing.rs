@@ -9,6 +9,7 @@ use crate::{ForeignChange, Operation, Schema, Signature, Violation, WriteError};
 use automerge::transaction::CommitOptions;
 use automerge::{ActorId, Automerge, Change, ChangeHash};
 use serde_json::Value;
+use std::borrow::Cow;
 
 /// How carrying out operations ended.
 enum Attempt {
@@ -34,7 +35,21 @@ impl Document {
         schema: Option<&Schema>,
         operations: &[Operation],
     ) -> Result<Option<NewChange>, WriteError> {
-        let operations = &*self.with_chosen(operations)?;
+        let chosen = self.with_chosen(operations)?;
+        let written = self.write_operations(signature, schema, &chosen);
+        match chosen {
+            Cow::Borrowed(_) => written,
+            // They are in another order than they were given.
+            Cow::Owned(_) => written.map_err(WriteError::of_any_operation),
+        }
+    }
+
+    fn write_operations(
+        &mut self,
+        signature: &Signature<'_>,
+        schema: Option<&Schema>,
+        operations: &[Operation],
+    ) -> Result<Option<NewChange>, WriteError> {
         #[cfg(test)]
         let before = self.clone();
         let written = match self.write_on_table(signature, schema, operations) {

@@ -71,6 +71,18 @@ pub enum PatchFault {
     TooLarge,
 }
 
+impl PatchFault {
+    /// The member of the step that it is about.
+    fn member(&self) -> &'static str {
+        match self {
+            Self::Test { .. } => "/value",
+            Self::Path | Self::IntoItself => "/path",
+            Self::From => "/from",
+            Self::TooLarge => "",
+        }
+    }
+}
+
 impl fmt::Display for PatchFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -236,9 +248,47 @@ pub enum WriteError {
     /// Automerge refused; the document's changes contradict each other.
     #[error("the document cannot be written")]
     Document,
+    /// One of several operations.
+    #[error("{error}")]
+    Operation {
+        /// Which, from 0.
+        index: usize,
+        /// Why.
+        error: Box<WriteError>,
+    },
 }
 
 impl WriteError {
+    /// Itself, as the error of one operation among so many; what is about all of them stays as it is.
+    pub(crate) fn of_operation(self, index: usize, operations: usize) -> Self {
+        let is_of_all = matches!(self, Self::Refused(_) | Self::Document | Self::Operation { .. });
+        if is_of_all || operations == 1 { self } else { Self::Operation { index, error: Box::new(self) } }
+    }
+
+    /// Itself, of which it is not known any more which operation it is about.
+    pub(crate) fn of_any_operation(self) -> Self {
+        if let Self::Operation { error, .. } = self { *error } else { self }
+    }
+
+    /// Why, whichever of several operations it is about.
+    #[must_use]
+    pub fn cause(&self) -> &Self {
+        if let Self::Operation { error, .. } = self { error.cause() } else { self }
+    }
+
+    /// What it is about among the operations, as a JSON Pointer into the list of them: the operation, where there are several,
+    /// and the step of a JSON Patch with the member of it. `None` where that is not known.
+    #[must_use]
+    pub fn place(&self) -> Option<String> {
+        if let Self::Operation { index, error } = self {
+            Some(format!("/{index}{}", error.place().unwrap_or_default()))
+        } else if let Self::Patch { operation, fault, .. } = self {
+            Some(format!("/patch/{operation}{}", fault.member()))
+        } else {
+            None
+        }
+    }
+
     /// The field that it is about, as a JSON Pointer; `None` where it is about all of them or about none.
     #[must_use]
     pub fn field(&self) -> Option<String> {
@@ -261,6 +311,7 @@ impl WriteError {
                 [only] => Some(only.field.clone()),
                 _ => None,
             },
+            Self::Operation { error, .. } => error.field(),
             Self::Json(_)
             | Self::TooManyOperations(_)
             | Self::Author
@@ -283,6 +334,7 @@ impl WriteError {
             Self::TooManyOperations(_) => Some(OPERATIONS_MAX),
             Self::PatchTooLong(_) => Some(PATCH_OPERATIONS_MAX),
             Self::Patch { fault: PatchFault::TooLarge, .. } => Some(PATCHED_BYTES_MAX),
+            Self::Operation { error, .. } => error.limit(),
             Self::Json(_)
             | Self::Author
             | Self::Message(_)
@@ -310,7 +362,7 @@ impl WriteError {
     /// The rules of the schema that the document would break; none of any other error.
     #[must_use]
     pub fn violations(&self) -> &[Violation] {
-        if let Self::Invalid(violations) = self { violations } else { &[] }
+        if let Self::Invalid(violations) = self.cause() { violations } else { &[] }
     }
 }
 

@@ -67,7 +67,7 @@ fn each_condition_is_held_against_the_document_as_it_is() {
     written(site.answer(put(AT, 4, absent())));
     assert_eq!(site.get(AT), Some(item(4)));
     let refused = site.answer(put(AT, 4, absent())).unwrap_err().to_string();
-    assert!(refused.contains("store-1/inventory/1 has the heads ") && refused.contains("read"), "{refused}");
+    assert!(refused.contains("store-1/inventory/1 has the heads "), "{refused}");
 }
 
 #[test]

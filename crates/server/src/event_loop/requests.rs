@@ -1,8 +1,8 @@
 //! Requests that wait for the core's answer.
 
 use super::conduct::ConductShown;
-use crate::local::{Refusal, RefusalKind, StoreFailure, violation_shown};
-use document::{PatchFault, WriteError};
+use crate::local::{OperationPlace, Refusal, RefusalKind, StoreFailure, violation_shown};
+use document::{JsonError, PatchFault, WriteError};
 use replica::{
     AccessError, Behind, BlockReason, Reading, RequestError, RequestId, Response, StoreError,
     TransactionError, WaitError, WatchError, WatchEvent,
@@ -208,6 +208,20 @@ const RULES_HINT: &str =
 const NO_REGISTER_HINT: &str =
     "write the field, or the item of the list, as it should be: what is not `choosable` is decided so";
 
+/// What to do about a step of a patch that finds nothing.
+const NOWHERE_HINT: &str =
+    "read the document: what is removed, replaced, copied or moved is there, and so is what it is added to";
+
+/// What to do about a document that is none.
+const NO_OBJECT_HINT: &str =
+    "send an object, as in {\"on_hand\": 12}; what is no object goes into a member of one";
+
+/// What to do about a write of a deleted document.
+const DELETED_HINT: &str = "a put brings it back, with nothing of what it was";
+
+/// What to do about a transaction that writes a document twice.
+const REPEATED_HINT: &str = "give both in one write of it, one after another";
+
 /// What to do about a change that is too long.
 const TOO_LONG_HINT: &str = "split it into several writes, each of some of the fields, items or characters; a single value \
                              that is too long goes into several documents";
@@ -272,13 +286,19 @@ pub(super) fn refusal(error: &RequestError) -> Refusal {
         ),
         _ => (RefusalKind::Other, None),
     };
-    let mut refusal = Refusal { hint: hint.map(Into::into), ..Refusal::new(kind, error.to_string()) };
+    about(error, Refusal { hint: hint.map(Into::into), ..Refusal::new(kind, error.to_string()) })
+}
+
+/// A refusal with what the core's says for programs: which document, which field, which operation, which limit.
+fn about(error: &RequestError, mut refusal: Refusal) -> Refusal {
     refusal.limit = error.limit().and_then(|limit| u32::try_from(limit).ok()).and_then(NonZeroU32::new);
     if let Some(error) = error.of_write() {
         refusal.field = error.field().map(String::into_boxed_str);
+        refusal.place = OperationPlace::of(error.place().as_deref());
         refusal.violations = error.violations().iter().cloned().map(violation_shown).collect();
     }
-    if let RequestError::InTransaction { address, .. }
+    if let RequestError::Transaction(TransactionError::Repeated(address))
+    | RequestError::InTransaction { address, .. }
     | RequestError::ConditionFailed { address, .. }
     | RequestError::Behind(address)
     | RequestError::Blocked(address) = error
@@ -289,10 +309,13 @@ pub(super) fn refusal(error: &RequestError) -> Refusal {
 }
 
 fn of_transaction(error: &TransactionError) -> (RefusalKind, Option<&'static str>) {
-    (RefusalKind::Invalid, error.limit().map(|_| LONG_TRANSACTION_HINT))
+    let is_repeated = matches!(error, TransactionError::Repeated(_));
+    let hint = if is_repeated { Some(REPEATED_HINT) } else { error.limit().map(|_| LONG_TRANSACTION_HINT) };
+    (RefusalKind::Invalid, hint)
 }
 
 fn of_write(error: &WriteError) -> (RefusalKind, Option<&'static str>) {
+    let error = error.cause();
     if let WriteError::NotEnough { holders, .. } = error {
         let hint = match holders.is_empty() {
             true => "grant more where there are more to be promised",
@@ -302,6 +325,15 @@ fn of_write(error: &WriteError) -> (RefusalKind, Option<&'static str>) {
     }
     if let WriteError::Patch { fault: PatchFault::Test { .. }, .. } = error {
         return (RefusalKind::ConditionFailed, Some("read the document again and decide anew"));
+    }
+    if let WriteError::Patch { fault: PatchFault::Path | PatchFault::From, .. } = error {
+        return (RefusalKind::Invalid, Some(NOWHERE_HINT));
+    }
+    if let WriteError::Json(JsonError::NoObject(_)) = error {
+        return (RefusalKind::Invalid, Some(NO_OBJECT_HINT));
+    }
+    if let WriteError::Deleted = error {
+        return (RefusalKind::Invalid, Some(DELETED_HINT));
     }
     if let WriteError::NoRegister { .. } = error {
         return (RefusalKind::Invalid, Some(NO_REGISTER_HINT));

@@ -4,6 +4,7 @@ use super::asking::Api;
 use super::calling::Caller;
 use super::extract::only_text;
 use super::listed;
+use super::places::{LOOKED_AT_BYTES_MAX, member_at_fault};
 use super::problem::{Kind, Problem};
 use super::shares::Share;
 use axum::body::{Body, HttpBody as _};
@@ -151,10 +152,26 @@ pub(super) fn shape<T: DeserializeOwned>(api: &Api, bytes: &[u8]) -> Result<T, P
     let value = serde_path_to_error::deserialize(&mut read).map_err(|error| {
         let problem = malformed(error.inner());
         let place = pointer(error.path());
+        let member = of_operation(bytes, &place).map(|member| format!("{place}/{member}"));
+        let place = member.unwrap_or(place);
         if error.inner().is_data() && !place.is_empty() { problem.pointer(place) } else { problem }
     })?;
     read.end().map_err(|error| malformed(&error))?;
     Ok(value)
+}
+
+/// The member of the operation at a place for which it cannot be read.
+fn of_operation(bytes: &[u8], place: &str) -> Option<String> {
+    if place.is_empty() || bytes.len() > LOOKED_AT_BYTES_MAX {
+        return None;
+    }
+    let body: Value = serde_json::from_slice(bytes).ok()?;
+    member_at_fault(body.pointer(place)?).map(escaped)
+}
+
+/// A member's name as a JSON Pointer has it.
+fn escaped(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
 }
 
 fn malformed(error: &serde_json::Error) -> Problem {
@@ -166,7 +183,7 @@ fn malformed(error: &serde_json::Error) -> Problem {
 fn pointer(path: &serde_path_to_error::Path) -> String {
     let segments = path.iter().map_while(|segment| match segment {
         Segment::Seq { index } => Some(index.to_string()),
-        Segment::Map { key } => Some(key.replace('~', "~0").replace('/', "~1")),
+        Segment::Map { key } => Some(escaped(key)),
         // What is below a name of a kind is not told.
         Segment::Enum { .. } | Segment::Unknown => None,
     });

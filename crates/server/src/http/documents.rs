@@ -7,6 +7,7 @@ use super::calling::Caller;
 use super::extract::{NoParameters, OfDocument, Parameters, reachable};
 use super::operations::{PatchStep, TypedOperation};
 use super::parameters::{DocumentPath, WriteConditions, WriteHeaders};
+use super::places::Sent;
 use super::preferences::{ReadConditions, condition, etag, terms, within};
 use super::problem::{BodilessProblems, DocumentProblems, Kind, Problem, Problems};
 use super::texts::{AnyObject, MomentText, TagsText};
@@ -165,7 +166,8 @@ pub(super) async fn put(
     reachable(&address.collection, &address.key)?;
     expect_type(&headers, &["application/json"])?;
     let Parsed(value, room) = body::read(&api, &caller, body, |bytes| body::json(&api, bytes)).await?;
-    write(&api, &caller, &headers, (address, vec![Operation::Put(value)]), Some(room)).await
+    let written = write(&api, &caller, &headers, (address, vec![Operation::Put(value)]), Some(room)).await;
+    written.map_err(|problem| problem.placed(&Sent::Document))
 }
 
 /// Change a document.
@@ -210,7 +212,13 @@ pub(super) async fn patch(
     };
     let Parsed(operations, room) = body::read(&api, &caller, body, operations).await?;
     caller.may_do(&operations, &address.space, &address.collection)?;
-    write(&api, &caller, &headers, (address, operations), Some(room)).await
+    let sent = match kind.as_str() {
+        MERGE_PATCH => Sent::Document,
+        JSON_PATCH => Sent::Steps,
+        _ => Sent::Operations(operations.len()),
+    };
+    let written = write(&api, &caller, &headers, (address, operations), Some(room)).await;
+    written.map_err(|problem| problem.placed(&sent))
 }
 
 /// Delete a document.

@@ -161,10 +161,7 @@ pub(super) fn reachable(collection: &Collection, key: &Key) -> Result<(), Proble
 
 pub(super) fn no_name(error: &AddressError) -> Problem {
     let hint = "names are of small letters, digits, '-', '_' and '.', up to 64 bytes; a key is of printable characters, up to 256";
-    let limit = match error {
-        AddressError::TooLong { bytes_max, .. } => Some(*bytes_max),
-        _ => None,
-    };
+    let limit = if let AddressError::TooLong { bytes_max, .. } = error { Some(*bytes_max) } else { None };
     Problem::new(Kind::MALFORMED, error.to_string(), hint).limited(limit)
 }
 

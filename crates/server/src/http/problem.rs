@@ -1,5 +1,6 @@
 //! Errors as problem documents (RFC 9457).
 
+use super::places::Sent;
 use crate::local::{Refusal, RefusalKind, Violation};
 use axum::Json;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
@@ -48,6 +49,9 @@ pub(super) struct ProblemDocument {
     /// The limit that was passed: of a body or a change in bytes, of entries and operations how many.
     #[serde(skip_serializing_if = "Option::is_none")]
     limit: Option<u64>,
+    /// Of which operation it is, as the core says it.
+    #[serde(skip)]
+    place: Option<String>,
     #[serde(skip)]
     headers: Vec<(HeaderName, HeaderValue)>,
 }
@@ -111,6 +115,7 @@ impl Problem {
             pointer: None,
             violations: Vec::new(),
             limit: None,
+            place: None,
             headers: Vec::new(),
         }))
     }
@@ -125,6 +130,15 @@ impl Problem {
     pub(super) fn within(mut self, place: &str) -> Self {
         let rest = self.0.pointer.take().unwrap_or_default();
         self.pointer(format!("{place}{rest}"))
+    }
+
+    /// The same of what the core refused, whose place is known by what the body is.
+    pub(super) fn placed(self, of: &Sent) -> Self {
+        let ProblemDocument { document, field, place, .. } = self.0.as_ref();
+        match of.place(document.as_deref(), field.as_deref(), place.as_deref()) {
+            Some(pointer) => self.pointer(pointer),
+            None => self,
+        }
     }
 
     /// The limit that was passed.
@@ -174,6 +188,7 @@ impl From<Refusal> for Problem {
         let mut problem = Self::new(kind, refusal.message, hint);
         problem.0.document = refusal.document.map(String::from);
         problem.0.field = refusal.field.map(String::from);
+        problem.0.place = refusal.place.pointer();
         problem.0.violations = refusal.violations.into_vec();
         problem.0.limit = refusal.limit.map(|limit| limit.get().into());
         if kind.status == StatusCode::SERVICE_UNAVAILABLE { problem.retry_after(1) } else { problem }

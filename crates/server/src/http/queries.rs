@@ -155,8 +155,8 @@ async fn page(api: &Api, (space, collection): (&Space, &Collection), query: Quer
 }
 
 fn query(parameters: &Parameters) -> Result<Query, Problem> {
-    let mut query = Query::default();
-    query.filters = parameters.all("where").map(filter).collect::<Result<_, _>>()?;
+    let filters = parameters.all("where").map(filter).collect::<Result<_, _>>()?;
+    let mut query = Query { filters, ..Query::default() };
     at_most("where", query.filters.len(), FILTERS_MAX, "ask for more, and pass over the rest")?;
     if let Some(order) = parameters.one("order")? {
         let (order, descending) = order.strip_prefix('-').map_or((order, false), |field| (field, true));

@@ -6,6 +6,7 @@ use super::calling::Caller;
 use super::extract::{Named, NoParameters, name, no_name, reachable};
 use super::operations::TypedOperation;
 use super::parameters::WriteHeaders;
+use super::places::Sent;
 use super::preferences::{condition_of, no_condition, terms, within};
 use super::problem::{Problem, Problems};
 use super::texts::{AnyTagText, KeyText, NameText, TagsText};
@@ -99,6 +100,11 @@ pub(super) async fn transact(
     }
     let terms = terms(&headers, &caller)?;
     let within = within(&terms.wait);
+    let sent = writes
+        .iter()
+        .map(|write| (format!("{space}/{}/{}", write.collection, write.key), write.operations.len()));
+    let sent = Sent::Writes(sent.collect());
     let request = replica::Request::Transaction { space, writes, terms };
-    api.write(&caller, request, (Some(room), within)).await
+    let written = api.write(&caller, request, (Some(room), within)).await;
+    written.map_err(|problem| problem.placed(&sent))
 }

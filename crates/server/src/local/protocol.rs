@@ -7,6 +7,7 @@ mod site;
 mod status;
 mod watch;
 
+pub(crate) use refusal::OperationPlace;
 pub use refusal::{Refusal, RefusalKind};
 pub use request::{Condition, DocumentWrite, Moment, Request};
 pub use response::{
