@@ -13,13 +13,24 @@ use axum::http::header;
 use axum::response::{IntoResponse as _, Response as HttpResponse};
 use document::Collection;
 use serde::Serialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
 use utoipa::ToSchema;
+use utoipa::openapi::{RefOr, Schema};
+
+/// What is counted over all spaces, and of a peer: only of who may read them all is it asked.
+const OVER_ALL: [&str; 6] =
+    ["head", "trimmed", "values_broken", "documents", "documents_open", "memory_bytes"];
+const OVER_ALL_OF_PEER: [&str; 2] = ["backlog_rows", "lag_ms"];
+
+/// What is of replicas that are refused, which the owner alone is told.
+const OF_REFUSED: [&str; 2] = ["refused", "refused_count"];
 
 /// Show the replica: its spaces, its peers and what they lack, the room on its disk.
 ///
 /// A token is shown the spaces that it may read whole, the peers, and nothing of replicas that are refused. Unless it may read
-/// all spaces so, what is counted over them is 0: the replica's totals, and a peer's backlog and lag. They would tell of writes
-/// to what it may not read.
+/// all spaces so, what is counted over them is left out: the replica's totals, and a peer's backlog and lag. They would tell of
+/// writes to what it may not read.
 #[utoipa::path(get, path = "/v1/status", tag = "replica",
     responses((status = 200, description = "How it is", body = Status), ReadProblems))]
 pub(super) async fn status(
@@ -27,30 +38,48 @@ pub(super) async fn status(
     _place: Place,
     caller: Caller,
     _none: NoParameters,
-) -> Result<Json<Status>, Problem> {
+) -> Result<Json<Value>, Problem> {
     let Response::Status(mut status) = api.read(Request::Status).await? else { return Err(unexpected()) };
+    let reads_all = caller.owns() || show_to(&caller, &mut status);
+    let mut shown = serde_json::to_value(status).map_err(|_| unexpected())?;
     if !caller.owns() {
-        show_to(&caller, &mut status);
+        leave_out(&mut shown, &OF_REFUSED);
     }
-    Ok(Json(*status))
+    if !reads_all {
+        leave_out(&mut shown, &OVER_ALL);
+        for peer in shown.get_mut("peers").and_then(Value::as_array_mut).into_iter().flatten() {
+            leave_out(peer, &OVER_ALL_OF_PEER);
+        }
+    }
+    Ok(Json(shown))
 }
 
-fn show_to(caller: &Caller, status: &mut Status) {
+fn leave_out(shown: &mut Value, names: &[&str]) {
+    if let Some(members) = shown.as_object_mut() {
+        members.retain(|name, _| !names.contains(&name.as_str()));
+    }
+}
+
+/// Takes away what a caller may not know by itself; whether it may read all spaces.
+fn show_to(caller: &Caller, status: &mut Status) -> bool {
     let reads = |space: &str| name(space).is_ok_and(|space| caller.reads(&space, None).is_ok());
     let spaces = status.spaces.len();
     status.spaces.retain(|at| reads(&at.space));
-    let reads_all = status.spaces.len() == spaces;
     for peer in &mut status.peers {
         peer.stopped.retain(|at| reads(&at.space));
         peer.stopped_count = peer.stopped.len() as u64;
-        if !reads_all {
-            (peer.backlog_rows, peer.lag_ms) = (0, 0);
-        }
     }
-    (status.refused, status.refused_count) = (Vec::new(), 0);
-    if !reads_all {
-        (status.head, status.trimmed, status.values_broken) = (0, 0, 0);
-        (status.documents, status.documents_open, status.memory_bytes) = (0, 0, None);
+    status.spaces.len() == spaces
+}
+
+/// The description of a status, from which it is known what may be left out.
+pub(super) fn may_leave_out(schemas: &mut BTreeMap<String, RefOr<Schema>>) {
+    let left_out =
+        [("Status", [&OVER_ALL[..], &OF_REFUSED].concat()), ("PeerStatus", OVER_ALL_OF_PEER.to_vec())];
+    for (name, left_out) in left_out {
+        if let Some(RefOr::T(Schema::Object(object))) = schemas.get_mut(name) {
+            object.required.retain(|name| !left_out.contains(&name.as_str()));
+        }
     }
 }
 
