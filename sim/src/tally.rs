@@ -90,6 +90,7 @@ impl Tally {
             Event::StreamStopped { .. } => "a stream stopped",
             Event::Blocked { .. } => "a document is blocked",
             Event::ValueMended { .. } => "a stored value is made again",
+            Event::KeysGone { .. } => "idempotency keys went early",
             Event::ForkSettled { .. } => "a branch of a forked history is taken out",
             Event::AccessRefused { .. } => "an access document grants nothing",
             Event::RowsBeyondCut { .. } => "changes beyond a cut are here",

@@ -349,6 +349,15 @@ pub enum Event {
         /// Why.
         reason: StopReason,
     },
+    /// Idempotency keys went before a day was over, for want of room: a retry under one of them counts anew.
+    KeysGone {
+        /// The age of the last one, in milliseconds of wall time.
+        age_ms: i64,
+        /// How many did since the replica was opened.
+        gone: u64,
+        /// The most that are kept.
+        keys_max: u64,
+    },
     /// A document is blocked: its changes are stored and not applied, it is read as before.
     Blocked {
         /// Which.

@@ -28,6 +28,14 @@ fn is_over(keys: u64, age_ms: i64, keys_max: u64) -> bool {
     keys > keys_max.max(KEYS_MIN) || (keys > KEYS_MIN && age_ms >= KEPT_MS)
 }
 
+/// Keys that went before a day was over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct GoneEarly {
+    pub(crate) count: u64,
+    /// The age of the last of them, in milliseconds of wall time.
+    pub(crate) youngest_ms: i64,
+}
+
 /// What became of an earlier write with the same key.
 pub(crate) struct Earlier {
     /// See [`digest`].
@@ -76,7 +84,7 @@ pub(crate) fn keep<S: Store>(
     key: &IdempotencyKey,
     (digest, stamp): ([u8; 16], Option<Stamp>),
     (wall_ms, keys_max): (i64, u64),
-) -> Result<(), StoreError> {
+) -> Result<GoneEarly, StoreError> {
     let row = IdempotencyRow {
         digest,
         sequence: stamp.map_or(0, |stamp| stamp.sequence),
@@ -92,8 +100,7 @@ pub(crate) fn keep<S: Store>(
     // are. Who holds little itself, as all may, spends no time on the others' keys, and takes none of the room of who holds much.
     let (mut moves, shares) = if has_more { (REMOVED_PER_KEY, 2) } else { (1, 1) };
     let passing_max = keys_max.max(KEYS_MIN) + shares * share;
-    // A store of a version that counted only has no more than the newest of them.
-    let mut oldest = journal.oldest_idempotency_key().unwrap_or(newest.saturating_sub(KEYS_MIN).max(1));
+    let (mut oldest, mut gone) = (oldest(journal, newest), GoneEarly::default());
     for _ in 0..REMOVED_PER_KEY {
         let order = keys::idempotency_order(oldest);
         let Some(key) = journal.rows.get(&order)? else { break };
@@ -117,10 +124,29 @@ pub(crate) fn keep<S: Store>(
         } else {
             journal.rows.remove(place);
             count(journal, holder, -1)?;
+            if age_ms < KEPT_MS {
+                gone = GoneEarly { count: gone.count + 1, youngest_ms: age_ms };
+            }
         }
     }
     journal.set_oldest_idempotency_key(oldest);
-    Ok(())
+    Ok(gone)
+}
+
+/// The number of the oldest key. A store of a version that counted only has no more than the newest of them.
+fn oldest<S: Store>(journal: &Journal<S>, newest: u64) -> u64 {
+    journal.oldest_idempotency_key().unwrap_or(newest.saturating_sub(KEYS_MIN).max(1))
+}
+
+/// How many keys are kept, and how old the one is that goes next.
+pub(crate) fn kept<S: Store>(journal: &Journal<S>, wall_ms: i64) -> Result<(u64, Option<u64>), StoreError> {
+    let newest = journal.idempotency_keys();
+    let oldest = oldest(journal, newest);
+    let Some(key) = journal.rows.get(&keys::idempotency_order(oldest))? else { return Ok((0, None)) };
+    let row: Option<IdempotencyRow> = journal.rows.record(&keys::idempotency(&key))?;
+    let kept_ms = row.and_then(|row| row.kept_ms);
+    let age_ms = kept_ms.map(|kept_ms| u64::try_from(wall_ms.saturating_sub(kept_ms)).unwrap_or_default());
+    Ok(((newest + 1).saturating_sub(oldest), age_ms))
 }
 
 /// Makes a key the newest; its number.

@@ -359,6 +359,11 @@ impl<S: Store> Journal<S> {
         self.counters.idempotency_keys
     }
 
+    /// The number of the newest idempotency key; 0 where there was none.
+    pub(crate) fn idempotency_keys(&self) -> u64 {
+        self.counters.idempotency_keys
+    }
+
     /// The number of the oldest idempotency key that is kept.
     pub(crate) fn oldest_idempotency_key(&self) -> Option<u64> {
         self.counters.idempotency_oldest

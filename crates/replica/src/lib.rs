@@ -65,7 +65,9 @@ pub use request::{
 pub use schemas::{ListedSchema, SCHEMAS_MAX, SchemaFault};
 pub use session::StopCause;
 pub use settings::{Access, PeerSettings, Settings, SnapshotPolicy, SpaceMode, TrimPolicy, origin_of};
-pub use status::{FillSteps, PeerStatus, STOPPED_SHOWN_MAX, Sessions, SpaceStatus, Status, StoppedStream};
+pub use status::{
+    FillSteps, IdempotencyStatus, PeerStatus, STOPPED_SHOWN_MAX, Sessions, SpaceStatus, Status, StoppedStream,
+};
 pub use store::{Batch, Keyspace, ReadRows, Room, Row, Store, StoreError, Turn, Write};
 pub use timers::Wake;
 pub use vectors::VectorEntry;

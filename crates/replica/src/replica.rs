@@ -83,6 +83,10 @@ pub struct Replica<S> {
     room: Room,
     /// Values that changes of others made break a rule of their schema, since it was opened.
     values_broken: u64,
+    /// Idempotency keys that went before a day was over, since it was opened.
+    keys_gone: u64,
+    /// When that was told last, by [`Clock::now_ms`].
+    keys_told_ms: Option<u64>,
     /// Raised when the spaces or the schemas are others.
     view_number: u64,
     /// Whether it waits to be opened again under a new origin.
@@ -141,6 +145,8 @@ impl<S: Store> Replica<S> {
             strike: None,
             room: Room::default(),
             values_broken: 0,
+            keys_gone: 0,
+            keys_told_ms: None,
             view_number: 0,
             is_renewing: false,
             now_ms: 0,

@@ -28,10 +28,25 @@ pub struct Status {
     pub sessions: Sessions,
     /// What filling its peers' spaces took, since the replica was opened.
     pub fills: FillSteps,
+    /// What is kept of idempotency keys.
+    pub idempotency: IdempotencyStatus,
     /// The spaces that it carries.
     pub spaces: Vec<SpaceStatus>,
     /// The peers in its settings.
     pub peers: Vec<PeerStatus>,
+}
+
+/// What is kept of idempotency keys.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct IdempotencyStatus {
+    /// How many there are.
+    pub keys: u64,
+    /// The age of the one that goes next, in milliseconds of wall time; `None` where there is none, or an earlier version kept it,
+    /// which did not say when.
+    pub oldest_ms: Option<u64>,
+    /// Those that went before a day was over, for want of room, since the replica was opened: a retry under one of them counts
+    /// anew.
+    pub gone_early: u64,
 }
 
 /// Sessions by the step of the ladder that they started with.

@@ -398,6 +398,7 @@ impl Node {
             | Event::RowsBeyondCut { .. }
             | Event::SchemaTaken { .. }
             | Event::SchemaRefused { .. }
+            | Event::KeysGone { .. }
             | Event::SnapshotRefused { .. } => None,
         })
     }

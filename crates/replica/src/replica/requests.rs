@@ -3,6 +3,7 @@
 use super::values::CHANGES_PER_REQUEST_MAX;
 use super::{Clock, Replica};
 use crate::effect::{Effect, RequestId};
+use crate::idempotency;
 use crate::journal::DocumentPlace;
 use crate::keys;
 use crate::record;
@@ -11,7 +12,7 @@ use crate::request::{
     told_of_damage,
 };
 use crate::settings::SpaceMode;
-use crate::status::{SpaceStatus, Status};
+use crate::status::{IdempotencyStatus, SpaceStatus, Status};
 use crate::store::{Keyspace, Store, StoreError, undamaged};
 use document::{Address, Collection, Key, Space};
 
@@ -192,6 +193,7 @@ impl<S: Store> Replica<S> {
             changes: changes(space),
             is_filling: self.is_filling(space),
         });
+        let (keys, oldest_ms) = idempotency::kept(&self.journal, clock.wall_ms)?;
         let peers = self.peers.iter().map(|peer| peer.status(&self.journal, clock.wall_ms));
         Ok(Status {
             name: self.settings.name.clone(),
@@ -204,6 +206,7 @@ impl<S: Store> Replica<S> {
             values_broken: self.values_broken,
             sessions: self.sessions,
             fills: self.fill_steps,
+            idempotency: IdempotencyStatus { keys, oldest_ms, gone_early: self.keys_gone },
             spaces: spaces.collect(),
             peers: peers.collect::<Result<_, _>>()?,
         })

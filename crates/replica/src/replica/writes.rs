@@ -4,7 +4,8 @@ use super::values::CHANGES_PER_REQUEST_MAX;
 use super::{Clock, Replica};
 use crate::condition::Condition;
 use crate::documents::{Front, Open};
-use crate::idempotency;
+use crate::effect::{Effect, Event};
+use crate::idempotency::{self, GoneEarly};
 use crate::journal::{DocumentPlace, Entry, NewValue};
 use crate::request::{
     AskedWrite, Behind, Reading, RequestError, Stamp, TRANSACTION_BYTES_MAX, TRANSACTION_CHANGES_MAX,
@@ -15,6 +16,9 @@ use crate::store::{Room, Store, StoreError};
 use crate::waits::WaitError;
 use document::{Address, ChangeHash, Collection, NewChange, Signature, Space, TipWrite};
 use std::collections::BTreeSet;
+
+/// From one word of idempotency keys that go too early to the next.
+const KEYS_TOLD_EVERY_MS: u64 = 60 * 60 * 1_000;
 
 /// An answer, or the store's failure.
 type Answer<T> = Result<Result<T, RequestError>, StoreError>;
@@ -154,9 +158,24 @@ impl<S: Store> Replica<S> {
         let stamp = self.commit(prepared, clock)?;
         if let Some((key, digest)) = key {
             let kept = (clock.wall_ms, self.settings.idempotency_keys_max);
-            idempotency::keep(&mut self.journal, key, (digest, stamp), kept)?;
+            let gone = idempotency::keep(&mut self.journal, key, (digest, stamp), kept)?;
+            self.tell_of_keys(gone, clock);
         }
         Ok(Ok(Written { stamp, heads }))
+    }
+
+    /// Counts keys that went too early, and tells of them from time to time: where one does many do.
+    fn tell_of_keys(&mut self, gone: GoneEarly, clock: Clock) {
+        if gone.count == 0 {
+            return;
+        }
+        self.keys_gone += gone.count;
+        let is_told = |told_ms: u64| clock.now_ms.saturating_sub(told_ms) < KEYS_TOLD_EVERY_MS;
+        if !self.keys_told_ms.is_some_and(is_told) {
+            self.keys_told_ms = Some(clock.now_ms);
+            let (age_ms, keys_max) = (gone.youngest_ms, self.settings.idempotency_keys_max);
+            self.turns.hold(Effect::Event(Event::KeysGone { age_ms, gone: self.keys_gone, keys_max }));
+        }
     }
 
     /// Holds the conditions against their documents, all of them before the first operation. What holds then holds when

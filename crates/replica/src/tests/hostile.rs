@@ -398,6 +398,7 @@ fn what_depends_on_a_refused_change_stops_too_and_the_link_goes_on() {
             | Event::SchemaTaken { .. }
             | Event::SchemaRefused { .. }
             | Event::ValueMended { .. }
+            | Event::KeysGone { .. }
             | Event::SnapshotRefused { .. } => None,
         })
         .collect();

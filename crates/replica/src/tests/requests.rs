@@ -160,6 +160,7 @@ fn a_write_with_a_key_counts_once() {
 #[test]
 fn the_oldest_idempotency_keys_make_room() {
     let mut site = Node::new(site_settings());
+    assert_eq!(site.status().idempotency, IdempotencyStatus::default());
     let nothing =
         |n: u32| write("store-1/inventory/1", document::Operation::Put(json!({})), Some(&format!("k{n}")));
     for n in 0..65_538 {
@@ -172,6 +173,11 @@ fn the_oldest_idempotency_keys_make_room() {
         node.disk.get(keyspace, &key).unwrap().is_some()
     };
     assert!(kept(&site, 0), "it is not a day old");
+    site.wall_ms += 5_000;
+    assert_eq!(
+        site.status().idempotency,
+        IdempotencyStatus { keys: 65_538, oldest_ms: Some(5_000), gone_early: 0 }
+    );
     site.crash();
     site.wall_ms += 24 * 60 * 60 * 1_000;
     site.ask(nothing(65_538));
@@ -181,6 +187,42 @@ fn the_oldest_idempotency_keys_make_room() {
     site.ask(nothing(65_540));
     site.settle();
     assert!(!kept(&site, 4) && kept(&site, 5), "the newest stay, whatever the clock says");
+}
+
+/// A key as the version kept it that counted them for nobody: what was its fourth member at most.
+#[derive(minicbor::Encode)]
+struct EarlierRow {
+    #[cbor(n(0), with = "minicbor::bytes")]
+    digest: [u8; 16],
+    #[n(1)]
+    sequence: u64,
+    #[cbor(n(2), with = "minicbor::bytes")]
+    origin: [u8; 16],
+    #[n(3)]
+    kept_ms: Option<i64>,
+}
+
+#[test]
+fn a_key_that_an_earlier_version_kept_is_honoured() {
+    let mut site = Node::new(site_settings());
+    site.put("store-1/inventory/1", item(5));
+    let Ok(Response::Written(first)) = site.answer(sale("store-1/inventory/1", "basket-1/1")) else {
+        panic!()
+    };
+    let place = keys::idempotency(b"basket-1/1");
+    let row = site.disk.get(place.0, &place.1).unwrap().unwrap();
+    let record::IdempotencyRow { digest, sequence, origin, kept_ms, holder } =
+        record::decode(place.0, &row).unwrap();
+    assert!(holder.is_some(), "this version says whose it is");
+    let earlier = record::encode(&EarlierRow { digest, sequence, origin, kept_ms });
+    assert_ne!(earlier, row);
+    site.disk.0.borrow_mut().rows.insert(place, earlier);
+    site.crash();
+    let again = Ok(Response::Written(Written { stamp: first.stamp, heads: Vec::new() }));
+    assert_eq!(site.answer(sale("store-1/inventory/1", "basket-1/1")), again);
+    assert_eq!(site.get("store-1/inventory/1"), Some(item(4)), "it counts once");
+    assert_eq!(site.answer(sale("store-1/inventory/2", "basket-1/1")), Err(RequestError::KeyReused));
+    assert_eq!(site.status().idempotency.keys, 1);
 }
 
 /// Keys alone, without the writes that they are of.
@@ -206,6 +248,21 @@ impl Kept {
     fn count(&self, name: &str, numbers: Range<u32>) -> u64 {
         numbers.map(|n| u64::from(self.has(&format!("{name}{n}")))).sum()
     }
+}
+
+/// Where there is no room for a day of keys that is counted, and told once in a while.
+#[test]
+fn keys_that_go_early_are_told() {
+    let mut site = Node::new(Settings { idempotency_keys_max: 65_536, ..site_settings() });
+    for n in 0..65_540 {
+        site.ask(write("store-1/inventory/1", document::Operation::Put(json!({})), Some(&format!("k{n}"))));
+        site.end_turn();
+    }
+    site.settle();
+    let IdempotencyStatus { keys, gone_early, .. } = site.status().idempotency;
+    assert_eq!((keys, gone_early), (65_536, 4));
+    let told = site.events.iter().filter(|event| matches!(event, Event::KeysGone { .. })).count();
+    assert_eq!(told, 1, "not with each");
 }
 
 /// Whoever makes very many keys pushes out its own.

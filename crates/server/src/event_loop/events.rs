@@ -36,6 +36,14 @@ pub(super) fn log_event(event: &Event) {
         Event::Blocked { address, reason } => {
             tracing::error!(%address, %reason, "a document is blocked: its changes are stored, it is read as before");
         }
+        Event::KeysGone { age_ms, gone, keys_max } => {
+            tracing::warn!(
+                age_ms,
+                gone,
+                keys_max,
+                "idempotency keys are dropped before a day is over, for want of room: a sale that is sent again later counts twice; `idempotency_keys_max` of [http] in isle.toml has the limit"
+            );
+        }
         Event::ValueMended { address } => {
             tracing::warn!(%address, "a stored value could not be read and was made again from its changes: look at the disk");
         }

@@ -10,9 +10,9 @@ use super::written::{Written, unexpected};
 use crate::callers::{self, TokenRefusal, Tokens};
 use crate::enrolment::wall;
 use crate::event_loop::{Arrivals, Reply, Stop};
-use crate::local::{Asked, Context, Refusal, Request, Response, asked, shown};
+use crate::local::{self, Asked, Context, Refusal, Request, Response, asked, shown};
 use document::Address;
-use replica::ViewedDocument;
+use replica::{IdempotencyStatus, ViewedDocument};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -157,6 +157,15 @@ impl Api {
                 Err(Problem::new(Kind::INVALID, "this is asked otherwise", "/docs says how"))
             }
         }
+    }
+
+    /// How the replica is, and what is kept of idempotency keys, which has no form on the local socket.
+    pub(super) async fn status(&self) -> Result<(Box<local::Status>, IdempotencyStatus), Problem> {
+        let reply = self.ask(replica::Request::Status).await??;
+        let Reply::Status(core, _) = &reply else { return Err(unexpected()) };
+        let kept = core.idempotency;
+        let Response::Status(status) = shown(reply, &self.0.context) else { return Err(unexpected()) };
+        Ok((status, kept))
     }
 
     /// Asks it to write, if a place is free; `room` is that of the body, if it has one, and it may wait for the hub for so

@@ -3,6 +3,7 @@
 use super::asking::Api;
 use super::operations::TypedOperation;
 use super::problem::{Kind, Problem, ProblemDocument};
+use super::replica_status::KeptKeys;
 use super::texts::never_null;
 use super::{documents, history, page, queries, replica_status, transactions, watch};
 use axum::Router;
@@ -22,7 +23,7 @@ use utoipa_axum::routes;
     info(title = "Isle", description = "The documents of a site: read, written, queried and watched at its own replica. What is no \
         request of HTTP/1.1 is answered 400, and one whose line and headers have more than 16 KiB, or which has more than 100 \
         headers, 431, both before it is looked at: without a problem document, and the connection ends."),
-    components(schemas(ProblemDocument)),
+    components(schemas(ProblemDocument, KeptKeys)),
     modifiers(&Callers),
     security(("token" = []), ("certificate" = []), ()),
     tags(

@@ -22,7 +22,9 @@ pub(super) struct DocumentPath {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
 pub(super) struct WriteHeaders {
-    /// 1 to 64 characters: the write counts once, however often it is sent. Of each token the keys are its own.
+    /// 1 to 64 characters, in quotes or not: the write counts once, however often it is sent. Of each token the keys are its own.
+    /// A key is kept for a day, as long as there are no more than 1,048,576 of them (`idempotency_keys_max`): beyond that the
+    /// oldest go sooner, and `idempotency` of `/v1/status` says how many there are and how old.
     #[param(rename = "Idempotency-Key", value_type = Option<IdempotencyKeyText>, inline)]
     idempotency_key: Option<String>,
     /// `ack=hub; wait=5s` answers when the hub has it, or after that time. A write that changes nothing waits for nothing: it is

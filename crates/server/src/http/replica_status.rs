@@ -12,15 +12,16 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response as HttpResponse};
 use document::Collection;
+use replica::IdempotencyStatus;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
-use utoipa::openapi::{RefOr, Schema};
+use utoipa::openapi::{Ref, RefOr, Schema};
 
 /// What is counted over all spaces, and of a peer: only of who may read them all is it asked.
-const OVER_ALL: [&str; 6] =
-    ["head", "trimmed", "values_broken", "documents", "documents_open", "memory_bytes"];
+const OVER_ALL: [&str; 7] =
+    ["head", "trimmed", "values_broken", "documents", "documents_open", "memory_bytes", KEYS];
 const OVER_ALL_OF_PEER: [&str; 2] = ["backlog_rows", "lag_ms"];
 
 /// What is of replicas that are refused, which the owner alone is told.
@@ -39,11 +40,14 @@ pub(super) async fn status(
     caller: Caller,
     _none: NoParameters,
 ) -> Result<Json<Value>, Problem> {
-    let Response::Status(mut status) = api.read(Request::Status).await? else { return Err(unexpected()) };
+    let (mut status, kept) = api.status().await?;
     let reads_all = caller.owns() || show_to(&caller, &mut status);
     let mut shown = serde_json::to_value(status).map_err(|_| unexpected())?;
     if !caller.owns() {
         leave_out(&mut shown, &OF_REFUSED);
+    }
+    if let Some(members) = shown.as_object_mut() {
+        members.insert(KEYS.to_owned(), json!(KeptKeys::from(kept)));
     }
     if !reads_all {
         leave_out(&mut shown, &OVER_ALL);
@@ -72,10 +76,33 @@ fn show_to(caller: &Caller, status: &mut Status) -> bool {
     status.spaces.len() == spaces
 }
 
+const KEYS: &str = "idempotency";
+
+/// What is kept of idempotency keys.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct KeptKeys {
+    /// How many there are.
+    keys: u64,
+    /// The age of the one that goes next, in milliseconds; none where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    oldest_ms: Option<u64>,
+    /// Those that went before a day was over, for want of room, since the store was opened.
+    gone_early: u64,
+}
+
+impl From<IdempotencyStatus> for KeptKeys {
+    fn from(IdempotencyStatus { keys, oldest_ms, gone_early }: IdempotencyStatus) -> Self {
+        Self { keys, oldest_ms, gone_early }
+    }
+}
+
 /// The description of a status, from which it is known what may be left out.
 pub(super) fn may_leave_out(schemas: &mut BTreeMap<String, RefOr<Schema>>) {
     let left_out =
         [("Status", [&OVER_ALL[..], &OF_REFUSED].concat()), ("PeerStatus", OVER_ALL_OF_PEER.to_vec())];
+    if let Some(RefOr::T(Schema::Object(status))) = schemas.get_mut("Status") {
+        status.properties.insert(KEYS.to_owned(), Ref::from_schema_name("KeptKeys").into());
+    }
     for (name, left_out) in left_out {
         if let Some(RefOr::T(Schema::Object(object))) = schemas.get_mut(name) {
             object.required.retain(|name| !left_out.contains(&name.as_str()));

@@ -143,6 +143,7 @@ fn replica(encoder: &mut Encoder<'_>, status: &Status) -> fmt::Result {
     )?;
     let broken = "Values that merges made break their schema, since the store was opened";
     encoder.counter("values_broken", broken, status.values_broken)?;
+    idempotency(encoder, status.idempotency)?;
     let replica::Sessions { equal, cursor, vector, reconcile, fill } = status.sessions;
     let steps =
         [("equal", equal), ("cursor", cursor), ("vector", vector), ("reconcile", reconcile), ("fill", fill)];
@@ -156,6 +157,18 @@ fn replica(encoder: &mut Encoder<'_>, status: &Status) -> fmt::Result {
     let help =
         "What filling the spaces of peers took, since the store was opened; a snapshot begins a document";
     encoder.each(("fill_steps", help, None), "step", steps)
+}
+
+fn idempotency(encoder: &mut Encoder<'_>, kept: replica::IdempotencyStatus) -> fmt::Result {
+    let replica::IdempotencyStatus { keys, oldest_ms, gone_early } = kept;
+    encoder.gauge("idempotency_keys", "Idempotency keys that are kept", whole(keys))?;
+    if let Some(oldest_ms) = oldest_ms {
+        let help = "Age of the idempotency key that goes next";
+        encoder.measured("idempotency_oldest", help, Some(&Unit::Seconds), whole(oldest_ms / 1_000))?;
+    }
+    let help =
+        "Idempotency keys that went before a day was over, for want of room, since the store was opened";
+    encoder.counter("idempotency_keys_gone_early", help, gone_early)
 }
 
 fn spaces(encoder: &mut Encoder<'_>, spaces: &[SpaceStatus]) -> fmt::Result {

@@ -1,7 +1,7 @@
 use super::*;
 use crate::local::StoreFailure;
 use document::{Origin, Space};
-use replica::{FillSteps, PeerStatus, Sessions, SpaceMode};
+use replica::{FillSteps, IdempotencyStatus, PeerStatus, Sessions, SpaceMode};
 
 fn status() -> Status {
     let space = Space::new("store-1").unwrap();
@@ -15,6 +15,7 @@ fn status() -> Status {
         room: Room::Shed,
         values_broken: 2,
         sessions: Sessions { cursor: 4, ..Sessions::default() },
+        idempotency: IdempotencyStatus { keys: 70_000, oldest_ms: Some(7_200_900), gone_early: 3 },
         fills: FillSteps { documents: 9, snapshots: 8, ..FillSteps::default() },
         spaces: vec![SpaceStatus {
             space,
@@ -61,6 +62,9 @@ fn every_number_is_on_the_page_with_its_unit_and_label() {
         "isle_disk_room{state=\"nearly_full\"} 1",
         "isle_disk_room{state=\"ample\"} 0",
         "isle_values_broken_total 2",
+        "isle_idempotency_keys 70000",
+        "isle_idempotency_oldest_seconds 7200",
+        "isle_idempotency_keys_gone_early_total 3",
         "isle_sessions_total{began_with=\"cursor\"} 4",
         "isle_fill_steps_total{step=\"document\"} 9",
         "isle_fill_steps_total{step=\"snapshot\"} 8",
