@@ -1,11 +1,16 @@
 use super::{Item, inventory};
 use crate::command::{fails, words};
 use isle_client::{Client, EmbedError, Embedding};
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::net::UdpSocket;
 use std::num::NonZeroU32;
 use tests::eventually_async;
 use tests::process::{DEADLINE, Fleet, Process, site_config};
 use tests::program::run_well;
+use tokio::runtime::Runtime;
 
 const MIB: NonZeroU32 = NonZeroU32::new(16).unwrap();
 
@@ -135,4 +140,69 @@ async fn commands_work_on_an_embedded_replica() {
     assert!(shown.contains("\"on_hand\""), "{shown}");
     let copy = data.join("copy");
     fails(&words("backup", &data, &[copy.to_str().unwrap()]), 1, &["rows in memory"]);
+}
+
+/// What one side does to one document, whatever the other does meanwhile.
+#[derive(Clone, Debug)]
+enum Move {
+    Count(i64),
+    Shelve(u8),
+}
+
+fn moves() -> impl Strategy<Value = Vec<(bool, u8, Move)>> {
+    let deed = prop_oneof![2 => (1_i64..9).prop_map(Move::Count), 1 => (-9_i64..0).prop_map(Move::Count), 1 => any::<u8>().prop_map(Move::Shelve)];
+    prop::collection::vec((any::<bool>(), 0_u8..4, deed), 1..40)
+}
+
+/// All documents of a case, as a query finds them.
+async fn found(client: &Client, case: &str) -> BTreeMap<String, Item> {
+    let found = inventory(client).find().prefix(case).all().await.unwrap();
+    found.into_iter().map(|found| (found.key, found.value)).collect()
+}
+
+/// A till and its site write the same documents by turns, and neither waits for the other: afterwards both find the same, and
+/// counters count what was counted.
+#[test]
+fn a_till_and_its_site_come_to_the_same() {
+    let fleet = Fleet::new();
+    let address = free_address();
+    let till = fleet.prepare("till-3", &till_config(&address));
+    let site = fleet.prepare("store-1", &listening_config(&address));
+    [&till, &site].into_iter().for_each(|data| super::with_schema(data));
+    let site = Process::start(site);
+    let runtime = Runtime::new().unwrap();
+    let till = runtime.block_on(Client::embed(Embedding::at(&till).in_memory(MIB))).unwrap();
+    let sides = [till, super::client_of(&site)];
+    let number = Cell::new(0);
+    let config = ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() };
+    let ran = TestRunner::new(config).run(&moves(), |moves| {
+        number.set(number.get() + 1);
+        let case = format!("case {}/", number.get());
+        let mut counted = BTreeMap::<String, i64>::new();
+        runtime.block_on(async {
+            for (side, key, deed) in &moves {
+                let key = format!("{case}{key}");
+                let document = inventory(&sides[usize::from(*side)]).document(&key);
+                let count = counted.entry(key).or_default();
+                match deed {
+                    Move::Count(by) => {
+                        *count += by;
+                        document.counter("/on_hand").add(*by).await.unwrap();
+                    }
+                    Move::Shelve(shelf) => {
+                        let shelf = serde_json::json!({"shelf": format!("A-{shelf}")});
+                        document.change().merge(&shelf).await.unwrap();
+                    }
+                }
+            }
+            eventually_async(DEADLINE, &format!("both find the same after {moves:?}"), async || {
+                let [of_till, of_site] = [found(&sides[0], &case).await, found(&sides[1], &case).await];
+                let counts = of_till.iter().map(|(key, item)| (key.clone(), item.on_hand));
+                of_till == of_site && counts.eq(counted.clone())
+            })
+            .await;
+        });
+        Ok(())
+    });
+    ran.unwrap();
 }

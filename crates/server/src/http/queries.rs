@@ -14,7 +14,7 @@ use crate::local::{Found, ListedDocument, Request, Response as Answer, Violation
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use document::{Collection, Key, Pointer, PointerError, Space};
 use futures_util::stream;
@@ -86,12 +86,12 @@ pub(super) struct Explained {
 #[utoipa::path(get, path = "/v1/spaces/{space}/{collection}", tag = "queries",
     params(
         ("space" = inline(NameText), Path), ("collection" = inline(NameText), Path),
-        ("where" = inline(Option<Vec<ConditionText>>), Query, description = "A condition: field, operator, value, as in `/price<500`, \
+        ("where" = inline(Option<Vec<ConditionText>>), Query, max_items = 16, description = "A condition: field, operator, value, as in `/price<500`, \
             `/brand=Alpro`, `/name^=MI`, `/tags~=new`, or a field alone that must be there; a text that reads as a number is quoted: \
             `/product=\"1029743\"`. Given several times, all must hold"),
         ("order" = inline(Option<OrderText>), Query, description = "A field, as in `/price`; `-/price` from its end. By key when nothing \
             is said; `-` from the last key"),
-        ("select" = inline(Option<Vec<SelectedText>>), Query, description = "Show only this field; may be given several times"),
+        ("select" = inline(Option<Vec<SelectedText>>), Query, max_items = 64, description = "Show only this field; may be given several times"),
         ("prefix" = Option<String>, Query, description = "Only keys that start so"),
         ("limit" = Option<u32>, Query, minimum = 1, description = "At most so many: 100 when nothing is said, \
             and up to 1,000 on a page; of lines as many as there are"),
@@ -99,7 +99,8 @@ pub(super) struct Explained {
         ("explain" = Option<bool>, Query, description = "Say how they were found"),
     ),
     responses((status = 200, description = "Those that fit",
-        content((Documents = "application/json"), (String = "application/x-ndjson"))), ReadProblems))]
+        content((Documents = "application/json"), (String = "application/x-ndjson")),
+        headers(("Vary" = String, description = "`accept`: which of the two it is"))), ReadProblems))]
 pub(super) async fn find(
     State(api): State<Api>,
     _place: Place,
@@ -108,11 +109,24 @@ pub(super) async fn find(
     parameters: Parameters,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    let mut answer = answered(api, caller, (space, collection), &parameters, &headers).await?;
+    // A cache on the way does not take one form for the other.
+    answer.headers_mut().append(header::VARY, HeaderValue::from_static("accept"));
+    Ok(answer)
+}
+
+async fn answered(
+    api: Api,
+    caller: Caller,
+    (space, collection): (Space, Collection),
+    parameters: &Parameters,
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
     parameters.only(&["where", "order", "select", "prefix", "limit", "after", "explain"])?;
     caller.reads(&space, Some(&collection))?;
-    let mut query = query(&parameters)?;
+    let mut query = query(parameters)?;
     let explains = parameters.read("explain", "true or false")?.unwrap_or(false);
-    if wants_lines(&headers) {
+    if wants_lines(headers) {
         let left = parameters.count("limit", u32::MAX)?;
         // It lasts as long as its reader takes: its place is among those that do.
         let place = api.lines_place(&caller)?;
@@ -320,7 +334,6 @@ impl Lines {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::http::HeaderValue;
 
     #[test]
     fn lines_are_sent_to_who_wants_them() {
