@@ -319,6 +319,21 @@ impl Config {
         Effective::parse(text, path, &Layers::default()).map(|effective| effective.config)
     }
 
+    /// What a server starts with, and an operator would rather have otherwise: a site that was upgraded is not to stop for it.
+    fn doubts(&self, effective: &Effective) -> Option<String> {
+        if self.http.connections_max > self.http.watches_max {
+            return None;
+        }
+        // Who says one of them alone is told of that one.
+        let is_said = effective.source("http.connections_max") != Source::Default;
+        let key = if is_said { "http.connections_max" } else { "http.watches_max" };
+        let (at, watches_max) = (effective.source(key), self.http.watches_max);
+        Some(format!(
+            "{at}: {key}: {watches_max} feeds (`watches_max`) may leave no connection to who reads and writes: let \
+             `connections_max` be more"
+        ))
+    }
+
     /// Whether its parts go together; `effective` knows where they come from.
     fn check(&self, effective: &Effective, errors: &mut Vec<ConfigError>) {
         if self.name.is_empty() {
@@ -341,13 +356,6 @@ impl Config {
             if !(least..=most).contains(&given) {
                 errors.push(ConfigError::OutOfRange { at: effective.source(key), key, least, most });
             }
-        }
-        if self.http.connections_max <= self.http.watches_max {
-            // Who says one of them alone is told of that one.
-            let is_said = effective.source("http.connections_max") != Source::Default;
-            let key = if is_said { "http.connections_max" } else { "http.watches_max" };
-            let (at, watches_max) = (effective.source(key), self.http.watches_max.get());
-            errors.push(ConfigError::FewConnections { at, key, watches_max });
         }
         if self.http.tls && self.http.listen.is_none() {
             errors.push(ConfigError::TlsNowhere { at: effective.source("http.tls") });

@@ -72,7 +72,9 @@ impl Effective {
         let is_readable = errors.is_empty();
         let overruled = layers.apply(&mut config, &mut errors);
         let warnings = layers.unknown(&mut errors);
-        let effective = Self { config, warnings, path: path.to_owned(), lines, overruled };
+        let mut effective = Self { config, warnings, path: path.to_owned(), lines, overruled };
+        let doubts = effective.config.doubts(&effective);
+        effective.warnings.extend(doubts);
         if is_readable {
             effective.config.check(&effective, &mut errors);
         }

@@ -129,19 +129,6 @@ pub enum ConfigError {
         /// Where it is.
         at: Source,
     },
-    /// Feeds alone could have all connections.
-    #[error(
-        "{at}: {key}: {watches_max} feeds (`watches_max`) would leave no connection to who reads and writes: \
-         let `connections_max` be more"
-    )]
-    FewConnections {
-        /// Where it is.
-        at: Source,
-        /// Which of the two was said.
-        key: &'static str,
-        /// How many feeds there may be.
-        watches_max: u32,
-    },
     /// A number that is too small or too large.
     #[error("{at}: {key} is from {least} to {most}")]
     OutOfRange {

@@ -341,7 +341,17 @@ fn numbers_out_of_their_range_are_refused() {
     let said = with("depth_max = 128\nidempotency_keys_max = 65535").unwrap_err().to_string();
     assert!(said.contains("isle.toml:17: http.depth_max is from 1 to 127"), "{said}");
     assert!(said.contains("isle.toml:18: http.idempotency_keys_max is from 65536 to 4294967295"), "{said}");
-    assert!(with("connections_max = 257").is_ok());
-    let said = with("connections_max = 256").unwrap_err().to_string();
-    assert!(said.contains("isle.toml:17: http.connections_max: ") && said.contains("256 feeds"), "{said}");
+}
+
+#[test]
+fn few_connections_for_many_feeds_are_told_and_stop_no_server() {
+    let with = |lines: &str| {
+        let text = format!("{SITE}\n[http]\n{lines}\n");
+        Effective::parse(&text, Path::new("isle.toml"), &Layers::default()).unwrap().warnings
+    };
+    assert_eq!(with("connections_max = 257"), Vec::<String>::new());
+    for (lines, key) in [("connections_max = 256", "connections_max"), ("watches_max = 512", "watches_max")] {
+        let told = with(lines).concat();
+        assert!(told.starts_with(&format!("isle.toml:17: http.{key}: ")), "{told}");
+    }
 }
