@@ -201,17 +201,27 @@ struct Prepared {
     opening: Opening,
 }
 
+/// Whether a configuration says the name that is in the certificate.
+pub(crate) fn check_name(
+    directory: &DataDirectory,
+    identity: &Identity,
+    config: &Config,
+) -> Result<(), ServeError> {
+    if identity.name() == config.name {
+        return Ok(());
+    }
+    Err(ServeError::OtherName {
+        config: directory.config(),
+        configured: config.name.clone(),
+        identity: directory.identity(),
+        certified: identity.name().to_owned(),
+    })
+}
+
 /// Reads and checks it all.
 fn check(directory: &DataDirectory, config: Config) -> Result<Checked, ServeError> {
     let identity = Identity::load(&directory.identity())?;
-    if identity.name() != config.name {
-        return Err(ServeError::OtherName {
-            config: directory.config(),
-            configured: config.name,
-            identity: directory.identity(),
-            certified: identity.name().to_owned(),
-        });
-    }
+    check_name(directory, &identity, &config)?;
     let hub = Hub::open(directory, &config)?;
     let schemas = schemas::load(&directory.schemas())?;
     let denied = DenyList::of(directory).read()?;

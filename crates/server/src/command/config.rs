@@ -8,7 +8,7 @@ use crate::config::{Effective, Shown};
 use crate::data_directory::DataDirectory;
 use crate::enrolment::DenyList;
 use crate::schemas;
-use crate::server::ServeError;
+use crate::server::check_name;
 use std::io::Write as _;
 use transport::Identity;
 
@@ -19,7 +19,10 @@ pub(super) fn run(command: &ConfigCommand) -> Result<(), CommandError> {
             // What stands in files of its own, and a server does not start with.
             schemas::load(&directory.schemas())?;
             DenyList::of(&directory).read()?;
-            check_name(&directory, &effective)?;
+            // Where there is no identity yet nothing is said of it.
+            if let Ok(identity) = Identity::load(&directory.identity()) {
+                check_name(&directory, &identity, &effective.config)?;
+            }
             let path = directory.config();
             match arguments.json {
                 true => {
@@ -45,20 +48,6 @@ pub(super) fn run(command: &ConfigCommand) -> Result<(), CommandError> {
     };
     stdout().write_all(text.as_bytes())?;
     Ok(())
-}
-
-/// A name that is not the certificate's is one that a server does not start with. Where there is no identity yet nothing is said.
-fn check_name(directory: &DataDirectory, effective: &Effective) -> Result<(), CommandError> {
-    match Identity::load(&directory.identity()) {
-        Ok(identity) if identity.name() != effective.config.name => Err(ServeError::OtherName {
-            config: directory.config(),
-            configured: effective.config.name.clone(),
-            identity: directory.identity(),
-            certified: identity.name().to_owned(),
-        }
-        .into()),
-        Ok(_) | Err(_) => Ok(()),
-    }
 }
 
 fn load(arguments: &ServeArguments) -> Result<(DataDirectory, Effective), CommandError> {
