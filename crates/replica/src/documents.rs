@@ -316,7 +316,11 @@ fn take_changes<S: Store>(
             break;
         }
         let at_once = tip.step(CHANGES_AT_ONCE).min(left);
-        let changes = journal.changes_after(place.number(), (tip.applied, last), at_once)?;
+        let span = (tip.applied, last);
+        let changes = match is_known {
+            true => journal.changes_after(place.number(), span, at_once)?,
+            false => journal.take_changes_after(place.number(), span, at_once)?,
+        };
         let Some((last, chunk)) = changes.last() else { return Err(DAMAGED) };
         if !is_known {
             tip.tried += changes.len();

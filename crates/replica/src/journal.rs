@@ -1,5 +1,6 @@
 //! The journal: the order in which this replica took changes, and every row that goes with one.
 
+mod arrived;
 mod branch;
 mod chain;
 pub(crate) use chain::start as chain_start;
@@ -7,6 +8,7 @@ pub use chain::verify_journal;
 mod documents;
 pub(crate) use documents::{StoredValue, snapshot_of};
 mod filled;
+use arrived::Arrived;
 use filled::Incomplete;
 pub(crate) use filled::{FilledDocument, Reach};
 mod waiting;
@@ -77,6 +79,11 @@ impl DocumentPlace {
         self.row.heads.as_chunks::<32>().0.contains(&hash.0)
     }
 
+    /// Whether a change goes on from one of the heads, so that it is not here: no change that is depends on a head.
+    pub(crate) fn is_followed_by(&self, dependencies: &[ChangeHash]) -> bool {
+        dependencies.iter().any(|dependency| self.is_head(dependency))
+    }
+
     pub(crate) fn number(&self) -> DocumentNumber {
         DocumentNumber(self.row.number)
     }
@@ -93,6 +100,7 @@ pub(crate) struct Journal<S> {
     /// Whether there may be something on the materialiser's list.
     pub(crate) is_work_listed: bool,
     waiting: Waiting,
+    arrived: Arrived,
     snapshots: SnapshotPolicy,
     counters: Counters,
     /// Whether the row of the counters is behind.
@@ -147,6 +155,7 @@ impl<S: Store> Journal<S> {
             trimmed,
             is_work_listed: true,
             waiting: Waiting::default(),
+            arrived: Arrived::default(),
             snapshots,
             counters,
             counters_changed: false,
@@ -291,6 +300,10 @@ impl<S: Store> Journal<S> {
     /// A change at a position of the journal, and what it makes of its document.
     fn put_change(&mut self, address: &Address, place: &mut DocumentPlace, lsn: u64, entry: Entry<'_>) {
         let document = place.number();
+        match entry.value {
+            Some(_) => self.arrived.forget(document),
+            None => self.arrived.note(document, place.row.last, (lsn, &entry.chunk)),
+        }
         place.row.bytes += entry.chunk.len() as u64;
         self.rows.put(keys::change(document, lsn), entry.chunk);
         self.rows.put(keys::hash(document, &entry.hash), lsn.to_be_bytes().to_vec());

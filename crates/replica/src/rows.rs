@@ -3,9 +3,14 @@
 use crate::keys::Place;
 use crate::record;
 use crate::store::{Batch, Keyspace, ReadRows, Row, Store, StoreError, Turn, Write};
+use std::cell::RefCell;
 use std::cmp::Ordering;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
+use warm::Warm;
+
+mod warm;
 
 /// A row that is not durable yet, and the turn that makes it so.
 struct Pending {
@@ -60,6 +65,8 @@ pub(crate) struct Rows<S> {
     submitted: Turn,
     /// Written since the last turn ended, in bytes; each write of a row counts.
     touched_bytes: usize,
+    /// Durable rows of `Documents`, which are read once for each change: the document's own, its name, its value.
+    warm: RefCell<Warm>,
 }
 
 impl<S: Store> Rows<S> {
@@ -72,6 +79,7 @@ impl<S: Store> Rows<S> {
             in_flight: VecDeque::new(),
             submitted: Turn(0),
             touched_bytes: 0,
+            warm: RefCell::default(),
         }
     }
 
@@ -102,6 +110,19 @@ impl<S: Store> Rows<S> {
 
     pub(crate) fn get(&self, place: &Place) -> Result<Option<Vec<u8>>, StoreError> {
         ReadRows::get(self, place.0, &place.1)
+    }
+
+    /// A durable row of `Documents`.
+    fn get_warm(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let mut warm = self.warm.borrow_mut();
+        if let Some(value) = warm.get(key) {
+            return Ok(Some(value));
+        }
+        let read = self.store.get(Keyspace::Documents, key)?;
+        if let Some(value) = &read {
+            warm.keep(key.to_vec(), value.clone());
+        }
+        Ok(read)
     }
 
     /// Whether there is such a row.
@@ -170,9 +191,12 @@ impl<S: Store> Rows<S> {
         while self.in_flight.front().is_some_and(|batch| batch.turn <= turn) {
             let Some(batch) = self.in_flight.pop_front() else { return };
             for (keyspace, key) in batch.places {
-                let overlay = self.overlay.of_mut(keyspace);
-                if overlay.get(&key).is_some_and(|pending| pending.turn <= batch.turn) {
-                    overlay.remove(&key);
+                let Entry::Occupied(pending) = self.overlay.of_mut(keyspace).entry(key) else { continue };
+                if pending.get().turn <= batch.turn {
+                    let (key, pending) = pending.remove_entry();
+                    if keyspace == Keyspace::Documents {
+                        self.warm.get_mut().written(key, pending.value);
+                    }
                 }
             }
         }
@@ -198,6 +222,7 @@ impl<S: Store> ReadRows for Rows<S> {
     fn get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         match self.overlay.of(keyspace).get(key) {
             Some(pending) => Ok(pending.value.clone()),
+            None if keyspace == Keyspace::Documents => self.get_warm(key),
             None => self.store.get(keyspace, key),
         }
     }

@@ -110,6 +110,7 @@ impl<S: Store> Journal<S> {
         (without, left_out): (&Document, &BTreeSet<ChangeHash>),
     ) -> Result<(), StoreError> {
         let number = place.number();
+        self.arrived.forget(number);
         for hash in left_out {
             self.rows.remove(keys::hash(number, hash));
         }

@@ -135,6 +135,20 @@ impl<S: Store> Journal<S> {
         .collect()
     }
 
+    /// As [`Self::changes_after`] up to the last one of all, of which those that came lately are not read: they are given out
+    /// once.
+    pub(crate) fn take_changes_after(
+        &mut self,
+        document: DocumentNumber,
+        span: (u64, u64),
+        most: usize,
+    ) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
+        match self.arrived.take(document, span, most) {
+            Some(changes) => Ok(changes),
+            None => self.changes_after(document, span, most),
+        }
+    }
+
     /// Whether a change is not applied when its document is opened.
     pub(crate) fn is_skipped(&self, place: &DocumentPlace, hash: &ChangeHash) -> Result<bool, StoreError> {
         Ok(place.row.dropped.is_some() && self.rows.has(&keys::skipped(place.number(), hash))?)

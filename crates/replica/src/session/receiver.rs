@@ -405,6 +405,7 @@ impl Receiver {
         let place = journal.document(address)?;
         let follow = row.follow.map_or(0, NonZeroU16::get);
         if let Some(known) = &place
+            && !known.is_followed_by(&change.dependencies)
             && journal.is_unstamped(known, &change.hash)?
         {
             let checked = CheckedRow { space, address, place, key, change, sequence, follow, is_known: true };
@@ -537,10 +538,11 @@ pub(super) fn check_room<S: Store>(
         return Ok(Some(StopReason::TooManyIncarnations));
     }
     let Some(place) = place else { return Ok(None) };
+    if place.is_followed_by(&change.dependencies) {
+        return Ok(None);
+    }
     if journal.rows.has(&keys::hash(place.number(), &change.hash))? {
         return Ok(Some(StopReason::Repeated));
     }
-    let joins = change.dependencies.iter().any(|dependency| place.is_head(dependency));
-    let full = !joins && place.heads() >= HEADS_MAX;
-    Ok(full.then_some(StopReason::TooManyHeads))
+    Ok((place.heads() >= HEADS_MAX).then_some(StopReason::TooManyHeads))
 }
