@@ -55,6 +55,8 @@ mod observing;
 #[cfg(test)]
 mod outlived;
 #[cfg(test)]
+mod readers;
+#[cfg(test)]
 mod recovery;
 #[cfg(test)]
 mod refused;

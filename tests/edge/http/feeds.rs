@@ -1,6 +1,8 @@
 use super::{item, site_with_a_service};
 use serde_json::json;
+use tests::eventually_async;
 use tests::http::HttpClient;
+use tests::process::{DEADLINE, Fleet, site_config};
 
 #[tokio::test]
 async fn a_feed_shows_the_state_then_changes_and_goes_on_after_a_restart() {
@@ -76,6 +78,38 @@ async fn a_cursor_of_another_store_is_told_to_serve_no_more_and_the_state_follow
     }
     let [reset, document, synced] = ["reset", "document", "synced"].map(str::to_owned);
     assert_eq!(shown, [(reset, None), (document, Some(1)), (synced, None)]);
+}
+
+/// The rows after it are gone, so that nobody can tell what changed since: the state says all of it.
+#[tokio::test]
+async fn a_cursor_before_what_was_trimmed_is_answered_with_the_state() {
+    let fleet = Fleet::new();
+    let config = site_config("store-1", "127.0.0.1:1") + "[journal]\nkeep = \"1s\"\n";
+    let site = fleet.start("store-1", &config);
+    let mut service = HttpClient::of(&site).await;
+    let path = "/v1/watch?space=store-1&collection=inventory";
+    service.call("PUT", &item("milk"), &[], r#"{"on_hand": 1}"#).await;
+    let mut feed = HttpClient::of(&site).await.feed(path, &[]).await;
+    let old = feed.next().await.unwrap().id;
+    drop(feed);
+    service.call("PUT", &item("milk"), &[], r#"{"on_hand": 2}"#).await;
+    eventually_async(DEADLINE, "both changes are trimmed", async || {
+        // Rows go when something happens.
+        service.call("PUT", &item("bread"), &[], r#"{"on_hand": 7}"#).await;
+        site.status().await.trimmed >= 2
+    })
+    .await;
+    let mut feed = HttpClient::of(&site).await.feed(path, &[("last-event-id", &old)]).await;
+    let mut shown = Vec::new();
+    while shown.last().is_none_or(|(name, _)| name != "synced") {
+        let event = feed.next().await.unwrap();
+        shown.push((event.name, event.data["document"]["value"]["on_hand"].as_i64()));
+    }
+    let of = |name: &str, on_hand| (name.to_owned(), on_hand);
+    let state = [of("reset", None), of("document", Some(7)), of("document", Some(2)), of("synced", None)];
+    assert_eq!(shown, state);
+    service.call("PUT", &item("milk"), &[], r#"{"on_hand": 3}"#).await;
+    assert_eq!(feed.next().await.unwrap().name, "changed", "and it goes on");
 }
 
 #[tokio::test]
