@@ -25,6 +25,10 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use document::{Document, ForeignChange, HistoryQuery, Operation, Origin, Schema, Signature};
 use serde_json::json;
 
+/// As in the program.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 const HERE: Origin = Origin([1; 16]);
 const THERE: Origin = Origin([2; 16]);
 

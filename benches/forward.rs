@@ -19,6 +19,10 @@ use benches::star::{Star, inventory};
 use criterion::{Criterion, criterion_group, criterion_main};
 use std::time::Duration;
 
+/// As in the program.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Requests of a site's turn; a delta has as many changes.
 const TURN: usize = 64;
 const CHANGES_EACH: usize = 10;

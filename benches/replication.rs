@@ -13,6 +13,10 @@ use benches::pair::Pair;
 use benches::reach::{Goal, Row, measuring, record};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 
+/// As in the program.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 const DOCUMENTS_OPEN: usize = 500;
 const SALES: usize = 2_000;
 /// Requests of a turn.

@@ -16,6 +16,10 @@ use benches::reach::{Goal, Row, measuring, record};
 use criterion::{Criterion, criterion_group, criterion_main};
 use sim::{NodeId, Sabotage, Schedule, Shape, Topology, World};
 
+/// As in the program.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Runs so many seeds; returns operations and the seconds of processor time that they took. With a number of nodes those
 /// whose worlds have as many: a mesh has few at most.
 fn run(seeds: usize, nodes: Option<usize>) -> (u64, f64) {

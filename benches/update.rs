@@ -21,6 +21,10 @@ use benches::reach::{Goal, Row, measuring, record};
 use benches::small_update::Kind;
 use criterion::{Criterion, criterion_group, criterion_main};
 
+/// As in the program.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn durable(_: &mut Criterion) {
     let rounds = if measuring() { 5 } else { 1 };
     let processor = Kind::ALL.map(|kind| kind.micros(rounds)).into_iter().fold(0.0, f64::max);

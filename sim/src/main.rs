@@ -7,6 +7,9 @@ use clap::error::ErrorKind;
 use command::{Command, Ending};
 use std::process::ExitCode;
 
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Shakes replicas in a world where every fault is drawn from a seed, and checks what must hold whatever happens.
 ///
 /// The same seed gives the same run, byte for byte. A failure prints the one command that runs it again.
