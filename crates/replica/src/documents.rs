@@ -111,6 +111,7 @@ impl Documents {
         let last = if self.tries_durable_only { journal.durable_head() } else { u64::MAX };
         let done = try_changes(&mut open, journal, place, (most, last.min(place.row.last)));
         journal.rows.set_suspect(None)?;
+        journal.forget_arrived(place.number());
         Ok((open, done?))
     }
 

@@ -79,9 +79,10 @@ impl DocumentPlace {
         self.row.heads.as_chunks::<32>().0.contains(&hash.0)
     }
 
-    /// Whether a change goes on from one of the heads, so that it is not here: no change that is depends on a head.
+    /// Whether a change goes on from one of the heads, so that it is not here: no change that is depends on a head. Where
+    /// changes were dropped nobody can tell: heads may be those of what is shown.
     pub(crate) fn is_followed_by(&self, dependencies: &[ChangeHash]) -> bool {
-        dependencies.iter().any(|dependency| self.is_head(dependency))
+        self.row.dropped.is_none() && dependencies.iter().any(|dependency| self.is_head(dependency))
     }
 
     pub(crate) fn number(&self) -> DocumentNumber {

@@ -149,6 +149,11 @@ impl<S: Store> Journal<S> {
         }
     }
 
+    /// Changes that came lately were read otherwise, or are not to be taken.
+    pub(crate) fn forget_arrived(&mut self, document: DocumentNumber) {
+        self.arrived.forget(document);
+    }
+
     /// Whether a change is not applied when its document is opened.
     pub(crate) fn is_skipped(&self, place: &DocumentPlace, hash: &ChangeHash) -> Result<bool, StoreError> {
         Ok(place.row.dropped.is_some() && self.rows.has(&keys::skipped(place.number(), hash))?)

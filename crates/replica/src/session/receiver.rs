@@ -544,5 +544,6 @@ pub(super) fn check_room<S: Store>(
     if journal.rows.has(&keys::hash(place.number(), &change.hash))? {
         return Ok(Some(StopReason::Repeated));
     }
-    Ok((place.heads() >= HEADS_MAX).then_some(StopReason::TooManyHeads))
+    let joins = change.dependencies.iter().any(|dependency| place.is_head(dependency));
+    Ok((!joins && place.heads() >= HEADS_MAX).then_some(StopReason::TooManyHeads))
 }
