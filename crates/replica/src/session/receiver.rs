@@ -544,6 +544,7 @@ pub(super) fn check_room<S: Store>(
     if journal.rows.has(&keys::hash(place.number(), &change.hash))? {
         return Ok(Some(StopReason::Repeated));
     }
+    // Of a document with dropped changes one that joins heads comes this far.
     let joins = change.dependencies.iter().any(|dependency| place.is_head(dependency));
     Ok((!joins && place.heads() >= HEADS_MAX).then_some(StopReason::TooManyHeads))
 }
