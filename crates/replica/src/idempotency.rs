@@ -6,9 +6,9 @@
 use crate::journal::Journal;
 use crate::keys;
 use crate::record::{self, HolderRow, IdempotencyRow};
-use crate::request::{AskedWrite, IdempotencyKey, Stamp};
+use crate::request::{AskedWrite, IdempotencyKey, Stamp, Written};
 use crate::store::{Store, StoreError};
-use document::Origin;
+use document::{ChangeHash, Origin};
 
 /// The newest idempotency keys, kept whatever the clock says: one that jumps ahead makes no retry count twice.
 pub const IDEMPOTENCY_KEYS_MIN: u32 = 65_536;
@@ -19,6 +19,9 @@ const KEPT_MS: i64 = 24 * 60 * 60 * 1_000;
 /// Keys that one new key removes at most: more than one, so that those past their day become fewer, and soon where fewer are to
 /// be kept than there are.
 const REMOVED_PER_KEY: usize = 16;
+
+/// Most heads that are kept of an answer: a document that was written here has one.
+const HEADS_MAX: usize = 8;
 
 /// Who holds no more than one part of so many of the most that are kept loses none to others who hold more.
 const HOLDERS: u64 = 16;
@@ -40,7 +43,7 @@ pub(crate) struct GoneEarly {
 pub(crate) struct Earlier {
     /// See [`digest`].
     pub(crate) digest: [u8; 16],
-    pub(crate) stamp: Option<Stamp>,
+    pub(crate) answer: Written,
 }
 
 /// Tells writes that are sent again from others under the same key.
@@ -75,22 +78,27 @@ pub(crate) fn find<S: Store>(
     let row: Option<IdempotencyRow> = journal.rows.record(&keys::idempotency(key.as_bytes()))?;
     Ok(row.map(|row| {
         let stamp = Stamp { origin: Origin(row.origin), sequence: row.sequence };
-        Earlier { digest: row.digest, stamp: (row.sequence > 0).then_some(stamp) }
+        let (heads, _) = row.heads.as_deref().unwrap_or_default().as_chunks::<32>();
+        let heads = heads.iter().map(|head| ChangeHash(*head)).collect();
+        Earlier { digest: row.digest, answer: Written { stamp: (row.sequence > 0).then_some(stamp), heads } }
     }))
 }
 
 pub(crate) fn keep<S: Store>(
     journal: &mut Journal<S>,
     key: &IdempotencyKey,
-    (digest, stamp): ([u8; 16], Option<Stamp>),
+    (digest, answer): ([u8; 16], &Written),
     (wall_ms, keys_max): (i64, u64),
 ) -> Result<GoneEarly, StoreError> {
+    let (stamp, heads) = (answer.stamp, &answer.heads);
+    let is_kept = (1..=HEADS_MAX).contains(&heads.len());
     let row = IdempotencyRow {
         digest,
         sequence: stamp.map_or(0, |stamp| stamp.sequence),
         origin: stamp.map_or([0; 16], |stamp| stamp.origin.0),
         kept_ms: Some(wall_ms),
         holder: Some(key.holder()),
+        heads: is_kept.then(|| heads.iter().flat_map(|ChangeHash(head)| *head).collect()),
     };
     journal.rows.put(keys::idempotency(key.as_bytes()), record::encode(&row));
     let mut newest = append(journal, key.as_bytes().to_vec());
@@ -106,12 +114,12 @@ pub(crate) fn keep<S: Store>(
         let Some(key) = journal.rows.get(&order)? else { break };
         let place = keys::idempotency(&key);
         let row: Option<IdempotencyRow> = journal.rows.record(&place)?;
-        let age_ms = wall_ms.saturating_sub(row.and_then(|row| row.kept_ms).unwrap_or(i64::MIN));
+        let (kept_ms, holder) = row.map_or((None, None), |row| (row.kept_ms, row.holder));
+        let age_ms = wall_ms.saturating_sub(kept_ms.unwrap_or(i64::MIN));
         let keys = newest + 1 - oldest;
         if !is_over(keys, age_ms, keys_max) {
             break;
         }
-        let holder = row.and_then(|row| row.holder);
         let is_passed = age_ms < KEPT_MS && keys <= passing_max && holds_at_most(journal, holder, share)?;
         if is_passed && moves == 0 {
             break;

@@ -264,7 +264,7 @@ impl SharesRow {
 }
 
 /// A write that carried an idempotency key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub(crate) struct IdempotencyRow {
     /// Digest of what was asked.
     #[cbor(n(0), with = "minicbor::bytes")]
@@ -281,6 +281,9 @@ pub(crate) struct IdempotencyRow {
     /// Among whose keys it is counted; `None` of an earlier version, which counted for nobody.
     #[n(4)]
     pub(crate) holder: Option<u64>,
+    /// The document's heads after it; `None` of several documents, of very many heads, or of an earlier version.
+    #[cbor(n(5), with = "minicbor::bytes")]
+    pub(crate) heads: Option<Vec<u8>>,
 }
 
 /// How many idempotency keys are somebody's.

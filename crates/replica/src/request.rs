@@ -339,7 +339,7 @@ pub struct Written {
     /// The stamp of the last change; `None` when everything was so already.
     pub stamp: Option<Stamp>,
     /// The heads of the document after the write, in byte order. Empty where not one document was written, but several or
-    /// none, and of a write that was sent again: others may have written since.
+    /// none. Of a write that was sent again, those after the first time: others may have written since.
     pub heads: Vec<ChangeHash>,
 }
 

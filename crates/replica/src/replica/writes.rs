@@ -127,8 +127,7 @@ impl<S: Store> Replica<S> {
             if let Err(error @ WaitError::TooMany) = wait {
                 return Ok(Err(error.into()));
             }
-            // The present heads may be of others' changes, which who asks again has not seen.
-            return Ok(Ok(Written { stamp: earlier.stamp, heads: Vec::new() }));
+            return Ok(Ok(earlier.answer));
         }
         // After the look for an earlier answer: that one may have been written.
         if let Err(error) = wait {
@@ -155,13 +154,13 @@ impl<S: Store> Replica<S> {
             [one] => std::mem::take(&mut one.heads),
             _ => Vec::new(),
         };
-        let stamp = self.commit(prepared, clock)?;
+        let written = Written { stamp: self.commit(prepared, clock)?, heads };
         if let Some((key, digest)) = key {
             let kept = (clock.wall_ms, self.settings.idempotency_keys_max);
-            let gone = idempotency::keep(&mut self.journal, key, (digest, stamp), kept)?;
+            let gone = idempotency::keep(&mut self.journal, key, (digest, &written), kept)?;
             self.tell_of_keys(gone, clock);
         }
-        Ok(Ok(Written { stamp, heads }))
+        Ok(Ok(written))
     }
 
     /// Counts keys that went too early, and tells of them from time to time: where one does many do.

@@ -141,7 +141,8 @@ fn a_write_with_a_key_counts_once() {
     let Ok(Response::Written(first)) = site.answer(sale("store-1/inventory/1", "basket-1/1")) else {
         panic!()
     };
-    let again = Ok(Response::Written(Written { stamp: first.stamp, heads: Vec::new() }));
+    assert_eq!(first.heads.len(), 1);
+    let again = Ok(Response::Written(first));
     assert_eq!(site.answer(sale("store-1/inventory/1", "basket-1/1")), again);
     site.crash();
     assert_eq!(site.answer(sale("store-1/inventory/1", "basket-1/1")), again);
@@ -189,7 +190,7 @@ fn the_oldest_idempotency_keys_make_room() {
     assert!(!kept(&site, 4) && kept(&site, 5), "the newest stay, whatever the clock says");
 }
 
-/// A key as the version kept it that counted them for nobody: what was its fourth member at most.
+/// A key as the version kept it that counted them for nobody, and kept no heads: what was its fourth member at most.
 #[derive(minicbor::Encode)]
 struct EarlierRow {
     #[cbor(n(0), with = "minicbor::bytes")]
@@ -211,9 +212,9 @@ fn a_key_that_an_earlier_version_kept_is_honoured() {
     };
     let place = keys::idempotency(b"basket-1/1");
     let row = site.disk.get(place.0, &place.1).unwrap().unwrap();
-    let record::IdempotencyRow { digest, sequence, origin, kept_ms, holder } =
+    let record::IdempotencyRow { digest, sequence, origin, kept_ms, holder, heads } =
         record::decode(place.0, &row).unwrap();
-    assert!(holder.is_some(), "this version says whose it is");
+    assert!(holder.is_some() && heads.is_some(), "this version says whose it is, and what came of it");
     let earlier = record::encode(&EarlierRow { digest, sequence, origin, kept_ms });
     assert_ne!(earlier, row);
     site.disk.0.borrow_mut().rows.insert(place, earlier);
@@ -237,7 +238,7 @@ impl Kept {
 
     fn keep(&mut self, name: &str, holder: u64, wall_ms: i64) {
         let key = IdempotencyKey::new(name).unwrap().held_by(holder);
-        idempotency::keep(&mut self.0, &key, ([7; 16], None), (wall_ms, Self::MAX)).unwrap();
+        idempotency::keep(&mut self.0, &key, ([7; 16], &Written::default()), (wall_ms, Self::MAX)).unwrap();
     }
 
     fn has(&self, name: &str) -> bool {

@@ -20,8 +20,8 @@ pub(super) struct Written {
     stamp: Option<Option<local::Stamp>>,
     /// How safe it is: `local` is on this replica's disk, `hub` on the hub's too.
     ack: Ack,
-    /// The heads of the document after it; its ETag. Left out for a transaction of several documents, where an earlier answer is
-    /// given again, and for who may not read what it writes.
+    /// The heads of the document after it; its ETag. Of an earlier answer that is given again, those of then: others may have
+    /// written since. Left out for a transaction of several documents, and for who may not read what it writes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     heads: Vec<String>,
 }
