@@ -297,7 +297,7 @@ pub enum Rung {
     Vector,
     /// The journal lacks changes of a space for the peer: its documents are reconciled first.
     Reconcile,
-    /// The journal lacks changes of a space of which the peer has nothing: it is sent the documents first.
+    /// The journal lacks changes of a space of which the peer has nothing, or has many of them: it is sent the documents first.
     Fill,
 }
 

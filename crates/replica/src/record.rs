@@ -214,7 +214,7 @@ pub(crate) struct TrimmedRow {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub(crate) struct IncompleteRow {
     /// What its documents may have of streams that the vector did not tell of when they came, by whichever fill, in
-    /// order of the origins. It is complete when the vector has reached that, and no documents are missing.
+    /// order of the origins. It is complete when the vector has reached that.
     #[n(0)]
     pub(crate) until: Vec<UntilRow>,
     /// Whether documents are missing.

@@ -18,7 +18,7 @@ mod window;
 
 pub(crate) use confirmed::Confirmed;
 pub(crate) use fork::{FORK_FRAMES_MAX, Fork};
-pub(crate) use hello::{CONFIRMED_MAX, Greeted};
+pub(crate) use hello::{CONFIRMED_MAX, Greeted, Host};
 pub(crate) use peers::{OwnHello, Peer, Peers};
 pub(crate) use questions::Question;
 pub(crate) use receiver::{Context, Outcome, Receiver, Reconsidered};

@@ -15,6 +15,7 @@ mod fillers;
 mod hello;
 mod hostile;
 mod loading;
+mod newcomers;
 mod overtaking;
 mod recorded;
 mod recovery;

@@ -233,8 +233,8 @@ impl<S: Store> Journal<S> {
             origin.is_some_and(|origin| self.vectors.get(space, origin).sequence >= until.sequence)
         };
         let is_complete = |(space, row): (&SpaceNumber, &IncompleteRow)| {
-            let is_reached = row.until.iter().all(|until| reached(*space, until));
-            (is_reached && !row.lacks_documents).then_some(*space)
+            // Rows may bring what a fill that was not finished left out: all that the vector tells of is here.
+            row.until.iter().all(|until| reached(*space, until)).then_some(*space)
         };
         let complete: Vec<SpaceNumber> = self.incomplete.rows.iter().filter_map(is_complete).collect();
         for space in &complete {

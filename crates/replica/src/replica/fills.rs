@@ -7,7 +7,8 @@ use crate::effect::{DisconnectReason, Effect, Event, LinkId, Misbehaviour};
 use crate::journal::Journal;
 use crate::keys::SpaceNumber;
 use crate::session::fill::{
-    FILL_IDLE_MS, FillContext, Filled, Filling, ROWS_PER_TURN, SERVED_MAX, Server, Step, TAKEN_MAX,
+    FILL_IDLE_MS, FillContext, Filled, Filling, NEWCOMERS_MAX, ROWS_PER_TURN, SERVED_MAX, Server, Step,
+    TAKEN_MAX,
 };
 use crate::session::{CONFIRMED_MAX, Peer};
 use crate::settings::{Settings, origin_of};
@@ -127,7 +128,7 @@ impl<S: Store> Replica<S> {
             match &fills.server {
                 Some(server) if server.is_working() => works = true,
                 Some(_) => serves.push(deadline),
-                None => others_wait += usize::from(!fills.waiting.is_empty()),
+                None => others_wait += usize::from(fills.lacks_place),
             }
             served += usize::from(fills.server.is_some());
         }
@@ -186,8 +187,13 @@ impl<S: Store> Replica<S> {
         let mut served = sessions.filter(|session| session.fills.server.is_some()).count();
         let mut damaged = Vec::new();
         for peer in self.peers.iter_mut() {
-            let begins = served < SERVED_MAX && begin_to_serve(peer, &self.journal)?;
+            let next = next_to_serve(peer, &self.journal)?;
+            let (is_free, mut begins) = (served < SERVED_MAX, false);
+            if let Some(space) = next.filter(|_| is_free) {
+                begins = begin_to_serve(peer, &self.journal, space)?;
+            }
             let Some(session) = &mut peer.session else { continue };
+            session.fills.lacks_place = next.is_some() && !is_free;
             if begins {
                 served += 1;
                 session.fills.heard_ms = self.now_ms;
@@ -200,6 +206,14 @@ impl<S: Store> Replica<S> {
             damaged.extend(server.take_damaged());
         }
         damaged.into_iter().try_for_each(|document| self.block_damaged(document))
+    }
+
+    /// Whether a newcomer is filled with what the journal would serve, too: by a hub, which mostly has all that it fills with,
+    /// while there is no throng of those that only a fill serves.
+    pub(super) fn fills_newcomers(&self) -> bool {
+        let fills = self.peers.iter().filter_map(|peer| Some(&peer.session.as_ref()?.fills));
+        let busy = fills.filter(|fills| fills.server.is_some() || fills.lacks_place || !fills.new.is_empty());
+        self.settings.is_hub && busy.count() < NEWCOMERS_MAX
     }
 
     /// Acknowledges documents that came in the turn. Without that a peer sends no more than its window.
@@ -221,13 +235,29 @@ impl<S: Store> Replica<S> {
     }
 }
 
-/// Offers the next space that waits, when nothing else is offered.
-fn begin_to_serve<S: Store>(peer: &mut Peer, journal: &Journal<S>) -> Result<bool, StoreError> {
-    let Some(session) = &mut peer.session else { return Ok(false) };
-    if session.exchange.is_none() || session.fills.server.is_some() {
-        return Ok(false);
+/// The space that a peer is offered next, when nothing else is: of those that wait the one with the fewest changes, so that the
+/// others wait little. Before that it has what says whose changes it may take.
+fn next_to_serve<S: Store>(peer: &Peer, journal: &Journal<S>) -> Result<Option<SpaceNumber>, StoreError> {
+    let Some(session) = peer.session.as_ref().filter(|session| session.exchange.is_some()) else {
+        return Ok(None);
+    };
+    let fills = &session.fills;
+    if fills.waiting.is_empty() || fills.server.is_some() || peer.awaits_first(journal)? {
+        return Ok(None);
     }
-    let Some(space) = session.fills.waiting.pop_first() else { return Ok(false) };
+    let changes =
+        |space: &SpaceNumber| journal.vectors.of(*space).map(|(_, entry)| entry.sequence).sum::<u64>();
+    let first = session.first_space();
+    Ok(fills.waiting.iter().min_by_key(|space| (first != Some(**space), changes(space))).copied())
+}
+
+fn begin_to_serve<S: Store>(
+    peer: &mut Peer,
+    journal: &Journal<S>,
+    space: SpaceNumber,
+) -> Result<bool, StoreError> {
+    let Some(session) = &mut peer.session else { return Ok(false) };
+    session.fills.waiting.remove(&space);
     let Some(fill) = session.fills.next_offer() else { return Ok(false) };
     let fill = (fill, session.public_key);
     let is_beyond_vector = session.fills.asked.remove(&space);
@@ -413,6 +443,7 @@ fn take_finished<S: Store>(peer: &mut Peer, journal: &Journal<S>, finished: &Fil
     };
     let space = server.space;
     session.fills.forced.remove(&space);
+    session.fills.new.remove(&space);
     if !finished.taken {
         session.fills.refused.insert(space);
     } else if server.gave_all(journal) {

@@ -5,7 +5,7 @@ use crate::access::Identities;
 use crate::effect::{DisconnectReason, Effect, Event, Lane, LinkId, Misbehaviour};
 use crate::journal::Journal;
 use crate::keys::SpaceNumber;
-use crate::session::{self, Context, Fork, Greeted, Outcome, OwnHello, Peer};
+use crate::session::{self, Context, Fork, Greeted, Host, Outcome, OwnHello, Peer};
 use crate::store::{Room, Store, StoreError};
 use crate::turns::Turns;
 use crate::waits::hub_vectors;
@@ -73,10 +73,14 @@ impl<S: Store> Replica<S> {
         clock: Clock,
     ) -> Result<(), StoreError> {
         // A frame may still arrive after the session's end.
+        if self.peers.of(link).is_none() {
+            return Ok(());
+        }
+        let decoded = wire::decode(bytes);
+        let fills_newcomers = matches!(decoded, Ok(Frame::Hello(_))) && self.fills_newcomers();
         let Some(peer) = self.peers.of(link) else { return Ok(()) };
         let (journal, turns) = (&mut self.journal, &mut self.turns);
         let (mut forked, mut shown) = (None, Vec::new());
-        let decoded = wire::decode(bytes);
         let handled = match &decoded {
             Err(error) => Err(Misbehaviour::Frame(*error).into()),
             Ok(Frame::Unknown(_)) => Ok(()),
@@ -85,8 +89,9 @@ impl<S: Store> Replica<S> {
             Ok(_) if peer.session.as_ref().is_some_and(|session| session.is_asked) => Ok(()),
             Ok(Frame::Hello(hello)) => {
                 let public_key = &self.settings.key.public_key;
-                let own = (self.origin, public_key, self.room < Room::ReadOnly);
-                let greeted = peer.greet(journal, hello, own)?;
+                let takes = self.room < Room::ReadOnly;
+                let host = Host { own: self.origin, public_key, takes, fills_newcomers };
+                let greeted = peer.greet(journal, hello, &host)?;
                 greeted.map(|greeted| {
                     if let Greeted::Started(Event::SessionStarted { rung, .. }) = &greeted {
                         self.sessions.count(*rung);

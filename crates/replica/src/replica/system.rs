@@ -264,7 +264,7 @@ impl<S: Store> Replica<S> {
             let reason = if identities.is_revoked(&key) {
                 DisconnectReason::Revoked
             } else if !is_lifted
-                && session.fills.denied.is_disjoint(changed)
+                && !session.fills.denies_any(changed)
                 && identities.shares(&peer.name, &key, &peer.settings) == peer.shares
             {
                 let Some((_, receiver)) = &mut session.exchange else { continue };

@@ -1,4 +1,4 @@
-//! Fills: a space's documents for a peer that lacks changes which this replica's journal no more has.
+//! Fills: a space's documents for a peer that lacks changes which this replica's journal no more has, or that has nothing.
 //!
 //! The filler offers the documents as of a position of its journal, or later, with the version vector of that
 //! position. The receiver finds out which differ (module `reconcile`), asks for them, and adopts the vector with the
@@ -26,6 +26,8 @@ use wire::{FillOffer, VECTOR_ENTRIES_MAX};
 pub(crate) const ROWS_PER_TURN: usize = 2_048;
 /// Fills that this replica serves at once; each may keep half a megabyte of symbols, and a window.
 pub(crate) const SERVED_MAX: usize = 32;
+/// Peers that are filled, or wait for it, up to which another newcomer is filled that the journal would serve.
+pub(crate) const NEWCOMERS_MAX: usize = SERVED_MAX / 2;
 /// Fills that it takes at once.
 pub(crate) const TAKEN_MAX: usize = 4;
 /// How long a peer may say nothing of a fill, in milliseconds: a frame of a megabyte takes as long at 14 kbit/s.
@@ -40,9 +42,11 @@ const WANTED_MAX: usize = 16_384;
 pub(crate) struct Fills {
     /// Spaces that the peer has only some documents of, as its hello says.
     pub(crate) forced: BTreeSet<SpaceNumber>,
+    /// Spaces that the peer has nothing of, and that it is filled with though the journal has all of them.
+    pub(crate) new: BTreeSet<SpaceNumber>,
     /// Spaces of which the peer was given all documents, so that it has what this replica has without a stamp.
     pub(crate) given: BTreeSet<SpaceNumber>,
-    /// Spaces that the peer did not want filled: nothing of them is sent.
+    /// Spaces that the peer did not want filled: of them it is sent what the journal has, where that is all that it lacks.
     pub(crate) refused: BTreeSet<SpaceNumber>,
     /// Streams that the peer took none of with a fill, for want of their authors' rights: rows that are no more in the
     /// journal never come to it from here.
@@ -55,6 +59,8 @@ pub(crate) struct Fills {
     pub(crate) asked: BTreeSet<SpaceNumber>,
     /// Spaces that wait to be offered.
     pub(crate) waiting: BTreeSet<SpaceNumber>,
+    /// Whether one of them would be, were not as many peers filled as may be at once.
+    pub(crate) lacks_place: bool,
     /// What the peer is being filled with.
     pub(crate) server: Option<Server>,
     /// Authors whose changes were not taken with a fill: when their rights change there is to be another.
@@ -93,6 +99,12 @@ impl Fills {
             ahead.waits = false;
             self.asked.insert(space);
         }
+    }
+
+    /// Whether changes of one of these authors were not taken with a fill, or are not with the one that goes on.
+    pub(crate) fn denies_any(&self, authors: &BTreeSet<PublicKey>) -> bool {
+        !self.denied.is_disjoint(authors)
+            || self.filling.as_ref().is_some_and(|filling| filling.denies_any(authors))
     }
 
     /// Takes a frame of an offer; returns the offer once it is whole.

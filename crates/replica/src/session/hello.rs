@@ -18,6 +18,16 @@ pub(crate) const CONFIRMED_MAX: usize = 4 * wire::VECTOR_ENTRIES_MAX;
 /// The spaces that both sides share on this connection, and what the peer may do in each.
 type Shared = BTreeMap<Space, (SpaceNumber, Rights)>;
 
+/// This replica, as far as a peer's hello is about it.
+pub(crate) struct Host<'a> {
+    pub(crate) own: Origin,
+    pub(crate) public_key: &'a PublicKey,
+    /// Whether its hello said that it takes changes.
+    pub(crate) takes: bool,
+    /// Whether it fills a peer that its journal would serve, too.
+    pub(crate) fills_newcomers: bool,
+}
+
 /// What a hello came to.
 pub(crate) enum Greeted {
     /// Rows flow from here on.
@@ -58,13 +68,14 @@ impl Peer {
         })
     }
 
-    /// Takes the peer's hello: from here on rows flow. `takes` is what this replica's hello said.
+    /// Takes the peer's hello: from here on rows flow.
     pub(crate) fn greet<S: Store>(
         &mut self,
         journal: &mut Journal<S>,
         hello: &Hello,
-        (own, public_key, takes): (Origin, &PublicKey, bool),
+        host: &Host<'_>,
     ) -> Result<Result<Greeted, DisconnectReason>, StoreError> {
+        let Host { own, public_key, takes, fills_newcomers } = *host;
         if self.session.as_ref().is_none_or(|session| session.exchange.is_some()) {
             return Ok(Err(Misbehaviour::Order.into()));
         }
@@ -95,6 +106,15 @@ impl Peer {
                 readable.contains(number) && hello.incomplete.iter().any(|name| name == space.as_str())
             });
             session.fills.forced = forced.map(|(_, (number, _))| *number).collect();
+        }
+        let mut new = BTreeSet::new();
+        for space in readable.iter().filter(|_| fills_newcomers) {
+            if self.is_newcomer(journal, *space)? {
+                new.insert(*space);
+            }
+        }
+        if let Some(session) = &mut self.session {
+            session.fills.new = new;
         }
         let (rung, position) = self.rung(journal, hello)?;
         #[cfg(isle_planted)]
@@ -222,10 +242,12 @@ impl Peer {
         self.shares.keys().filter(lacks).map(|space| space.as_str().to_owned()).collect()
     }
 
-    /// Whether the peer may have documents of the space.
+    /// Whether the peer may have documents of the space; what a newcomer wrote itself is worth no table.
     pub(crate) fn has_documents(&self, space: SpaceNumber) -> bool {
-        let is_forced = self.session.as_ref().is_some_and(|session| session.fills.forced.contains(&space));
-        is_forced || self.confirmed.has_any(space)
+        let fills = self.session.as_ref().map(|session| &session.fills);
+        let is_forced = fills.is_some_and(|fills| fills.forced.contains(&space));
+        let is_new = fills.is_some_and(|fills| fills.new.contains(&space));
+        is_forced || self.confirmed.has_any(space) && !is_new
     }
 }
 

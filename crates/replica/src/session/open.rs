@@ -13,6 +13,9 @@ use std::collections::BTreeMap;
 /// Rows of a space that a peer may lack for it to go ahead of those of which it lacks more.
 const AHEAD_ROWS_MAX: u64 = 64;
 
+/// Rows of a space from which on who has nothing of it is filled: fewer are soon sent, unless they are long.
+const NEWCOMER_ROWS_MIN: u64 = 256;
+
 impl Peer {
     /// Whether the peer may be sent the space's changes, as far as the space's state here goes. While documents here
     /// have changes that came by a fill and have no stamp yet, only who has those may: what was written on top of them
@@ -46,8 +49,53 @@ impl Peer {
         journal: &Journal<S>,
         space: SpaceNumber,
     ) -> Result<bool, StoreError> {
-        let is_forced = self.session.as_ref().is_some_and(|session| session.fills.forced.contains(&space));
-        Ok(is_forced || self.is_trimmed(journal, space)?)
+        let fills = self.session.as_ref().map(|session| &session.fills);
+        let is_due = fills.is_some_and(|fills| fills.forced.contains(&space) || fills.new.contains(&space));
+        Ok(is_due || self.is_trimmed(journal, space)?)
+    }
+
+    /// Whether the peer has nothing of a space but what it wrote, and there is much. In a journal whatever is changed meanwhile
+    /// stands behind all that it lacks; in a fill it goes next. The journal serves where something would be left out of a fill,
+    /// and who relays: it has the rows then for those behind it.
+    pub(super) fn is_newcomer<S: Store>(
+        &self,
+        journal: &Journal<S>,
+        space: SpaceNumber,
+    ) -> Result<bool, StoreError> {
+        let (name, session) = (journal.names.space(space)?, self.session.as_ref());
+        let rows: u64 = journal.vectors.of(space).map(|(_, entry)| entry.sequence).sum();
+        if rows < NEWCOMER_ROWS_MIN
+            || name.as_str() == SYSTEM
+            || self.relays(name)
+            || session.is_none_or(|session| session.fills.forced.contains(&space))
+            || journal.is_incomplete(space)
+            || journal.cuts_of(space).next().is_some()
+        {
+            return Ok(false);
+        }
+        let public_key = session.map(|session| session.public_key);
+        for (origin, _) in journal.vectors.of(space) {
+            let (origin, key) = journal.names.origin(origin)?;
+            if self.confirmed.get(space, origin) > 0 && Some(key.public_key) != public_key {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether the peer has yet to take what it lacked of the first space when it was greeted.
+    pub(crate) fn awaits_first<S: Store>(&self, journal: &Journal<S>) -> Result<bool, StoreError> {
+        let Some(session) = &self.session else { return Ok(false) };
+        let Some((sender, _)) = &session.exchange else { return Ok(false) };
+        let Some(space) = sender.first().filter(|space| sender.sends(*space)) else { return Ok(false) };
+        for (_, number, has, _) in self.lacking(journal, [space].into_iter())? {
+            let next = journal.position(space, number, has + 1)?;
+            let is_due = next.is_some_and(|next| next <= session.said.at.lsn);
+            if is_due && !sender.is_held_up(space, journal.names.origin(number)?.0) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Whether it lacks something by its vector, or documents.

@@ -54,6 +54,11 @@ pub(crate) struct Session {
 }
 
 impl Session {
+    /// The space whose rows go to the peer before all others.
+    pub(crate) fn first_space(&self) -> Option<SpaceNumber> {
+        self.exchange.as_ref().and_then(|(sender, _)| sender.first())
+    }
+
     /// The peer is asked about streams; what else it sends is passed over from here on.
     pub(crate) fn ask(&mut self, questions: VecDeque<Question>) {
         (self.is_asked, self.questions) = (true, questions);

@@ -166,6 +166,16 @@ impl Sender {
         self.readable.contains(&space)
     }
 
+    /// The space whose rows go before all others.
+    pub(crate) fn first(&self) -> Option<SpaceNumber> {
+        self.first
+    }
+
+    /// Whether no more of a stream comes to the peer for the time being.
+    pub(crate) fn is_held_up(&self, space: SpaceNumber, origin: Origin) -> bool {
+        self.stopped.contains_key(&(space, origin)) || self.unreadable.contains(&(space, origin))
+    }
+
     /// How far the peer has a stream, or was sent it.
     pub(crate) fn sent(&self, space: SpaceNumber, origin: Origin) -> u64 {
         self.theirs.get(space, origin)

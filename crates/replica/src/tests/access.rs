@@ -29,6 +29,8 @@ pub(super) struct Fleet {
     dialled: u64,
     /// Connections that a replica ended are made again.
     pub(super) redials: bool,
+    /// The lane of fills is the quicker one.
+    pub(super) fills_overtake: bool,
     /// What reads the deltas that a node sends over a connection.
     decoders: BTreeMap<(LinkId, usize), wire::DeltaDecoder>,
     /// The positions that hellos build on, and who said them.
@@ -80,6 +82,7 @@ impl Fleet {
             links: BTreeMap::new(),
             dialled: 0,
             redials: false,
+            fills_overtake: false,
             decoders: BTreeMap::new(),
             since: Vec::new(),
             sent: BTreeMap::new(),
@@ -88,6 +91,12 @@ impl Fleet {
     }
 
     pub(super) fn connect(&mut self, one: usize, other: usize) {
+        self.dial(one, other);
+        self.carry();
+    }
+
+    /// A connection over which nothing is carried yet.
+    pub(super) fn dial(&mut self, one: usize, other: usize) {
         self.dialled += 1;
         self.links.insert(self.dialled, (one, other));
         for (node, peer) in [(one, other), (other, one)] {
@@ -95,7 +104,6 @@ impl Fleet {
             let link = LinkId(self.dialled);
             self.nodes[node].input(Input::PeerUp { link, peer: name(peer), public_key });
         }
-        self.carry();
     }
 
     pub(super) fn cut(&mut self, one: usize, other: usize) {
@@ -128,35 +136,41 @@ impl Fleet {
     /// Carries frames until all are silent.
     pub(super) fn carry(&mut self) {
         let mut redialled = 0;
-        loop {
-            let mut moved = false;
-            for node in 0..self.nodes.len() {
-                self.nodes[node].settle();
-                for link in std::mem::take(&mut self.nodes[node].ended) {
-                    let Some((one, other)) = self.links.get(&link.0).copied() else { continue };
-                    self.end(link.0);
-                    redialled += 1;
-                    assert!(redialled < 20, "connections end for ever");
-                    if self.redials && self.nodes[node].disconnects.last() != Some(&DisconnectReason::Revoked)
-                    {
-                        self.connect(one, other);
-                    }
-                    moved = true;
+        while self.carry_round(&mut redialled) {
+            assert!(redialled < 20, "connections end for ever");
+        }
+    }
+
+    /// Carries what every node has sent so far; returns whether something was.
+    pub(super) fn carry_round(&mut self, redialled: &mut usize) -> bool {
+        let mut moved = false;
+        for node in 0..self.nodes.len() {
+            self.nodes[node].settle();
+            for link in std::mem::take(&mut self.nodes[node].ended) {
+                let Some((one, other)) = self.links.get(&link.0).copied() else { continue };
+                self.end(link.0);
+                *redialled += 1;
+                if self.redials && self.nodes[node].disconnects.last() != Some(&DisconnectReason::Revoked) {
+                    self.dial(one, other);
                 }
-            }
-            for node in 0..self.nodes.len() {
-                for (link, bytes) in std::mem::take(&mut self.nodes[node].frames) {
-                    let Some((one, other)) = self.links.get(&link.0).copied() else { continue };
-                    let peer = if node == one { other } else { one };
-                    self.check_sent((node, peer), link, &bytes);
-                    self.nodes[peer].input(Input::Frame { link, bytes });
-                    moved = true;
-                }
-            }
-            if !moved {
-                return;
+                moved = true;
             }
         }
+        for node in 0..self.nodes.len() {
+            let mut frames = std::mem::take(&mut self.nodes[node].frames);
+            if self.fills_overtake {
+                let is_of_fill = |bytes: &[u8]| bytes[0] >= 10;
+                frames.make_contiguous().sort_by_key(|(_, bytes)| !is_of_fill(bytes));
+            }
+            for (link, bytes) in frames {
+                let Some((one, other)) = self.links.get(&link.0).copied() else { continue };
+                let peer = if node == one { other } else { one };
+                self.check_sent((node, peer), link, &bytes);
+                self.nodes[peer].input(Input::Frame { link, bytes });
+                moved = true;
+            }
+        }
+        moved
     }
 
     /// Carries at most so many frames, one by one: of those that are the first of their stream, any.
@@ -279,7 +293,7 @@ impl Fleet {
         self.carry();
     }
 
-    fn disconnects(&mut self) -> Vec<(usize, DisconnectReason)> {
+    pub(super) fn disconnects(&mut self) -> Vec<(usize, DisconnectReason)> {
         let nodes = self.nodes.iter_mut().enumerate();
         let all = nodes.flat_map(|(node, has)| has.disconnects.drain(..).map(move |reason| (node, reason)));
         all.collect()

@@ -5,11 +5,13 @@ use wire::Frame;
 
 const NOTES: usize = 600;
 
-/// A hub with notes that its journal has no more, and a site that has nothing.
-fn apart() -> (Node, Node) {
-    let mut hub =
-        Node::new(Settings { trimming: TrimPolicy { age_ms: 1_000, bytes: 1 << 30 }, ..hub_settings() });
-    for number in 0..NOTES {
+/// Notes that the hub's journal has no more.
+const TRIMMED: TrimPolicy = TrimPolicy { age_ms: 1_000, bytes: 1 << 30 };
+
+/// A hub with notes.
+pub(super) fn hub(trimming: TrimPolicy, notes: usize) -> Node {
+    let mut hub = Node::new(Settings { trimming, ..hub_settings() });
+    for number in 0..notes {
         let text = document::Operation::Put(json!({ "text": format!("{number} {}", "x".repeat(2_000)) }));
         hub.ask(Request::write(address(&format!("catalog/note/{number}")), vec![text]));
     }
@@ -17,6 +19,12 @@ fn apart() -> (Node, Node) {
     hub.wall_ms += 5_000;
     hub.put("store-1/note/clock", json!({"at": hub.wall_ms}));
     hub.settle();
+    hub
+}
+
+/// A hub with notes, and a site that has nothing, as they meet.
+fn met(trimming: TrimPolicy) -> (Node, Node) {
+    let mut hub = hub(trimming, NOTES);
     let mut site = Node::new(site_settings());
     for (node, peer, number) in [(&mut hub, "site", 2), (&mut site, "hub", 1)] {
         node.input(Input::PeerUp { link: LinkId(1), peer: peer.into(), public_key: key(number).public_key });
@@ -44,13 +52,53 @@ fn carry_one(hub: &mut Node, site: &mut Node) -> Vec<String> {
     names
 }
 
-fn is_filling(site: &mut Node) -> bool {
+pub(super) fn is_filling(site: &mut Node) -> bool {
     site.status().spaces.iter().any(|space| space.is_filling)
 }
 
 #[test]
 fn a_price_does_not_wait_for_the_rest_of_its_catalogue() {
-    let (mut hub, mut site) = apart();
+    overtakes(met(TRIMMED));
+}
+
+#[test]
+fn nor_does_it_where_the_journal_still_has_all_of_it() {
+    overtakes(met(TrimPolicy::default()));
+}
+
+#[test]
+fn who_has_nothing_of_a_space_is_filled_if_its_journal_is_long() {
+    for (notes, rung) in [(250, Rung::Vector), (256, Rung::Fill)] {
+        let mut hub = hub(TrimPolicy::default(), notes);
+        let (mut site, mut wire) = (Node::new(site_settings()), Wire::default());
+        wire.connect(&mut hub, &mut site);
+        assert_eq!(hub.rung(), Some(rung), "{notes} notes");
+        assert_converged(&mut hub, &mut site);
+        // What it has once it is sent row by row, however much it lacks, and however much is written meanwhile.
+        wire.cut(&mut hub, &mut site);
+        for number in 0..300 {
+            hub.put(&format!("catalog/product/{number}"), json!({"price": number}));
+        }
+        wire.connect(&mut hub, &mut site);
+        assert_eq!(hub.rung(), Some(Rung::Cursor));
+        assert_converged(&mut hub, &mut site);
+    }
+}
+
+#[test]
+fn a_space_that_becomes_long_while_it_is_sent_is_sent_on() {
+    let mut hub = hub(TrimPolicy::default(), 10);
+    let (mut site, mut wire) = (Node::new(site_settings()), Wire::default());
+    wire.connect(&mut hub, &mut site);
+    for number in 0..600 {
+        hub.put(&format!("catalog/product/{number}"), json!({"price": number}));
+    }
+    wire.carry(&mut hub, &mut site);
+    assert_eq!((hub.rung(), hub.status().fills.documents), (Some(Rung::Vector), 0));
+    assert_converged(&mut hub, &mut site);
+}
+
+fn overtakes((mut hub, mut site): (Node, Node)) {
     while !is_filling(&mut site) {
         carry_one(&mut hub, &mut site);
     }
@@ -81,7 +129,7 @@ fn a_price_does_not_wait_for_the_rest_of_its_catalogue() {
 
 #[test]
 fn what_is_changed_all_the_time_takes_a_part_of_a_fill_and_the_peers_own_none() {
-    let (mut hub, mut site) = apart();
+    let (mut hub, mut site) = met(TRIMMED);
     let (mut sent, mut round) = (Vec::new(), 0);
     while !(hub.frames.is_empty() && site.frames.is_empty()) {
         sent.extend(carry_one(&mut hub, &mut site));

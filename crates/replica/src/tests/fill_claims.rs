@@ -145,6 +145,23 @@ fn a_document_that_lacks_something_is_asked_for_once_more() {
     assert!(site.read("catalog/product/1").is_filling);
 }
 
+/// All that was offered comes row by row while documents come, and the fill is said to be short then.
+#[test]
+fn a_fill_that_stops_after_all_came_otherwise_leaves_nothing_open() {
+    let mut site = site_and_foe();
+    send(&mut site, &Frame::FillOffer(offer(1)));
+    let bodies = bodies(origin(1), 2);
+    send(&mut site, &documents(1, vec![], false));
+    assert!(site.read("catalog/product/1").is_filling);
+    send_delta(&mut site, &delta(0, 1, 1, &bodies));
+    assert!(!site.read("catalog/product/1").is_filling);
+    let last =
+        FillDocuments { fill: 1, number: 2, is_short: true, is_done: true, ..FillDocuments::default() };
+    send(&mut site, &Frame::FillDocuments(last));
+    assert_eq!(stopped(&site), Some(StopReason::FillerDamaged));
+    assert!(!site.read("catalog/product/1").is_filling && site.disconnects.is_empty());
+}
+
 #[test]
 fn a_change_that_is_refused_ends_the_fill_and_not_the_link() {
     // W-46.

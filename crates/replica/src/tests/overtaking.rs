@@ -96,17 +96,28 @@ fn write_long(node: &mut Node, number: u64) {
     write(node, &format!("catalog/note/{number}"), json!({ "text": text }));
 }
 
+/// The first of what is much, and what a peer says that has it: who has nothing is filled.
+fn begin_much(hub: &mut Node) -> Hello {
+    write_long(hub, 0);
+    hub.settle();
+    let (origin, first) = hub.replica.vector(&space("catalog")).unwrap()[0];
+    let chain = *first.chain.first_chunk().unwrap();
+    hello(vec![wire::VectorEntry { origin: origin.0, sequence: first.sequence, chain }])
+}
+
 /// A hub with more than a window in one space, and a few in another among them.
-fn much_and_little() -> Node {
+fn much_and_little() -> (Node, Hello) {
     let mut hub = Node::new(hub_settings());
-    for n in 0..3_000 {
+    let hello = begin_much(&mut hub);
+    write(&mut hub, "store-1/note/1", json!({"n": 0}));
+    for n in 1..3_000 {
         write_long(&mut hub, n);
         if n % 100 == 0 {
             write(&mut hub, "store-1/note/1", json!({ "n": n }));
         }
     }
     hub.settle();
-    hub
+    (hub, hello)
 }
 
 fn numbers(last: u64) -> Vec<u64> {
@@ -115,7 +126,8 @@ fn numbers(last: u64) -> Vec<u64> {
 
 #[test]
 fn a_change_does_not_wait_for_the_first_sync_of_another_space() {
-    let mut reader = Reader::new(much_and_little(), "site", hello(vec![]));
+    let (hub, hello) = much_and_little();
+    let mut reader = Reader::new(hub, "site", hello);
     let mut came = reader.read();
     assert_eq!(came.of("store-1"), numbers(30), "those that were there");
     assert!(came.of("catalog").len() < 2_000);
@@ -133,21 +145,22 @@ fn a_change_does_not_wait_for_the_first_sync_of_another_space() {
     while reader.acknowledge() {
         let next = reader.read();
         let all = came.of("catalog").len() + next.of("catalog").len();
-        assert!(next.of("store-1").is_empty() || all == 3_000);
+        assert!(next.of("store-1").is_empty() || all == 2_999, "{all}");
         came.0.extend(next.0);
     }
-    assert_eq!((came.of("store-1"), came.of("catalog")), (numbers(33), numbers(3_000)));
+    assert_eq!((came.of("store-1"), came.of("catalog")), (numbers(33), numbers(3_000).split_off(1)));
     assert!(reader.hub.disconnects.is_empty());
 }
 
 #[test]
 fn little_goes_ahead_after_a_rewind_too() {
-    let mut reader = Reader::new(much_and_little(), "site", hello(vec![]));
+    let (hub, hello) = much_and_little();
+    let mut reader = Reader::new(hub, "site", hello.clone());
     reader.read();
     reader.generation = 1;
     reader.ends.clear();
     reader.decoder = wire::DeltaDecoder::default();
-    let rewind = wire::Rewind { generation: 1, spaces: hello(vec![]).spaces };
+    let rewind = wire::Rewind { generation: 1, spaces: hello.spaces };
     send(&mut reader.hub, &Frame::Rewind(rewind));
     let came = reader.read();
     assert_eq!(came.of("store-1"), numbers(30));
@@ -165,10 +178,11 @@ fn what_follows_a_fill_goes_ahead() {
     hub.put("store-1/note/1", json!({"n": 1}));
     hub.wall_ms += 5_000;
     hub.put("store-1/note/1", json!({"n": 2}));
-    (0..3_000).for_each(|n| write_long(&mut hub, n));
+    let hello = begin_much(&mut hub);
+    (1..3_000).for_each(|n| write_long(&mut hub, n));
     write(&mut hub, "store-1/note/2", json!({"n": 3}));
     hub.settle();
-    let mut reader = Reader::new(hub, "site", hello(vec![]));
+    let mut reader = Reader::new(hub, "site", hello);
     assert_eq!(reader.read().of("store-1"), [0; 0], "of which something is gone");
     // It has all that is filled, and lacks what was written meanwhile.
     let fill = reader.offered.take().unwrap();
@@ -190,9 +204,9 @@ fn what_goes_ahead_stays_ahead_when_another_space_opens() {
     let mut hub = Node::new(settings);
     hub.put("store-2/note/1", json!({"n": 1}));
     hub.wall_ms += 5_000;
-    (0..3_000).for_each(|n| write_long(&mut hub, n));
+    let mut hello = begin_much(&mut hub);
+    (1..3_000).for_each(|n| write_long(&mut hub, n));
     hub.settle();
-    let mut hello = hello(vec![]);
     hello.spaces.push(wire::SpaceVector { space: "store-2".into(), entries: vec![], takes: true });
     let mut reader = Reader::new(hub, "site", hello);
     reader.read();
@@ -251,9 +265,9 @@ fn nothing_goes_ahead_of_a_document_of_rights_before_it() {
         access::written(hub.answer(Request::Grant { public_key, name: access::name(number.into()), spaces }));
     };
     grant(&mut hub, 2, &["catalog", "store-1"]);
-    (0..3_000).for_each(|n| write_long(&mut hub, n));
+    let mut hello = begin_much(&mut hub);
+    (1..3_000).for_each(|n| write_long(&mut hub, n));
     hub.settle();
-    let mut hello = hello(vec![]);
     hello.spaces.push(wire::SpaceVector { space: "system".into(), entries: vec![], takes: true });
     let mut reader = Reader::new(hub, "site-1", hello);
     let mut came = Came(Vec::new());

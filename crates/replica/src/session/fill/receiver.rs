@@ -198,6 +198,11 @@ impl Filling {
         matches!(self.stage, Stage::Sketching(_) | Stage::Locating(_) | Stage::Comparing(_) | Stage::Adopting)
     }
 
+    /// Whether changes of one of these authors are not taken.
+    pub(crate) fn denies_any(&self, authors: &BTreeSet<PublicKey>) -> bool {
+        !self.denied.is_disjoint(authors)
+    }
+
     /// Authors whose changes were not taken: more may be known of their rights at another time.
     pub(crate) fn take_denied(&mut self) -> BTreeSet<PublicKey> {
         std::mem::take(&mut self.denied)

@@ -1,0 +1,208 @@
+//! Who has nothing of a space of which the hub's journal has all.
+
+use super::access::{self, Fleet};
+use super::fill_changed::{hub, is_filling};
+use super::*;
+use wire::Frame;
+
+/// A hub that knows so many sites, each with something else to share: the same catalogue.
+fn hub_of_many(sites: usize) -> Node {
+    let mut settings = hub_settings();
+    let site = settings.peers["site"].clone();
+    settings.peers = (0..sites).map(|number| (format!("site-{number}"), site.clone())).collect();
+    let mut hub = Node::new(settings);
+    for number in 0..256 {
+        hub.ask(written(number));
+    }
+    hub.settle();
+    hub
+}
+
+fn written(number: u32) -> Request {
+    let price = document::Operation::Put(json!({ "price": number }));
+    Request::write(address(&format!("catalog/product/{number}")), vec![price])
+}
+
+/// The peer `number` is there, and has nothing; what the hub has for it comes back.
+fn meet(hub: &mut Node, number: u8) -> Vec<Frame> {
+    let link = LinkId(number.into());
+    let public_key = key(100 + number).public_key;
+    hub.input(Input::PeerUp { link, peer: format!("site-{number}"), public_key });
+    let hello = Frame::Hello(hostile::hello(vec![]));
+    hub.input(Input::Frame { link, bytes: wire::encode(&hello).unwrap() });
+    hub.settle();
+    let frames = hub.frames_of(link.0);
+    frames.into_iter().map(|(_, bytes)| wire::decode(&bytes).unwrap()).collect()
+}
+
+fn offers(frames: &[Frame]) -> usize {
+    frames.iter().filter(|frame| matches!(frame, Frame::FillOffer(_))).count()
+}
+
+fn deltas(frames: &[Frame]) -> usize {
+    frames.iter().filter(|frame| matches!(frame, Frame::Delta(_))).count()
+}
+
+#[test]
+fn a_throng_of_newcomers_is_sent_the_journal() {
+    let mut hub = hub_of_many(18);
+    for number in 0..16 {
+        let frames = meet(&mut hub, number);
+        assert_eq!((offers(&frames), deltas(&frames)), (1, 0), "{number}");
+    }
+    let frames = meet(&mut hub, 16);
+    assert_eq!(offers(&frames), 0);
+    assert!(deltas(&frames) > 0, "nobody waits for a place");
+    hub.input(Input::PeerDown { link: LinkId(3) });
+    let frames = meet(&mut hub, 17);
+    assert_eq!((offers(&frames), deltas(&frames)), (1, 0), "a place is free");
+}
+
+#[test]
+fn the_space_with_the_fewest_changes_is_filled_first() {
+    let mut hub = hub(TrimPolicy::default(), 400);
+    for number in 0..300 {
+        hub.put(&format!("store-1/note/{number}"), json!({ "n": number }));
+    }
+    let (mut site, mut wire) = (Node::new(site_settings()), Wire::default());
+    wire.connect(&mut hub, &mut site);
+    assert_converged(&mut hub, &mut site);
+    let filled = site.events.iter().filter_map(|event| match event {
+        Event::Filled { space, .. } => Some(space.as_str()),
+        _ => None,
+    });
+    assert_eq!(filled.collect::<Vec<_>>(), ["store-1", "catalog"]);
+}
+
+#[test]
+fn who_sold_before_it_met_the_hub_is_a_newcomer_still() {
+    let mut hub = hub(TrimPolicy::default(), 1);
+    for number in 0..300 {
+        hub.put(&format!("store-1/note/{number}"), json!({ "n": number }));
+    }
+    let mut site = Node::new(site_settings());
+    site.put("store-1/note/7", json!({"sold": 1}));
+    let mut wire = Wire::default();
+    wire.connect(&mut hub, &mut site);
+    assert_eq!((hub.rung(), hub.status().fills.symbols), (Some(Rung::Fill), 0));
+    assert_converged(&mut hub, &mut site);
+    assert_eq!(hub.read("store-1/note/7").heads.len(), 2);
+}
+
+#[test]
+fn so_is_who_has_nothing_but_what_the_hub_took_of_it() {
+    let (mut hub, mut site, mut wire) = pair();
+    site.put("store-1/note/7", json!({"sold": 1}));
+    wire.carry(&mut hub, &mut site);
+    wire.cut(&mut hub, &mut site);
+    for number in 0..300 {
+        hub.put(&format!("store-1/note/{number}"), json!({ "n": number }));
+    }
+    wire.connect(&mut hub, &mut site);
+    assert_eq!(hub.rung(), Some(Rung::Fill));
+    assert_converged(&mut hub, &mut site);
+}
+
+/// It has others behind it, who are to get the rows.
+#[test]
+fn who_relays_is_sent_the_journal() {
+    let mut hub = hub(TrimPolicy::default(), 1);
+    for number in 0..300 {
+        hub.put(&format!("store-1/note/{number}"), json!({ "n": number }));
+    }
+    hub.settings.peers.get_mut("site").unwrap().relay = true;
+    hub.crash();
+    let (mut site, mut wire) = (Node::new(site_settings()), Wire::default());
+    wire.connect(&mut hub, &mut site);
+    assert_eq!(hub.rung(), Some(Rung::Vector));
+    assert_converged(&mut hub, &mut site);
+}
+
+/// A hub with what site 1 wrote, whose rights nobody is told.
+fn hub_with_a_stranger() -> Fleet {
+    let mut fleet = Fleet::new(3);
+    fleet.redials = true;
+    fleet.grant(2, &[("store-1", access::READ_WRITE)]);
+    fleet.nodes[0].settings.peers.get_mut("site-1").unwrap().spaces = [(space("store-1"), BOTH)].into();
+    fleet.restart(0);
+    fleet.connect(0, 1);
+    fleet.nodes[1].put("store-1/note/stranger", json!({"n": 1}));
+    fleet.carry();
+    assert_eq!(fleet.has(0, 1, "store-1"), 1);
+    let text = "x".repeat(4_000);
+    for number in 0..300 {
+        fleet.nodes[0].put(&format!("store-1/note/{number}"), json!({ "n": number, "text": text }));
+    }
+    fleet
+}
+
+#[test]
+fn a_fill_that_cannot_be_taken_whole_is_made_up_by_the_journal() {
+    let mut fleet = hub_with_a_stranger();
+    fleet.connect(0, 2);
+    let stopped =
+        |event: &Event| matches!(event, Event::FillStopped { reason: StopReason::RightUnknown, .. });
+    assert!(fleet.nodes[2].events.iter().any(stopped), "{:?}", fleet.nodes[2].events);
+    assert_eq!((fleet.has(2, 0, "store-1"), fleet.has(2, 1, "store-1")), (300, 0));
+    assert_eq!(fleet.nodes[2].get("store-1/note/stranger"), None);
+    assert!(!is_filling(&mut fleet.nodes[2]), "what it may take is all here");
+    fleet.nodes[0].put("store-1/note/0", json!({"n": -1}));
+    fleet.carry();
+    assert_eq!(fleet.nodes[2].get("store-1/note/0"), Some(json!({"n": -1})));
+    // No fill is tried again and again.
+    fleet.cut(0, 2);
+    let before = fleet.nodes[0].status().fills;
+    fleet.connect(0, 2);
+    assert_eq!(fleet.nodes[0].status().fills, before);
+    // What was unknown comes once it is known.
+    fleet.grant(1, &[("store-1", access::READ_WRITE)]);
+    fleet.carry();
+    assert_eq!(fleet.nodes[2].get("store-1/note/stranger"), Some(json!({"n": 1})));
+}
+
+/// Whatever of the two lanes is quicker.
+#[test]
+fn whose_changes_may_be_taken_is_known_before_the_documents_that_have_them() {
+    for trimming in [TrimPolicy::default(), TrimPolicy { age_ms: 1_000, bytes: 1 << 30 }] {
+        let mut fleet = Fleet::new(3);
+        fleet.nodes[0].settings.trimming = trimming;
+        fleet.restart(0);
+        for node in [1, 2] {
+            fleet.grant(node, &[("store-1", access::READ_WRITE)]);
+        }
+        fleet.connect(0, 1);
+        for number in 0..300 {
+            fleet.nodes[1].put(&format!("store-1/note/{number}"), json!({ "n": number }));
+        }
+        fleet.carry();
+        fleet.nodes[0].wall_ms += 5_000;
+        fleet.nodes[0].put("store-1/note/0", json!({"n": -1}));
+        fleet.nodes[0].settle();
+        fleet.fills_overtake = true;
+        fleet.connect(0, 2);
+        assert_eq!(fleet.disconnects(), []);
+        assert_eq!(
+            (fleet.has(2, 1, "store-1"), fleet.nodes[2].get("store-1/note/299")),
+            (300, Some(json!({"n": 299})))
+        );
+        assert!(fleet.nodes[0].status().fills.documents >= 300);
+    }
+}
+
+#[test]
+fn a_right_that_comes_during_a_fill_begins_it_anew() {
+    let mut fleet = hub_with_a_stranger();
+    fleet.dial(0, 2);
+    let mut redialled = 0;
+    while !is_filling(&mut fleet.nodes[2]) {
+        fleet.carry_round(&mut redialled);
+    }
+    fleet.grant(1, &[("store-1", access::READ_WRITE)]);
+    while !fleet.disconnects().contains(&(2, DisconnectReason::RightsChanged)) {
+        assert!(is_filling(&mut fleet.nodes[2]));
+        fleet.carry_round(&mut redialled);
+    }
+    fleet.carry();
+    assert_eq!(fleet.nodes[2].get("store-1/note/stranger"), Some(json!({"n": 1})));
+    assert!(!is_filling(&mut fleet.nodes[2]));
+}
