@@ -7,9 +7,7 @@ use tests::memory_limit::MemoryLimit;
 use tests::process::{DEADLINE, Fleet, Process, put, site_config};
 
 const LIMIT_BYTES: u64 = 256 << 20;
-/// The benchmark `server.rss` has 100,000 within the same limit, in each run of the tests: a development build would take
-/// minutes.
-const DOCUMENTS: usize = 10_000;
+const DOCUMENTS: usize = 100_000;
 const CHANGES: usize = 1_000;
 
 fn address(number: usize) -> String {
