@@ -67,9 +67,9 @@ fn the_space_with_the_fewest_changes_is_filled_first() {
     let (mut site, mut wire) = (Node::new(site_settings()), Wire::default());
     wire.connect(&mut hub, &mut site);
     assert_converged(&mut hub, &mut site);
-    let filled = site.events.iter().filter_map(|event| match event {
-        Event::Filled { space, .. } => Some(space.as_str()),
-        _ => None,
+    let filled = site.events.iter().filter_map(|event| {
+        let Event::Filled { space, .. } = event else { return None };
+        Some(space.as_str())
     });
     assert_eq!(filled.collect::<Vec<_>>(), ["store-1", "catalog"]);
 }
