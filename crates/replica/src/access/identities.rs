@@ -70,6 +70,11 @@ impl Identities {
         known.map(Option::as_ref)
     }
 
+    /// Whether documents say what an author may do, where they say it of anybody.
+    pub(crate) fn is_known(&self, author: &PublicKey) -> bool {
+        !self.has_authority() || self.is_authority(author) || self.document(author).is_some()
+    }
+
     pub(crate) fn is_revoked(&self, key: &PublicKey) -> bool {
         self.document(key).is_some_and(|document| document.is_revoked)
     }

@@ -187,13 +187,13 @@ impl<S: Store> Replica<S> {
         let mut served = sessions.filter(|session| session.fills.server.is_some()).count();
         let mut damaged = Vec::new();
         for peer in self.peers.iter_mut() {
-            let next = next_to_serve(peer, &self.journal)?;
-            let (is_free, mut begins) = (served < SERVED_MAX, false);
-            if let Some(space) = next.filter(|_| is_free) {
-                begins = begin_to_serve(peer, &self.journal, space)?;
+            let (is_ready, is_free) = (awaits_offer(peer, &self.journal)?, served < SERVED_MAX);
+            let begins = is_ready && is_free && begin_to_serve(peer, &self.journal)?;
+            if is_ready && !is_free {
+                send_journal(peer, &self.journal)?;
             }
             let Some(session) = &mut peer.session else { continue };
-            session.fills.lacks_place = next.is_some() && !is_free;
+            session.fills.lacks_place = is_ready && !is_free && !session.fills.waiting.is_empty();
             if begins {
                 served += 1;
                 session.fills.heard_ms = self.now_ms;
@@ -235,28 +235,23 @@ impl<S: Store> Replica<S> {
     }
 }
 
-/// The space that a peer is offered next, when nothing else is: of those that wait the one with the fewest changes, so that the
-/// others wait little. Before that it has what says whose changes it may take.
-fn next_to_serve<S: Store>(peer: &Peer, journal: &Journal<S>) -> Result<Option<SpaceNumber>, StoreError> {
+/// Whether a space that waits can be offered to a peer: nothing else is, and it has what says whose changes it may take.
+fn awaits_offer<S: Store>(peer: &Peer, journal: &Journal<S>) -> Result<bool, StoreError> {
     let Some(session) = peer.session.as_ref().filter(|session| session.exchange.is_some()) else {
-        return Ok(None);
+        return Ok(false);
     };
-    let fills = &session.fills;
-    if fills.waiting.is_empty() || fills.server.is_some() || peer.awaits_first(journal)? {
-        return Ok(None);
-    }
+    let has_next = !session.fills.waiting.is_empty() && session.fills.server.is_none();
+    Ok(has_next && !peer.awaits_first(journal)?)
+}
+
+/// Offers the next space: of those that wait the one with the fewest changes, so that the others wait little.
+fn begin_to_serve<S: Store>(peer: &mut Peer, journal: &Journal<S>) -> Result<bool, StoreError> {
+    let Some(session) = &mut peer.session else { return Ok(false) };
     let changes =
         |space: &SpaceNumber| journal.vectors.of(*space).map(|(_, entry)| entry.sequence).sum::<u64>();
     let first = session.first_space();
-    Ok(fills.waiting.iter().min_by_key(|space| (first != Some(**space), changes(space))).copied())
-}
-
-fn begin_to_serve<S: Store>(
-    peer: &mut Peer,
-    journal: &Journal<S>,
-    space: SpaceNumber,
-) -> Result<bool, StoreError> {
-    let Some(session) = &mut peer.session else { return Ok(false) };
+    let next = session.fills.waiting.iter().min_by_key(|space| (first != Some(**space), changes(space)));
+    let Some(space) = next.copied() else { return Ok(false) };
     session.fills.waiting.remove(&space);
     let Some(fill) = session.fills.next_offer() else { return Ok(false) };
     let fill = (fill, session.public_key);
@@ -268,6 +263,15 @@ fn begin_to_serve<S: Store>(
         session.fills.server = Some(server);
     }
     Ok(true)
+}
+
+/// Sends the journal in place of a fill, where it has all: nobody waits for a place whom it serves.
+fn send_journal<S: Store>(peer: &mut Peer, journal: &Journal<S>) -> Result<(), StoreError> {
+    let Some(session) = &mut peer.session else { return Ok(()) };
+    for space in std::mem::take(&mut session.fills.new) {
+        peer.reconsider(journal, space)?;
+    }
+    Ok(())
 }
 
 /// The peer has changes that no vector shows, or wants those of this replica. They are asked for where changes of others

@@ -90,7 +90,8 @@ impl<S: Store> Replica<S> {
             Ok(Frame::Hello(hello)) => {
                 let public_key = &self.settings.key.public_key;
                 let takes = self.room < Room::ReadOnly;
-                let host = Host { own: self.origin, public_key, takes, fills_newcomers };
+                let identities = &self.system.identities;
+                let host = Host { own: self.origin, public_key, takes, identities, fills_newcomers };
                 let greeted = peer.greet(journal, hello, &host)?;
                 greeted.map(|greeted| {
                     if let Greeted::Started(Event::SessionStarted { rung, .. }) = &greeted {

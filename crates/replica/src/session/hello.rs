@@ -2,7 +2,7 @@ use super::fork::Fork;
 use super::peers::Said;
 use super::questions::Question;
 use super::{Peer, Receiver, Sender, vectors_of};
-use crate::access::{PublicKey, Rights, SYSTEM};
+use crate::access::{Identities, PublicKey, Rights, SYSTEM};
 use crate::effect::{DisconnectReason, Event, Misbehaviour, Rung};
 use crate::journal::Journal;
 use crate::keys::SpaceNumber;
@@ -24,6 +24,7 @@ pub(crate) struct Host<'a> {
     pub(crate) public_key: &'a PublicKey,
     /// Whether its hello said that it takes changes.
     pub(crate) takes: bool,
+    pub(crate) identities: &'a Identities,
     /// Whether it fills a peer that its journal would serve, too.
     pub(crate) fills_newcomers: bool,
 }
@@ -75,7 +76,7 @@ impl Peer {
         hello: &Hello,
         host: &Host<'_>,
     ) -> Result<Result<Greeted, DisconnectReason>, StoreError> {
-        let Host { own, public_key, takes, fills_newcomers } = *host;
+        let Host { own, public_key, takes, identities, fills_newcomers } = *host;
         if self.session.as_ref().is_none_or(|session| session.exchange.is_some()) {
             return Ok(Err(Misbehaviour::Order.into()));
         }
@@ -109,7 +110,7 @@ impl Peer {
         }
         let mut new = BTreeSet::new();
         for space in readable.iter().filter(|_| fills_newcomers) {
-            if self.is_newcomer(journal, *space)? {
+            if self.is_newcomer(journal, identities, *space)? {
                 new.insert(*space);
             }
         }
@@ -242,12 +243,10 @@ impl Peer {
         self.shares.keys().filter(lacks).map(|space| space.as_str().to_owned()).collect()
     }
 
-    /// Whether the peer may have documents of the space; what a newcomer wrote itself is worth no table.
+    /// Whether the peer may have documents of the space.
     pub(crate) fn has_documents(&self, space: SpaceNumber) -> bool {
-        let fills = self.session.as_ref().map(|session| &session.fills);
-        let is_forced = fills.is_some_and(|fills| fills.forced.contains(&space));
-        let is_new = fills.is_some_and(|fills| fills.new.contains(&space));
-        is_forced || self.confirmed.has_any(space) && !is_new
+        let is_forced = self.session.as_ref().is_some_and(|session| session.fills.forced.contains(&space));
+        is_forced || self.confirmed.has_any(space)
     }
 }
 

@@ -2,7 +2,7 @@
 //! others wait for a fill, of this replica or of the peer.
 
 use super::Peer;
-use crate::access::SYSTEM;
+use crate::access::{Identities, SYSTEM};
 use crate::journal::Journal;
 use crate::keys::SpaceNumber;
 use crate::record::UntilRow;
@@ -54,33 +54,32 @@ impl Peer {
         Ok(is_due || self.is_trimmed(journal, space)?)
     }
 
-    /// Whether the peer has nothing of a space but what it wrote, and there is much. In a journal whatever is changed meanwhile
-    /// stands behind all that it lacks; in a fill it goes next. The journal serves where something would be left out of a fill,
-    /// and who relays: it has the rows then for those behind it.
+    /// Whether the peer has nothing of a space of which there is much. In a journal whatever is changed meanwhile stands behind
+    /// all that it lacks; in a fill it goes next. The journal serves where something would be left out of a fill, and who
+    /// relays: it has the rows then for those behind it.
     pub(super) fn is_newcomer<S: Store>(
         &self,
         journal: &Journal<S>,
+        identities: &Identities,
         space: SpaceNumber,
     ) -> Result<bool, StoreError> {
-        let (name, session) = (journal.names.space(space)?, self.session.as_ref());
-        let rows: u64 = journal.vectors.of(space).map(|(_, entry)| entry.sequence).sum();
-        if rows < NEWCOMER_ROWS_MIN
-            || name.as_str() == SYSTEM
+        let name = journal.names.space(space)?;
+        if name.as_str() == SYSTEM
             || self.relays(name)
-            || session.is_none_or(|session| session.fills.forced.contains(&space))
+            || self.has_documents(space)
             || journal.is_incomplete(space)
             || journal.cuts_of(space).next().is_some()
         {
             return Ok(false);
         }
-        let public_key = session.map(|session| session.public_key);
-        for (origin, _) in journal.vectors.of(space) {
-            let (origin, key) = journal.names.origin(origin)?;
-            if self.confirmed.get(space, origin) > 0 && Some(key.public_key) != public_key {
+        let mut rows = 0;
+        for (origin, entry) in journal.vectors.of(space) {
+            if !identities.is_known(&journal.names.origin(origin)?.1.public_key) {
                 return Ok(false);
             }
+            rows += entry.sequence;
         }
-        Ok(true)
+        Ok(rows >= NEWCOMER_ROWS_MIN)
     }
 
     /// Whether the peer has yet to take what it lacked of the first space when it was greeted.

@@ -23,15 +23,23 @@ fn written(number: u32) -> Request {
     Request::write(address(&format!("catalog/product/{number}")), vec![price])
 }
 
-/// The peer `number` is there, and has nothing; what the hub has for it comes back.
-fn meet(hub: &mut Node, number: u8) -> Vec<Frame> {
+/// The peer `number` is there, and says what it has.
+fn greet(hub: &mut Node, number: u8, hello: wire::Hello) {
     let link = LinkId(number.into());
     let public_key = key(100 + number).public_key;
     hub.input(Input::PeerUp { link, peer: format!("site-{number}"), public_key });
-    let hello = Frame::Hello(hostile::hello(vec![]));
-    hub.input(Input::Frame { link, bytes: wire::encode(&hello).unwrap() });
+    hub.input(Input::Frame { link, bytes: wire::encode(&Frame::Hello(hello)).unwrap() });
+}
+
+/// The same of one that has nothing; what the hub has for it comes back.
+fn meet(hub: &mut Node, number: u8) -> Vec<Frame> {
+    greet(hub, number, hostile::hello(vec![]));
     hub.settle();
-    let frames = hub.frames_of(link.0);
+    sent(hub, number)
+}
+
+fn sent(hub: &mut Node, number: u8) -> Vec<Frame> {
+    let frames = hub.frames_of(number.into());
     frames.into_iter().map(|(_, bytes)| wire::decode(&bytes).unwrap()).collect()
 }
 
@@ -58,6 +66,22 @@ fn a_throng_of_newcomers_is_sent_the_journal() {
     assert_eq!((offers(&frames), deltas(&frames)), (1, 0), "a place is free");
 }
 
+/// Those that the journal does not serve take all places before its turn comes.
+#[test]
+fn a_newcomer_waits_for_no_place() {
+    let mut hub = hub_of_many(33);
+    greet(&mut hub, 9, hostile::hello(vec![]));
+    for number in (0..33).filter(|number| *number != 9) {
+        greet(&mut hub, number, wire::Hello { incomplete: vec!["catalog".into()], ..hostile::hello(vec![]) });
+    }
+    hub.settle();
+    for number in 0..33 {
+        let frames = sent(&mut hub, number);
+        let is_new = number == 9;
+        assert_eq!((offers(&frames), deltas(&frames) > 0), (usize::from(!is_new), is_new), "{number}");
+    }
+}
+
 #[test]
 fn the_space_with_the_fewest_changes_is_filled_first() {
     let mut hub = hub(TrimPolicy::default(), 400);
@@ -75,7 +99,7 @@ fn the_space_with_the_fewest_changes_is_filled_first() {
 }
 
 #[test]
-fn who_sold_before_it_met_the_hub_is_a_newcomer_still() {
+fn who_sold_before_it_met_the_hub_is_sent_the_journal() {
     let mut hub = hub(TrimPolicy::default(), 1);
     for number in 0..300 {
         hub.put(&format!("store-1/note/{number}"), json!({ "n": number }));
@@ -84,22 +108,7 @@ fn who_sold_before_it_met_the_hub_is_a_newcomer_still() {
     site.put("store-1/note/7", json!({"sold": 1}));
     let mut wire = Wire::default();
     wire.connect(&mut hub, &mut site);
-    assert_eq!((hub.rung(), hub.status().fills.symbols), (Some(Rung::Fill), 0));
-    assert_converged(&mut hub, &mut site);
-    assert_eq!(hub.read("store-1/note/7").heads.len(), 2);
-}
-
-#[test]
-fn so_is_who_has_nothing_but_what_the_hub_took_of_it() {
-    let (mut hub, mut site, mut wire) = pair();
-    site.put("store-1/note/7", json!({"sold": 1}));
-    wire.carry(&mut hub, &mut site);
-    wire.cut(&mut hub, &mut site);
-    for number in 0..300 {
-        hub.put(&format!("store-1/note/{number}"), json!({ "n": number }));
-    }
-    wire.connect(&mut hub, &mut site);
-    assert_eq!(hub.rung(), Some(Rung::Fill));
+    assert_eq!(hub.rung(), Some(Rung::Vector));
     assert_converged(&mut hub, &mut site);
 }
 
@@ -119,45 +128,39 @@ fn who_relays_is_sent_the_journal() {
 }
 
 /// A hub with what site 1 wrote, whose rights nobody is told.
-fn hub_with_a_stranger() -> Fleet {
+fn hub_with_a_stranger(trimming: TrimPolicy) -> Fleet {
     let mut fleet = Fleet::new(3);
     fleet.redials = true;
     fleet.grant(2, &[("store-1", access::READ_WRITE)]);
     fleet.nodes[0].settings.peers.get_mut("site-1").unwrap().spaces = [(space("store-1"), BOTH)].into();
+    fleet.nodes[0].settings.trimming = trimming;
     fleet.restart(0);
     fleet.connect(0, 1);
     fleet.nodes[1].put("store-1/note/stranger", json!({"n": 1}));
     fleet.carry();
     assert_eq!(fleet.has(0, 1, "store-1"), 1);
+    fleet.nodes[0].put("store-1/note/stranger", json!({"n": 2}));
     let text = "x".repeat(4_000);
     for number in 0..300 {
         fleet.nodes[0].put(&format!("store-1/note/{number}"), json!({ "n": number, "text": text }));
     }
+    fleet.nodes[0].wall_ms += 5_000;
+    fleet.nodes[0].put("store-2/note/1", json!({"n": 1}));
+    fleet.nodes[0].settle();
     fleet
 }
 
+/// Of a fill a document would be left out, and with it how far the space's streams go.
 #[test]
-fn a_fill_that_cannot_be_taken_whole_is_made_up_by_the_journal() {
-    let mut fleet = hub_with_a_stranger();
+fn what_an_unknown_author_wrote_has_the_journal_sent() {
+    let mut fleet = hub_with_a_stranger(TrimPolicy::default());
     fleet.connect(0, 2);
-    let stopped =
-        |event: &Event| matches!(event, Event::FillStopped { reason: StopReason::RightUnknown, .. });
-    assert!(fleet.nodes[2].events.iter().any(stopped), "{:?}", fleet.nodes[2].events);
-    assert_eq!((fleet.has(2, 0, "store-1"), fleet.has(2, 1, "store-1")), (300, 0));
-    assert_eq!(fleet.nodes[2].get("store-1/note/stranger"), None);
-    assert!(!is_filling(&mut fleet.nodes[2]), "what it may take is all here");
-    fleet.nodes[0].put("store-1/note/0", json!({"n": -1}));
-    fleet.carry();
-    assert_eq!(fleet.nodes[2].get("store-1/note/0"), Some(json!({"n": -1})));
-    // No fill is tried again and again.
-    fleet.cut(0, 2);
-    let before = fleet.nodes[0].status().fills;
-    fleet.connect(0, 2);
-    assert_eq!(fleet.nodes[0].status().fills, before);
-    // What was unknown comes once it is known.
+    assert_eq!((fleet.nodes[0].rung(), fleet.nodes[0].status().fills.documents), (Some(Rung::Vector), 0));
+    assert!(!is_filling(&mut fleet.nodes[2]));
     fleet.grant(1, &[("store-1", access::READ_WRITE)]);
     fleet.carry();
-    assert_eq!(fleet.nodes[2].get("store-1/note/stranger"), Some(json!({"n": 1})));
+    assert_eq!(fleet.nodes[2].get("store-1/note/stranger"), Some(json!({"n": 2})));
+    assert_eq!((fleet.has(2, 0, "store-1"), fleet.has(2, 1, "store-1")), (301, 1));
 }
 
 /// Whatever of the two lanes is quicker.
@@ -191,18 +194,19 @@ fn whose_changes_may_be_taken_is_known_before_the_documents_that_have_them() {
 
 #[test]
 fn a_right_that_comes_during_a_fill_begins_it_anew() {
-    let mut fleet = hub_with_a_stranger();
+    let mut fleet = hub_with_a_stranger(TrimPolicy { age_ms: 1_000, bytes: 1 << 30 });
     fleet.dial(0, 2);
     let mut redialled = 0;
-    while !is_filling(&mut fleet.nodes[2]) {
+    let is_filling = |fleet: &mut Fleet| fleet.nodes[2].read("store-1/note/none").is_filling;
+    while !is_filling(&mut fleet) {
         fleet.carry_round(&mut redialled);
     }
     fleet.grant(1, &[("store-1", access::READ_WRITE)]);
     while !fleet.disconnects().contains(&(2, DisconnectReason::RightsChanged)) {
-        assert!(is_filling(&mut fleet.nodes[2]));
+        assert!(is_filling(&mut fleet));
         fleet.carry_round(&mut redialled);
     }
     fleet.carry();
-    assert_eq!(fleet.nodes[2].get("store-1/note/stranger"), Some(json!({"n": 1})));
-    assert!(!is_filling(&mut fleet.nodes[2]));
+    assert_eq!(fleet.nodes[2].get("store-1/note/stranger"), Some(json!({"n": 2})));
+    assert!(!is_filling(&mut fleet));
 }
