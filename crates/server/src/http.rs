@@ -27,6 +27,7 @@ mod parameters;
 mod places;
 mod preferences;
 mod problem;
+mod problems;
 mod queries;
 mod replica_status;
 mod shares;

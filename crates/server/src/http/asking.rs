@@ -10,7 +10,7 @@ use super::written::{Written, unexpected};
 use crate::callers::{self, TokenRefusal, Tokens};
 use crate::enrolment::wall;
 use crate::event_loop::{Arrivals, Reply, Stop};
-use crate::local::{self, Asked, Context, Refusal, Request, Response, asked, shown};
+use crate::local::{self, Asked, Context, Refusal, RefusalKind, Request, Response, asked, shown};
 use document::Address;
 use replica::{IdempotencyStatus, ViewedDocument};
 use std::sync::Arc;
@@ -206,7 +206,14 @@ impl Api {
 
     async fn ask(&self, request: replica::Request) -> Result<Result<Reply, Refusal>, Problem> {
         let most = self.0.limits.time;
-        timeout(most, self.0.arrivals.ask(request)).await.map_err(|_| no_answer(most))
+        let answer = timeout(most, self.0.arrivals.ask(request)).await.map_err(|_| no_answer(most))?;
+        Ok(answer.map_err(|mut refusal| {
+            if refusal.kind == RefusalKind::DiskFull {
+                // It waited for a write that found the disk full. The next read is answered.
+                (refusal.kind, refusal.hint) = (RefusalKind::Unavailable, None);
+            }
+            refusal
+        }))
     }
 }
 

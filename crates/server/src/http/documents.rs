@@ -9,7 +9,8 @@ use super::operations::{PatchStep, TypedOperation};
 use super::parameters::{DocumentPath, WriteConditions, WriteHeaders};
 use super::places::Sent;
 use super::preferences::{ReadConditions, condition, etag, terms, within};
-use super::problem::{BodilessProblems, DocumentProblems, Kind, Problem, Problems};
+use super::problem::{Kind, Problem};
+use super::problems::{BodilessProblems, DocumentProblems, WriteProblems};
 use super::texts::{AnyObject, MomentText, TagsText};
 use super::written::{Written, unexpected};
 use crate::local::{self, Moment, Reading};
@@ -45,7 +46,11 @@ const OPERATIONS: &str = "application/vnd.isle.operations+json";
             ("Isle-Violations" = u64, description = "So many rules of its schema are broken by a merge"),
         )),
         (status = 304, description = "It is as the caller has it",
-            headers(("ETag" = String, description = "Its heads"))), DocumentProblems))]
+        headers(
+            ("ETag" = String, description = "Its heads"),
+            ("Isle-Behind" = String, description = "As with 200"),
+            ("Isle-Violations" = u64, description = "As with 200"),
+        )), DocumentProblems))]
 pub(super) async fn read(
     State(api): State<Api>,
     _place: Place,
@@ -153,7 +158,7 @@ fn moment(text: &str) -> Result<Moment, Problem> {
     request_body(content = inline(AnyObject), content_type = "application/json",
         example = json!({"product": "1029743", "on_hand": 12})),
     responses((status = 200, description = "It is durable", body = Written,
-        headers(("ETag" = String, description = "Its heads after it, as `heads` has them"))), Problems))]
+        headers(("ETag" = String, description = "Its heads after it, as `heads` has them"))), WriteProblems))]
 pub(super) async fn put(
     State(api): State<Api>,
     caller: Caller,
@@ -187,7 +192,7 @@ pub(super) async fn put(
             example = json!([{"op": "increment", "field": "/on_hand", "by": -2}])),
     )),
     responses((status = 200, description = "It is durable", body = Written,
-        headers(("ETag" = String, description = "Its heads after it, as `heads` has them"))), Problems))]
+        headers(("ETag" = String, description = "Its heads after it, as `heads` has them"))), WriteProblems))]
 pub(super) async fn patch(
     State(api): State<Api>,
     caller: Caller,

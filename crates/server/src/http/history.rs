@@ -8,7 +8,8 @@ use super::documents::write;
 use super::extract::{NoParameters, OfDocument, Parameters};
 use super::parameters::{DocumentPath, WriteConditions, WriteHeaders};
 use super::preferences::etag;
-use super::problem::{Kind, Problem, Problems, ReadProblems};
+use super::problem::{Kind, Problem};
+use super::problems::{ConflictsProblems, HistoryProblems, SettleProblems};
 use super::texts::{HashText, PointerText};
 use super::written::{Written, unexpected};
 use crate::local::{Change, Conflict, change_shown, conflict_shown};
@@ -42,7 +43,7 @@ pub(super) struct History {
         ("before" = inline(Option<HashText>), Query, description = "Only those before this change, by its hash"),
         ("limit" = Option<usize>, Query, minimum = 1, maximum = 1000, description = "At most so many, and not more than an answer has room for; 100 when nothing is said"),
     ),
-    responses((status = 200, description = "Its changes, the newest first", body = History), ReadProblems))]
+    responses((status = 200, description = "Its changes, the newest first", body = History), HistoryProblems))]
 pub(super) async fn history(
     State(api): State<Api>,
     _place: Place,
@@ -75,7 +76,7 @@ pub(super) struct Conflicts {
 #[utoipa::path(get, path = "/v1/spaces/{space}/{collection}/{key}/conflicts", tag = "documents",
     params(DocumentPath),
     responses((status = 200, description = "The conflicts; none is the usual case", body = Conflicts,
-        headers(("ETag" = String, description = "The heads of the document that has them"))), ReadProblems))]
+        headers(("ETag" = String, description = "The heads of the document that has them"))), ConflictsProblems))]
 pub(super) async fn conflicts(
     State(api): State<Api>,
     _place: Place,
@@ -153,7 +154,7 @@ fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D:
     params(DocumentPath, WriteConditions, WriteHeaders),
     request_body(content = Settled, example = json!({"field": "/shelf", "value": "A-12"})),
     responses((status = 200, description = "It is durable", body = Written,
-        headers(("ETag" = String, description = "Its heads after it, as `heads` has them"))), Problems))]
+        headers(("ETag" = String, description = "Its heads after it, as `heads` has them"))), SettleProblems))]
 pub(super) async fn settle(
     State(api): State<Api>,
     caller: Caller,

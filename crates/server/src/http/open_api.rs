@@ -143,10 +143,42 @@ mod tests {
     }
 
     #[test]
-    fn only_a_deleted_document_that_is_read_is_missing_with_a_tag() {
+    fn a_document_that_is_read_is_missing_or_another_with_a_tag() {
         for (method, path, operation) in operations(&description()) {
-            let has_tag = operation.pointer("/responses/404/headers/ETag").is_some();
-            assert_eq!(has_tag, method == "get" && path.ends_with("/{key}"), "{method} {path}");
+            for status in ["404", "412"] {
+                let has_tag = operation.pointer(&format!("/responses/{status}/headers/ETag")).is_some();
+                assert_eq!(has_tag, method == "get" && path.ends_with("/{key}"), "{method} {path} {status}");
+            }
+        }
+    }
+
+    /// The kinds of problems that are described, of reads those that not all of them can have.
+    #[test]
+    fn no_answer_is_described_that_cannot_come() {
+        let of_all = ["malformed", "unauthorized", "forbidden", "method-not-allowed", "other"];
+        let of_all = [&of_all[..], &["busy", "unavailable", "outcome-unknown"]].concat();
+        for (path, expected) in [
+            (
+                "/v1/spaces/{space}/{collection}/{key}",
+                "blocked condition-failed damaged invalid not-found unknown-space",
+            ),
+            ("/v1/spaces/{space}/{collection}/{key}/history", "blocked damaged invalid unknown-space"),
+            ("/v1/spaces/{space}/{collection}/{key}/conflicts", "blocked damaged unknown-space"),
+            ("/v1/spaces/{space}/{collection}", "damaged invalid unknown-space"),
+            ("/v1/watch", "invalid unknown-space"),
+            ("/v1/status", ""),
+            ("/v1/schemas", ""),
+            ("/v1/schemas/{collection}", "not-found"),
+        ] {
+            let description = description();
+            let answers = description["paths"][path]["get"]["responses"].as_object().unwrap();
+            let texts: Vec<_> =
+                answers.values().map(|answer| answer["description"].as_str().unwrap()).collect();
+            let is_said = |kind: &&Kind| texts.iter().any(|text| text.contains(&format!("`{}`:", kind.name)));
+            let mut said: Vec<_> = Kind::ALL.iter().filter(is_said).map(|kind| kind.name).collect();
+            said.retain(|name| !of_all.contains(name));
+            said.sort_unstable();
+            assert_eq!(said.join(" "), expected, "{path}");
         }
     }
 

@@ -6,11 +6,7 @@ use axum::Json;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use std::collections::BTreeMap;
-use utoipa::openapi::{
-    Content, Header, Object, Ref, RefOr, ResponseBuilder, Type, response::Response as Described,
-};
-use utoipa::{IntoResponses, ToSchema};
+use utoipa::ToSchema;
 
 /// What is wrong.
 #[derive(Debug, Serialize)]
@@ -226,97 +222,4 @@ impl IntoResponse for Problem {
         response.headers_mut().extend(headers);
         response
     }
-}
-
-/// What describes a header that comes with problems of a status.
-fn told_with(status: StatusCode) -> Option<(&'static str, Header)> {
-    let (name, kind, what) = match status {
-        StatusCode::UNAUTHORIZED => ("WWW-Authenticate", Type::String, "How to say who calls"),
-        StatusCode::UNSUPPORTED_MEDIA_TYPE => {
-            ("Accept-Encoding", Type::String, "`identity`, where the body was in another coding")
-        }
-        StatusCode::SERVICE_UNAVAILABLE => ("Retry-After", Type::Integer, "When to try again, in seconds"),
-        _ => return None,
-    };
-    Some((name, header_of(kind, what)))
-}
-
-fn header_of(kind: Type, what: &str) -> Header {
-    let mut header = Header::new(Object::with_type(kind));
-    header.description = Some(what.to_owned());
-    header
-}
-
-/// The problems that an operation which writes what is in its body can have, for its description.
-pub(super) struct Problems;
-
-/// Those of one that writes without a body.
-pub(super) struct BodilessProblems;
-
-/// Those of one that reads.
-pub(super) struct ReadProblems;
-
-/// Those of one that reads a document.
-pub(super) struct DocumentProblems;
-
-impl IntoResponses for Problems {
-    fn responses() -> BTreeMap<String, RefOr<Described>> {
-        described(|kind| !is(kind, &OF_READING))
-    }
-}
-
-impl IntoResponses for BodilessProblems {
-    fn responses() -> BTreeMap<String, RefOr<Described>> {
-        described(|kind| !is(kind, &OF_READING) && !is(kind, &OF_BODIES))
-    }
-}
-
-impl IntoResponses for ReadProblems {
-    fn responses() -> BTreeMap<String, RefOr<Described>> {
-        described(|kind| !is(kind, &OF_BODIES) && !is(kind, &OF_WRITING))
-    }
-}
-
-impl IntoResponses for DocumentProblems {
-    fn responses() -> BTreeMap<String, RefOr<Described>> {
-        let is_failed = |kind: &Kind| is(kind, &[Kind::CONDITION_FAILED]);
-        let mut described =
-            described(|kind| is_failed(kind) || !is(kind, &OF_BODIES) && !is(kind, &OF_WRITING));
-        if let Some(RefOr::T(missing)) = described.get_mut(StatusCode::NOT_FOUND.as_str()) {
-            let header = header_of(Type::String, "The heads of a document that was deleted");
-            missing.headers.insert("ETag".to_owned(), RefOr::T(header));
-        }
-        described
-    }
-}
-
-/// Kinds that are of a body.
-const OF_BODIES: [Kind; 4] = [Kind::TOO_SLOW, Kind::TOO_LARGE, Kind::CONTENT_TYPE, Kind::NOT_ENOUGH];
-
-/// Kinds that are of a write alone.
-const OF_WRITING: [Kind; 4] = [Kind::READ_ONLY, Kind::CONDITION_FAILED, Kind::KEY_REUSED, Kind::DISK_FULL];
-
-/// Kinds that are of a read alone.
-const OF_READING: [Kind; 1] = [Kind::NOT_FOUND];
-
-fn is(kind: &Kind, among: &[Kind]) -> bool {
-    among.iter().any(|other| other.name == kind.name)
-}
-
-fn described(are_had: impl Fn(&Kind) -> bool) -> BTreeMap<String, RefOr<Described>> {
-    let mut described = BTreeMap::new();
-    let had: Vec<&Kind> = Kind::ALL.iter().filter(|kind| are_had(kind)).collect();
-    for kind in &had {
-        let names = had.iter().filter(|other| other.status == kind.status);
-        let names: Vec<String> = names.map(|kind| format!("`{}`: {}", kind.name, kind.title)).collect();
-        let content = Content::new(Some(Ref::from_schema_name("ProblemDocument")));
-        let response =
-            ResponseBuilder::new().description(names.join("; ")).content("application/problem+json", content);
-        let response = match told_with(kind.status) {
-            Some((name, header)) => response.header(name, header),
-            None => response,
-        };
-        described.insert(kind.status.as_str().to_owned(), RefOr::T(response.build()));
-    }
-    described
 }

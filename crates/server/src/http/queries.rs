@@ -5,7 +5,8 @@ use super::asking::{Api, Place};
 use super::calling::Caller;
 use super::extract::{OfCollection, Parameters};
 use super::listed;
-use super::problem::{Kind, Problem, ReadProblems};
+use super::problem::{Kind, Problem};
+use super::problems::FindProblems;
 use super::shares::Share;
 use super::texts::{ConditionText, NameText, OrderText, SelectedText};
 use super::written::unexpected;
@@ -82,7 +83,8 @@ pub(super) struct Explained {
 /// With `Accept: application/x-ndjson` each document is a line, page after page without a limit unless one is given; the last
 /// line is `{"end": {"next": …, "is_behind": …}}`, with `damaged` and `damaged_count` where documents could not be read and
 /// `explain` where that was asked, or `{"problem": {…}}` where it could not go on. So many results as lines as the setting
-/// `lines_max` says are under way at once, and a quarter of them for one caller: more are refused with 503.
+/// `lines_max` says are under way at once, and a quarter of them for one caller: more are refused with 503. A collection that is
+/// called `transactions` is not found: its path is that of transactions.
 #[utoipa::path(get, path = "/v1/spaces/{space}/{collection}", tag = "queries",
     params(
         ("space" = inline(NameText), Path), ("collection" = inline(NameText), Path),
@@ -100,7 +102,7 @@ pub(super) struct Explained {
     ),
     responses((status = 200, description = "Those that fit",
         content((Documents = "application/json"), (String = "application/x-ndjson")),
-        headers(("Vary" = String, description = "`accept`: which of the two it is"))), ReadProblems))]
+        headers(("Vary" = String, description = "`accept`: which of the two it is"))), FindProblems))]
 pub(super) async fn find(
     State(api): State<Api>,
     _place: Place,

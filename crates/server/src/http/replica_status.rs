@@ -3,7 +3,8 @@
 use super::asking::{Api, Place};
 use super::calling::Caller;
 use super::extract::{Named, NoParameters, name};
-use super::problem::{Kind, Problem, ReadProblems};
+use super::problem::{Kind, Problem};
+use super::problems::{NamedProblems, ReplicaProblems};
 use super::texts::NameText;
 use super::written::unexpected;
 use crate::local::{Request, Response, SchemaInForce, Status};
@@ -33,7 +34,7 @@ const OF_REFUSED: [&str; 2] = ["refused", "refused_count"];
 /// all spaces so, what is counted over them is left out: the replica's totals, and a peer's backlog and lag. They would tell of
 /// writes to what it may not read.
 #[utoipa::path(get, path = "/v1/status", tag = "replica",
-    responses((status = 200, description = "How it is", body = Status), ReadProblems))]
+    responses((status = 200, description = "How it is", body = Status), ReplicaProblems))]
 pub(super) async fn status(
     State(api): State<Api>,
     _place: Place,
@@ -119,7 +120,7 @@ pub(super) struct Schemas {
 
 /// List the schemas in force: to a token, of collections to which it gives rights.
 #[utoipa::path(get, path = "/v1/schemas", tag = "replica",
-    responses((status = 200, description = "The schemas, by collection", body = Schemas), ReadProblems))]
+    responses((status = 200, description = "The schemas, by collection", body = Schemas), ReplicaProblems))]
 pub(super) async fn schemas(
     State(api): State<Api>,
     _place: Place,
@@ -139,7 +140,7 @@ pub(super) async fn schemas(
 #[utoipa::path(get, path = "/v1/schemas/{collection}", tag = "replica",
     params(("collection" = inline(NameText), Path)),
     responses((status = 200, description = "The schema", content_type = "application/schema+json",
-        body = serde_json::Value), ReadProblems))]
+        body = serde_json::Value), NamedProblems))]
 pub(super) async fn schema(
     State(api): State<Api>,
     _place: Place,

@@ -8,7 +8,8 @@ use super::operations::TypedOperation;
 use super::parameters::WriteHeaders;
 use super::places::Sent;
 use super::preferences::{condition_of, no_condition, terms, within};
-use super::problem::{Problem, Problems};
+use super::problem::Problem;
+use super::problems::WriteProblems;
 use super::texts::{AnyTagText, KeyText, NameText, TagsText};
 use super::written::Written;
 use axum::body::Body;
@@ -69,7 +70,7 @@ pub(super) struct DocumentWrite {
         {"collection": "basket", "key": "17", "operations": [{"op": "put", "value": {"total": 3.98}}], "if_none_match": "*"},
     ]})),
     responses((status = 200, description = "It is durable", body = Written,
-        headers(("ETag" = String, description = "Of a single document: its heads after it, as `heads` has them"))), Problems))]
+        headers(("ETag" = String, description = "Of a single document: its heads after it, as `heads` has them"))), WriteProblems))]
 pub(super) async fn transact(
     State(api): State<Api>,
     caller: Caller,

@@ -4,7 +4,8 @@ use super::asking::Api;
 use super::calling::Caller;
 use super::extract::{Parameters, name, only_text};
 use super::feed::{Feed, HEARTBEAT, Reader, SLOW_HINT, Told};
-use super::problem::{Kind, Problem, ReadProblems};
+use super::problem::{Kind, Problem};
+use super::problems::FeedProblems;
 use super::texts::NameText;
 use super::web_socket::{FeedMessage, Upgrade};
 use crate::local::WatchEvent;
@@ -30,7 +31,8 @@ use std::convert::Infallible;
 /// `{"event": "problem", "problem": {…}}` are the last ones. A ping comes every 15 seconds: who answers none of three is let go.
 /// Pages in a browser, which can send no header with it, offer the subprotocols `isle` and `isle.token.TOKEN`, and are
 /// answered with `isle`; a token in the address is not taken. What a client sends is not looked at, and a message is at most
-/// 4 KiB. The connection is closed with 1001 when the server ends, 1013 for a slow reader and 1011 for a problem.
+/// 4 KiB. The connection is closed with 1001 when the server ends, 1013 for a slow reader, 1011 for a problem, 1008 where no ping
+/// is answered, and 1009 for a message that is too long.
 #[utoipa::path(get, path = "/v1/watch", tag = "feeds",
     params(
         ("space" = inline(NameText), Query, description = "Of which space"),
@@ -40,8 +42,10 @@ use std::convert::Infallible;
         ("Last-Event-ID" = Option<String>, Header, description = "The same; it counts before `after`"),
     ),
     responses((status = 101, description = "Events over a WebSocket, where the request asked for one: a text message each",
-        content_type = "application/json", body = FeedMessage), (status = 200, description = "Events until either side ends", content_type = "text/event-stream",
-        body = WatchEvent), ReadProblems))]
+        content_type = "application/json", body = FeedMessage,
+        headers(("Sec-WebSocket-Protocol" = String, description = "`isle`, where it was offered"))),
+        (status = 200, description = "Events until either side ends", content_type = "text/event-stream", body = WatchEvent,
+        headers(("Cache-Control" = String, description = "`no-cache`"))), FeedProblems))]
 pub(super) async fn watch(
     State(api): State<Api>,
     caller: Caller,
