@@ -44,8 +44,8 @@ impl Condition {
     pub(crate) fn check(&self) -> Result<(), CallError> {
         match self {
             Self::Heads(heads) if heads.is_empty() => Err(CallError::Unsendable {
-                cause: "`if_heads` got no heads: a write that was sent again is answered without them, and so is a transaction of \
-                        several documents; read the document, and take those of the reading"
+                cause: "`if_heads` got no heads: a transaction of several documents is answered without them; read the document, and \
+                        take those of the reading"
                     .to_owned(),
             }),
             Self::Exists | Self::Absent | Self::Heads(_) => Ok(()),

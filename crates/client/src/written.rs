@@ -7,8 +7,9 @@ use serde::Deserialize;
 /// ```no_run
 /// # async fn example(milk: isle_client::Document<serde_json::Value>) -> Result<(), isle_client::CallError> {
 /// let written = milk.counter("/on_hand").add(1).await?;
-/// if written.heads.is_empty() {
-///     println!("it had to be sent again: what others wrote since is not told, read the document");
+/// let label = milk.change().merge(&serde_json::json!({ "shelf": "A-12" })).if_heads(written.heads);
+/// if label.await.is_err_and(|error| error.is_condition_failed()) {
+///     println!("somebody wrote it since");
 /// }
 /// # Ok(())
 /// # }
@@ -21,9 +22,8 @@ pub struct Written {
     pub stamp: Option<Stamp>,
     /// How safe it is.
     pub ack: Acked,
-    /// The heads of the document after it, for [`Change::if_heads`](crate::Change::if_heads); none of a transaction of
-    /// several documents, of a write that had to be sent again, as others may have written since, and for who may not read what it
-    /// writes.
+    /// The heads of the document after it, for [`Change::if_heads`](crate::Change::if_heads), also where it had to be sent again
+    /// and others have written since; none of a transaction of several documents, and for who may not read what it writes.
     #[serde(default)]
     pub heads: Vec<String>,
 }

@@ -190,18 +190,14 @@ async fn a_transaction_is_all_or_nothing() {
     assert!(matches!(elsewhere.await.unwrap_err(), CallError::Unsendable { .. }));
 }
 
-/// An answer that was repeated under its key has no heads: as a condition they would be none.
+/// As a condition they would be none.
 #[tokio::test]
 async fn heads_that_are_none_are_no_condition() {
     let fleet = Fleet::new();
     let site = site(&fleet);
     let client = client_of(&site);
     let milk = inventory(&client).document("milk");
-    let sale = milk.change().increment("/on_hand", -1).key("receipt-1");
-    sale.clone().await.unwrap();
-    let again = sale.await.unwrap();
-    assert_eq!(again.heads, Vec::<String>::new());
-    let late = || milk.change().increment("/on_hand", -1).if_heads(again.heads.clone());
+    let late = || milk.change().increment("/on_hand", -1).if_heads(Vec::<String>::new());
     let alone = late().await.unwrap_err();
     let together = client.space("store-1").transaction().with(late()).await.unwrap_err();
     for refused in [alone, together] {
@@ -210,7 +206,23 @@ async fn heads_that_are_none_are_no_condition() {
             "{refused}"
         );
     }
-    assert_eq!(milk.get().await.unwrap().unwrap().value.on_hand, -1);
+    assert!(milk.get().await.unwrap().is_none());
+}
+
+/// An answer that is given again has the heads of the first: what others wrote since is not passed over.
+#[tokio::test]
+async fn heads_of_an_answer_that_is_repeated_are_those_of_then() {
+    let fleet = Fleet::new();
+    let site = site(&fleet);
+    let milk = inventory(&client_of(&site)).document("milk");
+    let sale = milk.change().increment("/on_hand", -1).key("receipt-1");
+    let first = sale.clone().await.unwrap();
+    milk.change().increment("/on_hand", -5).await.unwrap();
+    let again = sale.await.unwrap();
+    assert_eq!((again.heads.len(), &again.heads), (1, &first.heads));
+    let late = milk.change().increment("/on_hand", -1).if_heads(again.heads).await.unwrap_err();
+    assert!(late.is_condition_failed(), "{late}");
+    assert_eq!(milk.get().await.unwrap().unwrap().value.on_hand, -6);
 }
 
 #[tokio::test]

@@ -101,8 +101,8 @@ pub struct Written {
     /// The stamp of the last change.
     #[serde(flatten)]
     pub stamp: Stamp,
-    /// The document's heads after the write, in hexadecimal. None of a transaction of several documents, and of a write that
-    /// was sent again: others may have written since.
+    /// The document's heads after the write, in hexadecimal, also where it was sent again and others have written since. None of
+    /// a transaction of several documents.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub heads: Vec<String>,
 }
