@@ -5,10 +5,10 @@
 //! millisecond.
 //! `watch.fanout`: 1,000 feeds on one server, of which each write concerns ten: memory for each, and how much slower writes are.
 //!
-//! Measured on two shared cores, `fdatasync` 0.2 to 0.27 ms at this pace: connected 0.72 to 0.97 ms (104 to 134 % of its
-//! reference), embedded 46 to 64 us (79 to 99 where loop and service sleep at once), a feed 0.96 to 1.04 ms (78 to 85 %); 22 KiB for each of 1,000
-//! feeds, and writes at 103 to 104 % of those without, or 130 to 132 % where each follows the last at once: its ten readers
-//! are written to and read on the same two cores.
+//! Measured on two shared cores with the profile `dist`, `fdatasync` 0.14 to 0.2 ms at this pace: connected 0.57 to 0.79 ms (87
+//! to 115 % of its reference), embedded 32 to 53 us, a feed 0.64 to 0.93 ms (51 to 79 %); 17 KiB for each of 1,000 feeds, and
+//! writes at 118 to 125 % of those without, or 144 to 191 % where each follows the last at once: its ten readers are written to
+//! and read on the same two cores.
 
 #![expect(
     clippy::expect_used,

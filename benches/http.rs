@@ -5,9 +5,8 @@
 //! the slowest of a hundred.
 //! Without wrk nothing is measured.
 //!
-//! Measured on two shared cores, on a quiet day: 66,700 reads/s of 87,700 (76 %), round by round 67 to 88 %; 7,060 writes/s (6,460
-//! to 8,940), of 17,600 without a socket, which has both cores for itself (40 %), at the 99th percentile 26 ms; the disk did
-//! 5,700 `fdatasync`s a second.
+//! Measured on two shared cores with the profile `dist`: 76,300 and 81,100 reads/s of 126,000 and 136,000 (60 %); 14,200 and
+//! 15,800 writes/s of 20,400 and 18,800 without a socket (70 and 84 %), at the 99th percentile 14 ms.
 
 #![expect(
     clippy::expect_used,
