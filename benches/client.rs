@@ -7,7 +7,7 @@
 //!
 //! Measured on two shared cores with the profile `dist`, `fdatasync` 0.14 to 0.2 ms at this pace: connected 0.57 to 0.79 ms (87
 //! to 115 % of its reference), embedded 32 to 53 us, a feed 0.64 to 0.93 ms (51 to 79 %); 17 KiB for each of 1,000 feeds, and
-//! writes at 118 to 125 % of those without, or 144 to 191 % where each follows the last at once: its ten readers are written to
+//! writes at 118 to 126 % of those without, or 144 to 191 % where each follows the last at once: its ten readers are written to
 //! and read on the same two cores.
 
 #![expect(
