@@ -297,7 +297,8 @@ pub enum Rung {
     Vector,
     /// The journal lacks changes of a space for the peer: its documents are reconciled first.
     Reconcile,
-    /// The journal lacks changes of a space of which the peer has nothing, or has many of them: it is sent the documents first.
+    /// The peer has nothing of a space whose changes the journal lacks, or of which there are many: it is sent the documents
+    /// first.
     Fill,
 }
 

@@ -5,7 +5,7 @@ use super::fill_changed::{hub, is_filling};
 use super::*;
 use wire::Frame;
 
-/// A hub that knows so many sites, each with something else to share: the same catalogue.
+/// A hub with a long catalogue, which it shares with so many sites.
 fn hub_of_many(sites: usize) -> Node {
     let mut settings = hub_settings();
     let site = settings.peers["site"].clone();
@@ -15,6 +15,15 @@ fn hub_of_many(sites: usize) -> Node {
         hub.ask(written(number));
     }
     hub.settle();
+    hub
+}
+
+/// A hub with so many long notes in the catalogue, and more short ones in `store-1` than a newcomer is sent row by row.
+fn hub_with_much(notes: usize) -> Node {
+    let mut hub = hub(TrimPolicy::default(), notes);
+    for number in 0..300 {
+        hub.put(&format!("store-1/note/{number}"), json!({ "n": number }));
+    }
     hub
 }
 
@@ -84,10 +93,7 @@ fn a_newcomer_waits_for_no_place() {
 
 #[test]
 fn the_space_with_the_fewest_changes_is_filled_first() {
-    let mut hub = hub(TrimPolicy::default(), 400);
-    for number in 0..300 {
-        hub.put(&format!("store-1/note/{number}"), json!({ "n": number }));
-    }
+    let mut hub = hub_with_much(400);
     let (mut site, mut wire) = (Node::new(site_settings()), Wire::default());
     wire.connect(&mut hub, &mut site);
     assert_converged(&mut hub, &mut site);
@@ -100,10 +106,7 @@ fn the_space_with_the_fewest_changes_is_filled_first() {
 
 #[test]
 fn who_sold_before_it_met_the_hub_is_sent_the_journal() {
-    let mut hub = hub(TrimPolicy::default(), 1);
-    for number in 0..300 {
-        hub.put(&format!("store-1/note/{number}"), json!({ "n": number }));
-    }
+    let mut hub = hub_with_much(1);
     let mut site = Node::new(site_settings());
     site.put("store-1/note/7", json!({"sold": 1}));
     let mut wire = Wire::default();
@@ -115,10 +118,7 @@ fn who_sold_before_it_met_the_hub_is_sent_the_journal() {
 /// It has others behind it, who are to get the rows.
 #[test]
 fn who_relays_is_sent_the_journal() {
-    let mut hub = hub(TrimPolicy::default(), 1);
-    for number in 0..300 {
-        hub.put(&format!("store-1/note/{number}"), json!({ "n": number }));
-    }
+    let mut hub = hub_with_much(1);
     hub.settings.peers.get_mut("site").unwrap().relay = true;
     hub.crash();
     let (mut site, mut wire) = (Node::new(site_settings()), Wire::default());
