@@ -19,7 +19,7 @@ pub fn path() -> &'static Path {
         let profile = caller.ancestors().nth(2).expect("the caller is in PROFILE/deps");
         let program = profile.join("isle");
         if is_outdated(&program) {
-            build(profile, &["--package", "server", "--bin", "isle"]);
+            build(profile);
         }
         program
     })
@@ -35,7 +35,7 @@ pub fn example(name: &str) -> PathBuf {
     let profile = caller.ancestors().nth(2).expect("the caller is in PROFILE/deps");
     let example = profile.join("examples").join(name);
     if is_outdated(&example) {
-        BUILT.get_or_init(|| build(profile, &["--package", "client", "--examples"]));
+        BUILT.get_or_init(|| build(profile));
     }
     example
 }
@@ -60,7 +60,9 @@ pub fn run_well<I: IntoIterator<Item: AsRef<OsStr>>>(arguments: I) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-fn build(profile: &Path, what: &[&str]) {
+/// Everything that tests run, as `tests/run` does: of other packages, or without the examples, whose dependencies are those of the
+/// tests, every dependency with other features would be built again.
+fn build(profile: &Path) {
     let target = profile.parent().expect("a profile is in a target directory");
     let name = match profile.file_name().and_then(OsStr::to_str) {
         Some("debug") | None => "dev",
@@ -77,13 +79,13 @@ fn build(profile: &Path, what: &[&str]) {
     }
     let built = command
         .args(["build", "--quiet", "--profile", name])
-        .args(what)
+        .args(["--workspace", "--bins", "--examples"])
         .arg("--target-dir")
         .arg(target)
         .current_dir(repository_root())
         .status()
         .unwrap();
-    assert!(built.success(), "{what:?} does not build: {built}");
+    assert!(built.success(), "the programs do not build: {built}");
 }
 
 /// Whether it is missing, or older than what it is built from.
