@@ -1,6 +1,6 @@
 //! Links, the connections over them, and what can happen to both.
 //!
-//! A connection is two ordered streams of frames each way, as over QUIC, one of each lane: nothing overtakes anything in
+//! A connection is three ordered streams of frames each way, as over QUIC, one of each lane: nothing overtakes anything in
 //! its stream, and nothing is lost but with the connection. While a link is cut frames wait; if it stays cut, each end finds out for itself, at its own
 //! moment, and what was on its way is lost. So one end may have a new connection while the other still believes in
 //! the old one.
@@ -87,6 +87,8 @@ pub(crate) struct Delivery {
     pub(crate) passage: Passage,
     pub(crate) bytes: Vec<u8>,
     pub(crate) message: Option<Rc<Message>>,
+    /// What waited for it.
+    pub(crate) planned: Planned,
 }
 
 /// Between whom a frame passes.

@@ -295,7 +295,10 @@ impl World {
         end: End,
         lane: replica::Lane,
     ) -> Result<(), Failure> {
-        let Some(delivery) = self.network.arrive(connection, end, lane) else { return Ok(()) };
+        let Some(delivery) = self.network.arrive(self.now_ns(), (connection, end, lane)) else {
+            return Ok(());
+        };
+        self.plan(delivery.planned);
         self.tally.frames += 1;
         let kind = Kind::of(delivery.message.as_deref());
         self.trace.note(self.now_ns(), Moment::Delivered(delivery.passage, kind), &delivery.bytes);

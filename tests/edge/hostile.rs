@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tests::eventually_async;
 use tests::process::{DEADLINE, Fleet, Process, hub_config};
 use tests::program::run_well;
+use tokio::time::timeout;
 use transport::{ConnectError, Disconnect, Endpoint, Identity, Lanes, ReceiveError};
 
 const ADDRESS: &str = "store-1/inventory/milk";
@@ -196,7 +197,7 @@ async fn an_operator_is_told_of_what_a_peer_takes_no_more() {
             break connection;
         }
     };
-    let Lanes { mut sender, receiver: _receiver, bulk_receiver: _bulk, .. } = connection.split();
+    let Lanes { mut sender, receiver: _receiver, bulk: _bulk, .. } = connection.split();
     sender.send(&hello(["catalog", "store-1"])).await.unwrap();
     let own = site.status().await.origin;
     let origin = u128::from_str_radix(&own, 16).unwrap().to_be_bytes();
@@ -242,10 +243,75 @@ async fn a_peer_that_never_reads_holds_up_nobody() {
     check_served(&hub, &site, 1).await;
     let (_endpoint, Lanes { receiver: _unread, sender: _sender, .. }) = let_in(&fleet, &hub).await;
     write(&hub, "catalog").await;
-    site.has("catalog/note/99", json!({ "text": "milk ".repeat(8_000), "number": 99 })).await;
+    let last = hub.get("catalog/note/99").await.unwrap();
+    site.has("catalog/note/99", last).await;
     check_served(&hub, &site, 5).await;
     let resident = hub.resident_bytes();
     assert!(resident < RESIDENT_BYTES_MAX, "{resident} bytes with a peer that reads nothing");
+}
+
+/// W-116: it sends an empty delta, and reads nothing of what it is to be sent but what is said of that.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn an_acknowledgement_does_not_wait_behind_changes() {
+    let fleet = Fleet::new();
+    let hub = fleet.hub();
+    let (_endpoint, lanes) = let_in(&fleet, &hub).await;
+    let Lanes { mut sender, mut receiver, mut control, bulk: _bulk, acceptor } = lanes;
+    let accepting = tokio::spawn(acceptor.run());
+    write(&hub, "catalog").await;
+    let delta = wire::Delta { from: 0, to: 5, ..wire::Delta::default() };
+    let packed = wire::DeltaEncoder::default().pack(&delta, &mut wire::Deflaters::default(), |_, _| false);
+    sender.send(&wire::encode(&wire::Frame::Delta(packed.unwrap())).unwrap()).await.unwrap();
+    let acknowledged = async {
+        loop {
+            let frame = control.receiver.receive().await.unwrap();
+            let wire::Frame::Ack(ack) = wire::decode(&frame).unwrap() else { panic!("what is no ack") };
+            if ack.durable == Some(5) {
+                break;
+            }
+        }
+    };
+    timeout(DEADLINE, acknowledged).await.unwrap();
+    // So much that the stream was full.
+    let mut bytes = 0;
+    while bytes < 2 * transport::STREAM_WINDOW_BYTES as usize {
+        let frame = timeout(DEADLINE, receiver.receive()).await.unwrap();
+        bytes += frame.unwrap().unwrap().len();
+    }
+    accepting.abort();
+}
+
+/// W-116: QUIC may bring it first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_rewind_that_passes_the_hello_waits_for_it() {
+    let fleet = Fleet::new();
+    let hub = fleet.hub();
+    let address = hub.status().await.address;
+    let site = fleet.site("store-1", &address);
+    let endpoint = second_site(&fleet);
+    let Lanes { mut sender, mut receiver, control, .. } =
+        endpoint.connect(address.parse().unwrap(), "hub").await.unwrap().split();
+    let mut control = control.sender.unwrap();
+    let rewind = wire::Rewind { generation: 1, spaces: vec![] };
+    control.send(&wire::encode(&wire::Frame::Rewind(rewind)).unwrap()).await.unwrap();
+    // The hub's machine has it when that is done, and the hub has done other things since when those are.
+    control.finish().await.unwrap();
+    check_served(&hub, &site, 3).await;
+    sender.send(&hello(["catalog", "store-2"])).await.unwrap();
+    hub.logs(&["session started", "store-2"]);
+    hub.put("catalog/note/1", json!({ "text": "milk" })).await;
+    let mut decoder = wire::DeltaDecoder::default();
+    let rewound = async {
+        loop {
+            let frame = receiver.receive().await.unwrap().unwrap();
+            let wire::Frame::Delta(packed) = wire::decode(&frame).unwrap() else { continue };
+            let unpacked = decoder.unpack(&packed, |_, _| None).unwrap();
+            if matches!(unpacked, wire::Unpacked::Delta(delta) if delta.generation == 1) {
+                break;
+            }
+        }
+    };
+    timeout(DEADLINE, rewound).await.unwrap();
 }
 
 /// It is let in, and sends frames that are all valid as fast as they are taken: others have their turn.
@@ -257,7 +323,7 @@ async fn a_peer_that_floods_with_valid_frames_holds_up_nobody() {
     let site = fleet.site("store-1", &address);
     check_served(&hub, &site, 1).await;
     let (_endpoint, lanes) = let_in(&fleet, &hub).await;
-    let Lanes { mut sender, receiver: _receiver, bulk_receiver: _bulk, .. } = lanes;
+    let Lanes { mut sender, receiver: _receiver, bulk: _bulk, .. } = lanes;
     let ack = wire::encode(&wire::Frame::Ack(wire::Ack::default())).unwrap();
     let sent = Arc::new(AtomicU64::new(0));
     let flood = tokio::spawn({
@@ -278,10 +344,15 @@ async fn a_peer_that_floods_with_valid_frames_holds_up_nobody() {
     assert!(resident < RESIDENT_BYTES_MAX, "{resident} bytes after {before} frames and {during}");
 }
 
-/// Four megabytes of documents.
+/// Four megabytes of documents, which do not get much smaller on their way.
 async fn write(hub: &Process, space: &str) {
+    let mut state = 1_u64;
+    let mut letter = move || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        char::from(b'A' + u8::try_from(state >> 59).unwrap())
+    };
     for number in 0..100 {
-        let text = "milk ".repeat(8_000);
+        let text: String = std::iter::repeat_with(&mut letter).take(40_000).collect();
         hub.put(&format!("{space}/note/{number}"), json!({ "text": text, "number": number })).await;
     }
 }

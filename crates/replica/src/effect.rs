@@ -73,7 +73,10 @@ pub enum Input {
 /// A stream of a connection. Frames of one lane arrive in order, those of two in any.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Lane {
-    /// Changes as they are made, and what is said about them.
+    /// What is said about changes that came: small, and not to wait behind others that go. It may arrive before what was sent
+    /// earlier on the live lane, but not before the first frame there: who carries it holds it back.
+    Control,
+    /// Changes as they are made.
     Live,
     /// Documents that fill a space, which may take long.
     Bulk,

@@ -260,7 +260,7 @@ pub struct PeerConfig {
     /// Most that is sent to it, in 1,000 bits a second; none: what the line takes. Headers come on top.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub send_kbit_s_max: Option<NonZeroU32>,
-    /// Most that is taken from it, likewise. One that is dialled may be a second ahead on each of its two streams, at least
+    /// Most that is taken from it, likewise. One that is dialled may be a second ahead on each of its streams, at least
     /// 8 KiB; one that dials 256 KiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receive_kbit_s_max: Option<NonZeroU32>,

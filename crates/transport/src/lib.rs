@@ -66,7 +66,7 @@ pub use frame::{FrameReceiver, FrameSender, ReceiveError, SendError};
 pub use identity::{Identity, IdentityError, MemberError};
 pub use incoming::{AcceptError, Incoming};
 pub use issued::IssuedCertificate;
-pub use lanes::{BulkReceiver, Lanes};
+pub use lanes::{Lane, LaneAcceptor, LaneReceiver, Lanes};
 pub use limits::{
     CLOSE_REASON_BYTES_MAX, ENROLMENT_DEADLINE, FRAME_BYTES_MAX, GRANTED_SPACES_MAX, HANDSHAKE_DEADLINE,
     HANDSHAKES_MAX, IDLE_TIMEOUT, PEM_FILE_BYTES_MAX, RENEWAL_GRACE, SITE_VALIDITY, STREAM_WINDOW_BYTES,

@@ -48,8 +48,8 @@ pub(crate) const INCOMING_BYTES_TOTAL_MAX: u64 = 1024 * 1024;
 /// Streams a dialler may have open: the one for replication.
 pub(crate) const STREAMS_MAX: u32 = 1;
 
-/// Streams of one direction that a peer may have open: the one for what takes long.
-pub(crate) const LANE_STREAMS_MAX: u32 = 1;
+/// Streams of one direction that a peer may have open: of what must not wait, and of what takes long.
+pub(crate) const LANE_STREAMS_MAX: u32 = 2;
 
 /// Unread bytes a peer may have under way on one stream.
 pub const STREAM_WINDOW_BYTES: u32 = 256 * 1024;

@@ -245,7 +245,7 @@ fn narrow(mut transport: TransportConfig, window_bytes: u32) -> TransportConfig 
 
 /// What one connection may take. Segmentation offload stays on, as it is by default: without it sending
 /// costs three times the processor time.
-fn transport(streams_max: u32, lane_streams_max: u32) -> TransportConfig {
+pub(crate) fn transport(streams_max: u32, lane_streams_max: u32) -> TransportConfig {
     let mut transport = TransportConfig::default();
     transport
         .max_idle_timeout(Some(IdleTimeout::from(VarInt::from_u32(IDLE_TIMEOUT_MS))))

@@ -55,7 +55,8 @@ impl NoResend {
             Message::Hello { has, .. } => has.iter().for_each(|row| sender.known.raise(row)),
             Message::Rewind { has, .. } => {
                 sender.sent = Streams::default();
-                sender.known = has.iter().collect();
+                // It may have been passed by what came since, which shows more.
+                has.iter().for_each(|row| sender.known.raise(row));
             }
             Message::Delta { rows, .. } => {
                 self.came.entry(passage.to).or_default().push((passage, rows.iter().collect()));

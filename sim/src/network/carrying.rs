@@ -21,6 +21,7 @@ impl Network {
         let (id, end) = self.ends.get(&link_id).copied()?;
         let connection =
             self.connections.get_mut(&id).filter(|connection| !connection.side(end).is_closed)?;
+        let lane = if connection.is_older && lane == Lane::Control { Lane::Live } else { lane };
         let passage =
             Passage { connection: id, end, from: connection.node(end), to: connection.node(end.other()) };
         let (link, plan) = (connection.link, connection.plan);
@@ -54,8 +55,13 @@ impl Network {
         self.sabotage == Sabotage::DropDelta { number: self.deltas - 1 }
     }
 
-    /// The next frame of a stream gets there, unless the way is cut or nobody is there any more.
-    pub(crate) fn arrive(&mut self, id: ConnectionId, end: End, lane: Lane) -> Option<Delivery> {
+    /// The next frame of a stream gets there, unless the way is cut or nobody is there any more. Of the control stream
+    /// none is taken before the first of the first stream (W-116): then they are planned with that.
+    pub(crate) fn arrive(
+        &mut self,
+        now_ns: u64,
+        (id, end, lane): (ConnectionId, End, Lane),
+    ) -> Option<Delivery> {
         let link = self.connections.get(&id)?.link;
         let is_cut = self.link(link).side(end).cuts > 0;
         let connection = self.connections.get_mut(&id)?;
@@ -63,7 +69,16 @@ impl Network {
             connection.side_mut(end).stream_mut(lane).stalled += 1;
             return None;
         }
-        let Waiting { bytes, message } = connection.side_mut(end).stream_mut(lane).queue.pop_front()?;
+        let side = connection.side_mut(end);
+        if lane == Lane::Control && !side.has_begun {
+            side.stream_mut(lane).early += 1;
+            return None;
+        }
+        side.has_begun |= lane == Lane::Live;
+        let early =
+            if side.has_begun { std::mem::take(&mut side.stream_mut(Lane::Control).early) } else { 0 };
+        let planned = vec![(now_ns, NetworkEvent::Arrive(id, end, Lane::Control)); early];
+        let Waiting { bytes, message } = side.stream_mut(lane).queue.pop_front()?;
         let bytes = if self.sabotage == Sabotage::TornTransactions {
             torn(bytes, &mut self.sent, &mut connection.side_mut(end).torn)
         } else {
@@ -75,7 +90,7 @@ impl Network {
             return None;
         }
         let passage = Passage { connection: id, end, from, to };
-        Some(Delivery { node: to, link: receiver.link_id, passage, bytes, message })
+        Some(Delivery { node: to, link: receiver.link_id, passage, bytes, message, planned })
     }
 }
 

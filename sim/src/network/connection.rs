@@ -21,8 +21,17 @@ pub(super) struct Stream {
     pub(super) queue: VecDeque<Waiting>,
     /// Frames that would have arrived, but for a cut.
     pub(super) stalled: usize,
+    /// Frames that have arrived before the first of the first stream, and wait for that.
+    pub(super) early: usize,
     /// When the last frame arrives.
     last_arrival_ns: u64,
+}
+
+impl Stream {
+    /// Of which nothing arrives before a time.
+    fn from(at_ns: u64) -> Self {
+        Self { last_arrival_ns: at_ns, ..Self::default() }
+    }
 }
 
 /// One end of a connection, and the streams of frames from it.
@@ -32,10 +41,15 @@ pub(super) struct Side {
     pub(super) is_up: bool,
     /// Its node has left it, or was told that it is gone, or is gone itself.
     pub(super) is_closed: bool,
+    /// A frame of its first stream has arrived.
+    pub(super) has_begun: bool,
+    control: Stream,
     live: Stream,
     bulk: Stream,
     /// When the line has taken all frames so far.
     free_ns: u64,
+    /// The same of frames that go before all others.
+    control_free_ns: u64,
     /// Reads the stream for checkers.
     pub(super) reader: Reader,
     /// Tear the stream's transactions, in a run that is sabotaged so.
@@ -49,9 +63,12 @@ impl Side {
             link_id,
             is_up: false,
             is_closed: false,
-            live: Stream { last_arrival_ns: other_up_ns, ..Stream::default() },
-            bulk: Stream { last_arrival_ns: other_up_ns, ..Stream::default() },
+            has_begun: false,
+            control: Stream::from(other_up_ns),
+            live: Stream::from(other_up_ns),
+            bulk: Stream::from(other_up_ns),
             free_ns: 0,
+            control_free_ns: 0,
             reader: Reader::default(),
             torn: <(DeltaDecoder, DeltaEncoder)>::default(),
         }
@@ -59,9 +76,20 @@ impl Side {
 
     pub(super) fn stream_mut(&mut self, lane: Lane) -> &mut Stream {
         match lane {
+            Lane::Control => &mut self.control,
             Lane::Live => &mut self.live,
             Lane::Bulk => &mut self.bulk,
         }
+    }
+
+    /// When the line has taken a frame that takes it `line_ns`. Control goes before all others, which wait for it.
+    fn line(&mut self, now_ns: u64, lane: Lane, line_ns: u64) -> u64 {
+        self.free_ns = self.free_ns.max(now_ns) + line_ns;
+        if lane != Lane::Control {
+            return self.free_ns;
+        }
+        self.control_free_ns = self.control_free_ns.max(now_ns) + line_ns;
+        self.control_free_ns
     }
 }
 
@@ -70,6 +98,8 @@ pub(super) struct Connection {
     /// Counts the connections over the link: what is drawn about one is keyed by this.
     ordinal: u64,
     pub(super) plan: LinkPlan,
+    /// Its ends know no control lane: what would go there goes on the first stream.
+    pub(super) is_older: bool,
     dialer: Side,
     acceptor: Side,
 }
@@ -80,10 +110,10 @@ impl Connection {
         (link, ordinal): (LinkNumber, u64),
         plan: &LinkPlan,
         ids: (LinkId, LinkId),
-        up_ns: (u64, u64),
+        (up_ns, is_older): ((u64, u64), bool),
     ) -> Self {
         let (dialer, acceptor) = (Side::new(ids.0, up_ns.1), Side::new(ids.1, up_ns.0));
-        Self { link, ordinal, plan: *plan, dialer, acceptor }
+        Self { link, ordinal, plan: *plan, is_older, dialer, acceptor }
     }
 
     /// What names it in draws: no other link has a part in it.
@@ -131,8 +161,7 @@ impl Connection {
     ) -> u64 {
         let side = self.side_mut(end);
         let line_ns = sent.bytes.len() as u64 * SECOND_NS / plan.bytes_per_second.max(1);
-        side.free_ns = side.free_ns.max(now_ns) + line_ns;
-        let arrival_ns = side.free_ns + plan.latency_ns + dice.below(plan.jitter_ns + 1);
+        let arrival_ns = side.line(now_ns, lane, line_ns) + plan.latency_ns + dice.below(plan.jitter_ns + 1);
         let stream = side.stream_mut(lane);
         stream.last_arrival_ns = arrival_ns.max(stream.last_arrival_ns + 1);
         stream.queue.push_back(sent);

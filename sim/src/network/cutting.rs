@@ -46,7 +46,7 @@ impl Network {
         for id in ids {
             let Some(connection) = self.connections.get_mut(&id) else { continue };
             for end in &open {
-                for lane in [Lane::Live, Lane::Bulk] {
+                for lane in [Lane::Live, Lane::Control, Lane::Bulk] {
                     for at_ns in connection.resume(now_ns, *end, lane) {
                         planned.push((at_ns, NetworkEvent::Arrive(id, *end, lane)));
                     }

@@ -51,10 +51,13 @@ impl Network {
         let round_trip_ns = 2 * plan.latency_ns;
         let dialer_ns = now_ns + round_trip_ns + dice.below(plan.jitter_ns + 1);
         let acceptor_ns = dialer_ns + plan.latency_ns + dice.below(plan.jitter_ns + 1);
+        // An end that is older grants no stream for control.
+        let is_older = dice.chance(15);
         let ids = (next_link_id(), next_link_id());
         self.ends.insert(ids.0, (id, End::Dialer));
         self.ends.insert(ids.1, (id, End::Acceptor));
-        self.connections.insert(id, Connection::new((link, ordinal), &plan, ids, (dialer_ns, acceptor_ns)));
+        let up = ((dialer_ns, acceptor_ns), is_older);
+        self.connections.insert(id, Connection::new((link, ordinal), &plan, ids, up));
         vec![
             (dialer_ns, NetworkEvent::Up(id, End::Dialer)),
             (acceptor_ns, NetworkEvent::Up(id, End::Acceptor)),

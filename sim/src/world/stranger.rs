@@ -125,8 +125,11 @@ impl World {
             return Ok(());
         }
         let mut dice = self.stranger_dice();
+        // One that is newer keeps to the order in which its first frames go, of which one is not known here.
+        let is_control = stranger.kind == Strangeness::Hostile && dice.chance(30);
+        let lane = if is_control { Lane::Control } else { Lane::Live };
         for bytes in self.stranger_frames(stranger.kind, &mut dice) {
-            self.stranger_sends((link, Lane::Live), bytes);
+            self.stranger_sends((link, lane), bytes);
         }
         if stranger.kind == Strangeness::Hostile && dice.chance(40) {
             for frame in self.stranger_fill(&mut dice) {

@@ -140,12 +140,18 @@ impl<S: Store> Replica<S> {
             let Some((_, receiver)) = &mut session.exchange else { continue };
             let (heard, due) = (session.heard_due.take(), receiver.take_ack());
             let writable = |space| receiver.writes(space);
-            let facts = match (self.settings.is_hub, is_hub) {
-                (true, _) => session.hub_told.own(&self.journal),
-                (false, true) => Vec::new(),
-                (false, false) => session.hub_told.next(&self.hub, link, writable),
+            let (facts, relayed) = match (self.settings.is_hub, is_hub) {
+                (true, _) => (session.hub_told.own(&self.journal), Vec::new()),
+                (false, true) => (Vec::new(), Vec::new()),
+                (false, false) => (Vec::new(), session.hub_told.next(&self.hub, link, writable)),
             };
-            more |= facts.len() == HUB_ENTRIES_MAX;
+            more |= facts.len().max(relayed.len()) == HUB_ENTRIES_MAX;
+            if let Some(hub) = hub_vectors(&self.journal, relayed)? {
+                let frame = Frame::Ack(Ack { hub: Some(hub), ..Ack::default() });
+                // Behind the rows that they are about, which the peer may have from here alone: facts of streams that are
+                // not there are passed over.
+                self.turns.hold(frame_on(link, Lane::Live, &frame));
+            }
             if heard.is_none() && due.is_none() && facts.is_empty() {
                 continue;
             }
@@ -199,8 +205,12 @@ impl<S: Store> Replica<S> {
 }
 
 fn frame_effect(link: LinkId, frame: &Frame) -> Effect {
+    frame_on(link, lane_of(frame), frame)
+}
+
+fn frame_on(link: LinkId, lane: Lane, frame: &Frame) -> Effect {
     match wire::encode(frame) {
-        Ok(bytes) => Effect::Send { link, lane: lane_of(frame), bytes },
+        Ok(bytes) => Effect::Send { link, lane, bytes },
         Err(_) => Effect::Disconnect { link, reason: DisconnectReason::FrameTooLong },
     }
 }
@@ -215,10 +225,9 @@ fn lane_of(frame: &Frame) -> Lane {
         | Frame::FillDocuments(_)
         | Frame::FillAck(_)
         | Frame::FillFinished(_) => Lane::Bulk,
+        Frame::Ack(_) | Frame::Rewind(_) => Lane::Control,
         Frame::Hello(_)
         | Frame::Delta(_)
-        | Frame::Ack(_)
-        | Frame::Rewind(_)
         | Frame::Ask
         | Frame::Fork(_)
         // After the hello.

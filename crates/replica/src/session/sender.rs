@@ -50,6 +50,9 @@ pub(crate) struct Sender {
     first_rows: usize,
     /// What the peer has, or has been sent.
     theirs: Confirmed,
+    /// What it has shown to have on this connection, by what it sent: a rewind, which may have been passed by that, takes
+    /// nothing of it back.
+    shown: BTreeMap<(SpaceNumber, Origin), u64>,
     /// Streams of which it takes no more until it asks for a rewind.
     stopped: BTreeMap<(SpaceNumber, Origin), StoppedAt>,
     /// Streams that have a change which cannot be read here: no more of them is sent.
@@ -147,6 +150,7 @@ impl Sender {
             first_due: first.is_some(),
             first_rows: 0,
             theirs,
+            shown: BTreeMap::new(),
             stopped: BTreeMap::new(),
             unreadable: BTreeSet::new(),
             damaged: Vec::new(),
@@ -202,6 +206,10 @@ impl Sender {
     /// The peer has this change: it sent it.
     pub(crate) fn raise(&mut self, space: SpaceNumber, origin: Origin, sequence: u64) {
         self.theirs.raise(space, origin, sequence);
+        // Only what is more: a peer makes up origins with nothing.
+        if self.shown.get(&(space, origin)).copied().unwrap_or(0) < sequence {
+            self.shown.insert((space, origin), sequence);
+        }
     }
 
     /// Streams of which it takes no more until it asks for a rewind.
@@ -484,9 +492,11 @@ impl Sender {
             let Some(space) = space.filter(|space| self.readable.contains(space)) else { continue };
             // Only of origins that there are: a peer cannot make this grow.
             if journal.names.origin_number(Origin(*origin)).is_some() {
+                let stream = (space, Origin(*origin));
+                let sequence = self.shown.get(&stream).map_or(*sequence, |shown| *shown.max(sequence));
                 let cause = cause.and_then(StopCause::from_number);
-                self.stopped.insert((space, Origin(*origin)), StoppedAt { sequence: *sequence, cause });
-                confirmed.set(space, Origin(*origin), *sequence);
+                self.stopped.insert(stream, StoppedAt { sequence, cause });
+                confirmed.set(space, Origin(*origin), sequence);
             }
         }
     }
@@ -519,6 +529,10 @@ impl Sender {
             let space = space.and_then(|space| journal.names.space_number(&space));
             if let Some(space) = space.filter(|space| self.readable.contains(space)) {
                 confirmed.replace(space, &vector.entries);
+                let of_space = (space, Origin([0; 16]))..=(space, Origin([255; 16]));
+                for ((_, origin), sequence) in self.shown.range(of_space) {
+                    confirmed.raise(space, *origin, *sequence);
+                }
             }
         }
     }
@@ -557,4 +571,18 @@ fn rebuilt_chunk<S: Store>(
     let address = journal.address(DocumentNumber(row.document))?;
     let place = journal.document(&address)?.ok_or(DAMAGED)?;
     documents.rebuild(journal, &place, &ChangeHash(row.hash))?.ok_or(DAMAGED)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_shows_nothing_takes_no_memory() {
+        let mut sender = Sender::new((0, 0), (BTreeSet::new(), None), Confirmed::default());
+        for number in 0..=255 {
+            sender.raise(SpaceNumber(1), Origin([number; 16]), 0);
+        }
+        assert!(sender.shown.is_empty());
+    }
 }

@@ -517,6 +517,28 @@ fn a_change_that_came_by_two_ways_goes_back_by_neither() {
 }
 
 #[test]
+fn what_a_peer_sent_is_not_sent_back_for_what_it_said_before() {
+    // W-116: what is said of changes may come after changes that were sent later.
+    let mut site = site_and_foe();
+    let rows = Delta { spaces: vec!["store-1".into()], ..delta(0, 1, 1, &bodies(origin(1), 2)) };
+    send_delta(&mut site, &rows);
+    assert_eq!(site.status().head, 2);
+    site.frames.clear();
+    let stopped = vec![stopped("store-1", origin(1), 1)];
+    send(&mut site, &Frame::Ack(Ack { stopped, ..Ack::default() }));
+    assert_eq!(site.status().peers[0].stopped[0].sequence, 2);
+    let entries = vec![VectorEntry { origin: origin(1).0, sequence: 1, chain: [0; 8] }];
+    let spaces = vec![SpaceVector { space: "store-1".into(), entries, takes: true }];
+    send(&mut site, &Frame::Rewind(Rewind { generation: 1, spaces }));
+    assert_eq!(sent(&site), 0);
+    assert_eq!(site.status().peers[0].backlog_rows, 0);
+    // Others are.
+    site.put("store-1/note/1", json!({ "n": 4 }));
+    assert_eq!(sent(&site), 1);
+    assert!(site.disconnects.is_empty());
+}
+
+#[test]
 fn no_acknowledgement_of_an_old_generation_follows_a_rewind() {
     let mut site = site_and_foe();
     site.frames.clear();

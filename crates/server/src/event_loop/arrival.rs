@@ -34,6 +34,9 @@ const LANE_FRAMES_MAX: usize = 32;
 /// Bytes of the frames of one lane of a connection that wait for the loop: two of the longest.
 const LANE_BYTES_MAX: usize = 2 * transport::FRAME_BYTES_MAX;
 
+/// The same of the control lane: a rewind may be as long as a frame, and all else there is short.
+const CONTROL_BYTES_MAX: usize = transport::FRAME_BYTES_MAX;
+
 /// Something that arrived.
 pub(crate) enum Arrival {
     /// A service asks.
@@ -82,7 +85,9 @@ pub(crate) enum Arrival {
 #[derive(Clone)]
 pub(crate) struct FrameQueues {
     pub(crate) live: mpsc::Sender<Vec<u8>>,
-    /// The same as `live` for a peer that has one stream only.
+    /// The same as `live` for a peer that does not know the lane.
+    pub(crate) control: mpsc::Sender<Vec<u8>>,
+    /// As `control`.
     pub(crate) bulk: mpsc::Sender<Vec<u8>>,
 }
 
@@ -108,24 +113,34 @@ pub(crate) struct ArrivalBytes(#[expect(dead_code, reason = "it is held")] Owned
 /// A connection's number, and the room that its frames have.
 pub(crate) struct ArrivingLink {
     pub(crate) link: LinkId,
+    control: LaneRoom,
     live: LaneRoom,
     bulk: LaneRoom,
+}
+
+impl ArrivingLink {
+    fn new(link: LinkId) -> Self {
+        let [control, live, bulk] =
+            [CONTROL_BYTES_MAX, LANE_BYTES_MAX, LANE_BYTES_MAX].map(LaneRoom::of_bytes);
+        Self { link, control, live, bulk }
+    }
 }
 
 struct LaneRoom {
     frames: Arc<Semaphore>,
     bytes: Arc<Semaphore>,
+    bytes_max: usize,
 }
 
 impl LaneRoom {
-    fn new() -> Self {
+    fn of_bytes(bytes_max: usize) -> Self {
         let room = |places| Arc::new(Semaphore::new(places));
-        Self { frames: room(LANE_FRAMES_MAX), bytes: room(LANE_BYTES_MAX) }
+        Self { frames: room(LANE_FRAMES_MAX), bytes: room(bytes_max), bytes_max }
     }
 
     async fn place(&self, bytes: usize) -> Result<[OwnedSemaphorePermit; 2], AcquireError> {
         let frame = Arc::clone(&self.frames).acquire_owned().await?;
-        let bytes = Arc::clone(&self.bytes).acquire_many_owned(places(bytes, LANE_BYTES_MAX)).await?;
+        let bytes = Arc::clone(&self.bytes).acquire_many_owned(places(bytes, self.bytes_max)).await?;
         Ok([frame, bytes])
     }
 }
@@ -193,8 +208,7 @@ pub(crate) fn arrivals_with(readers: usize, lookout: Lookout) -> (Arrivals, Arri
 impl Arrivals {
     /// A connection, under a number that no other has.
     pub(crate) fn next_link(&self) -> ArrivingLink {
-        let link = LinkId(self.links.fetch_add(1, Ordering::Relaxed));
-        ArrivingLink { link, live: LaneRoom::new(), bulk: LaneRoom::new() }
+        ArrivingLink::new(LinkId(self.links.fetch_add(1, Ordering::Relaxed)))
     }
 
     /// How peers behaved, as far as the loop has found.
@@ -303,6 +317,7 @@ impl Arrivals {
         frame: Vec<u8>,
     ) -> Result<(), LoopEnded> {
         let room = match lane {
+            Lane::Control => &from.control,
             Lane::Live => &from.live,
             Lane::Bulk => &from.bulk,
         };

@@ -36,6 +36,7 @@ impl Links {
     pub(super) fn send(&mut self, link: LinkId, lane: Lane, frame: Vec<u8>) {
         let Some(to) = self.by_id.get(&link) else { return };
         let frames = match lane {
+            Lane::Control => &to.frames.control,
             Lane::Live => &to.frames.live,
             Lane::Bulk => &to.frames.bulk,
         };

@@ -10,10 +10,10 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep, timeout};
 use transport::{
-    BulkReceiver, Connection, Disconnect, Endpoint, FrameReceiver, FrameSender, Lanes, Outlived,
+    Connection, Disconnect, Endpoint, FrameReceiver, FrameSender, LaneReceiver, Lanes, Outlived,
     ReceiveError, STREAM_WINDOW_BYTES, SendError, Term,
 };
 
@@ -139,24 +139,28 @@ pub(super) async fn carry(
     let from = arrivals.next_link();
     let link = from.link;
     let handle = connection.handle();
-    let Lanes { sender, receiver, bulk_sender, bulk_receiver } = connection.split();
+    let Lanes { sender, receiver, control: control_lane, bulk: bulk_lane, acceptor } = connection.split();
     let (live, live_queue) = mpsc::channel(LINK_FRAMES_MAX);
-    let (bulk, bulk_queue) = match bulk_sender {
-        Some(sender) => {
-            let (bulk, queue) = mpsc::channel(LINK_FRAMES_MAX);
-            (bulk, Some((sender, queue)))
-        }
-        None => (live.clone(), None),
-    };
-    let mut heard = false;
-    if let Err(ended) = arrivals.peer_up(link, handle.clone(), FrameQueues { live, bulk }).await {
+    let (control, to_control) = queue_of(control_lane.sender, &live);
+    let (bulk, to_bulk) = queue_of(bulk_lane.sender, &live);
+    let (mut heard, greeted) = (false, Notify::new());
+    if let Err(ended) = arrivals.peer_up(link, handle.clone(), FrameQueues { live, control, bulk }).await {
         handle.close("the replica is stopping");
         return Ended { was_stable: false, why: ended.into() };
     }
+    let changes = async {
+        tokio::select! {
+            // What is said of changes is taken, as far as it is there, before the end of the first stream.
+            biased;
+            why = read_control((control_lane.receiver, &receiving), &from, arrivals, &greeted) => why,
+            why = read((receiver, &receiving), &from, arrivals, (&mut heard, &greeted)) => why,
+        }
+    };
     let why = tokio::select! {
-        why = read((receiver, &receiving), &from, arrivals, &mut heard) => why,
-        why = read_bulk((bulk_receiver, &receiving), &from, arrivals) => why,
-        why = write_all((sender, live_queue), bulk_queue, &sending) => why,
+        why = changes => why,
+        why = read_lane((bulk_lane.receiver, &receiving), &from, arrivals, (Lane::Bulk, Share::Bulk)) => why,
+        lost = acceptor.run() => ReceiveError::from(lost).into(),
+        why = write_all((sender, live_queue), (to_control, to_bulk), &sending) => why,
         () = over([&sending, &receiving]) => LinkEnd::Over,
         outlived = outlived(handle.term(), endpoint) => outlived.into(),
         () = admissions.revoked(handle.peer()) => LinkEnd::Revoked,
@@ -197,7 +201,7 @@ async fn read(
     (mut receiver, pace): (FrameReceiver, &Pace),
     from: &ArrivingLink,
     arrivals: &Arrivals,
-    heard: &mut bool,
+    (heard, greeted): (&mut bool, &Notify),
 ) -> LinkEnd {
     loop {
         match receiver.receive_in_pieces(PIECE_BYTES, |bytes| pace.wait(Share::Live, bytes)).await {
@@ -207,6 +211,7 @@ async fn read(
                     // The loop has let go of the connection: the writer sends what waits, and ends it.
                     return std::future::pending().await;
                 }
+                greeted.notify_one();
             }
             Ok(None) => return LinkEnd::Finished,
             Err(error) => return error.into(),
@@ -214,15 +219,27 @@ async fn read(
     }
 }
 
-async fn read_bulk(
-    (mut receiver, pace): (BulkReceiver, &Pace),
+/// Waits for the first frame of the first stream, which is the peer's hello: nothing is said before that (W-116).
+async fn read_control(
+    receiving: (LaneReceiver, &Pace),
     from: &ArrivingLink,
     arrivals: &Arrivals,
+    greeted: &Notify,
+) -> LinkEnd {
+    greeted.notified().await;
+    read_lane(receiving, from, arrivals, (Lane::Control, Share::Control)).await
+}
+
+async fn read_lane(
+    (mut receiver, pace): (LaneReceiver, &Pace),
+    from: &ArrivingLink,
+    arrivals: &Arrivals,
+    (lane, share): (Lane, Share),
 ) -> LinkEnd {
     loop {
-        match receiver.receive_in_pieces(PIECE_BYTES, |bytes| pace.wait(Share::Bulk, bytes)).await {
+        match receiver.receive_in_pieces(PIECE_BYTES, |bytes| pace.wait(share, bytes)).await {
             Ok(frame) => {
-                if arrivals.frame(from, Lane::Bulk, frame).await.is_err() {
+                if arrivals.frame(from, lane, frame).await.is_err() {
                     return std::future::pending().await;
                 }
             }
@@ -233,29 +250,58 @@ async fn read_bulk(
 
 type Queue = mpsc::Receiver<Vec<u8>>;
 
-/// Sends until the loop lets go of the connection; then ends both streams in order.
-async fn write_all(live: (FrameSender, Queue), bulk: Option<(FrameSender, Queue)>, pace: &Pace) -> LinkEnd {
-    let bulk = async {
-        match bulk {
-            Some((sender, queue)) => write(sender, queue, (pace, Share::Bulk)).await,
-            None => Ok(()),
+/// A stream beside the first and what waits for it, if the peer knows the lane.
+type LaneQueue = Option<(FrameSender, Queue)>;
+
+/// The queue of a lane: its own, or that of the first stream.
+fn queue_of(
+    sender: Option<FrameSender>,
+    first: &mpsc::Sender<Vec<u8>>,
+) -> (mpsc::Sender<Vec<u8>>, LaneQueue) {
+    match sender {
+        Some(sender) => {
+            let (frames, queue) = mpsc::channel(LINK_FRAMES_MAX);
+            (frames, Some((sender, queue)))
         }
-    };
-    match tokio::try_join!(write(live.0, live.1, (pace, Share::Live)), bulk) {
-        Ok(_) => LoopEnded.into(),
-        Err(error) => error.into(),
+        None => (first.clone(), None),
     }
 }
 
-async fn write(
-    mut sender: FrameSender,
-    mut queue: Queue,
-    (pace, share): (&Pace, Share),
-) -> Result<(), SendError> {
+/// Sends until the loop lets go of the connection; then ends the streams in order. At the end of the first one the peer
+/// ends the connection: what is said of its changes goes before it. A fill that is cut off goes on another time.
+async fn write_all(
+    live: (FrameSender, Queue),
+    (control, bulk): (LaneQueue, LaneQueue),
+    pace: &Pace,
+) -> LinkEnd {
+    let first = async {
+        let live = write(Some(live), (pace, Share::Live));
+        // What goes first on the line is what is said of changes, at the end as before.
+        let (live, control) = tokio::try_join!(live, write(control, (pace, Share::Control)))?;
+        tokio::join!(finish(control), finish(live));
+        Ok(())
+    };
+    let bulk = async {
+        finish(write(bulk, (pace, Share::Bulk)).await?).await;
+        Ok(())
+    };
+    match tokio::try_join!(first, bulk) {
+        Ok(_) => LoopEnded.into(),
+        Err(error) => LinkEnd::Send(error),
+    }
+}
+
+/// Sends what comes, until nothing more does.
+async fn write(lane: LaneQueue, (pace, share): (&Pace, Share)) -> Result<Option<FrameSender>, SendError> {
+    let Some((mut sender, mut queue)) = lane else { return Ok(None) };
     while let Some(frame) = queue.recv().await {
         sender.send_in_pieces(&frame, PIECE_BYTES, |bytes| pace.wait(share, bytes)).await?;
     }
+    Ok(Some(sender))
+}
+
+async fn finish(sender: Option<FrameSender>) {
+    let Some(sender) = sender else { return };
     // Not confirmed in time: the peer asks again for what it lacks when it is back.
     let _ = timeout(FINISH_DEADLINE, sender.finish()).await;
-    Ok(())
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 /// Spreads bytes over time, so that a link takes no more than its share of a line that tills and card terminals need
-/// as well. What goes on the live lane waits for itself only; what is long waits for both.
+/// as well. What is small waits for itself only, changes for that and themselves, and what is long for all.
 #[derive(Debug)]
 pub(super) struct Pace {
     kbit_s: Option<NonZeroU32>,
@@ -16,6 +16,7 @@ pub(super) struct Pace {
 /// When the next bytes may go.
 #[derive(Clone, Copy, Debug)]
 struct Turns {
+    control: Instant,
     live: Instant,
     all: Instant,
 }
@@ -23,6 +24,7 @@ struct Turns {
 /// Which bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Share {
+    Control,
     Live,
     Bulk,
 }
@@ -31,7 +33,7 @@ impl Pace {
     /// Without a number there is no cap.
     pub(super) fn new(kbit_s: Option<NonZeroU32>) -> Self {
         let now = Instant::now();
-        Self { kbit_s, turns: Mutex::new(Turns { live: now, all: now }) }
+        Self { kbit_s, turns: Mutex::new(Turns { control: now, live: now, all: now }) }
     }
 
     /// Whether bytes wait for their turn.
@@ -56,11 +58,15 @@ impl Turns {
     /// When bytes that take `takes` may go.
     fn take(&mut self, share: Share, now: Instant, takes: Duration) -> Instant {
         let at = match share {
+            Share::Control => self.control.max(now),
             Share::Live => self.live.max(now),
             Share::Bulk => self.all.max(now),
         };
-        if share == Share::Live {
-            self.live = at + takes;
+        if share == Share::Control {
+            self.control = at + takes;
+        }
+        if share != Share::Bulk {
+            self.live = self.live.max(now) + takes;
         }
         self.all = self.all.max(now) + takes;
         at
@@ -104,8 +110,15 @@ mod tests {
         assert_eq!(start.elapsed().as_secs(), 0);
         pace.wait(Share::Live, 1_000).await;
         assert_eq!(start.elapsed().as_secs(), 1);
-        // It is counted all the same.
+        // What is small does not wait for either.
+        pace.wait(Share::Control, 1_000).await;
+        assert_eq!(start.elapsed().as_secs(), 1);
+        pace.wait(Share::Control, 1_000).await;
+        assert_eq!(start.elapsed().as_secs(), 2);
+        // All of them are counted.
+        pace.wait(Share::Live, 1).await;
+        assert_eq!(start.elapsed().as_secs(), 4);
         pace.wait(Share::Bulk, 1).await;
-        assert_eq!(start.elapsed().as_secs(), 62);
+        assert_eq!(start.elapsed().as_secs(), 64);
     }
 }

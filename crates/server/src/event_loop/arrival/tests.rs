@@ -22,6 +22,7 @@ fn a_peer_that_floods_leaves_room_for_others() {
     let (flooding, other) = (arrivals.next_link(), arrivals.next_link());
     assert_eq!(fill(&arrivals, &flooding, Lane::Live, 10), LANE_FRAMES_MAX);
     assert_eq!(fill(&arrivals, &flooding, Lane::Bulk, transport::FRAME_BYTES_MAX), 2, "bytes count as well");
+    assert_eq!(fill(&arrivals, &flooding, Lane::Control, transport::FRAME_BYTES_MAX), 1);
     assert!(brings(&arrivals, &other, Lane::Live, 1));
     // Who brought most does not come first.
     let mut order = Vec::new();
@@ -29,7 +30,7 @@ fn a_peer_that_floods_leaves_room_for_others() {
         queue.charge(source, Duration::from_millis(1));
         order.push(source);
     }
-    assert_eq!(order.len(), LANE_FRAMES_MAX + 3);
+    assert_eq!(order.len(), LANE_FRAMES_MAX + 4);
     assert!(order.iter().take(3).any(|source| *source == Source::Live(other.link)), "{order:?}");
 }
 
