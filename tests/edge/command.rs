@@ -214,6 +214,13 @@ fn an_operator_gets_in_where_idle_connections_have_all_places() {
     }
     // Those that are kept are taken, too: it is told so, and gets in as soon as they are closed.
     idle.extend((0..CLIENTS_KEPT).map(|_| connect()));
+    eventually(DEADLINE, "no place is left, also by who was let in before", || {
+        let is_refused = !run(&status).status.success();
+        if !is_refused {
+            idle.push(connect());
+        }
+        is_refused
+    });
     fails(&status, 1, &["all 72 local connections are taken", "hint: "]);
     eventually(DEADLINE, "the operator gets in", || run(&status).status.success());
 }
