@@ -66,6 +66,8 @@ pub enum Bug {
     CutForgotten,
     /// Changes of a stream that a peer stopped count as had by it.
     StoppedCountedAsHad,
+    /// A rewind takes back what the peer has shown to have since.
+    ShownForgotten,
     /// What any peer acknowledges counts as had by the hub.
     HubVectorFromAck,
     /// Of the documents that differ, as symbols tell, one is not asked for.
@@ -90,7 +92,7 @@ pub enum Bug {
 
 impl Bug {
     /// Every bug.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 38] = [
         Self::AckBeforeSync,
         Self::ReplyBeforeSync,
         Self::CursorBeforeBatch,
@@ -118,6 +120,7 @@ impl Bug {
         Self::WatchTransactionSplit,
         Self::CutForgotten,
         Self::StoppedCountedAsHad,
+        Self::ShownForgotten,
         Self::HubVectorFromAck,
         Self::DifferenceLeftOut,
         Self::AdoptedEarly,

@@ -529,6 +529,10 @@ impl Sender {
             let space = space.and_then(|space| journal.names.space_number(&space));
             if let Some(space) = space.filter(|space| self.readable.contains(space)) {
                 confirmed.replace(space, &vector.entries);
+                #[cfg(isle_planted)]
+                if crate::planted::is(crate::planted::Bug::ShownForgotten) {
+                    continue;
+                }
                 let of_space = (space, Origin([0; 16]))..=(space, Origin([255; 16]));
                 for ((_, origin), sequence) in self.shown.range(of_space) {
                     confirmed.raise(space, *origin, *sequence);
