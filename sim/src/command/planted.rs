@@ -9,19 +9,39 @@ const COMPILER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/rustc-planted");
 /// Built without bugs: builds itself with them, and runs that.
 #[cfg(not(isle_planted))]
 pub(super) fn planted(arguments: &PlantedArguments) -> Ending {
-    let mut command = std::process::Command::new("cargo");
-    // Unoptimised programs of the core take three times as long to run, and a tenth to build.
-    command.args(["run", "--quiet", "--locked", "--package", "sim", "--bin", "sim", "--", "planted"]);
-    command.args(["--seeds", &arguments.seeds.to_string(), "--from", &arguments.from.to_string()]);
+    let program = match built() {
+        Ok(program) => program,
+        Err(error) => {
+            output::error(format_args!("the simulator cannot be built with bugs: {error}"));
+            return Ending::Usage;
+        }
+    };
+    let mut command = std::process::Command::new(program);
+    command.args(["planted", "--seeds", &arguments.seeds.to_string(), "--from", &arguments.from.to_string()]);
     command.args(arguments.bug.iter().flat_map(|bug| ["--bug", bug.as_str()]));
-    match command.env("RUSTC_WORKSPACE_WRAPPER", COMPILER).status() {
+    match command.status() {
         Ok(status) if status.success() => Ending::Passed,
         Ok(_) => Ending::Failed(sim::FailureKind::Correctness),
         Err(error) => {
-            output::error(format_args!("cargo cannot be run, which builds the simulator with bugs: {error}"));
+            output::error(format_args!("the simulator with bugs cannot be run: {error}"));
             Ending::Usage
         }
     }
+}
+
+/// Builds it, and says where it is. Of the whole workspace, so that dependencies have the features of the tests' build: else
+/// they would be built again. Unoptimised programs of the core take two to three times as long to run, and a tenth to build.
+#[cfg(not(isle_planted))]
+fn built() -> Result<String, String> {
+    let arguments = ["build", "--quiet", "--locked", "--workspace", "--bin", "sim"];
+    let mut command = std::process::Command::new("cargo");
+    command.args(arguments).arg("--message-format=json-render-diagnostics");
+    command.env("RUSTC_WORKSPACE_WRAPPER", COMPILER).stderr(std::process::Stdio::inherit());
+    let output = command.output().map_err(|error| format!("cargo cannot be run: {error}"))?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    let messages = said.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let mut programs = messages.filter_map(|message| message.get("executable")?.as_str().map(str::to_owned));
+    programs.next_back().filter(|_| output.status.success()).ok_or_else(|| "cargo says why".to_owned())
 }
 
 /// Runs the default swarm on each bug until a seed fails.
