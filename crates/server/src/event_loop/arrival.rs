@@ -380,6 +380,15 @@ impl ArrivalQueue {
         self.waiting.pop()
     }
 
+    /// The room that a watch was given for more events, where that is what comes next.
+    #[cfg(test)]
+    pub(crate) fn try_next_credit(&mut self) -> Option<u32> {
+        match self.try_next() {
+            Some((_, Arrival::WatchMore { credit, .. })) => Some(credit),
+            _ => None,
+        }
+    }
+
     /// Takes no more than what was sent before.
     pub(super) fn close(&mut self) {
         self.of_services.close();

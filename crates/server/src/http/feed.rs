@@ -8,6 +8,7 @@ use super::asking::{Api, no_answer};
 use super::calling::Caller;
 use super::problem::{Kind, Problem};
 use super::shares::Share;
+use super::watch::json;
 use crate::event_loop::{Arrivals, ClientId, Outcome, Reply, Stop, Waiting, Watching};
 use crate::local::{WATCH_EVENTS_MAX, WatchEvent, watch_event};
 use document::{Collection, Space};
@@ -28,32 +29,44 @@ pub(super) const SLOW: Duration = Duration::from_secs(20);
 /// The client's number for its only watch.
 const WATCH: u64 = 1;
 
+/// Room is given back for half of the events of a feed at once, and earlier where they are long: each time costs the loop a
+/// turn.
+const TAKEN_MAX: u32 = WATCH_EVENTS_MAX / 2;
+
+/// Bytes of events as they are sent, likewise: far below what the core shows before some are taken, or it would wait for
+/// that, and the feed for it.
+const TAKEN_BYTES_MAX: usize = 8 * 1024;
+
 /// What a reader is told.
 #[derive(Debug)]
 pub(super) enum Told {
-    Event(Box<WatchEvent>),
+    Event(ToldEvent),
     /// It was too slow, and this is the last.
     Slow,
     /// It cannot go on, and this is the last.
     Problem(Problem),
 }
 
-impl Told {
-    /// Its name, as server-sent events have one, and what the reader goes on after it with; without that it goes on with the
-    /// one before.
-    pub(super) fn name_and_cursor(&self) -> (&'static str, Option<&str>) {
-        let event = match self {
-            Self::Event(event) => event.as_ref(),
-            Self::Slow => return ("slow", None),
-            Self::Problem(_) => return ("problem", None),
-        };
+/// Something that is watched, as it is sent.
+#[derive(Debug)]
+pub(super) struct ToldEvent {
+    /// Its name, as server-sent events have one.
+    pub(super) name: &'static str,
+    /// What the reader goes on after it with.
+    pub(super) cursor: String,
+    pub(super) json: String,
+}
+
+impl ToldEvent {
+    fn of(event: &WatchEvent) -> Self {
+        let json = json(event);
         let (name, cursor) = match event {
             WatchEvent::Reset { cursor } => ("reset", cursor),
             WatchEvent::Document { cursor, .. } => ("document", cursor),
             WatchEvent::Synced { cursor } => ("synced", cursor),
             WatchEvent::Changed { cursor, .. } => ("changed", cursor),
         };
-        (name, Some(cursor))
+        Self { name, cursor: cursor.clone(), json }
     }
 }
 
@@ -66,8 +79,9 @@ pub(super) struct Feed {
     client: ClientId,
     outcomes: mpsc::Receiver<Outcome>,
     waiting: VecDeque<replica::WatchEvent>,
-    /// Events that came and for which no new room was given.
+    /// Events that came and for which no new room was given, and the bytes of those that were sent.
     taken: u32,
+    taken_bytes: usize,
     stop: Stop,
     /// When the reader was given the last event.
     given: Option<Instant>,
@@ -119,6 +133,7 @@ impl Feed {
             outcomes: queue,
             waiting: VecDeque::new(),
             taken: 0,
+            taken_bytes: 0,
             stop: api.stop(),
             given: None,
             is_over: false,
@@ -175,14 +190,17 @@ impl Feed {
         if let Err(problem) = self.check() {
             return self.over(problem);
         }
-        let event = watch_event(self.waiting.pop_front()?);
-        if self.waiting.is_empty() {
+        let event = ToldEvent::of(&watch_event(self.waiting.pop_front()?));
+        self.taken_bytes = self.taken_bytes.saturating_add(event.json.len());
+        let is_due = self.taken >= TAKEN_MAX || self.taken_bytes >= TAKEN_BYTES_MAX;
+        if self.waiting.is_empty() && is_due {
             // All that was on its way is given: room for as many again.
             let taken = std::mem::take(&mut self.taken);
+            self.taken_bytes = 0;
             self.arrivals.watch_more((self.client, WATCH), taken).await;
         }
         self.given = Some(Instant::now());
-        Some(Told::Event(Box::new(event)))
+        Some(Told::Event(event))
     }
 }
 
@@ -230,6 +248,7 @@ pub(super) mod tests {
             outcomes,
             waiting: (0..events).map(|_| synced()).collect(),
             taken: 0,
+            taken_bytes: 0,
             stop,
             given: None,
             is_over: false,
@@ -242,13 +261,44 @@ pub(super) mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_reader_that_was_slow_is_told_so_and_let_go() {
         let (mut feed, _source) = feed(3);
-        let name = async |feed: &mut Feed| feed.next().await.map(|told| told.name_and_cursor().0);
+        let name = async |feed: &mut Feed| {
+            feed.next().await.map(|told| match told {
+                Told::Event(event) => event.name,
+                Told::Slow => "slow",
+                Told::Problem(_) => "problem",
+            })
+        };
         assert_eq!(name(&mut feed).await, Some("synced"));
         advance(SLOW).await;
         assert_eq!(name(&mut feed).await, Some("synced"), "slow, and not too slow");
         advance(SLOW + Duration::from_millis(1)).await;
         assert_eq!(name(&mut feed).await, Some("slow"));
         assert_eq!(name(&mut feed).await, None);
+    }
+
+    /// Of short events for half of them at once; what is long is counted by its bytes, and no event waits for the next.
+    #[tokio::test]
+    async fn room_is_given_back_before_the_core_waits_for_it() {
+        let (mut feed, (sender, _order)) = feed(0);
+        let (arrivals, mut queue) = arrivals(0);
+        feed.arrivals = arrivals;
+        let mut given = async |events: u32, key: &str| {
+            let cursor = WatchCursor(key.to_owned());
+            let events = (0..events).map(|_| replica::WatchEvent::Synced { cursor: cursor.clone() });
+            let events: Vec<_> = events.collect();
+            let count = events.len();
+            let outcome = Outcome { id: Some(WATCH), result: Ok(Reply::Watched(events)), place: None };
+            sender.send(outcome).await.ok().unwrap();
+            for _ in 0..count {
+                feed.next().await.unwrap();
+            }
+            queue.try_next_credit()
+        };
+        assert_eq!(given(TAKEN_MAX - 1, "c").await, None);
+        assert_eq!(given(1, "c").await, Some(TAKEN_MAX));
+        assert_eq!(given(2 * TAKEN_MAX, "c").await, Some(2 * TAKEN_MAX));
+        assert_eq!(given(1, &"c".repeat(TAKEN_BYTES_MAX)).await, Some(1));
+        assert_eq!(given(1, "c").await, None);
     }
 
     #[tokio::test]

@@ -3,7 +3,7 @@
 use super::asking::Api;
 use super::calling::Caller;
 use super::extract::{Parameters, name, only_text};
-use super::feed::{Feed, HEARTBEAT, Reader, SLOW_HINT, Told};
+use super::feed::{Feed, HEARTBEAT, Reader, SLOW_HINT, Told, ToldEvent};
 use super::problem::{Kind, Problem};
 use super::problems::FeedProblems;
 use super::texts::NameText;
@@ -75,14 +75,12 @@ fn events(feed: Feed) -> Response {
 }
 
 fn event(told: &Told) -> Event {
-    let (name, cursor) = told.name_and_cursor();
-    let event = Event::default().event(name);
-    let event = if let Some(cursor) = cursor { event.id(cursor) } else { event };
-    event.data(match told {
-        Told::Event(event) => json(event),
-        Told::Slow => json(&serde_json::json!({"hint": SLOW_HINT})),
-        Told::Problem(problem) => json(problem),
-    })
+    match told {
+        Told::Event(ToldEvent { name, cursor, json }) => Event::default().event(name).id(cursor).data(json),
+        // Without a cursor the reader goes on with the one before.
+        Told::Slow => Event::default().event("slow").data(json(&serde_json::json!({"hint": SLOW_HINT}))),
+        Told::Problem(problem) => Event::default().event("problem").data(json(problem)),
+    }
 }
 
 pub(super) fn json(value: &impl serde::Serialize) -> String {

@@ -41,9 +41,10 @@ const MESSAGE_BYTES_MAX: usize = 4 * 1024;
 /// Bytes that are read at once.
 const READ_BYTES: usize = 4 * 1024;
 
-/// A message of a feed over a WebSocket.
+/// A message of a feed over a WebSocket, as it is described.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
+#[expect(dead_code, reason = "each kind is written where it comes from")]
 pub(super) enum FeedMessage {
     /// Something that is watched.
     Event(Box<WatchEvent>),
@@ -227,17 +228,13 @@ where
         };
         let Some(told) = told else { return Ok(Some((CloseCode::Away, "the server ends"))) };
         let (message, ending) = match told {
-            Told::Event(event) => (FeedMessage::Event(event), None),
-            Told::Slow => {
-                let ending = (CloseCode::Again, "too slow");
-                (FeedMessage::End(FeedEnd::Slow { hint: SLOW_HINT }), Some(ending))
-            }
+            Told::Event(event) => (event.json, None),
+            Told::Slow => (json(&FeedEnd::Slow { hint: SLOW_HINT }), Some((CloseCode::Again, "too slow"))),
             Told::Problem(problem) => {
-                let ending = (CloseCode::Error, "it cannot go on");
-                (FeedMessage::End(FeedEnd::Problem { problem }), Some(ending))
+                (json(&FeedEnd::Problem { problem }), Some((CloseCode::Error, "it cannot go on")))
             }
         };
-        socket.send(Message::text(json(&message))).await?;
+        socket.send(Message::text(message)).await?;
         if ending.is_some() {
             return Ok(ending);
         }
