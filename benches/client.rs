@@ -6,9 +6,10 @@
 //! `watch.fanout`: 1,000 feeds on one server, of which each write concerns ten: memory for each, and how much slower writes are.
 //!
 //! Measured on two shared cores with the profile `dist`, `fdatasync` 0.14 to 0.2 ms at this pace: connected 0.57 to 0.79 ms (87
-//! to 115 % of its reference), embedded 32 to 53 us, a feed 0.64 to 0.93 ms (51 to 79 %); 17 KiB for each of 1,000 feeds, and
-//! writes at 118 to 126 % of those without, or 144 to 191 % where each follows the last at once: its ten readers are written to
-//! and read on the same two cores.
+//! to 115 % of its reference), embedded 32 to 53 us, a feed 0.64 to 0.93 ms (51 to 79 %). With `release` on a day when
+//! `fdatasync` took 0.42 ms and each wake of a thread several times as long: 17 to 18 KiB for each of 1,000 feeds, and writes at
+//! 99 to 105 % of those without, or 115 to 118 % where each follows the last at once: its ten readers are written to on the same
+//! two cores. Readers that parse what they are shown, in the benchmark's process, made that 118 to 126 % and 144 to 191 %.
 
 #![expect(
     clippy::expect_used,

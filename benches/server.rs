@@ -14,12 +14,13 @@
 //!
 //! Measured on two shared cores, `fdatasync` 0.15 to 0.2 ms (0.3 at the pace of the updates), with the profile `dist` and,
 //! where that differs, with `release`: latency 1.9 (2.0 to 2.6) ms at the median and 3.2 (3.9 to 6.9) at the 99th
-//! percentile; 13,300 to 16,700 updates/s (12,400 to 14,600), both cores full, from 24,000 in the best round to 6,000 in the
-//! sixth, in which all documents come to their first snapshot; first sync 0.2 to 0.3 s, catch-up 0.35 to 0.47 s and
-//! 174 KB; 17.8 to 22.5 (28 to 30) MiB resident, 63.0 to 64.5 (70 to 75) with 100,000 documents; 19.9 (30.5) MiB of
-//! program; a start 16 ms, where closing left no journal to be read. Before jemalloc, a million documents: 75 to 79 (88)
-//! MiB at the most, a start after a kill 0.6 to 0.9 s: fjall reads its journal, which it begins anew at 64 MB and not earlier, and looks up the name of the keyspace for each
-//! of its rows.
+//! percentile; 13,300 to 16,700 updates/s (12,400 to 14,600, and on a quicker machine 19,200 to 23,500), both cores full,
+//! from 24,000 in the best round to 6,000 in the sixth, in which all documents come to their first snapshot; first sync 0.2
+//! to 0.3 s, catch-up 0.35 to 0.47 s and 174 KB; 17.2 to 18.4 MiB resident, 62.0 with 100,000 documents (with `release`,
+//! before its description of the API waited until it is asked for, 28 to 30, and 70 to 75); 19.9 (30.5) MiB of program; a
+//! start 16 ms, where closing left no journal to be read. Before jemalloc, a million documents: 75 to 79 (88) MiB at the
+//! most, a start after a kill 0.6 to 0.9 s: fjall reads its journal, which it begins anew at 64 MB and not earlier, and
+//! looks up the name of the keyspace for each of its rows.
 
 #![expect(
     clippy::expect_used,

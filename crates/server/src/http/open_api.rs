@@ -1,4 +1,5 @@
-//! The routes, and their description, which is made from them.
+//! The routes, and their description, which is made of the handlers when somebody asks for it: it takes a megabyte and more, and
+//! a site is mostly asked for documents.
 
 use super::asking::Api;
 use super::operations::TypedOperation;
@@ -11,12 +12,11 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::Html;
-use axum::routing::get;
+use axum::routing::{MethodRouter, get};
+use std::sync::LazyLock;
 use utoipa::openapi::OpenApi as Description;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -25,6 +25,11 @@ use utoipa_axum::routes;
         headers, 431, both before it is looked at: without a problem document, and the connection ends."),
     components(schemas(ProblemDocument, KeptKeys)),
     modifiers(&Callers),
+    paths(
+        documents::read, documents::put, documents::patch, documents::delete, history::history, history::conflicts,
+        history::settle, transactions::transact, queries::find, watch::watch, replica_status::status,
+        replica_status::schemas, replica_status::schema,
+    ),
     security(("token" = []), ("certificate" = []), ()),
     tags(
         (name = "documents", description = "One document, or several together"),
@@ -58,32 +63,55 @@ impl Modify for Callers {
     }
 }
 
-/// The API. Its description is made once and served as it is.
+macro_rules! routes {
+    ($($path:literal: $($method:ident $handler:path),+;)+) => {
+        /// Methods and paths, to be held against the description.
+        #[cfg(test)]
+        const ROUTES: &[(&str, &str)] = &[$($((stringify!($method), $path)),+),+];
+
+        fn routes() -> Router<Api> {
+            Router::new()$(.route($path, MethodRouter::new()$(.$method($handler))+))+
+        }
+    };
+}
+
+routes! {
+    "/v1/spaces/{space}/{collection}/{key}":
+        get documents::read, put documents::put, patch documents::patch, delete documents::delete;
+    "/v1/spaces/{space}/{collection}/{key}/history": get history::history;
+    "/v1/spaces/{space}/{collection}/{key}/conflicts": get history::conflicts, post history::settle;
+    "/v1/spaces/{space}/transactions": post transactions::transact;
+    "/v1/spaces/{space}/{collection}": get queries::find;
+    "/v1/watch": get watch::watch;
+    "/v1/status": get replica_status::status;
+    "/v1/schemas": get replica_status::schemas;
+    "/v1/schemas/{collection}": get replica_status::schema;
+}
+
+/// The description as it is served.
+struct Texts {
+    json: Bytes,
+    page: Bytes,
+}
+
+static TEXTS: LazyLock<Texts> = LazyLock::new(|| {
+    let description = described();
+    Texts { json: Bytes::from(watch::json(&description)), page: Bytes::from(page::of(&description)) }
+});
+
+/// The API.
 pub(super) fn router(api: Api) -> Router {
-    let (router, description) = described();
-    let page = Bytes::from(page::of(&description));
-    let json = Bytes::from(watch::json(&description));
     let as_json = [(header::CONTENT_TYPE, "application/json")];
-    router
-        .route("/openapi.json", get(async move || (as_json, json.clone())))
-        .route("/docs", get(async move || Html(page.clone())))
+    routes()
+        .route("/openapi.json", get(async move || (as_json, TEXTS.json.clone())))
+        .route("/docs", get(async || Html(TEXTS.page.clone())))
         .fallback(nothing)
         .method_not_allowed_fallback(no_method)
         .with_state(api)
 }
 
-fn described() -> (Router<Api>, Description) {
-    let (router, mut description) = OpenApiRouter::with_openapi(Head::openapi())
-        .routes(routes!(documents::read, documents::put, documents::patch, documents::delete))
-        .routes(routes!(history::history))
-        .routes(routes!(history::conflicts, history::settle))
-        .routes(routes!(transactions::transact))
-        .routes(routes!(queries::find))
-        .routes(routes!(watch::watch))
-        .routes(routes!(replica_status::status))
-        .routes(routes!(replica_status::schemas))
-        .routes(routes!(replica_status::schema))
-        .split_for_parts();
+fn described() -> Description {
+    let mut description = Head::openapi();
     if let Some(components) = &mut description.components {
         if let Some(operation) = components.schemas.get_mut("TypedOperation") {
             TypedOperation::close(operation);
@@ -96,7 +124,7 @@ fn described() -> (Router<Api>, Description) {
             operation.parameters.iter_mut().flatten().for_each(never_null);
         }
     }
-    (router, description)
+    description
 }
 
 async fn nothing(State(_): State<Api>) -> Problem {
@@ -111,6 +139,7 @@ async fn no_method() -> Problem {
 mod tests {
     use super::*;
     use serde_json::{Value, json};
+    use std::collections::BTreeSet;
 
     /// Each operation of the description: its method, its path, and what is said of it.
     fn operations(description: &Value) -> Vec<(String, String, Value)> {
@@ -124,7 +153,15 @@ mod tests {
     }
 
     fn description() -> Value {
-        serde_json::to_value(described().1).unwrap()
+        serde_json::to_value(described()).unwrap()
+    }
+
+    #[test]
+    fn what_is_served_is_described_and_nothing_else() {
+        let described: BTreeSet<_> =
+            operations(&description()).into_iter().map(|(method, path, _)| (method, path)).collect();
+        let served = ROUTES.iter().map(|(method, path)| ((*method).to_owned(), (*path).to_owned()));
+        assert_eq!(described, served.collect());
     }
 
     #[test]
@@ -197,7 +234,7 @@ mod tests {
 
     #[test]
     fn the_page_shows_what_bodies_and_answers_are() {
-        let page = page::of(&described().1);
+        let page = page::of(&described());
         let description = description();
         for shape in ["TypedOperation", "PatchStep"] {
             for kind in description["components"]["schemas"][shape]["oneOf"].as_array().unwrap() {
