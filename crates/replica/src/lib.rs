@@ -74,8 +74,8 @@ pub use vectors::VectorEntry;
 pub use view::{View, ViewedDocument};
 pub use waits::{Level, WAIT_MS_MAX, WAITS_MAX, WaitError, WaitFor};
 pub use watch::{
-    WATCHES_MAX, WatchCursor, WatchError, WatchEvent, WatchScope, WatchedChange, WatchedDocument,
-    WatchedValue,
+    UNTAKEN_BYTES_MAX, WATCHES_MAX, WatchCursor, WatchError, WatchEvent, WatchScope, WatchedChange,
+    WatchedDocument, WatchedValue,
 };
 pub use wire::OriginKey;
 

@@ -14,7 +14,8 @@ pub use cursor::WatchCursor;
 pub(crate) use cursor::{Listing, Position};
 pub use event::{WatchEvent, WatchedChange, WatchedDocument, WatchedValue};
 pub use scope::{WatchError, WatchScope};
-pub(crate) use table::{Stage, UNTAKEN_BYTES_MAX, Untaken, Watch, Watches};
+pub use table::UNTAKEN_BYTES_MAX;
+pub(crate) use table::{Stage, Untaken, Watch, Watches};
 
 /// Most watches of a replica. An idle one takes less than 512 bytes, names included that are not long.
 pub const WATCHES_MAX: usize = 4_096;

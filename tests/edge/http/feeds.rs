@@ -47,6 +47,25 @@ async fn more_events_come_than_are_on_their_way_at_once() {
     assert_eq!(documents, 100);
 }
 
+/// Room is given back for several events at once, by number and by bytes; the core counts otherwise.
+#[tokio::test]
+async fn events_of_whatever_length_come_one_after_the_other() {
+    let (_fleet, site, mut service) = site_with_a_service().await;
+    let mut feed = HttpClient::of(&site).await.feed("/v1/watch?space=store-1", &[]).await;
+    assert_eq!(feed.next().await.unwrap().name, "synced");
+    for n in 0..60 {
+        let length = [1, 1, 7_000, 1, 60_000, 1, 1, 1, 1, 1, 30_000][n % 11];
+        let document = json!({ "text": "a".repeat(length) }).to_string();
+        service.call("PUT", &item(&n.to_string()), &[], document).await;
+        if n % 7 == 0 {
+            continue;
+        }
+        // Some wait for those before them, others come alone.
+        let address = json!(format!("store-1/inventory/{n}"));
+        while feed.next().await.unwrap().data["changes"][0]["document"]["address"] != address {}
+    }
+}
+
 #[tokio::test]
 async fn a_feed_that_cannot_begin_is_refused() {
     let (_fleet, _site, mut service) = site_with_a_service().await;

@@ -17,8 +17,10 @@ pub(crate) struct Watch {
     pub(crate) stage: Stage,
 }
 
-/// Bytes of documents that a watch shows before its reader takes some of them, about.
-pub(crate) const UNTAKEN_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of documents, as they are stored, that a watch shows before its reader takes some of them, about. Of what was taken the
+/// core knows how many events they are, and takes all for equally long: who gives room back for `n` at once does so after at
+/// most the `n`th part of this, or the two may wait for each other.
+pub const UNTAKEN_BYTES_MAX: usize = 64 * 1024;
 
 /// Events that were shown and not taken yet, and credit that counts when some of them are: long ones are fewer.
 #[derive(Debug, Default)]

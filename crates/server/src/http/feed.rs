@@ -12,7 +12,7 @@ use super::watch::json;
 use crate::event_loop::{Arrivals, ClientId, Outcome, Reply, Stop, Waiting, Watching};
 use crate::local::{WATCH_EVENTS_MAX, WatchEvent, watch_event};
 use document::{Collection, Space};
-use replica::{WatchCursor, WatchScope};
+use replica::{UNTAKEN_BYTES_MAX, WatchCursor, WatchScope};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,9 +33,11 @@ const WATCH: u64 = 1;
 /// turn.
 const TAKEN_MAX: u32 = WATCH_EVENTS_MAX / 2;
 
-/// Bytes of events as they are sent, likewise: far below what the core shows before some are taken, or it would wait for
-/// that, and the feed for it.
+/// Bytes of events as they are sent, which are at least those that the core counts, likewise. It takes all that were shown for
+/// equally long, of which the short ones may have been taken: with more it could wait for the feed, and the feed for it.
 const TAKEN_BYTES_MAX: usize = 8 * 1024;
+const _: () =
+    assert!(TAKEN_BYTES_MAX * TAKEN_MAX as usize <= UNTAKEN_BYTES_MAX, "the two wait for each other");
 
 /// What a reader is told.
 #[derive(Debug)]
