@@ -1,5 +1,6 @@
 //! What the program prints: results to standard output, failures and faults of use to standard error.
 
+use super::run::PROGRAM;
 use sim::{Failure, Report, Schedule};
 use std::fmt::Display;
 use std::io::Write as _;
@@ -32,7 +33,7 @@ pub(super) fn error(text: impl Display) {
 pub(super) fn failure(schedule: &Schedule, failure: &Failure, report: &Report, replay: &str) {
     error(story(schedule, failure, report, replay));
     match keep(Path::new(DIRECTORY), schedule) {
-        Ok(path) => error(format_args!("events    cargo sim run --events {}", path.display())),
+        Ok(path) => error(format_args!("events    {PROGRAM} run --events {}", path.display())),
         Err(fault) => error(format_args!("events    cannot be kept in {DIRECTORY}: {fault}")),
     }
 }

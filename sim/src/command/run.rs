@@ -62,10 +62,14 @@ fn from_file(path: &Path) -> Result<Schedule, ScheduleError> {
         .map_err(|source| ScheduleError::Lines { path: path.to_owned(), source })
 }
 
+/// This program as it was built: an overflow is found where those are checked.
+pub(super) const PROGRAM: &str =
+    if cfg!(debug_assertions) { "cargo run --quiet --package sim --bin sim --" } else { "cargo sim" };
+
 fn replay(arguments: &RunArguments) -> String {
     match (&arguments.scenario, &arguments.events) {
-        (Some(path), _) => format!("cargo sim run {}", path.display()),
-        (None, Some(path)) => format!("cargo sim run --events {}", path.display()),
+        (Some(path), _) => format!("{PROGRAM} run {}", path.display()),
+        (None, Some(path)) => format!("{PROGRAM} run --events {}", path.display()),
         (None, None) => command(arguments.seed.unwrap_or_default(), arguments.nodes),
     }
 }
@@ -73,7 +77,7 @@ fn replay(arguments: &RunArguments) -> String {
 /// The command that runs a seed again.
 pub(super) fn command(seed: u64, nodes: Option<usize>) -> String {
     match nodes {
-        Some(nodes) => format!("cargo sim run --seed {seed} --nodes {nodes}"),
-        None => format!("cargo sim run --seed {seed}"),
+        Some(nodes) => format!("{PROGRAM} run --seed {seed} --nodes {nodes}"),
+        None => format!("{PROGRAM} run --seed {seed}"),
     }
 }
