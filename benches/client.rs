@@ -26,6 +26,8 @@ use futures_util::StreamExt as _;
 use isle_client::{Client, Collection, Connection, Embedding, Event, Watch};
 use serde_json::{Value, json};
 use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tests::process::{Fleet, Process, site_config};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -158,9 +160,14 @@ async fn begun(site: &Process, group: usize) -> UnixStream {
     feed
 }
 
-async fn drain(mut feed: UnixStream) {
+/// Reads it, and counts the bytes.
+async fn drain(mut feed: UnixStream, shown_bytes: Arc<AtomicUsize>) {
     let mut some = [0; 4_096];
-    while feed.read(&mut some).await.expect("the feed goes on") > 0 {}
+    loop {
+        let count = feed.read(&mut some).await.expect("the feed goes on");
+        assert!(count > 0, "the feed has ended");
+        shown_bytes.fetch_add(count, Ordering::Relaxed);
+    }
 }
 
 /// Two servers, of which one is watched: their updates take turns, so that both have the same disk and the same hour. The row
@@ -178,10 +185,10 @@ fn fanout(_: &mut Criterion) {
         stock(&watched).await;
         stock(&unwatched).await;
         let before = site.resident_bytes();
-        let mut reading = Vec::new();
+        let (mut reading, shown_bytes) = (Vec::new(), Arc::<AtomicUsize>::default());
         for number in 0..watchers {
             let feed = begun(&site, number % GROUPS).await;
-            reading.push(tokio::spawn(drain(feed)));
+            reading.push(tokio::spawn(drain(feed, Arc::clone(&shown_bytes))));
         }
         let kib = (site.resident_bytes().saturating_sub(before)) as f64 / 1024.0 / watchers as f64;
         let (mut alone, mut beside) = (f64::NAN, f64::NAN);
@@ -194,6 +201,11 @@ fn fanout(_: &mut Criterion) {
             (alone, beside) = (median(alone_ms), median(watched_ms));
             println!("watch.fanout.writes: {:.0} % with an interval of {interval:?}", 100.0 * beside / alone);
         }
+        // Each write is an event of some hundred bytes for the readers of its group.
+        let events = 2 * scaled(1_000) / 10 * 10 * watchers / GROUPS;
+        let shown_bytes = shown_bytes.load(Ordering::Relaxed);
+        assert!(shown_bytes > 100 * events, "{shown_bytes} bytes are no {events} events");
+        assert!(reading.iter().all(|reading| !reading.is_finished()), "a feed has ended");
         reading.iter().for_each(tokio::task::JoinHandle::abort);
         (kib, alone, beside)
     });
